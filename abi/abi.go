@@ -1,0 +1,77 @@
+package abi
+
+// Version is the ABI version of BID-1, which nyash_plugin_abi returns.
+const Version uint32 = 1
+
+// The four symbols that a plugin exports.
+const (
+	SymbolABI      = "nyash_plugin_abi"
+	SymbolInit     = "nyash_plugin_init"
+	SymbolInvoke   = "nyash_plugin_invoke"
+	SymbolShutdown = "nyash_plugin_shutdown"
+)
+
+// Method ids with a fixed meaning in every box.
+const (
+	// MethodBirth creates an instance. It is called with instance 0.
+	MethodBirth uint32 = 0
+	// MethodFini finalises an instance.
+	MethodFini uint32 = 4294967295
+)
+
+// Names of the methods with a fixed id.
+const (
+	NameBirth = "birth"
+	NameFini  = "fini"
+)
+
+// LogLevel is the level that a plugin gives to the log entry of the host
+// table. Values other than the four constants are legal on the wire.
+type LogLevel int32
+
+// The levels that the specification names.
+const (
+	LogDebug LogLevel = 0
+	LogInfo  LogLevel = 1
+	LogWarn  LogLevel = 2
+	LogError LogLevel = 3
+)
+
+// HostVtable mirrors NyashHostVtable: four C function pointers.
+type HostVtable struct {
+	Alloc uintptr // uint8_t* (*)(size_t)
+	Free  uintptr // void (*)(uint8_t*)
+	Wake  uintptr // void (*)(uint64_t)
+	Log   uintptr // void (*)(int32_t, const char*)
+}
+
+// MethodInfo mirrors NyashMethodInfo. Name points to memory of the plugin.
+type MethodInfo struct {
+	MethodID  uint32
+	Name      uintptr // const char*
+	Signature uint32
+}
+
+// PluginInfo mirrors NyashPluginInfo. Its pointers lead to memory of the
+// plugin and are followed only while nyash_plugin_init has just returned.
+type PluginInfo struct {
+	TypeID      uint32
+	TypeName    uintptr // const char*
+	MethodCount uintptr // size_t
+	Methods     uintptr // const NyashMethodInfo*
+}
+
+// Description is what a plugin said of itself in nyash_plugin_init, copied
+// into Go memory. The zero value describes a plugin that said nothing.
+type Description struct {
+	TypeID   uint32
+	TypeName string
+	Methods  []Method
+}
+
+// Method is one method of a [Description].
+type Method struct {
+	ID        uint32
+	Name      string
+	Signature uint32
+}

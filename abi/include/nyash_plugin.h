@@ -1,0 +1,148 @@
+/*
+ * nyash_plugin.h: the one file that a Nyash plugin written in C or C++ needs.
+ *
+ * SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 The nyash-go authors
+ *
+ * A plugin is a shared library that defines the four functions declared at
+ * the end of this file. The host calls them in this order:
+ *
+ *     nyash_plugin_abi -> nyash_plugin_init -> nyash_plugin_invoke ...
+ *                      -> nyash_plugin_shutdown
+ *
+ * Clean as C99 and as C++11 with -Wall -Wextra -Wpedantic.
+ */
+#ifndef NYASH_PLUGIN_H
+#define NYASH_PLUGIN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Puts a symbol into the library's export table, also where the rest is built
+ * with -fvisibility=hidden. */
+#if defined(_WIN32)
+#define NYASH_EXPORT __declspec(dllexport)
+#elif defined(__GNUC__) || defined(__clang__)
+#define NYASH_EXPORT __attribute__((visibility("default")))
+#else
+#define NYASH_EXPORT
+#endif
+
+/* What nyash_plugin_abi returns for BID-1. */
+#define NYASH_ABI_VERSION UINT32_C(1)
+
+/* Method ids with a fixed meaning in every box. */
+#define NYASH_METHOD_BIRTH UINT32_C(0)          /* make an instance */
+#define NYASH_METHOD_FINI UINT32_C(4294967295)  /* end an instance */
+
+/* Codes that nyash_plugin_init and nyash_plugin_invoke return. Any other value
+ * than 0 counts as a plugin error, and its number is reported. */
+enum {
+    NYASH_OK = 0,
+    NYASH_E_SHORT_BUFFER = -1,   /* *result_len now says how much is needed */
+    NYASH_E_INVALID_TYPE = -2,   /* no such type_id here */
+    NYASH_E_INVALID_METHOD = -3, /* no such method_id in this type */
+    NYASH_E_INVALID_ARGS = -4,   /* the arguments do not fit the method */
+    NYASH_E_PLUGIN = -5,         /* the operation failed */
+    NYASH_E_OUT_OF_MEMORY = -6,
+    NYASH_E_INVALID_UTF8 = -7,
+    NYASH_E_INVALID_HANDLE = -8, /* no such instance_id */
+    NYASH_E_VERSION = -9
+};
+
+/* Levels for NyashHostVtable.log. */
+enum {
+    NYASH_LOG_DEBUG = 0,
+    NYASH_LOG_INFO = 1,
+    NYASH_LOG_WARN = 2,
+    NYASH_LOG_ERROR = 3
+};
+
+/* BID-1 TLV. A message is a header (u16 version, u16 argc) and argc entries
+ * (u8 tag, u8 reserved = 0, u16 size, payload), all little-endian. */
+#define NYASH_TLV_VERSION 1
+#define NYASH_TLV_HEADER_SIZE 4
+#define NYASH_TLV_ENTRY_SIZE 4
+#define NYASH_TLV_MAX_PAYLOAD 65535
+
+enum {
+    NYASH_TAG_BOOL = 1,    /* 1 byte, 0 or 1 */
+    NYASH_TAG_I32 = 2,     /* 4 bytes */
+    NYASH_TAG_I64 = 3,     /* 8 bytes */
+    NYASH_TAG_F32 = 4,     /* 4 bytes, IEEE 754 */
+    NYASH_TAG_F64 = 5,     /* 8 bytes, IEEE 754 */
+    NYASH_TAG_STRING = 6,  /* UTF-8, no terminating NUL */
+    NYASH_TAG_BYTES = 7,   /* anything */
+    NYASH_TAG_HANDLE = 8,  /* u32 type_id, u32 instance_id */
+    NYASH_TAG_VOID = 9,    /* empty */
+    NYASH_TAG_BLOB = 10    /* u64 address, u64 length; only where declared */
+};
+
+/* What the host offers. The table and the functions in it stay valid until
+ * the process ends: a plugin may keep the pointer and call through it from any
+ * of its threads at any time, also while and after nyash_plugin_shutdown. */
+typedef struct NyashHostVtable {
+    /* Memory of the host, or NULL. Give it back with free below and with
+     * nothing else. alloc(0) is harmless. */
+    uint8_t *(*alloc)(size_t size);
+    /* Takes what alloc returned, or NULL. */
+    void (*free)(uint8_t *ptr);
+    /* Delivers a number of the plugin's choosing to the host program. */
+    void (*wake)(uint64_t handle);
+    /* A line for the host's log. msg is UTF-8, ends in NUL and is copied
+     * before log returns. */
+    void (*log)(int32_t level, const char *msg);
+} NyashHostVtable;
+
+typedef struct NyashMethodInfo {
+    uint32_t method_id;
+    const char *name;   /* UTF-8, ends in NUL */
+    uint32_t signature; /* of the plugin's choosing; 0 if it has none */
+} NyashMethodInfo;
+
+/* Filled in by nyash_plugin_init. The host zeroes it first and copies all it
+ * points at before it makes any other call. */
+typedef struct NyashPluginInfo {
+    uint32_t type_id;
+    const char *type_name; /* UTF-8, ends in NUL */
+    size_t method_count;
+    const NyashMethodInfo *methods;
+} NyashPluginInfo;
+
+/* The ABI version that the plugin was built for: NYASH_ABI_VERSION. */
+NYASH_EXPORT uint32_t nyash_plugin_abi(void);
+
+/* One-time set-up and self-description. On anything but NYASH_OK the host
+ * gives up on the library and does not call nyash_plugin_shutdown. */
+NYASH_EXPORT int32_t nyash_plugin_init(const NyashHostVtable *host,
+                                       NyashPluginInfo *info);
+
+/* Calls one method.
+ *
+ * args holds args_len bytes of TLV. *result_len is the capacity of result on
+ * entry; on NYASH_OK it must be the number of bytes written. If the capacity
+ * is too small, set *result_len to what is needed, return
+ * NYASH_E_SHORT_BUFFER and do nothing else: the host calls again. On any other
+ * code the plugin may write a TLV of one String, the reason, into result.
+ *
+ * NYASH_METHOD_BIRTH comes with instance_id 0 and answers the new instance's
+ * id, not 0, as a raw little-endian u32. args and result belong to the host
+ * and are gone when the function returns. May run on several threads at once
+ * unless nyash.toml says otherwise. */
+NYASH_EXPORT int32_t nyash_plugin_invoke(uint32_t type_id, uint32_t method_id,
+                                         uint32_t instance_id,
+                                         const uint8_t *args, size_t args_len,
+                                         uint8_t *result, size_t *result_len);
+
+/* Releases everything. */
+NYASH_EXPORT void nyash_plugin_shutdown(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* NYASH_PLUGIN_H */

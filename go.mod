@@ -1,0 +1,3 @@
+module github.com/nyash-plugins/nyash-go
+
+go 1.26
