@@ -1,0 +1,58 @@
+package abi
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"unsafe"
+)
+
+// Pointer turns an address that came from C into a pointer. The memory must
+// not belong to the Go heap.
+func Pointer(addr uintptr) unsafe.Pointer {
+	return *(*unsafe.Pointer)(unsafe.Pointer(&addr))
+}
+
+// FaultError says that memory which a plugin pointed at cannot be read.
+type FaultError struct {
+	Addr uintptr // the address that the plugin gave
+}
+
+func (e *FaultError) Error() string {
+	return fmt.Sprintf("address %#x cannot be read", e.Addr)
+}
+
+// CString copies the NUL-terminated string at addr. It gives up with an error
+// after max bytes without a NUL, and with a [*FaultError] where the memory
+// cannot be read, so that a wild pointer of a plugin is an error and not the
+// end of the process. A null address is an error too.
+func CString(addr uintptr, max int) (s string, err error) {
+	if addr == 0 {
+		return "", &FaultError{Addr: addr}
+	}
+	defer Guard(addr, &err)()
+	p := Pointer(addr)
+	for n := range max {
+		if *(*byte)(unsafe.Add(p, n)) == 0 {
+			return string(unsafe.Slice((*byte)(p), n)), nil
+		}
+	}
+	return "", fmt.Errorf("no NUL within %d bytes of address %#x", max, addr)
+}
+
+// Guard turns faults while memory at addr is read into an error in *err. Use
+// it as `defer Guard(addr, &err)()`.
+func Guard(addr uintptr, err *error) func() {
+	old := debug.SetPanicOnFault(true)
+	return func() {
+		debug.SetPanicOnFault(old)
+		r := recover()
+		if r == nil {
+			return
+		}
+		if _, ok := r.(runtime.Error); !ok {
+			panic(r)
+		}
+		*err = &FaultError{Addr: addr}
+	}
+}
