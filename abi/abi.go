@@ -75,3 +75,20 @@ type Method struct {
 	Name      string
 	Signature uint32
 }
+
+// Invocation is one call of nyash_plugin_invoke: its seven arguments and what
+// comes back. It must be on the heap while the call is made, because the plugin
+// holds the address of Length.
+type Invocation struct {
+	TypeID   uint32
+	Method   uint32
+	Instance uint32
+	// Code is what the plugin returned.
+	Code Code
+	// Args is the TLV message with the arguments. It must not be empty.
+	Args []byte
+	// Result is where the plugin writes. It must not be empty.
+	Result []byte
+	// Length is *result_len as the plugin left it; it has not been checked.
+	Length uintptr
+}

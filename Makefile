@@ -1,0 +1,57 @@
+# Versions of the tools that are not libraries of the program.
+GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+# The program needs no cgo. Only the race detector does.
+export CGO_ENABLED = 0
+
+PLUGINS  = filebox
+FUZZTIME ?= 60s
+
+.DEFAULT_GOAL := help
+.PHONY: help run build plugins setup test race vet lint fuzz bench memcheck clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
+
+run: plugins build ## load a C plugin and run docs/examples/hello.star with it
+	./bin/nyash run docs/examples/hello.star
+
+build: ## build the commands into bin/
+	go build -trimpath -o bin/ ./cmd/...
+
+plugins: ## build the plugins in plugins/
+	@bash .ci/setup cc
+	@for p in $(PLUGINS); do $(MAKE) --no-print-directory -s -C plugins/$$p || exit 1; done
+
+setup: ## install the tools that building and testing need
+	@bash .ci/setup cc c++ valgrind
+
+test: setup plugins ## run all tests
+	go test ./...
+
+race: setup plugins ## run all tests under the race detector
+	CGO_ENABLED=1 go test -race ./...
+
+vet: ## vet for every platform that must compile
+	go vet ./...
+	GOARCH=arm64 go vet ./...
+	GOOS=darwin GOARCH=arm64 go vet ./...
+	GOOS=windows go vet ./...
+
+lint: vet ## run the linters
+	go run $(GOLANGCI_LINT) run ./...
+
+fuzz: ## fuzz every decoder, FUZZTIME each
+	go test -run=NONE -fuzz=FuzzDecode -fuzztime=$(FUZZTIME) ./tlv
+	go test -run=NONE -fuzz=FuzzEncode -fuzztime=$(FUZZTIME) ./tlv
+	go test -run=NONE -fuzz=FuzzParse -fuzztime=$(FUZZTIME) ./registry
+
+bench: plugins ## measure
+	go test -run=NONE -bench=. -benchmem ./tests/bench/...
+
+memcheck: setup plugins build ## run FileBox work under valgrind
+	bash tests/memcheck/run.sh
+
+clean: ## remove what was built
+	rm -rf bin data.txt
+	@for p in $(PLUGINS); do $(MAKE) --no-print-directory -s -C plugins/$$p clean || exit 1; done
