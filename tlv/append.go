@@ -66,23 +66,44 @@ func AppendBlob(dst []byte, addr, length uint64) []byte {
 // AppendString appends a String. It refuses text that is not UTF-8 or longer
 // than MaxPayload bytes; dst is then returned as it was.
 func AppendString(dst []byte, v string) ([]byte, error) {
-	if len(v) > MaxPayload {
-		return dst, tooLarge(TagString, len(v))
-	}
 	if !utf8.ValidString(v) {
-		return dst, fmt.Errorf("encode TLV: %w", ErrUTF8)
+		return dst, notUTF8()
 	}
-	dst = append(dst, byte(TagString), 0, byte(len(v)), byte(len(v)>>8))
+	dst, err := appendSize(dst, TagString, len(v))
+	if err != nil {
+		return dst, err
+	}
+	return append(dst, v...), nil
+}
+
+// AppendStringBytes is [AppendString] for text in a slice.
+func AppendStringBytes(dst, v []byte) ([]byte, error) {
+	if !utf8.Valid(v) {
+		return dst, notUTF8()
+	}
+	dst, err := appendSize(dst, TagString, len(v))
+	if err != nil {
+		return dst, err
+	}
 	return append(dst, v...), nil
 }
 
 // AppendBytes appends a Bytes. It refuses more than MaxPayload bytes; dst is
 // then returned as it was.
 func AppendBytes(dst, v []byte) ([]byte, error) {
-	if len(v) > MaxPayload {
-		return dst, tooLarge(TagBytes, len(v))
+	dst, err := appendSize(dst, TagBytes, len(v))
+	if err != nil {
+		return dst, err
 	}
-	dst = append(dst, byte(TagBytes), 0, byte(len(v)), byte(len(v)>>8))
+	return append(dst, v...), nil
+}
+
+// AppendBytesString is [AppendBytes] for bytes in a string.
+func AppendBytesString(dst []byte, v string) ([]byte, error) {
+	dst, err := appendSize(dst, TagBytes, len(v))
+	if err != nil {
+		return dst, err
+	}
 	return append(dst, v...), nil
 }
 
@@ -98,11 +119,7 @@ func AppendValue(dst []byte, v Value) ([]byte, error) {
 	case TagString:
 		return AppendString(dst, v.str)
 	case TagBytes:
-		if len(v.str) > MaxPayload {
-			return dst, tooLarge(TagBytes, len(v.str))
-		}
-		dst = append(dst, byte(TagBytes), 0, byte(len(v.str)), byte(len(v.str)>>8))
-		return append(dst, v.str...), nil
+		return AppendBytesString(dst, v.str)
 	case TagBlob:
 		return AppendBlob(dst, v.num, v.aux), nil
 	}
@@ -132,6 +149,16 @@ func append8(dst []byte, t Tag, v uint64) []byte {
 	return le.AppendUint64(append(dst, byte(t), 0, 8, 0), v)
 }
 
+// appendSize appends the header of an entry of variable size.
+func appendSize(dst []byte, t Tag, n int) ([]byte, error) {
+	if n > MaxPayload {
+		return dst, tooLarge(t, n)
+	}
+	return append(dst, byte(t), 0, byte(n), byte(n>>8)), nil
+}
+
 func tooLarge(t Tag, n int) error {
 	return fmt.Errorf("encode TLV: %w: %v of %d bytes, and an entry holds %d", ErrTooLarge, t, n, MaxPayload)
 }
+
+func notUTF8() error { return fmt.Errorf("encode TLV: %w", ErrUTF8) }

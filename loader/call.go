@@ -1,0 +1,129 @@
+package loader
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/tlv"
+)
+
+// call runs one method call from Go values to a Go value.
+func (in *instance) call(ctx context.Context, plan *registry.Plan, args []any) (Result, error) {
+	f, err := in.begin(ctx, plan, args)
+	if err != nil {
+		return Result{}, err
+	}
+	defer f.end(in.host)
+	got, err := f.exchange(ctx, in.lib.backend, in.host.options.maxResult)
+	if err != nil {
+		return Result{}, in.failed(plan, err)
+	}
+	if got.code != abi.OK {
+		return Result{}, in.refused(plan, got)
+	}
+	v, err := plan.Result(got.result)
+	if err != nil {
+		return Result{}, in.failed(plan, err)
+	}
+	if v.Tag() != tlv.TagHandle {
+		return Result{Value: v}, nil
+	}
+	return in.boxResult(ctx, plan, v)
+}
+
+// begin finds a frame for the call and encodes the arguments into it. Errors
+// are complete; with nil the caller must end the frame.
+func (in *instance) begin(ctx context.Context, plan *registry.Plan, args []any) (*frame, error) {
+	if ctx.Done() != nil && ctx.Err() != nil {
+		return nil, in.failed(plan, context.Cause(ctx))
+	}
+	f, err := in.host.frames.acquire(ctx, in)
+	if err != nil {
+		return nil, in.failed(plan, err)
+	}
+	// Asked only now: who closes looks through the frames after saying so.
+	if in.closed.Load() {
+		err = ErrClosed
+	} else {
+		err = f.encode(in, plan, args)
+	}
+	if err != nil {
+		f.end(in.host)
+		return nil, in.failed(plan, err)
+	}
+	return f, nil
+}
+
+// encode writes the arguments as a TLV message. The Boxes among them are lent
+// until the frame's end.
+func (f *frame) encode(in *instance, plan *registry.Plan, args []any) error {
+	f.TypeID, f.Method, f.Instance = in.typ.ID, plan.ID, in.id
+	if err := plan.CheckCount(len(args)); err != nil {
+		return err
+	}
+	msg := tlv.AppendHeader(f.Args[:0])
+	for i, arg := range args {
+		var err error
+		if box, ok := arg.(*Box); ok {
+			msg, err = f.appendBox(msg, in, plan, i, box)
+		} else {
+			msg, err = plan.AppendArg(msg, i, arg)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	f.Args = msg
+	return tlv.PatchArgc(msg, len(args))
+}
+
+func (f *frame) appendBox(msg []byte, in *instance, plan *registry.Plan, i int, box *Box) ([]byte, error) {
+	if box == nil {
+		return msg, fmt.Errorf("argument %d is a nil *loader.Box", i+1)
+	}
+	if box.in.host != in.host {
+		return msg, fmt.Errorf("argument %d: %w", i+1, ErrForeignBox)
+	}
+	if !box.in.lend() {
+		return msg, fmt.Errorf("argument %d is %v: %w", i+1, box, ErrClosed)
+	}
+	f.lent = append(f.lent, box.in)
+	return plan.AppendArg(msg, i, box.in.handle())
+}
+
+// end gives back what the call held.
+func (f *frame) end(h *Host) {
+	for i, in := range f.lent {
+		in.giveBack()
+		f.lent[i] = nil
+	}
+	f.lent = f.lent[:0]
+	h.frames.release(f)
+}
+
+// boxResult turns a handle into the box that it names.
+func (in *instance) boxResult(ctx context.Context, plan *registry.Plan, v tlv.Value) (Result, error) {
+	handle, err := v.Handle()
+	if err != nil {
+		return Result{}, in.failed(plan, err)
+	}
+	// The plugin has done its work: what it made must find its owner even if
+	// ctx is done by now.
+	box, err := in.host.adopt(context.WithoutCancel(ctx), handle)
+	if err != nil {
+		return Result{}, in.failed(plan, err)
+	}
+	return Result{Value: v, box: box}, nil
+}
+
+// failed is the error of a call that failed on the host's side.
+func (in *instance) failed(plan *registry.Plan, cause error) error {
+	return &CallError{Box: plan.Box, Method: plan.Name, Err: cause, Log: in.lib.lastLines()}
+}
+
+// refused is the error of a call that the plugin answered with a code.
+func (in *instance) refused(plan *registry.Plan, got answer) error {
+	return &CallError{Box: plan.Box, Method: plan.Name, Code: got.code, Message: got.message(), Log: in.lib.lastLines()}
+}

@@ -1,0 +1,87 @@
+package loader
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+)
+
+var (
+	// ErrClosed is the answer of a box or host that was closed. The plugin is
+	// not asked.
+	ErrClosed = errors.New("closed")
+	// ErrNoBox: nyash.toml declares no such box and none is built in.
+	ErrNoBox = errors.New("no such box")
+	// ErrProtocol: the plugin answered in a way that the specification rules
+	// out. Where the error says that memory may be damaged, the process should
+	// not be trusted for long.
+	ErrProtocol = errors.New("protocol violation")
+	// ErrResultSize: a result is larger than the host allows.
+	ErrResultSize = errors.New("result too large")
+	// ErrForeignBox: a box of another host was passed as an argument.
+	ErrForeignBox = errors.New("box belongs to another host")
+)
+
+// CallError is a call that did not succeed. Its text is one line; %+v adds the
+// last lines that the plugin logged.
+type CallError struct {
+	Box    string
+	Method string
+	// Code is what the plugin returned; [abi.OK] where the call failed on the
+	// host's side, before or after the plugin ran.
+	Code abi.Code
+	// Message is the plugin's own explanation, or empty.
+	Message string
+	// Log holds the last lines that the library logged before the error, oldest
+	// first. With several calls under way they need not be this call's.
+	Log []string
+	// Err is the cause on the host's side; nil where Code says it all.
+	Err error
+}
+
+func (e *CallError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s.%s: ", e.Box, e.Method)
+	switch {
+	case e.Err != nil:
+		b.WriteString(e.Err.Error())
+	default:
+		b.WriteString(e.Code.Error())
+	}
+	if e.Message != "" {
+		b.WriteString(": " + e.Message)
+	}
+	return b.String()
+}
+
+// Format adds the log lines for %+v.
+func (e *CallError) Format(s fmt.State, verb rune) {
+	io.WriteString(s, e.Error())
+	if verb != 'v' || !s.Flag('+') {
+		return
+	}
+	for _, line := range e.Log {
+		io.WriteString(s, "\n\t"+line)
+	}
+}
+
+// Unwrap returns the cause on the host's side and the plugin's code, those of
+// the two that there are.
+func (e *CallError) Unwrap() []error {
+	var causes []error
+	if e.Err != nil {
+		causes = append(causes, e.Err)
+	}
+	if e.Code != abi.OK {
+		causes = append(causes, e.Code)
+	}
+	return causes
+}
+
+// violation is an answer that the specification rules out.
+func violation(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{ErrProtocol}, args...)...)
+}

@@ -1,0 +1,280 @@
+package loader
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+
+	"github.com/nyash-plugins/nyash-go/hostvtable"
+	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/tlv"
+)
+
+// Host loads plugins and owns what they make. It is made by [Open]; all its
+// methods are safe for concurrent use.
+type Host struct {
+	config   *registry.Config
+	options  options
+	kinds    map[string]*kind // by box name
+	names    []string         // of kinds, plugins first, in the order of nyash.toml
+	builtins map[*registry.Builtin]uint32
+	frames   *frames
+
+	mu      sync.Mutex
+	idle    sync.Cond // pending has become 0
+	closing bool
+	closed  chan struct{}
+	pending int                      // makings of boxes and loads under way
+	loaded  []*library               // in the order of loading
+	types   map[uint32]*kind         // by type id, as far as the ids are known
+	live    map[tlv.Handle]*instance // instances that are owed a fini
+	births  uint64                   // numbers instances
+}
+
+// Open reads a nyash.toml and makes a host for the boxes that it declares. It
+// loads no library: that happens when a library's first box is made, or with
+// [Host.Load]. Warnings about the file go to the logger.
+func Open(path string, opts ...Option) (*Host, error) {
+	config, err := registry.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	return OpenConfig(config, opts...)
+}
+
+// OpenConfig is [Open] for a file that was read before. config must not be
+// changed any more; hosts may share it.
+func OpenConfig(config *registry.Config, opts ...Option) (*Host, error) {
+	h := &Host{
+		config: config,
+		options: options{
+			logger:      slog.Default(),
+			maxInFlight: DefaultMaxInFlight,
+			maxResult:   DefaultMaxResult,
+			builtins:    registry.Builtins(),
+		},
+		kinds:    make(map[string]*kind),
+		builtins: make(map[*registry.Builtin]uint32),
+		closed:   make(chan struct{}),
+		types:    make(map[uint32]*kind),
+		live:     make(map[tlv.Handle]*instance),
+	}
+	h.idle.L = &h.mu
+	for _, opt := range opts {
+		if err := opt(&h.options); err != nil {
+			return nil, err
+		}
+	}
+	h.frames = newFrames(h.options.maxInFlight)
+	for _, w := range config.Warnings {
+		h.options.logger.Warn(w.Error())
+	}
+	for _, conf := range config.Libraries {
+		h.add(newLibrary(h, conf))
+	}
+	for _, b := range h.options.builtins {
+		if _, replaced := h.kinds[b.Name]; !replaced {
+			h.numberBuiltin(b)
+			h.add(newBuiltin(h, b))
+		}
+	}
+	return h, nil
+}
+
+func (h *Host) add(l *library) {
+	for _, k := range l.kinds {
+		h.kinds[k.name] = k
+		h.names = append(h.names, k.name)
+		if k.box != nil && k.box.HasTypeID {
+			h.types[k.box.TypeID] = k
+		}
+	}
+}
+
+// numberBuiltin gives a built-in box a type id from the far end, where no
+// plugin of the file is.
+func (h *Host) numberBuiltin(b *registry.Builtin) {
+	id := uint32(1<<32 - 1 - len(h.builtins))
+	for h.types[id] != nil || h.numbered(id) {
+		id--
+	}
+	h.builtins[b] = id
+}
+
+func (h *Host) numbered(id uint32) bool {
+	for _, other := range h.builtins {
+		if other == id {
+			return true
+		}
+	}
+	return false
+}
+
+func (h *Host) builtinID(b *registry.Builtin) uint32 { return h.builtins[b] }
+
+// Config is what nyash.toml says. It must not be changed.
+func (h *Host) Config() *registry.Config { return h.config }
+
+// Boxes lists the names that [Host.New] knows: those of nyash.toml in its
+// order, then the built-in ones.
+func (h *Host) Boxes() []string { return slices.Clone(h.names) }
+
+// kind finds a box by name.
+func (h *Host) kind(name string) (*kind, error) {
+	if k := h.kinds[name]; k != nil {
+		return k, nil
+	}
+	return nil, fmt.Errorf("%w: %s in %s%s", ErrNoBox, name, h.config.Path, registry.DidYouMean(name, h.names))
+}
+
+// Type tells a box's ids and methods. It loads the box's library, because
+// nyash.toml may leave to the library what it knows itself.
+func (h *Host) Type(ctx context.Context, name string) (*registry.Type, error) {
+	k, err := h.kind(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.enter(); err != nil {
+		return nil, err
+	}
+	defer h.leave()
+	if err := k.lib.load(ctx); err != nil {
+		return nil, err
+	}
+	return k.typ.Load(), nil
+}
+
+// Load loads the libraries of the named boxes, or of all boxes when none is
+// named, at the same time where that is possible. It reports every failure;
+// the other libraries are loaded all the same.
+func (h *Host) Load(ctx context.Context, names ...string) error {
+	if len(names) == 0 {
+		names = h.names
+	}
+	if err := h.enter(); err != nil {
+		return err
+	}
+	defer h.leave()
+	errs := make([]error, len(names))
+	libraries := make(map[*library]int)
+	for i, name := range names {
+		k, err := h.kind(name)
+		if err != nil {
+			errs[i] = err
+			continue
+		}
+		libraries[k.lib] = i
+	}
+	var wg sync.WaitGroup
+	for l, i := range libraries {
+		wg.Go(func() { errs[i] = l.load(ctx) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// enter keeps the host open until leave.
+func (h *Host) enter() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closing {
+		return fmt.Errorf("host of %s: %w", h.config.Path, ErrClosed)
+	}
+	h.pending++
+	return nil
+}
+
+func (h *Host) leave() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.pending--
+	if h.pending == 0 {
+		h.idle.Broadcast()
+	}
+}
+
+// enlist records a library that is about to be ready, with the ids that it
+// turned out to have.
+func (h *Host) enlist(l *library, types []*registry.Type) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i, t := range types {
+		if other := h.types[t.ID]; other != nil && other != l.kinds[i] {
+			return fmt.Errorf("box %s: its library gives it type_id %d, which %s has already; set another type_id", t.Name, t.ID, other.name)
+		}
+	}
+	for i, t := range types {
+		h.types[t.ID] = l.kinds[i]
+	}
+	h.loaded = append(h.loaded, l)
+	return nil
+}
+
+// Memory counts, for each loaded library by the name of its plugin, what it
+// took from the host table. It is empty unless the host was opened with
+// [WithMemoryTracking].
+func (h *Host) Memory() map[string]hostvtable.Memory {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	memory := make(map[string]hostvtable.Memory)
+	for _, l := range h.loaded {
+		if l.loaded.Load() {
+			if m, ok := l.backend.Memory(); ok {
+				memory[l.name] = m
+			}
+		}
+	}
+	return memory
+}
+
+// Close finalises every instance that is left, waits for the calls under way,
+// and shuts the libraries down in the reverse order of loading. New calls get
+// [ErrClosed] from the start. Closing again waits for the first Close and does
+// nothing. Close must not be called by a plugin's call (from a log handler,
+// say): it would wait for itself.
+func (h *Host) Close() error {
+	h.mu.Lock()
+	if h.closing {
+		h.mu.Unlock()
+		<-h.closed
+		return nil
+	}
+	h.closing = true
+	for h.pending > 0 {
+		h.idle.Wait()
+	}
+	h.mu.Unlock()
+	defer close(h.closed)
+
+	// A call under way can hand over a new instance until it ends, so this
+	// goes on until nothing is left.
+	for left := h.liveInstances(); len(left) > 0; left = h.liveInstances() {
+		for _, in := range left {
+			in.closed.Store(true)
+		}
+		for _, in := range left {
+			in.close()
+		}
+	}
+	var errs []error
+	for _, l := range slices.Backward(h.loaded) {
+		errs = append(errs, l.close())
+	}
+	return errors.Join(errs...)
+}
+
+// liveInstances lists what is owed a fini, the youngest first.
+func (h *Host) liveInstances() []*instance {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var all []*instance
+	for _, in := range h.live {
+		all = append(all, in)
+	}
+	slices.SortFunc(all, func(a, b *instance) int { return cmp.Compare(b.number, a.number) })
+	return all
+}

@@ -1,0 +1,156 @@
+package loader
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/nyash-plugins/nyash-go/loader/native"
+	"github.com/nyash-plugins/nyash-go/registry"
+)
+
+// library is one entry of nyash.toml that names a shared library, or one
+// built-in box.
+type library struct {
+	host    *Host
+	name    string            // as log lines and errors call it
+	conf    *registry.Library // nil for a built-in box
+	builtin *registry.Builtin // nil for a plugin
+	kinds   []*kind
+
+	mu      sync.Mutex // held while the library is loaded or closed
+	loaded  atomic.Bool
+	backend backend // set while loaded
+	log     *pluginLog
+}
+
+// kind is a box type that the host can make instances of.
+type kind struct {
+	name string
+	lib  *library
+	box  *registry.Box // nil for a built-in box
+
+	// typ is set while the library is loaded.
+	typ atomic.Pointer[registry.Type]
+
+	mu     sync.Mutex // held while the singleton is born
+	single *Box
+}
+
+func newLibrary(h *Host, conf *registry.Library) *library {
+	l := &library{host: h, name: conf.Name, conf: conf}
+	for _, box := range conf.Boxes {
+		l.kinds = append(l.kinds, &kind{name: box.Name, lib: l, box: box})
+	}
+	if len(l.kinds) == 1 {
+		l.name = l.kinds[0].name
+	}
+	return l
+}
+
+func newBuiltin(h *Host, b *registry.Builtin) *library {
+	l := &library{host: h, name: b.Name, builtin: b}
+	l.kinds = []*kind{{name: b.Name, lib: l}}
+	return l
+}
+
+// load makes the library ready, once; those who come meanwhile wait. A load
+// that failed leaves nothing behind and is tried again at the next use.
+func (l *library) load(ctx context.Context) error {
+	if l.loaded.Load() {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.loaded.Load() {
+		return nil
+	}
+	b, err := l.open(ctx)
+	if err != nil {
+		return err
+	}
+	types, err := l.bind(b)
+	if err == nil {
+		err = l.host.enlist(l, types)
+	}
+	if err != nil {
+		return errors.Join(err, l.shut(b))
+	}
+	for i, k := range l.kinds {
+		k.typ.Store(types[i])
+	}
+	l.backend = b
+	l.loaded.Store(true)
+	return nil
+}
+
+func (l *library) open(ctx context.Context) (backend, error) {
+	if l.builtin != nil {
+		return newBuiltinBackend(l.host.builtinID(l.builtin), l.builtin), nil
+	}
+	file, err := l.host.config.Find(l.conf)
+	if err != nil {
+		return nil, fmt.Errorf("box %s: %w", l.name, err)
+	}
+	l.log = newPluginLog(&l.host.options, l.name, file)
+	b, err := native.Open(ctx, native.Config{
+		File:       file,
+		InvokeOnly: l.conf.InvokeOnly,
+		Threads:    threads[l.conf.Threads],
+		Unload:     l.conf.Unload,
+		Track:      l.host.options.track,
+		Sink:       l.log,
+	})
+	if err != nil {
+		l.log.close()
+		return nil, fmt.Errorf("box %s: %w", l.name, err)
+	}
+	return b, nil
+}
+
+var threads = map[registry.Threads]native.Threads{
+	registry.ThreadsFree:   native.Free,
+	registry.ThreadsSerial: native.Serial,
+	registry.ThreadsPinned: native.Pinned,
+}
+
+// bind joins what nyash.toml says of each box with what the library says.
+func (l *library) bind(b backend) ([]*registry.Type, error) {
+	if l.builtin != nil {
+		return []*registry.Type{l.builtin.Bind(l.host.builtinID(l.builtin))}, nil
+	}
+	types := make([]*registry.Type, len(l.kinds))
+	var errs []error
+	for i, k := range l.kinds {
+		t, err := k.box.Bind(b.Description())
+		types[i] = t
+		errs = append(errs, err)
+	}
+	return types, errors.Join(errs...)
+}
+
+// close ends the library's life. No call is under way and none will come.
+func (l *library) close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.loaded.Store(false)
+	return l.shut(l.backend)
+}
+
+func (l *library) shut(b backend) error {
+	err := b.Close()
+	if l.log != nil {
+		l.log.close()
+	}
+	return err
+}
+
+// lastLines are the lines that the library logged last.
+func (l *library) lastLines() []string {
+	if l.log == nil {
+		return nil
+	}
+	return l.log.last()
+}

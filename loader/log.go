@@ -1,0 +1,90 @@
+package loader
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+)
+
+// keptLines is how many log lines of a library an error can show.
+const keptLines = 8
+
+// pluginLog receives what a library says through its host table. It knows the
+// host's logger and not the host, because it goes on receiving when the host
+// is gone.
+type pluginLog struct {
+	logger *slog.Logger // with the plugin's name
+	plugin string
+	wake   func(plugin string, handle uint64)
+
+	mu     sync.Mutex
+	lines  []string
+	closed bool
+}
+
+func newPluginLog(o *options, plugin, file string) *pluginLog {
+	return &pluginLog{
+		logger: o.logger.With("plugin", plugin, "library", file),
+		plugin: plugin,
+		wake:   o.wake,
+	}
+}
+
+// PluginLog implements hostvtable.Sink.
+func (p *pluginLog) PluginLog(level abi.LogLevel, text string, own bool) {
+	p.mu.Lock()
+	if len(p.lines) == keptLines {
+		p.lines = slices.Delete(p.lines, 0, 1)
+	}
+	p.lines = append(p.lines, text)
+	closed := p.closed
+	p.mu.Unlock()
+
+	var attrs []slog.Attr
+	slogLevel, known := slogLevels[level]
+	if !known {
+		attrs = append(attrs, slog.Int("level_number", int(level)))
+	}
+	if closed {
+		attrs = append(attrs, slog.Bool("after_close", true))
+	}
+	if !own {
+		attrs = append(attrs, slog.Bool("plugin_uncertain", true))
+	}
+	p.logger.LogAttrs(context.Background(), slogLevel, text, attrs...)
+}
+
+// A level that is not listed is logged as info, slog's zero level.
+var slogLevels = map[abi.LogLevel]slog.Level{
+	abi.LogDebug: slog.LevelDebug,
+	abi.LogInfo:  slog.LevelInfo,
+	abi.LogWarn:  slog.LevelWarn,
+	abi.LogError: slog.LevelError,
+}
+
+// PluginWake implements hostvtable.Sink.
+func (p *pluginLog) PluginWake(handle uint64, own bool) {
+	p.mu.Lock()
+	closed := p.closed
+	p.mu.Unlock()
+	if closed || p.wake == nil {
+		return
+	}
+	p.wake(p.plugin, handle)
+}
+
+// close lets log lines through still, and wakes no more.
+func (p *pluginLog) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+}
+
+func (p *pluginLog) last() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.lines)
+}

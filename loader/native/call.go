@@ -1,0 +1,28 @@
+package native
+
+import (
+	"context"
+	"unsafe"
+
+	"github.com/ebitengine/purego"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+)
+
+// invokeInTurn is apart from Library.Invoke so that only calls which wait for
+// their turn pay for the closure.
+func (im *image) invokeInTurn(ctx context.Context, inv *abi.Invocation) error {
+	return im.turn.do(ctx, func() { invoke(im.entry.invoke, inv) })
+}
+
+func callABI(fn uintptr) uint32 {
+	r, _, _ := purego.SyscallN(fn)
+	return uint32(r)
+}
+
+func callInit(fn, table uintptr, info *abi.PluginInfo) abi.Code {
+	r, _, _ := purego.SyscallN(fn, table, uintptr(unsafe.Pointer(info)))
+	return abi.Code(int32(uint32(r)))
+}
+
+func callShutdown(fn uintptr) { purego.SyscallN(fn) }

@@ -1,0 +1,46 @@
+package native
+
+import (
+	"errors"
+	"fmt"
+)
+
+// What can be wrong with a library, for errors.Is. Each comes wrapped in an
+// [*Error] that says which library and what exactly.
+var (
+	// ErrNotLibrary: the file is not a shared library that this process can
+	// load: text, damaged, or for another processor or system.
+	ErrNotLibrary = errors.New("not a loadable shared library")
+	// ErrOpen: the system's loader refused the library.
+	ErrOpen = errors.New("cannot be opened")
+	// ErrSymbol: a function that a plugin must export is missing.
+	ErrSymbol = errors.New("missing symbol")
+	// ErrVersion: the plugin was built for another ABI version.
+	ErrVersion = errors.New("wrong ABI version")
+	// ErrInit: nyash_plugin_init returned an error code.
+	ErrInit = errors.New("init failed")
+	// ErrDescription: what init said about the plugin cannot be true.
+	ErrDescription = errors.New("invalid self-description")
+	// ErrBusy: the library is in use already in a way that excludes this one.
+	ErrBusy = errors.New("in use with other settings")
+)
+
+// Error is a failed load. Nothing of the library stays behind.
+type Error struct {
+	File   string // the library
+	Reason error  // one of the errors of this package
+	Detail string // what was found and what to do
+	Err    error  // the cause below, such as an [abi.Code], or nil
+}
+
+func (e *Error) Error() string {
+	return fmt.Sprintf("load %s: %v: %s", e.File, e.Reason, e.Detail)
+}
+
+// Unwrap returns the reason and the cause.
+func (e *Error) Unwrap() []error {
+	if e.Err == nil {
+		return []error{e.Reason}
+	}
+	return []error{e.Reason, e.Err}
+}

@@ -1,0 +1,222 @@
+package native
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/hostvtable"
+)
+
+// image is the process's one copy of a library, known by the system loader's
+// handle. It outlives its uses while the library stays mapped.
+type image struct {
+	handle uintptr
+	refs   int // guarded by images
+
+	mu          sync.Mutex // held while the library is brought up or down
+	uses        int        // opened and not yet closed
+	keep        bool       // some use did not ask for unload
+	kept        bool       // we hold a reference of the system's loader for good
+	config      Config     // of the first of the uses
+	table       *hostvtable.Table
+	turn        turn // nil when calls need no turn
+	entry       entryPoints
+	description abi.Description
+}
+
+// entryPoints are the addresses of the plugin's functions; 0 where one that
+// may be missing is.
+type entryPoints struct {
+	abi, init, invoke, shutdown uintptr
+}
+
+var images struct {
+	sync.Mutex
+	byHandle map[uintptr]*image
+}
+
+// openImage opens the library and brings it up if this is its first use.
+func openImage(ctx context.Context, config Config) (*image, func(), error) {
+	// The lock joins the handle and its image: no other goroutine can close
+	// the last reference between the two lines.
+	images.Lock()
+	handle, err := openLibrary(config.File)
+	if err != nil {
+		images.Unlock()
+		return nil, nil, &Error{File: config.File, Reason: ErrOpen, Detail: err.Error(), Err: err}
+	}
+	im := images.byHandle[handle]
+	if im == nil {
+		im = &image{handle: handle}
+		if images.byHandle == nil {
+			images.byHandle = make(map[uintptr]*image)
+		}
+		images.byHandle[handle] = im
+	}
+	im.refs++
+	images.Unlock()
+
+	detach, err := im.use(ctx, config)
+	if err != nil {
+		im.drop()
+		return nil, nil, err
+	}
+	return im, detach, nil
+}
+
+// drop gives back one reference of the system's loader.
+func (im *image) drop() {
+	images.Lock()
+	defer images.Unlock()
+	im.refs--
+	if im.refs == 0 {
+		delete(images.byHandle, im.handle)
+	}
+	closeLibrary(im.handle)
+}
+
+func (im *image) use(ctx context.Context, config Config) (detach func(), err error) {
+	im.mu.Lock()
+	defer im.mu.Unlock()
+	if im.uses > 0 {
+		if err := im.compatible(config); err != nil {
+			return nil, err
+		}
+		im.uses++
+		im.keep = im.keep || !config.Unload
+		return im.table.Attach(config.Sink), nil
+	}
+	table, err := hostvtable.For(config.File, config.Track)
+	if err != nil {
+		return nil, &Error{File: config.File, Reason: ErrOpen, Detail: err.Error(), Err: err}
+	}
+	detach = table.Attach(config.Sink)
+	im.config, im.table, im.turn = config, table, newTurn(config.Threads)
+	if err := im.start(ctx); err != nil {
+		detach()
+		im.stopTurn()
+		return nil, err
+	}
+	im.uses = 1
+	im.keep = !config.Unload
+	return detach, nil
+}
+
+func (im *image) compatible(config Config) error {
+	detail := ""
+	switch {
+	case config.Threads != im.config.Threads:
+		detail = fmt.Sprintf("it is open with threads = %q, and %q was asked for; write the same in both files", im.config.Threads, config.Threads)
+	case config.Track != im.config.Track:
+		detail = "it is open with memory tracking set the other way; use the same option for all hosts"
+	default:
+		return nil
+	}
+	return &Error{File: config.File, Reason: ErrBusy, Detail: detail}
+}
+
+// start runs abi and init on the thread that the library asks for.
+func (im *image) start(ctx context.Context) error {
+	if err := im.resolve(); err != nil {
+		return err
+	}
+	if im.turn == nil {
+		return im.bringUp()
+	}
+	var err error
+	if turnErr := im.turn.do(ctx, func() { err = im.bringUp() }); turnErr != nil {
+		return turnErr
+	}
+	return err
+}
+
+func (im *image) resolve() error {
+	im.entry = entryPoints{}
+	for _, s := range []struct {
+		name     string
+		addr     *uintptr
+		required bool
+	}{
+		{abi.SymbolABI, &im.entry.abi, !im.config.InvokeOnly},
+		{abi.SymbolInit, &im.entry.init, !im.config.InvokeOnly},
+		{abi.SymbolInvoke, &im.entry.invoke, true},
+		{abi.SymbolShutdown, &im.entry.shutdown, !im.config.InvokeOnly},
+	} {
+		addr, err := findSymbol(im.handle, s.name)
+		if err != nil && s.required {
+			return &Error{File: im.config.File, Reason: ErrSymbol, Err: err,
+				Detail: s.name + " is not exported; a plugin exports nyash_plugin_abi, _init, _invoke and _shutdown (with C linkage and default visibility)"}
+		}
+		*s.addr = addr
+	}
+	return nil
+}
+
+func (im *image) bringUp() error {
+	if im.entry.abi != 0 {
+		if v := callABI(im.entry.abi); v != abi.Version {
+			return &Error{File: im.config.File, Reason: ErrVersion, Err: abi.ErrVersionMismatch,
+				Detail: fmt.Sprintf("the plugin was built for version %d, this host speaks version %d", v, abi.Version)}
+		}
+	}
+	im.description = abi.Description{}
+	if im.entry.init == 0 {
+		return nil
+	}
+	var info abi.PluginInfo
+	if code := callInit(im.entry.init, im.table.Addr(), &info); code != abi.OK {
+		return &Error{File: im.config.File, Reason: ErrInit, Err: code,
+			Detail: "nyash_plugin_init returned " + code.Error()}
+	}
+	d, err := describe(&info)
+	if err != nil {
+		// init succeeded, so the plugin is owed its shutdown.
+		im.shutDown()
+		return &Error{File: im.config.File, Reason: ErrDescription, Detail: err.Error(), Err: err}
+	}
+	im.description = d
+	return nil
+}
+
+func (im *image) shutDown() {
+	if im.entry.shutdown != 0 {
+		callShutdown(im.entry.shutdown)
+	}
+}
+
+func (im *image) stopTurn() {
+	if im.turn != nil {
+		im.turn.stop()
+		im.turn = nil
+	}
+}
+
+// release ends one use, and with the last one the plugin's life.
+func (im *image) release(detach func()) error {
+	im.mu.Lock()
+	defer im.mu.Unlock()
+	im.uses--
+	if im.uses > 0 {
+		detach()
+		im.drop()
+		return nil
+	}
+	var err error
+	if im.turn == nil {
+		im.shutDown()
+	} else {
+		err = im.turn.do(context.Background(), im.shutDown)
+		im.stopTurn()
+	}
+	detach()
+	// The first close without unload keeps its reference for the life of the
+	// process: a thread or exit handler of the plugin may still need the code.
+	if im.keep && !im.kept {
+		im.kept = true
+		return err
+	}
+	im.drop()
+	return err
+}

@@ -1,0 +1,104 @@
+package native
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"sync"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/hostvtable"
+)
+
+// Threads says which threads may run a library's code.
+type Threads uint8
+
+const (
+	// Free: any number of calls at once, on any threads.
+	Free Threads = iota
+	// Serial: one call at a time, on any thread.
+	Serial
+	// Pinned: everything, init and shutdown included, on one OS thread.
+	Pinned
+)
+
+func (t Threads) String() string {
+	return [...]string{"free", "serial", "pinned"}[t]
+}
+
+// Config says how to open a library.
+type Config struct {
+	File       string // an existing file
+	InvokeOnly bool   // abi, init and shutdown may be missing
+	Threads    Threads
+	Unload     bool // really close the library after shutdown
+	Track      bool // count the blocks of the host table
+	Sink       hostvtable.Sink
+}
+
+// Library is one use of a loaded plugin. Its methods are safe for concurrent
+// use; Close must come last.
+type Library struct {
+	image  *image
+	file   string
+	detach func()
+	close  sync.Once
+}
+
+// Open loads a library, or joins its image where the process has loaded it
+// before. On an error nothing is left behind: no reference, no sink.
+//
+// ctx bounds only the waiting for a thread that the library may run on.
+func Open(ctx context.Context, config Config) (*Library, error) {
+	file, err := filepath.Abs(config.File)
+	if err != nil {
+		return nil, fmt.Errorf("load %s: %w", config.File, err)
+	}
+	if real, err := filepath.EvalSymlinks(file); err == nil {
+		file = real
+	}
+	config.File = file
+	if err := inspect(file); err != nil {
+		return nil, err
+	}
+	image, detach, err := openImage(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	return &Library{image: image, file: file, detach: detach}, nil
+}
+
+// File is the absolute path of the library, symbolic links resolved.
+func (l *Library) File() string { return l.file }
+
+// Description is what the plugin said of itself in init.
+func (l *Library) Description() abi.Description { return l.image.description }
+
+// Invoke calls nyash_plugin_invoke. The plugin may use inv and its buffers until
+// Invoke returns.
+//
+// ctx bounds the waiting for the library's turn (see [Threads]); a call that
+// has begun is not interrupted. An error means that no call was made.
+func (l *Library) Invoke(ctx context.Context, inv *abi.Invocation) error {
+	inv.Length = uintptr(len(inv.Result))
+	if l.image.turn != nil {
+		return l.image.invokeInTurn(ctx, inv)
+	}
+	invoke(l.image.entry.invoke, inv)
+	return nil
+}
+
+// Memory reports what went through the host table; ok is false unless the
+// library was opened with Track.
+func (l *Library) Memory() (m hostvtable.Memory, ok bool) {
+	return l.image.table.Memory()
+}
+
+// Close gives up this use of the library. The last one to close calls
+// nyash_plugin_shutdown and, where unload was asked for, closes the library.
+// No call may be under way. Closing again does nothing.
+func (l *Library) Close() error {
+	var err error
+	l.close.Do(func() { err = l.image.release(l.detach) })
+	return err
+}

@@ -1,0 +1,97 @@
+package loader
+
+import (
+	"fmt"
+	"log/slog"
+
+	"github.com/nyash-plugins/nyash-go/registry"
+)
+
+// The limits that hold unless an [Option] sets others.
+const (
+	// DefaultMaxInFlight is how many calls a host has under way at most. Each
+	// holds an OS thread, of which a Go program has 10,000.
+	DefaultMaxInFlight = 1024
+	// DefaultMaxResult is the largest result that a plugin may ask room for,
+	// in bytes.
+	DefaultMaxResult = 16 << 20
+)
+
+// Option changes how [Open] sets up a host.
+type Option func(*options) error
+
+type options struct {
+	logger      *slog.Logger
+	wake        func(plugin string, handle uint64)
+	maxInFlight int
+	maxResult   int
+	track       bool
+	builtins    []*registry.Builtin
+}
+
+// WithLogger sends the host's own messages and what plugins log to l. The
+// default is slog.Default(). Lines of a plugin carry its name as "plugin".
+func WithLogger(l *slog.Logger) Option {
+	return func(o *options) error {
+		if l == nil {
+			return fmt.Errorf("WithLogger: the logger is nil")
+		}
+		o.logger = l
+		return nil
+	}
+}
+
+// WithWake has f called when a plugin calls wake, with the plugin's name and
+// the number that it passed. f runs on the plugin's thread, perhaps in the
+// middle of a call and on several threads at once: it must return soon and must
+// not call plugins; sending on a buffered channel is the usual thing to do.
+// Where two hosts use one library, both are woken.
+func WithWake(f func(plugin string, handle uint64)) Option {
+	return func(o *options) error {
+		o.wake = f
+		return nil
+	}
+}
+
+// WithMaxInFlight bounds how many calls are under way at once in the whole
+// host; further ones wait. The default is [DefaultMaxInFlight].
+func WithMaxInFlight(n int) Option {
+	return func(o *options) error {
+		if n < 1 {
+			return fmt.Errorf("WithMaxInFlight: %d calls; at least 1 is needed", n)
+		}
+		o.maxInFlight = n
+		return nil
+	}
+}
+
+// WithMaxResult bounds the size in bytes of the buffer that a plugin can ask
+// for with a short-buffer answer. The default is [DefaultMaxResult].
+func WithMaxResult(bytes int) Option {
+	return func(o *options) error {
+		if bytes < resultRoom {
+			return fmt.Errorf("WithMaxResult: %d bytes; the smallest limit is %d, the largest single value", bytes, resultRoom)
+		}
+		o.maxResult = bytes
+		return nil
+	}
+}
+
+// WithMemoryTracking counts the blocks that plugins take from the host table's
+// alloc and reports frees that are wrong; see [Host.Memory]. Each alloc and
+// free then enters Go.
+func WithMemoryTracking() Option {
+	return func(o *options) error {
+		o.track = true
+		return nil
+	}
+}
+
+// WithBuiltins replaces the boxes written in Go that a host offers. The default
+// is registry.Builtins(). A plugin of the same name wins over a built-in box.
+func WithBuiltins(boxes ...*registry.Builtin) Option {
+	return func(o *options) error {
+		o.builtins = boxes
+		return nil
+	}
+}

@@ -1,0 +1,357 @@
+package registry
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2/unstable"
+)
+
+// Config is what a nyash.toml says.
+type Config struct {
+	Path        string     // of the file, as it was given
+	Dir         string     // that relative paths are relative to
+	SearchPaths []string   // as written
+	Libraries   []*Library // in the order of the file
+	Boxes       []*Box     // in the order of the file
+	Warnings    Errors     // what is legal and probably a mistake
+
+	boxes map[string]*Box
+}
+
+// Threads says how many calls a library takes at once.
+type Threads uint8
+
+const (
+	// ThreadsFree allows concurrent calls. It is the default.
+	ThreadsFree Threads = iota
+	// ThreadsSerial makes calls one at a time.
+	ThreadsSerial
+	// ThreadsPinned makes all calls from one OS thread.
+	ThreadsPinned
+)
+
+var threadNames = []string{"free", "serial", "pinned"}
+
+// String returns the word that nyash.toml uses.
+func (t Threads) String() string { return threadNames[t] }
+
+// Library is a shared library that boxes come from.
+type Library struct {
+	Name    string // as written: a name, or a path where it holds a separator
+	Path    string // the `path` of the [libraries] form
+	Pos     Position
+	Threads Threads
+	Unload  bool
+	// InvokeOnly is true in the [libraries] form: abi, init and shutdown may be
+	// missing, and init may take no arguments.
+	InvokeOnly bool
+	Boxes      []*Box
+}
+
+// Box is a box as nyash.toml declares it. [Box.Bind] makes it complete.
+type Box struct {
+	Name      string
+	Library   *Library
+	TypeID    uint32
+	HasTypeID bool // else the library says
+	Singleton bool
+	// MethodsDeclared is false where the box has no methods table: it then has
+	// the methods that the library describes.
+	MethodsDeclared bool
+	Methods         []*Method // without birth and fini, in the order of the file
+	Birth           *Method   // nil where nyash.toml does not mention it
+	Pos             Position
+
+	config *Config
+	key    *key
+	doc    *document
+}
+
+// Method is a method as nyash.toml declares it.
+type Method struct {
+	Name  string
+	ID    uint32
+	HasID bool // else the library says
+	Signature
+	Pos Position
+
+	key *key
+}
+
+// Load reads a nyash.toml. Relative paths in it are relative to its folder.
+func Load(path string) (*Config, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read the configuration: %w; a host needs a nyash.toml that declares its plugins (docs/nyash-toml.md)", err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration: %w", err)
+	}
+	return Parse(path, data)
+}
+
+// Parse is [Load] for a file that is in memory. Errors call it name, and paths
+// are relative to name's folder. The error is an [Errors].
+func Parse(name string, data []byte) (*Config, error) {
+	d := &document{name: name, data: data}
+	c := &Config{Path: name, Dir: filepath.Dir(name), boxes: make(map[string]*Box)}
+	if root, ok := d.tree(); ok {
+		d.config(c, root)
+	}
+	if len(d.errs) > 0 {
+		slices.SortStableFunc(d.errs, func(a, b *Error) int { return cmp.Compare(a.Line, b.Line) })
+		return nil, d.errs
+	}
+	c.Warnings = d.warnings
+	return c, nil
+}
+
+// Box finds a box by name.
+func (c *Config) Box(name string) (*Box, bool) {
+	b, ok := c.boxes[name]
+	return b, ok
+}
+
+var topLevel = []field[*Config]{
+	{"plugin_paths", readPluginPaths},
+	{"plugins", readPlugins},
+	{"libraries", readLibraries},
+}
+
+func (d *document) config(c *Config, root *table) {
+	read(d, root, c, topLevel, func(k *key) {
+		// Other tables belong to other tools, unless it is one of ours with a
+		// slip of the pen.
+		if near := nearest(k.name, names(topLevel)); near != "" && distance(near, k.name) <= 2 {
+			d.warnings = append(d.warnings, d.newError(k.at, k.path(), "this table is ignored", "did you mean "+near+"?"))
+		}
+	})
+	d.checkTypeIDs(c)
+	d.checkLibraries(c)
+	d.checkReturns(c)
+}
+
+var pluginPathFields = []field[*Config]{
+	{"search_paths", func(d *document, c *Config, k *key) { c.SearchPaths = d.texts(k, "./plugins/*/build") }},
+}
+
+func readPluginPaths(d *document, c *Config, k *key) {
+	if d.want(k, unstable.InlineTable, `{ search_paths = ["./plugins"] }`) {
+		read(d, k.val.table, c, pluginPathFields, nil)
+	}
+}
+
+// readPlugins reads [plugins]: a box for each key.
+func readPlugins(d *document, c *Config, k *key) {
+	if !d.want(k, unstable.InlineTable, `{ FileBox = "nyash-filebox-plugin" }`) {
+		return
+	}
+	for _, k := range k.val.table.keys {
+		d.plugin(c, k)
+	}
+}
+
+// plugin is one entry of [plugins] while it is read.
+type plugin struct {
+	library Library
+	box     *Box
+}
+
+var pluginFields = append([]field[*plugin]{
+	{"library", func(d *document, p *plugin, k *key) { p.library.Name = d.text(k, "nyash-filebox-plugin") }},
+	{"threads", func(d *document, p *plugin, k *key) { p.library.Threads = d.threads(k) }},
+	{"unload", func(d *document, p *plugin, k *key) { p.library.Unload = d.boolean(k) }},
+}, forPlugin(boxFields)...)
+
+// forPlugin lets the keys of a box stand in a plugin's table.
+func forPlugin(fields []field[*Box]) []field[*plugin] {
+	var all []field[*plugin]
+	for _, f := range fields {
+		all = append(all, field[*plugin]{f.name, func(d *document, p *plugin, k *key) { f.read(d, p.box, k) }})
+	}
+	return all
+}
+
+func (d *document) plugin(c *Config, k *key) {
+	p := &plugin{box: d.newBox(c, k)}
+	switch {
+	case k.val.kind == unstable.String:
+		p.library.Name = d.text(k, "nyash-filebox-plugin")
+	case k.val.table != nil:
+		read(d, k.val.table, p, pluginFields, nil)
+		if k.val.table.get("library") == nil {
+			d.failAt(k, `add library = "a name or path"`, "it names no library")
+		}
+	default:
+		d.failAt(k, fmt.Sprintf(`write %s = "library" or [plugins.%s]`, k.name, k.name), "a plugin is a library's name or a table, and this is %s", kindNames[k.val.kind])
+	}
+	p.library.Pos = p.box.Pos
+	d.addLibrary(c, &p.library, p.box)
+}
+
+func (d *document) addLibrary(c *Config, l *Library, boxes ...*Box) {
+	l.Boxes = boxes
+	c.Libraries = append(c.Libraries, l)
+	for _, b := range boxes {
+		b.Library = l
+		if other, taken := c.boxes[b.Name]; taken {
+			d.failAt(b.key, "keep one of the two", "the box %s is given already on line %d", b.Name, other.Pos.Line)
+			continue
+		}
+		c.boxes[b.Name] = b
+		c.Boxes = append(c.Boxes, b)
+	}
+}
+
+func (d *document) threads(k *key) Threads {
+	word := d.text(k, "serial")
+	if i := slices.Index(threadNames, word); i >= 0 {
+		return Threads(i)
+	}
+	d.fail(k.val.at, k.path(), fmt.Sprintf("%q is no way to run calls", word),
+		"write \"free\" (concurrent calls), \"serial\" (one at a time) or \"pinned\" (all from one OS thread)")
+	return ThreadsFree
+}
+
+// library of the [libraries] form, while it is read.
+type libraryEntry struct {
+	library Library
+	listed  []string
+}
+
+var libraryFields = []field[*libraryEntry]{
+	{"boxes", func(d *document, l *libraryEntry, k *key) { l.listed = d.texts(k, "FileBox") }},
+	{"path", func(d *document, l *libraryEntry, k *key) { l.library.Path = d.text(k, "plugins/libx.so") }},
+	{"threads", func(d *document, l *libraryEntry, k *key) { l.library.Threads = d.threads(k) }},
+	{"unload", func(d *document, l *libraryEntry, k *key) { l.library.Unload = d.boolean(k) }},
+}
+
+func readLibraries(d *document, c *Config, k *key) {
+	if !d.want(k, unstable.InlineTable, `{ … }`) {
+		return
+	}
+	for _, k := range k.val.table.keys {
+		d.library(c, k)
+	}
+}
+
+func (d *document) library(c *Config, k *key) {
+	if !d.want(k, unstable.InlineTable, `{ boxes = ["FileBox"], path = "…" }`) {
+		return
+	}
+	l := &libraryEntry{library: Library{Name: k.name, Pos: d.position(k.at), InvokeOnly: true}}
+	var boxes []*Box
+	hasList := k.val.table.get("boxes") != nil
+	read(d, k.val.table, l, libraryFields, func(sub *key) {
+		listed := slices.Contains(l.boxNames(d, k), sub.name)
+		if sub.val.table == nil || hasList && !listed {
+			known := append(names(libraryFields), l.boxNames(d, k)...)
+			d.unknown(sub, known)
+			return
+		}
+		b := d.newBox(c, sub)
+		read(d, sub.val.table, b, libraryBoxFields, nil)
+		boxes = append(boxes, b)
+	})
+	// A box that is listed and has no table is what the library describes.
+	for _, name := range l.listed {
+		if !slices.ContainsFunc(boxes, func(b *Box) bool { return b.Name == name }) && k.val.table.get(name) == nil {
+			at := k.val.table.get("boxes")
+			boxes = append(boxes, d.newBox(c, &key{name: name, at: at.at, parent: k, val: newTable(at.at)}))
+		}
+	}
+	if len(boxes) == 0 && len(d.errs) == 0 {
+		d.failAt(k, `add boxes = ["FileBox"]`, "it provides no box")
+	}
+	d.addLibrary(c, &l.library, boxes...)
+}
+
+// boxNames is the list of boxes, which may stand behind the tables of the boxes
+// in the file.
+func (l *libraryEntry) boxNames(d *document, k *key) []string {
+	if list := k.val.table.get("boxes"); l.listed == nil && list != nil && list.val.kind == unstable.Array {
+		for _, item := range list.val.items {
+			if item.kind == unstable.String {
+				l.listed = append(l.listed, item.text)
+			}
+		}
+	}
+	return l.listed
+}
+
+// checkTypeIDs finds boxes that share a type id.
+func (d *document) checkTypeIDs(c *Config) {
+	seen := make(map[uint32]*Box)
+	for _, b := range c.Boxes {
+		if !b.HasTypeID {
+			continue
+		}
+		if other := seen[b.TypeID]; other != nil {
+			d.failAt(b.key.child("type_id"), "give each box an id of its own", "type_id %d is %s's already (line %d)", b.TypeID, other.Name, other.key.child("type_id").line(d))
+			continue
+		}
+		seen[b.TypeID] = b
+	}
+}
+
+// checkLibraries finds entries that use one library in ways that exclude each
+// other.
+func (d *document) checkLibraries(c *Config) {
+	seen := make(map[string]*Library)
+	for _, l := range c.Libraries {
+		other := seen[l.Name]
+		if other == nil {
+			seen[l.Name] = l
+			continue
+		}
+		if (l.Threads != other.Threads || l.Unload != other.Unload) && len(l.Boxes) > 0 {
+			d.failAt(l.Boxes[0].key, "write the same threads and unload in both entries", "the library %s is used with other settings on line %d", l.Name, other.Pos.Line)
+		}
+	}
+}
+
+// checkReturns finds results that are of a box which the file does not have.
+func (d *document) checkReturns(c *Config) {
+	for _, b := range c.Boxes {
+		for _, m := range b.Methods {
+			if name := m.Returns.Box; name != "" && c.boxes[name] == nil {
+				all := append(slices.Clone(returnNames), c.boxNames()...)
+				d.failAt(m.key.child("returns"), "write void, bool, i32, i64, f32, f64, string, bytes, handle, blob, or the name of a box in this file",
+					"%q is no type and no box%s", name, DidYouMean(name, all))
+			}
+		}
+	}
+}
+
+func (c *Config) boxNames() []string {
+	all := make([]string, len(c.Boxes))
+	for i, b := range c.Boxes {
+		all[i] = b.Name
+	}
+	return all
+}
+
+// child is a key of a key's table, or the key itself where that has none: the
+// best place to point at.
+func (k *key) child(name string) *key {
+	if k.val.table != nil {
+		if c := k.val.table.get(name); c != nil {
+			return c
+		}
+	}
+	return k
+}
+
+func (k *key) line(d *document) int { return d.position(k.at).Line }
+
+// isPath tells a path from a name.
+func isPath(s string) bool {
+	return strings.ContainsRune(s, '/') || strings.ContainsRune(s, filepath.Separator)
+}

@@ -1,0 +1,144 @@
+package registry
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+)
+
+// defaultSearchPaths serve a file without search_paths.
+var defaultSearchPaths = []string{".", "./plugins/*/build"}
+
+// NotFoundError is a library that is in none of the places where it may be. It
+// matches fs.ErrNotExist.
+type NotFoundError struct {
+	Position
+	Library string
+	Tried   []string // every path, in order
+}
+
+func (e *NotFoundError) Error() string {
+	tried := "no search path exists"
+	if len(e.Tried) > 0 {
+		tried = "tried:\n\t" + strings.Join(e.Tried, "\n\t")
+	}
+	return fmt.Sprintf("%v: library %s not found; build it or mend its name or search_paths; %s", e.Position, e.Library, tried)
+}
+
+// Is matches fs.ErrNotExist.
+func (e *NotFoundError) Is(target error) bool { return target == fs.ErrNotExist }
+
+// Find looks for a library's file. What holds a separator is a path, relative
+// to nyash.toml; a name is looked for in the search paths under every file name
+// that the platform could give it. The result is an absolute path.
+func (c *Config) Find(l *Library) (string, error) {
+	e := &NotFoundError{Position: l.Pos, Library: l.Name}
+	try := func(dir string, names []string) string {
+		for _, name := range names {
+			path, err := filepath.Abs(filepath.Join(dir, name))
+			if err != nil {
+				continue
+			}
+			if _, err := os.Stat(path); err == nil {
+				return path
+			}
+			if !slices.Contains(e.Tried, path) {
+				e.Tried = append(e.Tried, path)
+			}
+		}
+		return ""
+	}
+	for _, path := range []string{l.Path, l.Name} {
+		if !isPath(path) {
+			continue
+		}
+		path = c.relative(path)
+		// A path is meant as it stands; that of another platform serves too.
+		names := append([]string{filepath.Base(path)}, fileNames(filepath.Base(path))...)
+		if found := try(filepath.Dir(path), names); found != "" {
+			return found, nil
+		}
+	}
+	name := l.Name
+	if l.Path != "" && !isPath(l.Path) {
+		name = l.Path
+	}
+	if isPath(name) {
+		return "", e
+	}
+	for _, dir := range c.searchDirs() {
+		if found := try(dir, fileNames(name)); found != "" {
+			return found, nil
+		}
+	}
+	return "", e
+}
+
+// searchDirs expands the search paths.
+func (c *Config) searchDirs() []string {
+	paths := c.SearchPaths
+	if paths == nil {
+		paths = defaultSearchPaths
+	}
+	var dirs []string
+	for _, path := range paths {
+		path = c.relative(path)
+		if !strings.ContainsAny(path, "*?[") {
+			dirs = append(dirs, path)
+			continue
+		}
+		// The only error is a malformed pattern, which then matches nothing,
+		// and the error that lists what was tried shows that.
+		matches, _ := filepath.Glob(path)
+		dirs = append(dirs, matches...)
+	}
+	return dirs
+}
+
+// relative resolves ~ and paths relative to nyash.toml.
+func (c *Config) relative(path string) string {
+	if rest, ok := strings.CutPrefix(path, "~/"); ok {
+		if home, err := os.UserHomeDir(); err == nil {
+			return filepath.Join(home, rest)
+		}
+	}
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(c.Dir, path)
+}
+
+var extensions = []string{".so", ".dylib", ".dll"}
+
+func extension() string {
+	switch runtime.GOOS {
+	case "darwin", "ios":
+		return ".dylib"
+	case "windows":
+		return ".dll"
+	}
+	return ".so"
+}
+
+// fileNames lists the file names that a library's name can stand for here: with
+// and without the lib prefix, with - and with _. A prefix or extension that the
+// name has already, even another platform's, is not added again.
+func fileNames(name string) []string {
+	for _, ext := range extensions {
+		name = strings.TrimSuffix(name, ext)
+	}
+	stem := strings.TrimPrefix(name, "lib")
+	var all []string
+	for _, n := range []string{name, stem, "lib" + stem} {
+		for _, n := range []string{n, strings.ReplaceAll(n, "-", "_"), strings.ReplaceAll(n, "_", "-")} {
+			if file := n + extension(); !slices.Contains(all, file) {
+				all = append(all, file)
+			}
+		}
+	}
+	return all
+}

@@ -1,0 +1,218 @@
+package registry
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/pelletier/go-toml/v2/unstable"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+)
+
+// boxFields are the keys of a box, in either form.
+var boxFields = []field[*Box]{
+	{"type_id", func(d *document, b *Box, k *key) { b.TypeID, b.HasTypeID = d.id(k) }},
+	{"singleton", func(d *document, b *Box, k *key) { b.Singleton = d.boolean(k) }},
+	{"methods", readMethods},
+}
+
+// libraryBoxFields are the keys of a box in the [libraries] form.
+var libraryBoxFields = append([]field[*Box]{
+	{"abi_version", readABIVersion},
+}, boxFields...)
+
+func (d *document) newBox(c *Config, k *key) *Box {
+	if k.name == "" {
+		d.failAt(k, "give the box a name", "a box's name is empty")
+	}
+	return &Box{Name: k.name, Pos: d.position(k.at), config: c, key: k, doc: d}
+}
+
+func readABIVersion(d *document, _ *Box, k *key) {
+	if v, ok := d.id(k); ok && v != abi.Version {
+		d.fail(k.val.at, k.path(), fmt.Sprintf("ABI version %d is not supported", v), fmt.Sprintf("this host speaks version %d", abi.Version))
+	}
+}
+
+func readMethods(d *document, b *Box, k *key) {
+	if !d.want(k, unstable.InlineTable, "{ open = { method_id = 1 } }") {
+		return
+	}
+	b.MethodsDeclared = true
+	ids := make(map[uint32]*Method)
+	for _, k := range k.val.table.keys {
+		if !d.want(k, unstable.InlineTable, "{ method_id = 1 }") {
+			continue
+		}
+		m := &Method{Name: k.name, Pos: d.position(k.at), key: k}
+		read(d, k.val.table, m, methodFields, nil)
+		d.reservedID(m)
+		switch m.Name {
+		case abi.NameBirth:
+			b.Birth = m
+			continue
+		case abi.NameFini:
+			continue
+		}
+		b.Methods = append(b.Methods, m)
+		if !m.HasID {
+			continue
+		}
+		if other := ids[m.ID]; other != nil {
+			d.sharedID(b, m, other)
+			continue
+		}
+		ids[m.ID] = m
+	}
+}
+
+// reservedID checks that birth and fini have their ids and no other method
+// does.
+func (d *document) reservedID(m *Method) {
+	id := m.key.child("method_id")
+	for _, r := range []struct {
+		name string
+		id   uint32
+	}{{abi.NameBirth, abi.MethodBirth}, {abi.NameFini, abi.MethodFini}} {
+		switch {
+		case !m.HasID:
+		case m.Name == r.name && m.ID != r.id:
+			d.failAt(id, fmt.Sprintf("leave it out or write method_id = %d", r.id), "%s always has the id %d, and this says %d", r.name, r.id, m.ID)
+		case m.Name != r.name && m.ID == r.id:
+			d.failAt(id, "choose another id", "the id %d is %s's, whatever else a box has", r.id, r.name)
+		}
+	}
+	if m.Name == abi.NameBirth || m.Name == abi.NameFini {
+		m.ID, m.HasID = abi.MethodBirth, true
+		if m.Name == abi.NameFini {
+			m.ID = abi.MethodFini
+		}
+	}
+}
+
+// sharedID reports two methods with one id. Public files of the [libraries]
+// form have aliases, so there it is no more than a warning.
+func (d *document) sharedID(b *Box, m, other *Method) {
+	e := d.newError(m.key.child("method_id").at, m.key.path(),
+		fmt.Sprintf("method_id %d is %s's already (line %d)", m.ID, other.Name, other.Pos.Line), "give each method an id of its own")
+	if b.key.parent.parent != nil { // libraries."lib".Box
+		e.Advice = "both names call the same method"
+		d.warnings = append(d.warnings, e)
+		return
+	}
+	d.errs = append(d.errs, e)
+}
+
+var methodFields = []field[*Method]{
+	{"method_id", func(d *document, m *Method, k *key) { m.ID, m.HasID = d.id(k) }},
+	{"args", readArgs},
+	{"returns", func(d *document, m *Method, k *key) { m.Returns = d.returns(k) }},
+	{"returns_result", func(d *document, m *Method, k *key) { m.ReturnsResult = d.boolean(k) }},
+}
+
+func readArgs(d *document, m *Method, k *key) {
+	if !d.want(k, unstable.Array, `[ { name = "path", from = "string", to = "string" } ]`) {
+		return
+	}
+	m.ArgsDeclared = true
+	m.Args = make([]Arg, 0, len(k.val.items))
+	for i, item := range k.val.items {
+		m.Args = append(m.Args, d.arg(k, i, item))
+	}
+}
+
+// argEntry is one entry of args while it is read.
+type argEntry struct {
+	Arg
+	from, to, kind *key
+}
+
+var argFields = []field[*argEntry]{
+	{"name", func(d *document, a *argEntry, k *key) { a.Name = d.text(k, "path") }},
+	{"from", func(d *document, a *argEntry, k *key) { a.from = k }},
+	{"to", func(d *document, a *argEntry, k *key) { a.to = k }},
+	{"kind", func(d *document, a *argEntry, k *key) { a.kind = k }},
+	// Only other tools look at it.
+	{"category", func(d *document, a *argEntry, k *key) { d.text(k, "plugin") }},
+}
+
+func (d *document) arg(args *key, i int, item *value) Arg {
+	switch {
+	case item.kind == unstable.String && item.text != "":
+		return Arg{Name: item.text}
+	case item.table == nil:
+		d.fail(item.at, args.path(), fmt.Sprintf("argument %d must be a table or a name", i+1),
+			`write { name = "path", from = "string", to = "string" } or "path"`)
+		return Arg{}
+	}
+	a := &argEntry{}
+	errs := len(d.errs)
+	read(d, item.table, a, argFields, nil)
+	if len(d.errs) == errs {
+		d.types(a)
+	}
+	if a.Name == "" {
+		a.Name = "argument " + strconv.Itoa(i+1)
+	}
+	return a.Arg
+}
+
+// types settles from and to, each of which may be left to the other.
+func (d *document) types(a *argEntry) {
+	if a.kind != nil {
+		d.argKind(a)
+		return
+	}
+	if a.from != nil {
+		word := d.text(a.from, "string")
+		from, ok := parseFrom(word)
+		if !ok {
+			d.wrongWord(a.from, word, fromNames, "no type of a caller's value")
+			return
+		}
+		a.From, a.To = from, naturalTo[from]
+	}
+	if a.to == nil {
+		return
+	}
+	word := d.text(a.to, "string")
+	to, ok := parseTo(word)
+	if !ok {
+		d.wrongWord(a.to, word, toNames, "no type of the wire")
+		return
+	}
+	if !a.From.converts(to) {
+		d.fail(a.to.val.at, a.to.path(), fmt.Sprintf("a %s cannot become a %s", a.From, word),
+			fmt.Sprintf("%s can become %s", a.From, a.From.targets()))
+		return
+	}
+	a.To = to
+}
+
+func (d *document) argKind(a *argEntry) {
+	word := d.text(a.kind, "box")
+	k, ok := argKinds[word]
+	switch {
+	case a.from != nil || a.to != nil:
+		d.failAt(a.kind, "write either kind, or from and to", "it cannot stand beside from and to")
+	case !ok:
+		d.wrongWord(a.kind, word, argKindNames, "no kind of argument")
+	default:
+		a.From, a.To = k.From, k.To
+	}
+}
+
+func (d *document) returns(k *key) Returns {
+	word := d.text(k, "i32")
+	if word == "" {
+		return Returns{}
+	}
+	return parseReturns(word)
+}
+
+func (d *document) wrongWord(k *key, word string, known []string, what string) {
+	if word == "" {
+		return // reported already
+	}
+	d.fail(k.val.at, k.path(), fmt.Sprintf("%q is %s%s", word, what, DidYouMean(word, known)), fmt.Sprintf("known: %s", list(known)))
+}

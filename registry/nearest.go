@@ -1,0 +1,58 @@
+package registry
+
+// DidYouMean returns " (did you mean X?)" for the known name that is nearest to
+// name, or nothing where none is near.
+func DidYouMean(name string, known []string) string {
+	if near := nearest(name, known); near != "" {
+		return " (did you mean " + near + "?)"
+	}
+	return ""
+}
+
+// nearest returns the known name with the fewest typing mistakes to name: at
+// most one for every three letters, and at least two are allowed.
+func nearest(name string, known []string) string {
+	best, limit := "", max(2, len(name)/3)
+	for _, k := range known {
+		if d := distance(name, k); d <= limit && d < max(len(name), len(k)) {
+			best, limit = k, d-1
+		}
+	}
+	return best
+}
+
+// distance counts the letters to insert, delete, replace or swap with their
+// neighbour that make b of a (optimal string alignment). Case alone counts
+// nothing.
+func distance(a, b string) int {
+	a, b = fold(a), fold(b)
+	rows := [3][]int{make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)}
+	for j := range rows[1] {
+		rows[1][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		before, last, row := rows[(i+2)%3], rows[(i)%3], rows[(i+1)%3]
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+	}
+	return rows[(len(a)+1)%3][len(b)]
+}
+
+func fold(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	return string(b)
+}

@@ -1,0 +1,118 @@
+package registry
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2/unstable"
+)
+
+// kindNames are what an author calls the kinds of TOML values.
+var kindNames = map[unstable.Kind]string{
+	unstable.String:        "a string",
+	unstable.Bool:          "a boolean",
+	unstable.Integer:       "an integer",
+	unstable.Float:         "a float",
+	unstable.Array:         "an array",
+	unstable.InlineTable:   "a table",
+	unstable.LocalDate:     "a date",
+	unstable.LocalTime:     "a time",
+	unstable.LocalDateTime: "a date and time",
+	unstable.DateTime:      "a date and time",
+}
+
+// want checks the kind of a key's value.
+func (d *document) want(k *key, kind unstable.Kind, example string) bool {
+	if k.val.kind == kind {
+		return true
+	}
+	d.fail(k.val.at, k.path(), "it must be "+kindNames[kind]+", and this is "+kindNames[k.val.kind], "write "+k.name+" = "+example)
+	return false
+}
+
+func (d *document) text(k *key, example string) string {
+	if !d.want(k, unstable.String, strconv.Quote(example)) {
+		return ""
+	}
+	if k.val.text == "" {
+		d.fail(k.val.at, k.path(), "it is empty", "write "+k.name+" = "+strconv.Quote(example))
+	}
+	return k.val.text
+}
+
+func (d *document) boolean(k *key) bool {
+	return d.want(k, unstable.Bool, "true") && k.val.text == "true"
+}
+
+// id reads an integer of 32 bits.
+func (d *document) id(k *key) (uint32, bool) {
+	if !d.want(k, unstable.Integer, "6") {
+		return 0, false
+	}
+	// Base 0 reads what TOML writes: 0x, 0o, 0b and underscores. A plus sign
+	// is TOML's, a leading zero was refused by the parser.
+	n, err := strconv.ParseUint(strings.TrimPrefix(k.val.text, "+"), 0, 32)
+	if err != nil {
+		d.fail(k.val.at, k.path(), k.val.text+" is no id", "ids are whole numbers from 0 to 4294967295")
+		return 0, false
+	}
+	return uint32(n), true
+}
+
+// texts reads an array of strings.
+func (d *document) texts(k *key, example string) []string {
+	if !d.want(k, unstable.Array, "["+strconv.Quote(example)+"]") {
+		return nil
+	}
+	var all []string
+	for _, item := range k.val.items {
+		if item.kind != unstable.String || item.text == "" {
+			d.fail(item.at, k.path(), "its entries must be strings that are not empty", "write "+k.name+" = ["+strconv.Quote(example)+"]")
+			continue
+		}
+		all = append(all, item.text)
+	}
+	return all
+}
+
+// field is one key that a table may have, and how it is read. A new key of
+// nyash.toml is a new line in one of the tables of fields.
+type field[T any] struct {
+	name string
+	read func(d *document, into T, k *key)
+}
+
+// read hands each key of a table to its field. A key that none has goes to
+// other, or is an error where that is nil.
+func read[T any](d *document, t *table, into T, fields []field[T], other func(*key)) {
+next:
+	for _, k := range t.keys {
+		for _, f := range fields {
+			if f.name == k.name {
+				f.read(d, into, k)
+				continue next
+			}
+		}
+		if other != nil {
+			other(k)
+			continue
+		}
+		d.unknown(k, names(fields))
+	}
+}
+
+func names[T any](fields []field[T]) []string {
+	all := make([]string, len(fields))
+	for i, f := range fields {
+		all[i] = f.name
+	}
+	return all
+}
+
+func (d *document) unknown(k *key, known []string) {
+	advice := "known keys here: " + strings.Join(known, ", ")
+	if near := nearest(k.name, known); near != "" {
+		advice = "did you mean " + near + "?"
+	}
+	d.failAt(k, advice, "unknown key")
+}

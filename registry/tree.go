@@ -1,0 +1,293 @@
+package registry
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/pelletier/go-toml/v2/unstable"
+)
+
+// A value of the file, with its place.
+type value struct {
+	kind  unstable.Kind // InlineTable for every table, Array for every array
+	at    int           // byte offset
+	text  string        // of a scalar: a string's contents, else as written
+	items []*value      // of an array
+	table *table        // of a table
+}
+
+// table keeps its keys in the order of the file.
+type table struct {
+	keys  []*key
+	index map[string]*key // once there are many keys
+	state tableState
+}
+
+// tableState is what TOML's rules about defining a table twice need to know.
+type tableState uint8
+
+const (
+	implied   tableState = iota // named on the way to another table
+	byHeader                    // [table]
+	byDots                      // key.key = value
+	closed                      // inline: complete as it stands
+	tableList                   // [[table]]
+)
+
+type key struct {
+	name   string
+	at     int
+	parent *key // nil at the top
+	val    *value
+}
+
+const indexFrom = 12
+
+func (t *table) get(name string) *key {
+	if t.index != nil {
+		return t.index[name]
+	}
+	for _, k := range t.keys {
+		if k.name == name {
+			return k
+		}
+	}
+	return nil
+}
+
+func (t *table) add(k *key) {
+	t.keys = append(t.keys, k)
+	switch {
+	case t.index != nil:
+		t.index[k.name] = k
+	case len(t.keys) == indexFrom:
+		t.index = make(map[string]*key)
+		for _, k := range t.keys {
+			t.index[k.name] = k
+		}
+	}
+}
+
+// path is the dotted key, quoted where TOML needs it.
+func (k *key) path() string {
+	name := k.name
+	if !isBareKey(name) {
+		name = strconv.Quote(name)
+	}
+	if k.parent == nil {
+		return name
+	}
+	return k.parent.path() + "." + name
+}
+
+func isBareKey(s string) bool {
+	return s != "" && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") == ""
+}
+
+// builder makes a tree of the parser's expressions. The parser knows TOML's
+// syntax; what a document may say twice is for the builder to know.
+type builder struct {
+	doc    *document
+	parser unstable.Parser
+	root   *table
+	here   *table // of the last header
+	inside *key
+}
+
+// errStop ends building: the error is in the document already.
+var errStop = errors.New("stop")
+
+// tree parses the document. A syntax error ends the reading, because what
+// follows it cannot be relied upon.
+func (d *document) tree() (*table, bool) {
+	for i := 0; i < len(d.data); {
+		r, n := utf8.DecodeRune(d.data[i:])
+		if r == utf8.RuneError && n == 1 {
+			d.fail(i, "", fmt.Sprintf("byte %#02x is not UTF-8", d.data[i]), "save the file as UTF-8")
+			return nil, false
+		}
+		i += n
+	}
+	b := &builder{doc: d, root: &table{}}
+	b.here = b.root
+	b.parser.Reset(d.data)
+	for b.parser.NextExpression() {
+		if b.expression(b.parser.Expression()) != nil {
+			return nil, false
+		}
+	}
+	if err := b.parser.Error(); err != nil {
+		b.syntax(err)
+		return nil, false
+	}
+	return b.root, true
+}
+
+func (b *builder) syntax(err error) {
+	var p *unstable.ParserError
+	if !errors.As(err, &p) {
+		b.doc.fail(0, "", err.Error(), "")
+		return
+	}
+	offset := 0
+	if len(p.Highlight) > 0 {
+		offset = int(b.parser.Range(p.Highlight).Offset)
+	}
+	b.doc.fail(offset, strings.Join(p.Key, "."), "not valid TOML: "+p.Message, "")
+}
+
+func (b *builder) expression(n *unstable.Node) error {
+	switch n.Kind {
+	case unstable.KeyValue:
+		return b.keyValue(b.here, b.inside, n)
+	case unstable.Table:
+		return b.header(n, byHeader)
+	case unstable.ArrayTable:
+		return b.header(n, tableList)
+	}
+	return nil
+}
+
+// header enters a [table] or an element of a [[table]].
+func (b *builder) header(n *unstable.Node, state tableState) error {
+	t, parent := b.root, (*key)(nil)
+	for it := n.Key(); it.Next(); {
+		part := it.Node()
+		name, at := string(part.Data), int(part.Raw.Offset)
+		k := t.get(name)
+		if k == nil {
+			k = &key{name: name, at: at, parent: parent, val: newTable(at)}
+			t.add(k)
+			if it.IsLast() && state == tableList {
+				k.val = &value{kind: unstable.Array, at: at, items: []*value{newTable(at)}}
+				k.val.items[0].table.state = tableList
+			}
+		} else if it.IsLast() {
+			if err := b.again(k, at, state); err != nil {
+				return err
+			}
+		}
+		t = k.val.innermost()
+		if t == nil || t.state == closed {
+			return b.twice(k, at)
+		}
+		if it.IsLast() && state == byHeader {
+			t.state = byHeader
+		}
+		parent = k
+	}
+	b.here, b.inside = t, parent
+	return nil
+}
+
+// again checks a header whose table exists.
+func (b *builder) again(k *key, at int, state tableState) error {
+	if state == tableList {
+		if k.val.kind != unstable.Array || len(k.val.items) == 0 || k.val.items[0].table == nil || k.val.items[0].table.state != tableList {
+			return b.twice(k, at)
+		}
+		next := newTable(at)
+		next.table.state = tableList
+		k.val.items = append(k.val.items, next)
+		return nil
+	}
+	if k.val.table == nil || k.val.table.state != implied {
+		return b.twice(k, at)
+	}
+	// The header that spells the table out is the better place to point at.
+	k.at = at
+	return nil
+}
+
+func newTable(at int) *value {
+	return &value{kind: unstable.InlineTable, at: at, table: &table{}}
+}
+
+// innermost is the table that a header's next part is looked up in.
+func (v *value) innermost() *table {
+	if v.kind == unstable.Array && len(v.items) > 0 && v.items[len(v.items)-1].table != nil &&
+		v.items[len(v.items)-1].table.state == tableList {
+		return v.items[len(v.items)-1].table
+	}
+	return v.table
+}
+
+// twice reports a key that is given again in a way TOML does not allow.
+func (b *builder) twice(k *key, at int) error {
+	first := b.doc.position(k.at)
+	advice := "remove one of the two"
+	// The first guide to this format showed both forms at once.
+	if k.parent != nil && k.parent.parent == nil && k.parent.name == "plugins" {
+		advice = fmt.Sprintf("write the long form alone: [plugins.%s] with library = \"…\", then [plugins.%s.methods]", k.name, k.name)
+	}
+	b.doc.fail(at, k.path(), fmt.Sprintf("it is given already on line %d", first.Line), advice)
+	return errStop
+}
+
+func (b *builder) keyValue(t *table, parent *key, n *unstable.Node) error {
+	for it := n.Key(); it.Next(); {
+		part := it.Node()
+		name, at := string(part.Data), int(part.Raw.Offset)
+		k := t.get(name)
+		if it.IsLast() {
+			if k != nil {
+				return b.twice(k, at)
+			}
+			k = &key{name: name, at: at, parent: parent}
+			v, err := b.value(k, n.Value())
+			if err != nil {
+				return err
+			}
+			k.val = v
+			t.add(k)
+			return nil
+		}
+		if k == nil {
+			k = &key{name: name, at: at, parent: parent, val: newTable(at)}
+			k.val.table.state = byDots
+			t.add(k)
+		}
+		if k.val.table == nil || k.val.table.state != byDots {
+			return b.twice(k, at)
+		}
+		t, parent = k.val.table, k
+	}
+	return nil
+}
+
+func (b *builder) value(k *key, n *unstable.Node) (*value, error) {
+	v := &value{kind: n.Kind, at: int(n.Raw.Offset), text: string(n.Data)}
+	switch n.Kind {
+	case unstable.Array:
+		v.at = k.at
+		for it := n.Children(); it.Next(); {
+			item, err := b.value(k, it.Node())
+			if err != nil {
+				return nil, err
+			}
+			v.items = append(v.items, item)
+		}
+	case unstable.InlineTable:
+		v.table = &table{}
+		for it := n.Children(); it.Next(); {
+			if err := b.keyValue(v.table, k, it.Node()); err != nil {
+				return nil, err
+			}
+		}
+		v.table.close()
+	}
+	return v, nil
+}
+
+// close ends an inline table, and the tables that its dotted keys made.
+func (t *table) close() {
+	for _, k := range t.keys {
+		if k.val.table != nil {
+			k.val.table.close()
+		}
+	}
+	t.state = closed
+}

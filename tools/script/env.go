@@ -1,0 +1,133 @@
+package script
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"go.starlark.net/repl"
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+
+	"github.com/nyash-plugins/nyash-go/loader"
+)
+
+// The dialect: what a person who writes a top-level script expects to work.
+var dialect = &syntax.FileOptions{
+	Set:             true,
+	While:           true,
+	TopLevelControl: true,
+	GlobalReassign:  true,
+	Recursion:       true,
+}
+
+// Env is what scripts of one host share. It is safe for concurrent use, as long
+// as each script runs on one goroutine.
+type Env struct {
+	host   *loader.Host
+	stdout io.Writer
+
+	mu   sync.Mutex
+	held map[*loader.Box]int // how many Starlark values stand for a box
+}
+
+// New makes an environment. print writes to stdout.
+func New(host *loader.Host, stdout io.Writer) *Env {
+	return &Env{host: host, stdout: stdout, held: make(map[*loader.Box]int)}
+}
+
+// Run executes the Starlark file. A box's call does not begin once ctx is done,
+// and neither does the script's next step. Errors are [*Error] where the script
+// had begun to run.
+func (e *Env) Run(ctx context.Context, file string) error {
+	source, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("run script: %w", err)
+	}
+	l := &modules{env: e, ctx: ctx, loaded: make(map[string]*module)}
+	_, err = l.exec(file, source)
+	return err
+}
+
+// REPL reads statements from the terminal, evaluates them and prints their
+// values, until end of input.
+func (e *Env) REPL(ctx context.Context) {
+	l := &modules{env: e, ctx: ctx, loaded: make(map[string]*module)}
+	repl.REPLOptions(dialect, l.thread("<repl>"), e.predeclared(ctx))
+}
+
+func (e *Env) predeclared(ctx context.Context) starlark.StringDict {
+	names := starlark.StringDict{"catch": starlark.NewBuiltin("catch", catch)}
+	for _, name := range e.host.Boxes() {
+		names[name] = e.constructor(ctx, name)
+	}
+	return names
+}
+
+func (e *Env) constructor(ctx context.Context, name string) starlark.Value {
+	return starlark.NewBuiltin(name, func(_ *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+		in, err := goArgs(name, args, kwargs)
+		if err != nil {
+			return nil, err
+		}
+		box, err := e.host.New(ctx, name, in...)
+		if err != nil {
+			return nil, err
+		}
+		return e.hold(ctx, box), nil
+	})
+}
+
+// modules runs a script and what it loads, each file once.
+type modules struct {
+	env    *Env
+	ctx    context.Context
+	loaded map[string]*module
+}
+
+type module struct {
+	globals starlark.StringDict
+	err     error
+	running bool
+}
+
+func (l *modules) exec(file string, source []byte) (starlark.StringDict, error) {
+	thread := l.thread(file)
+	stop := context.AfterFunc(l.ctx, func() { thread.Cancel(context.Cause(l.ctx).Error()) })
+	defer stop()
+	globals, err := starlark.ExecFileOptions(dialect, thread, file, source, l.env.predeclared(l.ctx))
+	return globals, located(err)
+}
+
+func (l *modules) thread(file string) *starlark.Thread {
+	return &starlark.Thread{
+		Name:  file,
+		Print: func(_ *starlark.Thread, text string) { fmt.Fprintln(l.env.stdout, text) },
+		Load: func(_ *starlark.Thread, name string) (starlark.StringDict, error) {
+			if !filepath.IsAbs(name) {
+				name = filepath.Join(filepath.Dir(file), name)
+			}
+			return l.load(name)
+		},
+	}
+}
+
+func (l *modules) load(file string) (starlark.StringDict, error) {
+	m := l.loaded[file]
+	if m == nil {
+		m = &module{running: true}
+		l.loaded[file] = m
+		var source []byte
+		if source, m.err = os.ReadFile(file); m.err == nil {
+			m.globals, m.err = l.exec(file, source)
+		}
+		m.running = false
+	}
+	if m.running {
+		return nil, fmt.Errorf("%s loads itself", file)
+	}
+	return m.globals, m.err
+}
