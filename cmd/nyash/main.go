@@ -1,0 +1,22 @@
+// Command nyash loads the plugins that a nyash.toml describes, lists them and
+// runs scripts with them.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := newRoot().ExecuteContext(ctx); err != nil {
+		// %+v: errors of this project then show their source and log lines.
+		fmt.Fprintf(os.Stderr, "nyash: %+v\n", err)
+		stop()
+		os.Exit(1)
+	}
+}
