@@ -17,6 +17,7 @@ type image struct {
 
 	mu          sync.Mutex // held while the library is brought up or down
 	uses        int        // opened and not yet closed
+	initialised bool       // init succeeded, so its threads may be running
 	keep        bool       // some use did not ask for unload
 	kept        bool       // we hold a reference of the system's loader for good
 	config      Config     // of the first of the uses
@@ -60,7 +61,6 @@ func openImage(ctx context.Context, config Config) (*image, func(), error) {
 
 	detach, err := im.use(ctx, config)
 	if err != nil {
-		im.drop()
 		return nil, nil, err
 	}
 	return im, detach, nil
@@ -77,11 +77,14 @@ func (im *image) drop() {
 	closeLibrary(im.handle)
 }
 
+// use brings the plugin up if nobody uses it yet. On an error the reference that
+// openImage took is given back.
 func (im *image) use(ctx context.Context, config Config) (detach func(), err error) {
 	im.mu.Lock()
 	defer im.mu.Unlock()
 	if im.uses > 0 {
 		if err := im.compatible(config); err != nil {
+			im.drop()
 			return nil, err
 		}
 		im.uses++
@@ -90,17 +93,19 @@ func (im *image) use(ctx context.Context, config Config) (detach func(), err err
 	}
 	table, err := hostvtable.For(config.File, config.Track)
 	if err != nil {
+		im.drop()
 		return nil, &Error{File: config.File, Reason: ErrOpen, Detail: err.Error(), Err: err}
 	}
 	detach = table.Attach(config.Sink)
 	im.config, im.table, im.turn = config, table, newTurn(config.Threads)
+	im.keep, im.initialised = !config.Unload, false
 	if err := im.start(ctx); err != nil {
 		detach()
 		im.stopTurn()
+		im.letGo()
 		return nil, err
 	}
 	im.uses = 1
-	im.keep = !config.Unload
 	return detach, nil
 }
 
@@ -163,6 +168,7 @@ func (im *image) bringUp() error {
 	}
 	im.description = abi.Description{}
 	if im.entry.init == 0 {
+		im.initialised = true
 		return nil
 	}
 	var info abi.PluginInfo
@@ -170,6 +176,7 @@ func (im *image) bringUp() error {
 		return &Error{File: im.config.File, Reason: ErrInit, Err: code,
 			Detail: "nyash_plugin_init returned " + code.Error()}
 	}
+	im.initialised = true
 	d, err := describe(&info)
 	if err != nil {
 		// init succeeded, so the plugin is owed its shutdown.
@@ -211,12 +218,17 @@ func (im *image) release(detach func()) error {
 		im.stopTurn()
 	}
 	detach()
-	// The first close without unload keeps its reference for the life of the
-	// process: a thread or exit handler of the plugin may still need the code.
-	if im.keep && !im.kept {
+	im.letGo()
+	return err
+}
+
+// letGo gives back the last use's reference, unless the code must stay: a
+// thread or exit handler of an initialised plugin may need it for as long as
+// the process lives.
+func (im *image) letGo() {
+	if im.initialised && im.keep && !im.kept {
 		im.kept = true
-		return err
+		return
 	}
 	im.drop()
-	return err
 }

@@ -35,7 +35,7 @@ func Library(t testing.TB, source string, flags ...string) string {
 func LibraryAt(t testing.TB, out, source string, flags ...string) string {
 	t.Helper()
 	args := []string{"-std=c11", "-g", "-O1", "-fPIC", "-shared", "-pthread",
-		"-Wall", "-Wextra", "-Werror", "-I", filepath.Join(Root(t), "abi", "include"),
+		"-Wall", "-Wextra", "-Werror", "-I", filepath.Dir(source), "-I", filepath.Join(Root(t), "abi", "include"),
 		"-o", out, source}
 	Run(t, "cc", append(args, flags...)...)
 	return out

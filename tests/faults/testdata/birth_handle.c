@@ -1,0 +1,11 @@
+/* Legal: birth answers with a handle. */
+#define OWN_INVOKE
+#include "plugin.h"
+int32_t nyash_plugin_invoke(ARGS) {
+    UNUSED_ARGS;
+    if (method == NYASH_METHOD_BIRTH) {
+        memcpy(result, "\1\0\1\0\10\0\10\0\204\3\0\0\7\0\0\0", 16);
+        *result_len = 16;
+    }
+    return NYASH_OK;
+}

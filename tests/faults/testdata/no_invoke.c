@@ -1,0 +1,2 @@
+#define OWN_INVOKE
+#include "plugin.h"
