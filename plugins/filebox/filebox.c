@@ -690,7 +690,7 @@ struct method {
 
 static int32_t fail_argument(struct call *c, int number, const char *name, const char *problem)
 {
-    return fail(&c->reply, NYASH_E_INVALID_ARGS, "argument %d (%s) %s", number, name, problem);
+    return fail(&c->reply, NYASH_E_INVALID_ARGS, "argument %d (%s): %s", number, name, problem);
 }
 
 static int32_t need_open(struct call *c, const struct box *b)
@@ -740,7 +740,7 @@ static int32_t path_arg(struct call *c, char **path)
 
     *path = NULL;
     if (v->size != 0 && memchr(v->data, '\0', v->size) != NULL)
-        return fail_argument(c, 1, "path", "holds a NUL byte, which no path can");
+        return fail_argument(c, 1, "path", "a path cannot hold a NUL byte");
     *path = malloc(v->size + 1);
     if (*path == NULL)
         return fail_memory(&c->reply);
@@ -799,7 +799,9 @@ static int32_t method_open(struct call *c)
     int fd, err;
 
     if (mode == NULL)
-        return fail_argument(c, 2, "mode", "must be one of r, w, a, r+ and w+");
+        return fail(&c->reply, NYASH_E_INVALID_ARGS,
+                    "argument 2 (mode): wanted r, w, a, r+ or w+, got \"%.*s\"",
+                    (int)min_size(c->args.at[1].size, 32), (const char *)c->args.at[1].data);
     if (b->fd >= 0)
         return fail(&c->reply, NYASH_E_PLUGIN, "already open, call close first: %s", b->path);
     code = path_arg(c, &path);
@@ -884,13 +886,14 @@ static int32_t method_read_at(struct call *c)
     int32_t code;
 
     if (offset < 0)
-        return fail_argument(c, 1, "offset", "is negative");
+        return fail_argument(c, 1, "offset", "wanted 0 or more, got a negative number");
     if (length < 0)
-        return fail_argument(c, 2, "length", "is negative");
+        return fail_argument(c, 2, "length", "wanted 0 or more, got a negative number");
     if (length > NYASH_TLV_MAX_PAYLOAD)
         return fail(&c->reply, NYASH_E_INVALID_ARGS,
-                    "argument 2 (length) is more than the %d bytes that one call can return",
-                    NYASH_TLV_MAX_PAYLOAD);
+                    "argument 2 (length): wanted at most %d, which is what one call can return, "
+                    "got %lld",
+                    NYASH_TLV_MAX_PAYLOAD, (long long)length);
     code = need_readable(c, c->self);
     if (code != NYASH_OK)
         return code;

@@ -1,0 +1,305 @@
+package loader_test
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/nyash-plugins/nyash-go/loader"
+	"github.com/nyash-plugins/nyash-go/loader/native"
+	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/tlv"
+)
+
+func TestOpenLoadsNothing(t *testing.T) {
+	h := open(t, probeTOML(filepath.Join(t.TempDir(), "libnone.so"), ""))
+	_, err := h.New(ctx, "Probe")
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	_, err = h.New(ctx, "TimeBox")
+	require.NoError(t, err, "other boxes are not concerned")
+}
+
+func TestOpenWithoutFile(t *testing.T) {
+	_, err := loader.Open(filepath.Join(t.TempDir(), "nyash.toml"))
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	assert.ErrorContains(t, err, "a host needs a nyash.toml")
+}
+
+func TestFailedLoadIsTriedAgain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "libprobe.so")
+	h := open(t, probeTOML(path, ""))
+	_, err := h.New(ctx, "Probe")
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	built, err := os.ReadFile(probeLibrary(t))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(path, built, 0o755))
+	assert.EqualValues(t, 5, callInt(t, newBox(t, h, "Probe"), "add", 2, 3))
+}
+
+func TestUnknownBox(t *testing.T) {
+	h := openProbe(t)
+	_, err := h.New(ctx, "Prob")
+	require.ErrorIs(t, err, loader.ErrNoBox)
+	assert.EqualError(t, err, "no such box: Prob in nyash.toml (did you mean Probe?)")
+}
+
+func TestConcurrentFirstUseLoadsOnce(t *testing.T) {
+	h := openProbe(t)
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			box, err := h.New(ctx, "Probe")
+			if assert.NoError(t, err) {
+				assert.NoError(t, box.Close())
+			}
+		})
+	}
+	wg.Wait()
+	box := newBox(t, h, "Probe")
+	assert.EqualValues(t, 1, callInt(t, box, "inits"))
+	assert.EqualValues(t, 51, callInt(t, box, "births"))
+	assert.EqualValues(t, 50, callInt(t, box, "finis"))
+}
+
+func TestLoadReportsEveryFailure(t *testing.T) {
+	dir := t.TempDir()
+	h := open(t, fmt.Sprintf(`
+[plugins]
+A = %q
+B = %q
+Probe = %q
+`, filepath.Join(dir, "liba.so"), filepath.Join(dir, "libb.so"), probeLibrary(t)))
+	err := h.Load(ctx)
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	assert.ErrorContains(t, err, "box A: ")
+	assert.ErrorContains(t, err, "box B: ")
+	assert.NotContains(t, err.Error(), "box Probe")
+	require.NoError(t, h.Load(ctx, "Probe", "TimeBox"))
+	require.ErrorIs(t, h.Load(ctx, "Prone"), loader.ErrNoBox)
+}
+
+func TestHostCloseEndsEverythingInOrder(t *testing.T) {
+	var log output
+	first := probeLibrary(t)
+	second := probeLibrary(t, "-DTYPE_ID=701", `-DTYPE_NAME="Second"`)
+	h := open(t, probeTOML(first, "")+fmt.Sprintf("\n[plugins.Second]\nlibrary = %q\ntype_id = 701\nmethods = { say = { method_id = 18 } }", second), withLog(&log))
+	newBox(t, h, "Probe")
+	newBox(t, h, "Second")
+	closed := newBox(t, h, "Probe")
+	box := newBox(t, h, "Probe")
+	require.NoError(t, closed.Close())
+	require.NoError(t, h.Close())
+	require.NoError(t, h.Close())
+	assert.Equal(t, []string{
+		"Probe fini 2",
+		"Probe fini 3", "Second fini 1", "Probe fini 1",
+		"Second shutdown 0", "Probe shutdown 0",
+	}, withoutThread(log.messages()))
+
+	_, err := box.Call(ctx, "say")
+	require.ErrorIs(t, err, loader.ErrClosed)
+	_, err = h.New(ctx, "Probe")
+	require.ErrorIs(t, err, loader.ErrClosed)
+	require.ErrorIs(t, h.Load(ctx), loader.ErrClosed)
+	_, err = h.Type(ctx, "Probe")
+	require.ErrorIs(t, err, loader.ErrClosed)
+	require.NoError(t, box.Close())
+}
+
+// withoutThread hides which thread shutdown ran on, which is for a test of its
+// own to look at.
+func withoutThread(messages []string) []string {
+	for i, m := range messages {
+		if m == "Probe shutdown on the thread of init 0" {
+			messages[i] = "Probe shutdown 0"
+		}
+		if m == "Second shutdown on the thread of init 0" {
+			messages[i] = "Second shutdown 0"
+		}
+	}
+	return messages
+}
+
+func TestHostCloseWaitsForCalls(t *testing.T) {
+	h := openProbe(t)
+	box, other := newBox(t, h, "Probe"), newBox(t, h, "Probe")
+	done := make(chan error)
+	go func() {
+		_, err := box.Call(ctx, "hold")
+		done <- err
+	}()
+	eventually(func() bool { return callInt(t, other, "holding") == 1 })
+
+	closed := make(chan error)
+	go func() { closed <- h.Close() }()
+	eventually(func() bool { _, err := h.New(ctx, "Probe"); return errors.Is(err, loader.ErrClosed) })
+	select {
+	case <-closed:
+		t.Fatal("the host closed while a call was under way")
+	default:
+	}
+	// The plugin is asked by a second host: this one answers no more.
+	config, err := registry.Parse("nyash.toml", []byte(probeTOML(libraryOf(t, h), "")))
+	require.NoError(t, err)
+	h2, err := loader.OpenConfig(config)
+	require.NoError(t, err)
+	call(t, newBox(t, h2, "Probe"), "release")
+	require.NoError(t, <-done)
+	require.NoError(t, <-closed)
+	require.NoError(t, h2.Close())
+}
+
+func libraryOf(t *testing.T, h *loader.Host) string {
+	box, ok := h.Config().Box("Probe")
+	require.True(t, ok)
+	file, err := h.Config().Find(box.Library)
+	require.NoError(t, err)
+	return file
+}
+
+func TestTwoHostsShareALibrary(t *testing.T) {
+	library := probeLibrary(t)
+	a, b := open(t, probeTOML(library, "")), open(t, probeTOML(library, ""))
+	boxA, boxB := newBox(t, a, "Probe"), newBox(t, b, "Probe")
+	assert.EqualValues(t, 1, callInt(t, boxA, "inits"))
+	require.NoError(t, a.Close())
+	assert.EqualValues(t, 1, callInt(t, boxB, "inits"), "the other host's close did not end the plugin")
+	assert.EqualValues(t, 1, callInt(t, boxB, "finis"))
+
+	_, err := boxB.Call(ctx, "take", boxA)
+	require.ErrorIs(t, err, loader.ErrForeignBox)
+}
+
+func TestTwoHostsMustAgreeOnThreads(t *testing.T) {
+	library := probeLibrary(t)
+	newBox(t, open(t, probeTOML(library, "")), "Probe")
+	_, err := open(t, probeTOML(library, `threads = "serial"`)).New(ctx, "Probe")
+	require.ErrorIs(t, err, native.ErrBusy)
+	assert.ErrorContains(t, err, `threads = "free", and "serial" was asked for`)
+}
+
+func TestLoadingAgainInitialisesAgain(t *testing.T) {
+	tests := map[string]struct {
+		keys string
+		want int64 // inits that the plugin remembers
+	}{
+		"stays mapped": {"", 2},
+		"unloaded":     {"unload = true", 1},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			toml := probeTOML(probeLibrary(t), tt.keys)
+			h := open(t, toml)
+			newBox(t, h, "Probe")
+			require.NoError(t, h.Close())
+			assert.Equal(t, tt.want, callInt(t, newBox(t, open(t, toml), "Probe"), "inits"))
+		})
+	}
+}
+
+func TestManyLoads(t *testing.T) {
+	for _, keys := range []string{"", "unload = true"} {
+		toml := probeTOML(probeLibrary(t), keys)
+		config, err := registry.Parse("nyash.toml", []byte(toml))
+		require.NoError(t, err)
+		for range 5000 {
+			h, err := loader.OpenConfig(config)
+			require.NoError(t, err)
+			require.NoError(t, h.Load(ctx, "Probe"))
+			require.NoError(t, h.Close())
+		}
+	}
+}
+
+func TestSingleton(t *testing.T) {
+	var log output
+	h := open(t, probeTOML(probeLibrary(t), "singleton = true"), withLog(&log))
+	var wg sync.WaitGroup
+	boxes := make([]*loader.Box, 20)
+	for i := range boxes {
+		wg.Go(func() {
+			box, err := h.New(ctx, "Probe")
+			assert.NoError(t, err)
+			boxes[i] = box
+		})
+	}
+	wg.Wait()
+	for _, box := range boxes {
+		require.Same(t, boxes[0], box)
+	}
+	require.NoError(t, boxes[0].Close())
+	assert.EqualValues(t, 1, callInt(t, boxes[0], "births"), "closing a singleton does nothing")
+	assert.EqualValues(t, 0, callInt(t, boxes[0], "finis"))
+	require.NoError(t, h.Close())
+	assert.Contains(t, log.messages(), "Probe fini 1")
+}
+
+func TestLibrariesForm(t *testing.T) {
+	library := probeLibrary(t, "-DINVOKE_ONLY")
+	h := open(t, fmt.Sprintf(`
+[libraries."libprobe.so"]
+boxes = ["Probe"]
+path = %q
+[libraries."libprobe.so".Probe]
+type_id = 700
+abi_version = 1
+[libraries."libprobe.so".Probe.methods]%s`, library, methods))
+	box := newBox(t, h, "Probe")
+	assert.EqualValues(t, 5, callInt(t, box, "add", 2, 3))
+	_, err := box.Call(ctx, "wrong")
+	var mismatch *registry.ResultError
+	require.ErrorAs(t, err, &mismatch)
+	assert.EqualError(t, err, "Probe.wrong: the result is handle, and nyash.toml declares i64")
+}
+
+func TestBuiltinIsReplacedByAPlugin(t *testing.T) {
+	echo := &registry.Builtin{
+		Name: "Probe",
+		New:  func([]tlv.Value) (any, error) { return nil, nil },
+	}
+	with := open(t, probeTOML(probeLibrary(t), ""), loader.WithBuiltins(echo))
+	assert.EqualValues(t, 700, newBox(t, with, "Probe").Type().ID)
+	assert.Equal(t, []string{"Probe"}, with.Boxes())
+
+	without := open(t, "", loader.WithBuiltins(echo))
+	box := newBox(t, without, "Probe")
+	assert.NotEqualValues(t, 700, box.Type().ID)
+	_, err := box.Call(ctx, "add", 1, 2)
+	require.ErrorIs(t, err, registry.ErrNoMethod)
+}
+
+func TestOptionsAreChecked(t *testing.T) {
+	config, err := registry.Parse("nyash.toml", nil)
+	require.NoError(t, err)
+	for name, opt := range map[string]loader.Option{
+		"no logger":        loader.WithLogger(nil),
+		"no calls":         loader.WithMaxInFlight(0),
+		"too small result": loader.WithMaxResult(100),
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := loader.OpenConfig(config, opt)
+			require.Error(t, err)
+		})
+	}
+}
+
+func TestWarningsGoToTheLog(t *testing.T) {
+	var log output
+	open(t, "[plugin]\nA = \"b\"\n", withLog(&log))
+	assert.Contains(t, log.String(), "did you mean plugins?")
+}
+
+func TestTypeIDsOfLibrariesMustDiffer(t *testing.T) {
+	h := open(t, fmt.Sprintf("[plugins]\nProbe = %q\nSecond = %q\n", probeLibrary(t), probeLibrary(t, `-DTYPE_NAME="Second"`)))
+	newBox(t, h, "Probe")
+	_, err := h.New(ctx, "Second")
+	require.Error(t, err)
+	assert.ErrorContains(t, err, "its library gives it type_id 700, which Probe has already")
+}
