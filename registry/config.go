@@ -100,7 +100,7 @@ func Load(path string) (*Config, error) {
 // Parse is [Load] for a file that is in memory. Errors call it name, and paths
 // are relative to name's folder. The error is an [Errors].
 func Parse(name string, data []byte) (*Config, error) {
-	d := &document{name: name, data: data}
+	d := newDocument(name, data)
 	c := &Config{Path: name, Dir: filepath.Dir(name), boxes: make(map[string]*Box)}
 	if root, ok := d.tree(); ok {
 		d.config(c, root)

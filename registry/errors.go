@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sort"
 	"strings"
 )
 
@@ -115,17 +116,28 @@ type document struct {
 	data     []byte
 	errs     Errors
 	warnings Errors
+	lines    []int // where each line begins
+}
+
+func newDocument(name string, data []byte) *document {
+	d := &document{name: name, data: data, lines: []int{0}}
+	for i, c := range data {
+		if c == '\n' {
+			d.lines = append(d.lines, i+1)
+		}
+	}
+	return d
 }
 
 func (d *document) position(offset int) Position {
 	offset = min(offset, len(d.data))
-	start := bytes.LastIndexByte(d.data[:offset], '\n') + 1
-	return Position{File: d.name, Line: 1 + bytes.Count(d.data[:start], []byte{'\n'}), Column: offset - start + 1}
+	line := sort.SearchInts(d.lines, offset+1)
+	return Position{File: d.name, Line: line, Column: offset - d.lines[line-1] + 1}
 }
 
 func (d *document) newError(offset int, key, msg, advice string) *Error {
 	p := d.position(offset)
-	rest := d.data[offset-p.Column+1:]
+	rest := d.data[d.lines[p.Line-1]:]
 	if i := bytes.IndexByte(rest, '\n'); i >= 0 {
 		rest = rest[:i]
 	}

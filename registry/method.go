@@ -182,7 +182,7 @@ func (d *document) types(a *argEntry) {
 		return
 	}
 	if !a.From.converts(to) {
-		d.fail(a.to.val.at, a.to.path(), fmt.Sprintf("a %s cannot become a %s", a.From, word),
+		d.fail(a.to.val.at, a.to.path(), fmt.Sprintf("%s does not convert to %s", a.From, word),
 			fmt.Sprintf("%s can become %s", a.From, a.From.targets()))
 		return
 	}

@@ -348,7 +348,7 @@ static int32_t decode(const uint8_t *msg, size_t len, struct args *args, struct 
     }
     if (pos < len)
         return fail(r, NYASH_E_INVALID_ARGS,
-                    "malformed arguments: %zu bytes too many at byte %zu", len - pos, pos);
+                    "malformed arguments: trailing bytes from byte %zu on", pos);
     return NYASH_OK;
 }
 
@@ -897,6 +897,9 @@ static int32_t method_read_at(struct call *c)
     code = need_readable(c, c->self);
     if (code != NYASH_OK)
         return code;
+    /* The system refuses a range whose end is no offset; it holds nothing. */
+    if (length > INT64_MAX - offset)
+        length = INT64_MAX - offset;
     return reply_range(c, offset, (size_t)length, &got);
 }
 

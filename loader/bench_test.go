@@ -1,0 +1,56 @@
+package loader_test
+
+import (
+	"testing"
+
+	"github.com/ebitengine/purego"
+	"github.com/stretchr/testify/require"
+
+	"github.com/nyash-plugins/nyash-go/loader"
+	"github.com/nyash-plugins/nyash-go/registry"
+)
+
+// BenchmarkCall measures a call by name, two integers in and one out.
+func BenchmarkCall(b *testing.B) {
+	box := newBox(b, openProbe(b), "Probe")
+	b.ReportAllocs()
+	for b.Loop() {
+		r, err := box.Call(ctx, "add", 1000, 2000)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if n, _ := r.Int(); n != 3000 {
+			b.Fatal(n)
+		}
+	}
+}
+
+// BenchmarkSyscallN is the peer of BenchmarkCall: the bare call through purego.
+func BenchmarkSyscallN(b *testing.B) {
+	lib, err := purego.Dlopen(probeLibrary(b), purego.RTLD_NOW)
+	require.NoError(b, err)
+	invoke, err := purego.Dlsym(lib, "nyash_plugin_invoke")
+	require.NoError(b, err)
+	b.ReportAllocs()
+	for b.Loop() {
+		purego.SyscallN(invoke, 700, 17, 0, 0, 0, 0, 0)
+	}
+}
+
+// BenchmarkLoad measures load, init and shutdown of FileBox.
+func BenchmarkLoad(b *testing.B) {
+	config, err := registry.Load("../nyash.toml")
+	require.NoError(b, err)
+	for b.Loop() {
+		h, err := loader.OpenConfig(config)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := h.Load(ctx, "FileBox"); err != nil {
+			b.Fatal(err)
+		}
+		if err := h.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

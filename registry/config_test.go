@@ -1,0 +1,255 @@
+package registry_test
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/tlv"
+)
+
+func parse(t testing.TB, text string) *registry.Config {
+	t.Helper()
+	c, err := registry.Parse("nyash.toml", []byte(text))
+	require.NoError(t, err)
+	return c
+}
+
+func box(t testing.TB, c *registry.Config, name string) *registry.Box {
+	t.Helper()
+	b, ok := c.Box(name)
+	require.True(t, ok)
+	return b
+}
+
+func TestPluginsForm(t *testing.T) {
+	c := parse(t, `
+[plugin_paths]
+search_paths = ["./plugins/*/build", "~/.nyash/plugins"]
+
+[plugins]
+Short = "nyash-short-plugin"
+
+[plugins.FileBox]
+library = "nyash-filebox-plugin"
+type_id = 0x6
+singleton = true
+threads = "pinned"
+unload = true
+
+[plugins.FileBox.methods]
+birth = { args = ["name"] }
+open  = { method_id = 1, args = [ { name = "path", from = "string", to = "string" }, "mode" ] }
+write = { method_id = 3, args = [ { name = "data", from = "string", to = "bytes" } ], returns = "i32" }
+clone = { returns = "FileBox", returns_result = true }
+`)
+	assert.Equal(t, []string{"./plugins/*/build", "~/.nyash/plugins"}, c.SearchPaths)
+	require.Len(t, c.Boxes, 2)
+
+	short := box(t, c, "Short")
+	assert.Equal(t, "nyash-short-plugin", short.Library.Name)
+	assert.False(t, short.HasTypeID)
+	assert.False(t, short.MethodsDeclared)
+	assert.Equal(t, "nyash.toml:6:1", short.Pos.String())
+
+	file := box(t, c, "FileBox")
+	assert.EqualValues(t, 6, file.TypeID)
+	assert.True(t, file.Singleton)
+	assert.Equal(t, registry.ThreadsPinned, file.Library.Threads)
+	assert.True(t, file.Library.Unload)
+	assert.False(t, file.Library.InvokeOnly)
+	require.Len(t, file.Methods, 3)
+	assert.Equal(t, "(path string, mode)", file.Methods[0].Signature.String())
+	assert.Equal(t, "(data string→bytes) → i32", file.Methods[1].Signature.String())
+	assert.Equal(t, "(…) → FileBox or error", file.Methods[2].Signature.String())
+	assert.False(t, file.Methods[2].HasID)
+	assert.Equal(t, "(name)", file.Birth.Signature.String())
+}
+
+func TestLibrariesForm(t *testing.T) {
+	data, err := os.ReadFile("testdata/public.toml")
+	require.NoError(t, err)
+	c := parse(t, string(data))
+	require.Len(t, c.Libraries, 2)
+	python := c.Libraries[1]
+	assert.Equal(t, "libnyash_python_plugin.so", python.Name)
+	assert.Equal(t, "plugins/nyash-python-plugin/libnyash_python_plugin.so", python.Path)
+	assert.True(t, python.InvokeOnly)
+	require.Len(t, python.Boxes, 2)
+	assert.Len(t, c.Warnings, 1, "the alias")
+
+	copyFrom := box(t, c, "FileBox").Methods[1]
+	assert.Equal(t, []registry.Arg{{Name: "argument 1", From: registry.FromBox, To: tlv.TagHandle}}, copyFrom.Args)
+
+	typ, err := box(t, c, "PyObjectBox").Bind(abi.Description{})
+	require.NoError(t, err)
+	callKw, err := typ.Method("callKw")
+	require.NoError(t, err)
+	assert.EqualValues(t, 5, callKw.ID)
+}
+
+func TestListedBoxNeedsNoTable(t *testing.T) {
+	c := parse(t, "[libraries.\"libx.so\"]\nboxes = [\"A\", \"B\"]\n[libraries.\"libx.so\".B]\ntype_id = 2\n")
+	assert.False(t, box(t, c, "A").HasTypeID)
+	assert.EqualValues(t, 2, box(t, c, "B").TypeID)
+}
+
+func TestBind(t *testing.T) {
+	described := abi.Description{TypeID: 6, TypeName: "FileBox", Methods: []abi.Method{
+		{ID: 0, Name: "birth"}, {ID: 1, Name: "open"}, {ID: 2, Name: "read"}, {ID: 4294967295, Name: "fini"},
+	}}
+	tests := map[string]struct {
+		text        string
+		description abi.Description
+		want        string // methods, or an error
+	}{
+		"short form":           {"[plugins]\nFileBox = \"x\"", described, "6 open=1 read=2"},
+		"ids from the library": {"[plugins.FileBox]\nlibrary = \"x\"\nmethods = { read = {} }", described, "6 read=2"},
+		"ids in both":          {"[plugins.FileBox]\nlibrary = \"x\"\ntype_id = 6\nmethods = { read = { method_id = 2 } }", described, "6 read=2"},
+		"silent library":       {"[plugins.FileBox]\nlibrary = \"x\"\ntype_id = 7\nmethods = { read = { method_id = 9 } }", abi.Description{}, "7 read=9"},
+		"nobody knows the type": {"[plugins]\nFileBox = \"x\"", abi.Description{},
+			"nyash.toml:2:1: plugins.FileBox: its type_id is not known: nyash.toml gives none, and the library does not describe this box; add type_id"},
+		"nobody knows the method": {"[plugins.FileBox]\nlibrary = \"x\"\ntype_id = 7\nmethods = { read = {} }", abi.Description{},
+			"nyash.toml:4:13: plugins.FileBox.methods.read: its method_id is not known: nyash.toml gives none, and the library does not describe its methods; add method_id"},
+		"one of several boxes":          {"[libraries.\"l.so\"]\nboxes = [\"FileBox\", \"Other\"]", described, "6 open=1 read=2"},
+		"the box that is not described": {"[libraries.\"l.so\".FileBox]\ntype_id = 9\n[libraries.\"l.so\".Other]", abi.Description{TypeID: 6, TypeName: "Other"}, "9"},
+		"an id of another box": {"[libraries.\"l.so\".FileBox]\ntype_id = 6\n[libraries.\"l.so\".Other]", abi.Description{TypeID: 6, TypeName: "Other"},
+			"nyash.toml:2:1: libraries.\"l.so\".FileBox.type_id: type_id 6 is Other's, says the library; give this box the type_id that the library knows FileBox by"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			typ, err := box(t, parse(t, tt.text), "FileBox").Bind(tt.description)
+			if err != nil {
+				assert.EqualError(t, err, tt.want)
+				return
+			}
+			got := []string{fmt.Sprint(typ.ID)}
+			for _, m := range typ.Methods() {
+				got = append(got, fmt.Sprintf("%s=%d", m.Name, m.ID))
+			}
+			assert.Equal(t, tt.want, strings.Join(got, " "))
+		})
+	}
+}
+
+func TestFind(t *testing.T) {
+	dir := t.TempDir()
+	touch := func(path string) string {
+		path = filepath.Join(dir, path)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, nil, 0o644))
+		return path
+	}
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	require.NoError(t, os.MkdirAll(filepath.Join(home, "p"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(home, "p", "athome.so"), nil, 0o644))
+
+	underscore := touch("plugins/one/build/libnyash_one_plugin.so")
+	dash := touch("plugins/two/build/nyash-two-plugin.so")
+	direct := touch("elsewhere/libthree.so")
+
+	const head = "[plugin_paths]\nsearch_paths = [\"./plugins/*/build\", \"~/p\", \"missing\"]\n"
+	tests := map[string]struct{ text, want string }{
+		"name with dashes":      {head + "[plugins]\nA = \"nyash-one-plugin\"", underscore},
+		"name with underscores": {head + "[plugins]\nA = \"nyash_two_plugin\"", dash},
+		"file name":             {head + "[plugins]\nA = \"libnyash_one_plugin.so\"", underscore},
+		"other platform's name": {head + "[plugins]\nA = \"libnyash_one_plugin.dylib\"", underscore},
+		"path":                  {head + "[plugins]\nA = \"elsewhere/libthree.so\"", direct},
+		"path without ending":   {head + "[plugins]\nA = \"elsewhere/three\"", direct},
+		"home":                  {head + "[plugins]\nA = \"athome\"", filepath.Join(home, "p", "athome.so")},
+		"path key":              {head + "[libraries.\"liby.so\"]\npath = \"elsewhere/libthree.so\"\nboxes = [\"A\"]", direct},
+		"path key is gone":      {head + "[libraries.\"libnyash_one_plugin.so\"]\npath = \"old/libx.so\"\nboxes = [\"A\"]", underscore},
+		"no search_paths":       {"[plugins]\nA = \"nyash-one-plugin\"", underscore},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			c, err := registry.Parse(filepath.Join(dir, "nyash.toml"), []byte(tt.text))
+			require.NoError(t, err)
+			got, err := c.Find(box(t, c, "A").Library)
+			require.NoError(t, err)
+			assert.Equal(t, tt.want, got)
+		})
+	}
+
+	t.Run("missing", func(t *testing.T) {
+		c, err := registry.Parse(filepath.Join(dir, "nyash.toml"), []byte(head+"[plugins]\nA = \"a-b\""))
+		require.NoError(t, err)
+		_, err = c.Find(box(t, c, "A").Library)
+		require.ErrorIs(t, err, fs.ErrNotExist)
+		var missing *registry.NotFoundError
+		require.ErrorAs(t, err, &missing)
+		assert.Contains(t, missing.Tried, filepath.Join(dir, "plugins/one/build/liba_b.so"))
+		assert.Contains(t, missing.Tried, filepath.Join(home, "p/a-b.so"))
+		assert.Contains(t, missing.Tried, filepath.Join(dir, "missing/a-b.so"))
+		assert.ErrorContains(t, err, "nyash.toml:4:1: library a-b not found")
+	})
+}
+
+// boxes makes a file of n boxes with four methods each.
+func boxes(n int) []byte {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `[plugins.Box%d]
+library = "nyash-filebox-plugin"
+type_id = %d
+
+[plugins.Box%d.methods]
+open  = { method_id = 1, args = [ { name = "path", from = "string", to = "string" },
+                                  { name = "mode", from = "string", to = "string" } ] }
+read  = { method_id = 2, args = [], returns = "bytes" }
+write = { method_id = 3, args = [ { name = "data", from = "string", to = "bytes" } ], returns = "i32" }
+close = { method_id = 4, args = [], returns = "void" }
+
+`, i, i+1, i)
+	}
+	return []byte(b.String())
+}
+
+func BenchmarkParse1000Boxes(b *testing.B) {
+	data := boxes(1000)
+	b.SetBytes(int64(len(data)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := registry.Parse("nyash.toml", data); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, file := range []string{"testdata/errors.toml", "testdata/public.toml", "../nyash.toml"} {
+		data, err := os.ReadFile(file)
+		require.NoError(f, err)
+		for chunk := range strings.SplitSeq(string(data), "\n### ") {
+			f.Add([]byte(chunk))
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := registry.Parse("nyash.toml", data)
+		if err == nil {
+			for _, b := range c.Boxes {
+				_, _ = b.Bind(abi.Description{})
+			}
+			return
+		}
+		var errs registry.Errors
+		require.ErrorAs(t, err, &errs)
+		lines := strings.Count(string(data), "\n") + 1
+		for _, e := range errs {
+			require.Positive(t, e.Line)
+			require.LessOrEqual(t, e.Line, lines)
+			require.Positive(t, e.Column)
+			require.NotEmpty(t, e.Msg)
+			require.NotEmpty(t, fmt.Sprintf("%+v", e))
+		}
+	})
+}
