@@ -1,0 +1,101 @@
+/*
+ * Prints what a C compiler makes of nyash_plugin.h, one fact a line:
+ *
+ *     sizeof STRUCT BYTES
+ *     field STRUCT.FIELD OFFSET BYTES
+ *     value NAME NUMBER
+ *
+ * SPDX-License-Identifier: MIT
+ * Copyright (c) 2026 The nyash-go authors
+ */
+#include "nyash_plugin.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* A second declaration compiles only if the header's has the same type. */
+uint32_t nyash_plugin_abi(void);
+int32_t nyash_plugin_init(const NyashHostVtable *, NyashPluginInfo *);
+int32_t nyash_plugin_invoke(uint32_t, uint32_t, uint32_t, const uint8_t *, size_t, uint8_t *,
+                            size_t *);
+void nyash_plugin_shutdown(void);
+
+/* So do initialisers, each with the type that the specification gives. */
+static uint8_t *take(size_t size)
+{
+    (void)size;
+    return NULL;
+}
+static void give(uint8_t *ptr) { (void)ptr; }
+static void wake(uint64_t handle) { (void)handle; }
+static void say(int32_t level, const char *msg)
+{
+    (void)level;
+    (void)msg;
+}
+static const NyashHostVtable vtable = {take, give, wake, say};
+static const char name[] = "birth";
+static const NyashMethodInfo method = {NYASH_METHOD_BIRTH, name, 0};
+static const NyashPluginInfo info = {6, name, 1, &method};
+
+#define SIZE(type) printf("sizeof " #type " %zu\n", sizeof(type))
+#define FIELD(type, object, field) \
+    printf("field " #type "." #field " %zu %zu\n", offsetof(type, field), sizeof(object.field))
+#define VALUE(name) printf("value " #name " %" PRId64 "\n", (int64_t)(name))
+
+int main(void)
+{
+    SIZE(NyashHostVtable);
+    FIELD(NyashHostVtable, vtable, alloc);
+    FIELD(NyashHostVtable, vtable, free);
+    FIELD(NyashHostVtable, vtable, wake);
+    FIELD(NyashHostVtable, vtable, log);
+
+    SIZE(NyashMethodInfo);
+    FIELD(NyashMethodInfo, method, method_id);
+    FIELD(NyashMethodInfo, method, name);
+    FIELD(NyashMethodInfo, method, signature);
+
+    SIZE(NyashPluginInfo);
+    FIELD(NyashPluginInfo, info, type_id);
+    FIELD(NyashPluginInfo, info, type_name);
+    FIELD(NyashPluginInfo, info, method_count);
+    FIELD(NyashPluginInfo, info, methods);
+
+    VALUE(NYASH_ABI_VERSION);
+    VALUE(NYASH_METHOD_BIRTH);
+    VALUE(NYASH_METHOD_FINI);
+
+    VALUE(NYASH_OK);
+    VALUE(NYASH_E_SHORT_BUFFER);
+    VALUE(NYASH_E_INVALID_TYPE);
+    VALUE(NYASH_E_INVALID_METHOD);
+    VALUE(NYASH_E_INVALID_ARGS);
+    VALUE(NYASH_E_PLUGIN);
+    VALUE(NYASH_E_OUT_OF_MEMORY);
+    VALUE(NYASH_E_INVALID_UTF8);
+    VALUE(NYASH_E_INVALID_HANDLE);
+    VALUE(NYASH_E_VERSION);
+
+    VALUE(NYASH_LOG_DEBUG);
+    VALUE(NYASH_LOG_INFO);
+    VALUE(NYASH_LOG_WARN);
+    VALUE(NYASH_LOG_ERROR);
+
+    VALUE(NYASH_TLV_VERSION);
+    VALUE(NYASH_TLV_HEADER_SIZE);
+    VALUE(NYASH_TLV_ENTRY_SIZE);
+    VALUE(NYASH_TLV_MAX_PAYLOAD);
+
+    VALUE(NYASH_TAG_BOOL);
+    VALUE(NYASH_TAG_I32);
+    VALUE(NYASH_TAG_I64);
+    VALUE(NYASH_TAG_F32);
+    VALUE(NYASH_TAG_F64);
+    VALUE(NYASH_TAG_STRING);
+    VALUE(NYASH_TAG_BYTES);
+    VALUE(NYASH_TAG_HANDLE);
+    VALUE(NYASH_TAG_VOID);
+    VALUE(NYASH_TAG_BLOB);
+    return 0;
+}
