@@ -1,0 +1,114 @@
+package script_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/nyash-plugins/nyash-go/loader"
+	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
+	"github.com/nyash-plugins/nyash-go/tools/script"
+)
+
+// host opens a host with the FileBox of this repository.
+func host(t *testing.T) *loader.Host {
+	t.Helper()
+	root := ccbuild.Root(t)
+	text, err := os.ReadFile(filepath.Join(root, "nyash.toml"))
+	require.NoError(t, err)
+	library := ccbuild.Library(t, filepath.Join(root, "plugins", "filebox", "filebox.c"), "-fvisibility=hidden")
+	config, err := registry.Parse("nyash.toml", []byte(strings.Replace(string(text), `"nyash-filebox-plugin"`, strconv.Quote(library), 1)))
+	require.NoError(t, err)
+	h, err := loader.OpenConfig(config)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, h.Close()) })
+	return h
+}
+
+func run(t *testing.T, ctx context.Context, text string) (string, error) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "files.star")
+	require.NoError(t, os.WriteFile(file, []byte(text), 0o644))
+	var out bytes.Buffer
+	err := script.New(host(t), &out).Run(ctx, file)
+	return out.String(), err
+}
+
+func TestScript(t *testing.T) {
+	text, err := os.ReadFile("testdata/files.star")
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), "data.txt")
+	out, err := run(t, t.Context(), fmt.Sprintf("path = %q\n%s", path, text))
+	require.NoError(t, err, "%+v", err)
+	assert.Equal(t, "done\n", out)
+}
+
+func TestErrors(t *testing.T) {
+	text, err := os.ReadFile("testdata/errors.star")
+	require.NoError(t, err)
+	for i, chunk := range strings.Split(string(text), "\n---\n") {
+		t.Run(strconv.Itoa(i), func(t *testing.T) {
+			_, want, ok := strings.Cut(chunk, "### ")
+			require.True(t, ok)
+			want, _, _ = strings.Cut(want, "\n")
+			_, err := run(t, t.Context(), chunk)
+			require.Error(t, err)
+			assert.Regexp(t, regexp.MustCompile(strings.TrimSpace(want)), err.Error())
+			// The line is that of the comment, whatever the pattern says.
+			line := strings.Count(chunk[:strings.Index(chunk, "###")], "\n") + 1
+			assert.Contains(t, err.Error(), fmt.Sprintf("files.star:%d:", line))
+		})
+	}
+}
+
+func TestErrorShowsHowItGotThere(t *testing.T) {
+	_, err := run(t, t.Context(), "def inner():\n    FileBox().size()\ninner()\n")
+	var scriptErr *script.Error
+	require.ErrorAs(t, err, &scriptErr)
+	assert.Contains(t, fmt.Sprintf("%+v", err), "in inner")
+	var call *loader.CallError
+	require.ErrorAs(t, err, &call)
+	assert.Equal(t, "size", call.Method)
+}
+
+func TestLoadStatement(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
+		return path
+	}
+	write("lib.star", "def double(x):\n    return 2 * x\nprint('once')\n")
+	main := write("main.star", "load('lib.star', 'double')\nload('lib.star', twice = 'double')\nprint(double(4), twice(5))\n")
+	var out bytes.Buffer
+	require.NoError(t, script.New(host(t), &out).Run(t.Context(), main))
+	assert.Equal(t, "once\n8 10\n", out.String())
+
+	write("a.star", "load('b.star', 'b')\na = 1\n")
+	write("b.star", "load('a.star', 'a')\nb = 1\n")
+	loop := write("loop.star", "load('a.star', 'a')\n")
+	err := script.New(host(t), &out).Run(t.Context(), loop)
+	require.ErrorContains(t, err, "loads itself")
+}
+
+func TestContextEndsAScript(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := run(t, ctx, "while True:\n    pass\n")
+	require.ErrorContains(t, err, "context canceled")
+}
+
+func TestMissingScript(t *testing.T) {
+	err := script.New(host(t), &bytes.Buffer{}).Run(t.Context(), "no/such.star")
+	require.ErrorIs(t, err, os.ErrNotExist)
+}
