@@ -1,0 +1,180 @@
+package main_test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
+)
+
+// command is the built program, in a folder with a nyash.toml and FileBox.
+type command struct {
+	bin string
+	dir string
+}
+
+func newCommand(t *testing.T) *command {
+	t.Helper()
+	root := ccbuild.Root(t)
+	c := &command{bin: filepath.Join(t.TempDir(), "nyash"), dir: t.TempDir()}
+	build := exec.Command("go", "build", "-o", c.bin, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	toml, err := os.ReadFile(filepath.Join(root, "nyash.toml"))
+	require.NoError(t, err)
+	c.write(t, "nyash.toml", string(toml))
+	lib := filepath.Join(c.dir, "plugins", "filebox", "build")
+	require.NoError(t, os.MkdirAll(lib, 0o755))
+	ccbuild.LibraryAt(t, filepath.Join(lib, "libnyash_filebox_plugin.so"), filepath.Join(root, "plugins", "filebox", "filebox.c"), "-fvisibility=hidden")
+	return c
+}
+
+func (c *command) write(t *testing.T, name, text string) {
+	t.Helper()
+	require.NoError(t, os.WriteFile(filepath.Join(c.dir, name), []byte(text), 0o644))
+}
+
+// run returns what the program printed and its exit status.
+func (c *command) run(t *testing.T, args ...string) (stdout, stderr string, status int) {
+	t.Helper()
+	cmd := exec.Command(c.bin, args...)
+	cmd.Dir = c.dir
+	var out, errs strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil {
+		require.ErrorAs(t, err, &exit)
+	}
+	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
+}
+
+func TestNyash(t *testing.T) {
+	c := newCommand(t)
+
+	t.Run("the script that the issue promises", func(t *testing.T) {
+		c.write(t, "hello.star", `file = FileBox()
+file.open("data.txt", "w")
+file.write("Hello from Nyash!")
+file.close()
+`)
+		stdout, stderr, status := c.run(t, "run", "hello.star")
+		assert.Empty(t, stdout)
+		assert.Empty(t, stderr)
+		assert.Zero(t, status)
+		data, err := os.ReadFile(filepath.Join(c.dir, "data.txt"))
+		require.NoError(t, err)
+		assert.Equal(t, "Hello from Nyash!", string(data))
+	})
+
+	t.Run("list", func(t *testing.T) {
+		stdout, stderr, status := c.run(t, "list")
+		assert.Empty(t, stderr)
+		assert.Zero(t, status)
+		assert.Contains(t, stdout, "FileBox     6           nyash-filebox-plugin  open       1   (path string, mode string) → void\n")
+		assert.Contains(t, stdout, "ConsoleBox  4294967295  (built in)")
+	})
+
+	t.Run("list as JSON", func(t *testing.T) {
+		stdout, _, status := c.run(t, "list", "--json")
+		assert.Zero(t, status)
+		var boxes []struct {
+			Box     string
+			Builtin bool
+			File    string
+			TypeID  uint32 `json:"type_id"`
+			Methods []struct {
+				Method   string
+				MethodID uint32 `json:"method_id"`
+				Args     []struct{ Name, From, To string }
+				Returns  string
+			}
+		}
+		require.NoError(t, json.Unmarshal([]byte(stdout), &boxes))
+		require.Len(t, boxes, 3)
+		file := boxes[0]
+		assert.Equal(t, "FileBox", file.Box)
+		assert.EqualValues(t, 6, file.TypeID)
+		assert.Equal(t, filepath.Join(c.dir, "plugins", "filebox", "build", "libnyash_filebox_plugin.so"), file.File)
+		assert.Equal(t, "write", file.Methods[2].Method)
+		assert.EqualValues(t, 3, file.Methods[2].MethodID)
+		assert.Equal(t, "i32", file.Methods[2].Returns)
+		assert.Equal(t, struct{ Name, From, To string }{"data", "string", "bytes"}, file.Methods[2].Args[0])
+		assert.True(t, boxes[1].Builtin)
+	})
+
+	t.Run("list with a library that is missing", func(t *testing.T) {
+		c.write(t, "other.toml", "[plugins.Gone]\nlibrary = \"nyash-gone\"\ntype_id = 9\n")
+		stdout, stderr, status := c.run(t, "--config", "other.toml", "list")
+		assert.Equal(t, 1, status)
+		assert.Contains(t, stdout, "Gone        9           nyash-gone")
+		assert.Contains(t, stdout, "library nyash-gone not found")
+		assert.Equal(t, "nyash: 1 of 3 boxes cannot be used\n", stderr)
+	})
+
+	t.Run("an error in a script", func(t *testing.T) {
+		c.write(t, "bad.star", "f = FileBox()\nf.open(\"/nope\", \"r\")\n")
+		_, stderr, status := c.run(t, "run", "bad.star")
+		assert.Equal(t, 1, status)
+		assert.Contains(t, stderr, "nyash: bad.star:2:7: FileBox.open: plugin error (-5): no such file or directory: /nope\n")
+	})
+
+	t.Run("an error in nyash.toml", func(t *testing.T) {
+		c.write(t, "bad.toml", "[plugins.FileBox]\nlibary = \"x\"\n")
+		_, stderr, status := c.run(t, "--config", "bad.toml", "list")
+		assert.Equal(t, 1, status)
+		assert.Contains(t, stderr, "bad.toml:2:1: plugins.FileBox.libary: unknown key\n\n  2 | libary = \"x\"\n    | ^\n\n  did you mean library?\n")
+	})
+
+	t.Run("no nyash.toml", func(t *testing.T) {
+		_, stderr, status := c.run(t, "--config", "none.toml", "list")
+		assert.Equal(t, 1, status)
+		assert.Contains(t, stderr, "none.toml: no such file or directory; a host needs a nyash.toml")
+	})
+
+	t.Run("log level", func(t *testing.T) {
+		_, stderr, _ := c.run(t, "--log-level", "debug", "run", "hello.star")
+		assert.Contains(t, stderr, "plugin=FileBox")
+		_, stderr, status := c.run(t, "--log-level", "loud", "list")
+		assert.Equal(t, 1, status)
+		assert.Equal(t, "nyash: --log-level loud: write debug, info, warn or error\n", stderr)
+	})
+
+	t.Run("no script", func(t *testing.T) {
+		_, stderr, status := c.run(t, "run", "none.star")
+		assert.Equal(t, 1, status)
+		assert.Contains(t, stderr, "none.star: no such file or directory")
+	})
+
+	t.Run("unknown command", func(t *testing.T) {
+		_, stderr, status := c.run(t, "lst")
+		assert.Equal(t, 1, status)
+		assert.Contains(t, stderr, `unknown command "lst"`)
+		assert.Contains(t, stderr, "list")
+	})
+
+	t.Run("version", func(t *testing.T) {
+		stdout, _, status := c.run(t, "version")
+		assert.Zero(t, status)
+		assert.Regexp(t, `^nyash .*, plugin ABI 1, go1\.\d+`, stdout)
+	})
+
+	t.Run("repl", func(t *testing.T) {
+		cmd := exec.Command(c.bin, "repl")
+		cmd.Dir = c.dir
+		cmd.Stdin = strings.NewReader("f = FileBox()\nf.exists('nyash.toml')\nf.opn()\n1 + 41\n")
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		assert.Contains(t, string(out), "True")
+		assert.Contains(t, string(out), "did you mean open?")
+		assert.Contains(t, string(out), "42")
+	})
+}
