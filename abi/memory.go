@@ -23,21 +23,21 @@ func (e *FaultError) Error() string {
 }
 
 // CString copies the NUL-terminated string at addr. It gives up with an error
-// after max bytes without a NUL, and with a [*FaultError] where the memory
+// after limit bytes without a NUL, and with a [*FaultError] where the memory
 // cannot be read, so that a wild pointer of a plugin is an error and not the
 // end of the process. A null address is an error too.
-func CString(addr uintptr, max int) (s string, err error) {
+func CString(addr uintptr, limit int) (s string, err error) {
 	if addr == 0 {
 		return "", &FaultError{Addr: addr}
 	}
 	defer Guard(addr, &err)()
 	p := Pointer(addr)
-	for n := range max {
+	for n := range limit {
 		if *(*byte)(unsafe.Add(p, n)) == 0 {
 			return string(unsafe.Slice((*byte)(p), n)), nil
 		}
 	}
-	return "", fmt.Errorf("no NUL within %d bytes of address %#x", max, addr)
+	return "", fmt.Errorf("no NUL within %d bytes of address %#x", limit, addr)
 }
 
 // Guard turns faults while memory at addr is read into an error in *err. Use

@@ -10,7 +10,7 @@ const slots = 4096
 
 // callback is the address that every entry point jumps to. The assembly reads
 // it.
-var callback uintptr
+var callback uintptr //nolint:unused // read by entry_$GOARCH.s
 
 // The assembly sets these two: where the entry points begin, and how many bytes
 // each takes.

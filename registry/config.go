@@ -250,9 +250,9 @@ func (d *document) library(c *Config, k *key) {
 	var boxes []*Box
 	hasList := k.val.table.get("boxes") != nil
 	read(d, k.val.table, l, libraryFields, func(sub *key) {
-		listed := slices.Contains(l.boxNames(d, k), sub.name)
+		listed := slices.Contains(l.boxNames(k), sub.name)
 		if sub.val.table == nil || hasList && !listed {
-			known := append(names(libraryFields), l.boxNames(d, k)...)
+			known := append(names(libraryFields), l.boxNames(k)...)
 			d.unknown(sub, known)
 			return
 		}
@@ -275,7 +275,7 @@ func (d *document) library(c *Config, k *key) {
 
 // boxNames is the list of boxes, which may stand behind the tables of the boxes
 // in the file.
-func (l *libraryEntry) boxNames(d *document, k *key) []string {
+func (l *libraryEntry) boxNames(k *key) []string {
 	if list := k.val.table.get("boxes"); l.listed == nil && list != nil && list.val.kind == unstable.Array {
 		for _, item := range list.val.items {
 			if item.kind == unstable.String {

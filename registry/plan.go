@@ -91,7 +91,7 @@ func (p *Plan) AppendArg(dst []byte, i int, arg any) ([]byte, error) {
 	if v.from == unsupported {
 		return dst, p.argError(i, unsupportedType(arg), nil)
 	}
-	if decl.From != FromAny && v.from != decl.From && !(decl.From == FromFloat && v.from == FromInteger) {
+	if !decl.From.takes(v.from) {
 		return dst, p.argError(i, "it must be "+article(decl.From)+", and this is "+v.String(), nil)
 	}
 	if decl.To == 0 {
@@ -147,7 +147,7 @@ func (p *Plan) appendAs(dst []byte, i int, to tlv.Tag, v operand) ([]byte, error
 func (p *Plan) appendFloat(dst []byte, i int, to tlv.Tag, v operand) ([]byte, error) {
 	f := math.Float64frombits(v.num)
 	if v.from == FromInteger {
-		exact := false
+		var exact bool
 		if f, exact = v.exactFloat(to); !exact {
 			return dst, p.argError(i, v.number()+" has no exact "+to.String(), nil)
 		}

@@ -68,6 +68,12 @@ var conversions = [...][]tlv.Tag{
 
 func (f From) converts(to tlv.Tag) bool { return slices.Contains(conversions[f], to) }
 
+// takes reports whether a value fits a declaration. An integer is a float to
+// most callers; whether it is exactly one is for the encoding to see.
+func (f From) takes(v From) bool {
+	return f == FromAny || f == v || f == FromFloat && v == FromInteger
+}
+
 func (f From) targets() string { return list(tagNames(conversions[f])) }
 
 // naturalTo is what travels where only `from` is given.

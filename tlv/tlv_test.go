@@ -140,7 +140,9 @@ func TestAnyAndString(t *testing.T) {
 }
 
 func TestValuesCompare(t *testing.T) {
-	assert.True(t, tlv.Float64(math.NaN()) == tlv.Float64(math.NaN()))
+	nan := math.NaN()
+	one, other := tlv.Float64(nan), tlv.Float64(nan)
+	assert.True(t, one == other, "a NaN is a NaN")
 	assert.False(t, tlv.Float64(0) == tlv.Float64(math.Copysign(0, -1)))
 	assert.False(t, tlv.Int32(1) == tlv.Int64(1))
 	assert.True(t, tlv.Void() == tlv.Value{})

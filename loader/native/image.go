@@ -110,7 +110,7 @@ func (im *image) use(ctx context.Context, config Config) (detach func(), err err
 }
 
 func (im *image) compatible(config Config) error {
-	detail := ""
+	var detail string
 	switch {
 	case config.Threads != im.config.Threads:
 		detail = fmt.Sprintf("it is open with threads = %q, and %q was asked for; write the same in both files", im.config.Threads, config.Threads)

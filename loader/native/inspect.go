@@ -1,6 +1,7 @@
 package native
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -28,7 +29,7 @@ func inspect(file string) error {
 	}
 	head := make([]byte, 4096)
 	n, err := f.ReadAt(head, 0)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("load %s: %w", file, err)
 	}
 	return inspectFormat(file, head[:n], info.Size())

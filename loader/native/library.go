@@ -54,8 +54,8 @@ func Open(ctx context.Context, config Config) (*Library, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load %s: %w", config.File, err)
 	}
-	if real, err := filepath.EvalSymlinks(file); err == nil {
-		file = real
+	if resolved, err := filepath.EvalSymlinks(file); err == nil {
+		file = resolved
 	}
 	config.File = file
 	if err := inspect(file); err != nil {

@@ -46,7 +46,7 @@ func (e *Env) letGo(box *loader.Box) {
 	}
 	delete(e.held, box)
 	// On a goroutine of its own: the runtime's must not wait for a plugin.
-	go box.Close()
+	go func() { _ = box.Close() }() // it has no error to report
 }
 
 func (v *boxValue) String() string        { return v.box.String() }

@@ -1,0 +1,150 @@
+package loader_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/loader"
+	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/tlv"
+)
+
+// The examples use the nyash.toml and the FileBox of this repository, which
+// `make plugins` builds.
+const config = "../nyash.toml"
+
+// A program opens a host, makes boxes and calls their methods.
+func Example() {
+	ctx := context.Background()
+	host, err := loader.Open(config)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer host.Close()
+	file, err := host.New(ctx, "FileBox")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer file.Close()
+
+	path := filepath.Join(os.TempDir(), "nyash-example.txt")
+	defer os.Remove(path)
+	if _, err := file.Call(ctx, "open", path, "w+"); err != nil {
+		fmt.Println(err)
+		return
+	}
+	n, err := file.Call(ctx, "write", "Hello") // string → bytes, as nyash.toml says
+	fmt.Println(n, err)
+	data, err := file.Call(ctx, "read")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	bytes, err := data.Bytes()
+	fmt.Printf("%s %v\n", bytes, err)
+	// Output:
+	// 5 <nil>
+	// Hello <nil>
+}
+
+// Errors are values that a program can ask.
+func ExampleCallError() {
+	ctx := context.Background()
+	host, err := loader.Open(config)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer host.Close()
+	file, err := host.New(ctx, "FileBox")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer file.Close()
+
+	_, err = file.Call(ctx, "open", "/nope", "r")
+	fmt.Println(err)
+	fmt.Println(errors.Is(err, abi.ErrPlugin))
+	var call *loader.CallError
+	if errors.As(err, &call) {
+		fmt.Println(call.Box, call.Method, call.Code == abi.ErrPlugin, call.Message)
+	}
+	// Output:
+	// FileBox.open: plugin error (-5): no such file or directory: /nope
+	// true
+	// FileBox open true no such file or directory: /nope
+}
+
+// A box is passed to a method like any value, and comes back as one.
+func ExampleResult_Box() {
+	ctx := context.Background()
+	host, err := loader.Open(config)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer host.Close()
+	file, err := host.New(ctx, "FileBox")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer file.Close()
+
+	result, err := file.Call(ctx, "cloneSelf")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	clone, err := result.Box()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer clone.Close() // a box that a call returns is the caller's
+	fmt.Println(clone.Name(), clone.ID() != file.ID())
+	// Output: FileBox true
+}
+
+// A built-in box is written in Go and called like a plugin.
+func ExampleWithBuiltins() {
+	ctx := context.Background()
+	greeter := &registry.Builtin{
+		Name: "GreeterBox",
+		New:  func([]tlv.Value) (any, error) { return nil, nil },
+		Methods: []registry.BuiltinMethod{{
+			Name: "greet",
+			Signature: registry.Signature{
+				Args:         []registry.Arg{{Name: "name", From: registry.FromString, To: tlv.TagString}},
+				ArgsDeclared: true,
+				Returns:      registry.Returns{Tag: tlv.TagString},
+			},
+			Func: func(_ context.Context, _ any, args []tlv.Value) (tlv.Value, error) {
+				name, err := args[0].Text()
+				return tlv.String("Hello, " + name), err
+			},
+		}},
+	}
+	host, err := loader.Open(config, loader.WithBuiltins(greeter))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer host.Close()
+	box, err := host.New(ctx, "GreeterBox")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer box.Close()
+	greeting, err := box.Call(ctx, "greet", "Nyash")
+	fmt.Println(greeting, err)
+	// Output: "Hello, Nyash" <nil>
+}
