@@ -1,0 +1,207 @@
+package registry_test
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/tlv"
+)
+
+// plan makes the plan of a method that nyash.toml declares with the given keys.
+func plan(t testing.TB, keys string) *registry.Plan {
+	t.Helper()
+	c := parse(t, fmt.Sprintf("[plugins.Box]\nlibrary = \"x\"\ntype_id = 1\nmethods = { m = { method_id = 1, %s } }", keys))
+	typ, err := box(t, c, "Box").Bind(abi.Description{})
+	require.NoError(t, err)
+	p, err := typ.Method("m")
+	require.NoError(t, err)
+	return p
+}
+
+func arg(from, to string) string {
+	var keys []string
+	if from != "" {
+		keys = append(keys, fmt.Sprintf("from = %q", from))
+	}
+	if to != "" {
+		keys = append(keys, fmt.Sprintf("to = %q", to))
+	}
+	return "args = [ { " + strings.Join(append(keys, `name = "x"`), ", ") + " } ]"
+}
+
+func TestConversions(t *testing.T) {
+	type myInt int16
+	type myBytes []byte
+	handle := tlv.Handle{Type: 6, Instance: 3}
+	tests := []struct {
+		from, to string
+		arg      any
+		want     any // a tlv.Value, or the text of an error
+	}{
+		{"string", "string", "é", tlv.String("é")},
+		{"string", "bytes", "\xff", tlv.Bytes([]byte{0xff})},
+		{"string", "", "x", tlv.String("x")},
+		{"string", "string", "\xff", "encode TLV: string is not UTF-8"},
+		{"string", "string", []byte("x"), "it must be a string, and this is bytes"},
+		{"bytes", "bytes", []byte{0}, tlv.Bytes([]byte{0})},
+		{"bytes", "string", []byte("é"), tlv.String("é")},
+		{"bytes", "string", []byte{0xff}, "encode TLV: string is not UTF-8"},
+		{"bytes", "bytes", myBytes("x"), tlv.Bytes([]byte("x"))},
+		{"bytes", "bytes", "x", "it must be bytes, and this is a string"},
+		{"integer", "i32", math.MaxInt32, tlv.Int32(math.MaxInt32)},
+		{"integer", "i32", math.MinInt32, tlv.Int32(math.MinInt32)},
+		{"integer", "i32", math.MaxInt32 + 1, "2147483648 does not fit an i32"},
+		{"integer", "i32", math.MinInt32 - 1, "-2147483649 does not fit an i32"},
+		{"integer", "i32", uint64(math.MaxUint64), "18446744073709551615 does not fit an i32"},
+		{"integer", "i64", math.MinInt64, tlv.Int64(math.MinInt64)},
+		{"integer", "i64", uint64(math.MaxInt64), tlv.Int64(math.MaxInt64)},
+		{"integer", "i64", uint64(math.MaxInt64) + 1, "9223372036854775808 does not fit an i64"},
+		{"integer", "i64", myInt(-3), tlv.Int64(-3)},
+		{"integer", "i64", 1.0, "it must be an integer, and this is a float"},
+		{"integer", "", int32(5), tlv.Int64(5)},
+		{"integer", "f64", 1 << 53, tlv.Float64(1 << 53)},
+		{"integer", "f64", 1<<53 + 1, "9007199254740993 has no exact f64"},
+		{"integer", "f64", math.MaxInt64, "9223372036854775807 has no exact f64"},
+		{"integer", "f64", uint64(1) << 63, tlv.Float64(1 << 63)},
+		{"integer", "f64", uint64(math.MaxUint64), "18446744073709551615 has no exact f64"},
+		{"integer", "f32", 1 << 24, tlv.Float32(1 << 24)},
+		{"integer", "f32", 1<<24 + 1, "16777217 has no exact f32"},
+		{"float", "f64", 0.1, tlv.Float64(0.1)},
+		{"float", "f64", float32(0.5), tlv.Float64(0.5)},
+		{"float", "f64", 2, tlv.Float64(2)},
+		{"float", "f64", 1<<53 + 1, "9007199254740993 has no exact f64"},
+		{"float", "f32", 0.1, tlv.Float32(0.1)},
+		{"float", "f32", 1e39, "1e+39 does not fit an f32"},
+		{"float", "f32", math.Inf(-1), tlv.Float32(float32(math.Inf(-1)))},
+		{"float", "", 0.1, tlv.Float64(0.1)},
+		{"float", "f64", "1", "it must be a float, and this is a string"},
+		{"bool", "bool", true, tlv.Bool(true)},
+		{"bool", "bool", 1, "it must be a bool, and this is an integer"},
+		{"box", "handle", handle, tlv.HandleValue(handle)},
+		{"box", "handle", nil, "it must be a box, and this is nil"},
+		{"any", "i32", 5, tlv.Int32(5)},
+		{"any", "i32", "5", "a string cannot become i32"},
+		{"any", "string", []byte("x"), tlv.String("x")},
+		{"any", "bytes", "x", tlv.Bytes([]byte("x"))},
+		{"any", "bool", 1, "an integer cannot become bool"},
+		{"any", "handle", handle, tlv.HandleValue(handle)},
+		{"any", "handle", 6, "an integer cannot become handle"},
+		{"any", "f64", 0.5, tlv.Float64(0.5)},
+		{"", "i64", 7, tlv.Int64(7)},
+		{"any", "", int32(7), tlv.Int32(7)},
+		{"any", "", nil, tlv.Void()},
+		{"any", "", tlv.Float32(2), tlv.Float32(2)},
+		{"any", "", struct{}{}, "values of type struct {} cannot be passed"},
+		{"integer", "i64", tlv.Int32(4), tlv.Int64(4)},
+		{"string", "blob", "x", "it is declared as a blob"},
+	}
+	for _, tt := range tests {
+		t.Run(fmt.Sprintf("%s to %s: %T %v", tt.from, tt.to, tt.arg, tt.arg), func(t *testing.T) {
+			before := tlv.AppendHeader(nil)
+			got, err := plan(t, arg(tt.from, tt.to)).AppendArg(before, 0, tt.arg)
+			if want, bad := tt.want.(string); bad {
+				require.ErrorIs(t, err, abi.ErrInvalidArgs)
+				assert.True(t, strings.HasPrefix(err.Error(), "argument 1 (x): "+want), err)
+				assert.Equal(t, before, got)
+				return
+			}
+			require.NoError(t, err)
+			require.NoError(t, tlv.PatchArgc(got, 1))
+			v, err := tlv.DecodeOne(got)
+			require.NoError(t, err)
+			assert.Equal(t, tt.want, v)
+		})
+	}
+}
+
+func TestResults(t *testing.T) {
+	encode := func(v tlv.Value) []byte {
+		msg, err := tlv.Encode(v)
+		require.NoError(t, err)
+		return msg
+	}
+	tests := map[string]struct {
+		keys string
+		msg  []byte
+		want any
+	}{
+		"declared":             {`returns = "i32"`, encode(tlv.Int32(1)), tlv.Int32(1)},
+		"other type":           {`returns = "i32"`, encode(tlv.Int64(1)), "the result is i64, and nyash.toml declares i32"},
+		"undeclared":           {`args = []`, encode(tlv.Int64(1)), tlv.Int64(1)},
+		"void by silence":      {`returns = "void"`, nil, tlv.Void()},
+		"void by TLV":          {`returns = "void"`, encode(tlv.Void()), tlv.Void()},
+		"nothing for a type":   {`returns = "i32"`, nil, "the result is void, and nyash.toml declares i32"},
+		"malformed":            {`returns = "i32"`, []byte{9}, "the result is malformed: decode TLV: byte 1: the header needs 4 bytes"},
+		"two values":           {`args = []`, append(encode(tlv.Void())[:2], append([]byte{2, 0}, append(encode(tlv.Void())[4:], encode(tlv.Void())[4:]...)...)...), "the result is malformed"},
+		"error message":        {`returns_result = true`, encode(tlv.String("no")), "no"},
+		"value of a result":    {`returns_result = true`, encode(tlv.Int32(1)), tlv.Int32(1)},
+		"checked result value": {`returns_result = true, returns = "i64"`, encode(tlv.Int32(1)), "the result is i32, and nyash.toml declares i64"},
+		"blob unasked":         {`args = []`, encode(tlv.Blob(1, 2)), "the result is a blob"},
+		"blob declared":        {`returns = "blob"`, encode(tlv.Blob(1, 2)), "the result is a blob"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			v, err := plan(t, tt.keys).Result(tt.msg)
+			if want, bad := tt.want.(string); bad {
+				require.Error(t, err)
+				assert.True(t, strings.HasPrefix(err.Error(), want), err)
+				return
+			}
+			require.NoError(t, err)
+			assert.Equal(t, tt.want, v)
+		})
+	}
+	var message *registry.ResultMessage
+	_, err := plan(t, "returns_result = true").Result(encode(tlv.String("no")))
+	require.ErrorAs(t, err, &message)
+}
+
+func TestCheckCount(t *testing.T) {
+	require.NoError(t, plan(t, `returns = "void"`).CheckCount(17), "undeclared")
+	p := plan(t, `args = ["a", "b"]`)
+	require.NoError(t, p.CheckCount(2))
+	require.EqualError(t, p.CheckCount(3), "it takes 2 (a, b), and got 3")
+	require.EqualError(t, plan(t, `args = []`).CheckCount(1), "it takes no arguments, and got 1")
+}
+
+func TestAllocs(t *testing.T) {
+	buf := make([]byte, 0, 256)
+	number, text, data := 123456, strings.Repeat("x", 20), []byte("data")
+	tests := map[string]struct {
+		keys string
+		run  func(p *registry.Plan) error
+	}{
+		"integer": {arg("integer", "i64"), func(p *registry.Plan) error { _, err := p.AppendArg(buf, 0, number); return err }},
+		"float":   {arg("float", "f64"), func(p *registry.Plan) error { _, err := p.AppendArg(buf, 0, float64(number)); return err }},
+		"string":  {arg("string", "bytes"), func(p *registry.Plan) error { _, err := p.AppendArg(buf, 0, text); return err }},
+		"bytes":   {arg("bytes", "bytes"), func(p *registry.Plan) error { _, err := p.AppendArg(buf, 0, data); return err }},
+		"own":     {"args = [\"x\"]", func(p *registry.Plan) error { _, err := p.AppendArg(buf, 0, int32(number)); return err }},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			p := plan(t, tt.keys)
+			assert.Zero(t, testing.AllocsPerRun(100, func() {
+				if err := tt.run(p); err != nil {
+					t.Error(err)
+				}
+			}))
+		})
+	}
+	t.Run("result", func(t *testing.T) {
+		p := plan(t, `returns = "i64"`)
+		msg, err := tlv.Encode(tlv.Int64(int64(number)))
+		require.NoError(t, err)
+		assert.Zero(t, testing.AllocsPerRun(100, func() {
+			if _, err := p.Result(msg); err != nil {
+				t.Error(err)
+			}
+		}))
+	})
+}
