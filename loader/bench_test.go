@@ -25,6 +25,22 @@ func BenchmarkCall(b *testing.B) {
 	}
 }
 
+// BenchmarkMethod measures the same by a method that was found before.
+func BenchmarkMethod(b *testing.B) {
+	add, err := newBox(b, openProbe(b), "Probe").Method("add")
+	require.NoError(b, err)
+	b.ReportAllocs()
+	for b.Loop() {
+		r, err := add.Call(ctx, 1000, 2000)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if n, _ := r.Int(); n != 3000 {
+			b.Fatal(n)
+		}
+	}
+}
+
 // BenchmarkSyscallN is the peer of BenchmarkCall: the bare call through purego.
 func BenchmarkSyscallN(b *testing.B) {
 	lib, err := purego.Dlopen(probeLibrary(b), purego.RTLD_NOW)

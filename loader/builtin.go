@@ -56,7 +56,13 @@ func (b *builtinBackend) Invoke(ctx context.Context, inv *abi.Invocation) error 
 }
 
 // run answers birth with a handle, which stands for an instance id too.
-func (b *builtinBackend) run(ctx context.Context, inv *abi.Invocation) (tlv.Value, error) {
+func (b *builtinBackend) run(ctx context.Context, inv *abi.Invocation) (v tlv.Value, err error) {
+	// A call must give its place back, whatever happens in it.
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v", r)
+		}
+	}()
 	args, err := tlv.Decode(inv.Args)
 	if err != nil {
 		return tlv.Void(), fmt.Errorf("%w: %w", abi.ErrInvalidArgs, err)

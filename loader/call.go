@@ -3,6 +3,7 @@ package loader
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/registry"
@@ -10,36 +11,30 @@ import (
 )
 
 // call runs one method call from Go values to a Go value.
-func (in *instance) call(ctx context.Context, plan *registry.Plan, args []any) (Result, error) {
-	f, err := in.begin(ctx, plan, args)
+func (in *instance) call(ctx context.Context, plan *registry.Plan, hint *atomic.Pointer[frame], args []any) (Result, error) {
+	f, err := in.run(ctx, plan, hint, args)
 	if err != nil {
 		return Result{}, err
 	}
-	defer f.end(in.host)
-	got, err := f.exchange(ctx, in.lib.backend, in.host.options.maxResult)
+	v, err := plan.Result(f.answer())
+	f.end(in.host)
 	if err != nil {
 		return Result{}, in.failed(plan, err)
 	}
-	if got.code != abi.OK {
-		return Result{}, in.refused(plan, got)
+	if v.Tag() == tlv.TagHandle {
+		return in.boxResult(ctx, plan, v)
 	}
-	v, err := plan.Result(got.result)
-	if err != nil {
-		return Result{}, in.failed(plan, err)
-	}
-	if v.Tag() != tlv.TagHandle {
-		return Result{Value: v}, nil
-	}
-	return in.boxResult(ctx, plan, v)
+	return Result{Value: v}, nil
 }
 
-// begin finds a frame for the call and encodes the arguments into it. Errors
-// are complete; with nil the caller must end the frame.
-func (in *instance) begin(ctx context.Context, plan *registry.Plan, args []any) (*frame, error) {
+// run makes a call up to the plugin's answer, which the returned frame holds.
+// The caller reads it and ends the frame. Errors are complete.
+func (in *instance) run(ctx context.Context, plan *registry.Plan, hint *atomic.Pointer[frame], args []any) (*frame, error) {
 	if ctx.Done() != nil && ctx.Err() != nil {
 		return nil, in.failed(plan, context.Cause(ctx))
 	}
-	f, err := in.host.frames.acquire(ctx, in)
+	h := in.host
+	f, err := h.frames.acquire(ctx, in, hint)
 	if err != nil {
 		return nil, in.failed(plan, err)
 	}
@@ -49,11 +44,19 @@ func (in *instance) begin(ctx context.Context, plan *registry.Plan, args []any) 
 	} else {
 		err = f.encode(in, plan, args)
 	}
-	if err != nil {
-		f.end(in.host)
-		return nil, in.failed(plan, err)
+	if err == nil {
+		err = f.exchange(ctx, in.lib.backend, h.options.maxResult)
 	}
-	return f, nil
+	switch {
+	case err != nil:
+		err = in.failed(plan, err)
+	case f.Code != abi.OK:
+		err = in.refused(plan, f)
+	default:
+		return f, nil
+	}
+	f.end(h)
+	return nil, err
 }
 
 // encode writes the arguments as a TLV message. The Boxes among them are lent
@@ -95,11 +98,13 @@ func (f *frame) appendBox(msg []byte, in *instance, plan *registry.Plan, i int, 
 
 // end gives back what the call held.
 func (f *frame) end(h *Host) {
-	for i, in := range f.lent {
-		in.giveBack()
-		f.lent[i] = nil
+	if len(f.lent) > 0 {
+		for _, in := range f.lent {
+			in.giveBack()
+		}
+		clear(f.lent)
+		f.lent = f.lent[:0]
 	}
-	f.lent = f.lent[:0]
 	h.frames.release(f)
 }
 
@@ -124,6 +129,6 @@ func (in *instance) failed(plan *registry.Plan, cause error) error {
 }
 
 // refused is the error of a call that the plugin answered with a code.
-func (in *instance) refused(plan *registry.Plan, got answer) error {
-	return &CallError{Box: plan.Box, Method: plan.Name, Code: got.code, Message: got.message(), Log: in.lib.lastLines()}
+func (in *instance) refused(plan *registry.Plan, f *frame) error {
+	return &CallError{Box: plan.Box, Method: plan.Name, Code: f.Code, Message: f.message(), Log: in.lib.lastLines()}
 }

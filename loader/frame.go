@@ -17,12 +17,14 @@ const resultRoom = tlv.HeaderSize + tlv.EntryHeaderSize + tlv.MaxPayload
 const maxKept = 256 << 10
 
 // A frame is the room that one call needs, and the sign that the call is under
-// way: in names the instance that is being called, nil while the frame is free.
+// way: busy is the number of the instance that is being called, 0 while the
+// frame is free.
 type frame struct {
-	in atomic.Pointer[instance]
+	busy atomic.Uint64
 	abi.Invocation
-	room []byte      // Result and the canary behind it
-	lent []*instance // arguments that must outlive the call
+	room   []byte      // Result and the canary behind it
+	lent   []*instance // arguments that must outlive the call
+	pooled bool        // came from the pool and goes back there
 }
 
 // frames are a host's frames. They bound the calls in flight by their number,
@@ -50,25 +52,43 @@ func newFrames(limit int) *frames {
 
 // acquire marks a free frame with in. It waits while all frames are in use,
 // until ctx is done.
-func (fs *frames) acquire(ctx context.Context, in *instance) (*frame, error) {
-	if f, _ := fs.pool.Get().(*frame); f != nil && f.in.CompareAndSwap(nil, in) {
+//
+// hint, if not nil, is a frame that has served the caller before and is tried
+// first. It is nobody's own: a caller that finds it taken takes another, and
+// that is its hint from then on.
+func (fs *frames) acquire(ctx context.Context, in *instance, hint *atomic.Pointer[frame]) (*frame, error) {
+	if hint == nil {
+		return fs.acquireAny(ctx, in)
+	}
+	if f := hint.Load(); f != nil && f.busy.CompareAndSwap(0, in.number) {
 		return f, nil
 	}
-	if f := fs.find(in); f != nil {
-		return f, nil
+	f, err := fs.acquireAny(ctx, in)
+	if err == nil {
+		hint.Store(f)
 	}
-	var f *frame
-	err := fs.wait(ctx, func() bool {
-		f = fs.find(in)
-		return f != nil
-	})
 	return f, err
+}
+
+func (fs *frames) acquireAny(ctx context.Context, in *instance) (*frame, error) {
+	if f, _ := fs.pool.Get().(*frame); f != nil && f.busy.CompareAndSwap(0, in.number) {
+		f.pooled = true
+		return f, nil
+	}
+	f := fs.find(in)
+	if f == nil {
+		if err := fs.wait(ctx, func() bool { f = fs.find(in); return f != nil }); err != nil {
+			return nil, err
+		}
+	}
+	f.pooled = true
+	return f, nil
 }
 
 // find takes any free frame, or makes one where the limit allows it.
 func (fs *frames) find(in *instance) *frame {
 	for _, f := range *fs.all.Load() {
-		if f.in.Load() == nil && f.in.CompareAndSwap(nil, in) {
+		if f.busy.Load() == 0 && f.busy.CompareAndSwap(0, in.number) {
 			return f
 		}
 	}
@@ -79,7 +99,7 @@ func (fs *frames) find(in *instance) *frame {
 		return nil
 	}
 	f := &frame{room: newRoom()}
-	f.in.Store(in)
+	f.busy.Store(in.number)
 	next := append(all[:len(all):len(all)], f)
 	fs.all.Store(&next)
 	return f
@@ -89,16 +109,19 @@ func (fs *frames) release(f *frame) {
 	if len(f.room) > maxKept {
 		f.room = newRoom()
 	}
-	f.in.Store(nil)
-	fs.pool.Put(f)
-	fs.signal()
+	pooled := f.pooled
+	f.pooled = false
+	f.busy.Store(0)
+	if pooled {
+		fs.pool.Put(f)
+	}
+	if fs.waiters.Load() != 0 {
+		fs.signal()
+	}
 }
 
 // signal has those who wait look again.
 func (fs *frames) signal() {
-	if fs.waiters.Load() == 0 {
-		return
-	}
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	close(fs.changed)
@@ -108,7 +131,7 @@ func (fs *frames) signal() {
 // idle reports whether no call on in is under way.
 func (fs *frames) idle(in *instance) bool {
 	for _, f := range *fs.all.Load() {
-		if f.in.Load() == in {
+		if f.busy.Load() == in.number {
 			return false
 		}
 	}

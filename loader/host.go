@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/nyash-plugins/nyash-go/hostvtable"
 	"github.com/nyash-plugins/nyash-go/registry"
@@ -32,7 +33,7 @@ type Host struct {
 	loaded  []*library               // in the order of loading
 	types   map[uint32]*kind         // by type id, as far as the ids are known
 	live    map[tlv.Handle]*instance // instances that are owed a fini
-	births  uint64                   // numbers instances
+	made    atomic.Uint64            // numbers instances; not guarded
 }
 
 // Open reads a nyash.toml and makes a host for the boxes that it declares. It

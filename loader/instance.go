@@ -21,7 +21,7 @@ type instance struct {
 	lib    *library
 	typ    *registry.Type
 	id     uint32
-	number uint64 // in the order of birth
+	number uint64 // in the order of making; never 0
 
 	closed atomic.Bool  // no further call may begin
 	lent   atomic.Int32 // calls under way that have it as an argument
@@ -38,21 +38,14 @@ func (in *instance) handle() tlv.Handle { return tlv.Handle{Type: in.typ.ID, Ins
 // birth makes a new instance. The host is kept open by the caller.
 func (h *Host) birth(ctx context.Context, k *kind, args []any) (*Box, error) {
 	typ := k.typ.Load()
-	in := &instance{host: h, lib: k.lib, typ: typ}
+	in := h.newInstance(k, typ, 0)
 	plan := typ.Birth
-	f, err := in.begin(ctx, plan, args)
+	f, err := in.run(ctx, plan, nil, args)
 	if err != nil {
 		return nil, err
 	}
 	defer f.end(h)
-	got, err := f.exchange(ctx, in.lib.backend, h.options.maxResult)
-	if err != nil {
-		return nil, in.failed(plan, err)
-	}
-	if got.code != abi.OK {
-		return nil, in.refused(plan, got)
-	}
-	in.id, err = newborn(typ, got.result)
+	in.id, err = newborn(typ, f.answer())
 	if err != nil {
 		return nil, in.failed(plan, err)
 	}
@@ -61,6 +54,10 @@ func (h *Host) birth(ctx context.Context, k *kind, args []any) (*Box, error) {
 		return nil, in.failed(plan, err)
 	}
 	return box, nil
+}
+
+func (h *Host) newInstance(k *kind, typ *registry.Type, id uint32) *instance {
+	return &instance{host: h, lib: k.lib, typ: typ, id: id, number: h.made.Add(1)}
 }
 
 // newborn reads the answer to a birth: a raw u32, or a TLV with one Handle.
@@ -100,8 +97,6 @@ func (h *Host) register(in *instance) (*Box, error) {
 
 // own enters an instance and makes its Box, with h.mu held.
 func (h *Host) own(in *instance) *Box {
-	h.births++
-	in.number = h.births
 	h.live[in.handle()] = in
 	return in.newBox()
 }
@@ -154,7 +149,7 @@ func (h *Host) adopt(ctx context.Context, handle tlv.Handle) (*Box, error) {
 	defer h.mu.Unlock()
 	in := h.live[handle]
 	if in == nil {
-		return h.own(&instance{host: h, lib: k.lib, typ: k.typ.Load(), id: handle.Instance}), nil
+		return h.own(h.newInstance(k, k.typ.Load(), handle.Instance)), nil
 	}
 	if box := in.box.Value(); box != nil {
 		return box, nil
@@ -209,5 +204,7 @@ func (in *instance) lend() bool {
 
 func (in *instance) giveBack() {
 	in.lent.Add(-1)
-	in.host.frames.signal()
+	if fs := in.host.frames; fs.waiters.Load() != 0 {
+		fs.signal()
+	}
 }

@@ -140,11 +140,12 @@ func (l *library) close() error {
 }
 
 func (l *library) shut(b backend) error {
-	err := b.Close()
-	if l.log != nil {
-		l.log.close()
+	if l.log == nil {
+		return b.Close()
 	}
-	return err
+	l.log.stopWaking()
+	defer l.log.close()
+	return b.Close()
 }
 
 // lastLines are the lines that the library logged last.

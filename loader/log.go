@@ -22,6 +22,7 @@ type pluginLog struct {
 
 	mu     sync.Mutex
 	lines  []string
+	quiet  bool // wakes nobody any more
 	closed bool
 }
 
@@ -68,19 +69,27 @@ var slogLevels = map[abi.LogLevel]slog.Level{
 // PluginWake implements hostvtable.Sink.
 func (p *pluginLog) PluginWake(handle uint64, own bool) {
 	p.mu.Lock()
-	closed := p.closed
+	quiet := p.quiet
 	p.mu.Unlock()
-	if closed || p.wake == nil {
+	if quiet || p.wake == nil {
 		return
 	}
 	p.wake(p.plugin, handle)
 }
 
-// close lets log lines through still, and wakes no more.
+// stopWaking comes before the library's shutdown: the program's wake function
+// is not called for a host that is going.
+func (p *pluginLog) stopWaking() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.quiet = true
+}
+
+// close marks what is logged from now on as late.
 func (p *pluginLog) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.closed = true
+	p.quiet, p.closed = true, true
 }
 
 func (p *pluginLog) last() []string {

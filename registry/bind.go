@@ -15,15 +15,28 @@ type Type struct {
 	Birth     *Plan
 
 	methods []*Plan
-	byName  map[string]*Plan
+	table   []*Plan // by hash; a power of two of places, half of them free
 }
 
 // Method finds a method by name. The error matches [ErrNoMethod].
 func (t *Type) Method(name string) (*Plan, error) {
-	if p := t.byName[name]; p != nil {
-		return p, nil
+	if mask := len(t.table) - 1; mask > 0 {
+		for i := hash(name) & mask; t.table[i] != nil; i = (i + 1) & mask {
+			if t.table[i].Name == name {
+				return t.table[i], nil
+			}
+		}
 	}
 	return nil, t.noMethod(name)
+}
+
+// hash looks at no more of a name than tells a box's methods apart. Methods are
+// found by name at every call, and few enough for collisions to cost little.
+func hash(name string) int {
+	if name == "" {
+		return 0
+	}
+	return len(name)*31 + int(name[0])*7 + int(name[len(name)/2])*13 + int(name[len(name)-1])
 }
 
 func (t *Type) noMethod(name string) error {
@@ -41,15 +54,30 @@ func (t *Type) Methods() []*Plan { return slices.Clone(t.methods) }
 func newType(name string, id uint32, singleton bool, birth Signature) *Type {
 	return &Type{
 		Name: name, ID: id, Singleton: singleton,
-		Birth:  &Plan{Box: name, Name: abi.NameBirth, ID: abi.MethodBirth, Signature: birth},
-		byName: make(map[string]*Plan),
+		Birth: &Plan{Box: name, Name: abi.NameBirth, ID: abi.MethodBirth, Signature: birth},
 	}
 }
 
 func (t *Type) add(name string, id uint32, s Signature) {
 	p := &Plan{Box: t.Name, Name: name, ID: id, Signature: s}
 	t.methods = append(t.methods, p)
-	t.byName[name] = p
+	if 2*len(t.methods) <= len(t.table) {
+		t.enter(p)
+		return
+	}
+	t.table = make([]*Plan, max(8, 2*len(t.table)))
+	for _, p := range t.methods {
+		t.enter(p)
+	}
+}
+
+func (t *Type) enter(p *Plan) {
+	mask := len(t.table) - 1
+	i := hash(p.Name) & mask
+	for t.table[i] != nil {
+		i = (i + 1) & mask
+	}
+	t.table[i] = p
 }
 
 // Bind makes the box complete with what its library says of itself. What both

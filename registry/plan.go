@@ -86,6 +86,17 @@ func (p *Plan) AppendArg(dst []byte, i int, arg any) ([]byte, error) {
 	var decl Arg
 	if p.ArgsDeclared {
 		decl = p.Args[i]
+		// What needs no conversion is most of what is passed.
+		switch v := arg.(type) {
+		case int:
+			if decl.To == tlv.TagInt64 && decl.From.takes(FromInteger) {
+				return tlv.AppendInt64(dst, int64(v)), nil
+			}
+		case int64:
+			if decl.To == tlv.TagInt64 && decl.From.takes(FromInteger) {
+				return tlv.AppendInt64(dst, v), nil
+			}
+		}
 	}
 	v := operandOf(arg)
 	if v.from == unsupported {
@@ -228,6 +239,10 @@ func (p *Plan) Entry(msg []byte) (tlv.Entry, error) {
 
 // Result is [Plan.Entry] with the value copied.
 func (p *Plan) Result(msg []byte) (tlv.Value, error) {
+	// A number of the declared type needs no more than its own decoding.
+	if v, ok := tlv.Scalar(msg); ok && (v.Tag() == p.Returns.Tag || p.Returns.Tag == 0) {
+		return v, nil
+	}
 	e, err := p.Entry(msg)
 	if err != nil {
 		return tlv.Value{}, err

@@ -121,7 +121,7 @@ func AppendValue(dst []byte, v Value) ([]byte, error) {
 	case TagBytes:
 		return AppendBytesString(dst, v.str)
 	case TagBlob:
-		return AppendBlob(dst, v.num, v.aux), nil
+		return AppendBlob(dst, v.num, v.blobLength()), nil
 	}
 	return AppendVoid(dst), nil
 }

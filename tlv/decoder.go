@@ -142,8 +142,47 @@ func One(buf []byte) (Entry, error) {
 	return e, nil
 }
 
+// The first eight bytes of a message with one value of a fixed size: header and
+// entry header, as one number.
+const (
+	oneBool    = 1<<48 | uint64(TagBool)<<32 | 1<<16 | Version
+	oneInt32   = 4<<48 | uint64(TagInt32)<<32 | 1<<16 | Version
+	oneInt64   = 8<<48 | uint64(TagInt64)<<32 | 1<<16 | Version
+	oneFloat64 = 8<<48 | uint64(TagFloat64)<<32 | 1<<16 | Version
+)
+
+// Scalar decodes the commonest messages, a single Bool, I32, I64 or F64, by
+// comparing their headers at once. ok is false for all others, which are for
+// [DecodeOne] to judge.
+func Scalar(buf []byte) (v Value, ok bool) {
+	if len(buf) < HeaderSize+EntryHeaderSize+1 {
+		return Value{}, false
+	}
+	switch head := le.Uint64(buf); len(buf) {
+	case 16:
+		if head == oneInt64 {
+			return Value{tag: TagInt64, num: le.Uint64(buf[8:])}, true
+		}
+		if head == oneFloat64 {
+			return Value{tag: TagFloat64, num: le.Uint64(buf[8:])}, true
+		}
+	case 12:
+		if head == oneInt32 {
+			return Value{tag: TagInt32, num: uint64(le.Uint32(buf[8:]))}, true
+		}
+	case 9:
+		if head == oneBool {
+			return Bool(buf[8] != 0), true
+		}
+	}
+	return Value{}, false
+}
+
 // DecodeOne is [One] with the entry copied.
 func DecodeOne(buf []byte) (Value, error) {
+	if v, ok := Scalar(buf); ok {
+		return v, nil
+	}
 	e, err := One(buf)
 	if err != nil {
 		return Value{}, err

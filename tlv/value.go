@@ -17,8 +17,7 @@ type Handle struct {
 // equals itself and -0 differs from 0. The zero Value is Void.
 type Value struct {
 	num uint64 // the bits of numbers and handles; a blob's address
-	aux uint64 // a blob's length
-	str string // the bytes of strings and bytes
+	str string // the bytes of strings and bytes; a blob's length in 8 bytes
 	tag Tag    // 0 for Void, so that there is only one
 }
 
@@ -60,7 +59,12 @@ func Void() Value { return Value{} }
 
 // Blob makes a Blob: memory of length bytes at address addr. The value does not
 // keep that memory alive.
-func Blob(addr, length uint64) Value { return Value{tag: TagBlob, num: addr, aux: length} }
+func Blob(addr, length uint64) Value {
+	// A fourth word would cost every value, and blobs are few.
+	var b [8]byte
+	le.PutUint64(b[:], length)
+	return Value{tag: TagBlob, num: addr, str: string(b[:])}
+}
 
 // Tag tells what the value is.
 func (v Value) Tag() Tag {
@@ -127,7 +131,12 @@ func (v Value) AppendBytes(dst []byte) ([]byte, error) {
 }
 
 // Len is the length in bytes of a String or Bytes, and 0 for others.
-func (v Value) Len() int { return len(v.str) }
+func (v Value) Len() int {
+	if v.tag == TagBlob {
+		return 0
+	}
+	return len(v.str)
+}
 
 // Handle returns a Handle.
 func (v Value) Handle() (Handle, error) {
@@ -142,8 +151,10 @@ func (v Value) Blob() (addr, length uint64, err error) {
 	if v.tag != TagBlob {
 		return 0, 0, v.not("a blob")
 	}
-	return v.num, v.aux, nil
+	return v.num, v.blobLength(), nil
 }
+
+func (v Value) blobLength() uint64 { return le.Uint64([]byte(v.str)) }
 
 // IsVoid reports whether the value is Void.
 func (v Value) IsVoid() bool { return v.Tag() == TagVoid }
@@ -203,7 +214,7 @@ func (v Value) String() string {
 	case TagHandle:
 		return fmt.Sprintf("handle(%d:%d)", uint32(v.num), uint32(v.num>>32))
 	case TagBlob:
-		return fmt.Sprintf("blob(%#x, %d bytes)", v.num, v.aux)
+		return fmt.Sprintf("blob(%#x, %d bytes)", v.num, v.blobLength())
 	}
 	return "void"
 }

@@ -11,8 +11,8 @@ import (
 
 // invokeInTurn is apart from Library.Invoke so that only calls which wait for
 // their turn pay for the closure.
-func (im *image) invokeInTurn(ctx context.Context, inv *abi.Invocation) error {
-	return im.turn.do(ctx, func() { invoke(im.entry.invoke, inv) })
+func invokeInTurn(ctx context.Context, t turn, fn uintptr, inv *abi.Invocation) error {
+	return t.do(ctx, func() { invoke(fn, inv) })
 }
 
 func callABI(fn uintptr) uint32 {

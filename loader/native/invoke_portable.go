@@ -1,3 +1,5 @@
+//go:build nyash_portable || !(amd64 || arm64) || !(darwin || freebsd || linux || netbsd)
+
 package native
 
 import (

@@ -40,6 +40,8 @@ type Config struct {
 // use; Close must come last.
 type Library struct {
 	image  *image
+	invoke uintptr // nyash_plugin_invoke
+	turn   turn    // nil when calls need no turn
 	file   string
 	detach func()
 	close  sync.Once
@@ -65,7 +67,7 @@ func Open(ctx context.Context, config Config) (*Library, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Library{image: image, file: file, detach: detach}, nil
+	return &Library{image: image, invoke: image.entry.invoke, turn: image.turn, file: file, detach: detach}, nil
 }
 
 // File is the absolute path of the library, symbolic links resolved.
@@ -81,10 +83,10 @@ func (l *Library) Description() abi.Description { return l.image.description }
 // has begun is not interrupted. An error means that no call was made.
 func (l *Library) Invoke(ctx context.Context, inv *abi.Invocation) error {
 	inv.Length = uintptr(len(inv.Result))
-	if l.image.turn != nil {
-		return l.image.invokeInTurn(ctx, inv)
+	if l.turn != nil {
+		return invokeInTurn(ctx, l.turn, l.invoke, inv)
 	}
-	invoke(l.image.entry.invoke, inv)
+	invoke(l.invoke, inv)
 	return nil
 }
 
