@@ -61,10 +61,7 @@ func (b *Box) Call(ctx context.Context, method string, args ...any) (Result, err
 	if err != nil {
 		return Result{}, &CallError{Box: b.in.typ.Name, Method: method, Err: err}
 	}
-	r, err := b.in.call(ctx, plan, nil, args)
-	// Until here the box counts as in use, whatever the caller does with it.
-	runtime.KeepAlive(b)
-	return r, err
+	return b.call(ctx, plan, nil, args)
 }
 
 // Close finalises the box: it refuses new calls at once, waits for those under

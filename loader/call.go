@@ -3,6 +3,7 @@ package loader
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"sync/atomic"
 
 	"github.com/nyash-plugins/nyash-go/abi"
@@ -11,8 +12,11 @@ import (
 )
 
 // call runs one method call from Go values to a Go value.
-func (in *instance) call(ctx context.Context, plan *registry.Plan, hint *atomic.Pointer[frame], args []any) (Result, error) {
+func (b *Box) call(ctx context.Context, plan *registry.Plan, hint *atomic.Pointer[frame], args []any) (Result, error) {
+	in := b.in
 	f, err := in.run(ctx, plan, hint, args)
+	// Until here the box counts as in use, whatever the caller does with it.
+	runtime.KeepAlive(b)
 	if err != nil {
 		return Result{}, err
 	}
@@ -34,26 +38,32 @@ func (in *instance) run(ctx context.Context, plan *registry.Plan, hint *atomic.P
 		return nil, in.failed(plan, context.Cause(ctx))
 	}
 	h := in.host
-	f, err := h.frames.acquire(ctx, in, hint)
-	if err != nil {
-		return nil, in.failed(plan, err)
+	var err error
+	f := claim(hint, in)
+	if f == nil {
+		if f, err = h.frames.acquire(ctx, in, hint); err != nil {
+			return nil, in.failed(plan, err)
+		}
 	}
+	f.TypeID, f.Method, f.Instance = in.typ.ID, plan.ID, in.id
 	// Asked only now: who closes looks through the frames after saying so.
 	if in.closed.Load() {
 		err = ErrClosed
+	} else if msg, ok := plan.AppendNumbers(f.Args[:0], args); ok {
+		f.Args = msg
 	} else {
 		err = f.encode(in, plan, args)
 	}
 	if err == nil {
 		err = f.exchange(ctx, in.lib.backend, h.options.maxResult)
 	}
-	switch {
-	case err != nil:
-		err = in.failed(plan, err)
-	case f.Code != abi.OK:
-		err = in.refused(plan, f)
-	default:
+	if err == nil && f.Code == abi.OK {
 		return f, nil
+	}
+	if err != nil {
+		err = in.failed(plan, err)
+	} else {
+		err = in.refused(plan, f)
 	}
 	f.end(h)
 	return nil, err
@@ -62,7 +72,6 @@ func (in *instance) run(ctx context.Context, plan *registry.Plan, hint *atomic.P
 // encode writes the arguments as a TLV message. The Boxes among them are lent
 // until the frame's end.
 func (f *frame) encode(in *instance, plan *registry.Plan, args []any) error {
-	f.TypeID, f.Method, f.Instance = in.typ.ID, plan.ID, in.id
 	if err := plan.CheckCount(len(args)); err != nil {
 		return err
 	}
@@ -99,13 +108,17 @@ func (f *frame) appendBox(msg []byte, in *instance, plan *registry.Plan, i int, 
 // end gives back what the call held.
 func (f *frame) end(h *Host) {
 	if len(f.lent) > 0 {
-		for _, in := range f.lent {
-			in.giveBack()
-		}
-		clear(f.lent)
-		f.lent = f.lent[:0]
+		f.giveBack()
 	}
 	h.frames.release(f)
+}
+
+func (f *frame) giveBack() {
+	for _, in := range f.lent {
+		in.giveBack()
+	}
+	clear(f.lent)
+	f.lent = f.lent[:0]
 }
 
 // boxResult turns a handle into the box that it names.

@@ -72,6 +72,7 @@ func (f *frame) grow(need uint64, capacity, maxResult int) error {
 		return fmt.Errorf("%w: the plugin asks for %d bytes, the host allows %d (loader.WithMaxResult)", ErrResultSize, need, maxResult)
 	}
 	f.room = make([]byte, int(need)+canary)
+	f.pooled = true // so that the room is looked at when the frame is given back
 	return nil
 }
 

@@ -24,7 +24,7 @@ type frame struct {
 	abi.Invocation
 	room   []byte      // Result and the canary behind it
 	lent   []*instance // arguments that must outlive the call
-	pooled bool        // came from the pool and goes back there
+	pooled bool        // goes to the pool when it is free
 }
 
 // frames are a host's frames. They bound the calls in flight by their number,
@@ -53,21 +53,25 @@ func newFrames(limit int) *frames {
 // acquire marks a free frame with in. It waits while all frames are in use,
 // until ctx is done.
 //
-// hint, if not nil, is a frame that has served the caller before and is tried
-// first. It is nobody's own: a caller that finds it taken takes another, and
-// that is its hint from then on.
+// hint, if not nil, remembers the frame for the caller to try first the next
+// time (see claim). It is nobody's own: who finds it taken takes another.
 func (fs *frames) acquire(ctx context.Context, in *instance, hint *atomic.Pointer[frame]) (*frame, error) {
-	if hint == nil {
-		return fs.acquireAny(ctx, in)
-	}
-	if f := hint.Load(); f != nil && f.busy.CompareAndSwap(0, in.number) {
-		return f, nil
-	}
 	f, err := fs.acquireAny(ctx, in)
-	if err == nil {
+	if hint != nil && err == nil {
 		hint.Store(f)
 	}
 	return f, err
+}
+
+// claim marks a remembered frame with in, if it is free.
+func claim(hint *atomic.Pointer[frame], in *instance) *frame {
+	if hint == nil {
+		return nil
+	}
+	if f := hint.Load(); f != nil && f.busy.CompareAndSwap(0, in.number) {
+		return f
+	}
+	return nil
 }
 
 func (fs *frames) acquireAny(ctx context.Context, in *instance) (*frame, error) {
@@ -106,15 +110,23 @@ func (fs *frames) find(in *instance) *frame {
 }
 
 func (fs *frames) release(f *frame) {
+	if f.pooled {
+		fs.putBack(f)
+		return
+	}
+	f.busy.Store(0)
+	if fs.waiters.Load() != 0 {
+		fs.signal()
+	}
+}
+
+func (fs *frames) putBack(f *frame) {
+	f.pooled = false
 	if len(f.room) > maxKept {
 		f.room = newRoom()
 	}
-	pooled := f.pooled
-	f.pooled = false
 	f.busy.Store(0)
-	if pooled {
-		fs.pool.Put(f)
-	}
+	fs.pool.Put(f)
 	if fs.waiters.Load() != 0 {
 		fs.signal()
 	}

@@ -32,9 +32,7 @@ func (b *Box) Method(name string) (*Method, error) {
 // number or nothing it allocates nothing; see [Method.AppendBytes] for strings
 // and bytes.
 func (m *Method) Call(ctx context.Context, args ...any) (Result, error) {
-	r, err := m.box.in.call(ctx, m.plan, &m.hint, args)
-	runtime.KeepAlive(m)
-	return r, err
+	return m.box.call(ctx, m.plan, &m.hint, args)
 }
 
 // AppendBytes calls the method and appends its result, which must be a String

@@ -59,7 +59,7 @@ func newType(name string, id uint32, singleton bool, birth Signature) *Type {
 }
 
 func (t *Type) add(name string, id uint32, s Signature) {
-	p := &Plan{Box: t.Name, Name: name, ID: id, Signature: s}
+	p := newPlan(t.Name, name, id, s)
 	t.methods = append(t.methods, p)
 	if 2*len(t.methods) <= len(t.table) {
 		t.enter(p)

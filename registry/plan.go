@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 
@@ -15,6 +16,33 @@ type Plan struct {
 	Name string
 	ID   uint32
 	Signature
+
+	// numbers is the message of a method whose arguments are all I64 or F64,
+	// with zeros for values; nil for others.
+	numbers []byte
+}
+
+// newPlan prepares what can be prepared of a method's calls.
+func newPlan(box, name string, id uint32, s Signature) *Plan {
+	p := &Plan{Box: box, Name: name, ID: id, Signature: s}
+	if !s.ArgsDeclared {
+		return p
+	}
+	msg := tlv.AppendHeader(nil)
+	for _, a := range s.Args {
+		switch a.To {
+		case tlv.TagInt64:
+			msg = tlv.AppendInt64(msg, 0)
+		case tlv.TagFloat64:
+			msg = tlv.AppendFloat64(msg, 0)
+		default:
+			return p
+		}
+	}
+	if tlv.PatchArgc(msg, len(s.Args)) == nil {
+		p.numbers = msg
+	}
+	return p
 }
 
 // ArgError is an argument, or a number of arguments, that a method does not
@@ -78,6 +106,37 @@ func (p *Plan) wrongCount(n int) error {
 	return &ArgError{Index: -1, Msg: fmt.Sprintf("it takes %s, and got %d", want, n)}
 }
 
+// AppendNumbers appends the whole TLV message of a call whose arguments are
+// declared as i64 or f64 and given as int, int64 or float64. ok is false, and
+// dst as it was, for every other call, which is for [Plan.AppendArg].
+func (p *Plan) AppendNumbers(dst []byte, args []any) (msg []byte, ok bool) {
+	if p.numbers == nil || len(args) != len(p.Args) {
+		return dst, false
+	}
+	at := len(dst) + tlv.HeaderSize + tlv.EntryHeaderSize
+	msg = append(dst, p.numbers...)
+	for i := range args {
+		decl := &p.Args[i]
+		var bits uint64
+		switch v := args[i].(type) {
+		case int:
+			bits, ok = uint64(v), decl.To == tlv.TagInt64
+		case int64:
+			bits, ok = uint64(v), decl.To == tlv.TagInt64
+		case float64:
+			bits, ok = math.Float64bits(v), decl.To == tlv.TagFloat64 && decl.From != FromInteger
+		default:
+			ok = false
+		}
+		if !ok {
+			return dst, false
+		}
+		binary.LittleEndian.PutUint64(msg[at:], bits)
+		at += tlv.EntryHeaderSize + 8
+	}
+	return msg, true
+}
+
 // AppendArg appends argument i to a TLV message, converted as nyash.toml says.
 // arg is a Go value (any integer, float, string, bool, []byte, nil), a
 // [tlv.Handle] for a box, or a [tlv.Value]. An error leaves dst as it was. It
@@ -86,17 +145,6 @@ func (p *Plan) AppendArg(dst []byte, i int, arg any) ([]byte, error) {
 	var decl Arg
 	if p.ArgsDeclared {
 		decl = p.Args[i]
-		// What needs no conversion is most of what is passed.
-		switch v := arg.(type) {
-		case int:
-			if decl.To == tlv.TagInt64 && decl.From.takes(FromInteger) {
-				return tlv.AppendInt64(dst, int64(v)), nil
-			}
-		case int64:
-			if decl.To == tlv.TagInt64 && decl.From.takes(FromInteger) {
-				return tlv.AppendInt64(dst, v), nil
-			}
-		}
 	}
 	v := operandOf(arg)
 	if v.from == unsupported {
