@@ -47,7 +47,7 @@ fuzz: ## fuzz every decoder, FUZZTIME each
 	go test -run=NONE -fuzz=FuzzParse -fuzztime=$(FUZZTIME) ./registry
 
 bench: plugins ## measure
-	go test -run=NONE -bench=. -benchmem ./tests/bench/...
+	go test -run=NONE -bench=. -benchmem ./tlv ./registry ./loader
 
 memcheck: setup plugins build ## run FileBox work under valgrind
 	bash tests/memcheck/run.sh

@@ -1,0 +1,130 @@
+// Package docs runs the commands that the documents show, and follows their
+// links.
+package docs
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/nyash-plugins/nyash-go/loader"
+	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
+	"github.com/nyash-plugins/nyash-go/tlv"
+)
+
+// notRun are commands that are shown and cannot run inside a test.
+var notRun = map[string]string{
+	"make test": "this test is part of it",
+	"make race": "it runs this test",
+	"make lint": "it downloads the linter",
+	"make fuzz": "it takes minutes",
+}
+
+func documents(t *testing.T) []string {
+	var all []string
+	root := ccbuild.Root(t)
+	require.NoError(t, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && strings.HasPrefix(d.Name(), ".") && path != root {
+			return filepath.SkipDir
+		}
+		if filepath.Ext(path) == ".md" {
+			all = append(all, path)
+		}
+		return nil
+	}))
+	require.NotEmpty(t, all)
+	return all
+}
+
+var block = regexp.MustCompile("(?ms)^```(\\w*)\n(.*?)^```$")
+
+// blocks are the fenced blocks of one language.
+func blocks(t *testing.T, file, language string) []string {
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	var all []string
+	for _, m := range block.FindAllStringSubmatch(string(text), -1) {
+		if m[1] == language {
+			all = append(all, m[2])
+		}
+	}
+	return all
+}
+
+func TestCommands(t *testing.T) {
+	root := ccbuild.Root(t)
+	ccbuild.Run(t, "make", "--no-print-directory", "-C", root, "plugins", "build")
+	seen := map[string]bool{}
+	for _, file := range documents(t) {
+		for _, text := range blocks(t, file, "sh") {
+			if seen[text] || notRun[strings.TrimSpace(text)] != "" {
+				continue
+			}
+			seen[text] = true
+			name, err := filepath.Rel(root, file)
+			require.NoError(t, err)
+			t.Run(name+": "+strings.TrimSpace(text), func(t *testing.T) {
+				cmd := exec.Command("bash", "-eu", "-c", text)
+				cmd.Dir = root
+				out, err := cmd.CombinedOutput()
+				require.NoError(t, err, "%s", out)
+			})
+		}
+	}
+	assert.True(t, seen["make run\n"], "the README shows its first command")
+}
+
+var link = regexp.MustCompile(`\]\(([^)#]+)(#[^)]*)?\)`)
+
+func TestLinks(t *testing.T) {
+	for _, file := range documents(t) {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			_, err := os.Stat(filepath.Join(filepath.Dir(file), m[1]))
+			assert.NoError(t, err, "%s links to %s", file, m[1])
+		}
+	}
+}
+
+func TestReadmeTOML(t *testing.T) {
+	shown := blocks(t, filepath.Join(ccbuild.Root(t), "README.md"), "toml")
+	require.NotEmpty(t, shown)
+	for _, text := range shown {
+		_, err := registry.Parse("README.md", []byte(text))
+		require.NoError(t, err)
+	}
+}
+
+// TestPluginOfTheABIPage loads the plugin that docs/abi.md shows, and calls it.
+func TestPluginOfTheABIPage(t *testing.T) {
+	shown := blocks(t, filepath.Join(ccbuild.Root(t), "docs", "abi.md"), "c")
+	require.Len(t, shown, 1)
+	library := ccbuild.Source(t, "answer", shown[0], "-Wpedantic")
+	config, err := registry.Parse("nyash.toml", fmt.Appendf(nil, "[plugins.AnswerBox]\nlibrary = %q\nthreads = \"serial\"\n", library))
+	require.NoError(t, err)
+	host, err := loader.OpenConfig(config)
+	require.NoError(t, err)
+	defer host.Close()
+	box, err := host.New(t.Context(), "AnswerBox")
+	require.NoError(t, err)
+	answer, err := box.Call(t.Context(), "answer")
+	require.NoError(t, err)
+	assert.Equal(t, tlv.Int32(42), answer.Value)
+	require.NoError(t, box.Close())
+}
