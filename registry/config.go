@@ -264,7 +264,7 @@ func (d *document) library(c *Config, k *key) {
 	for _, name := range l.listed {
 		if !slices.ContainsFunc(boxes, func(b *Box) bool { return b.Name == name }) && k.val.table.get(name) == nil {
 			at := k.val.table.get("boxes")
-			boxes = append(boxes, d.newBox(c, &key{name: name, at: at.at, parent: k, val: newTable(at.at)}))
+			boxes = append(boxes, d.newBox(c, &key{name: name, at: at.at, parent: k, val: &value{kind: unstable.InlineTable, at: at.at, table: &table{}}}))
 		}
 	}
 	if len(boxes) == 0 && len(d.errs) == 0 {

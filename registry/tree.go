@@ -44,7 +44,10 @@ type key struct {
 	val    *value
 }
 
-const indexFrom = 12
+const (
+	indexFrom = 12 // keys from which on a table has an index
+	firstKeys = 4  // that a table has room for at first
+)
 
 func (t *table) get(name string) *key {
 	if t.index != nil {
@@ -59,6 +62,9 @@ func (t *table) get(name string) *key {
 }
 
 func (t *table) add(k *key) {
+	if t.keys == nil {
+		t.keys = make([]*key, 0, firstKeys)
+	}
 	t.keys = append(t.keys, k)
 	switch {
 	case t.index != nil:
@@ -95,6 +101,39 @@ type builder struct {
 	root   *table
 	here   *table // of the last header
 	inside *key
+
+	// A large file has tens of thousands of these, which all live as long.
+	source string // of the document; names and texts are parts of it
+	keys   slab[key]
+	values slab[value]
+	tables slab[table]
+}
+
+// slab allocates many at a time.
+type slab[T any] struct{ free []T }
+
+func (s *slab[T]) make(v T) *T {
+	const many = 128
+	if len(s.free) == 0 {
+		s.free = make([]T, many)
+	}
+	p := &s.free[0]
+	s.free = s.free[1:]
+	*p = v
+	return p
+}
+
+// text is what a key or scalar says: a part of the source, unless escapes made
+// something else of it.
+func (b *builder) text(n *unstable.Node) string {
+	raw := b.source[n.Raw.Offset : n.Raw.Offset+n.Raw.Length]
+	if len(raw) == len(n.Data) && raw == string(n.Data) {
+		return raw
+	}
+	if len(raw) == len(n.Data)+2 && raw[1:len(raw)-1] == string(n.Data) {
+		return raw[1 : len(raw)-1] // in quotes
+	}
+	return string(n.Data)
 }
 
 // errStop ends building: the error is in the document already.
@@ -103,15 +142,11 @@ var errStop = errors.New("stop")
 // tree parses the document. A syntax error ends the reading, because what
 // follows it cannot be relied upon.
 func (d *document) tree() (*table, bool) {
-	for i := 0; i < len(d.data); {
-		r, n := utf8.DecodeRune(d.data[i:])
-		if r == utf8.RuneError && n == 1 {
-			d.fail(i, "", fmt.Sprintf("byte %#02x is not UTF-8", d.data[i]), "save the file as UTF-8")
-			return nil, false
-		}
-		i += n
+	if !utf8.Valid(d.data) {
+		d.notUTF8()
+		return nil, false
 	}
-	b := &builder{doc: d, root: &table{}}
+	b := &builder{doc: d, root: &table{}, source: string(d.data)}
 	b.here = b.root
 	b.parser.Reset(d.data)
 	for b.parser.NextExpression() {
@@ -124,6 +159,17 @@ func (d *document) tree() (*table, bool) {
 		return nil, false
 	}
 	return b.root, true
+}
+
+func (d *document) notUTF8() {
+	for i := 0; i < len(d.data); {
+		r, n := utf8.DecodeRune(d.data[i:])
+		if r == utf8.RuneError && n == 1 {
+			d.fail(i, "", fmt.Sprintf("byte %#02x is not UTF-8", d.data[i]), "save the file as UTF-8")
+			return
+		}
+		i += n
+	}
 }
 
 func (b *builder) syntax(err error) {
@@ -156,13 +202,13 @@ func (b *builder) header(n *unstable.Node, state tableState) error {
 	t, parent := b.root, (*key)(nil)
 	for it := n.Key(); it.Next(); {
 		part := it.Node()
-		name, at := string(part.Data), int(part.Raw.Offset)
+		name, at := b.text(part), int(part.Raw.Offset)
 		k := t.get(name)
 		if k == nil {
-			k = &key{name: name, at: at, parent: parent, val: newTable(at)}
+			k = b.keys.make(key{name: name, at: at, parent: parent, val: b.newTable(at)})
 			t.add(k)
 			if it.IsLast() && state == tableList {
-				k.val = &value{kind: unstable.Array, at: at, items: []*value{newTable(at)}}
+				k.val = &value{kind: unstable.Array, at: at, items: []*value{b.newTable(at)}}
 				k.val.items[0].table.state = tableList
 			}
 		} else if it.IsLast() {
@@ -189,7 +235,7 @@ func (b *builder) again(k *key, at int, state tableState) error {
 		if k.val.kind != unstable.Array || len(k.val.items) == 0 || k.val.items[0].table == nil || k.val.items[0].table.state != tableList {
 			return b.twice(k, at)
 		}
-		next := newTable(at)
+		next := b.newTable(at)
 		next.table.state = tableList
 		k.val.items = append(k.val.items, next)
 		return nil
@@ -202,8 +248,8 @@ func (b *builder) again(k *key, at int, state tableState) error {
 	return nil
 }
 
-func newTable(at int) *value {
-	return &value{kind: unstable.InlineTable, at: at, table: &table{}}
+func (b *builder) newTable(at int) *value {
+	return b.values.make(value{kind: unstable.InlineTable, at: at, table: b.tables.make(table{})})
 }
 
 // innermost is the table that a header's next part is looked up in.
@@ -230,13 +276,13 @@ func (b *builder) twice(k *key, at int) error {
 func (b *builder) keyValue(t *table, parent *key, n *unstable.Node) error {
 	for it := n.Key(); it.Next(); {
 		part := it.Node()
-		name, at := string(part.Data), int(part.Raw.Offset)
+		name, at := b.text(part), int(part.Raw.Offset)
 		k := t.get(name)
 		if it.IsLast() {
 			if k != nil {
 				return b.twice(k, at)
 			}
-			k = &key{name: name, at: at, parent: parent}
+			k = b.keys.make(key{name: name, at: at, parent: parent})
 			v, err := b.value(k, n.Value())
 			if err != nil {
 				return err
@@ -246,7 +292,7 @@ func (b *builder) keyValue(t *table, parent *key, n *unstable.Node) error {
 			return nil
 		}
 		if k == nil {
-			k = &key{name: name, at: at, parent: parent, val: newTable(at)}
+			k = b.keys.make(key{name: name, at: at, parent: parent, val: b.newTable(at)})
 			k.val.table.state = byDots
 			t.add(k)
 		}
@@ -259,7 +305,7 @@ func (b *builder) keyValue(t *table, parent *key, n *unstable.Node) error {
 }
 
 func (b *builder) value(k *key, n *unstable.Node) (*value, error) {
-	v := &value{kind: n.Kind, at: int(n.Raw.Offset), text: string(n.Data)}
+	v := b.values.make(value{kind: n.Kind, at: int(n.Raw.Offset)})
 	switch n.Kind {
 	case unstable.Array:
 		v.at = k.at
@@ -271,13 +317,15 @@ func (b *builder) value(k *key, n *unstable.Node) (*value, error) {
 			v.items = append(v.items, item)
 		}
 	case unstable.InlineTable:
-		v.table = &table{}
+		v.table = b.tables.make(table{})
 		for it := n.Children(); it.Next(); {
 			if err := b.keyValue(v.table, k, it.Node()); err != nil {
 				return nil, err
 			}
 		}
 		v.table.close()
+	default:
+		v.text = b.text(n)
 	}
 	return v, nil
 }
