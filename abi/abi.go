@@ -1,5 +1,7 @@
 package abi
 
+import "unsafe"
+
 // Version is the ABI version of BID-1, which nyash_plugin_abi returns.
 const Version uint32 = 1
 
@@ -10,6 +12,10 @@ const (
 	SymbolInvoke   = "nyash_plugin_invoke"
 	SymbolShutdown = "nyash_plugin_shutdown"
 )
+
+// SymbolInvokeBatch is the optional fifth symbol: several calls in one crossing
+// (docs/abi.md, "Batches").
+const SymbolInvokeBatch = "nyash_plugin_invoke_batch"
 
 // Method ids with a fixed meaning in every box.
 const (
@@ -91,4 +97,17 @@ type Invocation struct {
 	Result []byte
 	// Length is *result_len as the plugin left it; it has not been checked.
 	Length uintptr
+}
+
+// Call mirrors NyashCall: one call of a batch. What Args and Result point at
+// must be on the heap while the batch runs.
+type Call struct {
+	TypeID       uint32
+	Method       uint32
+	Instance     uint32
+	Code         Code
+	Args         unsafe.Pointer // const uint8_t*
+	ArgsLength   uintptr
+	Result       unsafe.Pointer // uint8_t*
+	ResultLength uintptr
 }

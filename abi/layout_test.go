@@ -24,6 +24,7 @@ func TestStructsMatchC(t *testing.T) {
 		vtable abi.HostVtable
 		method abi.MethodInfo
 		info   abi.PluginInfo
+		call   abi.Call
 	)
 	size := func(n uintptr) string { return fmt.Sprint(n) }
 	field := func(offset, size uintptr) string { return fmt.Sprintf("%d %d", offset, size) }
@@ -44,6 +45,16 @@ func TestStructsMatchC(t *testing.T) {
 		"field NyashPluginInfo.type_name":    field(unsafe.Offsetof(info.TypeName), unsafe.Sizeof(info.TypeName)),
 		"field NyashPluginInfo.method_count": field(unsafe.Offsetof(info.MethodCount), unsafe.Sizeof(info.MethodCount)),
 		"field NyashPluginInfo.methods":      field(unsafe.Offsetof(info.Methods), unsafe.Sizeof(info.Methods)),
+
+		"sizeof NyashCall":            size(unsafe.Sizeof(call)),
+		"field NyashCall.type_id":     field(unsafe.Offsetof(call.TypeID), unsafe.Sizeof(call.TypeID)),
+		"field NyashCall.method_id":   field(unsafe.Offsetof(call.Method), unsafe.Sizeof(call.Method)),
+		"field NyashCall.instance_id": field(unsafe.Offsetof(call.Instance), unsafe.Sizeof(call.Instance)),
+		"field NyashCall.code":        field(unsafe.Offsetof(call.Code), unsafe.Sizeof(call.Code)),
+		"field NyashCall.args":        field(unsafe.Offsetof(call.Args), unsafe.Sizeof(call.Args)),
+		"field NyashCall.args_len":    field(unsafe.Offsetof(call.ArgsLength), unsafe.Sizeof(call.ArgsLength)),
+		"field NyashCall.result":      field(unsafe.Offsetof(call.Result), unsafe.Sizeof(call.Result)),
+		"field NyashCall.result_len":  field(unsafe.Offsetof(call.ResultLength), unsafe.Sizeof(call.ResultLength)),
 	}
 	got := layout(t)
 	for fact := range got {
@@ -100,7 +111,7 @@ func TestConstantsMatchC(t *testing.T) {
 	// No constant of the header may be left out above.
 	defined := regexp.MustCompile(`(?m)^(?:#define |    )(NYASH_[A-Z0-9_]+) (?:= )?[^\s]`)
 	for _, match := range defined.FindAllStringSubmatch(header(t), -1) {
-		if name := match[1]; name != "NYASH_EXPORT" {
+		if name := match[1]; name != "NYASH_EXPORT" && name != "NYASH_DEFINE_INVOKE_BATCH" {
 			assert.Contains(t, want, name, "%s is in nyash_plugin.h and has no counterpart in this test", name)
 		}
 	}
@@ -111,7 +122,7 @@ func TestSymbolsMatchC(t *testing.T) {
 	for _, match := range regexp.MustCompile(`(?m)^NYASH_EXPORT \w+ (\w+)\(`).FindAllStringSubmatch(header(t), -1) {
 		declared = append(declared, match[1])
 	}
-	assert.Equal(t, []string{abi.SymbolABI, abi.SymbolInit, abi.SymbolInvoke, abi.SymbolShutdown}, declared)
+	assert.Equal(t, []string{abi.SymbolABI, abi.SymbolInit, abi.SymbolInvoke, abi.SymbolShutdown, abi.SymbolInvokeBatch}, declared)
 }
 
 // layout compiles testdata/layout.c, runs it, and returns the facts that it

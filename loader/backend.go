@@ -15,6 +15,10 @@ type backend interface {
 	// Length and writes to Result, all unchecked. An error means that no call
 	// was made, or that it was lost.
 	Invoke(ctx context.Context, inv *abi.Invocation) error
+	// InvokeBatch makes calls in order in one crossing and returns how many it
+	// made: all, those up to and with one that answered short buffer, or none
+	// where the plugin does not offer it. An error means that none was made.
+	InvokeBatch(ctx context.Context, invs []abi.Invocation) (made int, err error)
 	// Memory counts what the library took from the host table, if that is
 	// being tracked.
 	Memory() (m hostvtable.Memory, ok bool)

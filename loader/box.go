@@ -15,7 +15,8 @@ import (
 // instead is finalised by the runtime at a time of its choosing, and the log
 // says so.
 type Box struct {
-	in *instance
+	in   *instance
+	self *Box // what is kept of a Box that came as an argument, which must not escape
 }
 
 // New makes a box: it loads the library if this is the first use, and calls

@@ -20,8 +20,16 @@ func (b *Box) call(ctx context.Context, plan *registry.Plan, hint *atomic.Pointe
 	if err != nil {
 		return Result{}, err
 	}
-	v, err := plan.Result(f.answer())
+	r, err := in.result(ctx, plan, f.answer())
 	f.end(in.host)
+	return r, err
+}
+
+// result turns what the plugin wrote into a value or a box. The frame of the
+// call must still be held: a host that closes waits for it, and then finds the
+// box that the call may have brought.
+func (in *instance) result(ctx context.Context, plan *registry.Plan, answer []byte) (Result, error) {
+	v, err := plan.Result(answer)
 	if err != nil {
 		return Result{}, in.failed(plan, err)
 	}
@@ -63,7 +71,7 @@ func (in *instance) run(ctx context.Context, plan *registry.Plan, hint *atomic.P
 	if err != nil {
 		err = in.failed(plan, err)
 	} else {
-		err = in.refused(plan, f)
+		err = in.refused(plan, &f.Invocation)
 	}
 	f.end(h)
 	return nil, err
@@ -92,17 +100,27 @@ func (f *frame) encode(in *instance, plan *registry.Plan, args []any) error {
 }
 
 func (f *frame) appendBox(msg []byte, in *instance, plan *registry.Plan, i int, box *Box) ([]byte, error) {
-	if box == nil {
-		return msg, fmt.Errorf("argument %d is a nil *loader.Box", i+1)
-	}
-	if box.in.host != in.host {
-		return msg, fmt.Errorf("argument %d: %w", i+1, ErrForeignBox)
+	if err := in.host.lendable(box, i); err != nil {
+		return msg, err
 	}
 	if !box.in.lend() {
-		return msg, fmt.Errorf("argument %d is %v: %w", i+1, box, ErrClosed)
+		// The text and not the box: an argument that reaches fmt would have to
+		// be on the heap in every call.
+		return msg, fmt.Errorf("argument %d is %s: %w", i+1, box.String(), ErrClosed)
 	}
 	f.lent = append(f.lent, box.in)
 	return plan.AppendArg(msg, i, box.in.handle())
+}
+
+// lendable tells whether a box can be argument i of a call.
+func (h *Host) lendable(box *Box, i int) error {
+	if box == nil {
+		return fmt.Errorf("argument %d is a nil *loader.Box", i+1)
+	}
+	if box.in.host != h {
+		return fmt.Errorf("argument %d: %w", i+1, ErrForeignBox)
+	}
+	return nil
 }
 
 // end gives back what the call held.
@@ -142,6 +160,6 @@ func (in *instance) failed(plan *registry.Plan, cause error) error {
 }
 
 // refused is the error of a call that the plugin answered with a code.
-func (in *instance) refused(plan *registry.Plan, f *frame) error {
-	return &CallError{Box: plan.Box, Method: plan.Name, Code: f.Code, Message: f.message(), Log: in.lib.lastLines()}
+func (in *instance) refused(plan *registry.Plan, inv *abi.Invocation) error {
+	return &CallError{Box: plan.Box, Method: plan.Name, Code: inv.Code, Message: message(inv), Log: in.lib.lastLines()}
 }

@@ -104,6 +104,7 @@ func (h *Host) own(in *instance) *Box {
 // newBox makes the Box for an instance that has none, with host.mu held.
 func (in *instance) newBox() *Box {
 	box := &Box{in: in}
+	box.self = box
 	in.box = weak.Make(box)
 	in.owner++
 	runtime.AddCleanup(box, (*dropped).collect, &dropped{in, in.owner})

@@ -39,6 +39,7 @@ demand  = { method_id = 15, args = [], returns = "i64" }
 calls   = { method_id = 16, args = [], returns = "i64" }
 nothing = { method_id = 17, args = [], returns = "void" }
 say     = { method_id = 18, args = [], returns = "void" }
+refuse  = { method_id = 19, args = [] }
 wrong   = { method_id = 3, args = [], returns = "i64" }
 `
 

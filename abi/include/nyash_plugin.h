@@ -141,6 +141,40 @@ NYASH_EXPORT int32_t nyash_plugin_invoke(uint32_t type_id, uint32_t method_id,
 /* Releases everything. */
 NYASH_EXPORT void nyash_plugin_shutdown(void);
 
+/* One call of a batch: the arguments of nyash_plugin_invoke, and its answer. */
+typedef struct NyashCall {
+    uint32_t type_id;
+    uint32_t method_id;
+    uint32_t instance_id;
+    int32_t code;        /* out: what nyash_plugin_invoke would return */
+    const uint8_t *args;
+    size_t args_len;
+    uint8_t *result;
+    size_t result_len;   /* in: the capacity; out: as in nyash_plugin_invoke */
+} NyashCall;
+
+/* Optional. Makes calls[0] to calls[count - 1] in order, each as
+ * nyash_plugin_invoke would, whatever the others answer, except that it stops
+ * behind a call that answers NYASH_E_SHORT_BUFFER. Returns how many calls were
+ * made, that one included. A plugin that gains nothing from a loop of its own
+ * writes the one line NYASH_DEFINE_INVOKE_BATCH, without a semicolon, behind
+ * its nyash_plugin_invoke. */
+NYASH_EXPORT size_t nyash_plugin_invoke_batch(NyashCall *calls, size_t count);
+
+#define NYASH_DEFINE_INVOKE_BATCH                                              \
+    size_t nyash_plugin_invoke_batch(NyashCall *calls, size_t count) {         \
+        size_t i;                                                              \
+        for (i = 0; i < count; i++) {                                          \
+            NyashCall *c = &calls[i];                                          \
+            c->code = nyash_plugin_invoke(c->type_id, c->method_id,            \
+                                          c->instance_id, c->args,             \
+                                          c->args_len, c->result,              \
+                                          &c->result_len);                     \
+            if (c->code == NYASH_E_SHORT_BUFFER) return i + 1;                 \
+        }                                                                      \
+        return count;                                                          \
+    }
+
 #ifdef __cplusplus
 }
 #endif

@@ -19,6 +19,7 @@ int32_t nyash_plugin_init(const NyashHostVtable *, NyashPluginInfo *);
 int32_t nyash_plugin_invoke(uint32_t, uint32_t, uint32_t, const uint8_t *, size_t, uint8_t *,
                             size_t *);
 void nyash_plugin_shutdown(void);
+size_t nyash_plugin_invoke_batch(NyashCall *, size_t);
 
 /* So do initialisers, each with the type that the specification gives. */
 static uint8_t *take(size_t size)
@@ -37,6 +38,9 @@ static const NyashHostVtable vtable = {take, give, wake, say};
 static const char name[] = "birth";
 static const NyashMethodInfo method = {NYASH_METHOD_BIRTH, name, 0};
 static const NyashPluginInfo info = {6, name, 1, &method};
+static const uint8_t args[1] = {0};
+static uint8_t result[1];
+static const NyashCall call = {6, 1, 2, NYASH_OK, args, sizeof args, result, sizeof result};
 
 #define SIZE(type) printf("sizeof " #type " %zu\n", sizeof(type))
 #define FIELD(type, object, field) \
@@ -61,6 +65,16 @@ int main(void)
     FIELD(NyashPluginInfo, info, type_name);
     FIELD(NyashPluginInfo, info, method_count);
     FIELD(NyashPluginInfo, info, methods);
+
+    SIZE(NyashCall);
+    FIELD(NyashCall, call, type_id);
+    FIELD(NyashCall, call, method_id);
+    FIELD(NyashCall, call, instance_id);
+    FIELD(NyashCall, call, code);
+    FIELD(NyashCall, call, args);
+    FIELD(NyashCall, call, args_len);
+    FIELD(NyashCall, call, result);
+    FIELD(NyashCall, call, result_len);
 
     VALUE(NYASH_ABI_VERSION);
     VALUE(NYASH_METHOD_BIRTH);

@@ -30,7 +30,7 @@ type image struct {
 // entryPoints are the addresses of the plugin's functions; 0 where one that
 // may be missing is.
 type entryPoints struct {
-	abi, init, invoke, shutdown uintptr
+	abi, init, invoke, batch, shutdown uintptr
 }
 
 var images struct {
@@ -147,6 +147,7 @@ func (im *image) resolve() error {
 		{abi.SymbolABI, &im.entry.abi, !im.config.InvokeOnly},
 		{abi.SymbolInit, &im.entry.init, !im.config.InvokeOnly},
 		{abi.SymbolInvoke, &im.entry.invoke, true},
+		{abi.SymbolInvokeBatch, &im.entry.batch, false},
 		{abi.SymbolShutdown, &im.entry.shutdown, !im.config.InvokeOnly},
 	} {
 		addr, err := findSymbol(im.handle, s.name)

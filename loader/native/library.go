@@ -41,6 +41,7 @@ type Config struct {
 type Library struct {
 	image  *image
 	invoke uintptr // nyash_plugin_invoke
+	batch  uintptr // nyash_plugin_invoke_batch, or 0
 	turn   turn    // nil when calls need no turn
 	file   string
 	detach func()
@@ -67,7 +68,7 @@ func Open(ctx context.Context, config Config) (*Library, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Library{image: image, invoke: image.entry.invoke, turn: image.turn, file: file, detach: detach}, nil
+	return &Library{image: image, invoke: image.entry.invoke, batch: image.entry.batch, turn: image.turn, file: file, detach: detach}, nil
 }
 
 // File is the absolute path of the library, symbolic links resolved.

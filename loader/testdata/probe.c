@@ -33,7 +33,8 @@ enum {
     DEMAND,
     CALLS,
     NOTHING,
-    SAY
+    SAY,
+    REFUSE
 };
 
 static const NyashHostVtable *host;
@@ -139,6 +140,10 @@ NYASH_EXPORT int32_t nyash_plugin_invoke(uint32_t type_id, uint32_t method, uint
         memcpy(&b, args + 20, 8);
         return answer_i64(result, result_len, a + b);
     case ECHO:
+        if (*result_len < args_len) {
+            *result_len = args_len;
+            return NYASH_E_SHORT_BUFFER;
+        }
         memcpy(result, args, args_len);
         *result_len = args_len;
         return NYASH_OK;
@@ -182,12 +187,26 @@ NYASH_EXPORT int32_t nyash_plugin_invoke(uint32_t type_id, uint32_t method, uint
         return answer_i64(result, result_len, a);
     case NOTHING:
         return NYASH_OK;
+    case REFUSE:
+        answer(result, result_len, NYASH_TAG_STRING, "not today", 9);
+        return NYASH_E_PLUGIN;
     case SAY:
         say("says", instance);
         return NYASH_OK;
     }
     return NYASH_E_INVALID_METHOD;
 }
+
+#ifdef BATCH
+NYASH_DEFINE_INVOKE_BATCH
+#endif
+
+#ifdef BATCH_LIES /* says that it made more than it was asked, and makes none */
+NYASH_EXPORT size_t nyash_plugin_invoke_batch(NyashCall *c, size_t count) {
+    c->code = NYASH_OK;
+    return count + 5;
+}
+#endif
 
 #ifndef INVOKE_ONLY
 NYASH_EXPORT uint32_t nyash_plugin_abi(void) { return NYASH_ABI_VERSION; }

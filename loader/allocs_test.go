@@ -1,0 +1,51 @@
+package loader_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/nyash-plugins/nyash-go/loader"
+)
+
+// TestAllocs holds the number of allocations of a call. The portable call path
+// has one of its own.
+func TestAllocs(t *testing.T) {
+	box := newBox(t, openProbe(t), "Probe")
+	method := func(name string) *loader.Method {
+		m, err := box.Method(name)
+		require.NoError(t, err)
+		return m
+	}
+	add, nothing, echo, take := method("add"), method("nothing"), method("echo"), method("take")
+	a, b := len(t.Name())*1000, 2000 // no constants, which need no allocation anyway
+	text, data, room := strings.Repeat("x", 100), make([]byte, 100), make([]byte, 0, 200)
+	canceled, cancel := context.WithCancel(ctx)
+	defer cancel()
+
+	tests := map[string]struct {
+		want float64
+		run  func() error
+	}{
+		"resolved method, numbers": {0, func() error { _, err := add.Call(ctx, a, b); return err }},
+		"resolved method, nothing": {0, func() error { _, err := nothing.Call(ctx); return err }},
+		"resolved method, a box":   {0, func() error { _, err := take.Call(ctx, box); return err }},
+		"by name, numbers":         {0, func() error { _, err := box.Call(ctx, "add", a, b); return err }},
+		"with a context to cancel": {0, func() error { _, err := box.Call(canceled, "add", a, b); return err }},
+		"string result":            {1, func() error { _, err := echo.Call(ctx, text); return err }},
+		"bytes appended":           {0, func() error { _, err := echo.AppendBytes(ctx, room, data); return err }},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			got := testing.AllocsPerRun(200, func() {
+				if err := tt.run(); err != nil {
+					t.Error(err)
+				}
+			})
+			assert.Equal(t, tt.want+portableAllocs, got)
+		})
+	}
+}
