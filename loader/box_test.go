@@ -175,7 +175,8 @@ func TestDroppedBoxIsFinalisedAndReported(t *testing.T) {
 
 func TestHandles(t *testing.T) {
 	second := probeLibrary(t, "-DTYPE_ID=701", `-DTYPE_NAME="Second"`)
-	h := open(t, probeTOML(probeLibrary(t), "")+fmt.Sprintf("\n[plugins.Second]\nlibrary = %q\ntype_id = 701\n[plugins.Second.methods]\nself = { method_id = 3 }", second))
+	toml := strings.Replace(probeTOML(probeLibrary(t), ""), "other ", "second  = { method_id = 20, args = [], returns = \"Second\" }\nother ", 1)
+	h := open(t, toml+fmt.Sprintf("\n[plugins.Second]\nlibrary = %q\ntype_id = 701\n[plugins.Second.methods]\nself = { method_id = 3 }", second))
 	box := newBox(t, h, "Probe")
 
 	t.Run("argument", func(t *testing.T) {
@@ -202,6 +203,10 @@ func TestHandles(t *testing.T) {
 		same, err := call(t, made, "self").Box()
 		require.NoError(t, err)
 		assert.Same(t, made, same)
+	})
+	t.Run("result of another box than declared", func(t *testing.T) {
+		_, err := box.Call(ctx, "second")
+		assert.EqualError(t, err, "Probe.second: the result is a Probe, and nyash.toml declares Second")
 	})
 	t.Run("a value is no box", func(t *testing.T) {
 		_, err := call(t, box, "births").Box()

@@ -147,7 +147,7 @@ func (in *instance) boxResult(ctx context.Context, plan *registry.Plan, v tlv.Va
 	}
 	// The plugin has done its work: what it made must find its owner even if
 	// ctx is done by now.
-	box, err := in.host.adopt(context.WithoutCancel(ctx), handle)
+	box, err := in.host.adopt(context.WithoutCancel(ctx), handle, plan.Returns.Box)
 	if err != nil {
 		return Result{}, in.failed(plan, err)
 	}

@@ -132,8 +132,9 @@ func (d *dropped) collect() {
 	go in.close()
 }
 
-// adopt finds or makes the Box for a handle that a plugin returned.
-func (h *Host) adopt(ctx context.Context, handle tlv.Handle) (*Box, error) {
+// adopt finds or makes the Box for a handle that a plugin returned. want is the
+// box that nyash.toml declares, or empty.
+func (h *Host) adopt(ctx context.Context, handle tlv.Handle, want string) (*Box, error) {
 	if handle.Instance == 0 {
 		return nil, violation("the result is a handle with instance id 0, which is never one")
 	}
@@ -142,6 +143,9 @@ func (h *Host) adopt(ctx context.Context, handle tlv.Handle) (*Box, error) {
 	h.mu.Unlock()
 	if k == nil {
 		return nil, fmt.Errorf("the result is a handle of type %d, and no box of %s has that type_id", handle.Type, h.config.Path)
+	}
+	if want != "" && want != k.name {
+		return nil, fmt.Errorf("the result is a %s, and nyash.toml declares %s", k.name, want)
 	}
 	if err := k.lib.load(ctx); err != nil {
 		return nil, fmt.Errorf("the result is a %s: %w", k.name, err)

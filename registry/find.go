@@ -101,7 +101,7 @@ func (c *Config) searchDirs() []string {
 
 // relative resolves ~ and paths relative to nyash.toml.
 func (c *Config) relative(path string) string {
-	if rest, ok := strings.CutPrefix(path, "~/"); ok {
+	if rest, ok := strings.CutPrefix(path, "~"); ok && (rest == "" || rest[0] == '/') {
 		if home, err := os.UserHomeDir(); err == nil {
 			return filepath.Join(home, rest)
 		}

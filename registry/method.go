@@ -2,6 +2,7 @@ package registry
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/pelletier/go-toml/v2/unstable"
@@ -117,7 +118,11 @@ func readArgs(d *document, m *Method, k *key) {
 	m.ArgsDeclared = true
 	m.Args = make([]Arg, 0, len(k.val.items))
 	for i, item := range k.val.items {
-		m.Args = append(m.Args, d.arg(k, i, item))
+		a := d.arg(k, i, item)
+		if slices.ContainsFunc(m.Args, func(b Arg) bool { return b.Name == a.Name }) && a.Name != "" {
+			d.fail(item.at, k.path(), fmt.Sprintf("two arguments are called %s", a.Name), "give each argument a name of its own")
+		}
+		m.Args = append(m.Args, a)
 	}
 }
 

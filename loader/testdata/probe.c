@@ -34,7 +34,8 @@ enum {
     CALLS,
     NOTHING,
     SAY,
-    REFUSE
+    REFUSE,
+    SELF_AGAIN
 };
 
 static const NyashHostVtable *host;
@@ -148,6 +149,7 @@ NYASH_EXPORT int32_t nyash_plugin_invoke(uint32_t type_id, uint32_t method, uint
         *result_len = args_len;
         return NYASH_OK;
     case SELF:
+    case SELF_AGAIN:
         return answer_handle(result, result_len, TYPE_ID, instance);
     case MAKE:
         return answer_handle(result, result_len, TYPE_ID, next_id());
