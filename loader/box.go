@@ -26,17 +26,11 @@ type Box struct {
 // ctx bounds the waiting for a free place among the calls; a birth that has
 // begun is not interrupted.
 func (h *Host) New(ctx context.Context, name string, args ...any) (*Box, error) {
-	k, err := h.kind(name)
+	k, err := h.ready(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	if err := h.enter(); err != nil {
-		return nil, err
-	}
 	defer h.leave()
-	if err := k.lib.load(ctx); err != nil {
-		return nil, err
-	}
 	if !k.typ.Load().Singleton {
 		return h.birth(ctx, k, args)
 	}

@@ -135,6 +135,17 @@ func (h *Host) kind(name string) (*kind, error) {
 // Type tells a box's ids and methods. It loads the box's library, because
 // nyash.toml may leave to the library what it knows itself.
 func (h *Host) Type(ctx context.Context, name string) (*registry.Type, error) {
+	k, err := h.ready(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	defer h.leave()
+	return k.typ.Load(), nil
+}
+
+// ready finds a box and loads its library. The host stays open until the caller
+// leaves it.
+func (h *Host) ready(ctx context.Context, name string) (*kind, error) {
 	k, err := h.kind(name)
 	if err != nil {
 		return nil, err
@@ -142,11 +153,11 @@ func (h *Host) Type(ctx context.Context, name string) (*registry.Type, error) {
 	if err := h.enter(); err != nil {
 		return nil, err
 	}
-	defer h.leave()
 	if err := k.lib.load(ctx); err != nil {
+		h.leave()
 		return nil, err
 	}
-	return k.typ.Load(), nil
+	return k, nil
 }
 
 // Load loads the libraries of the named boxes, or of all boxes when none is

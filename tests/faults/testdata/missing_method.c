@@ -1,10 +1,3 @@
-#define OWN_INIT
-#define OWN_INVOKE
-#include "plugin.h"
-static const NyashMethodInfo methods[] = {{1, "ran", 0}};
-int32_t nyash_plugin_init(const NyashHostVtable *h, NyashPluginInfo *info) {
-    (void)h;
-    *info = (NyashPluginInfo){900, "Fault", 1, methods};
-    return NYASH_OK;
-}
-int32_t nyash_plugin_invoke(ARGS) { UNUSED_ARGS; return NYASH_OK; }
+#include "describe.h"
+METHODS({1, "ran", 0})
+DESCRIPTION(900, "Fault", 1, methods)
