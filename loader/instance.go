@@ -121,15 +121,22 @@ type dropped struct {
 // waiting for a plugin.
 func (d *dropped) collect() {
 	in := d.in
-	in.host.mu.Lock()
-	current := d.owner == in.owner
-	in.host.mu.Unlock()
-	if !current || in.closed.Load() {
+	if !in.abandon(d.owner) {
 		return
 	}
 	in.host.options.logger.Warn(fmt.Sprintf("%s instance %d was dropped without Close; it is finalised now", in.typ.Name, in.id),
 		"plugin", in.lib.name)
 	go in.close()
+}
+
+// abandon closes the instance to new calls if the Box that was dropped is the
+// last one that it had, and nobody closes it already. A handle that brings the
+// instance back is either adopted before, and then has made another Box, or
+// finds it closed.
+func (in *instance) abandon(owner uint64) bool {
+	in.host.mu.Lock()
+	defer in.host.mu.Unlock()
+	return owner == in.owner && in.closed.CompareAndSwap(false, true)
 }
 
 // adopt finds or makes the Box for a handle that a plugin returned. want is the
@@ -158,6 +165,9 @@ func (h *Host) adopt(ctx context.Context, handle tlv.Handle, want string) (*Box,
 	}
 	if box := in.box.Value(); box != nil {
 		return box, nil
+	}
+	if in.closed.Load() {
+		return nil, fmt.Errorf("the result is %s instance %d, which is being finalised: %w", k.name, handle.Instance, ErrClosed)
 	}
 	return in.newBox(), nil
 }
