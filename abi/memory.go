@@ -22,19 +22,23 @@ func (e *FaultError) Error() string {
 	return fmt.Sprintf("address %#x cannot be read", e.Addr)
 }
 
+// firstPage is memory that no system maps; NULL and what is near it.
+const firstPage = 4096
+
 // CString copies the NUL-terminated string at addr. It gives up with an error
 // after limit bytes without a NUL, and with a [*FaultError] where the memory
 // cannot be read, so that a wild pointer of a plugin is an error and not the
 // end of the process. A null address is an error too.
 func CString(addr uintptr, limit int) (s string, err error) {
-	if addr == 0 {
+	if addr < firstPage {
 		return "", &FaultError{Addr: addr}
 	}
 	defer Guard(addr, &err)()
-	p := Pointer(addr)
+	// By address and not by pointer arithmetic, which the race detector's build
+	// allows only inside of known objects.
 	for n := range limit {
-		if *(*byte)(unsafe.Add(p, n)) == 0 {
-			return string(unsafe.Slice((*byte)(p), n)), nil
+		if *(*byte)(Pointer(addr + uintptr(n))) == 0 {
+			return string(unsafe.Slice((*byte)(Pointer(addr)), n)), nil
 		}
 	}
 	return "", fmt.Errorf("no NUL within %d bytes of address %#x", limit, addr)
