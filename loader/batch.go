@@ -79,7 +79,7 @@ func (b *Batch) add(plan *registry.Plan, args []any) error {
 		var err error
 		if msg, err = b.encode(plan, args); err != nil {
 			b.lent = b.lent[:lent]
-			return b.box.in.failed(plan, err)
+			return unmade(plan, err)
 		}
 	}
 	b.args = msg

@@ -43,14 +43,14 @@ func (in *instance) result(ctx context.Context, plan *registry.Plan, answer []by
 // The caller reads it and ends the frame. Errors are complete.
 func (in *instance) run(ctx context.Context, plan *registry.Plan, hint *atomic.Pointer[frame], args []any) (*frame, error) {
 	if ctx.Done() != nil && ctx.Err() != nil {
-		return nil, in.failed(plan, context.Cause(ctx))
+		return nil, unmade(plan, context.Cause(ctx))
 	}
 	h := in.host
 	var err error
 	f := claim(hint, in)
 	if f == nil {
 		if f, err = h.frames.acquire(ctx, in, hint); err != nil {
-			return nil, in.failed(plan, err)
+			return nil, unmade(plan, err)
 		}
 	}
 	f.TypeID, f.Method, f.Instance = in.typ.ID, plan.ID, in.id
@@ -62,9 +62,11 @@ func (in *instance) run(ctx context.Context, plan *registry.Plan, hint *atomic.P
 	} else {
 		err = f.encode(in, plan, args)
 	}
-	if err == nil {
-		err = f.exchange(ctx, in.lib.backend, h.options.maxResult)
+	if err != nil {
+		f.end(h)
+		return nil, unmade(plan, err)
 	}
+	err = f.exchange(ctx, in.lib.backend, h.options.maxResult)
 	if err == nil && f.Code == abi.OK {
 		return f, nil
 	}
@@ -154,7 +156,13 @@ func (in *instance) boxResult(ctx context.Context, plan *registry.Plan, v tlv.Va
 	return Result{Value: v, box: box}, nil
 }
 
-// failed is the error of a call that failed on the host's side.
+// unmade is the error of a call that never reached the plugin, so that its log
+// has nothing to say about it.
+func unmade(plan *registry.Plan, cause error) error {
+	return &CallError{Box: plan.Box, Method: plan.Name, Err: cause}
+}
+
+// failed is the error of a call whose answer the host cannot accept.
 func (in *instance) failed(plan *registry.Plan, cause error) error {
 	return &CallError{Box: plan.Box, Method: plan.Name, Err: cause, Log: in.lib.lastLines()}
 }

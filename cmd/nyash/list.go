@@ -130,7 +130,11 @@ func writeTable(w io.Writer, boxes []boxInfo) error {
 		if b.Builtin {
 			library = "(built in)"
 		}
-		first := fmt.Sprintf("%s\t%d\t%s", b.Box, b.TypeID, library)
+		id := fmt.Sprint(b.TypeID)
+		if b.TypeID == 0 {
+			id = "?" // only the library knows, and it cannot be asked
+		}
+		first := fmt.Sprintf("%s\t%s\t%s", b.Box, id, library)
 		for _, m := range b.Methods {
 			fmt.Fprintf(t, "%s\t%s\t%d\t%s\n", first, m.Method, m.MethodID, m.signature)
 			first = "\t\t"
