@@ -42,6 +42,30 @@ func BenchmarkMethod(b *testing.B) {
 	}
 }
 
+// BenchmarkParallel measures calls from all processors, on one box that they
+// share and on a box for each.
+func BenchmarkParallel(b *testing.B) {
+	h := openProbe(b)
+	shared := newBox(b, h, "Probe")
+	boxes := map[string]func() *loader.Box{
+		"shared box": func() *loader.Box { return shared },
+		"own boxes":  func() *loader.Box { return newBox(b, h, "Probe") },
+	}
+	for name, box := range boxes {
+		b.Run(name, func(b *testing.B) {
+			b.RunParallel(func(pb *testing.PB) {
+				box := box()
+				for pb.Next() {
+					if _, err := box.Call(ctx, "add", 1, 2); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		})
+	}
+}
+
 // BenchmarkLoad measures load, init and shutdown of FileBox.
 func BenchmarkLoad(b *testing.B) {
 	config, err := registry.Load("../nyash.toml")

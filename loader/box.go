@@ -16,6 +16,7 @@ import (
 // says so.
 type Box struct {
 	in   *instance
+	hint hint
 	self *Box // what is kept of a Box that came as an argument, which must not escape
 }
 
@@ -56,7 +57,7 @@ func (b *Box) Call(ctx context.Context, method string, args ...any) (Result, err
 	if err != nil {
 		return Result{}, &CallError{Box: b.in.typ.Name, Method: method, Err: err}
 	}
-	return b.call(ctx, plan, nil, args)
+	return b.call(ctx, plan, &b.hint, args)
 }
 
 // Close finalises the box: it refuses new calls at once, waits for those under

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"runtime"
-	"sync/atomic"
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/registry"
@@ -12,7 +11,7 @@ import (
 )
 
 // call runs one method call from Go values to a Go value.
-func (b *Box) call(ctx context.Context, plan *registry.Plan, hint *atomic.Pointer[frame], args []any) (Result, error) {
+func (b *Box) call(ctx context.Context, plan *registry.Plan, hint *hint, args []any) (Result, error) {
 	in := b.in
 	f, err := in.run(ctx, plan, hint, args)
 	// Until here the box counts as in use, whatever the caller does with it.
@@ -41,13 +40,16 @@ func (in *instance) result(ctx context.Context, plan *registry.Plan, answer []by
 
 // run makes a call up to the plugin's answer, which the returned frame holds.
 // The caller reads it and ends the frame. Errors are complete.
-func (in *instance) run(ctx context.Context, plan *registry.Plan, hint *atomic.Pointer[frame], args []any) (*frame, error) {
+func (in *instance) run(ctx context.Context, plan *registry.Plan, hint *hint, args []any) (*frame, error) {
 	if ctx.Done() != nil && ctx.Err() != nil {
 		return nil, unmade(plan, context.Cause(ctx))
 	}
 	h := in.host
 	var err error
-	f := claim(hint, in)
+	var f *frame
+	if hint != nil {
+		f = hint.claim(in)
+	}
 	if f == nil {
 		if f, err = h.frames.acquire(ctx, in, hint); err != nil {
 			return nil, unmade(plan, err)

@@ -50,28 +50,47 @@ func newFrames(limit int) *frames {
 	return fs
 }
 
-// acquire marks a free frame with in. It waits while all frames are in use,
-// until ctx is done.
-//
-// hint, if not nil, remembers the frame for the caller to try first the next
-// time (see claim). It is nobody's own: who finds it taken takes another.
-func (fs *frames) acquire(ctx context.Context, in *instance, hint *atomic.Pointer[frame]) (*frame, error) {
-	f, err := fs.acquireAny(ctx, in)
-	if hint != nil && err == nil {
-		hint.Store(f)
-	}
-	return f, err
+// A hint remembers a frame for a caller to try first the next time. The frame is
+// nobody's own: who finds it taken takes another. A hint that several goroutines
+// use at once is given up, because they would fight for the frame; the pool then
+// serves them better.
+type hint struct {
+	frame  atomic.Pointer[frame]
+	misses atomic.Int32
 }
 
-// claim marks a remembered frame with in, if it is free.
-func claim(hint *atomic.Pointer[frame], in *instance) *frame {
-	if hint == nil {
-		return nil
-	}
-	if f := hint.Load(); f != nil && f.busy.CompareAndSwap(0, in.number) {
+// maxMisses is how often a hint may be wrong before it is given up.
+const maxMisses = 64
+
+// claim marks the remembered frame with in, if it is free.
+func (h *hint) claim(in *instance) *frame {
+	if f := h.frame.Load(); f != nil && f.busy.CompareAndSwap(0, in.number) {
 		return f
 	}
 	return nil
+}
+
+// remember keeps f for the next call, unless that has failed too often.
+func (h *hint) remember(f *frame) {
+	if h.misses.Load() > maxMisses {
+		return
+	}
+	if h.frame.Load() != nil && h.misses.Add(1) > maxMisses {
+		h.frame.Store(nil)
+		return
+	}
+	h.frame.Store(f)
+	f.pooled = false // or the pool would offer it to others
+}
+
+// acquire marks a free frame with in. It waits while all frames are in use,
+// until ctx is done. h, if not nil, remembers the frame.
+func (fs *frames) acquire(ctx context.Context, in *instance, h *hint) (*frame, error) {
+	f, err := fs.acquireAny(ctx, in)
+	if h != nil && err == nil {
+		h.remember(f)
+	}
+	return f, err
 }
 
 func (fs *frames) acquireAny(ctx context.Context, in *instance) (*frame, error) {

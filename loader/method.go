@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"runtime"
-	"sync/atomic"
 
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tlv"
@@ -16,7 +15,7 @@ import (
 type Method struct {
 	box  *Box
 	plan *registry.Plan
-	hint atomic.Pointer[frame]
+	hint hint
 }
 
 // Method finds a method. The error matches registry.ErrNoMethod.
