@@ -182,7 +182,7 @@ func forPlugin(fields []field[*Box]) []field[*plugin] {
 func (d *document) plugin(c *Config, k *key) {
 	p := &plugin{box: d.newBox(c, k)}
 	switch {
-	case k.val.kind == unstable.String:
+	case k.val.kind() == unstable.String:
 		p.library.Name = d.text(k, "nyash-filebox-plugin")
 	case k.val.table != nil:
 		read(d, k.val.table, p, pluginFields, nil)
@@ -190,7 +190,7 @@ func (d *document) plugin(c *Config, k *key) {
 			d.failAt(k, `add library = "a name or path"`, "it names no library")
 		}
 	default:
-		d.failAt(k, fmt.Sprintf(`write %s = "library" or [plugins.%s]`, k.name, k.name), "a plugin is a library's name or a table, and this is %s", kindNames[k.val.kind])
+		d.failAt(k, fmt.Sprintf(`write %s = "library" or [plugins.%s]`, k.name, k.name), "a plugin is a library's name or a table, and this is %s", kindNames[k.val.kind()])
 	}
 	p.library.Pos = p.box.Pos
 	d.addLibrary(c, &p.library, p.box)
@@ -264,7 +264,7 @@ func (d *document) library(c *Config, k *key) {
 	for _, name := range l.listed {
 		if !slices.ContainsFunc(boxes, func(b *Box) bool { return b.Name == name }) && k.val.table.get(name) == nil {
 			at := k.val.table.get("boxes")
-			boxes = append(boxes, d.newBox(c, &key{name: name, at: at.at, parent: k, val: &value{kind: unstable.InlineTable, at: at.at, table: &table{}}}))
+			boxes = append(boxes, d.newBox(c, &key{name: name, at: at.at, parent: k, val: &value{is: uint8(unstable.InlineTable), at: at.at, table: &table{}}}))
 		}
 	}
 	if len(boxes) == 0 && len(d.errs) == 0 {
@@ -276,9 +276,9 @@ func (d *document) library(c *Config, k *key) {
 // boxNames is the list of boxes, which may stand behind the tables of the boxes
 // in the file.
 func (l *libraryEntry) boxNames(k *key) []string {
-	if list := k.val.table.get("boxes"); l.listed == nil && list != nil && list.val.kind == unstable.Array {
-		for _, item := range list.val.items {
-			if item.kind == unstable.String {
+	if list := k.val.table.get("boxes"); l.listed == nil && list != nil && list.val.kind() == unstable.Array {
+		for _, item := range list.val.items() {
+			if item.kind() == unstable.String {
 				l.listed = append(l.listed, item.text)
 			}
 		}

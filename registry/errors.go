@@ -120,22 +120,24 @@ type document struct {
 }
 
 func newDocument(name string, data []byte) *document {
-	d := &document{name: name, data: data, lines: []int{0}}
-	for i, c := range data {
-		if c == '\n' {
-			d.lines = append(d.lines, i+1)
+	d := &document{name: name, data: data, lines: make([]int, 1, 1+bytes.Count(data, []byte{'\n'}))}
+	for at := 0; ; {
+		i := bytes.IndexByte(data[at:], '\n')
+		if i < 0 {
+			return d
 		}
+		at += i + 1
+		d.lines = append(d.lines, at)
 	}
-	return d
 }
 
-func (d *document) position(offset int) Position {
-	offset = min(offset, len(d.data))
-	line := sort.SearchInts(d.lines, offset+1)
-	return Position{File: d.name, Line: line, Column: offset - d.lines[line-1] + 1}
+func (d *document) position(offset int32) Position {
+	at := min(int(offset), len(d.data))
+	line := sort.SearchInts(d.lines, at+1)
+	return Position{File: d.name, Line: line, Column: at - d.lines[line-1] + 1}
 }
 
-func (d *document) newError(offset int, key, msg, advice string) *Error {
+func (d *document) newError(offset int32, key, msg, advice string) *Error {
 	p := d.position(offset)
 	rest := d.data[d.lines[p.Line-1]:]
 	if i := bytes.IndexByte(rest, '\n'); i >= 0 {
@@ -144,7 +146,7 @@ func (d *document) newError(offset int, key, msg, advice string) *Error {
 	return &Error{Position: p, Key: key, Msg: msg, Advice: advice, line: string(bytes.TrimRight(rest, "\r"))}
 }
 
-func (d *document) fail(offset int, key, msg, advice string) {
+func (d *document) fail(offset int32, key, msg, advice string) {
 	d.errs = append(d.errs, d.newError(offset, key, msg, advice))
 }
 

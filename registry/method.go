@@ -116,8 +116,8 @@ func readArgs(d *document, m *Method, k *key) {
 		return
 	}
 	m.ArgsDeclared = true
-	m.Args = make([]Arg, 0, len(k.val.items))
-	for i, item := range k.val.items {
+	m.Args = make([]Arg, 0, len(k.val.items()))
+	for i, item := range k.val.items() {
 		a := d.arg(k, i, item)
 		if slices.ContainsFunc(m.Args, func(b Arg) bool { return b.Name == a.Name }) && a.Name != "" {
 			d.fail(item.at, k.path(), fmt.Sprintf("two arguments are called %s", a.Name), "give each argument a name of its own")
@@ -143,7 +143,7 @@ var argFields = []field[*argEntry]{
 
 func (d *document) arg(args *key, i int, item *value) Arg {
 	switch {
-	case item.kind == unstable.String && item.text != "":
+	case item.kind() == unstable.String && item.text != "":
 		return Arg{Name: item.text}
 	case item.table == nil:
 		d.fail(item.at, args.path(), fmt.Sprintf("argument %d must be a table or a name", i+1),

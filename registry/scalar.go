@@ -23,15 +23,16 @@ var kindNames = map[unstable.Kind]string{
 
 // want checks the kind of a key's value.
 func (d *document) want(k *key, kind unstable.Kind, example string) bool {
-	if k.val.kind == kind {
+	if k.val.kind() == kind {
 		return true
 	}
-	d.fail(k.val.at, k.path(), "it must be "+kindNames[kind]+", and this is "+kindNames[k.val.kind], "write "+k.name+" = "+example)
+	d.fail(k.val.at, k.path(), "it must be "+kindNames[kind]+", and this is "+kindNames[k.val.kind()], "write "+k.name+" = "+example)
 	return false
 }
 
 func (d *document) text(k *key, example string) string {
-	if !d.want(k, unstable.String, strconv.Quote(example)) {
+	if k.val.kind() != unstable.String {
+		d.want(k, unstable.String, strconv.Quote(example))
 		return ""
 	}
 	if k.val.text == "" {
@@ -61,12 +62,13 @@ func (d *document) id(k *key) (uint32, bool) {
 
 // texts reads an array of strings.
 func (d *document) texts(k *key, example string) []string {
-	if !d.want(k, unstable.Array, "["+strconv.Quote(example)+"]") {
+	if k.val.kind() != unstable.Array {
+		d.want(k, unstable.Array, "["+strconv.Quote(example)+"]")
 		return nil
 	}
 	var all []string
-	for _, item := range k.val.items {
-		if item.kind != unstable.String || item.text == "" {
+	for _, item := range k.val.items() {
+		if item.kind() != unstable.String || item.text == "" {
 			d.fail(item.at, k.path(), "its entries must be strings that are not empty", "write "+k.name+" = ["+strconv.Quote(example)+"]")
 			continue
 		}

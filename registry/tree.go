@@ -12,11 +12,23 @@ import (
 
 // A value of the file, with its place.
 type value struct {
-	kind  unstable.Kind // InlineTable for every table, Array for every array
-	at    int           // byte offset
-	text  string        // of a scalar: a string's contents, else as written
-	items []*value      // of an array
-	table *table        // of a table
+	text  string // of a scalar: a string's contents, else as written
+	array *array
+	table *table
+	at    int32 // byte offset
+	is    uint8 // its kind; small, because a large file has many values
+}
+
+type array []*value
+
+// kind is InlineTable for every table and Array for every array.
+func (v *value) kind() unstable.Kind { return unstable.Kind(v.is) }
+
+func (v *value) items() array {
+	if v.array == nil {
+		return nil
+	}
+	return *v.array
 }
 
 // table keeps its keys in the order of the file.
@@ -39,7 +51,7 @@ const (
 
 type key struct {
 	name   string
-	at     int
+	at     int32
 	parent *key // nil at the top
 	val    *value
 }
@@ -165,7 +177,7 @@ func (d *document) notUTF8() {
 	for i := 0; i < len(d.data); {
 		r, n := utf8.DecodeRune(d.data[i:])
 		if r == utf8.RuneError && n == 1 {
-			d.fail(i, "", fmt.Sprintf("byte %#02x is not UTF-8", d.data[i]), "save the file as UTF-8")
+			d.fail(int32(i), "", fmt.Sprintf("byte %#02x is not UTF-8", d.data[i]), "save the file as UTF-8")
 			return
 		}
 		i += n
@@ -178,9 +190,9 @@ func (b *builder) syntax(err error) {
 		b.doc.fail(0, "", err.Error(), "")
 		return
 	}
-	offset := 0
+	offset := int32(0)
 	if len(p.Highlight) > 0 {
-		offset = int(b.parser.Range(p.Highlight).Offset)
+		offset = int32(b.parser.Range(p.Highlight).Offset)
 	}
 	b.doc.fail(offset, strings.Join(p.Key, "."), "not valid TOML: "+p.Message, "")
 }
@@ -202,14 +214,14 @@ func (b *builder) header(n *unstable.Node, state tableState) error {
 	t, parent := b.root, (*key)(nil)
 	for it := n.Key(); it.Next(); {
 		part := it.Node()
-		name, at := b.text(part), int(part.Raw.Offset)
+		name, at := b.text(part), int32(part.Raw.Offset)
 		k := t.get(name)
 		if k == nil {
 			k = b.keys.make(key{name: name, at: at, parent: parent, val: b.newTable(at)})
 			t.add(k)
 			if it.IsLast() && state == tableList {
-				k.val = &value{kind: unstable.Array, at: at, items: []*value{b.newTable(at)}}
-				k.val.items[0].table.state = tableList
+				k.val = &value{is: uint8(unstable.Array), at: at, array: &array{b.newTable(at)}}
+				k.val.items()[0].table.state = tableList
 			}
 		} else if it.IsLast() {
 			if err := b.again(k, at, state); err != nil {
@@ -230,14 +242,14 @@ func (b *builder) header(n *unstable.Node, state tableState) error {
 }
 
 // again checks a header whose table exists.
-func (b *builder) again(k *key, at int, state tableState) error {
+func (b *builder) again(k *key, at int32, state tableState) error {
 	if state == tableList {
-		if k.val.kind != unstable.Array || len(k.val.items) == 0 || k.val.items[0].table == nil || k.val.items[0].table.state != tableList {
+		if k.val.kind() != unstable.Array || len(k.val.items()) == 0 || k.val.items()[0].table == nil || k.val.items()[0].table.state != tableList {
 			return b.twice(k, at)
 		}
 		next := b.newTable(at)
 		next.table.state = tableList
-		k.val.items = append(k.val.items, next)
+		*k.val.array = append(*k.val.array, next)
 		return nil
 	}
 	if k.val.table == nil || k.val.table.state != implied {
@@ -248,21 +260,24 @@ func (b *builder) again(k *key, at int, state tableState) error {
 	return nil
 }
 
-func (b *builder) newTable(at int) *value {
-	return b.values.make(value{kind: unstable.InlineTable, at: at, table: b.tables.make(table{})})
+func (b *builder) newTable(at int32) *value {
+	return b.values.make(value{is: uint8(unstable.InlineTable), at: at, table: b.tables.make(table{})})
 }
 
 // innermost is the table that a header's next part is looked up in.
 func (v *value) innermost() *table {
-	if v.kind == unstable.Array && len(v.items) > 0 && v.items[len(v.items)-1].table != nil &&
-		v.items[len(v.items)-1].table.state == tableList {
-		return v.items[len(v.items)-1].table
+	items := v.items()
+	if len(items) == 0 {
+		return v.table
 	}
-	return v.table
+	if last := items[len(items)-1].table; last != nil && last.state == tableList {
+		return last
+	}
+	return nil
 }
 
 // twice reports a key that is given again in a way TOML does not allow.
-func (b *builder) twice(k *key, at int) error {
+func (b *builder) twice(k *key, at int32) error {
 	first := b.doc.position(k.at)
 	advice := "remove one of the two"
 	// The first guide to this format showed both forms at once.
@@ -276,7 +291,7 @@ func (b *builder) twice(k *key, at int) error {
 func (b *builder) keyValue(t *table, parent *key, n *unstable.Node) error {
 	for it := n.Key(); it.Next(); {
 		part := it.Node()
-		name, at := b.text(part), int(part.Raw.Offset)
+		name, at := b.text(part), int32(part.Raw.Offset)
 		k := t.get(name)
 		if it.IsLast() {
 			if k != nil {
@@ -305,17 +320,19 @@ func (b *builder) keyValue(t *table, parent *key, n *unstable.Node) error {
 }
 
 func (b *builder) value(k *key, n *unstable.Node) (*value, error) {
-	v := b.values.make(value{kind: n.Kind, at: int(n.Raw.Offset)})
+	v := b.values.make(value{is: uint8(n.Kind), at: int32(n.Raw.Offset)})
 	switch n.Kind {
 	case unstable.Array:
 		v.at = k.at
+		var items array
 		for it := n.Children(); it.Next(); {
 			item, err := b.value(k, it.Node())
 			if err != nil {
 				return nil, err
 			}
-			v.items = append(v.items, item)
+			items = append(items, item)
 		}
+		v.array = &items
 	case unstable.InlineTable:
 		v.table = b.tables.make(table{})
 		for it := n.Children(); it.Next(); {
