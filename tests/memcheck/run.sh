@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Runs a script under valgrind and fails on a definite leak in a plugin, or an
 # error in it: run.sh [NYASH_TOML SCRIPT LIBRARY], FileBox's without arguments.
+# NYASH names another nyash than bin/nyash.
 #
 # A Go program without cgo runs under valgrind as it is; what
 # valgrind sees of Go's own runtime is not the plugin's and is not counted, only
 # what has the plugin's code in its stack is.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
+nyash=${NYASH:-$root/bin/nyash}
 config=${1:-$root/nyash.toml}
 script=${2:-$root/tests/memcheck/filebox.star}
 library=${3:-libnyash_filebox_plugin}
@@ -18,7 +20,7 @@ cd "$work"
 status=0
 valgrind --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite \
   --max-stackframe=8000000 --num-callers=30 --xml=yes --xml-file=report.xml \
-  "$root/bin/nyash" --config "$config" run "$script" \
+  "$nyash" --config "$config" run "$script" \
   >out.txt 2>err.txt || status=$?
 cat out.txt
 if [ "$status" -ne 0 ]; then
