@@ -1,0 +1,18 @@
+package loader_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"testing"
+)
+
+// TestMain builds FileBox, which the examples use by the nyash.toml of this
+// repository.
+func TestMain(m *testing.M) {
+	if out, err := exec.Command("make", "-s", "-C", "../plugins/filebox").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "build plugins/filebox (see README.md; `make test` installs what is missing): %v\n%s", err, out)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
