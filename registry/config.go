@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -106,10 +105,9 @@ func Parse(name string, data []byte) (*Config, error) {
 		d.config(c, root)
 	}
 	if len(d.errs) > 0 {
-		slices.SortStableFunc(d.errs, func(a, b *Error) int { return cmp.Compare(a.Line, b.Line) })
-		return nil, d.errs
+		return nil, d.errs.inOrder()
 	}
-	c.Warnings = d.warnings
+	c.Warnings = d.warnings.inOrder()
 	return c, nil
 }
 
@@ -130,7 +128,7 @@ func (d *document) config(c *Config, root *table) {
 		// Other tables belong to other tools, unless it is one of ours with a
 		// slip of the pen.
 		if near := nearest(k.name, names(topLevel)); near != "" && distance(near, k.name) <= 2 {
-			d.warnings = append(d.warnings, d.newError(k.at, k.path(), "this table is ignored", "did you mean "+near+"?"))
+			d.warn(k.at, k.path(), "this table is ignored", "did you mean "+near+"?")
 		}
 	})
 	d.checkTypeIDs(c)
@@ -153,7 +151,7 @@ func readPlugins(d *document, c *Config, k *key) {
 	if !d.want(k, unstable.InlineTable, `{ FileBox = "nyash-filebox-plugin" }`) {
 		return
 	}
-	for _, k := range k.val.table.keys {
+	for k := range k.val.table.keys() {
 		d.plugin(c, k)
 	}
 }
@@ -212,8 +210,8 @@ func (d *document) addLibrary(c *Config, l *Library, boxes ...*Box) {
 
 func (d *document) threads(k *key) Threads {
 	word := d.text(k, "serial")
-	if i := slices.Index(threadNames, word); i >= 0 {
-		return Threads(i)
+	if i := slices.Index(threadNames, word); i >= 0 || word == "" {
+		return Threads(max(i, 0))
 	}
 	d.fail(k.val.at, k.path(), fmt.Sprintf("%q is no way to run calls", word),
 		"write \"free\" (concurrent calls), \"serial\" (one at a time) or \"pinned\" (all from one OS thread)")
@@ -237,7 +235,7 @@ func readLibraries(d *document, c *Config, k *key) {
 	if !d.want(k, unstable.InlineTable, `{ … }`) {
 		return
 	}
-	for _, k := range k.val.table.keys {
+	for k := range k.val.table.keys() {
 		d.library(c, k)
 	}
 }
@@ -264,7 +262,7 @@ func (d *document) library(c *Config, k *key) {
 	for _, name := range l.listed {
 		if !slices.ContainsFunc(boxes, func(b *Box) bool { return b.Name == name }) && k.val.table.get(name) == nil {
 			at := k.val.table.get("boxes")
-			boxes = append(boxes, d.newBox(c, &key{name: name, at: at.at, parent: k, val: &value{is: uint8(unstable.InlineTable), at: at.at, table: &table{}}}))
+			boxes = append(boxes, d.newBox(c, &key{name: name, at: at.at, parent: k, val: value{is: uint8(unstable.InlineTable), at: at.at, table: &table{}}}))
 		}
 	}
 	if len(boxes) == 0 && len(d.errs) == 0 {
@@ -288,7 +286,7 @@ func (l *libraryEntry) boxNames(k *key) []string {
 
 // checkTypeIDs finds boxes that share a type id.
 func (d *document) checkTypeIDs(c *Config) {
-	seen := make(map[uint32]*Box)
+	seen := make(map[uint32]*Box, len(c.Boxes))
 	for _, b := range c.Boxes {
 		if !b.HasTypeID {
 			continue
@@ -304,7 +302,7 @@ func (d *document) checkTypeIDs(c *Config) {
 // checkLibraries finds entries that use one library in ways that exclude each
 // other.
 func (d *document) checkLibraries(c *Config) {
-	seen := make(map[string]*Library)
+	seen := make(map[string]*Library, len(c.Libraries))
 	for _, l := range c.Libraries {
 		other := seen[l.Name]
 		if other == nil {
@@ -336,17 +334,6 @@ func (c *Config) boxNames() []string {
 		all[i] = b.Name
 	}
 	return all
-}
-
-// child is a key of a key's table, or the key itself where that has none: the
-// best place to point at.
-func (k *key) child(name string) *key {
-	if k.val.table != nil {
-		if c := k.val.table.get(name); c != nil {
-			return c
-		}
-	}
-	return k
 }
 
 func (k *key) line(d *document) int { return d.position(k.at).Line }

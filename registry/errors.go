@@ -1,12 +1,11 @@
 package registry
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
-	"sort"
 	"strings"
+	"unicode/utf8"
 )
 
 var (
@@ -64,24 +63,48 @@ func (e *Error) Format(s fmt.State, verb rune) {
 		io.WriteString(s, e.Error())
 		return
 	}
-	// The caret stands below the column whatever the line's tabs are.
-	indent := strings.Map(func(r rune) rune {
-		if r == '\t' {
-			return r
-		}
-		return ' '
-	}, strings.ToValidUTF8(e.line[:min(e.Column-1, len(e.line))], " "))
+	line, indent := e.excerpt()
 	number := fmt.Sprint(e.Line)
-	fmt.Fprintf(s, "%s%s\n\n  %s | %s\n  %*s | %s^", e.where(), e.Msg, number, e.line, len(number), "", indent)
+	fmt.Fprintf(s, "%s%s\n\n  %s | %s\n  %*s | %s^", e.where(), e.Msg, number, line, len(number), "", indent)
 	if e.Advice != "" {
 		fmt.Fprintf(s, "\n\n  %s", e.Advice)
 	}
 }
 
+// excerpt is the line, or the part of a long one around the column, and the
+// white space that puts a caret below the column.
+func (e *Error) excerpt() (line, indent string) {
+	const before, after = 80, 80
+	line = e.line
+	column := min(e.Column-1, len(line))
+	if len(line) > column+after {
+		line = strings.ToValidUTF8(line[:column+after], "") + "…"
+	}
+	if column > before {
+		from := column - before
+		for from < column && !utf8.RuneStart(line[from]) {
+			from++
+		}
+		line = "…" + line[from:]
+		column += len("…") - from
+	}
+	// It stands there whatever the line's tabs are.
+	indent = strings.Map(func(r rune) rune {
+		if r == '\t' {
+			return r
+		}
+		return ' '
+	}, line[:column])
+	return line, indent
+}
+
 // Errors is everything that is wrong with a file, in the order of the file.
 type Errors []*Error
 
-// Error is a line for each.
+// shown is how many errors of a file are printed.
+const shown = 20
+
+// Error is a line for each of the first 20, and how many follow.
 func (e Errors) Error() string { return e.join("%v", "\n") }
 
 // Format implements %+v.
@@ -94,9 +117,13 @@ func (e Errors) Format(s fmt.State, verb rune) {
 }
 
 func (e Errors) join(format, separator string) string {
-	lines := make([]string, len(e))
+	lines := make([]string, 0, min(len(e), shown+1))
 	for i, one := range e {
-		lines[i] = fmt.Sprintf(format, one)
+		if i == shown {
+			lines = append(lines, fmt.Sprintf("… and %d more", len(e)-shown))
+			break
+		}
+		lines = append(lines, fmt.Sprintf(format, one))
 	}
 	return strings.Join(lines, separator)
 }
@@ -108,49 +135,4 @@ func (e Errors) Unwrap() []error {
 		all[i] = one
 	}
 	return all
-}
-
-// document is a nyash.toml while it is read.
-type document struct {
-	name     string
-	data     []byte
-	errs     Errors
-	warnings Errors
-	lines    []int // where each line begins
-}
-
-func newDocument(name string, data []byte) *document {
-	d := &document{name: name, data: data, lines: make([]int, 1, 1+bytes.Count(data, []byte{'\n'}))}
-	for at := 0; ; {
-		i := bytes.IndexByte(data[at:], '\n')
-		if i < 0 {
-			return d
-		}
-		at += i + 1
-		d.lines = append(d.lines, at)
-	}
-}
-
-func (d *document) position(offset int32) Position {
-	at := min(int(offset), len(d.data))
-	line := sort.SearchInts(d.lines, at+1)
-	return Position{File: d.name, Line: line, Column: at - d.lines[line-1] + 1}
-}
-
-func (d *document) newError(offset int32, key, msg, advice string) *Error {
-	p := d.position(offset)
-	rest := d.data[d.lines[p.Line-1]:]
-	if i := bytes.IndexByte(rest, '\n'); i >= 0 {
-		rest = rest[:i]
-	}
-	return &Error{Position: p, Key: key, Msg: msg, Advice: advice, line: string(bytes.TrimRight(rest, "\r"))}
-}
-
-func (d *document) fail(offset int32, key, msg, advice string) {
-	d.errs = append(d.errs, d.newError(offset, key, msg, advice))
-}
-
-// failAt reports an error at a key.
-func (d *document) failAt(k *key, advice, format string, args ...any) {
-	d.fail(k.at, k.path(), fmt.Sprintf(format, args...), advice)
 }

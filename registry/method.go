@@ -40,12 +40,20 @@ func readMethods(d *document, b *Box, k *key) {
 		return
 	}
 	b.MethodsDeclared = true
-	ids := make(map[uint32]*Method)
-	for _, k := range k.val.table.keys {
+	clear(d.ids)
+	count := k.val.table.count
+	methods := make([]Method, count)
+	b.Methods = make([]*Method, 0, count)
+	for k := range k.val.table.keys() {
 		if !d.want(k, unstable.InlineTable, "{ method_id = 1 }") {
 			continue
 		}
-		m := &Method{Name: k.name, Pos: d.position(k.at), key: k}
+		if k.name == "" {
+			d.failAt(k, "give the method a name", "a method's name is empty")
+		}
+		m := &methods[0]
+		methods = methods[1:]
+		m.Name, m.Pos, m.key = k.name, d.position(k.at), k
 		read(d, k.val.table, m, methodFields, nil)
 		d.reservedID(m)
 		switch m.Name {
@@ -59,11 +67,11 @@ func readMethods(d *document, b *Box, k *key) {
 		if !m.HasID {
 			continue
 		}
-		if other := ids[m.ID]; other != nil {
+		if other := d.ids[m.ID]; other != nil {
 			d.sharedID(b, m, other)
 			continue
 		}
-		ids[m.ID] = m
+		d.ids[m.ID] = m
 	}
 }
 
@@ -94,14 +102,13 @@ func (d *document) reservedID(m *Method) {
 // sharedID reports two methods with one id. Public files of the [libraries]
 // form have aliases, so there it is no more than a warning.
 func (d *document) sharedID(b *Box, m, other *Method) {
-	e := d.newError(m.key.child("method_id").at, m.key.path(),
-		fmt.Sprintf("method_id %d is %s's already (line %d)", m.ID, other.Name, other.Pos.Line), "give each method an id of its own")
+	at := m.key.child("method_id").at
+	what := fmt.Sprintf("method_id %d is %s's already (line %d)", m.ID, other.Name, other.Pos.Line)
 	if b.key.parent.parent != nil { // libraries."lib".Box
-		e.Advice = "both names call the same method"
-		d.warnings = append(d.warnings, e)
+		d.warn(at, m.key.path(), what, "both names call the same method")
 		return
 	}
-	d.errs = append(d.errs, e)
+	d.fail(at, m.key.path(), what, "give each method an id of its own")
 }
 
 var methodFields = []field[*Method]{
@@ -117,8 +124,9 @@ func readArgs(d *document, m *Method, k *key) {
 	}
 	m.ArgsDeclared = true
 	m.Args = make([]Arg, 0, len(k.val.items()))
-	for i, item := range k.val.items() {
-		a := d.arg(k, i, item)
+	for i := range k.val.items() {
+		item := &k.val.items()[i]
+		a := d.argument(k, i, item)
 		if slices.ContainsFunc(m.Args, func(b Arg) bool { return b.Name == a.Name }) && a.Name != "" {
 			d.fail(item.at, k.path(), fmt.Sprintf("two arguments are called %s", a.Name), "give each argument a name of its own")
 		}
@@ -141,7 +149,7 @@ var argFields = []field[*argEntry]{
 	{"category", func(d *document, a *argEntry, k *key) { d.text(k, "plugin") }},
 }
 
-func (d *document) arg(args *key, i int, item *value) Arg {
+func (d *document) argument(args *key, i int, item *value) Arg {
 	switch {
 	case item.kind() == unstable.String && item.text != "":
 		return Arg{Name: item.text}
@@ -150,7 +158,8 @@ func (d *document) arg(args *key, i int, item *value) Arg {
 			`write { name = "path", from = "string", to = "string" } or "path"`)
 		return Arg{}
 	}
-	a := &argEntry{}
+	a := &d.arg
+	*a = argEntry{}
 	errs := len(d.errs)
 	read(d, item.table, a, argFields, nil)
 	if len(d.errs) == errs {

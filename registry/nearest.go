@@ -14,7 +14,7 @@ func DidYouMean(name string, known []string) string {
 func nearest(name string, known []string) string {
 	best, limit := "", max(2, len(name)/3)
 	for _, k := range known {
-		if d := distance(name, k); d <= limit && d < max(len(name), len(k)) {
+		if d := distance(name, k); d <= limit && d < min(len(name), len(k)) {
 			best, limit = k, d-1
 		}
 	}

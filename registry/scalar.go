@@ -66,7 +66,7 @@ func (d *document) texts(k *key, example string) []string {
 		d.want(k, unstable.Array, "["+strconv.Quote(example)+"]")
 		return nil
 	}
-	var all []string
+	all := make([]string, 0, len(k.val.items()))
 	for _, item := range k.val.items() {
 		if item.kind() != unstable.String || item.text == "" {
 			d.fail(item.at, k.path(), "its entries must be strings that are not empty", "write "+k.name+" = ["+strconv.Quote(example)+"]")
@@ -88,7 +88,7 @@ type field[T any] struct {
 // other, or is an error where that is nil.
 func read[T any](d *document, t *table, into T, fields []field[T], other func(*key)) {
 next:
-	for _, k := range t.keys {
+	for k := range t.keys() {
 		for _, f := range fields {
 			if f.name == k.name {
 				f.read(d, into, k)

@@ -1,0 +1,294 @@
+package registry
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/pelletier/go-toml/v2/unstable"
+)
+
+// builder makes a tree of the parser's expressions. The parser knows TOML's
+// syntax; what a document may say twice, and which numbers and dates there are,
+// is for the builder to know.
+type builder struct {
+	doc    *document
+	parser unstable.Parser
+	root   *table
+	here   *table // of the last header
+	inside *key
+
+	// A large file has tens of thousands of these, which all live as long.
+	keys   slab[key]
+	tables slab[table]
+	arrays slab[array]
+}
+
+// slab allocates many at a time.
+type slab[T any] struct{ free []T }
+
+func (s *slab[T]) next() *T {
+	const many = 128
+	if len(s.free) == 0 {
+		s.free = make([]T, many)
+	}
+	p := &s.free[0]
+	s.free = s.free[1:]
+	return p
+}
+
+// tree parses the document. A syntax error ends the reading, because what
+// follows it cannot be relied upon. What else TOML does not allow is all
+// reported; ok is false then too, because the tree is not what was meant.
+func (d *document) tree() (root *table, ok bool) {
+	if !utf8.Valid(d.data) {
+		d.notUTF8()
+		return nil, false
+	}
+	b := &builder{doc: d, root: &table{}}
+	b.here = b.root
+	b.parser.Reset(d.data)
+	for b.parser.NextExpression() {
+		b.expression(b.parser.Expression())
+	}
+	if err := b.parser.Error(); err != nil {
+		b.syntax(err)
+	}
+	return b.root, len(d.errs) == 0
+}
+
+func (b *builder) syntax(err error) {
+	var p *unstable.ParserError
+	if !errors.As(err, &p) {
+		b.doc.fail(0, "", "not valid TOML: "+err.Error(), "")
+		return
+	}
+	offset := int32(0)
+	if len(p.Highlight) > 0 {
+		offset = int32(b.parser.Range(p.Highlight).Offset)
+	}
+	b.doc.fail(offset, strings.Join(p.Key, "."), "not valid TOML: "+p.Message, "")
+}
+
+func (b *builder) expression(n *unstable.Node) {
+	switch n.Kind {
+	case unstable.KeyValue:
+		b.keyValue(b.here, b.inside, n)
+	case unstable.Table:
+		b.header(n, byHeader)
+	case unstable.ArrayTable:
+		b.header(n, tableList)
+	}
+}
+
+// text is what a key or scalar says: a part of the source, unless escapes made
+// something else of it. Every escape is longer than what it stands for, so the
+// length tells.
+func (b *builder) text(n *unstable.Node) string {
+	raw := b.doc.source[n.Raw.Offset : n.Raw.Offset+n.Raw.Length]
+	switch len(raw) - len(n.Data) {
+	case 0:
+		return raw
+	case len(`""`):
+		return raw[1 : len(raw)-1]
+	}
+	return string(n.Data)
+}
+
+func (b *builder) newKey(name string, at int32, parent *key) *key {
+	k := b.keys.next()
+	k.name, k.at, k.parent = name, at, parent
+	return k
+}
+
+// header enters a [table] or an element of a [[table]].
+func (b *builder) header(n *unstable.Node, state tableState) {
+	t, parent := b.root, (*key)(nil)
+	// What stands under a header that is wrong belongs nowhere.
+	b.here, b.inside = &table{}, nil
+	for it := n.Key(); it.Next(); {
+		part := it.Node()
+		name, at := b.text(part), int32(part.Raw.Offset)
+		k := t.get(name)
+		switch {
+		case k == nil:
+			k = b.newKey(name, at, parent)
+			t.add(k)
+			if it.IsLast() && state == tableList {
+				k.val.is, k.val.at, k.val.array = uint8(unstable.Array), at, b.arrays.next()
+				b.addElement(&k.val, at)
+			} else {
+				b.makeTable(&k.val, at)
+			}
+		case it.IsLast():
+			if !b.again(k, at, state) {
+				b.twice(k, at)
+				return
+			}
+		}
+		t = k.val.innermost()
+		if t == nil || t.state == closed {
+			b.twice(k, at)
+			return
+		}
+		if it.IsLast() && state == byHeader {
+			t.state = byHeader
+		}
+		parent = k
+	}
+	b.here, b.inside = t, parent
+}
+
+// again reports whether a header may name a table that exists, and adds an
+// element to a list of tables.
+func (b *builder) again(k *key, at int32, state tableState) bool {
+	if state == tableList {
+		items := k.val.items()
+		if len(items) == 0 || items[0].table == nil || items[0].table.state != tableList {
+			return false
+		}
+		b.addElement(&k.val, at)
+		return true
+	}
+	if k.val.table == nil || k.val.table.state != implied {
+		return false
+	}
+	// The header that spells the table out is the better place to point at.
+	k.at = at
+	return true
+}
+
+func (b *builder) makeTable(v *value, at int32) {
+	v.is, v.at, v.table = uint8(unstable.InlineTable), at, b.tables.next()
+}
+
+func (b *builder) addElement(list *value, at int32) {
+	var v value
+	b.makeTable(&v, at)
+	v.table.state = tableList
+	*list.array = append(*list.array, v)
+}
+
+// innermost is the table that a header's next part is looked up in.
+func (v *value) innermost() *table {
+	items := v.items()
+	if len(items) == 0 {
+		return v.table
+	}
+	if last := items[len(items)-1].table; last != nil && last.state == tableList {
+		return last
+	}
+	return nil
+}
+
+// twice reports a key that is given again in a way TOML does not allow.
+func (b *builder) twice(k *key, at int32) {
+	first := b.doc.position(k.at)
+	advice := "remove one of the two"
+	// The first guide to this format showed both forms at once.
+	if k.parent != nil && k.parent.parent == nil && k.parent.name == "plugins" {
+		advice = fmt.Sprintf("write the long form alone: [plugins.%s] with library = \"…\", then [plugins.%s.methods]", k.name, k.name)
+	}
+	b.doc.fail(at, k.path(), fmt.Sprintf("it is given already on line %d", first.Line), advice)
+}
+
+func (b *builder) keyValue(t *table, parent *key, n *unstable.Node) {
+	for it := n.Key(); it.Next(); {
+		part := it.Node()
+		name, at := b.text(part), int32(part.Raw.Offset)
+		k := t.get(name)
+		if it.IsLast() {
+			if k != nil {
+				b.twice(k, at)
+				return
+			}
+			k = b.newKey(name, at, parent)
+			b.value(&k.val, k, n.Value())
+			t.add(k)
+			return
+		}
+		if k == nil {
+			k = b.newKey(name, at, parent)
+			b.makeTable(&k.val, at)
+			k.val.table.state = byDots
+			t.add(k)
+		}
+		if k.val.table == nil || k.val.table.state != byDots {
+			b.twice(k, at)
+			return
+		}
+		t, parent = k.val.table, k
+	}
+}
+
+func (b *builder) value(v *value, k *key, n *unstable.Node) {
+	v.is, v.at = uint8(n.Kind), int32(n.Raw.Offset)
+	switch n.Kind {
+	case unstable.Array:
+		v.at = k.at
+		b.array(v, k, n)
+	case unstable.InlineTable:
+		v.table = b.tables.next()
+		for it := n.Children(); it.Next(); {
+			b.keyValue(v.table, k, it.Node())
+		}
+		v.table.close()
+	default:
+		v.text = b.text(n)
+		if what := wrongScalar(n.Kind, v.text); what != "" {
+			b.doc.fail(v.at, k.path(), "not valid TOML: "+v.text+" "+what, "")
+		}
+	}
+}
+
+func (b *builder) array(v *value, k *key, n *unstable.Node) {
+	v.array = b.arrays.next()
+	count := 0
+	for it := n.Children(); it.Next(); {
+		count++
+	}
+	if count == 0 {
+		return
+	}
+	items := make(array, count)
+	i := 0
+	for it := n.Children(); it.Next(); i++ {
+		b.value(&items[i], k, it.Node())
+	}
+	*v.array = items
+}
+
+// dateLayouts are the values that the parser knows only the syntax of.
+var dateLayouts = map[unstable.Kind][]string{
+	unstable.LocalDate:     {time.DateOnly},
+	unstable.LocalTime:     {time.TimeOnly, "15:04"},
+	unstable.LocalDateTime: {"2006-01-02T15:04:05", "2006-01-02T15:04"},
+	unstable.DateTime:      {time.RFC3339, "2006-01-02T15:04Z07:00"},
+}
+
+// wrongScalar says what is wrong with a number or date of good syntax.
+func wrongScalar(kind unstable.Kind, text string) string {
+	switch kind {
+	case unstable.String, unstable.Bool, unstable.Float:
+		return ""
+	case unstable.Integer:
+		const shortest = len("0x8000000000000000") // that can be too large
+		if len(text) < shortest {
+			return ""
+		}
+		if _, err := strconv.ParseInt(strings.TrimPrefix(text, "+"), 0, 64); err != nil {
+			return "does not fit 64 bits"
+		}
+		return ""
+	}
+	text = strings.ToUpper(strings.Replace(text, " ", "T", 1))
+	for _, layout := range dateLayouts[kind] {
+		if _, err := time.Parse(layout, text); err == nil {
+			return ""
+		}
+	}
+	return "is no date or time"
+}
