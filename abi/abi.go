@@ -1,7 +1,5 @@
 package abi
 
-import "unsafe"
-
 // Version is the ABI version of BID-1, which nyash_plugin_abi returns.
 const Version uint32 = 1
 
@@ -80,34 +78,4 @@ type Method struct {
 	ID        uint32
 	Name      string
 	Signature uint32
-}
-
-// Invocation is one call of nyash_plugin_invoke: its seven arguments and what
-// comes back. It must be on the heap while the call is made, because the plugin
-// holds the address of Length.
-type Invocation struct {
-	TypeID   uint32
-	Method   uint32
-	Instance uint32
-	// Code is what the plugin returned.
-	Code Code
-	// Args is the TLV message with the arguments. It must not be empty.
-	Args []byte
-	// Result is where the plugin writes. It must not be empty.
-	Result []byte
-	// Length is *result_len as the plugin left it; it has not been checked.
-	Length uintptr
-}
-
-// Call mirrors NyashCall: one call of a batch. What Args and Result point at
-// must be on the heap while the batch runs.
-type Call struct {
-	TypeID       uint32
-	Method       uint32
-	Instance     uint32
-	Code         Code
-	Args         unsafe.Pointer // const uint8_t*
-	ArgsLength   uintptr
-	Result       unsafe.Pointer // uint8_t*
-	ResultLength uintptr
 }

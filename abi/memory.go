@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"sync/atomic"
 	"unsafe"
 )
 
@@ -11,6 +12,20 @@ import (
 // not belong to the Go heap.
 func Pointer(addr uintptr) unsafe.Pointer {
 	return *(*unsafe.Pointer)(unsafe.Pointer(&addr))
+}
+
+// Address is where data begins, as a plugin is told. The caller keeps data alive
+// and on the heap for as long as the plugin may use it.
+func Address(data []byte) uint64 {
+	return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(data))))
+}
+
+// TextBytes is the memory of a string. It must not be written to.
+func TextBytes(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
+
+// Memory is length bytes at addr, memory that does not belong to the Go heap.
+func Memory(addr uintptr, length int) []byte {
+	return unsafe.Slice((*byte)(Pointer(addr)), length)
 }
 
 // FaultError says that memory which a plugin pointed at cannot be read.
@@ -43,6 +58,22 @@ func CString(addr uintptr, limit int) (s string, err error) {
 	}
 	return "", fmt.Errorf("no NUL within %d bytes of address %#x", limit, addr)
 }
+
+// Probe tries to read the first and the last of length bytes at addr.
+func Probe(addr uintptr, length int) (err error) {
+	if addr < firstPage {
+		return &FaultError{Addr: addr}
+	}
+	if length == 0 {
+		return nil
+	}
+	defer Guard(addr, &err)()
+	probed.Store(uint32(*(*byte)(Pointer(addr))) + uint32(*(*byte)(Pointer(addr + uintptr(length) - 1))))
+	return nil
+}
+
+// probed keeps the reads of Probe from being left out.
+var probed atomic.Uint32
 
 // Guard turns faults while memory at addr is read into an error in *err. Use
 // it as `defer Guard(addr, &err)()`.

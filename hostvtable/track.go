@@ -13,18 +13,24 @@ type Memory struct {
 	Bytes        int // bytes in live blocks, as requested
 	Allocs       int // successful calls of alloc
 	DoubleFrees  int // calls of free with a block that was already freed
-	ForeignFrees int // calls of free with an address that alloc never returned
+	ForeignFrees int // calls of free with an address that is not the plugin's to free
 }
 
 // rememberedFrees bounds how many freed blocks are remembered to tell a double
 // free from a foreign one.
 const rememberedFrees = 1 << 16
 
+// block is what alloc returned.
+type block struct {
+	size    uintptr
+	adopted bool // it belongs to the host
+}
+
 // tracker keeps the blocks of one table. A free that is not a block's first is
 // counted and reported but not carried out: it would damage the heap.
 type tracker struct {
 	mu    sync.Mutex
-	live  map[uintptr]uintptr // address → size
+	live  map[uintptr]block // by address
 	freed map[uintptr]struct{}
 	Memory
 }
@@ -47,9 +53,9 @@ func (t *tracker) alloc(size uintptr) uintptr {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.live == nil {
-		t.live = make(map[uintptr]uintptr)
+		t.live = make(map[uintptr]block)
 	}
-	t.live[p] = size
+	t.live[p] = block{size: size}
 	delete(t.freed, p)
 	t.Allocs++
 	t.Blocks++
@@ -72,12 +78,13 @@ func (t *tracker) free(table *Table, p uintptr) {
 func (t *tracker) remove(p uintptr) (problem string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	size, ok := t.live[p]
+	b, ok := t.live[p]
+	if b.adopted {
+		t.ForeignFrees++
+		return "foreign free: the block belongs to the host, to which it was handed as a blob"
+	}
 	if ok {
-		delete(t.live, p)
-		t.Blocks--
-		t.Bytes -= int(size)
-		t.remember(p)
+		t.forget(p, b)
 		return ""
 	}
 	if _, ok := t.freed[p]; ok {
@@ -88,7 +95,11 @@ func (t *tracker) remove(p uintptr) (problem string) {
 	return "foreign free: alloc never returned this address"
 }
 
-func (t *tracker) remember(p uintptr) {
+// forget takes p off the live blocks, with mu held.
+func (t *tracker) forget(p uintptr, b block) {
+	delete(t.live, p)
+	t.Blocks--
+	t.Bytes -= int(b.size)
 	if t.freed == nil || len(t.freed) == rememberedFrees {
 		t.freed = make(map[uintptr]struct{})
 	}

@@ -12,13 +12,16 @@ type backend interface {
 	// Description is what the library said of itself when it was loaded.
 	Description() abi.Description
 	// Invoke calls a method as nyash_plugin_invoke does: it fills in Code and
-	// Length and writes to Result, all unchecked. An error means that no call
-	// was made, or that it was lost.
-	Invoke(ctx context.Context, inv *abi.Invocation) error
+	// ResultLength and writes to Result, all unchecked. An error means that no
+	// call was made, or that it was lost.
+	Invoke(ctx context.Context, c *abi.Call) error
 	// InvokeBatch makes calls in order in one crossing and returns how many it
 	// made: all, those up to and with one that answered short buffer, or none
 	// where the plugin does not offer it. An error means that none was made.
-	InvokeBatch(ctx context.Context, invs []abi.Invocation) (made int, err error)
+	InvokeBatch(ctx context.Context, calls []abi.Call) (made int, err error)
+	// Adopt takes over a blob that a call returned, as [hostvtable.Table.Adopt]
+	// does.
+	Adopt(addr, length uint64) (data []byte, release func(), err error)
 	// Memory counts what the library took from the host table, if that is
 	// being tracked.
 	Memory() (m hostvtable.Memory, ok bool)

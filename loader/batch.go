@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/registry"
@@ -21,17 +22,17 @@ const batchRoom = 1 << 10
 // 1,000 bytes may be cut. A Batch is for one goroutine at a time.
 type Batch struct {
 	box   *Box
-	calls []batched
-	invs  []abi.Invocation // one for each of calls
-	rooms []byte           // their results' room, one behind the other
-	args  []byte           // their arguments, one behind the other
-	lent  []*Box           // boxes among the arguments
+	calls []abi.Call // as the plugin gets them
+	slots []slot     // what else there is to each of calls, and to further ones
+	lent  []*Box     // boxes among the arguments
+	blobs [][]byte   // what blobs among the arguments point at
 }
 
-// batched is a call that waits for Run.
-type batched struct {
-	plan     *registry.Plan
-	from, to int // its arguments in args
+// slot is a call's place in a batch. The next batch uses it again.
+type slot struct {
+	plan *registry.Plan
+	args []byte // room for the message with the arguments
+	room []byte // the result and the canary behind it
 }
 
 // BatchResult is the outcome of one call of a batch.
@@ -48,9 +49,12 @@ func (b *Batch) Len() int { return len(b.calls) }
 
 // Reset forgets the calls, and keeps the memory for others.
 func (b *Batch) Reset() {
-	b.calls, b.args = b.calls[:0], b.args[:0]
-	clear(b.lent)
-	b.lent = b.lent[:0]
+	b.calls = b.calls[:0]
+	if len(b.lent) > 0 || len(b.blobs) > 0 {
+		clear(b.lent)
+		clear(b.blobs)
+		b.lent, b.blobs = b.lent[:0], b.blobs[:0]
+	}
 }
 
 // Add appends a call. An unknown method or arguments that do not fit are an
@@ -73,42 +77,72 @@ func (b *Batch) AddMethod(m *Method, args ...any) error {
 }
 
 func (b *Batch) add(plan *registry.Plan, args []any) error {
-	from, lent := len(b.args), len(b.lent)
-	msg, ok := plan.AppendNumbers(b.args, args)
-	if !ok {
-		var err error
-		if msg, err = b.encode(plan, args); err != nil {
-			b.lent = b.lent[:lent]
+	i := len(b.calls)
+	if i == len(b.slots) {
+		b.grow()
+	}
+	s := &b.slots[i]
+	n := plan.PutNumbers(s.args, args)
+	if n == 0 {
+		lent, blobs := len(b.lent), len(b.blobs)
+		msg, err := b.encode(s.args[:0], plan, args)
+		if err != nil {
+			b.lent, b.blobs = b.lent[:lent], b.blobs[:blobs]
 			return unmade(plan, err)
 		}
+		n, s.args = len(msg), msg[:cap(msg)]
 	}
-	b.args = msg
-	b.calls = append(b.calls, batched{plan, from, len(msg)})
+	s.plan = plan
+	b.calls = b.calls[:i+1]
+	c := &b.calls[i]
+	c.Method = plan.ID
+	c.SetArgs(s.args[:n])
+	seal(c, s.room)
 	return nil
 }
 
-// encode appends the arguments of a call. Boxes among them are lent when the
-// batch runs.
-func (b *Batch) encode(plan *registry.Plan, args []any) ([]byte, error) {
+// grow makes as many places again as there are.
+func (b *Batch) grow() {
+	const least = 8
+	const each = argsRoom + batchRoom + canary
+	more := max(least, len(b.slots))
+	memory := make([]byte, more*each)
+	b.calls = append(make([]abi.Call, 0, len(b.slots)+more), b.calls...)
+	for range more {
+		b.slots = append(b.slots, slot{args: memory[:argsRoom:argsRoom], room: memory[argsRoom:each:each]})
+		memory = memory[each:]
+	}
+	// All but the method, the arguments and the room is the same for every call.
+	in, all := b.box.in, b.calls[:cap(b.calls)]
+	for i := range all {
+		all[i].TypeID, all[i].Instance = in.typ.ID, in.id
+	}
+}
+
+// encode writes the arguments of a call to msg. Boxes among them are lent when
+// the batch runs.
+func (b *Batch) encode(msg []byte, plan *registry.Plan, args []any) (_ []byte, err error) {
 	if err := plan.CheckCount(len(args)); err != nil {
 		return nil, err
 	}
-	msg := tlv.AppendHeader(b.args)
+	msg = tlv.AppendHeader(msg)
 	for i, arg := range args {
-		var err error
-		if box, ok := arg.(*Box); ok {
+		switch box, ok := arg.(*Box); {
+		case ok:
 			if err = b.box.in.host.lendable(box, i); err == nil {
 				b.lent = append(b.lent, box.self)
 				msg, err = plan.AppendArg(msg, i, box.in.handle())
 			}
-		} else {
+		case plan.IsBlob(i):
+			msg, b.blobs, err = appendBlob(msg, b.blobs, plan, i, arg)
+		default:
 			msg, err = plan.AppendArg(msg, i, arg)
 		}
 		if err != nil {
 			return nil, err
 		}
 	}
-	return msg, tlv.PatchArgc(msg[len(b.args):], len(args))
+	return msg, tlv.PatchArgc(msg, len(args))
 }
 
 // Run makes the calls in order and empties the batch. There is a result for
@@ -129,40 +163,41 @@ func (b *Batch) AppendResults(ctx context.Context, dst []BatchResult) ([]BatchRe
 	if err := context.Cause(ctx); err != nil {
 		return dst, fmt.Errorf("batch on %v: %w", b.box, err)
 	}
-	f, err := in.host.frames.acquire(ctx, in, nil)
+	f, err := in.host.frames.acquire(ctx, in, &b.box.hint)
 	if err != nil {
 		return dst, fmt.Errorf("batch on %v: %w", b.box, err)
 	}
-	defer f.end(in.host)
+	defer in.host.frames.release(f)
 	if err := b.lend(f); err != nil {
 		return dst, fmt.Errorf("batch on %v: %w", b.box, err)
 	}
-	b.prepare()
-	for at := 0; at < len(b.calls); {
-		made, err := in.lib.backend.InvokeBatch(ctx, b.invs[at:])
-		if err != nil {
-			dst = b.fail(dst, at, err)
-			break
-		}
-		for range made {
-			if b.invs[at].Code == abi.ErrShortBuffer {
-				break
-			}
-			dst = append(dst, b.outcome(ctx, at))
-			at++
-		}
-		// What was not made, or needs more room, is made by itself; then the
-		// batch goes on behind it.
-		if at < len(b.calls) {
-			dst = append(dst, b.single(ctx, f, at))
-			at++
-		}
-	}
+	first := len(dst)
+	dst = slices.Grow(dst, len(b.calls))[:first+len(b.calls)]
+	b.run(ctx, f, dst[first:])
 	runtime.KeepAlive(b.box)
 	return dst, nil
 }
 
-// lend keeps the boxes among the arguments alive until the frame's end.
+// run makes the calls; there is a place in results for each.
+func (b *Batch) run(ctx context.Context, f *frame, results []BatchResult) {
+	in := b.box.in
+	for at := 0; at < len(results); {
+		made, err := in.lib.backend.InvokeBatch(ctx, b.calls[at:])
+		if err != nil {
+			b.fail(results, at, err)
+			return
+		}
+		at += b.outcomes(ctx, b.calls[at:at+made], b.slots[at:], results[at:])
+		// What was not made, or needs more room, is made by itself; then the
+		// batch goes on behind it.
+		if at < len(results) {
+			results[at] = b.single(ctx, f, at)
+			at++
+		}
+	}
+}
+
+// lend keeps the boxes among the arguments alive until the frame's release.
 func (b *Batch) lend(f *frame) error {
 	if b.box.in.closed.Load() {
 		return ErrClosed
@@ -171,70 +206,61 @@ func (b *Batch) lend(f *frame) error {
 		if !box.in.lend() {
 			return fmt.Errorf("an argument is %v: %w", box, ErrClosed)
 		}
+		f.untidy = true
 		f.lent = append(f.lent, box.in)
 	}
 	return nil
 }
 
-// prepare lays the calls out for the plugin.
-func (b *Batch) prepare() {
+// outcomes sets the results of calls that the plugin has answered, up to one
+// that needs more room, and returns how many there are.
+func (b *Batch) outcomes(ctx context.Context, calls []abi.Call, slots []slot, results []BatchResult) int {
+	for i := range calls {
+		c, s := &calls[i], &slots[i]
+		if plain(c, s.room) {
+			if v, ok := s.plan.Number(s.room[:c.ResultLength]); ok {
+				results[i] = BatchResult{Result: Result{Value: v}}
+				continue
+			}
+		}
+		if c.Code == abi.ErrShortBuffer {
+			return i
+		}
+		results[i] = b.outcome(ctx, c, s)
+	}
+	return len(calls)
+}
+
+func (b *Batch) outcome(ctx context.Context, c *abi.Call, s *slot) BatchResult {
 	in := b.box.in
-	const each = batchRoom + canary
-	if need := len(b.calls) * each; cap(b.rooms) < need {
-		b.rooms = make([]byte, need)
+	if err := check(c, s.room); err != nil {
+		return BatchResult{Err: in.failed(s.plan, err)}
 	}
-	b.rooms = b.rooms[:cap(b.rooms)]
-	b.invs = b.invs[:0]
-	for i, c := range b.calls {
-		b.invs = append(b.invs, abi.Invocation{
-			TypeID:   in.typ.ID,
-			Method:   c.plan.ID,
-			Instance: in.id,
-			Args:     b.args[c.from:c.to],
-		})
-		seal(&b.invs[i], b.room(i))
+	answer := s.room[:c.ResultLength]
+	if c.Code != abi.OK {
+		return BatchResult{Err: in.refused(s.plan, c.Code, answer)}
 	}
-}
-
-func (b *Batch) room(i int) []byte {
-	const each = batchRoom + canary
-	return b.rooms[i*each : (i+1)*each : (i+1)*each]
-}
-
-// outcome is the result of a call that the plugin has answered.
-func (b *Batch) outcome(ctx context.Context, i int) BatchResult {
-	in, plan, inv := b.box.in, b.calls[i].plan, &b.invs[i]
-	if err := check(inv, b.room(i)); err != nil {
-		return BatchResult{Err: in.failed(plan, err)}
-	}
-	if inv.Code != abi.OK {
-		return BatchResult{Err: in.refused(plan, inv)}
-	}
-	r, err := in.result(ctx, plan, inv.Result[:inv.Length])
-	return BatchResult{Result: r, Err: err}
+	r, err := in.result(ctx, s.plan, answer)
+	return BatchResult{r, err}
 }
 
 // single makes one of the calls by itself, with room for any result.
 func (b *Batch) single(ctx context.Context, f *frame, i int) BatchResult {
-	in, plan := b.box.in, b.calls[i].plan
-	own := f.Args
-	f.Invocation = b.invs[i]
-	err := f.exchange(ctx, in.lib.backend, in.host.options.maxResult)
-	f.Args = own
-	switch {
-	case err != nil:
+	in, plan := b.box.in, b.slots[i].plan
+	f.Call = b.calls[i]
+	if err := f.exchange(ctx, in.lib.backend, in.host.options.maxResult); err != nil {
 		return BatchResult{Err: in.failed(plan, err)}
-	case f.Code != abi.OK:
-		return BatchResult{Err: in.refused(plan, &f.Invocation)}
+	}
+	if f.Code != abi.OK {
+		return BatchResult{Err: in.refused(plan, f.Code, f.answer())}
 	}
 	r, err := in.result(ctx, plan, f.answer())
-	return BatchResult{Result: r, Err: err}
+	return BatchResult{r, err}
 }
 
 // fail gives all calls from at on the same error.
-func (b *Batch) fail(dst []BatchResult, at int, err error) []BatchResult {
-	for _, c := range b.calls[at:] {
-		dst = append(dst, BatchResult{Err: b.box.in.failed(c.plan, err)})
+func (b *Batch) fail(results []BatchResult, at int, err error) {
+	for i := at; i < len(results); i++ {
+		results[i] = BatchResult{Err: b.box.in.failed(b.slots[i].plan, err)}
 	}
-	return dst
 }

@@ -38,54 +38,59 @@ func (b *builtinBackend) Memory() (hostvtable.Memory, bool) { return hostvtable.
 func (b *builtinBackend) Close() error { return nil }
 
 // Invoke answers as a plugin would: errors become a code and a message.
-func (b *builtinBackend) Invoke(ctx context.Context, inv *abi.Invocation) error {
-	v, err := b.run(ctx, inv)
-	inv.Code = abi.OK
+func (b *builtinBackend) Invoke(ctx context.Context, c *abi.Call) error {
+	v, err := b.run(ctx, c)
+	c.Code = abi.OK
 	if err != nil {
-		inv.Code = abi.ErrPlugin
-		errors.As(err, &inv.Code)
+		c.Code = abi.ErrPlugin
+		errors.As(err, &c.Code)
 		v = tlv.String(strings.ToValidUTF8(err.Error(), "\uFFFD"))
 	}
 	msg, err := tlv.Encode(v)
 	if err != nil {
-		inv.Code, inv.Length = abi.ErrPlugin, 0
+		c.Code, c.ResultLength = abi.ErrPlugin, 0
 		return nil
 	}
 	// Any single value fits: results start with room for the largest.
-	inv.Length = uintptr(copy(inv.Result, msg))
+	c.ResultLength = uintptr(copy(c.Room(), msg))
 	return nil
 }
 
 // InvokeBatch makes none: a crossing into Go costs nothing that could be saved.
-func (b *builtinBackend) InvokeBatch(context.Context, []abi.Invocation) (made int, err error) {
+func (b *builtinBackend) InvokeBatch(context.Context, []abi.Call) (made int, err error) {
 	return 0, nil
 }
 
+// Adopt refuses: what is written in Go returns no memory of the host table.
+func (b *builtinBackend) Adopt(uint64, uint64) ([]byte, func(), error) {
+	return nil, nil, errors.New("built-in boxes return no blobs")
+}
+
 // run answers birth with a handle, which stands for an instance id too.
-func (b *builtinBackend) run(ctx context.Context, inv *abi.Invocation) (v tlv.Value, err error) {
+func (b *builtinBackend) run(ctx context.Context, c *abi.Call) (v tlv.Value, err error) {
 	// A call must give its place back, whatever happens in it.
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("panic: %v", r)
 		}
 	}()
-	args, err := tlv.Decode(inv.Args)
+	args, err := tlv.Decode(c.Message())
 	if err != nil {
 		return tlv.Void(), fmt.Errorf("%w: %w", abi.ErrInvalidArgs, err)
 	}
-	switch inv.Method {
+	switch c.Method {
 	case abi.MethodBirth:
 		return b.birth(args)
 	case abi.MethodFini:
-		return tlv.Void(), b.fini(inv.Instance)
+		return tlv.Void(), b.fini(c.Instance)
 	}
 	b.mu.Lock()
-	self, ok := b.instances[inv.Instance]
+	self, ok := b.instances[c.Instance]
 	b.mu.Unlock()
 	if !ok {
 		return tlv.Void(), abi.ErrInvalidHandle
 	}
-	return b.builtin.Call(ctx, inv.Method, self, args)
+	return b.builtin.Call(ctx, c.Method, self, args)
 }
 
 func (b *builtinBackend) birth(args []tlv.Value) (tlv.Value, error) {

@@ -11,7 +11,7 @@ import (
 )
 
 // call runs one method call from Go values to a Go value.
-func (b *Box) call(ctx context.Context, plan *registry.Plan, hint *hint, args []any) (Result, error) {
+func (b *Box) call(ctx context.Context, plan *registry.Plan, hint *hint, args []any) (r Result, err error) {
 	in := b.in
 	f, err := in.run(ctx, plan, hint, args)
 	// Until here the box counts as in use, whatever the caller does with it.
@@ -19,8 +19,12 @@ func (b *Box) call(ctx context.Context, plan *registry.Plan, hint *hint, args []
 	if err != nil {
 		return Result{}, err
 	}
-	r, err := in.result(ctx, plan, f.answer())
-	f.end(in.host)
+	if v, ok := plan.Number(f.answer()); ok {
+		r.Value = v
+	} else {
+		r, err = in.result(ctx, plan, f.answer())
+	}
+	in.host.frames.release(f)
 	return r, err
 }
 
@@ -32,75 +36,81 @@ func (in *instance) result(ctx context.Context, plan *registry.Plan, answer []by
 	if err != nil {
 		return Result{}, in.failed(plan, err)
 	}
-	if v.Tag() == tlv.TagHandle {
+	switch v.Tag() {
+	case tlv.TagHandle:
 		return in.boxResult(ctx, plan, v)
+	case tlv.TagBlob:
+		return in.blobResult(plan, v)
 	}
 	return Result{Value: v}, nil
 }
 
 // run makes a call up to the plugin's answer, which the returned frame holds.
-// The caller reads it and ends the frame. Errors are complete.
+// The caller reads it and releases the frame. Errors are complete.
 func (in *instance) run(ctx context.Context, plan *registry.Plan, hint *hint, args []any) (*frame, error) {
 	if ctx.Done() != nil && ctx.Err() != nil {
 		return nil, unmade(plan, context.Cause(ctx))
 	}
 	h := in.host
-	var err error
-	var f *frame
-	if hint != nil {
-		f = hint.claim(in)
-	}
-	if f == nil {
+	f := hint.frame.Load()
+	if f == nil || !f.busy.CompareAndSwap(0, in.number) {
+		var err error
 		if f, err = h.frames.acquire(ctx, in, hint); err != nil {
 			return nil, unmade(plan, err)
 		}
 	}
-	f.TypeID, f.Method, f.Instance = in.typ.ID, plan.ID, in.id
 	// Asked only now: who closes looks through the frames after saying so.
 	if in.closed.Load() {
-		err = ErrClosed
-	} else if msg, ok := plan.AppendNumbers(f.Args[:0], args); ok {
-		f.Args = msg
-	} else {
-		err = f.encode(in, plan, args)
+		h.frames.release(f)
+		return nil, unmade(plan, ErrClosed)
 	}
-	if err != nil {
-		f.end(h)
-		return nil, unmade(plan, err)
+	n := plan.PutNumbers(f.args, args)
+	if n == 0 {
+		msg, err := f.encode(in, plan, args)
+		if err != nil {
+			h.frames.release(f)
+			return nil, unmade(plan, err)
+		}
+		n, f.args = len(msg), msg[:cap(msg)]
+		f.untidy = f.untidy || n > maxKept
 	}
-	err = f.exchange(ctx, in.lib.backend, h.options.maxResult)
+	f.TypeID, f.Method, f.Instance = in.typ.ID, plan.ID, in.id
+	f.SetArgs(f.args[:n])
+	err := f.exchange(ctx, in.lib.backend, h.options.maxResult)
 	if err == nil && f.Code == abi.OK {
 		return f, nil
 	}
 	if err != nil {
 		err = in.failed(plan, err)
 	} else {
-		err = in.refused(plan, &f.Invocation)
+		err = in.refused(plan, f.Code, f.answer())
 	}
-	f.end(h)
+	h.frames.release(f)
 	return nil, err
 }
 
 // encode writes the arguments as a TLV message. The Boxes among them are lent
-// until the frame's end.
-func (f *frame) encode(in *instance, plan *registry.Plan, args []any) error {
+// until the frame's release.
+func (f *frame) encode(in *instance, plan *registry.Plan, args []any) (msg []byte, err error) {
 	if err := plan.CheckCount(len(args)); err != nil {
-		return err
+		return nil, err
 	}
-	msg := tlv.AppendHeader(f.Args[:0])
+	msg = tlv.AppendHeader(f.args[:0])
 	for i, arg := range args {
-		var err error
-		if box, ok := arg.(*Box); ok {
+		switch box, ok := arg.(*Box); {
+		case ok:
 			msg, err = f.appendBox(msg, in, plan, i, box)
-		} else {
+		case plan.IsBlob(i):
+			f.untidy = true
+			msg, f.blobs, err = appendBlob(msg, f.blobs, plan, i, arg)
+		default:
 			msg, err = plan.AppendArg(msg, i, arg)
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
-	f.Args = msg
-	return tlv.PatchArgc(msg, len(args))
+	return msg, tlv.PatchArgc(msg, len(args))
 }
 
 func (f *frame) appendBox(msg []byte, in *instance, plan *registry.Plan, i int, box *Box) ([]byte, error) {
@@ -112,6 +122,7 @@ func (f *frame) appendBox(msg []byte, in *instance, plan *registry.Plan, i int, 
 		// be on the heap in every call.
 		return msg, fmt.Errorf("argument %d is %s: %w", i+1, box.String(), ErrClosed)
 	}
+	f.untidy = true
 	f.lent = append(f.lent, box.in)
 	return plan.AppendArg(msg, i, box.in.handle())
 }
@@ -125,22 +136,6 @@ func (h *Host) lendable(box *Box, i int) error {
 		return fmt.Errorf("argument %d: %w", i+1, ErrForeignBox)
 	}
 	return nil
-}
-
-// end gives back what the call held.
-func (f *frame) end(h *Host) {
-	if len(f.lent) > 0 {
-		f.giveBack()
-	}
-	h.frames.release(f)
-}
-
-func (f *frame) giveBack() {
-	for _, in := range f.lent {
-		in.giveBack()
-	}
-	clear(f.lent)
-	f.lent = f.lent[:0]
 }
 
 // boxResult turns a handle into the box that it names.
@@ -170,6 +165,6 @@ func (in *instance) failed(plan *registry.Plan, cause error) error {
 }
 
 // refused is the error of a call that the plugin answered with a code.
-func (in *instance) refused(plan *registry.Plan, inv *abi.Invocation) error {
-	return &CallError{Box: plan.Box, Method: plan.Name, Code: inv.Code, Message: message(inv), Log: in.lib.lastLines()}
+func (in *instance) refused(plan *registry.Plan, code abi.Code, answer []byte) error {
+	return &CallError{Box: plan.Box, Method: plan.Name, Code: code, Message: message(answer), Log: in.lib.lastLines()}
 }

@@ -18,49 +18,60 @@ const canaryValue = 0x5ca1ab1e0ddba11 // any value that is unlikely to be writte
 // maxRetries bounds how often a plugin may ask for a larger buffer in one call.
 const maxRetries = 8
 
-// seal prepares a call's room for a result: all of it but the canary behind it
-// is the plugin's to write to.
-func seal(inv *abi.Invocation, room []byte) {
+// seal gives a call its room for a result: all of it but the canary behind it is
+// the plugin's to write to.
+func seal(c *abi.Call, room []byte) {
 	capacity := len(room) - canary
-	inv.Result = room[:capacity]
+	c.SetRoom(room[:capacity])
 	// A plugin that leaves its buffer alone shows by these bytes.
 	binary.LittleEndian.PutUint32(room, 0)
 	binary.LittleEndian.PutUint64(room[capacity:], canaryValue)
+}
+
+// plain reports whether a call was answered with success and a result inside of
+// its room: nothing that [check] would have to say or do anything about.
+func plain(c *abi.Call, room []byte) bool {
+	capacity := len(room) - canary
+	return c.Code == abi.OK && c.ResultLength < uintptr(capacity) &&
+		binary.LittleEndian.Uint64(room[capacity:]) == canaryValue
 }
 
 // check sees to it that an answer is one that the specification allows (section
 // 1, invoke), and sets the length of one that has none: a plugin without a
 // result may leave the buffer and the length as they were, and an error's
 // message is optional.
-func check(inv *abi.Invocation, room []byte) error {
+func check(c *abi.Call, room []byte) error {
 	capacity := len(room) - canary
 	if binary.LittleEndian.Uint64(room[capacity:]) != canaryValue {
 		return violation("the plugin wrote past the end of its %d-byte result buffer: memory may be damaged", capacity)
 	}
-	if inv.Length < uintptr(capacity) || inv.Code == abi.ErrShortBuffer {
+	if c.ResultLength < uintptr(capacity) || c.Code == abi.ErrShortBuffer {
 		return nil
 	}
-	if inv.Length > uintptr(capacity) && inv.Code == abi.OK {
-		return violation("the plugin says that it wrote %d bytes to a %d-byte result buffer: memory may be damaged", inv.Length, capacity)
+	if c.ResultLength > uintptr(capacity) && c.Code == abi.OK {
+		return violation("the plugin says that it wrote %d bytes to a %d-byte result buffer: memory may be damaged", c.ResultLength, capacity)
 	}
-	if inv.Length > uintptr(capacity) || binary.LittleEndian.Uint32(room) == 0 {
-		inv.Length = 0
+	if c.ResultLength > uintptr(capacity) || binary.LittleEndian.Uint32(room) == 0 {
+		c.ResultLength = 0
 	}
 	return nil
 }
 
 // exchange makes the call that f holds. Afterwards f.Code is the answer's code
-// and f.Length its length, both checked.
+// and f.ResultLength its length, both checked.
 func (f *frame) exchange(ctx context.Context, b backend, maxResult int) error {
 	for range maxRetries {
-		seal(&f.Invocation, f.room)
-		if err := b.Invoke(ctx, &f.Invocation); err != nil {
+		seal(&f.Call, f.room)
+		if err := b.Invoke(ctx, &f.Call); err != nil {
 			return err
 		}
-		if err := check(&f.Invocation, f.room); err != nil || f.Code != abi.ErrShortBuffer {
+		if plain(&f.Call, f.room) {
+			return nil
+		}
+		if err := check(&f.Call, f.room); err != nil || f.Code != abi.ErrShortBuffer {
 			return err
 		}
-		if err := f.grow(uint64(f.Length), maxResult); err != nil {
+		if err := f.grow(uint64(f.ResultLength), maxResult); err != nil {
 			return err
 		}
 	}
@@ -68,24 +79,24 @@ func (f *frame) exchange(ctx context.Context, b backend, maxResult int) error {
 }
 
 // answer is what the plugin wrote. It is valid until the frame's end.
-func (f *frame) answer() []byte { return f.room[:f.Length] }
+func (f *frame) answer() []byte { return f.room[:f.ResultLength] }
 
 func (f *frame) grow(need uint64, maxResult int) error {
-	if capacity := len(f.Result); need <= uint64(capacity) {
+	if capacity := len(f.room) - canary; need <= uint64(capacity) {
 		return violation("the plugin answered that %d bytes are too short and asked for %d", capacity, need)
 	}
 	if need > uint64(maxResult) {
 		return fmt.Errorf("%w: the plugin asks for %d bytes, the host allows %d (loader.WithMaxResult)", ErrResultSize, need, maxResult)
 	}
 	f.room = make([]byte, int(need)+canary)
-	f.pooled = true // so that the room is looked at when the frame is given back
+	f.untidy = true
 	return nil
 }
 
 // message is the plugin's explanation of an error code: a TLV with exactly one
 // String.
-func message(inv *abi.Invocation) string {
-	v, err := tlv.DecodeOne(inv.Result[:inv.Length])
+func message(answer []byte) string {
+	v, err := tlv.DecodeOne(answer)
 	if err != nil {
 		return ""
 	}

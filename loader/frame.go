@@ -13,7 +13,10 @@ import (
 // single value, so that one call is the normal case.
 const resultRoom = tlv.HeaderSize + tlv.EntryHeaderSize + tlv.MaxPayload
 
-// maxKept is the largest result buffer that a frame keeps after a call.
+// argsRoom is the room that arguments start with.
+const argsRoom = 256
+
+// maxKept is the largest buffer that a frame keeps after a call.
 const maxKept = 256 << 10
 
 // A frame is the room that one call needs, and the sign that the call is under
@@ -21,10 +24,13 @@ const maxKept = 256 << 10
 // frame is free.
 type frame struct {
 	busy atomic.Uint64
-	abi.Invocation
-	room   []byte      // Result and the canary behind it
+	abi.Call
+	args   []byte      // room for the message with the arguments
+	room   []byte      // the result and the canary behind it
 	lent   []*instance // arguments that must outlive the call
+	blobs  [][]byte    // what the blobs among the arguments point at
 	pooled bool        // goes to the pool when it is free
+	untidy bool        // has something to give back besides itself
 }
 
 // frames are a host's frames. They bound the calls in flight by their number,
@@ -62,14 +68,6 @@ type hint struct {
 // maxMisses is how often a hint may be wrong before it is given up.
 const maxMisses = 64
 
-// claim marks the remembered frame with in, if it is free.
-func (h *hint) claim(in *instance) *frame {
-	if f := h.frame.Load(); f != nil && f.busy.CompareAndSwap(0, in.number) {
-		return f
-	}
-	return nil
-}
-
 // remember keeps f for the next call, unless that has failed too often.
 func (h *hint) remember(f *frame) {
 	if h.misses.Load() > maxMisses {
@@ -81,30 +79,22 @@ func (h *hint) remember(f *frame) {
 	}
 	h.frame.Store(f)
 	f.pooled = false // or the pool would offer it to others
+	f.untidy = false
 }
 
 // acquire marks a free frame with in. It waits while all frames are in use,
-// until ctx is done. h, if not nil, remembers the frame.
+// until ctx is done. h remembers the frame.
 func (fs *frames) acquire(ctx context.Context, in *instance, h *hint) (*frame, error) {
-	f, err := fs.acquireAny(ctx, in)
-	if h != nil && err == nil {
-		h.remember(f)
-	}
-	return f, err
-}
-
-func (fs *frames) acquireAny(ctx context.Context, in *instance) (*frame, error) {
-	if f, _ := fs.pool.Get().(*frame); f != nil && f.busy.CompareAndSwap(0, in.number) {
-		f.pooled = true
-		return f, nil
-	}
-	f := fs.find(in)
-	if f == nil {
-		if err := fs.wait(ctx, func() bool { f = fs.find(in); return f != nil }); err != nil {
-			return nil, err
+	f, _ := fs.pool.Get().(*frame)
+	if f == nil || !f.busy.CompareAndSwap(0, in.number) {
+		if f = fs.find(in); f == nil {
+			if err := fs.wait(ctx, func() bool { f = fs.find(in); return f != nil }); err != nil {
+				return nil, err
+			}
 		}
 	}
-	f.pooled = true
+	f.pooled, f.untidy = true, true
+	h.remember(f)
 	return f, nil
 }
 
@@ -121,15 +111,16 @@ func (fs *frames) find(in *instance) *frame {
 	if len(all) == fs.limit {
 		return nil
 	}
-	f := &frame{room: newRoom()}
+	f := &frame{args: make([]byte, argsRoom), room: newRoom()}
 	f.busy.Store(in.number)
 	next := append(all[:len(all):len(all)], f)
 	fs.all.Store(&next)
 	return f
 }
 
+// release ends the frame's call and gives back what it held.
 func (fs *frames) release(f *frame) {
-	if f.pooled {
+	if f.untidy {
 		fs.putBack(f)
 		return
 	}
@@ -140,12 +131,24 @@ func (fs *frames) release(f *frame) {
 }
 
 func (fs *frames) putBack(f *frame) {
-	f.pooled = false
+	for _, in := range f.lent {
+		in.giveBack()
+	}
+	clear(f.lent)
+	clear(f.blobs)
+	f.lent, f.blobs = f.lent[:0], f.blobs[:0]
+	if len(f.args) > maxKept {
+		f.args = make([]byte, argsRoom)
+	}
 	if len(f.room) > maxKept {
 		f.room = newRoom()
 	}
+	pooled := f.pooled
+	f.pooled, f.untidy = false, false
 	f.busy.Store(0)
-	fs.pool.Put(f)
+	if pooled {
+		fs.pool.Put(f)
+	}
 	if fs.waiters.Load() != 0 {
 		fs.signal()
 	}

@@ -24,6 +24,7 @@ type Host struct {
 	names    []string         // of kinds, plugins first, in the order of nyash.toml
 	builtins map[*registry.Builtin]uint32
 	frames   *frames
+	births   hint
 
 	mu      sync.Mutex
 	idle    sync.Cond // pending has become 0

@@ -40,11 +40,11 @@ func (h *Host) birth(ctx context.Context, k *kind, args []any) (*Box, error) {
 	typ := k.typ.Load()
 	in := h.newInstance(k, typ, 0)
 	plan := typ.Birth
-	f, err := in.run(ctx, plan, nil, args)
+	f, err := in.run(ctx, plan, &h.births, args)
 	if err != nil {
 		return nil, err
 	}
-	defer f.end(h)
+	defer h.frames.release(f)
 	in.id, err = newborn(typ, f.answer())
 	if err != nil {
 		return nil, in.failed(plan, err)
@@ -195,14 +195,10 @@ const finiRoom = 64
 // fini calls the plugin. The answer is ignored, as the specification says; an
 // error that kept the call from being made is worth a line.
 func (in *instance) fini() {
-	err := in.lib.backend.Invoke(context.Background(), &abi.Invocation{
-		TypeID:   in.typ.ID,
-		Method:   abi.MethodFini,
-		Instance: in.id,
-		Args:     tlv.AppendHeader(nil),
-		Result:   make([]byte, finiRoom),
-	})
-	if err != nil {
+	c := &abi.Call{TypeID: in.typ.ID, Method: abi.MethodFini, Instance: in.id}
+	c.SetArgs(tlv.AppendHeader(nil))
+	c.SetRoom(make([]byte, finiRoom))
+	if err := in.lib.backend.Invoke(context.Background(), c); err != nil {
 		in.host.options.logger.Error(fmt.Sprintf("finalise %s instance %d: %v", in.typ.Name, in.id, err), "plugin", in.lib.name)
 	}
 }

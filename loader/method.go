@@ -34,29 +34,39 @@ func (m *Method) Call(ctx context.Context, args ...any) (Result, error) {
 	return m.box.call(ctx, m.plan, &m.hint, args)
 }
 
-// AppendBytes calls the method and appends its result, which must be a String
-// or Bytes, to dst: the one copy from the plugin's answer, and no allocation
-// where dst has room. On an error dst is returned as it was.
+// AppendBytes calls the method and appends its result, which must be a String,
+// Bytes or a blob, to dst: the one copy from the plugin's answer, and no
+// allocation where dst has room. A blob is released then. On an error dst is
+// returned as it was.
 func (m *Method) AppendBytes(ctx context.Context, dst []byte, args ...any) ([]byte, error) {
 	in := m.box.in
 	f, err := in.run(ctx, m.plan, &m.hint, args)
 	if err != nil {
 		return dst, err
 	}
-	e, err := m.plan.Entry(f.answer())
-	switch {
-	case err != nil:
-	case e.Tag == tlv.TagString || e.Tag == tlv.TagBytes:
-		dst = append(dst, e.Payload...)
-	default:
-		err = fmt.Errorf("the result is %v, and AppendBytes takes string or bytes", e.Tag)
-	}
-	f.end(in.host)
+	dst, err = in.appendAnswer(dst, m.plan, f.answer())
+	in.host.frames.release(f)
 	runtime.KeepAlive(m)
+	return dst, err
+}
+
+func (in *instance) appendAnswer(dst []byte, plan *registry.Plan, answer []byte) ([]byte, error) {
+	e, err := plan.Entry(answer)
 	if err != nil {
-		return dst, in.failed(m.plan, err)
+		return dst, in.failed(plan, err)
 	}
-	return dst, nil
+	switch e.Tag {
+	case tlv.TagString, tlv.TagBytes:
+		return append(dst, e.Payload...), nil
+	case tlv.TagBlob:
+		data, release, err := in.adoptBlob(plan, e.Value())
+		if err != nil {
+			return dst, err
+		}
+		defer release()
+		return append(dst, data...), nil
+	}
+	return dst, in.failed(plan, fmt.Errorf("the result is %v, and AppendBytes takes string, bytes or blob", e.Tag))
 }
 
 // Name is the method's name.

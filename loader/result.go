@@ -6,11 +6,12 @@ import (
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
-// Result is what a call returned: a value with checked accessors, or a box. It
-// holds copies and may be kept.
+// Result is what a call returned: a value with checked accessors, a box or a
+// blob. It holds copies, except of a blob, and may be kept.
 type Result struct {
 	tlv.Value
-	box *Box
+	box  *Box
+	blob *Blob
 }
 
 // Box returns the box that a call returned. It is the one that the program
@@ -22,10 +23,21 @@ func (r Result) Box() (*Box, error) {
 	return r.box, nil
 }
 
+// Blob returns the blob that a call returned, which is to be released.
+func (r Result) Blob() (*Blob, error) {
+	if r.blob == nil {
+		return nil, fmt.Errorf("the result is %v, not a blob", r.Tag())
+	}
+	return r.blob, nil
+}
+
 // String formats the result for people.
 func (r Result) String() string {
-	if r.box != nil {
+	switch {
+	case r.box != nil:
 		return r.box.String()
+	case r.blob != nil:
+		return r.blob.String()
 	}
 	return r.Value.String()
 }

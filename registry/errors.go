@@ -11,8 +11,8 @@ import (
 var (
 	// ErrNoMethod: the box has no method of that name.
 	ErrNoMethod = errors.New("no such method")
-	// ErrBlob: a blob was to be passed, which this version cannot do.
-	ErrBlob = errors.New("blobs cannot be passed")
+	// ErrBlob: a blob came where nyash.toml declares none.
+	ErrBlob = errors.New("nyash.toml does not declare that this method returns a blob")
 )
 
 // Position is a place in a nyash.toml.

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -17,31 +18,30 @@ type Plan struct {
 	ID   uint32
 	Signature
 
-	// numbers is the message of a method whose arguments are all I64 or F64,
-	// with zeros for values; nil for others.
-	numbers []byte
+	// numbers is the number of arguments for which [Plan.PutNumbers] serves; -1
+	// for none. heads are the headers of their entries.
+	numbers int
+	heads   []uint32
+	// number is how the message of an I64 or F64 result begins; 0 for other
+	// results.
+	number uint64
 }
 
 // newPlan prepares what can be prepared of a method's calls.
 func newPlan(box, name string, id uint32, s Signature) *Plan {
 	p := &Plan{Box: box, Name: name, ID: id, Signature: s}
-	if !s.ArgsDeclared {
-		return p
+	switch s.Returns.Tag {
+	case tlv.TagInt64, tlv.TagFloat64:
+		p.number = tlv.HeadOfEight(s.Returns.Tag)
 	}
-	msg := tlv.AppendHeader(nil)
 	for _, a := range s.Args {
-		switch a.To {
-		case tlv.TagInt64:
-			msg = tlv.AppendInt64(msg, 0)
-		case tlv.TagFloat64:
-			msg = tlv.AppendFloat64(msg, 0)
-		default:
+		if a.To != tlv.TagInt64 && (a.To != tlv.TagFloat64 || a.From == FromInteger) {
+			p.numbers = -1
 			return p
 		}
+		p.heads = append(p.heads, uint32(tlv.HeadOfEight(a.To)>>32))
 	}
-	if tlv.PatchArgc(msg, len(s.Args)) == nil {
-		p.numbers = msg
-	}
+	p.numbers = len(p.heads)
 	return p
 }
 
@@ -106,35 +106,41 @@ func (p *Plan) wrongCount(n int) error {
 	return &ArgError{Index: -1, Msg: fmt.Sprintf("it takes %s, and got %d", want, n)}
 }
 
-// AppendNumbers appends the whole TLV message of a call whose arguments are
-// declared as i64 or f64 and given as int, int64 or float64. ok is false, and
-// dst as it was, for every other call, which is for [Plan.AppendArg].
-func (p *Plan) AppendNumbers(dst []byte, args []any) (msg []byte, ok bool) {
-	if p.numbers == nil || len(args) != len(p.Args) {
-		return dst, false
+// Headers of the entries that PutNumbers writes.
+const (
+	headInt64   = 8<<16 | uint32(tlv.TagInt64)
+	headFloat64 = 8<<16 | uint32(tlv.TagFloat64)
+)
+
+// PutNumbers writes the whole TLV message of a call whose arguments are declared
+// as i64 or f64 and given as int, int64 or float64, and returns its length. It
+// returns 0 for every other call and where dst is too short; that is for
+// [Plan.AppendArg].
+func (p *Plan) PutNumbers(dst []byte, args []any) (n int) {
+	const entry = tlv.EntryHeaderSize + 8
+	if len(args) != p.numbers || len(dst) < tlv.HeaderSize+len(args)*entry {
+		return 0
 	}
-	at := len(dst) + tlv.HeaderSize + tlv.EntryHeaderSize
-	msg = append(dst, p.numbers...)
-	for i := range args {
-		decl := &p.Args[i]
+	binary.LittleEndian.PutUint32(dst, uint32(len(args))<<16|tlv.Version)
+	at := tlv.HeaderSize
+	for i, head := range p.heads {
 		var bits uint64
-		switch v := args[i].(type) {
-		case int:
-			bits, ok = uint64(v), decl.To == tlv.TagInt64
-		case int64:
-			bits, ok = uint64(v), decl.To == tlv.TagInt64
-		case float64:
-			bits, ok = math.Float64bits(v), decl.To == tlv.TagFloat64 && decl.From != FromInteger
-		default:
-			ok = false
+		// Not a switch: in this order the comparison is one of two pointers.
+		if v, ok := args[i].(int); ok && head == headInt64 {
+			bits = uint64(v)
+		} else if v, ok := args[i].(int64); ok && head == headInt64 {
+			bits = uint64(v)
+		} else if v, ok := args[i].(float64); ok && head == headFloat64 {
+			bits = math.Float64bits(v)
+		} else {
+			return 0
 		}
-		if !ok {
-			return dst, false
-		}
-		binary.LittleEndian.PutUint64(msg[at:], bits)
-		at += tlv.EntryHeaderSize + 8
+		e := dst[at : at+entry]
+		binary.LittleEndian.PutUint32(e, head)
+		binary.LittleEndian.PutUint64(e[tlv.EntryHeaderSize:], bits)
+		at += entry
 	}
-	return msg, true
+	return at
 }
 
 // AppendArg appends argument i to a TLV message, converted as nyash.toml says.
@@ -197,8 +203,6 @@ func (p *Plan) appendAs(dst []byte, i int, to tlv.Tag, v operand) ([]byte, error
 		if v.from == nothing {
 			return tlv.AppendVoid(dst), nil
 		}
-	case tlv.TagBlob:
-		return dst, p.argError(i, "it is declared as a blob", ErrBlob)
 	}
 	return dst, p.argError(i, v.String()+" cannot become "+to.String(), nil)
 }
@@ -251,6 +255,41 @@ func (p *Plan) appendBytes(dst []byte, i int, v operand) (out []byte, err error)
 	return out, nil
 }
 
+// IsBlob reports whether argument i travels as a blob, for which there is
+// [Plan.BlobArg] instead of AppendArg.
+func (p *Plan) IsBlob(i int) bool { return p.ArgsDeclared && p.Args[i].To == tlv.TagBlob }
+
+// BlobArg is the memory that argument i of a call refers to: the caller's own,
+// which is not copied and must not be written to.
+func (p *Plan) BlobArg(i int, arg any) ([]byte, error) {
+	var from From
+	var data []byte
+	switch v := arg.(type) {
+	case []byte:
+		from, data = FromBytes, v
+	case string:
+		from, data = FromString, abi.TextBytes(v)
+	default:
+		// A copy, because only what the two cases above hand on can leave the
+		// caller's arguments on its stack.
+		o := operandOf(arg)
+		switch from = o.from; from {
+		case FromBytes:
+			data = bytes.Clone(o.bytes)
+		case FromString:
+			data = []byte(o.str)
+		case unsupported:
+			return nil, p.argError(i, unsupportedType(arg), nil)
+		default:
+			return nil, p.argError(i, o.String()+" cannot become a blob", nil)
+		}
+	}
+	if decl := p.Args[i].From; !decl.takes(from) {
+		return nil, p.argError(i, "it must be "+article(decl)+", and this is "+article(from), nil)
+	}
+	return data, nil
+}
+
 //go:noinline
 func (p *Plan) argError(i int, msg string, cause error) error {
 	e := &ArgError{Index: i, Msg: msg, Err: cause}
@@ -276,7 +315,7 @@ func (p *Plan) Entry(msg []byte) (tlv.Entry, error) {
 	if p.ReturnsResult && e.Tag == tlv.TagString {
 		return e, &ResultMessage{Text: string(e.Payload)}
 	}
-	if p.Returns.Tag == tlv.TagBlob || e.Tag == tlv.TagBlob {
+	if e.Tag == tlv.TagBlob && p.Returns.Tag == 0 {
 		return e, fmt.Errorf("the result is a blob: %w", ErrBlob)
 	}
 	if p.Returns.Tag != 0 && p.Returns.Tag != e.Tag {
@@ -284,6 +323,10 @@ func (p *Plan) Entry(msg []byte) (tlv.Entry, error) {
 	}
 	return e, nil
 }
+
+// Number decodes a result that is declared as an i64 or f64 and is one. ok is
+// false for every other message, which is for [Plan.Result].
+func (p *Plan) Number(msg []byte) (v tlv.Value, ok bool) { return tlv.Eight(msg, p.number) }
 
 // Result is [Plan.Entry] with the value copied.
 func (p *Plan) Result(msg []byte) (tlv.Value, error) {

@@ -100,7 +100,6 @@ func TestConversions(t *testing.T) {
 		{"any", "", tlv.Float32(2), tlv.Float32(2)},
 		{"any", "", struct{}{}, "values of type struct {} cannot be passed"},
 		{"integer", "i64", tlv.Int32(4), tlv.Int64(4)},
-		{"string", "blob", "x", "it is declared as a blob"},
 	}
 	for _, tt := range tests {
 		t.Run(fmt.Sprintf("%s to %s: %T %v", tt.from, tt.to, tt.arg, tt.arg), func(t *testing.T) {
@@ -119,6 +118,47 @@ func TestConversions(t *testing.T) {
 			assert.Equal(t, tt.want, v)
 		})
 	}
+}
+
+func TestBlobArgs(t *testing.T) {
+	type myBytes []byte
+	data := []byte("data")
+	tests := []struct {
+		from string
+		arg  any
+		want string // or the error behind "argument 1 (x): "
+	}{
+		{"bytes", data, "data"},
+		{"string", "é", "é"},
+		{"any", "text", "text"},
+		{"any", []byte{}, ""},
+		{"bytes", myBytes("own"), "own"},
+		{"any", tlv.String("value"), "value"},
+		{"any", tlv.Bytes([]byte("value")), "value"},
+		{"bytes", "x", "it must be bytes, and this is a string"},
+		{"string", tlv.Bytes(nil), "it must be a string, and this is bytes"},
+		{"any", 5, "an integer cannot become a blob"},
+		{"any", nil, "nil cannot become a blob"},
+		{"any", struct{}{}, "values of type struct {} cannot be passed; pass a string, integer, float, bool, []byte or a box"},
+	}
+	for _, tt := range tests {
+		t.Run(fmt.Sprintf("%s: %T %v", tt.from, tt.arg, tt.arg), func(t *testing.T) {
+			p := plan(t, arg(tt.from, "blob"))
+			require.True(t, p.IsBlob(0))
+			got, err := p.BlobArg(0, tt.arg)
+			if err != nil {
+				require.ErrorIs(t, err, abi.ErrInvalidArgs)
+				assert.EqualError(t, err, "argument 1 (x): "+tt.want)
+				return
+			}
+			assert.Equal(t, tt.want, string(got))
+		})
+	}
+	got, err := plan(t, arg("any", "blob")).BlobArg(0, data)
+	require.NoError(t, err)
+	assert.Same(t, &data[0], &got[0], "the caller's own memory")
+	assert.False(t, plan(t, `args = ["x"]`).IsBlob(0))
+	assert.False(t, plan(t, `returns = "blob"`).IsBlob(0), "undeclared arguments are never blobs")
 }
 
 func TestResults(t *testing.T) {
@@ -144,7 +184,8 @@ func TestResults(t *testing.T) {
 		"value of a result":    {`returns_result = true`, encode(tlv.Int32(1)), tlv.Int32(1)},
 		"checked result value": {`returns_result = true, returns = "i64"`, encode(tlv.Int32(1)), "the result is i32, and nyash.toml declares i64"},
 		"blob unasked":         {`args = []`, encode(tlv.Blob(1, 2)), "the result is a blob"},
-		"blob declared":        {`returns = "blob"`, encode(tlv.Blob(1, 2)), "the result is a blob"},
+		"blob declared":        {`returns = "blob"`, encode(tlv.Blob(1, 2)), tlv.Blob(1, 2)},
+		"no blob":              {`returns = "blob"`, encode(tlv.Bytes(nil)), "the result is bytes, and nyash.toml declares blob"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -151,6 +151,20 @@ const (
 	oneFloat64 = 8<<48 | uint64(TagFloat64)<<32 | 1<<16 | Version
 )
 
+// HeadOfEight is how the message of a single value of eight bytes begins: its
+// header and the entry's, as a little-endian number.
+func HeadOfEight(tag Tag) uint64 { return 8<<48 | uint64(tag)<<32 | 1<<16 | Version }
+
+// Eight decodes the message of a single I64, F64 or Handle that begins as head
+// says (see [HeadOfEight]). ok is false for all others, which are for
+// [DecodeOne] to judge.
+func Eight(buf []byte, head uint64) (v Value, ok bool) {
+	if len(buf) != 16 || le.Uint64(buf) != head {
+		return Value{}, false
+	}
+	return Value{tag: Tag(head >> 32), num: le.Uint64(buf[8:])}, true
+}
+
 // Scalar decodes the commonest messages, a single Bool, I32, I64 or F64, by
 // comparing their headers at once. ok is false for all others, which are for
 // [DecodeOne] to judge.

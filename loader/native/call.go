@@ -11,8 +11,13 @@ import (
 
 // invokeInTurn is apart from Library.Invoke so that only calls which wait for
 // their turn pay for the closure.
-func invokeInTurn(ctx context.Context, t turn, fn uintptr, inv *abi.Invocation) error {
-	return t.do(ctx, func() { invoke(fn, inv) })
+func invokeInTurn(ctx context.Context, t turn, fn uintptr, c *abi.Call) error {
+	return t.do(ctx, func() { invoke(fn, c) })
+}
+
+func invokeBatchInTurn(ctx context.Context, t turn, fn uintptr, calls []abi.Call) (made uintptr, err error) {
+	err = t.do(ctx, func() { made = invokeBatch(fn, calls) })
+	return made, err
 }
 
 func callABI(fn uintptr) uint32 {

@@ -3,36 +3,50 @@
 #include "textflag.h"
 #include "go_asm.h"
 
-// int32 invokeC(call *c): called by the runtime on the system stack, in the C
+// int32 invokeC(crossing *c): called by the runtime on the system stack, in the C
 // calling convention (System V), with c in DI.
 //
-//	C argument   where it goes   invocation
+//	C argument   where it goes   field of call
 //	type_id      DI              TypeID
 //	method_id    SI              Method
 //	instance_id  DX              Instance
-//	args         CX              Args, the pointer
-//	args_len     R8              Args, the length
-//	result       R9              Result, the pointer
-//	result_len   0(SP)           the address of Length
+//	args         CX              Args
+//	args_len     R8              ArgsLength
+//	result       R9              Result
+//	result_len   0(SP)           the address of ResultLength
 //
 // On entry SP is 8 below a multiple of 16, as after any CALL. 24 bytes more make
 // it a multiple of 16 for the C function and leave room for the one argument
 // that goes on the stack. AX is the result of the C function and stays ours.
 TEXT invokeC<>(SB), NOSPLIT|NOFRAME, $0-0
 	SUBQ $24, SP
-	MOVQ call_fn(DI), AX
-	MOVQ call_inv(DI), R10
-	LEAQ invocation_Length(R10), R11
+	MOVQ crossing_fn(DI), AX
+	MOVQ crossing_call(DI), R10
+	LEAQ call_ResultLength(R10), R11
 	MOVQ R11, 0(SP)
-	MOVL invocation_TypeID(R10), DI
-	MOVL invocation_Method(R10), SI
-	MOVL invocation_Instance(R10), DX
-	MOVQ invocation_Args(R10), CX
-	MOVQ (invocation_Args+8)(R10), R8
-	MOVQ invocation_Result(R10), R9
+	MOVL call_TypeID(R10), DI
+	MOVL call_Method(R10), SI
+	MOVL call_Instance(R10), DX
+	MOVQ call_Args(R10), CX
+	MOVQ call_ArgsLength(R10), R8
+	MOVQ call_Result(R10), R9
 	CALL AX
 	ADDQ $24, SP
 	RET
 
+// int32 invokeBatchC(crossing *c): likewise, for nyash_plugin_invoke_batch(calls,
+// count). The count of calls that it made fits 32 bits, because count does.
+TEXT invokeBatchC<>(SB), NOSPLIT|NOFRAME, $0-0
+	SUBQ $8, SP
+	MOVQ crossing_fn(DI), AX
+	MOVQ crossing_count(DI), SI
+	MOVQ crossing_call(DI), DI
+	CALL AX
+	ADDQ $8, SP
+	RET
+
 DATA ·trampoline(SB)/8, $invokeC<>(SB)
 GLOBL ·trampoline(SB), NOPTR|RODATA, $8
+
+DATA ·batchTrampoline(SB)/8, $invokeBatchC<>(SB)
+GLOBL ·batchTrampoline(SB), NOPTR|RODATA, $8

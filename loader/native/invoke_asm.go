@@ -12,14 +12,15 @@ import (
 	"github.com/nyash-plugins/nyash-go/abi"
 )
 
-// call is what the trampoline is given: the function, and its arguments.
-type call struct {
-	fn  uintptr
-	inv *invocation
+// crossing is what a trampoline is given: the function, and its arguments.
+type crossing struct {
+	fn    uintptr
+	call  *call   // the one, or the first of a batch
+	count uintptr // of a batch
 }
 
-// invocation gives the assembly the layout of its namesake.
-type invocation abi.Invocation
+// call gives the assembly the layout of its namesake.
+type call abi.Call
 
 // cgocall is the runtime's own way into C: it switches to the system stack and
 // lets other goroutines run on the processor if the call takes long. It is what
@@ -29,22 +30,31 @@ type invocation abi.Invocation
 //go:noescape
 func cgocall(fn, arg unsafe.Pointer) int32
 
-// trampoline is the address of the assembly; set there.
-var trampoline unsafe.Pointer
+// The addresses of the assembly; set there.
+var trampoline, batchTrampoline unsafe.Pointer
 
 // invoke makes the call through a trampoline for this one signature, with no
 // allocation.
 //
-// What may move and what may die: inv and all that the plugin is given the
-// address of (inv.Args, inv.Result, inv.Length) are on the heap, which does not
-// move; inv belongs to a frame of the loader's, is kept alive until after the
-// call, and keeps the buffers alive. Only the two words of call are on this
-// goroutine's stack, which can move while C runs, if C calls back into Go and
-// that needs more stack. So the trampoline reads them before the call and never
-// after: the C function's result comes back in a register, as cgocall's result.
-// That is also why cgocall can be declared noescape.
-func invoke(fn uintptr, inv *abi.Invocation) {
-	c := call{fn, (*invocation)(inv)}
-	inv.Code = abi.Code(cgocall(trampoline, unsafe.Pointer(&c)))
-	runtime.KeepAlive(inv)
+// What may move and what may die: c and all that the plugin is given the address
+// of (what c.Args and c.Result point at, c.ResultLength) are on the heap, which
+// does not move; c belongs to a frame of the loader's, is kept alive until after
+// the call, and its pointers keep the buffers alive. Only the words of crossing
+// are on this goroutine's stack, which can move while C runs, if C calls back
+// into Go and that needs more stack. So the trampoline reads them before the
+// call and never after: the C function's result comes back in a register, as
+// cgocall's result. That is also why cgocall can be declared noescape.
+func invoke(fn uintptr, c *abi.Call) {
+	x := crossing{fn: fn, call: (*call)(c)}
+	c.Code = abi.Code(cgocall(trampoline, unsafe.Pointer(&x)))
+	runtime.KeepAlive(c)
+}
+
+// invokeBatch makes the calls as invoke does and returns how many the plugin
+// says it made.
+func invokeBatch(fn uintptr, calls []abi.Call) uintptr {
+	x := crossing{fn: fn, call: (*call)(unsafe.SliceData(calls)), count: uintptr(len(calls))}
+	n := cgocall(batchTrampoline, unsafe.Pointer(&x))
+	runtime.KeepAlive(calls)
+	return uintptr(uint32(n))
 }

@@ -12,12 +12,19 @@ import (
 )
 
 // invoke makes the call through purego. What the plugin is given the address of
-// is on the heap, so it stays in place; inv keeps it alive.
-func invoke(fn uintptr, inv *abi.Invocation) {
+// is on the heap, so it stays in place; c keeps it alive.
+func invoke(fn uintptr, c *abi.Call) {
 	r, _, _ := purego.SyscallN(fn,
-		uintptr(inv.TypeID), uintptr(inv.Method), uintptr(inv.Instance),
-		uintptr(unsafe.Pointer(unsafe.SliceData(inv.Args))), uintptr(len(inv.Args)),
-		uintptr(unsafe.Pointer(unsafe.SliceData(inv.Result))), uintptr(unsafe.Pointer(&inv.Length)))
-	runtime.KeepAlive(inv)
-	inv.Code = abi.Code(int32(uint32(r)))
+		uintptr(c.TypeID), uintptr(c.Method), uintptr(c.Instance),
+		uintptr(c.Args), c.ArgsLength, uintptr(c.Result), uintptr(unsafe.Pointer(&c.ResultLength)))
+	runtime.KeepAlive(c)
+	c.Code = abi.Code(int32(uint32(r)))
+}
+
+// invokeBatch makes the calls as invoke does and returns how many the plugin
+// says it made.
+func invokeBatch(fn uintptr, calls []abi.Call) uintptr {
+	n, _, _ := purego.SyscallN(fn, uintptr(unsafe.Pointer(unsafe.SliceData(calls))), uintptr(len(calls)))
+	runtime.KeepAlive(calls)
+	return n
 }

@@ -77,18 +77,41 @@ func (l *Library) File() string { return l.file }
 // Description is what the plugin said of itself in init.
 func (l *Library) Description() abi.Description { return l.image.description }
 
-// Invoke calls nyash_plugin_invoke. The plugin may use inv and its buffers until
+// Invoke calls nyash_plugin_invoke. The plugin may use c and its buffers until
 // Invoke returns.
 //
 // ctx bounds the waiting for the library's turn (see [Threads]); a call that
 // has begun is not interrupted. An error means that no call was made.
-func (l *Library) Invoke(ctx context.Context, inv *abi.Invocation) error {
-	inv.Length = uintptr(len(inv.Result))
+func (l *Library) Invoke(ctx context.Context, c *abi.Call) error {
 	if l.turn != nil {
-		return invokeInTurn(ctx, l.turn, l.invoke, inv)
+		return invokeInTurn(ctx, l.turn, l.invoke, c)
 	}
-	invoke(l.invoke, inv)
+	invoke(l.invoke, c)
 	return nil
+}
+
+// InvokeBatch makes the calls in order, as Invoke would, in one crossing
+// through nyash_plugin_invoke_batch. It returns how many were made: all, or
+// those up to and with one that answered [abi.ErrShortBuffer], or none where the
+// library has no such symbol. ctx is as for Invoke. An error means that none was
+// made.
+func (l *Library) InvokeBatch(ctx context.Context, calls []abi.Call) (made int, err error) {
+	if l.batch == 0 {
+		return 0, nil
+	}
+	var n uintptr
+	if l.turn == nil {
+		n = invokeBatch(l.batch, calls)
+	} else {
+		n, err = invokeBatchInTurn(ctx, l.turn, l.batch, calls)
+	}
+	// A plugin that counts wrongly must not make calls appear.
+	return int(min(n, uintptr(len(calls)))), err
+}
+
+// Adopt takes over a blob that a call returned; see [hostvtable.Table.Adopt].
+func (l *Library) Adopt(addr, length uint64) (data []byte, release func(), err error) {
+	return l.image.table.Adopt(addr, length)
 }
 
 // Memory reports what went through the host table; ok is false unless the

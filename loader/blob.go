@@ -1,0 +1,89 @@
+package loader
+
+import (
+	"fmt"
+	"runtime"
+	"sync"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/tlv"
+)
+
+// Blob is data that a method returned by reference (returns = "blob"): memory
+// that the plugin took from the host's alloc and that belongs to the host now.
+// Nothing of it is copied. Release it when done: a Blob that is dropped instead
+// is released by the runtime at a time of its choosing, and the log says so.
+//
+// A Blob may be used by several goroutines as long as none releases it while
+// another reads its bytes. It outlives its box and its host.
+type Blob struct {
+	mu      sync.Mutex
+	data    []byte
+	release func() // nil when released
+	cleanup runtime.Cleanup
+}
+
+// Bytes is the data itself, not a copy, until Release; then it is nil. A slice
+// that was taken before Release must not be used after it. (A host that tracks
+// memory, see [WithMemoryTracking], overwrites what it releases, so that such
+// a use shows.)
+func (b *Blob) Bytes() []byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.data
+}
+
+// Len is the number of bytes; 0 after Release.
+func (b *Blob) Len() int { return len(b.Bytes()) }
+
+// Release gives the memory back. Releasing again does nothing.
+func (b *Blob) Release() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.release == nil {
+		return
+	}
+	b.cleanup.Stop()
+	b.release()
+	b.data, b.release = nil, nil
+}
+
+// String describes the blob for people.
+func (b *Blob) String() string { return fmt.Sprintf("blob (%d bytes)", b.Len()) }
+
+// blobResult takes over the memory that a plugin's answer refers to.
+func (in *instance) blobResult(plan *registry.Plan, v tlv.Value) (Result, error) {
+	data, release, err := in.adoptBlob(plan, v)
+	if err != nil {
+		return Result{}, err
+	}
+	blob := &Blob{data: data, release: release}
+	logger, lib := in.host.options.logger, in.lib.name
+	blob.cleanup = runtime.AddCleanup(blob, func(release func()) {
+		logger.Warn(fmt.Sprintf("a blob of %s.%s was dropped without Release; it is released now", plan.Box, plan.Name), "plugin", lib)
+		release()
+	}, release)
+	return Result{Value: v, blob: blob}, nil
+}
+
+func (in *instance) adoptBlob(plan *registry.Plan, v tlv.Value) (data []byte, release func(), err error) {
+	addr, length, err := v.Blob()
+	if err == nil {
+		data, release, err = in.lib.backend.Adopt(addr, length)
+	}
+	if err != nil {
+		return nil, nil, in.failed(plan, violation("the result is a blob that cannot be taken over: %w", err))
+	}
+	return data, release, nil
+}
+
+// appendBlob appends argument i of a call to its message, as a reference. blobs
+// keeps the caller's memory alive, and off its stack, which can move.
+func appendBlob(msg []byte, blobs [][]byte, plan *registry.Plan, i int, arg any) ([]byte, [][]byte, error) {
+	data, err := plan.BlobArg(i, arg)
+	if err != nil {
+		return msg, blobs, err
+	}
+	return tlv.AppendBlob(msg, abi.Address(data), uint64(len(data))), append(blobs, data), nil
+}
