@@ -91,13 +91,15 @@ func (b *Batch) add(plan *registry.Plan, args []any) error {
 			return unmade(plan, err)
 		}
 		n, s.args = len(msg), msg[:cap(msg)]
+		b.calls[:i+1][i].SetArgs(s.args)
 	}
-	s.plan = plan
+	if s.plan != plan {
+		s.plan = plan
+	}
 	b.calls = b.calls[:i+1]
 	c := &b.calls[i]
-	c.Method = plan.ID
-	c.SetArgs(s.args[:n])
-	seal(c, s.room)
+	c.Method, c.ArgsLength = plan.ID, uintptr(n)
+	renew(c, s.room)
 	return nil
 }
 
@@ -112,10 +114,13 @@ func (b *Batch) grow() {
 		b.slots = append(b.slots, slot{args: memory[:argsRoom:argsRoom], room: memory[argsRoom:each:each]})
 		memory = memory[each:]
 	}
-	// All but the method, the arguments and the room is the same for every call.
-	in, all := b.box.in, b.calls[:cap(b.calls)]
-	for i := range all {
-		all[i].TypeID, all[i].Instance = in.typ.ID, in.id
+	// What does not change from call to call is set once; see add for the rest.
+	in := b.box.in
+	for i := len(b.calls); i < len(b.slots); i++ {
+		c := &b.calls[:i+1][i]
+		c.TypeID, c.Instance = in.typ.ID, in.id
+		c.SetArgs(b.slots[i].args)
+		seal(c, b.slots[i].room)
 	}
 }
 
@@ -234,6 +239,7 @@ func (b *Batch) outcomes(ctx context.Context, calls []abi.Call, slots []slot, re
 func (b *Batch) outcome(ctx context.Context, c *abi.Call, s *slot) BatchResult {
 	in := b.box.in
 	if err := check(c, s.room); err != nil {
+		seal(c, s.room)
 		return BatchResult{Err: in.failed(s.plan, err)}
 	}
 	answer := s.room[:c.ResultLength]

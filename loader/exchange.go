@@ -23,9 +23,16 @@ const maxRetries = 8
 func seal(c *abi.Call, room []byte) {
 	capacity := len(room) - canary
 	c.SetRoom(room[:capacity])
+	binary.LittleEndian.PutUint64(room[capacity:], canaryValue)
+	renew(c, room)
+}
+
+// renew is seal for a call that has that room already, and a canary that is
+// alive.
+func renew(c *abi.Call, room []byte) {
+	c.ResultLength = uintptr(len(room) - canary)
 	// A plugin that leaves its buffer alone shows by these bytes.
 	binary.LittleEndian.PutUint32(room, 0)
-	binary.LittleEndian.PutUint64(room[capacity:], canaryValue)
 }
 
 // plain reports whether a call was answered with success and a result inside of
