@@ -26,10 +26,11 @@ func TestAllocs(t *testing.T) {
 	canceled, cancel := context.WithCancel(ctx)
 	defer cancel()
 
-	tests := map[string]struct {
+	type allocs struct {
 		want float64
 		run  func() error
-	}{
+	}
+	tests := map[string]allocs{
 		"resolved method, numbers": {0, func() error { _, err := add.Call(ctx, a, b); return err }},
 		"resolved method, nothing": {0, func() error { _, err := nothing.Call(ctx); return err }},
 		"resolved method, a box":   {0, func() error { _, err := take.Call(ctx, box); return err }},
@@ -38,6 +39,14 @@ func TestAllocs(t *testing.T) {
 		"string result":            {1, func() error { _, err := echo.Call(ctx, text); return err }},
 		"bytes appended":           {0, func() error { _, err := echo.AppendBytes(ctx, room, data); return err }},
 	}
+	blobs := newBox(t, openBlobs(t), "Blobs")
+	length, err := blobs.Method("length")
+	require.NoError(t, err)
+	give, err := blobs.Method("give")
+	require.NoError(t, err)
+	tests["blob lent"] = allocs{0, func() error { _, err := length.Call(ctx, data); return err }}
+	// Whatever its length: trying whether the memory is there, and the way to release it.
+	tests["blob appended"] = allocs{4, func() error { _, err := give.AppendBytes(ctx, room, len(data)); return err }}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			got := testing.AllocsPerRun(200, func() {

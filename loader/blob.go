@@ -54,7 +54,11 @@ func (b *Blob) String() string { return fmt.Sprintf("blob (%d bytes)", b.Len()) 
 
 // blobResult takes over the memory that a plugin's answer refers to.
 func (in *instance) blobResult(plan *registry.Plan, v tlv.Value) (Result, error) {
-	data, release, err := in.adoptBlob(plan, v)
+	addr, length, err := v.Blob()
+	if err != nil {
+		return Result{}, in.failed(plan, err)
+	}
+	data, release, err := in.adoptBlob(plan, addr, length)
 	if err != nil {
 		return Result{}, err
 	}
@@ -67,11 +71,8 @@ func (in *instance) blobResult(plan *registry.Plan, v tlv.Value) (Result, error)
 	return Result{Value: v, blob: blob}, nil
 }
 
-func (in *instance) adoptBlob(plan *registry.Plan, v tlv.Value) (data []byte, release func(), err error) {
-	addr, length, err := v.Blob()
-	if err == nil {
-		data, release, err = in.lib.backend.Adopt(addr, length)
-	}
+func (in *instance) adoptBlob(plan *registry.Plan, addr, length uint64) (data []byte, release func(), err error) {
+	data, release, err = in.lib.backend.Adopt(addr, length)
 	if err != nil {
 		return nil, nil, in.failed(plan, violation("the result is a blob that cannot be taken over: %w", err))
 	}

@@ -113,6 +113,47 @@ func ExampleResult_Box() {
 	// Output: FileBox true
 }
 
+// A blob is data of any size, which nobody copies.
+func ExampleResult_Blob() {
+	ctx := context.Background()
+	host, err := loader.Open(config)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer host.Close()
+	file, err := host.New(ctx, "FileBox")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer file.Close()
+	path := filepath.Join(os.TempDir(), "nyash-example-blob")
+	defer os.Remove(path)
+	if _, err := file.Call(ctx, "open", path, "w+"); err != nil {
+		fmt.Println(err)
+		return
+	}
+	n, err := file.Call(ctx, "writeAll", make([]byte, 1<<20)) // lent for the call
+	fmt.Println(n, err)
+
+	result, err := file.Call(ctx, "readAll")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	blob, err := result.Blob()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer blob.Release()
+	fmt.Println(len(blob.Bytes()))
+	// Output:
+	// 1048576 <nil>
+	// 1048576
+}
+
 // A built-in box is written in Go and called like a plugin.
 func ExampleWithBuiltins() {
 	ctx := context.Background()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
@@ -210,7 +211,7 @@ func TestManyLoads(t *testing.T) {
 		config, err := registry.Parse("nyash.toml", []byte(toml))
 		require.NoError(t, err)
 		for range 5000 {
-			h, err := loader.OpenConfig(config)
+			h, err := loader.OpenConfig(config, loader.WithLogger(slog.New(slog.DiscardHandler)))
 			require.NoError(t, err)
 			require.NoError(t, h.Load(ctx, "Probe"))
 			require.NoError(t, h.Close())

@@ -59,7 +59,8 @@ func (in *instance) appendAnswer(dst []byte, plan *registry.Plan, answer []byte)
 	case tlv.TagString, tlv.TagBytes:
 		return append(dst, e.Payload...), nil
 	case tlv.TagBlob:
-		data, release, err := in.adoptBlob(plan, e.Value())
+		addr, length := e.Blob()
+		data, release, err := in.adoptBlob(plan, addr, length)
 		if err != nil {
 			return dst, err
 		}

@@ -25,10 +25,13 @@ func (e Entry) Value() Value {
 	case TagString, TagBytes:
 		return Value{tag: e.Tag, str: string(e.Payload)}
 	case TagBlob:
-		return Blob(le.Uint64(e.Payload), le.Uint64(e.Payload[8:]))
+		return Blob(e.Blob())
 	}
 	return Void()
 }
+
+// Blob tells where a Blob's memory is.
+func (e Entry) Blob() (addr, length uint64) { return le.Uint64(e.Payload), le.Uint64(e.Payload[8:]) }
 
 // Decoder walks the entries of a message without allocating:
 //

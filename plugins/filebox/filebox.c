@@ -6,7 +6,7 @@
  *
  * README.md says what each method does. The parts of this file, in order:
  * UTF-8, the reply to the host, the arguments from the host, the instances,
- * the files, the methods, and the four functions that the host calls.
+ * the files, the methods, and the functions that the host calls.
  *
  * Ownership: an instance is owned by the table and by each call under way on
  * it; whoever lets go last closes the file and frees the memory. A call holds
@@ -54,7 +54,8 @@ enum {
     MAX_ARGS = 2,          /* of any method */
     MIN_TEXT = 16,         /* room below which an error goes without a message */
     FIRST_BUCKETS = 16,    /* a power of two */
-    COPY_BLOCK = 128 << 10 /* bytes that copyFrom moves at a time */
+    COPY_BLOCK = 128 << 10, /* bytes that copyFrom moves at a time */
+    FIRST_BLOB = 64 << 10  /* room for files whose size the system does not know */
 };
 
 static const NyashHostVtable *_Atomic host;
@@ -903,9 +904,66 @@ static int32_t method_read_at(struct call *c)
     return reply_range(c, offset, (size_t)length, &got);
 }
 
-static int32_t method_write(struct call *c)
+/* Reads a file to its end into memory of the host's, which grows with it.
+ * Returns 0 or an errno; *data is the caller's to free in both cases. */
+static int read_whole(const NyashHostVtable *h, int fd, size_t room, uint8_t **data, size_t *got)
 {
-    const struct value *data = &c->args.at[0];
+    *got = 0;
+    *data = h->alloc(room);
+    while (*data != NULL) {
+        uint8_t *larger;
+        ssize_t n = read_at(fd, *data + *got, room - *got, (off_t)*got);
+
+        if (n < 0)
+            return errno;
+        *got += (size_t)n;
+        if (*got < room)
+            return 0;
+        if (room > SIZE_MAX / 2)
+            return EFBIG;
+        larger = h->alloc(room * 2);
+        if (larger != NULL)
+            memcpy(larger, *data, *got);
+        h->free(*data);
+        *data = larger;
+        room *= 2;
+    }
+    return ENOMEM;
+}
+
+static int32_t method_read_all(struct call *c)
+{
+    const struct box *b = c->self;
+    const NyashHostVtable *h = host;
+    struct stat st;
+    uint8_t *data = NULL, *entry;
+    size_t room = FIRST_BLOB, got;
+    int err;
+    int32_t code = need_readable(c, b);
+
+    if (code != NYASH_OK)
+        return code;
+    if (fstat(b->fd, &st) != 0)
+        return fail_system(&c->reply, errno, b->path);
+    if (st.st_size > 0) {
+        if ((uintmax_t)st.st_size >= SIZE_MAX)
+            return fail_memory(&c->reply);
+        room = (size_t)st.st_size + 1; /* one more, to see the end */
+    }
+    err = read_whole(h, b->fd, room, &data, &got);
+    if (err != 0) {
+        h->free(data);
+        return err == ENOMEM ? fail_memory(&c->reply) : fail_system(&c->reply, err, b->path);
+    }
+    entry = put_entry(&c->reply, NYASH_TAG_BLOB, 16);
+    put_le(entry, (uintptr_t)data, 8);
+    put_le(entry + 8, got, 8);
+    return reply_done(&c->reply, MESSAGE_SIZE(16));
+}
+
+/* Writes at the file's position and answers how many bytes there were. */
+static int32_t write_bytes(struct call *c, const uint8_t *data, uint64_t size, uint8_t tag)
+{
     const struct box *b = c->self;
     size_t written;
     int err;
@@ -913,13 +971,31 @@ static int32_t method_write(struct call *c)
 
     if (code != NYASH_OK)
         return code;
-    err = write_all(b->fd, data->data, data->size, &written);
+    if (size > SIZE_MAX)
+        return fail_argument(c, 1, "data", "longer than this machine's memory");
+    err = write_all(b->fd, data, (size_t)size, &written);
     if (err != 0) {
         char text[128];
         return fail(&c->reply, NYASH_E_PLUGIN, "%s (%zu of %zu bytes were written): %s",
-                    reason(err, text, sizeof text), written, data->size, b->path);
+                    reason(err, text, sizeof text), written, (size_t)size, b->path);
     }
-    return reply_number(&c->reply, NYASH_TAG_I32, written, 4);
+    return reply_number(&c->reply, tag, written, tag == NYASH_TAG_I32 ? 4 : 8);
+}
+
+static int32_t method_write(struct call *c)
+{
+    const struct value *data = &c->args.at[0];
+
+    return write_bytes(c, data->data, data->size, NYASH_TAG_I32);
+}
+
+static int32_t method_write_all(struct call *c)
+{
+    const uint8_t *blob = c->args.at[0].data;
+
+    /* The system looks at the memory: an address that is none is EFAULT. */
+    return write_bytes(c, (const uint8_t *)(uintptr_t)get_le(blob, 8), get_le(blob + 8, 8),
+                       NYASH_TAG_I64);
 }
 
 static int32_t method_close(struct call *c)
@@ -1079,6 +1155,7 @@ static int32_t method_clone_self(struct call *c)
 #define PATH {"path", "string", TAG_BIT(NYASH_TAG_STRING)}
 #define MODE {"mode", "string", TAG_BIT(NYASH_TAG_STRING)}
 #define DATA {"data", "bytes or string", TAG_BIT(NYASH_TAG_BYTES) | TAG_BIT(NYASH_TAG_STRING)}
+#define BLOB {"data", "blob", TAG_BIT(NYASH_TAG_BLOB)}
 #define SOURCE {"source", "handle", TAG_BIT(NYASH_TAG_HANDLE)}
 #define INTEGER(name) {name, "i64 or i32", TAG_BIT(NYASH_TAG_I64) | TAG_BIT(NYASH_TAG_I32)}
 
@@ -1093,6 +1170,8 @@ static const struct method methods[] = {
     {7, "copyFrom", method_copy_from, true, MESSAGE_SIZE(8), 1, {SOURCE}},
     {8, "cloneSelf", method_clone_self, true, MESSAGE_SIZE(8), 0, {{0}}},
     {9, "readAt", method_read_at, true, 0, 2, {INTEGER("offset"), INTEGER("length")}},
+    {10, "readAll", method_read_all, true, MESSAGE_SIZE(16), 0, {{0}}},
+    {11, "writeAll", method_write_all, true, MESSAGE_SIZE(8), 1, {BLOB}},
     {NYASH_METHOD_FINI, "fini", method_fini, false, 0, 0, {{0}}},
 };
 
@@ -1167,7 +1246,7 @@ static int32_t run_on_instance(const struct method *m, struct call *c)
     return code;
 }
 
-/* ---- The four functions that the host calls ---------------------------- */
+/* ---- The functions that the host calls --------------------------------- */
 
 uint32_t nyash_plugin_abi(void) { return NYASH_ABI_VERSION; }
 
@@ -1222,5 +1301,7 @@ int32_t nyash_plugin_invoke(uint32_t type_id, uint32_t method_id, uint32_t insta
         return reply_short(&c.reply, m->result);
     return m->run(&c);
 }
+
+NYASH_DEFINE_INVOKE_BATCH
 
 void nyash_plugin_shutdown(void) { table_clear(); }

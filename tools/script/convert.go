@@ -70,6 +70,13 @@ func (e *Env) value(ctx context.Context, r loader.Result) (starlark.Value, error
 	case tlv.TagBytes:
 		v, err := r.Bytes()
 		return starlark.Bytes(v), err
+	case tlv.TagBlob:
+		blob, err := r.Blob()
+		if err != nil {
+			return nil, err
+		}
+		defer blob.Release()
+		return starlark.Bytes(blob.Bytes()), nil
 	case tlv.TagHandle:
 		box, err := r.Box()
 		if err != nil {
