@@ -42,6 +42,19 @@ func BenchmarkMethod(b *testing.B) {
 	}
 }
 
+// BenchmarkEcho measures bytes in and bytes out, into memory of the caller's.
+func BenchmarkEcho(b *testing.B) {
+	echo, err := newBox(b, openBlobs(b), "Blobs").Method("bytes")
+	require.NoError(b, err)
+	data, dst := make([]byte, 16), make([]byte, 0, 16)
+	b.ReportAllocs()
+	for b.Loop() {
+		if dst, err = echo.AppendBytes(ctx, dst[:0], data); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // BenchmarkParallel measures calls from all processors, on one box that they
 // share and on a box for each.
 func BenchmarkParallel(b *testing.B) {

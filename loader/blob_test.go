@@ -45,6 +45,7 @@ give = { method_id = 2, args = [ { name = "size", from = "integer", to = "i64" }
 lie  = { method_id = 3, args = [ { name = "how", from = "integer", to = "i64" } ], returns = "blob" }
 echo = { method_id = 4, args = [ { name = "data", from = "bytes", to = "blob" } ], returns = "blob" }
 length = { method_id = 6, args = [ { name = "data", to = "blob" } ], returns = "i64" }
+bytes  = { method_id = 7, args = [ { name = "data", from = "bytes", to = "bytes" } ], returns = "bytes" }
 undeclared = { method_id = 5, args = [ { name = "data", to = "blob" } ] }
 `, ccbuild.Library(t, "testdata/blob.c")), opts...)
 }

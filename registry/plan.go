@@ -3,6 +3,7 @@ package registry
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 
@@ -152,6 +153,9 @@ func (p *Plan) AppendArg(dst []byte, i int, arg any) ([]byte, error) {
 	if p.ArgsDeclared {
 		decl = p.Args[i]
 	}
+	if out, ok := decl.appendPlain(dst, arg); ok {
+		return out, nil
+	}
 	v := operandOf(arg)
 	if v.from == unsupported {
 		return dst, p.argError(i, unsupportedType(arg), nil)
@@ -164,6 +168,25 @@ func (p *Plan) AppendArg(dst []byte, i int, arg any) ([]byte, error) {
 	}
 	return p.appendAs(dst, i, decl.To, v)
 }
+
+// appendPlain appends text and bytes that need no conversion, the commonest
+// arguments beside numbers, and leaves all others alone.
+func (a Arg) appendPlain(dst []byte, arg any) (out []byte, ok bool) {
+	err := errNotPlain
+	if data, ok := arg.([]byte); ok && a.To == tlv.TagBytes && a.From.takes(FromBytes) {
+		out, err = tlv.AppendBytes(dst, data)
+	} else if text, ok := arg.(string); ok && a.From.takes(FromString) {
+		switch a.To {
+		case tlv.TagString:
+			out, err = tlv.AppendString(dst, text)
+		case tlv.TagBytes:
+			out, err = tlv.AppendBytesString(dst, text)
+		}
+	}
+	return out, err == nil
+}
+
+var errNotPlain = errors.New("not plain")
 
 // appendAs appends v with the given tag, if it can have it.
 func (p *Plan) appendAs(dst []byte, i int, to tlv.Tag, v operand) ([]byte, error) {

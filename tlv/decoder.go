@@ -132,6 +132,17 @@ func Decode(buf []byte) ([]Value, error) {
 // One reads a message that must hold a single entry, without copying it. An
 // empty message (argc 0) stands for Void.
 func One(buf []byte) (Entry, error) {
+	// Text and bytes that nothing is wrong with need no decoder.
+	if len(buf) >= HeaderSize+EntryHeaderSize && le.Uint32(buf) == oneEntry {
+		tag, payload := Tag(buf[4]), buf[HeaderSize+EntryHeaderSize:]
+		if (tag == TagBytes || tag == TagString && utf8.Valid(payload)) && buf[5] == 0 && int(le.Uint16(buf[6:])) == len(payload) {
+			return Entry{Tag: tag, Payload: payload[:len(payload):len(payload)], Offset: HeaderSize}, nil
+		}
+	}
+	return one(buf)
+}
+
+func one(buf []byte) (Entry, error) {
 	d := NewDecoder(buf)
 	e, ok := d.Next()
 	switch {
@@ -145,18 +156,21 @@ func One(buf []byte) (Entry, error) {
 	return e, nil
 }
 
+// oneEntry is the header of a message with one entry, as a number.
+const oneEntry = 1<<16 | Version
+
 // The first eight bytes of a message with one value of a fixed size: header and
 // entry header, as one number.
 const (
-	oneBool    = 1<<48 | uint64(TagBool)<<32 | 1<<16 | Version
-	oneInt32   = 4<<48 | uint64(TagInt32)<<32 | 1<<16 | Version
-	oneInt64   = 8<<48 | uint64(TagInt64)<<32 | 1<<16 | Version
-	oneFloat64 = 8<<48 | uint64(TagFloat64)<<32 | 1<<16 | Version
+	oneBool    = 1<<48 | uint64(TagBool)<<32 | oneEntry
+	oneInt32   = 4<<48 | uint64(TagInt32)<<32 | oneEntry
+	oneInt64   = 8<<48 | uint64(TagInt64)<<32 | oneEntry
+	oneFloat64 = 8<<48 | uint64(TagFloat64)<<32 | oneEntry
 )
 
 // HeadOfEight is how the message of a single value of eight bytes begins: its
 // header and the entry's, as a little-endian number.
-func HeadOfEight(tag Tag) uint64 { return 8<<48 | uint64(tag)<<32 | 1<<16 | Version }
+func HeadOfEight(tag Tag) uint64 { return 8<<48 | uint64(tag)<<32 | oneEntry }
 
 // Eight decodes the message of a single I64, F64 or Handle that begins as head
 // says (see [HeadOfEight]). ok is false for all others, which are for

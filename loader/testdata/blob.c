@@ -4,7 +4,7 @@
 
 #include "nyash_plugin.h"
 
-enum { SUM = 1, GIVE, LIE, ECHO, UNDECLARED, LENGTH };
+enum { SUM = 1, GIVE, LIE, ECHO, UNDECLARED, LENGTH, BYTES };
 
 /* What LIE does. */
 enum { NOWHERE = 1, UNREADABLE, TOO_LONG, OWN_MEMORY, TWICE, FREED, HUGE_LENGTH, FREE_AFTERWARDS, FREE_IT, EMPTY };
@@ -108,6 +108,14 @@ int32_t nyash_plugin_invoke(uint32_t type_id, uint32_t method, uint32_t instance
         if (args_len != 16) return NYASH_E_INVALID_ARGS;
         memcpy(&number, args + 8, 8);
         break;
+    case BYTES:
+        if (*result_len < args_len) {
+            *result_len = args_len;
+            return NYASH_E_SHORT_BUFFER;
+        }
+        memcpy(result, args, args_len);
+        *result_len = args_len;
+        return NYASH_OK;
     default:
         return NYASH_E_INVALID_METHOD;
     }

@@ -1,0 +1,58 @@
+package main
+
+import "fmt"
+
+// bar is a figure that the project holds itself to.
+type bar struct {
+	what  string
+	have  float64
+	want  float64
+	least bool // want is the least, and not the most, that have may be
+	unit  string
+}
+
+func (b bar) String() string {
+	met, bound := b.have <= b.want, "≤"
+	if b.least {
+		met, bound = b.have >= b.want, "≥"
+	}
+	verdict := "met"
+	if !met {
+		verdict = "MISSED"
+	}
+	return fmt.Sprintf("| %s | %s %s%s | %s%s | %s |", b.what, bound, trim(b.want), b.unit, trim(b.have), b.unit, verdict)
+}
+
+func trim(f float64) string {
+	if f >= 100 {
+		return number(f)
+	}
+	return fmt.Sprintf("%.4g", float64(int(f*100+0.5))/100)
+}
+
+func printBars(t *table, l *loads) {
+	cgo := t.median(workAdd, viaCgo)
+	method := t.median(workAdd, viaMethod)
+	bars := []bar{
+		{"resolved method, add two i64: × bare cgo", method / cgo, 2, false, ""},
+		{"… allocations", float64(t.allocs(workAdd, viaMethod)), 0, false, ""},
+		{"by name: × bare cgo", t.median(workAdd, viaName) / cgo, 3.5, false, ""},
+		{"… allocations", float64(t.allocs(workAdd, viaName)), 1, false, ""},
+		{"faster than purego.RegisterFunc's bare call", t.median(workAdd, viaRegister) / method, 5, true, " ×"},
+		{"faster than go-plugin (gRPC)", t.median(workAdd, viaGRPC) / method, 1000, true, " ×"},
+		{"faster than wazero, 1 KiB", t.median(work1K, viaWazeroIO) / t.median(work1K, viaMethod), 1, true, " ×"},
+		{"faster than wazero, 32 KiB", t.median(work32K, viaWazeroIO) / t.median(work32K, viaMethod), 1, true, " ×"},
+		{"batch of 64, each call: × bare cgo", t.median(workAdd, viaBatch) / cgo, 0.5, false, ""},
+		{"echo 32 KiB: × a cgo call and two memcpy", t.median(work32K, viaMethod) / t.median(work32K, viaCgo), 1.5, false, ""},
+		{"1 MiB blob lent: × a 16 B blob", t.median(workLendMany, viaMethod) / t.median(workLend, viaMethod), 1.1, false, ""},
+		{"1 MiB blob echo: × the plugin's own work in C", t.median(workBlob, viaMethod) / t.median(workBlob, viaLoop), 1.1, false, ""},
+		{"two goroutines: throughput of one ×", method / t.median(workTwo, viaMethod), 1.7, true, ""},
+		{"load a library: × dlopen, 4 dlsym, init in C", median(l.loader) / median(l.c), 1.3, false, ""},
+		{"each further library beyond its own pages", l.perLibrary() / 1024, 50, false, " KiB"},
+	}
+	fmt.Println("| bar | wanted | measured | |")
+	fmt.Println("|---|---:|---:|---|")
+	for _, b := range bars {
+		fmt.Println(b)
+	}
+}

@@ -1,0 +1,114 @@
+// Command bench measures this loader beside the other ways for a Go program to
+// call code that it was not built with, all in one run, and prints one table:
+//
+//	make bench
+//
+// It is a module of its own, so that the peers' dependencies stay out of the
+// loader's go.mod. Unlike the loader it needs cgo, which is one of the peers.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"time"
+)
+
+func main() {
+	testing.Init()
+	rounds := flag.Int("rounds", 6, "how often each row is measured; the table has the medians")
+	each := flag.Duration("time", 150*time.Millisecond, "how long each measurement runs")
+	footprint := flag.Int("footprint", 0, "load that many libraries and print their resident memory (used by the program itself)")
+	flag.Parse()
+	if servePeer() {
+		return
+	}
+	if *footprint > 0 {
+		exitOn(printFootprint(*footprint, flag.Args()))
+		return
+	}
+	exitOn(flag.Set("test.benchtime", each.String()))
+	exitOn(run(*rounds))
+}
+
+func exitOn(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(rounds int) error {
+	dir, err := os.MkdirTemp("", "nyash-bench")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	library := filepath.Join(dir, "libbench.so")
+	if err := build(dir, library); err != nil {
+		return err
+	}
+	t := &table{}
+	cleanup, err := addRows(t, dir, library)
+	defer cleanup()
+	if err != nil {
+		return err
+	}
+	for round := range rounds {
+		fmt.Fprintf(os.Stderr, "\rround %d of %d", round+1, rounds)
+		t.measure()
+	}
+	fmt.Fprint(os.Stderr, "\r                 \r")
+	loads, err := measureLoads(dir, library, rounds)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%s, %d × %s, %s; medians of %d rounds\n\n", runtime.Version(), runtime.NumCPU(), processor(), runtime.GOOS+"/"+runtime.GOARCH, rounds)
+	t.print()
+	loads.print()
+	printBars(t, loads)
+	return nil
+}
+
+// build compiles the C plugin and the plugin of Go's plugin package.
+func build(dir, library string) error {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		return err
+	}
+	for _, command := range [][]string{
+		{"cc", "-std=c11", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-I", filepath.Join(root, "abi", "include"), "-o", library, "plugin/bench.c"},
+		{"go", "build", "-buildmode=plugin", "-o", filepath.Join(dir, "std.so"), "./stdplugin"},
+	} {
+		if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil {
+			return fmt.Errorf("%v: %w\n%s", command, err, out)
+		}
+	}
+	return nil
+}
+
+// addRows adds everything that is measured by calls.
+func addRows(t *table, dir, library string) (cleanup func(), err error) {
+	var ends []func()
+	cleanup = func() {
+		for _, end := range ends {
+			end()
+		}
+	}
+	for _, peer := range []func(t *table, dir, library string) (end func(), err error){
+		addLoader, addCgo, addPurego, addWazero, addGoPlugin, addStdPlugin,
+	} {
+		end, err := peer(t, dir, library)
+		if end != nil {
+			ends = append(ends, end)
+		}
+		if err != nil {
+			return cleanup, err
+		}
+	}
+	return cleanup, nil
+}
