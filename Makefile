@@ -38,6 +38,7 @@ vet: ## vet for every platform that must compile
 	GOOS=darwin GOARCH=arm64 go vet ./...
 	GOOS=windows go vet ./...
 	GOOS=freebsd go vet -gcflags=github.com/ebitengine/purego/internal/fakecgo=-std ./...
+	cd tests/bench && CGO_ENABLED=1 go vet ./...
 
 lint: vet ## run the linters
 	go run $(GOLANGCI_LINT) run ./...
@@ -47,8 +48,9 @@ fuzz: ## fuzz every decoder, FUZZTIME each
 	go test -run=NONE -fuzz=FuzzEncode -fuzztime=$(FUZZTIME) ./tlv
 	go test -run=NONE -fuzz=FuzzParse -fuzztime=$(FUZZTIME) ./registry
 
-bench: plugins ## measure
+bench: plugins ## measure, and compare with other ways to load plugins
 	go test -run=NONE -bench=. -benchmem ./tlv ./registry ./loader
+	cd tests/bench && CGO_ENABLED=1 go build -o ../../bin/bench . && ../../bin/bench
 
 memcheck: setup plugins build ## run FileBox work under valgrind
 	bash tests/memcheck/run.sh

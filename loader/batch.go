@@ -32,7 +32,7 @@ type Batch struct {
 type slot struct {
 	plan *registry.Plan
 	args []byte // room for the message with the arguments
-	room []byte // the result and the canary behind it
+	room *[batchRoom + canary]byte
 }
 
 // BatchResult is the outcome of one call of a batch.
@@ -64,19 +64,19 @@ func (b *Batch) Add(method string, args ...any) error {
 	if err != nil {
 		return &CallError{Box: b.box.in.typ.Name, Method: method, Err: err}
 	}
-	return b.add(plan, args)
+	return b.add(b.box, plan, args)
 }
 
 // AddMethod is [Batch.Add] for a method that was found before. It must be a
 // method of the batch's box.
 func (b *Batch) AddMethod(m *Method, args ...any) error {
-	if m.box.in != b.box.in {
-		return fmt.Errorf("batch on %v: %s is a method of %v", b.box, m.plan.Name, m.box)
-	}
-	return b.add(m.plan, args)
+	return b.add(m.box, m.plan, args)
 }
 
-func (b *Batch) add(plan *registry.Plan, args []any) error {
+func (b *Batch) add(of *Box, plan *registry.Plan, args []any) error {
+	if of.in != b.box.in {
+		return fmt.Errorf("batch on %v: %s is a method of %v", b.box, plan.Name, of)
+	}
 	i := len(b.calls)
 	if i == len(b.slots) {
 		b.grow()
@@ -99,7 +99,7 @@ func (b *Batch) add(plan *registry.Plan, args []any) error {
 	b.calls = b.calls[:i+1]
 	c := &b.calls[i]
 	c.Method, c.ArgsLength = plan.ID, uintptr(n)
-	renew(c, s.room)
+	renew(c, s.room[:])
 	return nil
 }
 
@@ -111,7 +111,7 @@ func (b *Batch) grow() {
 	memory := make([]byte, more*each)
 	b.calls = append(make([]abi.Call, 0, len(b.slots)+more), b.calls...)
 	for range more {
-		b.slots = append(b.slots, slot{args: memory[:argsRoom:argsRoom], room: memory[argsRoom:each:each]})
+		b.slots = append(b.slots, slot{args: memory[:argsRoom:argsRoom], room: (*[batchRoom + canary]byte)(memory[argsRoom:each])})
 		memory = memory[each:]
 	}
 	// What does not change from call to call is set once; see add for the rest.
@@ -120,7 +120,7 @@ func (b *Batch) grow() {
 		c := &b.calls[:i+1][i]
 		c.TypeID, c.Instance = in.typ.ID, in.id
 		c.SetArgs(b.slots[i].args)
-		seal(c, b.slots[i].room)
+		seal(c, b.slots[i].room[:])
 	}
 }
 
@@ -187,7 +187,7 @@ func (b *Batch) AppendResults(ctx context.Context, dst []BatchResult) ([]BatchRe
 func (b *Batch) run(ctx context.Context, f *frame, results []BatchResult) {
 	in := b.box.in
 	for at := 0; at < len(results); {
-		made, err := in.lib.backend.InvokeBatch(ctx, b.calls[at:])
+		made, err := in.to.InvokeBatch(ctx, b.calls[at:])
 		if err != nil {
 			b.fail(results, at, err)
 			return
@@ -222,7 +222,7 @@ func (b *Batch) lend(f *frame) error {
 func (b *Batch) outcomes(ctx context.Context, calls []abi.Call, slots []slot, results []BatchResult) int {
 	for i := range calls {
 		c, s := &calls[i], &slots[i]
-		if plain(c, s.room) {
+		if plain(c, s.room[:]) {
 			if v, ok := s.plan.Number(s.room[:c.ResultLength]); ok {
 				results[i] = BatchResult{Result: Result{Value: v}}
 				continue
@@ -238,8 +238,8 @@ func (b *Batch) outcomes(ctx context.Context, calls []abi.Call, slots []slot, re
 
 func (b *Batch) outcome(ctx context.Context, c *abi.Call, s *slot) BatchResult {
 	in := b.box.in
-	if err := check(c, s.room); err != nil {
-		seal(c, s.room)
+	if err := check(c, s.room[:]); err != nil {
+		seal(c, s.room[:])
 		return BatchResult{Err: in.failed(s.plan, err)}
 	}
 	answer := s.room[:c.ResultLength]
@@ -254,7 +254,12 @@ func (b *Batch) outcome(ctx context.Context, c *abi.Call, s *slot) BatchResult {
 func (b *Batch) single(ctx context.Context, f *frame, i int) BatchResult {
 	in, plan := b.box.in, b.slots[i].plan
 	f.Call = b.calls[i]
-	if err := f.exchange(ctx, in.lib.backend, in.host.options.maxResult); err != nil {
+	seal(&f.Call, f.room)
+	err := in.to.Invoke(ctx, &f.Call)
+	if err == nil {
+		err = f.settle(ctx, in.to, in.host.options.maxResult)
+	}
+	if err != nil {
 		return BatchResult{Err: in.failed(plan, err)}
 	}
 	if f.Code != abi.OK {

@@ -72,7 +72,7 @@ func (in *instance) blobResult(plan *registry.Plan, v tlv.Value) (Result, error)
 }
 
 func (in *instance) adoptBlob(plan *registry.Plan, addr, length uint64) (data []byte, release func(), err error) {
-	data, release, err = in.lib.backend.Adopt(addr, length)
+	data, release, err = in.to.Adopt(addr, length)
 	if err != nil {
 		return nil, nil, in.failed(plan, violation("the result is a blob that cannot be taken over: %w", err))
 	}

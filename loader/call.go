@@ -76,14 +76,28 @@ func (in *instance) run(ctx context.Context, plan *registry.Plan, hint *hint, ar
 	}
 	f.TypeID, f.Method, f.Instance = in.typ.ID, plan.ID, in.id
 	f.SetArgs(f.args[:n])
-	err := f.exchange(ctx, in.lib.backend, h.options.maxResult)
-	if err == nil && f.Code == abi.OK {
+	seal(&f.Call, f.room)
+	err := in.to.Invoke(ctx, &f.Call)
+	if err == nil && plain(&f.Call, f.room) {
 		return f, nil
 	}
-	if err != nil {
+	return in.settle(ctx, plan, f, err)
+}
+
+// settle goes on after a call that was not answered plainly: with a message, a
+// wish for more room, a violation, or not at all. It returns f or releases it.
+func (in *instance) settle(ctx context.Context, plan *registry.Plan, f *frame, err error) (*frame, error) {
+	h := in.host
+	if err == nil {
+		err = f.settle(ctx, in.to, h.options.maxResult)
+	}
+	switch {
+	case err != nil:
 		err = in.failed(plan, err)
-	} else {
+	case f.Code != abi.OK:
 		err = in.refused(plan, f.Code, f.answer())
+	default:
+		return f, nil
 	}
 	h.frames.release(f)
 	return nil, err

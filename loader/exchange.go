@@ -64,25 +64,25 @@ func check(c *abi.Call, room []byte) error {
 	return nil
 }
 
-// exchange makes the call that f holds. Afterwards f.Code is the answer's code
-// and f.ResultLength its length, both checked.
-func (f *frame) exchange(ctx context.Context, b backend, maxResult int) error {
-	for range maxRetries {
-		seal(&f.Call, f.room)
-		if err := b.Invoke(ctx, &f.Call); err != nil {
-			return err
-		}
-		if plain(&f.Call, f.room) {
-			return nil
-		}
+// settle checks the answer of the call that f holds, and makes the call again
+// with more room as long as the plugin asks for it. Afterwards f.Code is the
+// answer's code and f.ResultLength its length.
+func (f *frame) settle(ctx context.Context, b backend, maxResult int) error {
+	for tries := 1; ; tries++ {
 		if err := check(&f.Call, f.room); err != nil || f.Code != abi.ErrShortBuffer {
 			return err
+		}
+		if tries == maxRetries {
+			return violation("the plugin answered %d times that its result buffer was too short", maxRetries)
 		}
 		if err := f.grow(uint64(f.ResultLength), maxResult); err != nil {
 			return err
 		}
+		seal(&f.Call, f.room)
+		if err := b.Invoke(ctx, &f.Call); err != nil {
+			return err
+		}
 	}
-	return violation("the plugin answered %d times that its result buffer was too short", maxRetries)
 }
 
 // answer is what the plugin wrote. It is valid until the frame's end.

@@ -184,6 +184,10 @@ func (h *Host) Load(ctx context.Context, names ...string) error {
 	}
 	var wg sync.WaitGroup
 	for l, i := range libraries {
+		if len(libraries) == 1 { // a goroutine would cost as much as the loading
+			errs[i] = l.load(ctx)
+			break
+		}
 		wg.Go(func() { errs[i] = l.load(ctx) })
 	}
 	wg.Wait()

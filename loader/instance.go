@@ -19,6 +19,7 @@ import (
 type instance struct {
 	host   *Host
 	lib    *library
+	to     backend // the library's; here for the sake of calls
 	typ    *registry.Type
 	id     uint32
 	number uint64 // in the order of making; never 0
@@ -57,7 +58,7 @@ func (h *Host) birth(ctx context.Context, k *kind, args []any) (*Box, error) {
 }
 
 func (h *Host) newInstance(k *kind, typ *registry.Type, id uint32) *instance {
-	return &instance{host: h, lib: k.lib, typ: typ, id: id, number: h.made.Add(1)}
+	return &instance{host: h, lib: k.lib, to: k.lib.backend, typ: typ, id: id, number: h.made.Add(1)}
 }
 
 // newborn reads the answer to a birth: a raw u32, or a TLV with one Handle.
@@ -198,7 +199,7 @@ func (in *instance) fini() {
 	c := &abi.Call{TypeID: in.typ.ID, Method: abi.MethodFini, Instance: in.id}
 	c.SetArgs(tlv.AppendHeader(nil))
 	c.SetRoom(make([]byte, finiRoom))
-	if err := in.lib.backend.Invoke(context.Background(), c); err != nil {
+	if err := in.to.Invoke(context.Background(), c); err != nil {
 		in.host.options.logger.Error(fmt.Sprintf("finalise %s instance %d: %v", in.typ.Name, in.id, err), "plugin", in.lib.name)
 	}
 }

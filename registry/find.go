@@ -57,7 +57,12 @@ func (c *Config) Find(l *Library) (string, error) {
 			continue
 		}
 		path = c.relative(path)
-		// A path is meant as it stands; that of another platform serves too.
+		if abs, err := filepath.Abs(path); err == nil {
+			if _, err := os.Stat(abs); err == nil {
+				return abs, nil
+			}
+		}
+		// That of another platform serves too.
 		names := append([]string{filepath.Base(path)}, fileNames(filepath.Base(path))...)
 		if found := try(filepath.Dir(path), names); found != "" {
 			return found, nil

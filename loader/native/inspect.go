@@ -1,38 +1,38 @@
 package native
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 )
+
+// headSize is how much of a file's beginning is looked at: its header and the
+// program headers, of which libraries have about ten.
+const headSize = 2048
 
 // inspect looks at a file before the system's loader does: the loader's
 // messages do not say what the file is, and a library that was cut short can
-// kill the process while it is mapped.
-func inspect(file string) error {
-	f, err := os.Open(file)
-	if err != nil {
-		return fmt.Errorf("load %s: %w", file, err)
+// kill the process while it is mapped. It returns the file's path with all
+// symbolic links resolved.
+func inspect(file string) (resolved string, err error) {
+	var head [headSize]byte
+	f, err := readHead(file, head[:])
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("load %s: %w", file, err)
+	case !f.mode.IsRegular():
+		return "", notLibrary(f.path, "it is %s, not a file", kindOf(f.mode))
+	case f.size == 0:
+		return "", notLibrary(f.path, "the file is empty")
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return fmt.Errorf("load %s: %w", file, err)
-	}
-	if !info.Mode().IsRegular() {
-		return notLibrary(file, "it is %s, not a file", kindOf(info.Mode()))
-	}
-	if info.Size() == 0 {
-		return notLibrary(file, "the file is empty")
-	}
-	head := make([]byte, 4096)
-	n, err := f.ReadAt(head, 0)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("load %s: %w", file, err)
-	}
-	return inspectFormat(file, head[:n], info.Size())
+	return f.path, inspectFormat(f.path, head[:f.read], f.size)
+}
+
+// fileHead is what readHead finds out.
+type fileHead struct {
+	path string // symbolic links resolved
+	mode fs.FileMode
+	size int64
+	read int // bytes of the beginning; 0 for what is no regular file
 }
 
 func notLibrary(file, format string, args ...any) error {

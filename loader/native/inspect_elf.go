@@ -34,34 +34,40 @@ func inspectFormat(file string, head []byte, size int64) error {
 	if elf.Data(head[elf.EI_DATA]) == elf.ELFDATA2MSB {
 		order = binary.BigEndian
 	}
-	var h elf.Header64
-	if _, err := binary.Decode(head, order, &h); err != nil {
+	if len(head) < headerSize {
 		return notLibrary(file, "the file is cut short: %d bytes, less than an ELF header", size)
 	}
-	if want := elfMachines[runtime.GOARCH]; elf.Machine(h.Machine) != want {
-		return notLibrary(file, "it was built for %v, and this program runs on %v (%s)", elf.Machine(h.Machine), want, runtime.GOARCH)
+	machine := elf.Machine(order.Uint16(head[18:]))
+	if want := elfMachines[runtime.GOARCH]; machine != want {
+		return notLibrary(file, "it was built for %v, and this program runs on %v (%s)", machine, want, runtime.GOARCH)
 	}
-	if elf.Type(h.Type) != elf.ET_DYN {
-		return notLibrary(file, "it is an ELF file of type %v; build it with -shared", elf.Type(h.Type))
+	if kind := elf.Type(order.Uint16(head[16:])); kind != elf.ET_DYN {
+		return notLibrary(file, "it is an ELF file of type %v; build it with -shared", kind)
 	}
-	return inspectSegments(file, head, size, order, &h)
+	return inspectSegments(file, head, size, order)
 }
+
+// Sizes of elf.Header64 and elf.Prog64. The fields are read one by one, where
+// encoding/binary would take longer than all the rest.
+const (
+	headerSize  = 64
+	segmentSize = 56
+)
 
 // inspectSegments compares what the program headers promise with the size of
 // the file: the loader maps them unseen, and touching a page past the end of a
 // file kills the process.
-func inspectSegments(file string, head []byte, size int64, order binary.ByteOrder, h *elf.Header64) error {
-	var p elf.Prog64
-	entry := uint64(binary.Size(p))
-	for i := range uint64(h.Phnum) {
-		at := h.Phoff + i*entry
-		if at < h.Phoff || at+entry > uint64(len(head)) {
+func inspectSegments(file string, head []byte, size int64, order binary.ByteOrder) error {
+	table, count := order.Uint64(head[32:]), uint64(order.Uint16(head[56:]))
+	for i := range count {
+		at := table + i*segmentSize
+		if at < table || at+segmentSize < at || at+segmentSize > uint64(len(head)) {
 			return notLibrary(file, "the file is cut short or damaged: program header %d lies at byte %d", i, at)
 		}
-		if _, err := binary.Decode(head[at:], order, &p); err != nil {
-			return notLibrary(file, "program header %d: %v", i, err)
-		}
-		if end := p.Off + p.Filesz; elf.ProgType(p.Type) == elf.PT_LOAD && (end < p.Off || end > uint64(size)) {
+		segment := head[at:]
+		offset, length := order.Uint64(segment[8:]), order.Uint64(segment[32:])
+		end := offset + length
+		if elf.ProgType(order.Uint32(segment)) == elf.PT_LOAD && (end < offset || end > uint64(size)) {
 			return notLibrary(file, "the file is cut short: it has %d bytes, and its segments need %d", size, end)
 		}
 	}

@@ -57,13 +57,10 @@ func Open(ctx context.Context, config Config) (*Library, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load %s: %w", config.File, err)
 	}
-	if resolved, err := filepath.EvalSymlinks(file); err == nil {
-		file = resolved
-	}
-	config.File = file
-	if err := inspect(file); err != nil {
+	if file, err = inspect(file); err != nil {
 		return nil, err
 	}
+	config.File = file
 	image, detach, err := openImage(ctx, config)
 	if err != nil {
 		return nil, err

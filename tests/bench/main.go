@@ -84,7 +84,9 @@ func build(dir, library string) error {
 		{"cc", "-std=c11", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-I", filepath.Join(root, "abi", "include"), "-o", library, "plugin/bench.c"},
 		{"go", "build", "-buildmode=plugin", "-o", filepath.Join(dir, "std.so"), "./stdplugin"},
 	} {
-		if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil {
+		cmd := exec.Command(command[0], command[1:]...)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=1") // Go's plugin package needs it
+		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("%v: %w\n%s", command, err, out)
 		}
 	}

@@ -1,0 +1,62 @@
+package native
+
+import (
+	"io/fs"
+	"path/filepath"
+	"strconv"
+	"syscall"
+)
+
+// readHead reads the beginning of a file. It goes to the system directly: os
+// would first try whether the file can be polled, and filepath would look at
+// every folder of the path.
+func readHead(file string, head []byte) (f fileHead, err error) {
+	// A pipe would be waited for.
+	fd, err := syscall.Open(file, syscall.O_RDONLY|syscall.O_CLOEXEC|syscall.O_NONBLOCK, 0)
+	if err == syscall.ENXIO { // a socket, or a device without a driver
+		return fileHead{path: file, mode: fs.ModeSocket}, nil
+	}
+	if err != nil {
+		return f, &fs.PathError{Op: "open", Path: file, Err: err}
+	}
+	defer syscall.Close(fd)
+	var stat syscall.Stat_t
+	if err := syscall.Fstat(fd, &stat); err != nil {
+		return f, &fs.PathError{Op: "stat", Path: file, Err: err}
+	}
+	f = fileHead{path: resolve(file, fd), mode: mode(stat.Mode), size: stat.Size}
+	if !f.mode.IsRegular() {
+		return f, nil
+	}
+	if f.read, err = syscall.Pread(fd, head, 0); err != nil {
+		return f, &fs.PathError{Op: "read", Path: file, Err: err}
+	}
+	return f, nil
+}
+
+func mode(bits uint32) fs.FileMode {
+	switch bits & syscall.S_IFMT {
+	case syscall.S_IFREG:
+		return 0
+	case syscall.S_IFDIR:
+		return fs.ModeDir
+	case syscall.S_IFIFO:
+		return fs.ModeNamedPipe
+	case syscall.S_IFSOCK:
+		return fs.ModeSocket
+	}
+	return fs.ModeDevice
+}
+
+// resolve asks the system what path it opened.
+func resolve(file string, fd int) string {
+	var name [4096]byte
+	n, err := syscall.Readlink("/proc/self/fd/"+strconv.Itoa(fd), name[:])
+	if err == nil && n > 0 && n < len(name) && name[0] == '/' {
+		return string(name[:n])
+	}
+	if resolved, err := filepath.EvalSymlinks(file); err == nil {
+		return resolved
+	}
+	return file
+}

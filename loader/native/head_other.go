@@ -1,0 +1,37 @@
+//go:build !linux
+
+package native
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// readHead reads the beginning of a file.
+func readHead(file string, head []byte) (f fileHead, err error) {
+	f.path = file
+	if resolved, err := filepath.EvalSymlinks(file); err == nil {
+		f.path = resolved
+	}
+	// A pipe would be waited for.
+	info, err := os.Stat(file)
+	if err != nil {
+		return f, err
+	}
+	f.mode, f.size = info.Mode(), info.Size()
+	if !f.mode.IsRegular() {
+		return f, nil
+	}
+	opened, err := os.Open(file)
+	if err != nil {
+		return f, err
+	}
+	defer opened.Close()
+	f.read, err = opened.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return f, err
+	}
+	return f, nil
+}
