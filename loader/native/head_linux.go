@@ -19,7 +19,7 @@ func readHead(file string, head []byte) (f fileHead, err error) {
 	if err != nil {
 		return f, &fs.PathError{Op: "open", Path: file, Err: err}
 	}
-	defer syscall.Close(fd)
+	defer func() { _ = syscall.Close(fd) }() // nothing was written
 	var stat syscall.Stat_t
 	if err := syscall.Fstat(fd, &stat); err != nil {
 		return f, &fs.PathError{Op: "stat", Path: file, Err: err}

@@ -42,6 +42,7 @@ func printBars(t *table, l *loads) {
 		{"faster than go-plugin (gRPC)", t.median(workAdd, viaGRPC) / method, 1000, true, " ×"},
 		{"faster than wazero, 1 KiB", t.median(work1K, viaWazeroIO) / t.median(work1K, viaMethod), 1, true, " ×"},
 		{"faster than wazero, 32 KiB", t.median(work32K, viaWazeroIO) / t.median(work32K, viaMethod), 1, true, " ×"},
+		{"… as a blob", t.median(work32K, viaWazeroIO) / t.median(work32K, viaBlob), 1, true, " ×"},
 		{"batch of 64, each call: × bare cgo", t.median(workAdd, viaBatch) / cgo, 0.5, false, ""},
 		{"echo 32 KiB: × a cgo call and two memcpy", t.median(work32K, viaMethod) / t.median(work32K, viaCgo), 1.5, false, ""},
 		{"1 MiB blob lent: × a 16 B blob", t.median(workLendMany, viaMethod) / t.median(workLend, viaMethod), 1.1, false, ""},

@@ -77,17 +77,21 @@ func addLoader(t *table, _, library string) (end func(), err error) {
 			check(b, sum(r.Result, r.Err), 1000+i)
 		}
 	})
-	for work, size := range echoes {
-		t.add(work, viaMethod, func(b *testing.B) {
+	appended := func(m *loader.Method, size int) func(b *testing.B) {
+		return func(b *testing.B) {
 			data := make([]byte, size)
 			var dst []byte
 			for b.Loop() {
 				var err error
-				if dst, err = echo.AppendBytes(ctx, dst[:0], data); err != nil || len(dst) != size {
+				if dst, err = m.AppendBytes(ctx, dst[:0], data); err != nil || len(dst) != size {
 					b.Fatal(len(dst), err)
 				}
 			}
-		})
+		}
+	}
+	for work, size := range echoes {
+		t.add(work, viaMethod, appended(echo, size))
+		t.add(work, viaBlob, appended(echoBlob, size))
 	}
 	lend := func(size int) func(b *testing.B) {
 		return func(b *testing.B) {

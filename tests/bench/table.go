@@ -31,6 +31,7 @@ const (
 	viaMethod   = "loader, resolved method"
 	viaName     = "loader, by name"
 	viaBatch    = "loader, batch of 64"
+	viaBlob     = "loader, as a blob"
 	viaCgo      = "bare cgo"
 	viaLoop     = "C loop (the floor)"
 	viaRegister = "purego.RegisterFunc"

@@ -23,10 +23,11 @@ import (
 
 // notRun are commands that are shown and cannot run inside a test.
 var notRun = map[string]string{
-	"make test": "this test is part of it",
-	"make race": "it runs this test",
-	"make lint": "it downloads the linter",
-	"make fuzz": "it takes minutes",
+	"make test":  "this test is part of it",
+	"make race":  "it runs this test",
+	"make lint":  "it downloads the linter",
+	"make fuzz":  "it takes minutes",
+	"make bench": "it takes minutes, and downloads the peers",
 }
 
 func documents(t *testing.T) []string {
