@@ -58,9 +58,32 @@ func enter(a, b, number uintptr) (result uintptr) {
 	return 0
 }
 
+// heap replaces the C library's allocator, where it is set.
+var heap struct {
+	alloc func(size uintptr) uintptr
+	free  func(p uintptr)
+}
+
+// UseHeap has tables that track memory take their blocks from elsewhere than the
+// C library: from memory that another process sees, say. It comes before the
+// first table is made and holds for the process. alloc returns addresses that are
+// multiples of 16, or 0; both are called on the plugin's threads, several at once.
+func UseHeap(alloc func(size uintptr) uintptr, free func(p uintptr)) {
+	heap.alloc, heap.free = alloc, free
+}
+
 func malloc(size uintptr) uintptr {
+	if heap.alloc != nil {
+		return heap.alloc(size)
+	}
 	p, _, _ := purego.SyscallN(libc.malloc, size)
 	return p
 }
 
-func free(p uintptr) { purego.SyscallN(libc.free, p) }
+func free(p uintptr) {
+	if heap.free != nil {
+		heap.free(p)
+		return
+	}
+	purego.SyscallN(libc.free, p)
+}

@@ -46,7 +46,11 @@ func TestAllocs(t *testing.T) {
 	require.NoError(t, err)
 	tests["blob lent"] = allocs{0, func() error { _, err := length.Call(ctx, data); return err }}
 	// Whatever its length: trying whether the memory is there, and the way to release it.
-	tests["blob appended"] = allocs{4, func() error { _, err := give.AppendBytes(ctx, room, len(data)); return err }}
+	appended := 4.0
+	if isolated { // the worker tries that
+		appended = 1
+	}
+	tests["blob appended"] = allocs{appended, func() error { _, err := give.AppendBytes(ctx, room, len(data)); return err }}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			got := testing.AllocsPerRun(200, func() {

@@ -19,12 +19,16 @@ type backend interface {
 	// made: all, those up to and with one that answered short buffer, or none
 	// where the plugin does not offer it. An error means that none was made.
 	InvokeBatch(ctx context.Context, calls []abi.Call) (made int, err error)
+	// Lend tells the plugin's address of data that a call passes by reference;
+	// data stays alive and as it is until TakeBack.
+	Lend(data []byte) (addr uint64, err error)
+	TakeBack(addr uint64, length int)
+	// Lost reports whether the plugin has died, and all its instances with it.
+	Lost() bool
 	// Adopt takes over a blob that a call returned, as [hostvtable.Table.Adopt]
 	// does.
 	Adopt(addr, length uint64) (data []byte, release func(), err error)
 	// Memory counts what the library took from the host table, if that is
 	// being tracked.
 	Memory() (m hostvtable.Memory, ok bool)
-	// Close ends the library's life. No call is under way.
-	Close() error
 }

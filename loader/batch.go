@@ -25,7 +25,7 @@ type Batch struct {
 	calls []abi.Call // as the plugin gets them
 	slots []slot     // what else there is to each of calls, and to further ones
 	lent  []*Box     // boxes among the arguments
-	blobs [][]byte   // what blobs among the arguments point at
+	blobs []lentBlob // among the arguments
 }
 
 // slot is a call's place in a batch. The next batch uses it again.
@@ -52,8 +52,7 @@ func (b *Batch) Reset() {
 	b.calls = b.calls[:0]
 	if len(b.lent) > 0 || len(b.blobs) > 0 {
 		clear(b.lent)
-		clear(b.blobs)
-		b.lent, b.blobs = b.lent[:0], b.blobs[:0]
+		b.lent, b.blobs = b.lent[:0], takeBack(b.box.in.to, b.blobs)
 	}
 }
 
@@ -87,6 +86,7 @@ func (b *Batch) add(of *Box, plan *registry.Plan, args []any) error {
 		lent, blobs := len(b.lent), len(b.blobs)
 		msg, err := b.encode(s.args[:0], plan, args)
 		if err != nil {
+			takeBack(b.box.in.to, b.blobs[blobs:])
 			b.lent, b.blobs = b.lent[:lent], b.blobs[:blobs]
 			return unmade(plan, err)
 		}
@@ -139,7 +139,7 @@ func (b *Batch) encode(msg []byte, plan *registry.Plan, args []any) (_ []byte, e
 				msg, err = plan.AppendArg(msg, i, box.in.handle())
 			}
 		case plan.IsBlob(i):
-			msg, b.blobs, err = appendBlob(msg, b.blobs, plan, i, arg)
+			msg, b.blobs, err = appendBlob(msg, b.blobs, b.box.in.to, plan, i, arg)
 		default:
 			msg, err = plan.AppendArg(msg, i, arg)
 		}

@@ -114,6 +114,12 @@ func TestBatchOfAPluginThatCountsWrongly(t *testing.T) {
 	results, err := batch.Run(ctx)
 	require.NoError(t, err)
 	require.Len(t, results, 3)
+	if isolated { // which has no batches that a plugin could count
+		for _, r := range results {
+			require.NoError(t, r.Err)
+		}
+		return
+	}
 	var mismatch *registry.ResultError
 	for _, r := range results {
 		require.ErrorAs(t, r.Err, &mismatch, "nothing was written, so there is no integer")

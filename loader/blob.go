@@ -5,7 +5,6 @@ import (
 	"runtime"
 	"sync"
 
-	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
@@ -79,12 +78,31 @@ func (in *instance) adoptBlob(plan *registry.Plan, addr, length uint64) (data []
 	return data, release, nil
 }
 
-// appendBlob appends argument i of a call to its message, as a reference. blobs
-// keeps the caller's memory alive, and off its stack, which can move.
-func appendBlob(msg []byte, blobs [][]byte, plan *registry.Plan, i int, arg any) ([]byte, [][]byte, error) {
+// lentBlob is memory that a plugin may use until it is taken back. It keeps the
+// caller's data alive, and off its stack, which can move.
+type lentBlob struct {
+	data []byte
+	addr uint64
+}
+
+// appendBlob appends argument i of a call to its message, as a reference.
+func appendBlob(msg []byte, blobs []lentBlob, to backend, plan *registry.Plan, i int, arg any) ([]byte, []lentBlob, error) {
 	data, err := plan.BlobArg(i, arg)
 	if err != nil {
 		return msg, blobs, err
 	}
-	return tlv.AppendBlob(msg, abi.Address(data), uint64(len(data))), append(blobs, data), nil
+	addr, err := to.Lend(data)
+	if err != nil {
+		return msg, blobs, fmt.Errorf("argument %d: %w", i+1, err)
+	}
+	return tlv.AppendBlob(msg, addr, uint64(len(data))), append(blobs, lentBlob{data, addr}), nil
+}
+
+// takeBack ends the lending and returns the empty list.
+func takeBack(to backend, blobs []lentBlob) []lentBlob {
+	for _, b := range blobs {
+		to.TakeBack(b.addr, len(b.data))
+	}
+	clear(blobs)
+	return blobs[:0]
 }

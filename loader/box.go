@@ -37,7 +37,7 @@ func (h *Host) New(ctx context.Context, name string, args ...any) (*Box, error) 
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.single == nil {
+	if k.single == nil || k.single.in.to.Lost() {
 		if k.single, err = h.birth(ctx, k, args); err != nil {
 			return nil, err
 		}

@@ -318,15 +318,17 @@ func TestWaitingForATurnEndsWithTheContext(t *testing.T) {
 func TestMaxInFlight(t *testing.T) {
 	h := openProbe(t, loader.WithMaxInFlight(2))
 	box := newBox(t, h, "Probe")
+	holding, cancel := context.WithCancel(ctx)
+	defer cancel()
 	held := make(chan error)
 	go func() {
-		_, err := box.Call(ctx, "hold")
+		_, err := box.Call(holding, "hold")
 		held <- err
 	}()
 	eventually(func() bool { return callInt(t, box, "holding") == 1 })
 	second := make(chan error)
 	go func() {
-		_, err := box.Call(ctx, "hold")
+		_, err := box.Call(holding, "hold")
 		second <- err
 	}()
 	// With both places taken, further calls wait until their context ends.
@@ -341,6 +343,13 @@ func TestMaxInFlight(t *testing.T) {
 		_, err := box.Call(ctx, "nothing")
 		waiting <- err
 	}()
+	if isolated { // nobody else can reach the plugin
+		cancel()
+		require.ErrorIs(t, <-held, context.Canceled)
+		require.ErrorIs(t, <-second, context.Canceled)
+		require.Error(t, <-waiting)
+		return
+	}
 	// Only another host can still reach the plugin.
 	call(t, newBox(t, open(t, probeTOML(libraryOf(t, h), "")), "Probe"), "release")
 	require.NoError(t, <-held)

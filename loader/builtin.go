@@ -61,6 +61,17 @@ func (b *builtinBackend) InvokeBatch(context.Context, []abi.Call) (made int, err
 	return 0, nil
 }
 
+// Lend refuses: the types of built-in boxes have no blobs.
+func (b *builtinBackend) Lend([]byte) (uint64, error) {
+	return 0, errors.New("built-in boxes take no blobs")
+}
+
+// TakeBack does nothing.
+func (b *builtinBackend) TakeBack(uint64, int) {}
+
+// Lost reports false.
+func (b *builtinBackend) Lost() bool { return false }
+
 // Adopt refuses: what is written in Go returns no memory of the host table.
 func (b *builtinBackend) Adopt(uint64, uint64) ([]byte, func(), error) {
 	return nil, nil, errors.New("built-in boxes return no blobs")

@@ -116,7 +116,8 @@ func (f *frame) encode(in *instance, plan *registry.Plan, args []any) (msg []byt
 			msg, err = f.appendBox(msg, in, plan, i, box)
 		case plan.IsBlob(i):
 			f.untidy = true
-			msg, f.blobs, err = appendBlob(msg, f.blobs, plan, i, arg)
+			f.to = in.to
+			msg, f.blobs, err = appendBlob(msg, f.blobs, in.to, plan, i, arg)
 		default:
 			msg, err = plan.AppendArg(msg, i, arg)
 		}
@@ -160,7 +161,7 @@ func (in *instance) boxResult(ctx context.Context, plan *registry.Plan, v tlv.Va
 	}
 	// The plugin has done its work: what it made must find its owner even if
 	// ctx is done by now.
-	box, err := in.host.adopt(context.WithoutCancel(ctx), handle, plan.Returns.Box)
+	box, err := in.host.adopt(context.WithoutCancel(ctx), in, handle, plan.Returns.Box)
 	if err != nil {
 		return Result{}, in.failed(plan, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/loader/process"
 )
 
 var (
@@ -23,6 +24,19 @@ var (
 	ErrResultSize = errors.New("result too large")
 	// ErrForeignBox: a box of another host was passed as an argument.
 	ErrForeignBox = errors.New("box belongs to another host")
+
+	// ErrPluginCrashed: an isolated plugin died in the middle of a call. The
+	// error is a [*process.CrashError], which tells the signal.
+	ErrPluginCrashed = process.ErrCrashed
+	// ErrInstanceLost: the process that a box lived in has ended. A new box
+	// lives in a new one.
+	ErrInstanceLost = process.ErrLost
+	// ErrCallTimeout: a call of an isolated plugin took longer than its
+	// call_timeout, and its process was killed.
+	ErrCallTimeout = process.ErrTimeout
+	// ErrPluginBroken: an isolated plugin crashed more often than its restart
+	// policy allows; see [Host.Reset].
+	ErrPluginBroken = process.ErrBroken
 )
 
 // CallError is a call that did not succeed. Its text is one line; %+v adds the

@@ -28,7 +28,8 @@ type frame struct {
 	args   []byte      // room for the message with the arguments
 	room   []byte      // the result and the canary behind it
 	lent   []*instance // arguments that must outlive the call
-	blobs  [][]byte    // what the blobs among the arguments point at
+	blobs  []lentBlob  // among the arguments
+	to     backend     // that they are lent to
 	pooled bool        // goes to the pool when it is free
 	untidy bool        // has something to give back besides itself
 }
@@ -135,8 +136,7 @@ func (fs *frames) putBack(f *frame) {
 		in.giveBack()
 	}
 	clear(f.lent)
-	clear(f.blobs)
-	f.lent, f.blobs = f.lent[:0], f.blobs[:0]
+	f.lent, f.blobs = f.lent[:0], takeBack(f.to, f.blobs)
 	if len(f.args) > maxKept {
 		f.args = make([]byte, argsRoom)
 	}

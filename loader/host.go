@@ -18,13 +18,14 @@ import (
 // Host loads plugins and owns what they make. It is made by [Open]; all its
 // methods are safe for concurrent use.
 type Host struct {
-	config   *registry.Config
-	options  options
-	kinds    map[string]*kind // by box name
-	names    []string         // of kinds, plugins first, in the order of nyash.toml
-	builtins map[*registry.Builtin]uint32
-	frames   *frames
-	births   hint
+	config    *registry.Config
+	options   options
+	kinds     map[string]*kind // by box name
+	libraries []*library
+	names     []string // of kinds, plugins first, in the order of nyash.toml
+	builtins  map[*registry.Builtin]uint32
+	frames    *frames
+	births    hint
 
 	mu      sync.Mutex
 	idle    sync.Cond // pending has become 0
@@ -88,6 +89,7 @@ func OpenConfig(config *registry.Config, opts ...Option) (*Host, error) {
 }
 
 func (h *Host) add(l *library) {
+	h.libraries = append(h.libraries, l)
 	for _, k := range l.kinds {
 		h.kinds[k.name] = k
 		h.names = append(h.names, k.name)
@@ -240,7 +242,11 @@ func (h *Host) Memory() map[string]hostvtable.Memory {
 	memory := make(map[string]hostvtable.Memory)
 	for _, l := range h.loaded {
 		if l.loaded.Load() {
-			if m, ok := l.backend.Memory(); ok {
+			memoryOf := l.backend.Memory
+			if p := l.plugin.Load(); p != nil {
+				memoryOf = p.Memory
+			}
+			if m, ok := memoryOf(); ok {
 				memory[l.name] = m
 			}
 		}

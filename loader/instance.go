@@ -19,7 +19,7 @@ import (
 type instance struct {
 	host   *Host
 	lib    *library
-	to     backend // the library's; here for the sake of calls
+	to     backend // where it lives
 	typ    *registry.Type
 	id     uint32
 	number uint64 // in the order of making; never 0
@@ -38,8 +38,12 @@ func (in *instance) handle() tlv.Handle { return tlv.Handle{Type: in.typ.ID, Ins
 
 // birth makes a new instance. The host is kept open by the caller.
 func (h *Host) birth(ctx context.Context, k *kind, args []any) (*Box, error) {
+	to, err := k.lib.session(ctx)
+	if err != nil {
+		return nil, err
+	}
 	typ := k.typ.Load()
-	in := h.newInstance(k, typ, 0)
+	in := h.newInstance(k, to, typ, 0)
 	plan := typ.Birth
 	f, err := in.run(ctx, plan, &h.births, args)
 	if err != nil {
@@ -57,8 +61,8 @@ func (h *Host) birth(ctx context.Context, k *kind, args []any) (*Box, error) {
 	return box, nil
 }
 
-func (h *Host) newInstance(k *kind, typ *registry.Type, id uint32) *instance {
-	return &instance{host: h, lib: k.lib, to: k.lib.backend, typ: typ, id: id, number: h.made.Add(1)}
+func (h *Host) newInstance(k *kind, to backend, typ *registry.Type, id uint32) *instance {
+	return &instance{host: h, lib: k.lib, to: to, typ: typ, id: id, number: h.made.Add(1)}
 }
 
 // newborn reads the answer to a birth: a raw u32, or a TLV with one Handle.
@@ -89,8 +93,9 @@ func newborn(t *registry.Type, result []byte) (id uint32, err error) {
 func (h *Host) register(in *instance) (*Box, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	// An instance that is being closed may have freed its id already.
-	if other := h.live[in.handle()]; other != nil && !other.closed.Load() {
+	// An instance that is being closed may have freed its id already, and one
+	// that was lost has.
+	if other := h.live[in.handle()]; other != nil && !other.closed.Load() && !other.to.Lost() {
 		return nil, violation("birth answered instance id %d, which is alive already", in.id)
 	}
 	return h.own(in), nil
@@ -140,9 +145,9 @@ func (in *instance) abandon(owner uint64) bool {
 	return owner == in.owner && in.closed.CompareAndSwap(false, true)
 }
 
-// adopt finds or makes the Box for a handle that a plugin returned. want is the
-// box that nyash.toml declares, or empty.
-func (h *Host) adopt(ctx context.Context, handle tlv.Handle, want string) (*Box, error) {
+// adopt finds or makes the Box for a handle that a plugin returned to a call on
+// by. want is the box that nyash.toml declares, or empty.
+func (h *Host) adopt(ctx context.Context, by *instance, handle tlv.Handle, want string) (*Box, error) {
 	if handle.Instance == 0 {
 		return nil, violation("the result is a handle with instance id 0, which is never one")
 	}
@@ -158,11 +163,18 @@ func (h *Host) adopt(ctx context.Context, handle tlv.Handle, want string) (*Box,
 	if err := k.lib.load(ctx); err != nil {
 		return nil, fmt.Errorf("the result is a %s: %w", k.name, err)
 	}
+	to := by.to
+	if k.lib != by.lib {
+		var err error
+		if to, err = k.lib.session(ctx); err != nil {
+			return nil, fmt.Errorf("the result is a %s: %w", k.name, err)
+		}
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	in := h.live[handle]
-	if in == nil {
-		return h.own(h.newInstance(k, k.typ.Load(), handle.Instance)), nil
+	if in == nil || in.to.Lost() {
+		return h.own(h.newInstance(k, to, k.typ.Load(), handle.Instance)), nil
 	}
 	if box := in.box.Value(); box != nil {
 		return box, nil
@@ -193,9 +205,12 @@ func (in *instance) close() {
 // finiRoom is enough for the Void that a fini may answer.
 const finiRoom = 64
 
-// fini calls the plugin. The answer is ignored, as the specification says; an
-// error that kept the call from being made is worth a line.
+// fini calls the plugin, if it lives. The answer is ignored, as the specification
+// says; an error that kept the call from being made is worth a line.
 func (in *instance) fini() {
+	if in.to.Lost() {
+		return
+	}
 	c := &abi.Call{TypeID: in.typ.ID, Method: abi.MethodFini, Instance: in.id}
 	c.SetArgs(tlv.AppendHeader(nil))
 	c.SetRoom(make([]byte, finiRoom))

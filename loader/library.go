@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 
 	"github.com/nyash-plugins/nyash-go/loader/native"
+	"github.com/nyash-plugins/nyash-go/loader/process"
 	"github.com/nyash-plugins/nyash-go/registry"
 )
 
@@ -22,8 +24,11 @@ type library struct {
 
 	mu      sync.Mutex // held while the library is loaded or closed
 	loaded  atomic.Bool
-	backend backend // set while loaded
+	backend backend // set while loaded; the first, where there are several in turn
 	log     *pluginLog
+
+	// plugin is the library in a process of its own; nil for others.
+	plugin atomic.Pointer[process.Plugin]
 }
 
 // kind is a box type that the host can make instances of.
@@ -95,6 +100,9 @@ func (l *library) open(ctx context.Context) (backend, error) {
 		return nil, fmt.Errorf("box %s: %w", l.name, err)
 	}
 	l.log = newPluginLog(&l.host.options, l.name, file)
+	if l.isolation() == registry.IsolationProcess {
+		return l.openProcess(ctx, file)
+	}
 	b, err := native.Open(ctx, native.Config{
 		File:       file,
 		InvokeOnly: l.conf.InvokeOnly,
@@ -108,6 +116,78 @@ func (l *library) open(ctx context.Context) (backend, error) {
 		return nil, fmt.Errorf("box %s: %w", l.name, err)
 	}
 	return b, nil
+}
+
+func (l *library) isolation() registry.Isolation {
+	if l.conf != nil && l.host.options.isolated {
+		return registry.IsolationProcess
+	}
+	if l.conf == nil {
+		return registry.IsolationNone
+	}
+	return l.conf.Isolation
+}
+
+// openProcess starts the library's worker.
+func (l *library) openProcess(ctx context.Context, file string) (backend, error) {
+	conf := &l.conf.Process
+	dir := conf.Dir
+	if dir != "" && !filepath.IsAbs(dir) {
+		dir = filepath.Join(l.host.config.Dir, dir)
+	}
+	p, err := process.Open(ctx, process.Config{
+		File:        file,
+		InvokeOnly:  l.conf.InvokeOnly,
+		Threads:     threads[l.conf.Threads],
+		Unload:      l.conf.Unload,
+		Track:       l.host.options.track,
+		Sink:        l.log,
+		Worker:      l.host.options.worker,
+		Restart:     process.Restart(conf.Restart),
+		Limits:      process.Limits(conf.Limits),
+		CallTimeout: conf.CallTimeout,
+		IdleTimeout: conf.IdleTimeout,
+		Env:         conf.Env,
+		Dir:         dir,
+		InUse:       l.inUse,
+		OnState:     func(s process.State, err error) { l.host.tell(l, s, err) },
+	})
+	if err != nil {
+		l.log.close()
+		return nil, fmt.Errorf("box %s: %w", l.name, err)
+	}
+	s, err := p.Session(ctx)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("box %s: %w", l.name, err), p.Close())
+	}
+	l.plugin.Store(p)
+	return s, nil
+}
+
+// session is where new instances are made. It starts the library's worker again
+// where that has ended.
+func (l *library) session(ctx context.Context) (backend, error) {
+	p := l.plugin.Load()
+	if p == nil {
+		return l.backend, nil
+	}
+	s, err := p.Session(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("box %s: %w", l.name, err)
+	}
+	return s, nil
+}
+
+// inUse tells whether instances of the library are alive.
+func (l *library) inUse() bool {
+	l.host.mu.Lock()
+	defer l.host.mu.Unlock()
+	for _, in := range l.host.live {
+		if in.lib == l && !in.to.Lost() {
+			return true
+		}
+	}
+	return false
 }
 
 var threads = map[registry.Threads]native.Threads{
@@ -140,12 +220,17 @@ func (l *library) close() error {
 }
 
 func (l *library) shut(b backend) error {
-	if l.log == nil {
-		return b.Close()
+	if l.log != nil {
+		l.log.stopWaking()
+		defer l.log.close()
 	}
-	l.log.stopWaking()
-	defer l.log.close()
-	return b.Close()
+	if p := l.plugin.Swap(nil); p != nil {
+		return p.Close()
+	}
+	if c, ok := b.(interface{ Close() error }); ok {
+		return c.Close()
+	}
+	return nil
 }
 
 // lastLines are the lines that the library logged last.

@@ -27,6 +27,9 @@ type options struct {
 	maxResult   int
 	track       bool
 	builtins    []*registry.Builtin
+	isolated    bool
+	worker      string
+	events      func(Event)
 }
 
 // WithLogger sends the host's own messages and what plugins log to l. The
@@ -83,6 +86,34 @@ func WithMaxResult(bytes int) Option {
 func WithMemoryTracking() Option {
 	return func(o *options) error {
 		o.track = true
+		return nil
+	}
+}
+
+// WithIsolation runs every library in a process of its own, whatever nyash.toml
+// says of its isolation.
+func WithIsolation() Option {
+	return func(o *options) error {
+		o.isolated = true
+		return nil
+	}
+}
+
+// WithWorker names the program that becomes the worker of an isolated library.
+// Without it, that is the program itself if it calls worker.Main, or else
+// nyash-worker beside it or in PATH.
+func WithWorker(path string) Option {
+	return func(o *options) error {
+		o.worker = path
+		return nil
+	}
+}
+
+// WithEvents has f called at every change of an isolated library's state. f must
+// return soon and must not use the host.
+func WithEvents(f func(Event)) Option {
+	return func(o *options) error {
+		o.events = f
 		return nil
 	}
 }

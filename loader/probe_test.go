@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -60,10 +61,21 @@ func open(t testing.TB, toml string, opts ...loader.Option) *loader.Host {
 	t.Helper()
 	config, err := registry.Parse("nyash.toml", []byte(toml))
 	require.NoError(t, err)
-	h, err := loader.OpenConfig(config, append([]loader.Option{loader.WithLogger(slog.New(slog.DiscardHandler))}, opts...)...)
+	h, err := loader.OpenConfig(config, append(defaults(), opts...)...)
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, h.Close()) })
 	return h
+}
+
+// isolated runs the tests with every library in a process of its own.
+var isolated = os.Getenv("NYASH_TEST_ISOLATION") == "process"
+
+func defaults() []loader.Option {
+	opts := []loader.Option{loader.WithLogger(slog.New(slog.DiscardHandler))}
+	if isolated {
+		opts = append(opts, loader.WithIsolation())
+	}
+	return opts
 }
 
 func openProbe(t testing.TB, opts ...loader.Option) *loader.Host {

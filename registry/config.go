@@ -51,6 +51,8 @@ type Library struct {
 	// InvokeOnly is true in the [libraries] form: abi, init and shutdown may be
 	// missing, and init may take no arguments.
 	InvokeOnly bool
+	Isolation  Isolation
+	Process    Process // of the worker, where Isolation asks for one
 	Boxes      []*Box
 }
 
@@ -166,7 +168,7 @@ var pluginFields = append([]field[*plugin]{
 	{"library", func(d *document, p *plugin, k *key) { p.library.Name = d.text(k, "nyash-filebox-plugin") }},
 	{"threads", func(d *document, p *plugin, k *key) { p.library.Threads = d.threads(k) }},
 	{"unload", func(d *document, p *plugin, k *key) { p.library.Unload = d.boolean(k) }},
-}, forPlugin(boxFields)...)
+}, append(forPlugin(boxFields), forLibrary(processFields, func(p *plugin) *Library { return &p.library })...)...)
 
 // forPlugin lets the keys of a box stand in a plugin's table.
 func forPlugin(fields []field[*Box]) []field[*plugin] {
@@ -179,6 +181,7 @@ func forPlugin(fields []field[*Box]) []field[*plugin] {
 
 func (d *document) plugin(c *Config, k *key) {
 	p := &plugin{box: d.newBox(c, k)}
+	p.library.Process.Restart = DefaultRestart
 	switch {
 	case k.val.kind() == unstable.String:
 		p.library.Name = d.text(k, "nyash-filebox-plugin")
@@ -191,6 +194,7 @@ func (d *document) plugin(c *Config, k *key) {
 		d.failAt(k, fmt.Sprintf(`write %s = "library" or [plugins.%s]`, k.name, k.name), "a plugin is a library's name or a table, and this is %s", kindNames[k.val.kind()])
 	}
 	p.library.Pos = p.box.Pos
+	d.checkProcess(k, &p.library)
 	d.addLibrary(c, &p.library, p.box)
 }
 
@@ -224,12 +228,12 @@ type libraryEntry struct {
 	listed  []string
 }
 
-var libraryFields = []field[*libraryEntry]{
+var libraryFields = append([]field[*libraryEntry]{
 	{"boxes", func(d *document, l *libraryEntry, k *key) { l.listed = d.texts(k, "FileBox") }},
 	{"path", func(d *document, l *libraryEntry, k *key) { l.library.Path = d.text(k, "plugins/libx.so") }},
 	{"threads", func(d *document, l *libraryEntry, k *key) { l.library.Threads = d.threads(k) }},
 	{"unload", func(d *document, l *libraryEntry, k *key) { l.library.Unload = d.boolean(k) }},
-}
+}, forLibrary(processFields, func(l *libraryEntry) *Library { return &l.library })...)
 
 func readLibraries(d *document, c *Config, k *key) {
 	if !d.want(k, unstable.InlineTable, `{ … }`) {
@@ -244,7 +248,7 @@ func (d *document) library(c *Config, k *key) {
 	if !d.want(k, unstable.InlineTable, `{ boxes = ["FileBox"], path = "…" }`) {
 		return
 	}
-	l := &libraryEntry{library: Library{Name: k.name, Pos: d.position(k.at), InvokeOnly: true}}
+	l := &libraryEntry{library: Library{Name: k.name, Pos: d.position(k.at), InvokeOnly: true, Process: Process{Restart: DefaultRestart}}}
 	var boxes []*Box
 	hasList := k.val.table.get("boxes") != nil
 	read(d, k.val.table, l, libraryFields, func(sub *key) {
@@ -268,6 +272,7 @@ func (d *document) library(c *Config, k *key) {
 	if len(boxes) == 0 && len(d.errs) == 0 {
 		d.failAt(k, `add boxes = ["FileBox"]`, "it provides no box")
 	}
+	d.checkProcess(k, &l.library)
 	d.addLibrary(c, &l.library, boxes...)
 }
 

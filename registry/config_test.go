@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -212,6 +213,38 @@ close = { method_id = 4, args = [], returns = "void" }
 `, i, i+1, i)
 	}
 	return []byte(b.String())
+}
+
+func TestIsolation(t *testing.T) {
+	c := parse(t, `[plugins.A]
+library = "x"
+isolation = "process"
+restart = { max = 2, within = "10s" }
+limits = { memory = "256MiB", open_files = 64, cpu_time = "10s", processes = 0 }
+call_timeout = "5s"
+idle_timeout = "10m"
+env = ["HOME"]
+working_directory = "run"
+[libraries."liby.so"]
+boxes = ["B"]
+call_timeout = "1s"
+`)
+	memory, files, cpu, processes := uint64(256<<20), uint64(64), 10*time.Second, uint64(0)
+	a := c.Libraries[0]
+	assert.Equal(t, registry.IsolationProcess, a.Isolation)
+	assert.Equal(t, registry.Process{
+		Restart:     registry.Restart{Max: 2, Within: 10 * time.Second, Backoff: 50 * time.Millisecond},
+		Limits:      registry.Limits{Memory: &memory, OpenFiles: &files, CPUTime: &cpu, Processes: &processes},
+		CallTimeout: 5 * time.Second,
+		IdleTimeout: 10 * time.Minute,
+		Env:         []string{"HOME"},
+		Dir:         "run",
+	}, a.Process)
+	b := c.Libraries[1]
+	assert.Equal(t, registry.IsolationNone, b.Isolation)
+	assert.Equal(t, registry.DefaultRestart, b.Process.Restart)
+	require.Len(t, c.Warnings, 1)
+	assert.EqualError(t, c.Warnings[0], `nyash.toml:12:1: libraries."liby.so".call_timeout: it has no effect on a plugin in the host's own process; add isolation = "process"`)
 }
 
 func BenchmarkParse1000Boxes(b *testing.B) {

@@ -106,6 +106,15 @@ func (l *Library) InvokeBatch(ctx context.Context, calls []abi.Call) (made int, 
 	return int(min(n, uintptr(len(calls)))), err
 }
 
+// Lend tells the address of data, which the caller keeps alive and on the heap.
+func (l *Library) Lend(data []byte) (addr uint64, err error) { return abi.Address(data), nil }
+
+// TakeBack does nothing: what was lent was never elsewhere.
+func (l *Library) TakeBack(uint64, int) {}
+
+// Lost reports false: with the library, the process would be gone.
+func (l *Library) Lost() bool { return false }
+
 // Adopt takes over a blob that a call returned; see [hostvtable.Table.Adopt].
 func (l *Library) Adopt(addr, length uint64) (data []byte, release func(), err error) {
 	return l.image.table.Adopt(addr, length)

@@ -1,0 +1,17 @@
+// Command nyash-worker runs a plugin in a process of its own for a host that was
+// told so by isolation = "process" in nyash.toml. Hosts start it; it is of no use
+// by itself.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/nyash-plugins/nyash-go/loader/process/worker"
+)
+
+func main() {
+	worker.Main()
+	fmt.Fprintln(os.Stderr, `nyash-worker is started by a host whose nyash.toml says isolation = "process"; it does nothing by itself`)
+	os.Exit(2)
+}

@@ -1,0 +1,84 @@
+package loader
+
+import (
+	"time"
+
+	"github.com/nyash-plugins/nyash-go/loader/process"
+	"github.com/nyash-plugins/nyash-go/registry"
+)
+
+// PluginState is where a library is in its life: unloaded → loading → ready →
+// failed or closed. A library that failed is loaded again at its next use.
+type PluginState = process.State
+
+// The states of a library.
+const (
+	PluginUnloaded = process.Unloaded
+	PluginLoading  = process.Loading
+	PluginReady    = process.Ready
+	PluginFailed   = process.Failed
+	PluginClosed   = process.Closed
+)
+
+// Event is a change of an isolated library's state.
+type Event struct {
+	Plugin string // as [PluginStatus] calls it
+	State  PluginState
+	Err    error // why, where the state is failed
+	Time   time.Time
+}
+
+// PluginStatus tells how a library is. What is counted and measured is counted
+// and measured of isolated libraries only.
+type PluginStatus struct {
+	Name      string // the plugin's; the library's where it provides several boxes
+	Library   string // as nyash.toml names it
+	Isolation registry.Isolation
+	State     PluginState
+	PID       int           // of the worker; 0 without one
+	Restarts  int           // workers that took the place of one that died
+	Calls     uint64        // that were made
+	Errors    uint64        // of them, those that failed or that the plugin refused
+	RSS       uint64        // the worker's resident memory, in bytes
+	CPU       time.Duration // the worker's processor time
+	Err       error         // of the last failure
+}
+
+// Plugins tells how the libraries are, in the order of nyash.toml.
+func (h *Host) Plugins() []PluginStatus {
+	var all []PluginStatus
+	for _, l := range h.libraries {
+		if l.conf == nil {
+			continue
+		}
+		s := PluginStatus{Name: l.name, Library: l.conf.Name, Isolation: l.isolation()}
+		if p := l.plugin.Load(); p != nil {
+			now := p.Status()
+			s.State, s.PID, s.Restarts, s.Err = now.State, now.PID, now.Restarts, now.Err
+			s.Calls, s.Errors, s.RSS, s.CPU = now.Calls, now.Errors, now.RSS, now.CPU
+		} else if l.loaded.Load() {
+			s.State = PluginReady
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// Reset lets an isolated library start again that crashed more often than its
+// restart policy allows. box is any box of the library.
+func (h *Host) Reset(box string) error {
+	k, err := h.kind(box)
+	if err != nil {
+		return err
+	}
+	if p := k.lib.plugin.Load(); p != nil {
+		p.Reset()
+	}
+	return nil
+}
+
+func (h *Host) tell(l *library, state PluginState, err error) {
+	if h.options.events != nil {
+		h.options.events(Event{Plugin: l.name, State: state, Err: err, Time: time.Now()})
+	}
+}

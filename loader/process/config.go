@@ -1,0 +1,132 @@
+package process
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/nyash-plugins/nyash-go/hostvtable"
+	"github.com/nyash-plugins/nyash-go/loader/native"
+)
+
+// Config says how to run a library.
+type Config struct {
+	File       string // an existing file
+	InvokeOnly bool
+	Threads    native.Threads
+	Unload     bool
+	Track      bool // answer Memory
+	Sink       hostvtable.Sink
+
+	Worker      string // the program; empty to look for it
+	Restart     Restart
+	Limits      Limits
+	CallTimeout time.Duration // 0 for none
+	IdleTimeout time.Duration // 0 for none
+	Env         []string      // names of the variables that are passed on
+	Dir         string        // empty for the host's working directory
+
+	// InUse tells whether instances are alive, which an idle worker must not be
+	// ended under.
+	InUse func() bool
+	// OnState is called at each change of state, by one goroutine at a time. It
+	// must not call the Plugin.
+	OnState func(State, error)
+}
+
+// Restart is when a worker that died is replaced.
+type Restart struct {
+	Max     int
+	Within  time.Duration
+	Backoff time.Duration
+}
+
+// Limits are what the worker may use; nil is no limit.
+type Limits struct {
+	Memory    *uint64
+	OpenFiles *uint64
+	CPUTime   *time.Duration
+	Processes *uint64
+}
+
+// State is where a plugin's worker is in its life.
+type State uint8
+
+// The states. A plugin is Unloaded before its first worker and while an idle one
+// has been ended; Failed when a worker could not be started or has died.
+const (
+	Unloaded State = iota
+	Loading
+	Ready
+	Failed
+	Closed
+)
+
+// String returns the state's name.
+func (s State) String() string {
+	return [...]string{"unloaded", "loading", "ready", "failed", "closed"}[s]
+}
+
+// Status is what can be told of a plugin's worker.
+type Status struct {
+	State    State
+	PID      int // 0 without a worker
+	Restarts int // workers that took the place of one that died
+	Calls    uint64
+	Errors   uint64 // of the calls: those that failed, or that the plugin refused
+	RSS      uint64 // resident memory in bytes; shared pages count
+	CPU      time.Duration
+	Err      error // of the last failure
+}
+
+var (
+	// ErrCrashed: the worker died while it was called. See [CrashError].
+	ErrCrashed = errors.New("plugin crashed")
+	// ErrLost: the instance's worker has died, and the instance with it.
+	ErrLost = errors.New("instance lost: the plugin's process has ended since it was made; make a new one")
+	// ErrTimeout: a call took longer than call_timeout; its worker was killed.
+	ErrTimeout = errors.New("call timed out, and the plugin's process was killed")
+	// ErrBroken: the worker died too often to be started again.
+	ErrBroken = errors.New("plugin keeps crashing")
+	// ErrWorker: the worker cannot be started.
+	ErrWorker = errors.New("worker cannot be started")
+	// ErrUnsupported: there are no workers on this system.
+	ErrUnsupported = errors.New("isolation = \"process\" is not supported on this system")
+)
+
+// CrashError is how a worker ended. It matches [ErrCrashed].
+type CrashError struct {
+	Signal syscall.Signal // that killed it, or 0
+	Status int            // its exit status otherwise
+	Cause  error          // why the host killed it, or nil
+}
+
+func (e *CrashError) Error() string {
+	switch {
+	case e.Cause != nil:
+		return fmt.Sprintf("%v: its process was killed: %v", ErrCrashed, e.Cause)
+	case e.Signal != 0:
+		return fmt.Sprintf("%v: %s", ErrCrashed, signalName(e.Signal))
+	}
+	return fmt.Sprintf("%v: its process exited with status %d in the middle of a call", ErrCrashed, e.Status)
+}
+
+// Is matches ErrCrashed.
+func (e *CrashError) Is(target error) bool { return target == ErrCrashed }
+
+// Unwrap returns the cause.
+func (e *CrashError) Unwrap() error { return e.Cause }
+
+// findWorker finds the program that becomes the worker.
+func findWorker(config *Config, selfServing bool) (string, error) {
+	if config.Worker != "" {
+		return config.Worker, nil
+	}
+	self, err := os.Executable()
+	if err == nil && selfServing {
+		return self, nil
+	}
+	return besideOrInPath(self)
+}

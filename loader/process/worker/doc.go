@@ -1,0 +1,34 @@
+// Package worker is the other side of loader/process: it makes a program the
+// worker that runs a plugin. cmd/nyash-worker is nothing else. A host that would
+// rather ship one binary calls [Main] first thing in its main function.
+package worker
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/nyash-plugins/nyash-go/loader/process/channel"
+)
+
+// Main returns at once in a program that was started by a user, and never in one
+// that a host started as its worker. A program that calls it can be its own
+// worker; hosts in it then need no nyash-worker.
+//
+// Call it before anything else: what a program sets up before, it sets up in
+// every worker too.
+func Main() {
+	version, isWorker := os.LookupEnv(channel.EnvVersion)
+	if !isWorker {
+		channel.SelfServing.Store(true)
+		return
+	}
+	if want := fmt.Sprint(channel.Version); version != want {
+		fmt.Fprintf(os.Stderr, "this worker speaks version %s, and its host version %s: install the two of one release\n", want, version)
+		os.Exit(1)
+	}
+	if err := serve(); err != nil {
+		fmt.Fprintln(os.Stderr, "worker:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}

@@ -1,0 +1,170 @@
+package registry
+
+import (
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pelletier/go-toml/v2/unstable"
+)
+
+// Isolation says where a library's code runs.
+type Isolation uint8
+
+const (
+	// IsolationNone runs it in the host's own process. It is the default.
+	IsolationNone Isolation = iota
+	// IsolationProcess runs it in a worker process of its own.
+	IsolationProcess
+)
+
+var isolationNames = []string{"none", "process"}
+
+// String returns the word that nyash.toml uses.
+func (i Isolation) String() string { return isolationNames[i] }
+
+// Process is what nyash.toml says of a library's worker process.
+type Process struct {
+	Restart     Restart
+	Limits      Limits
+	CallTimeout time.Duration // 0 for none
+	IdleTimeout time.Duration // 0 for none
+	Env         []string      // names of the variables that are passed on
+	Dir         string        // the working directory; empty for the host's
+}
+
+// Restart is when a worker that died is replaced.
+type Restart struct {
+	Max     int           // deaths …
+	Within  time.Duration // … in this time after which there is no other worker
+	Backoff time.Duration // before the first new worker; doubled for each further one
+}
+
+// DefaultRestart holds where nyash.toml says nothing.
+var DefaultRestart = Restart{Max: 5, Within: time.Minute, Backoff: 50 * time.Millisecond}
+
+// Limits are what a worker may use. Nil is no limit of ours.
+type Limits struct {
+	Memory    *uint64        // bytes, beyond what the worker itself needs
+	OpenFiles *uint64        // descriptors
+	CPUTime   *time.Duration // of the process, in whole seconds
+	Processes *uint64        // that the plugin may start
+}
+
+// processFields are the keys that a library's table may have for its worker.
+var processFields = []field[*Library]{
+	{"isolation", func(d *document, l *Library, k *key) { l.Isolation = d.isolation(k) }},
+	{"restart", func(d *document, l *Library, k *key) {
+		if d.want(k, unstable.InlineTable, `{ max = 5, within = "1m", backoff = "50ms" }`) {
+			read(d, k.val.table, &l.Process.Restart, restartFields, nil)
+		}
+	}},
+	{"limits", func(d *document, l *Library, k *key) {
+		if d.want(k, unstable.InlineTable, `{ memory = "256MiB", open_files = 64 }`) {
+			read(d, k.val.table, &l.Process.Limits, limitFields, nil)
+		}
+	}},
+	{"call_timeout", func(d *document, l *Library, k *key) { l.Process.CallTimeout = d.duration(k, "5s") }},
+	{"idle_timeout", func(d *document, l *Library, k *key) { l.Process.IdleTimeout = d.duration(k, "10m") }},
+	{"env", func(d *document, l *Library, k *key) { l.Process.Env = d.texts(k, "HOME") }},
+	{"working_directory", func(d *document, l *Library, k *key) { l.Process.Dir = d.text(k, "/var/lib/app") }},
+}
+
+var restartFields = []field[*Restart]{
+	{"max", func(d *document, r *Restart, k *key) { r.Max = int(min(d.count(k, "5"), math.MaxInt32)) }},
+	{"within", func(d *document, r *Restart, k *key) { r.Within = d.duration(k, "1m") }},
+	{"backoff", func(d *document, r *Restart, k *key) { r.Backoff = d.duration(k, "50ms") }},
+}
+
+var limitFields = []field[*Limits]{
+	{"memory", func(d *document, l *Limits, k *key) { l.Memory = d.size(k) }},
+	{"open_files", func(d *document, l *Limits, k *key) { n := d.count(k, "64"); l.OpenFiles = &n }},
+	{"cpu_time", func(d *document, l *Limits, k *key) { t := d.duration(k, "10s"); l.CPUTime = &t }},
+	{"processes", func(d *document, l *Limits, k *key) { n := d.count(k, "0"); l.Processes = &n }},
+}
+
+// forLibrary lets the keys of a library stand in a table that holds more.
+func forLibrary[T any](fields []field[*Library], library func(T) *Library) []field[T] {
+	all := make([]field[T], len(fields))
+	for i, f := range fields {
+		all[i] = field[T]{f.name, func(d *document, into T, k *key) { f.read(d, library(into), k) }}
+	}
+	return all
+}
+
+func (d *document) isolation(k *key) Isolation {
+	word := d.text(k, "process")
+	if i := slices.Index(isolationNames, word); i >= 0 || word == "" {
+		return Isolation(max(i, 0))
+	}
+	d.fail(k.val.at, k.path(), strconv.Quote(word)+" is no way to isolate a plugin",
+		"write \"none\" (in the host's process) or \"process\" (in a process of its own)")
+	return IsolationNone
+}
+
+// checkProcess warns of keys that say nothing without a worker.
+func (d *document) checkProcess(k *key, l *Library) {
+	if l.Isolation == IsolationProcess || k.val.table == nil {
+		return
+	}
+	for _, f := range processFields[1:] {
+		if k := k.val.table.get(f.name); k != nil {
+			d.warn(k.at, k.path(), "it has no effect on a plugin in the host's own process", `add isolation = "process"`)
+		}
+	}
+}
+
+func (d *document) duration(k *key, example string) time.Duration {
+	text := d.text(k, example)
+	if text == "" {
+		return 0
+	}
+	t, err := time.ParseDuration(text)
+	if err != nil || t < 0 {
+		d.fail(k.val.at, k.path(), strconv.Quote(text)+" is no duration", "write "+k.name+" = "+strconv.Quote(example)+`; units are "ms", "s", "m" and "h"`)
+		return 0
+	}
+	return t
+}
+
+// count reads a whole number from 0.
+func (d *document) count(k *key, example string) uint64 {
+	if !d.want(k, unstable.Integer, example) {
+		return 0
+	}
+	n, err := strconv.ParseUint(strings.TrimPrefix(k.val.text, "+"), 0, 63)
+	if err != nil {
+		d.fail(k.val.at, k.path(), k.val.text+" is no number of things", "write "+k.name+" = "+example)
+		return 0
+	}
+	return n
+}
+
+// units are those of sizes, longest first.
+var units = []struct {
+	name  string
+	bytes uint64
+}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"B", 1}}
+
+func (d *document) size(k *key) *uint64 {
+	text := d.text(k, "256MiB")
+	if text == "" {
+		return nil
+	}
+	for _, u := range units {
+		digits, ok := strings.CutSuffix(text, u.name)
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseUint(strings.TrimSpace(digits), 10, 63)
+		if err == nil && n <= math.MaxInt64/u.bytes {
+			n *= u.bytes
+			return &n
+		}
+		break
+	}
+	d.fail(k.val.at, k.path(), strconv.Quote(text)+" is no size", `write `+k.name+` = "256MiB"; units are B, KiB, MiB, GiB, kB, MB and GB`)
+	return nil
+}
