@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"os"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/nyash-plugins/nyash-go/abi"
@@ -57,9 +58,14 @@ func (s *Session) listen() {
 		}
 		s.drain()
 	}
-	// A worker without its socket is none, whether it lives or not.
-	s.kill(errSocket)
-	<-s.ended
+	// It is ending, and how is for watch to see; or it lives, and is none without
+	// its socket.
+	select {
+	case <-s.ended:
+	case <-time.After(lastWords):
+		s.kill(errSocket)
+		<-s.ended
+	}
 	s.control.Close()
 }
 

@@ -202,8 +202,9 @@ func (s *Session) watch(cmd *exec.Cmd) {
 	s.die()
 }
 
-// lastWords is how long the output of a dead worker is waited for: a process
-// that has left the worker's group could hold it open for ever.
+// lastWords is how long a worker whose socket is closed may take to end, and how
+// long the output of a dead one is waited for: a process that has left the
+// worker's group could hold it open for ever.
 const lastWords = 100 * time.Millisecond
 
 // kill ends the process, for a reason that its callers are told.

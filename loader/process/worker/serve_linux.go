@@ -83,6 +83,10 @@ func (w *worker) load(load *channel.Load) (err error) {
 	if err := confine(load.Limits); err != nil {
 		return err
 	}
+	// From here on the plugin's code runs.
+	if err := dieOfSignals(); err != nil {
+		return err
+	}
 	heap := newHeap(w.mem)
 	hostvtable.UseHeap(heap.alloc, heap.free)
 	w.lib, err = native.Open(context.Background(), native.Config{
@@ -93,10 +97,7 @@ func (w *worker) load(load *channel.Load) (err error) {
 		Track:      true,
 		Sink:       w,
 	})
-	if err != nil {
-		return err
-	}
-	return dieOfSignals()
+	return err
 }
 
 // loadError is err as a message.

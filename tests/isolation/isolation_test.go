@@ -1,0 +1,600 @@
+// Package isolation shows that a plugin in a process of its own cannot hurt its
+// host: every fault ends with the host alive and the next call right.
+package isolation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/nyash-plugins/nyash-go/loader"
+	"github.com/nyash-plugins/nyash-go/loader/process"
+	"github.com/nyash-plugins/nyash-go/loader/process/worker"
+	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
+)
+
+var ctx = context.Background()
+
+// hostCookie has the program be a host that is killed by a test.
+const hostCookie = "NYASH_TEST_HOST"
+
+func TestMain(m *testing.M) {
+	worker.Main()
+	if config := os.Getenv(hostCookie); config != "" {
+		beHost(config)
+		return
+	}
+	os.Exit(m.Run())
+}
+
+const methods = `
+add       = { method_id = 1, args = [ { name = "a", from = "integer", to = "i64" }, { name = "b", from = "integer", to = "i64" } ], returns = "i64" }
+segv      = { method_id = 2, args = [] }
+abort     = { method_id = 3, args = [] }
+exit      = { method_id = 4, args = [] }
+loop      = { method_id = 5, args = [] }
+deadlock  = { method_id = 6, args = [] }
+overflow  = { method_id = 7, args = [] }
+hog       = { method_id = 8, args = [], returns = "i64" }
+fork      = { method_id = 9, args = [], returns = "i64" }
+open      = { method_id = 10, args = [], returns = "i64" }
+scribble  = { method_id = 11, args = [], returns = "i64" }
+hangup    = { method_id = 12, args = [] }
+pid       = { method_id = 13, args = [], returns = "i64" }
+print     = { method_id = 14, args = [], returns = "i64" }
+env       = { method_id = 15, args = [], returns = "i64" }
+cwd       = { method_id = 16, args = [], returns = "string" }
+log       = { method_id = 17, args = [], returns = "i64" }
+overrun   = { method_id = 18, args = [] }
+spin      = { method_id = 19, args = [], returns = "i64" }
+inherited = { method_id = 20, args = [], returns = "i64" }
+`
+
+// never breaks: tests crash more often than a plugin may by default.
+const never = `restart = { max = 100000, within = "1h", backoff = "0ms" }`
+
+func toml(library, keys string) string {
+	return fmt.Sprintf("[plugins.Faulty]\nlibrary = %q\nisolation = \"process\"\n%s\n[plugins.Faulty.methods]%s", library, keys, methods)
+}
+
+func faulty(t testing.TB, flags ...string) string {
+	return ccbuild.Library(t, "testdata/faulty.c", append([]string{"-Wno-infinite-recursion", "-Wno-unknown-warning-option"}, flags...)...)
+}
+
+func open(t testing.TB, text string, opts ...loader.Option) *loader.Host {
+	t.Helper()
+	config, err := registry.Parse(filepath.Join(t.TempDir(), "nyash.toml"), []byte(text))
+	require.NoError(t, err)
+	h, err := loader.OpenConfig(config, append([]loader.Option{loader.WithLogger(slog.New(slog.DiscardHandler))}, opts...)...)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, h.Close()) })
+	return h
+}
+
+func newBox(t testing.TB, h *loader.Host) *loader.Box {
+	t.Helper()
+	box, err := h.New(ctx, "Faulty")
+	require.NoError(t, err)
+	return box
+}
+
+func number(t testing.TB, r loader.Result, err error) int64 {
+	t.Helper()
+	require.NoError(t, err)
+	n, err := r.Int()
+	require.NoError(t, err)
+	return n
+}
+
+// unhurt sees to it that the next call is right.
+func unhurt(t testing.TB, h *loader.Host) {
+	t.Helper()
+	box := newBox(t, h)
+	r, err := box.Call(ctx, "add", 40, 2)
+	assert.EqualValues(t, 42, number(t, r, err))
+	require.NoError(t, box.Close())
+}
+
+func TestCrashes(t *testing.T) {
+	library := faulty(t)
+	tests := map[string]struct {
+		method string
+		signal syscall.Signal
+		text   string
+	}{
+		"segmentation fault": {"segv", syscall.SIGSEGV, "Faulty.segv: plugin crashed: SIGSEGV (segmentation fault)"},
+		"abort":              {"abort", syscall.SIGABRT, "Faulty.abort: plugin crashed: SIGABRT (aborted)"},
+		"exit":               {"exit", 0, "Faulty.exit: plugin crashed: its process exited with status 0 in the middle of a call"},
+		"stack overflow":     {"overflow", syscall.SIGSEGV, "Faulty.overflow: plugin crashed: SIGSEGV (segmentation fault)"},
+		"overrun":            {"overrun", syscall.SIGSEGV, "Faulty.overrun: plugin crashed: SIGSEGV (segmentation fault)"},
+		"socket closed":      {"hangup", syscall.SIGKILL, "Faulty.hangup: plugin crashed: its process was killed: it closed its control socket"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			h := open(t, toml(library, never))
+			box, other := newBox(t, h), newBox(t, h)
+			_, err := box.Call(ctx, tt.method)
+			require.EqualError(t, err, tt.text)
+			require.ErrorIs(t, err, loader.ErrPluginCrashed)
+			var crash *process.CrashError
+			require.ErrorAs(t, err, &crash)
+			assert.Equal(t, tt.signal, crash.Signal)
+			if tt.method == "segv" {
+				var call *loader.CallError
+				require.ErrorAs(t, err, &call)
+				assert.Equal(t, "about to crash", call.Log[len(call.Log)-1], "its last words")
+			}
+			for _, lost := range []*loader.Box{box, other} {
+				_, err = lost.Call(ctx, "add", 1, 2)
+				require.ErrorIs(t, err, loader.ErrInstanceLost)
+				require.NoError(t, lost.Close())
+			}
+			unhurt(t, h)
+		})
+	}
+}
+
+func TestHangs(t *testing.T) {
+	library := faulty(t)
+	for _, method := range []string{"loop", "deadlock"} {
+		t.Run(method+", call timeout", func(t *testing.T) {
+			h := open(t, toml(library, never+"\ncall_timeout = \"100ms\""))
+			_, err := newBox(t, h).Call(ctx, method)
+			require.ErrorIs(t, err, loader.ErrCallTimeout)
+			assert.Contains(t, err.Error(), "after 100ms")
+			unhurt(t, h)
+		})
+		t.Run(method+", context", func(t *testing.T) {
+			h := open(t, toml(library, never))
+			box := newBox(t, h)
+			short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+			defer cancel()
+			_, err := box.Call(short, method)
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			unhurt(t, h)
+		})
+	}
+}
+
+func TestOtherCallsOfAKilledPlugin(t *testing.T) {
+	h := open(t, toml(faulty(t), never))
+	box := newBox(t, h)
+	canceled, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		_, err := box.Call(ctx, "deadlock")
+		assert.ErrorIs(t, err, loader.ErrPluginCrashed)
+		assert.ErrorIs(t, err, context.Canceled, "and why")
+	})
+	wg.Go(func() {
+		_, err := box.Call(canceled, "loop")
+		assert.ErrorIs(t, err, context.Canceled)
+	})
+	eventually(func() bool { return h.Plugins()[0].Calls >= 3 })
+	cancel()
+	wg.Wait()
+	unhurt(t, h)
+}
+
+// eventually runs until ok says so; the test's own time limit ends it.
+func eventually(ok func() bool) {
+	for !ok() {
+		runtime.Gosched()
+	}
+}
+
+func pidOf(t testing.TB, box *loader.Box) int {
+	r, err := box.Call(ctx, "pid")
+	return int(number(t, r, err))
+}
+
+func TestKilledFromOutside(t *testing.T) {
+	h := open(t, toml(faulty(t), never))
+	box := newBox(t, h)
+	require.NoError(t, syscall.Kill(pidOf(t, box), syscall.SIGKILL))
+	eventually(func() bool { _, err := box.Call(ctx, "add", 1, 2); return errors.Is(err, loader.ErrInstanceLost) })
+	unhurt(t, h)
+	assert.Equal(t, 1, h.Plugins()[0].Restarts)
+}
+
+func TestStoppedAndContinued(t *testing.T) {
+	h := open(t, toml(faulty(t), never))
+	box := newBox(t, h)
+	pid := pidOf(t, box)
+	require.NoError(t, syscall.Kill(pid, syscall.SIGSTOP))
+	done := make(chan error)
+	go func() {
+		_, err := box.Call(ctx, "add", 1, 2)
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		t.Fatal("a stopped process answered", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	require.NoError(t, syscall.Kill(pid, syscall.SIGCONT))
+	require.NoError(t, <-done)
+}
+
+func TestScribbling(t *testing.T) {
+	h := open(t, toml(faulty(t), never+"\ncall_timeout = \"300ms\""))
+	for range 20 {
+		box := newBox(t, h)
+		_, _ = box.Call(ctx, "scribble") // any answer, or none
+		_, _ = box.Call(ctx, "add", 1, 2)
+		_ = box.Close()
+		// Whatever it has done to itself, another process is right again.
+		if pid := h.Plugins()[0].PID; pid != 0 {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+			eventually(func() bool { return h.Plugins()[0].PID != pid })
+		}
+		unhurt(t, h)
+	}
+}
+
+func TestCrashesOutsideOfCalls(t *testing.T) {
+	for _, at := range []string{"AT_LOAD", "AT_INIT"} {
+		t.Run(at, func(t *testing.T) {
+			h := open(t, toml(faulty(t, "-DCRASH_AT="+at), never))
+			for range 3 {
+				_, err := h.New(ctx, "Faulty")
+				require.ErrorIs(t, err, loader.ErrPluginCrashed)
+				assert.Contains(t, err.Error(), "SIGSEGV")
+			}
+		})
+	}
+	t.Run("birth", func(t *testing.T) {
+		h := open(t, toml(faulty(t, "-DCRASH_AT=AT_BIRTH"), never))
+		for range 3 {
+			_, err := h.New(ctx, "Faulty")
+			require.EqualError(t, err, "Faulty.birth: plugin crashed: SIGSEGV (segmentation fault)")
+		}
+	})
+	t.Run("fini", func(t *testing.T) {
+		h := open(t, toml(faulty(t, "-DCRASH_AT=AT_FINI"), never))
+		box, other := newBox(t, h), newBox(t, h)
+		require.NoError(t, box.Close())
+		_, err := other.Call(ctx, "add", 1, 2)
+		require.ErrorIs(t, err, loader.ErrInstanceLost)
+		unhurt(t, h)
+	})
+	t.Run("shutdown", func(t *testing.T) {
+		config, err := registry.Parse("nyash.toml", []byte(toml(faulty(t, "-DCRASH_AT=AT_SHUTDOWN"), never)))
+		require.NoError(t, err)
+		h, err := loader.OpenConfig(config)
+		require.NoError(t, err)
+		require.NoError(t, newBox(t, h).Close())
+		require.ErrorIs(t, h.Close(), loader.ErrPluginCrashed)
+	})
+}
+
+func TestLimits(t *testing.T) {
+	library := faulty(t)
+	call := func(t *testing.T, limits, method string) (int64, error) {
+		h := open(t, toml(library, never+"\nlimits = { "+limits+" }"))
+		r, err := newBox(t, h).Call(ctx, method)
+		unhurt(t, h)
+		if err != nil {
+			return 0, err
+		}
+		return number(t, r, err), nil
+	}
+	t.Run("memory", func(t *testing.T) {
+		mib, err := call(t, `memory = "64MiB"`, "hog")
+		require.NoError(t, err)
+		assert.LessOrEqual(t, mib, int64(64))
+		assert.Greater(t, mib, int64(16), "and most of it can be had")
+	})
+	t.Run("open files", func(t *testing.T) {
+		n, err := call(t, `open_files = 64`, "open")
+		require.NoError(t, err)
+		assert.Less(t, n, int64(64))
+		assert.Greater(t, n, int64(32))
+	})
+	t.Run("processes", func(t *testing.T) {
+		n, err := call(t, `processes = 0`, "fork")
+		require.NoError(t, err)
+		assert.Zero(t, n)
+	})
+	t.Run("CPU time", func(t *testing.T) {
+		_, err := call(t, `cpu_time = "1s"`, "loop")
+		require.ErrorIs(t, err, loader.ErrPluginCrashed)
+	})
+}
+
+func TestForkedChildrenGoWithTheWorker(t *testing.T) {
+	h := open(t, toml(faulty(t), never))
+	box := newBox(t, h)
+	pid := pidOf(t, box)
+	r, err := box.Call(ctx, "fork")
+	assert.EqualValues(t, 1000, number(t, r, err))
+	_, err = box.Call(ctx, "abort")
+	require.ErrorIs(t, err, loader.ErrPluginCrashed)
+	eventually(func() bool { return errors.Is(syscall.Kill(-pid, 0), syscall.ESRCH) })
+	unhurt(t, h)
+}
+
+func TestSurroundings(t *testing.T) {
+	t.Setenv("NYASH_TEST_SECRET", "x")
+	t.Setenv("NYASH_TEST_PASSED", "x")
+	dir := t.TempDir()
+	leak, err := syscall.Open("/dev/null", syscall.O_RDONLY, 0) // without O_CLOEXEC
+	require.NoError(t, err)
+	defer syscall.Close(leak)
+	h := open(t, toml(faulty(t), fmt.Sprintf("env = [\"NYASH_TEST_PASSED\", \"NYASH_TEST_MISSING\"]\nworking_directory = %q", dir)))
+	box := newBox(t, h)
+	r, err := box.Call(ctx, "env")
+	assert.EqualValues(t, 2, number(t, r, err), "the one that was named, and the worker's own")
+	r, err = box.Call(ctx, "cwd")
+	require.NoError(t, err)
+	text, err := r.Text()
+	require.NoError(t, err)
+	assert.Equal(t, dir, text)
+	r, err = box.Call(ctx, "inherited")
+	assert.LessOrEqual(t, number(t, r, err), int64(5), "socket, memory, and what the runtime polls with")
+}
+
+// records keeps what is logged.
+type records struct {
+	slog.Handler
+	mu    *sync.Mutex
+	texts *[]string
+}
+
+func newRecords() records {
+	return records{slog.NewTextHandler(io.Discard, nil), new(sync.Mutex), new([]string)}
+}
+
+func (r records) Enabled(context.Context, slog.Level) bool { return true }
+func (r records) WithAttrs([]slog.Attr) slog.Handler       { return r }
+func (r records) Handle(_ context.Context, record slog.Record) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	*r.texts = append(*r.texts, record.Message)
+	return nil
+}
+
+func (r records) all() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]string(nil), *r.texts...)
+}
+
+func TestLogs(t *testing.T) {
+	log := newRecords()
+	h := open(t, toml(faulty(t), ""), loader.WithLogger(slog.New(log)))
+	box := newBox(t, h)
+	for range 5 { // more than the ring holds at once
+		_, err := box.Call(ctx, "log")
+		require.NoError(t, err)
+	}
+	lines := log.all()
+	require.Len(t, lines, 5000, "all of them, when the call returns")
+	for i, line := range lines {
+		require.Equal(t, fmt.Sprintf("line %d of a great many that are to come in their order", i%1000), line)
+	}
+	_, err := box.Call(ctx, "print")
+	require.NoError(t, err)
+	eventually(func() bool { return len(log.all()) == 5001 })
+	assert.Equal(t, "printed by the plugin", log.all()[5000])
+}
+
+func TestBreaker(t *testing.T) {
+	var mu sync.Mutex
+	var states []string
+	h := open(t, toml(faulty(t), `restart = { max = 2, within = "1m", backoff = "20ms" }`), loader.WithEvents(func(e loader.Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		states = append(states, e.Plugin+" "+e.State.String())
+	}))
+	var waits []time.Duration
+	for range 3 {
+		start := time.Now()
+		box := newBox(t, h)
+		waits = append(waits, time.Since(start))
+		_, err := box.Call(ctx, "abort")
+		require.ErrorIs(t, err, loader.ErrPluginCrashed)
+	}
+	assert.GreaterOrEqual(t, waits[1], 15*time.Millisecond, "the back-off, counted from the crash")
+	assert.GreaterOrEqual(t, waits[2], 35*time.Millisecond, "twice as long")
+	_, err := h.New(ctx, "Faulty")
+	require.ErrorIs(t, err, loader.ErrPluginBroken)
+	assert.EqualError(t, err, "box Faulty: plugin keeps crashing: 3 times within 1m0s, more than restart.max = 2 allows; "+
+		"Host.Reset lets it start again, and so does time (last: plugin crashed: SIGABRT (aborted))")
+	status := h.Plugins()[0]
+	assert.Equal(t, loader.PluginFailed, status.State)
+	assert.Equal(t, 2, status.Restarts)
+	require.ErrorIs(t, status.Err, loader.ErrPluginCrashed)
+
+	require.NoError(t, h.Reset("Faulty"))
+	unhurt(t, h)
+	status = h.Plugins()[0]
+	assert.Equal(t, loader.PluginReady, status.State)
+	assert.NotZero(t, status.PID)
+	assert.NotZero(t, status.RSS)
+	assert.Less(t, status.RSS, uint64(64<<20))
+	mu.Lock()
+	defer mu.Unlock()
+	assert.Equal(t, strings.Repeat("Faulty loading,Faulty ready,Faulty failed,", 3)+"Faulty loading,Faulty ready", strings.Join(states, ","))
+}
+
+func TestSingletonIsBornAgain(t *testing.T) {
+	h := open(t, toml(faulty(t), never+"\nsingleton = true"))
+	first := newBox(t, h)
+	_, err := first.Call(ctx, "segv")
+	require.ErrorIs(t, err, loader.ErrPluginCrashed)
+	second := newBox(t, h)
+	assert.NotSame(t, first, second)
+	r, err := second.Call(ctx, "add", 1, 2)
+	assert.EqualValues(t, 3, number(t, r, err))
+	assert.Same(t, second, newBox(t, h))
+}
+
+func TestIdleWorkerEndsAndComesBack(t *testing.T) {
+	h := open(t, toml(faulty(t), `idle_timeout = "50ms"`))
+	box := newBox(t, h)
+	pid := pidOf(t, box)
+	select {
+	case <-time.After(150 * time.Millisecond):
+	}
+	assert.Equal(t, pid, pidOf(t, box), "not while a box is alive")
+	require.NoError(t, box.Close())
+	eventually(func() bool { return h.Plugins()[0].State == loader.PluginUnloaded })
+	assert.Zero(t, h.Plugins()[0].PID)
+	unhurt(t, h)
+	assert.Zero(t, h.Plugins()[0].Restarts, "which is no restart")
+}
+
+func TestWorkerPrograms(t *testing.T) {
+	library := faulty(t)
+	tests := map[string]struct{ program, text string }{
+		"missing":       {"/nonexistent/nyash-worker", "worker cannot be started: fork/exec /nonexistent/nyash-worker: no such file or directory"},
+		"not a worker":  {"/bin/true", "worker cannot be started: it exited with status 0 before it had loaded anything; is it nyash-worker, and of this release?"},
+		"other version": {script(t, "echo this worker speaks version 9, and its host version 1 >&2; exit 1"), "(this worker speaks version 9, and its host version 1)"},
+		"silent":        {script(t, "exit 3"), "it exited with status 3"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			h := open(t, toml(library, ""), loader.WithWorker(tt.program))
+			_, err := h.New(ctx, "Faulty")
+			require.ErrorIs(t, err, process.ErrWorker)
+			assert.ErrorContains(t, err, tt.text)
+		})
+	}
+	t.Run("nyash-worker", func(t *testing.T) {
+		program := filepath.Join(t.TempDir(), "nyash-worker")
+		build := exec.Command("go", "build", "-o", program, "../../cmd/nyash-worker")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		out, err := build.CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		h := open(t, toml(library, never), loader.WithWorker(program))
+		unhurt(t, h)
+		_, err = newBox(t, h).Call(ctx, "segv")
+		require.ErrorIs(t, err, loader.ErrPluginCrashed)
+		unhurt(t, h)
+	})
+}
+
+func script(t *testing.T, text string) string {
+	path := filepath.Join(t.TempDir(), "worker")
+	require.NoError(t, os.WriteFile(path, []byte("#!/bin/sh\n"+text+"\n"), 0o700))
+	return path
+}
+
+func descriptors(t *testing.T) int {
+	entries, err := os.ReadDir("/proc/self/fd")
+	require.NoError(t, err)
+	return len(entries)
+}
+
+func mappings(t *testing.T) int {
+	maps, err := os.ReadFile("/proc/self/maps")
+	require.NoError(t, err)
+	return strings.Count(string(maps), "nyash-worker")
+}
+
+func TestAThousandCrashes(t *testing.T) {
+	h := open(t, toml(faulty(t), never))
+	crash := func() {
+		box := newBox(t, h)
+		_, err := box.Call(ctx, "segv")
+		require.ErrorIs(t, err, loader.ErrPluginCrashed)
+		require.NoError(t, box.Close())
+	}
+	for range 10 {
+		crash()
+	}
+	files, goroutines := descriptors(t), runtime.NumGoroutine()
+	for range 1000 {
+		crash()
+	}
+	unhurt(t, h)
+	// The present worker's, and nobody else's.
+	eventually(func() bool { return descriptors(t) <= files+3 && runtime.NumGoroutine() <= goroutines+4 })
+	assert.LessOrEqual(t, mappings(t), 2)
+	assert.Equal(t, 1010, h.Plugins()[0].Restarts)
+}
+
+func beHost(config string) {
+	h, err := loader.Open(config)
+	if err != nil {
+		panic(err)
+	}
+	box, err := h.New(ctx, "Faulty")
+	if err != nil {
+		panic(err)
+	}
+	r, err := box.Call(ctx, "pid")
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(r)
+	_, _ = box.Call(ctx, "loop")
+}
+
+func TestNoWorkerIsLeftBehind(t *testing.T) {
+	config := filepath.Join(t.TempDir(), "nyash.toml")
+	require.NoError(t, os.WriteFile(config, []byte(toml(faulty(t), "")), 0o600))
+	self, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), hostCookie+"="+config)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	var pid int
+	_, err = fmt.Fscan(out, &pid)
+	require.NoError(t, err)
+	require.NoError(t, syscall.Kill(pid, 0), "it runs, in an endless loop")
+	require.NoError(t, cmd.Process.Kill())
+	killed := time.Now()
+	_ = cmd.Wait()
+	eventually(func() bool { return gone(pid) })
+	assert.Less(t, time.Since(killed), time.Second)
+}
+
+// gone reports whether a process has ended; nobody may have reaped it.
+func gone(pid int) bool {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return true
+	}
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	return strings.HasPrefix(rest, "Z") || strings.HasPrefix(rest, "X")
+}
+
+func TestManyCallersAtOnce(t *testing.T) {
+	h := open(t, toml(faulty(t), never))
+	box := newBox(t, h)
+	var wg sync.WaitGroup
+	for i := range 100 { // more than there are slots
+		wg.Go(func() {
+			for n := range 200 {
+				r, err := box.Call(ctx, "add", i, n)
+				if !assert.NoError(t, err) {
+					return
+				}
+				sum, err := r.Int()
+				assert.NoError(t, err)
+				assert.EqualValues(t, i+n, sum)
+			}
+		})
+	}
+	wg.Wait()
+}
