@@ -14,7 +14,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
 
 run: plugins build ## load a C plugin and run docs/examples/hello.star with it
-	./bin/nyash run docs/examples/hello.star
+	./bin/nyash $(if $(ISOLATION),--isolation $(ISOLATION)) run docs/examples/hello.star
 
 build: ## build the commands into bin/
 	go build -trimpath -o bin/ ./cmd/...

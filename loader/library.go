@@ -119,11 +119,11 @@ func (l *library) open(ctx context.Context) (backend, error) {
 }
 
 func (l *library) isolation() registry.Isolation {
-	if l.conf != nil && l.host.options.isolated {
-		return registry.IsolationProcess
-	}
-	if l.conf == nil {
+	switch override := l.host.options.isolation; {
+	case l.conf == nil:
 		return registry.IsolationNone
+	case override != nil:
+		return *override
 	}
 	return l.conf.Isolation
 }

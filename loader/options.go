@@ -27,7 +27,7 @@ type options struct {
 	maxResult   int
 	track       bool
 	builtins    []*registry.Builtin
-	isolated    bool
+	isolation   *registry.Isolation // instead of nyash.toml's
 	worker      string
 	events      func(Event)
 }
@@ -90,11 +90,10 @@ func WithMemoryTracking() Option {
 	}
 }
 
-// WithIsolation runs every library in a process of its own, whatever nyash.toml
-// says of its isolation.
-func WithIsolation() Option {
+// WithIsolation has every library run where it says, whatever nyash.toml says.
+func WithIsolation(i registry.Isolation) Option {
 	return func(o *options) error {
-		o.isolated = true
+		o.isolation = &i
 		return nil
 	}
 }

@@ -73,7 +73,7 @@ var isolated = os.Getenv("NYASH_TEST_ISOLATION") == "process"
 func defaults() []loader.Option {
 	opts := []loader.Option{loader.WithLogger(slog.New(slog.DiscardHandler))}
 	if isolated {
-		opts = append(opts, loader.WithIsolation())
+		opts = append(opts, loader.WithIsolation(registry.IsolationProcess))
 	}
 	return opts
 }

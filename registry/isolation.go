@@ -25,6 +25,12 @@ var isolationNames = []string{"none", "process"}
 // String returns the word that nyash.toml uses.
 func (i Isolation) String() string { return isolationNames[i] }
 
+// ParseIsolation is the reverse of String.
+func ParseIsolation(word string) (i Isolation, ok bool) {
+	n := slices.Index(isolationNames, word)
+	return Isolation(max(n, 0)), n >= 0
+}
+
 // Process is what nyash.toml says of a library's worker process.
 type Process struct {
 	Restart     Restart
@@ -96,8 +102,8 @@ func forLibrary[T any](fields []field[*Library], library func(T) *Library) []fie
 
 func (d *document) isolation(k *key) Isolation {
 	word := d.text(k, "process")
-	if i := slices.Index(isolationNames, word); i >= 0 || word == "" {
-		return Isolation(max(i, 0))
+	if i, ok := ParseIsolation(word); ok || word == "" {
+		return i
 	}
 	d.fail(k.val.at, k.path(), strconv.Quote(word)+" is no way to isolate a plugin",
 		"write \"none\" (in the host's process) or \"process\" (in a process of its own)")

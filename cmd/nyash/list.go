@@ -44,16 +44,23 @@ type argInfo struct {
 }
 
 func newList(s *settings) *cobra.Command {
-	asJSON := false
+	asJSON, live := false, false
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the boxes with their libraries, ids and methods",
 		Long: `List the boxes of nyash.toml and the built-in ones, with library, type id,
 methods, method ids and types. Each library is loaded, so that what the list says
 is what a program gets; where that fails the error is listed, and the exit status
-is 1.`,
+is 1.
+
+With --live, load the libraries and then show how they are: state, process,
+restarts, calls, memory and processor time of those with isolation = "process",
+a line at every change, until interrupted.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if live {
+				return showLive(s, cmd)
+			}
 			return s.withHost(cmd, func(host *loader.Host) error {
 				boxes, err := describe(cmd.Context(), host)
 				write := writeTable
@@ -65,6 +72,8 @@ is 1.`,
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&live, "live", false, "show how the libraries are, until interrupted")
+	cmd.MarkFlagsMutuallyExclusive("json", "live")
 	return cmd
 }
 

@@ -7,12 +7,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nyash-plugins/nyash-go/loader"
+	"github.com/nyash-plugins/nyash-go/registry"
 )
 
 // settings are the flags that all commands share.
 type settings struct {
-	config   string
-	logLevel string
+	config    string
+	logLevel  string
+	isolation string
 }
 
 func newRoot() *cobra.Command {
@@ -25,18 +27,27 @@ func newRoot() *cobra.Command {
 	}
 	root.PersistentFlags().StringVar(&s.config, "config", "nyash.toml", "the file that describes the plugins")
 	root.PersistentFlags().StringVar(&s.logLevel, "log-level", "warn", "least level of log lines to show: debug, info, warn or error")
+	root.PersistentFlags().StringVar(&s.isolation, "isolation", "", "where plugins run, whatever nyash.toml says: none (in this process) or process (in one of their own)")
 	root.AddCommand(newList(s), newRun(s), newREPL(s), newVersion())
 	return root
 }
 
 // withHost opens the host, runs f and closes the host, whatever f did.
-func (s *settings) withHost(cmd *cobra.Command, f func(*loader.Host) error) error {
+func (s *settings) withHost(cmd *cobra.Command, f func(*loader.Host) error, opts ...loader.Option) error {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(s.logLevel)); err != nil {
 		return fmt.Errorf("--log-level %s: write debug, info, warn or error", s.logLevel)
 	}
 	logger := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
-	host, err := loader.Open(s.config, loader.WithLogger(logger))
+	opts = append(opts, loader.WithLogger(logger))
+	if s.isolation != "" {
+		isolation, ok := registry.ParseIsolation(s.isolation)
+		if !ok {
+			return fmt.Errorf("--isolation %s: write none or process", s.isolation)
+		}
+		opts = append(opts, loader.WithIsolation(isolation))
+	}
+	host, err := loader.Open(s.config, opts...)
 	if err != nil {
 		return err
 	}

@@ -131,6 +131,7 @@ func (s *Session) load(ctx context.Context) error {
 	}
 	s.base, s.description = answer.Base, answer.Description
 	s.ready.Store(true)
+	s.drain() // what init said
 	return nil
 }
 

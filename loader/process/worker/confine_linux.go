@@ -30,8 +30,10 @@ func tidy() error {
 		if err != nil || fd <= channel.MemoryFD {
 			continue
 		}
-		// The runtime's own are of this kind.
-		if what, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil && !strings.HasPrefix(what, "anon_inode:") {
+		// The runtime has some of its own: what it polls with, and what tells how
+		// many processors there are.
+		what, err := os.Readlink("/proc/self/fd/" + e.Name())
+		if err == nil && !strings.HasPrefix(what, "anon_inode:") && !strings.HasPrefix(what, "/sys/fs/cgroup/") {
 			_ = unix.Close(fd)
 		}
 	}

@@ -31,7 +31,8 @@ type worker struct {
 	free    atomic.Int32 // of them, those without a request
 	calls   [channel.Slots]abi.Call
 
-	lines sync.Mutex // the ring has one writer
+	lines sync.Mutex  // the ring has one writer
+	heard atomic.Bool // the host listens for the doorbell
 
 	mu    sync.Mutex
 	blobs map[uint64]func() // what the host has taken over, by address
@@ -62,6 +63,7 @@ func serve() error {
 	if answer.Error != nil {
 		return nil
 	}
+	w.heard.Store(true)
 	w.addServer()
 	// The host says nothing more here. When it goes, so does the worker,
 	// whatever the plugin is doing.
@@ -273,8 +275,11 @@ func (w *worker) line(kind uint32, text []byte) {
 	defer w.lines.Unlock()
 	for start := time.Now(); time.Since(start) < fullRing; {
 		ok, first := w.mem.AppendLine(kind, text)
-		if ok && !first {
-			return
+		if ok && !(first && w.heard.Load()) {
+			return // a host that does not listen yet looks when it has loaded
+		}
+		if !w.heard.Load() {
+			return // and can make no room either
 		}
 		// A byte has the host look; where its buffer is full, it has plenty.
 		_ = unix.Sendto(channel.ControlFD, []byte{1}, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, nil)

@@ -115,6 +115,7 @@ uint32_t nyash_plugin_abi(void) { return NYASH_ABI_VERSION; }
 
 int32_t nyash_plugin_init(const NyashHostVtable *vtable, NyashPluginInfo *info) {
     host = vtable;
+    host->log(NYASH_LOG_DEBUG, "init");
     crash(AT_INIT);
     info->type_id = 720;
     info->type_name = "Faulty";
