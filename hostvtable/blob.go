@@ -38,6 +38,16 @@ func (t *Table) Adopt(addr, length uint64) (data []byte, release func(), err err
 // them sees it.
 const released = 0xdd
 
+func overwrite(data []byte) {
+	if len(data) == 0 {
+		return
+	}
+	data[0] = released
+	for done := 1; done < len(data); done *= 2 {
+		copy(data[done:], data[:done])
+	}
+}
+
 func (t *tracker) adopt(p, length uintptr) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -62,9 +72,8 @@ func (t *tracker) release(p uintptr) {
 	b := t.live[p]
 	t.forget(p, b)
 	t.mu.Unlock()
-	data := abi.Memory(p, int(b.size))
-	for i := range data {
-		data[i] = released
+	if !heap.spare {
+		overwrite(abi.Memory(p, int(b.size)))
 	}
 	free(p)
 }

@@ -62,14 +62,16 @@ func enter(a, b, number uintptr) (result uintptr) {
 var heap struct {
 	alloc func(size uintptr) uintptr
 	free  func(p uintptr)
+	spare bool // blobs that are released are not overwritten
 }
 
 // UseHeap has tables that track memory take their blocks from elsewhere than the
 // C library: from memory that another process sees, say. It comes before the
 // first table is made and holds for the process. alloc returns addresses that are
 // multiples of 16, or 0; both are called on the plugin's threads, several at once.
-func UseHeap(alloc func(size uintptr) uintptr, free func(p uintptr)) {
-	heap.alloc, heap.free = alloc, free
+// overwrite says whether blobs are overwritten when they are released.
+func UseHeap(alloc func(size uintptr) uintptr, free func(p uintptr), overwrite bool) {
+	heap.alloc, heap.free, heap.spare = alloc, free, !overwrite
 }
 
 func malloc(size uintptr) uintptr {

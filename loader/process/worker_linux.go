@@ -115,7 +115,7 @@ func (s *Session) load(ctx context.Context) error {
 	c := &s.plugin.config
 	err := channel.Send(s.control, channel.Load{
 		Version: channel.Version, File: c.File, InvokeOnly: c.InvokeOnly,
-		Threads: uint8(c.Threads), Unload: c.Unload, Limits: channel.Limits(c.Limits),
+		Threads: uint8(c.Threads), Unload: c.Unload, Track: c.Track, Limits: channel.Limits(c.Limits),
 	})
 	var answer channel.Loaded
 	if err == nil {

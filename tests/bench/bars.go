@@ -30,7 +30,7 @@ func trim(f float64) string {
 	return fmt.Sprintf("%.4g", float64(int(f*100+0.5))/100)
 }
 
-func printBars(t *table, l *loads) {
+func printBars(t *table, l *loads, p *latencies) {
 	cgo := t.median(workAdd, viaCgo)
 	method := t.median(workAdd, viaMethod)
 	bars := []bar{
@@ -49,6 +49,15 @@ func printBars(t *table, l *loads) {
 		{"1 MiB blob echo: × the plugin's own work in C", t.median(workBlob, viaMethod) / t.median(workBlob, viaLoop), 1.1, false, ""},
 		{"two goroutines: throughput of one ×", method / t.median(workTwo, viaMethod), 1.7, true, ""},
 		{"load a library: × dlopen, 4 dlsym, init in C", median(l.loader) / median(l.c), 1.3, false, ""},
+		{"another process, p50 of add: faster than gRPC", p.ratio(viaGRPC, 1, false, 0.5), 40, true, " ×"},
+		{"… × the ping-pong of two C processes", float64(p.find(viaProcess, 1, false).at(0.5)) / p.pingpong, 4, false, ""},
+		{"… processors busy, p50: faster than gRPC", p.ratio(viaGRPC, 1, true, 0.5), 3, true, " ×"},
+		{"… processors busy, p99: faster than gRPC", p.ratio(viaGRPC, 1, true, 0.99), 1, true, " ×"},
+		{"… 8 callers: throughput of gRPC ×", p.find(viaGRPC, 8, false).each / p.find(viaProcess, 8, false).each, 8, true, ""},
+		{"… 64 MiB blob echo: × in process", t.median(workBlob64, viaProcess) / t.median(workBlob64, viaMethod), 2, false, ""},
+		{"… crash to the next good answer", float64(p.recovery.Microseconds()) / 1e3, 50, false, " ms"},
+		{"… idle worker, resident", float64(p.idleRSS) / (1 << 20), 20, false, " MiB"},
+		{"… idle worker, processor time", p.idleCPU.Seconds() * 100, 0, false, " %"},
 		{"each further library beyond its own pages", l.perLibrary() / 1024, 50, false, " KiB"},
 	}
 	fmt.Println("| bar | wanted | measured | |")

@@ -149,6 +149,23 @@ func addGoPlugin(t *table, _, _ string) (end func(), err error) {
 		return end, errors.New("unexpected clients of go-plugin")
 	}
 	raw := grpc.CallContentSubtype(rawName)
+	t.callers[viaGRPC] = func() (caller, error) {
+		in := make([]byte, 16)
+		binary.LittleEndian.PutUint64(in, 1000)
+		binary.LittleEndian.PutUint64(in[8:], 2000)
+		return func() bool {
+			var out []byte
+			err := conn.Invoke(ctx, "/bench.Bench/Add", &in, &out, raw)
+			return err == nil && binary.LittleEndian.Uint64(out) == 3000
+		}, nil
+	}
+	t.callers[viaNetRPC] = func() (caller, error) {
+		return func() bool {
+			var out int64
+			err := client.Call("Plugin.Add", [2]int64{1000, 2000}, &out)
+			return err == nil && out == 3000
+		}, nil
+	}
 	t.add(workAdd, viaGRPC, func(b *testing.B) {
 		var out []byte
 		for b.Loop() {

@@ -77,18 +77,6 @@ func addLoader(t *table, _, library string) (end func(), err error) {
 			check(b, sum(r.Result, r.Err), 1000+i)
 		}
 	})
-	appended := func(m *loader.Method, size int) func(b *testing.B) {
-		return func(b *testing.B) {
-			data := make([]byte, size)
-			var dst []byte
-			for b.Loop() {
-				var err error
-				if dst, err = m.AppendBytes(ctx, dst[:0], data); err != nil || len(dst) != size {
-					b.Fatal(len(dst), err)
-				}
-			}
-		}
-	}
 	for work, size := range echoes {
 		t.add(work, viaMethod, appended(echo, size))
 		t.add(work, viaBlob, appended(echoBlob, size))
@@ -103,20 +91,8 @@ func addLoader(t *table, _, library string) (end func(), err error) {
 	}
 	t.add(workLend, viaMethod, lend(16))
 	t.add(workLendMany, viaMethod, lend(1<<20))
-	t.add(workBlob, viaMethod, func(b *testing.B) {
-		data := make([]byte, 1<<20)
-		for b.Loop() {
-			r, err := echoBlob.Call(ctx, data)
-			if err != nil {
-				b.Fatal(err)
-			}
-			blob, err := r.Blob()
-			if err != nil {
-				b.Fatal(err)
-			}
-			blob.Release()
-		}
-	})
+	t.add(workBlob, viaMethod, echoBlobs(echoBlob, 1<<20))
+	t.add(workBlob64, viaMethod, echoBlobs(echoBlob, 64<<20))
 	t.add(workTwo, viaMethod, func(b *testing.B) {
 		b.SetParallelism(1)
 		b.RunParallel(func(pb *testing.PB) {
@@ -139,6 +115,77 @@ func addLoader(t *table, _, library string) (end func(), err error) {
 			}
 		})
 	})
+	return end, nil
+}
+
+// appended echoes bytes into a slice of the caller's.
+func appended(m *loader.Method, size int) func(b *testing.B) {
+	return func(b *testing.B) {
+		data := make([]byte, size)
+		var dst []byte
+		for b.Loop() {
+			var err error
+			if dst, err = m.AppendBytes(ctx, dst[:0], data); err != nil || len(dst) != size {
+				b.Fatal(len(dst), err)
+			}
+		}
+	}
+}
+
+// echoBlobs echoes data by reference.
+func echoBlobs(m *loader.Method, size int) func(b *testing.B) {
+	return func(b *testing.B) {
+		data := make([]byte, size)
+		for b.Loop() {
+			r, err := m.Call(ctx, data)
+			if err != nil {
+				b.Fatal(err)
+			}
+			blob, err := r.Blob()
+			if err != nil || blob.Len() != size {
+				b.Fatal(err)
+			}
+			blob.Release()
+		}
+	}
+}
+
+// addIsolated measures the loader with the library in another process.
+func addIsolated(t *table, _, library string) (end func(), err error) {
+	h, err := openIsolated(library)
+	if err != nil {
+		return nil, err
+	}
+	end = func() { exitOn(h.Close()) }
+	box, err := h.New(ctx, "Bench")
+	if err != nil {
+		return end, err
+	}
+	find := func(name string) *loader.Method {
+		m, err := box.Method(name)
+		exitOn(err)
+		return m
+	}
+	add, echo, echoBlob := find("add"), find("echo"), find("echoBlob")
+	t.add(workAdd, viaProcess, func(b *testing.B) {
+		x := b.N + 1000
+		for b.Loop() {
+			check(b, sum(add.Call(ctx, x, 2000)), x+2000)
+		}
+	})
+	for work, size := range echoes {
+		t.add(work, viaProcess, appended(echo, size))
+	}
+	t.add(workBlob, viaProcess, echoBlobs(echoBlob, 1<<20))
+	t.add(workBlob64, viaProcess, echoBlobs(echoBlob, 64<<20))
+	t.callers[viaProcess] = func() (caller, error) {
+		own, err := h.New(ctx, "Bench")
+		if err != nil {
+			return nil, err
+		}
+		add, err := own.Method("add")
+		return func() bool { return sum(add.Call(ctx, 1000, 2000)) == 3000 }, err
+	}
 	return end, nil
 }
 

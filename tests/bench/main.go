@@ -52,7 +52,7 @@ func run(rounds int) error {
 	if err := build(dir, library); err != nil {
 		return err
 	}
-	t := &table{}
+	t := &table{callers: make(map[string]func() (caller, error))}
 	cleanup, err := addRows(t, dir, library)
 	defer cleanup()
 	if err != nil {
@@ -63,14 +63,19 @@ func run(rounds int) error {
 		t.measure()
 	}
 	fmt.Fprint(os.Stderr, "\r                 \r")
+	slow, err := measureLatencies(dir, library, t.callers)
+	if err != nil {
+		return err
+	}
 	loads, err := measureLoads(dir, library, rounds)
 	if err != nil {
 		return err
 	}
 	fmt.Printf("%s, %d × %s, %s; medians of %d rounds\n\n", runtime.Version(), runtime.NumCPU(), processor(), runtime.GOOS+"/"+runtime.GOARCH, rounds)
 	t.print()
+	slow.print()
 	loads.print()
-	printBars(t, loads)
+	printBars(t, loads, slow)
 	return nil
 }
 
@@ -82,6 +87,7 @@ func build(dir, library string) error {
 	}
 	for _, command := range [][]string{
 		{"cc", "-std=c11", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-I", filepath.Join(root, "abi", "include"), "-o", library, "plugin/bench.c"},
+		{"go", "build", "-o", filepath.Join(dir, "nyash-worker"), "github.com/nyash-plugins/nyash-go/cmd/nyash-worker"},
 		{"go", "build", "-buildmode=plugin", "-o", filepath.Join(dir, "std.so"), "./stdplugin"},
 	} {
 		cmd := exec.Command(command[0], command[1:]...)
@@ -102,7 +108,7 @@ func addRows(t *table, dir, library string) (cleanup func(), err error) {
 		}
 	}
 	for _, peer := range []func(t *table, dir, library string) (end func(), err error){
-		addLoader, addCgo, addPurego, addWazero, addGoPlugin, addStdPlugin,
+		addLoader, addIsolated, addCgo, addPurego, addWazero, addGoPlugin, addStdPlugin,
 	} {
 		end, err := peer(t, dir, library)
 		if end != nil {

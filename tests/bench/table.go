@@ -16,12 +16,13 @@ const (
 	work1K       = "echo 1 KiB"
 	work32K      = "echo 32 KiB"
 	workBlob     = "echo 1 MiB blob"
+	workBlob64   = "echo 64 MiB blob"
 	workLend     = "lend a 16 B blob"
 	workLendMany = "lend a 1 MiB blob"
 	workTwo      = "add, two goroutines"
 )
 
-var works = []string{workAdd, work16, work1K, work32K, workBlob, workLend, workLendMany, workTwo}
+var works = []string{workAdd, work16, work1K, work32K, workBlob, workBlob64, workLend, workLendMany, workTwo}
 
 // echoes are the sizes of the echoes with bytes.
 var echoes = map[string]int{work16: 16, work1K: 1 << 10, work32K: 32 << 10}
@@ -32,6 +33,7 @@ const (
 	viaName     = "loader, by name"
 	viaBatch    = "loader, batch of 64"
 	viaBlob     = "loader, as a blob"
+	viaProcess  = "loader, in another process"
 	viaCgo      = "bare cgo"
 	viaLoop     = "C loop (the floor)"
 	viaRegister = "purego.RegisterFunc"
@@ -53,7 +55,10 @@ type row struct {
 	allocs int64
 }
 
-type table struct{ rows []*row }
+type table struct {
+	rows    []*row
+	callers map[string]func() (caller, error) // for latencies
+}
 
 func (t *table) add(work, via string, run func(b *testing.B)) { t.addMany(work, via, 1, run) }
 

@@ -26,6 +26,7 @@ type Load struct {
 	InvokeOnly bool
 	Threads    uint8
 	Unload     bool
+	Track      bool // overwrite what is released
 	Limits     Limits
 }
 

@@ -90,7 +90,7 @@ func (w *worker) load(load *channel.Load) (err error) {
 		return err
 	}
 	heap := newHeap(w.mem)
-	hostvtable.UseHeap(heap.alloc, heap.free)
+	hostvtable.UseHeap(heap.alloc, heap.free, load.Track)
 	w.lib, err = native.Open(context.Background(), native.Config{
 		File:       load.File,
 		InvokeOnly: load.InvokeOnly,
