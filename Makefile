@@ -6,9 +6,10 @@ export CGO_ENABLED = 0
 
 PLUGINS  = filebox
 FUZZTIME ?= 60s
+SOAK     ?= 10m
 
 .DEFAULT_GOAL := help
-.PHONY: help run build plugins setup test race vet lint fuzz bench memcheck clean
+.PHONY: help run build plugins setup test race isolated soak vet lint fuzz bench memcheck clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
@@ -28,9 +29,16 @@ setup: ## install the tools that building and testing need
 
 test: setup plugins ## run all tests
 	go test ./...
+	NYASH_TEST_ISOLATION=process go test ./loader
 
 race: setup plugins ## run all tests under the race detector
 	CGO_ENABLED=1 go test -race ./...
+
+isolated: plugins ## run the loader's tests with every library in a process of its own
+	NYASH_TEST_ISOLATION=process go test -v ./loader
+
+soak: plugins ## call a plugin that crashes at random, for SOAK
+	NYASH_SOAK=$(SOAK) go test -count=1 -timeout=0 -v -run=TestSoak ./tests/isolation
 
 vet: ## vet for every platform that must compile
 	go vet ./...
@@ -47,6 +55,7 @@ fuzz: ## fuzz every decoder, FUZZTIME each
 	go test -run=NONE -fuzz=FuzzDecode -fuzztime=$(FUZZTIME) ./tlv
 	go test -run=NONE -fuzz=FuzzEncode -fuzztime=$(FUZZTIME) ./tlv
 	go test -run=NONE -fuzz=FuzzParse -fuzztime=$(FUZZTIME) ./registry
+	go test -run=NONE -fuzz=FuzzRing -fuzztime=$(FUZZTIME) ./loader/process/channel
 
 bench: plugins ## measure, and compare with other ways to load plugins
 	go test -run=NONE -bench=. -benchmem ./tlv ./registry ./loader

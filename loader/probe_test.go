@@ -68,11 +68,15 @@ func open(t testing.TB, toml string, opts ...loader.Option) *loader.Host {
 }
 
 // isolated runs the tests with every library in a process of its own.
-var isolated = os.Getenv("NYASH_TEST_ISOLATION") == "process"
+var isolated = os.Getenv(isolationVariable) == "process"
+
+const isolationVariable = "NYASH_TEST_ISOLATION"
 
 func defaults() []loader.Option {
 	opts := []loader.Option{loader.WithLogger(slog.New(slog.DiscardHandler))}
-	if isolated {
+	// Asked while a test runs: what is read before does not count when the go
+	// command decides whether a result is still good.
+	if os.Getenv(isolationVariable) == "process" {
 		opts = append(opts, loader.WithIsolation(registry.IsolationProcess))
 	}
 	return opts

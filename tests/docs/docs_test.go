@@ -27,6 +27,7 @@ var notRun = map[string]string{
 	"make race":  "it runs this test",
 	"make lint":  "it downloads the linter",
 	"make fuzz":  "it takes minutes",
+	"make soak":  "it takes minutes",
 	"make bench": "it takes minutes, and downloads the peers",
 }
 
