@@ -3,6 +3,7 @@ package loader
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -38,14 +39,14 @@ func (in *instance) handle() tlv.Handle { return tlv.Handle{Type: in.typ.ID, Ins
 
 // birth makes a new instance. The host is kept open by the caller.
 func (h *Host) birth(ctx context.Context, k *kind, args []any) (*Box, error) {
-	to, err := k.lib.session(ctx)
-	if err != nil {
-		return nil, err
-	}
 	typ := k.typ.Load()
-	in := h.newInstance(k, to, typ, 0)
 	plan := typ.Birth
-	f, err := in.run(ctx, plan, &h.births, args)
+	in, f, err := h.deliver(ctx, k, typ, args)
+	if errors.Is(err, ErrInstanceLost) {
+		// The worker ended before it was called: idle, or killed. The next one
+		// is as good.
+		in, f, err = h.deliver(ctx, k, typ, args)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -59,6 +60,17 @@ func (h *Host) birth(ctx context.Context, k *kind, args []any) (*Box, error) {
 		return nil, in.failed(plan, err)
 	}
 	return box, nil
+}
+
+// deliver calls birth. The frame holds the answer.
+func (h *Host) deliver(ctx context.Context, k *kind, typ *registry.Type, args []any) (*instance, *frame, error) {
+	to, err := k.lib.session(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	in := h.newInstance(k, to, typ, 0)
+	f, err := in.run(ctx, typ.Birth, &h.births, args)
+	return in, f, err
 }
 
 func (h *Host) newInstance(k *kind, to backend, typ *registry.Type, id uint32) *instance {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nyash-plugins/nyash-go/abi"
@@ -19,8 +20,9 @@ import (
 type Plugin struct {
 	config Config
 
-	mu          sync.Mutex // held while a worker is started
-	session     *Session   // nil without a worker
+	session atomic.Pointer[Session] // nil without a worker
+
+	mu          sync.Mutex // held while a worker is started or ended
 	description *abi.Description
 	closed      bool
 
@@ -51,13 +53,16 @@ func Open(ctx context.Context, config Config) (*Plugin, error) {
 // none. After a death it waits for as long as the restart policy says, or until
 // ctx is done. The error is [ErrBroken] where the policy allows no other worker.
 func (p *Plugin) Session(ctx context.Context) (*Session, error) {
+	if s := p.session.Load(); s != nil && !s.Lost() {
+		return s, nil
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
 		return nil, ErrLost
 	}
-	if p.session != nil && !p.session.Lost() {
-		return p.session, nil
+	if s := p.session.Load(); s != nil && !s.Lost() {
+		return s, nil
 	}
 	again, err := p.permitted(ctx)
 	if err != nil {
@@ -76,7 +81,7 @@ func (p *Plugin) Session(ctx context.Context) (*Session, error) {
 	if p.description == nil {
 		p.description = &s.description
 	}
-	p.session = s
+	p.session.Store(s)
 	if again {
 		p.state.Lock()
 		p.state.restarts++
@@ -190,7 +195,7 @@ func (p *Plugin) watchIdle(s *Session) {
 func (p *Plugin) again(s *Session, look func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.closed && p.session == s && !s.Lost() {
+	if !p.closed && p.session.Load() == s && !s.Lost() {
 		p.idle = time.AfterFunc(p.config.IdleTimeout, look)
 	}
 }
@@ -198,10 +203,10 @@ func (p *Plugin) again(s *Session, look func()) {
 func (p *Plugin) endIdle(s *Session) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || p.session != s || s.active.Load() > 0 {
+	if p.closed || p.session.Load() != s || s.active.Load() > 0 {
 		return
 	}
-	p.session = nil
+	p.session.Store(nil)
 	_ = s.end()
 	p.enter(Unloaded, nil)
 }
@@ -209,9 +214,7 @@ func (p *Plugin) endIdle(s *Session) {
 // Memory counts what the plugin took from the host table, if it was opened to
 // track that and has a worker.
 func (p *Plugin) Memory() (m hostvtable.Memory, ok bool) {
-	p.mu.Lock()
-	s := p.session
-	p.mu.Unlock()
+	s := p.session.Load()
 	if s == nil {
 		return m, false
 	}
@@ -223,9 +226,7 @@ func (p *Plugin) Status() Status {
 	p.state.Lock()
 	status := Status{State: p.state.now, Restarts: p.state.restarts, Calls: p.state.calls, Errors: p.state.errors, Err: p.state.err}
 	p.state.Unlock()
-	p.mu.Lock()
-	s := p.session
-	p.mu.Unlock()
+	s := p.session.Load()
 	if s == nil || s.Lost() {
 		return status
 	}
@@ -274,8 +275,8 @@ func (p *Plugin) Close() error {
 		p.idle.Stop()
 	}
 	var err error
-	if p.session != nil && !p.session.Lost() {
-		err = p.session.end()
+	if s := p.session.Load(); s != nil && !s.Lost() {
+		err = s.end()
 	}
 	p.enter(Closed, nil)
 	return err

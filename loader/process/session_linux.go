@@ -488,10 +488,18 @@ func (s *Session) Adopt(addr, length uint64) (data []byte, release func(), err e
 	}, nil
 }
 
+// grace is how long a worker may take for what is not a call, the plugin's
+// shutdown among it. Then it is killed: nobody waits for ever for one that was
+// stopped.
+const grace = 5 * time.Second
+
+var errGrace = fmt.Errorf("it took longer than %v", grace)
+
 // operate asks the worker for something that is not a call. An error may be the
 // worker's.
 func (s *Session) operate(op uint32, args, length uint64) (answer []byte, err error) {
-	ctx := context.Background()
+	ctx, cancel := context.WithTimeoutCause(context.Background(), grace, errGrace)
+	defer cancel()
 	i, err := s.claim(ctx)
 	if err != nil {
 		return nil, err

@@ -218,6 +218,7 @@ func TestStoppedAndContinued(t *testing.T) {
 	box := newBox(t, h)
 	pid := pidOf(t, box)
 	require.NoError(t, syscall.Kill(pid, syscall.SIGSTOP))
+	eventually(func() bool { return strings.HasPrefix(stateOf(pid), "T") })
 	done := make(chan error)
 	go func() {
 		_, err := box.Call(ctx, "add", 1, 2)
@@ -230,6 +231,21 @@ func TestStoppedAndContinued(t *testing.T) {
 	}
 	require.NoError(t, syscall.Kill(pid, syscall.SIGCONT))
 	require.NoError(t, <-done)
+}
+
+// TestCloseOfAStoppedPlugin: it cannot be shut down, and is not waited for.
+func TestCloseOfAStoppedPlugin(t *testing.T) {
+	config, err := registry.Parse("nyash.toml", []byte(toml(faulty(t), never)))
+	require.NoError(t, err)
+	h, err := loader.OpenConfig(config, loader.WithLogger(slog.New(slog.DiscardHandler)))
+	require.NoError(t, err)
+	box := newBox(t, h)
+	pid := pidOf(t, box)
+	require.NoError(t, box.Close())
+	require.NoError(t, syscall.Kill(pid, syscall.SIGSTOP))
+	eventually(func() bool { return strings.HasPrefix(stateOf(pid), "T") })
+	require.ErrorContains(t, h.Close(), "it took longer than 5s")
+	assert.True(t, gone(pid))
 }
 
 func TestScribbling(t *testing.T) {
@@ -573,12 +589,19 @@ func TestNoWorkerIsLeftBehind(t *testing.T) {
 
 // gone reports whether a process has ended; nobody may have reaped it.
 func gone(pid int) bool {
+	state := stateOf(pid)
+	return state == "" || strings.HasPrefix(state, "Z") || strings.HasPrefix(state, "X")
+}
+
+// stateOf is what the system says of a process, its state first; empty where
+// there is none.
+func stateOf(pid int) string {
 	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
-		return true
+		return ""
 	}
 	_, rest, _ := strings.Cut(string(stat), ") ")
-	return strings.HasPrefix(rest, "Z") || strings.HasPrefix(rest, "X")
+	return rest
 }
 
 func TestManyCallersAtOnce(t *testing.T) {
