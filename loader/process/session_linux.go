@@ -108,7 +108,7 @@ func (s *Session) Invoke(ctx context.Context, c *abi.Call) error {
 	slot.Op, slot.TypeID, slot.Method, slot.Instance = channel.OpInvoke, c.TypeID, c.Method, c.Instance
 	slot.Args, slot.ArgsLength = args, uint64(len(message))
 	slot.Room, slot.RoomLength, slot.Length = result, uint64(len(room)), 0
-	err = s.exchange(ctx, i, slot)
+	err = s.exchange(ctx, i, slot, s.plugin.config.CallTimeout, ErrTimeout)
 	if err == nil {
 		// Read once: the worker could change them at any time.
 		code, length := slot.Code, slot.Length
@@ -246,8 +246,9 @@ const spin = 10 * time.Microsecond
 
 var processors = runtime.NumCPU()
 
-// exchange hands a slot to the worker and waits until it comes back.
-func (s *Session) exchange(ctx context.Context, i int, slot *channel.Slot) error {
+// exchange hands a slot to the worker and waits until it comes back. After limit,
+// if it is not 0, the worker is killed, and the error is late.
+func (s *Session) exchange(ctx context.Context, i int, slot *channel.Slot, limit time.Duration, late error) error {
 	me := &s.callers[i]
 	me.calls.Add(1)
 	slot.State.Store(channel.Requested)
@@ -268,7 +269,7 @@ func (s *Session) exchange(ctx context.Context, i int, slot *channel.Slot) error
 			}
 		}
 	}
-	return s.wait(ctx, i, slot)
+	return s.wait(ctx, i, slot, limit, late)
 }
 
 // wake has a server of the worker look for requests.
@@ -278,16 +279,16 @@ func (s *Session) wake() {
 }
 
 // wait waits for a slot without a processor.
-func (s *Session) wait(ctx context.Context, i int, slot *channel.Slot) error {
+func (s *Session) wait(ctx context.Context, i int, slot *channel.Slot, limit time.Duration, late error) error {
 	if ctx.Done() != nil {
 		stop := context.AfterFunc(ctx, func() { s.kill(context.Cause(ctx)) })
 		defer stop()
 	}
-	var late atomic.Bool
-	if limit := s.plugin.config.CallTimeout; limit > 0 {
+	var over atomic.Bool
+	if limit > 0 {
 		timer := time.AfterFunc(limit, func() {
-			late.Store(true)
-			s.kill(ErrTimeout)
+			over.Store(true)
+			s.kill(late)
 		})
 		defer timer.Stop()
 	}
@@ -315,8 +316,8 @@ func (s *Session) wait(ctx context.Context, i int, slot *channel.Slot) error {
 		return nil
 	}
 	switch {
-	case late.Load():
-		return fmt.Errorf("%w after %v", ErrTimeout, s.plugin.config.CallTimeout)
+	case over.Load():
+		return fmt.Errorf("%w after %v", late, limit)
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	}
@@ -493,13 +494,12 @@ func (s *Session) Adopt(addr, length uint64) (data []byte, release func(), err e
 // stopped.
 const grace = 5 * time.Second
 
-var errGrace = fmt.Errorf("it took longer than %v", grace)
+var errGrace = errors.New("the plugin's process did not answer, and was killed")
 
 // operate asks the worker for something that is not a call. An error may be the
 // worker's.
 func (s *Session) operate(op uint32, args, length uint64) (answer []byte, err error) {
-	ctx, cancel := context.WithTimeoutCause(context.Background(), grace, errGrace)
-	defer cancel()
+	ctx := context.Background()
 	i, err := s.claim(ctx)
 	if err != nil {
 		return nil, err
@@ -512,7 +512,7 @@ func (s *Session) operate(op uint32, args, length uint64) (answer []byte, err er
 	}
 	slot.Op, slot.Args, slot.ArgsLength = op, args, length
 	slot.Room, slot.RoomLength, slot.Length = room, channel.BufferSize, 0
-	if err := s.exchange(ctx, i, slot); err != nil {
+	if err := s.exchange(ctx, i, slot, grace, errGrace); err != nil {
 		return nil, err
 	}
 	code, size := slot.Code, min(slot.Length, channel.BufferSize)

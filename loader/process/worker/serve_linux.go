@@ -275,7 +275,7 @@ func (w *worker) line(kind uint32, text []byte) {
 	defer w.lines.Unlock()
 	for start := time.Now(); time.Since(start) < fullRing; {
 		ok, first := w.mem.AppendLine(kind, text)
-		if ok && !(first && w.heard.Load()) {
+		if ok && (!first || !w.heard.Load()) {
 			return // a host that does not listen yet looks when it has loaded
 		}
 		if !w.heard.Load() {

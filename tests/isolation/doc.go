@@ -1,0 +1,2 @@
+// Package isolation holds the tests of plugins in processes of their own.
+package isolation
