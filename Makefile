@@ -56,6 +56,7 @@ fuzz: ## fuzz every decoder, FUZZTIME each
 	go test -run=NONE -fuzz=FuzzEncode -fuzztime=$(FUZZTIME) ./tlv
 	go test -run=NONE -fuzz=FuzzParse -fuzztime=$(FUZZTIME) ./registry
 	go test -run=NONE -fuzz=FuzzRing -fuzztime=$(FUZZTIME) ./loader/process/channel
+	go test -run=NONE -fuzz=FuzzReceive -fuzztime=$(FUZZTIME) ./loader/process/channel
 
 bench: plugins ## measure, and compare with other ways to load plugins
 	go test -run=NONE -bench=. -benchmem ./tlv ./registry ./loader

@@ -120,11 +120,11 @@ func measureLatency(via string, callers int, busy bool, make func() (caller, err
 		}
 		wg.Go(func() {
 			var times []time.Duration
-			for now := time.Now(); now.Sub(start) < span; {
+			for begun := time.Now(); begun.Sub(start) < span; {
 				ok := call()
-				next := time.Now()
-				times = append(times, next.Sub(now))
-				now = next
+				ended := time.Now()
+				times = append(times, ended.Sub(begun))
+				begun = ended
 				if !ok {
 					mu.Lock()
 					failed = fmt.Errorf("%s: a call failed", via)

@@ -40,11 +40,7 @@ func addLoader(t *table, _, library string) (end func(), err error) {
 	if err != nil {
 		return end, err
 	}
-	find := func(name string) *loader.Method {
-		m, err := box.Method(name)
-		exitOn(err)
-		return m
-	}
+	find := finder(box)
 	add, echo, length, echoBlob := find("add"), find("echo"), find("length"), find("echoBlob")
 
 	t.add(workAdd, viaName, func(b *testing.B) {
@@ -118,6 +114,14 @@ func addLoader(t *table, _, library string) (end func(), err error) {
 	return end, nil
 }
 
+func finder(box *loader.Box) func(name string) *loader.Method {
+	return func(name string) *loader.Method {
+		m, err := box.Method(name)
+		exitOn(err)
+		return m
+	}
+}
+
 // appended echoes bytes into a slice of the caller's.
 func appended(m *loader.Method, size int) func(b *testing.B) {
 	return func(b *testing.B) {
@@ -161,11 +165,7 @@ func addIsolated(t *table, _, library string) (end func(), err error) {
 	if err != nil {
 		return end, err
 	}
-	find := func(name string) *loader.Method {
-		m, err := box.Method(name)
-		exitOn(err)
-		return m
-	}
+	find := finder(box)
 	add, echo, echoBlob := find("add"), find("echo"), find("echoBlob")
 	t.add(workAdd, viaProcess, func(b *testing.B) {
 		x := b.N + 1000

@@ -105,7 +105,7 @@ func dataSize() (uint64, error) {
 
 // deadly are the signals by which a plugin can end its process. The Go runtime
 // handles them, and would end it in a way that hides which it was.
-var deadly = []unix.Signal{unix.SIGSEGV, unix.SIGBUS, unix.SIGFPE, unix.SIGILL, unix.SIGABRT, unix.SIGTRAP, unix.SIGSYS, unix.SIGXCPU, unix.SIGPIPE}
+var deadly = []unix.Signal{unix.SIGSEGV, unix.SIGBUS, unix.SIGFPE, unix.SIGILL, unix.SIGABRT, unix.SIGTRAP, unix.SIGSYS, unix.SIGXCPU}
 
 // dieOfSignals gives the signals back their own effect.
 func dieOfSignals() error {
