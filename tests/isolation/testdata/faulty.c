@@ -126,14 +126,15 @@ int32_t nyash_plugin_invoke(uint32_t type_id, uint32_t method, uint32_t instance
                             uint8_t *result, size_t *result_len) {
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     int64_t a = 0, b = 0;
+    uint32_t id;
     char text[4096];
     (void)instance;
     if (type_id != 720) return NYASH_E_INVALID_TYPE;
     switch (method) {
     case NYASH_METHOD_BIRTH:
         crash(AT_BIRTH);
-        last_id++;
-        memcpy(result, &last_id, 4);
+        id = __atomic_add_fetch(&last_id, 1, __ATOMIC_SEQ_CST);
+        memcpy(result, &id, 4);
         *result_len = 4;
         return NYASH_OK;
     case NYASH_METHOD_FINI:
