@@ -158,6 +158,7 @@ func (l *library) openProcess(ctx context.Context, file string) (backend, error)
 	}
 	s, err := p.Session(ctx)
 	if err != nil {
+		l.log.close()
 		return nil, errors.Join(fmt.Errorf("box %s: %w", l.name, err), p.Close())
 	}
 	l.plugin.Store(p)

@@ -49,8 +49,7 @@ type Session struct {
 	mu      sync.Mutex
 	reaped  bool
 	printed string
-	blobs   int // adopted and not released
-	lent    map[uint64]uint64
+	blobs   int // adopted or lent, and not given back
 }
 
 // caller is the host's side of a slot.
@@ -69,7 +68,6 @@ func newSession(p *Plugin, mem *channel.Memory) *Session {
 		arena:    channel.NewArena(channel.HostArena, channel.ArenaSize, mem.Drop),
 		slotFree: make(chan struct{}, channel.Slots),
 		ended:    make(chan struct{}),
-		lent:     make(map[uint64]uint64),
 	}
 	for i := range s.callers {
 		s.callers[i].told = make(chan struct{}, 1)

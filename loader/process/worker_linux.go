@@ -59,6 +59,7 @@ func start(ctx context.Context, p *Plugin) (*Session, error) {
 	if err := s.load(ctx); err != nil {
 		s.kill(err)
 		<-s.ended
+		s.control.Close()
 		return nil, err
 	}
 	go s.listen()
@@ -75,6 +76,7 @@ func (s *Session) launch(program string, memory *os.File) error {
 	defer theirs.Close()
 	// With the flag set, the runtime waits for the socket without a thread.
 	if err := unix.SetNonblock(pair[0], true); err != nil {
+		_ = unix.Close(pair[0])
 		return err
 	}
 	s.control = os.NewFile(uintptr(pair[0]), "control socket")
