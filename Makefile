@@ -29,14 +29,15 @@ setup: ## install the tools that building and testing need
 
 test: setup plugins ## run all tests
 	go test ./...
-	@# Workers exist on Linux.
-	[ "$$(uname)" != Linux ] || NYASH_TEST_ISOLATION=process go test ./loader
+	NYASH_TEST_ISOLATION=process go test ./loader
+	NYASH_TEST_ISOLATION=process NYASH_TEST_CHANNEL=pipe go test ./loader
+	NYASH_TEST_CHANNEL=pipe go test ./tests/isolation
 
 race: setup plugins ## run all tests under the race detector
 	CGO_ENABLED=1 go test -race ./...
 
 isolated: plugins ## run the loader's tests with every library in a process of its own
-	NYASH_TEST_ISOLATION=process go test -v ./loader
+	NYASH_TEST_ISOLATION=process NYASH_TEST_CHANNEL=$(CHANNEL) go test -v ./loader
 
 soak: plugins ## call a plugin that crashes at random, for SOAK
 	NYASH_SOAK=$(SOAK) go test -count=1 -timeout=0 -v -run=TestSoak ./tests/isolation
@@ -58,6 +59,7 @@ fuzz: ## fuzz every decoder, FUZZTIME each
 	go test -run=NONE -fuzz=FuzzParse -fuzztime=$(FUZZTIME) ./registry
 	go test -run=NONE -fuzz=FuzzRing -fuzztime=$(FUZZTIME) ./loader/process/channel
 	go test -run=NONE -fuzz=FuzzReceive -fuzztime=$(FUZZTIME) ./loader/process/channel
+	go test -run=NONE -fuzz=FuzzPipe -fuzztime=$(FUZZTIME) ./loader/process
 
 bench: plugins ## measure, and compare with other ways to load plugins
 	go test -run=NONE -bench=. -benchmem ./tlv ./registry ./loader

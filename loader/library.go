@@ -143,6 +143,7 @@ func (l *library) openProcess(ctx context.Context, file string) (backend, error)
 		Track:       l.host.options.track,
 		Sink:        l.log,
 		Worker:      l.host.options.worker,
+		Channel:     l.host.options.channel,
 		Restart:     process.Restart(conf.Restart),
 		Limits:      process.Limits(conf.Limits),
 		CallTimeout: conf.CallTimeout,

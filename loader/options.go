@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/nyash-plugins/nyash-go/loader/process"
 	"github.com/nyash-plugins/nyash-go/registry"
 )
 
@@ -29,6 +30,7 @@ type options struct {
 	builtins    []*registry.Builtin
 	isolation   *registry.Isolation // instead of nyash.toml's
 	worker      string
+	channel     process.Channel
 	events      func(Event)
 }
 
@@ -104,6 +106,15 @@ func WithIsolation(i registry.Isolation) Option {
 func WithWorker(path string) Option {
 	return func(o *options) error {
 		o.worker = path
+		return nil
+	}
+}
+
+// WithWorkerChannel has isolated libraries reached in one way on every system. The
+// default is the fastest that there is; see docs/process.md.
+func WithWorkerChannel(c process.Channel) Option {
+	return func(o *options) error {
+		o.channel = c
 		return nil
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/nyash-plugins/nyash-go/loader"
+	"github.com/nyash-plugins/nyash-go/loader/process"
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
 )
@@ -70,7 +71,13 @@ func open(t testing.TB, toml string, opts ...loader.Option) *loader.Host {
 // isolated runs the tests with every library in a process of its own.
 var isolated = os.Getenv(isolationVariable) == "process"
 
-const isolationVariable = "NYASH_TEST_ISOLATION"
+// piped has them reached through pipes.
+var piped = os.Getenv(channelVariable) == "pipe"
+
+const (
+	isolationVariable = "NYASH_TEST_ISOLATION"
+	channelVariable   = "NYASH_TEST_CHANNEL"
+)
 
 func defaults() []loader.Option {
 	opts := []loader.Option{loader.WithLogger(slog.New(slog.DiscardHandler))}
@@ -78,6 +85,9 @@ func defaults() []loader.Option {
 	// command decides whether a result is still good.
 	if os.Getenv(isolationVariable) == "process" {
 		opts = append(opts, loader.WithIsolation(registry.IsolationProcess))
+	}
+	if os.Getenv(channelVariable) == "pipe" {
+		opts = append(opts, loader.WithWorkerChannel(process.ChannelPipe))
 	}
 	return opts
 }

@@ -21,6 +21,7 @@ type Config struct {
 	Sink       hostvtable.Sink
 
 	Worker      string // the program; empty to look for it
+	Channel     Channel
 	Restart     Restart
 	Limits      Limits
 	CallTimeout time.Duration // 0 for none
@@ -35,6 +36,17 @@ type Config struct {
 	// must not call the Plugin.
 	OnState func(State, error)
 }
+
+// Channel is how host and worker reach each other.
+type Channel uint8
+
+// The channels. ChannelAuto is memory where the system has what that needs, and
+// pipes elsewhere, which are some twenty times as slow.
+const (
+	ChannelAuto Channel = iota
+	ChannelMemory
+	ChannelPipe
+)
 
 // Restart is when a worker that died is replaced.
 type Restart struct {
@@ -92,7 +104,7 @@ var (
 	ErrBroken = errors.New("plugin keeps crashing")
 	// ErrWorker: the worker cannot be started.
 	ErrWorker = errors.New("worker cannot be started")
-	// ErrUnsupported: there are no workers on this system.
+	// ErrUnsupported: there are no workers on this system, or not with this channel.
 	ErrUnsupported = errors.New("isolation = \"process\" is not supported on this system")
 )
 

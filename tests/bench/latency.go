@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/nyash-plugins/nyash-go/loader"
+	"github.com/nyash-plugins/nyash-go/loader/process"
 	"github.com/nyash-plugins/nyash-go/registry"
 )
 
@@ -69,7 +70,7 @@ func measureLatencies(dir, library string, make map[string]func() (caller, error
 			return nil, err
 		}
 		for _, callers := range []int{1, 8} {
-			for _, via := range []string{viaProcess, viaGRPC, viaNetRPC} {
+			for _, via := range []string{viaProcess, viaPipes, viaGRPC, viaNetRPC} {
 				row, err := measureLatency(via, callers, busy, make[via])
 				if err != nil {
 					stop()
@@ -163,19 +164,19 @@ func pingpong(dir string) (float64, error) {
 	return median(all), nil
 }
 
-func openIsolated(library string) (*loader.Host, error) {
+func openIsolated(library string, channel process.Channel) (*loader.Host, error) {
 	config, err := registry.Parse("bench.toml", fmt.Appendf(nil, "[plugins.Bench]\nlibrary = %q\nisolation = \"process\"\nrestart = { max = 1000, within = \"1h\", backoff = \"0ms\" }\n[plugins.Bench.methods]%s", library, methods))
 	if err != nil {
 		return nil, err
 	}
 	// Not this program itself, which has the peers in it.
 	worker := filepath.Join(filepath.Dir(library), "nyash-worker")
-	return loader.OpenConfig(config, loader.WithLogger(slog.New(slog.DiscardHandler)), loader.WithWorker(worker))
+	return loader.OpenConfig(config, loader.WithLogger(slog.New(slog.DiscardHandler)), loader.WithWorker(worker), loader.WithWorkerChannel(channel))
 }
 
 // measureWorker kills workers and watches an idle one.
 func (l *latencies) measureWorker(library string) error {
-	h, err := openIsolated(library)
+	h, err := openIsolated(library, process.ChannelAuto)
 	if err != nil {
 		return err
 	}
@@ -186,12 +187,12 @@ func (l *latencies) measureWorker(library string) error {
 		if err != nil {
 			return err
 		}
-		process, err := os.FindProcess(h.Plugins()[0].PID)
+		worker, err := os.FindProcess(h.Plugins()[0].PID)
 		if err != nil {
 			return err
 		}
 		start := time.Now()
-		if err := process.Kill(); err != nil {
+		if err := worker.Kill(); err != nil {
 			return err
 		}
 		for _, err = box.Call(ctx, "add", 1, 2); err == nil; _, err = box.Call(ctx, "add", 1, 2) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/nyash-plugins/nyash-go/loader"
+	"github.com/nyash-plugins/nyash-go/loader/process"
 	"github.com/nyash-plugins/nyash-go/registry"
 )
 
@@ -154,9 +155,18 @@ func echoBlobs(m *loader.Method, size int) func(b *testing.B) {
 	}
 }
 
-// addIsolated measures the loader with the library in another process.
+// addIsolated measures the loader with the library in another process, and
+// addPiped the same through pipes.
 func addIsolated(t *table, _, library string) (end func(), err error) {
-	h, err := openIsolated(library)
+	return addWorker(t, viaProcess, library, process.ChannelMemory)
+}
+
+func addPiped(t *table, _, library string) (end func(), err error) {
+	return addWorker(t, viaPipes, library, process.ChannelPipe)
+}
+
+func addWorker(t *table, via, library string, channel process.Channel) (end func(), err error) {
+	h, err := openIsolated(library, channel)
 	if err != nil {
 		return nil, err
 	}
@@ -167,18 +177,18 @@ func addIsolated(t *table, _, library string) (end func(), err error) {
 	}
 	find := finder(box)
 	add, echo, echoBlob := find("add"), find("echo"), find("echoBlob")
-	t.add(workAdd, viaProcess, func(b *testing.B) {
+	t.add(workAdd, via, func(b *testing.B) {
 		x := b.N + 1000
 		for b.Loop() {
 			check(b, sum(add.Call(ctx, x, 2000)), x+2000)
 		}
 	})
 	for work, size := range echoes {
-		t.add(work, viaProcess, appended(echo, size))
+		t.add(work, via, appended(echo, size))
 	}
-	t.add(workBlob, viaProcess, echoBlobs(echoBlob, 1<<20))
-	t.add(workBlob64, viaProcess, echoBlobs(echoBlob, 64<<20))
-	t.callers[viaProcess] = func() (caller, error) {
+	t.add(workBlob, via, echoBlobs(echoBlob, 1<<20))
+	t.add(workBlob64, via, echoBlobs(echoBlob, 64<<20))
+	t.callers[via] = func() (caller, error) {
 		own, err := h.New(ctx, "Bench")
 		if err != nil {
 			return nil, err

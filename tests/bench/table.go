@@ -34,6 +34,7 @@ const (
 	viaBatch    = "loader, batch of 64"
 	viaBlob     = "loader, as a blob"
 	viaProcess  = "loader, in another process"
+	viaPipes    = "loader, in another process, pipes"
 	viaCgo      = "bare cgo"
 	viaLoop     = "C loop (the floor)"
 	viaRegister = "purego.RegisterFunc"

@@ -47,7 +47,7 @@ func TestSoak(t *testing.T) {
 	}
 	wg.Wait()
 	unhurt(t, h)
-	eventually(func() bool { return descriptors(t) <= files+3 && runtime.NumGoroutine() <= goroutines+4 })
+	eventually(func() bool { return descriptors(t) <= files+perWorker && runtime.NumGoroutine() <= goroutines+4 })
 	assert.LessOrEqual(t, mappings(t), 2)
 	assert.Positive(t, right.Load())
 	assert.Positive(t, crashed.Load())

@@ -59,6 +59,13 @@ const (
 	OpFree            // free the blob at Args
 	OpMemory          // answer the counts of the host table as JSON
 	OpShutdown        // call the plugin's shutdown
+
+	// Only through a pipe.
+	OpLoad     // the first: load what the payload says as JSON
+	OpLend     // keep the payload, and answer its address as A
+	OpTakeBack // forget what was lent at A
+	OpAnswer   // the worker answers
+	OpLine     // the worker says what the ring would hold
 )
 
 // Refused is the code of an operation other than OpInvoke that failed; the

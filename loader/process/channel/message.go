@@ -10,14 +10,9 @@ import (
 	"github.com/nyash-plugins/nyash-go/abi"
 )
 
-// What the worker finds when it starts.
-const (
-	// EnvVersion says that the program is to be a worker, and of which Version.
-	EnvVersion = "NYASH_WORKER"
-	// ControlFD is the socket for messages, MemoryFD the shared memory.
-	ControlFD = 3
-	MemoryFD  = 4
-)
+// EnvVersion is the variable that says that the program is to be a worker, of
+// which Version, and how it reaches its host; see [Environment].
+const EnvVersion = "NYASH_WORKER"
 
 // Load is the first message: what the worker is to be.
 type Load struct {

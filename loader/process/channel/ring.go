@@ -10,18 +10,6 @@ import (
 // A line of the ring is its length and kind as two u32, and its bytes.
 const lineHead = 8
 
-// Kinds of lines.
-const (
-	// LineWake is a call of wake; the bytes are the handle, a u64.
-	LineWake uint32 = 1 << 31
-	// LineUncertain is set where the library that speaks is not certain.
-	LineUncertain uint32 = 1 << 30
-	// The other bits are the level of a log line, from 0 to 255; see Level.
-)
-
-// MaxLine is the largest line, in bytes.
-const MaxLine = LogSize / 4
-
 // AppendLine adds a line, if the ring has room for it. first tells that the host
 // may have to be told: it had read all that there was. One writer at a time.
 func (m *Memory) AppendLine(kind uint32, text []byte) (ok, first bool) {

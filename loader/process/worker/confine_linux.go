@@ -13,10 +13,10 @@ import (
 	"github.com/nyash-plugins/nyash-go/loader/process/channel"
 )
 
-// tidy closes what the worker has inherited and keeps the plugin's own children
-// from inheriting what it has.
-func tidy() error {
-	for _, fd := range []uintptr{channel.ControlFD, channel.MemoryFD} {
+// tidy closes what the worker has inherited, but for first and second, and keeps
+// the plugin's own children from inheriting those.
+func tidy(first, second uintptr) error {
+	for _, fd := range []uintptr{first, second} {
 		if _, err := unix.FcntlInt(fd, unix.F_SETFD, unix.FD_CLOEXEC); err != nil {
 			return fmt.Errorf("descriptor %d, which a host gives its worker: %w", fd, err)
 		}
@@ -27,7 +27,7 @@ func tidy() error {
 	}
 	for _, e := range entries {
 		fd, err := strconv.Atoi(e.Name())
-		if err != nil || fd <= channel.MemoryFD {
+		if err != nil || uintptr(fd) <= max(first, second) {
 			continue
 		}
 		// The runtime has some of its own: what it polls with, and what tells how

@@ -17,18 +17,31 @@ import (
 // Call it before anything else: what a program sets up before, it sets up in
 // every worker too.
 func Main() {
-	version, isWorker := os.LookupEnv(channel.EnvVersion)
+	value, isWorker := os.LookupEnv(channel.EnvVersion)
 	if !isWorker {
 		channel.SelfServing.Store(true)
 		return
 	}
-	if want := fmt.Sprint(channel.Version); version != want {
-		fmt.Fprintf(os.Stderr, "this worker speaks version %s, and its host version %s: install the two of one release\n", want, version)
-		os.Exit(1)
-	}
-	if err := serve(); err != nil {
+	if err := run(value); err != nil {
 		fmt.Fprintln(os.Stderr, "worker:", err)
 		os.Exit(1)
 	}
 	os.Exit(0)
+}
+
+func run(environment string) error {
+	kind, first, second, err := channel.ParseEnvironment(environment)
+	if err != nil {
+		return err
+	}
+	if err := tidy(first, second); err != nil {
+		return err
+	}
+	l := newPipeLink(first, second)
+	if kind == channel.KindMemory {
+		if l, err = newMemoryLink(first, second); err != nil {
+			return err
+		}
+	}
+	return serve(l)
 }

@@ -96,7 +96,8 @@ static int64_t inherited(void) {
     return n;
 }
 
-/* Fills what the host reads with noise: everything in front of the slots' buffers. */
+/* Fills what the host reads with noise: everything in front of the slots' buffers,
+ * or the pipe to the host. */
 static void scribble(void) {
     char line[512];
     FILE *maps = fopen("/proc/self/maps", "r");
@@ -106,9 +107,14 @@ static void scribble(void) {
         unsigned long from, to;
         if (strstr(line, "nyash-worker (deleted)") == NULL || sscanf(line, "%lx-%lx", &from, &to) != 2) continue;
         for (unsigned long at = from; at < to && at < from + 270336; at++) *(volatile uint8_t *)at = (uint8_t)rand_r(&seed);
-        break;
+        fclose(maps);
+        return;
     }
     fclose(maps);
+    for (int i = 0; i < 1 << 16; i++) {
+        uint8_t noise = (uint8_t)rand_r(&seed);
+        if (write(4, &noise, 1) < 0) return;
+    }
 }
 
 uint32_t nyash_plugin_abi(void) { return NYASH_ABI_VERSION; }
@@ -172,7 +178,8 @@ int32_t nyash_plugin_invoke(uint32_t type_id, uint32_t method, uint32_t instance
         scribble();
         return answer_i64(result, result_len, 1);
     case HANGUP:
-        shutdown(3, SHUT_WR);
+        shutdown(3, SHUT_WR); /* the socket, */
+        close(4);             /* or the pipe to the host */
         for (;;) pause();
     case PID:
         return answer_i64(result, result_len, getpid());

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"reflect"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -131,7 +128,7 @@ func (p *Plugin) permitted(ctx context.Context) (again bool, err error) {
 
 // died is called by a session at its end.
 func (p *Plugin) died(s *Session) {
-	calls, failed := s.counts()
+	calls, failed := s.link.counts()
 	p.state.Lock()
 	p.state.calls += calls
 	p.state.errors += failed
@@ -143,14 +140,6 @@ func (p *Plugin) died(s *Session) {
 	if unasked {
 		p.enter(Failed, s.crash.Load())
 	}
-}
-
-func (s *Session) counts() (calls, failed uint64) {
-	for i := range s.callers {
-		calls += s.callers[i].calls.Load()
-		failed += s.callers[i].errors.Load()
-	}
-	return calls, failed
 }
 
 // Reset forgets the deaths of workers, so that another one may start at once.
@@ -178,11 +167,11 @@ func (p *Plugin) watchIdle(s *Session) {
 	if limit == 0 {
 		return
 	}
-	before, _ := s.counts()
+	before, _ := s.link.counts()
 	var look func()
 	look = func() {
-		now, _ := s.counts()
-		if now != before || s.active.Load() > 0 || p.config.InUse() {
+		now, _ := s.link.counts()
+		if now != before || s.link.active() > 0 || p.config.InUse() {
 			before = now
 			p.again(s, look)
 			return
@@ -203,7 +192,7 @@ func (p *Plugin) again(s *Session, look func()) {
 func (p *Plugin) endIdle(s *Session) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || p.session.Load() != s || s.active.Load() > 0 {
+	if p.closed || p.session.Load() != s || s.link.active() > 0 {
 		return
 	}
 	p.session.Store(nil)
@@ -230,36 +219,12 @@ func (p *Plugin) Status() Status {
 	if s == nil || s.Lost() {
 		return status
 	}
-	calls, failed := s.counts()
+	calls, failed := s.link.counts()
 	status.Calls += calls
 	status.Errors += failed
-	status.PID = s.pid
-	status.RSS, status.CPU = usage(s.pid)
+	status.PID = s.PID()
+	status.RSS, status.CPU = usage(status.PID)
 	return status
-}
-
-// usage reads what the system says of a process; zeros where it has ended.
-func usage(pid int) (rss uint64, cpu time.Duration) {
-	dir := "/proc/" + strconv.Itoa(pid)
-	if text, err := os.ReadFile(dir + "/statm"); err == nil {
-		if fields := strings.Fields(string(text)); len(fields) > 1 {
-			pages, _ := strconv.ParseUint(fields[1], 10, 64)
-			rss = pages * uint64(os.Getpagesize())
-		}
-	}
-	text, err := os.ReadFile(dir + "/stat")
-	if err != nil {
-		return rss, 0
-	}
-	// The program's name may hold spaces; it ends at the last parenthesis.
-	_, rest, _ := strings.Cut(string(text), ") ")
-	if fields := strings.Fields(rest); len(fields) > 12 {
-		const tick = time.Second / 100 // what Linux shows, on every processor
-		user, _ := strconv.ParseInt(fields[11], 10, 64)
-		system, _ := strconv.ParseInt(fields[12], 10, 64)
-		cpu = time.Duration(user+system) * tick
-	}
-	return rss, cpu
 }
 
 // Close shuts the plugin down and ends the worker. No call may be under way.

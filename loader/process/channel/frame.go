@@ -1,0 +1,93 @@
+package channel
+
+import (
+	"encoding/binary"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Kind is how host and worker reach each other.
+type Kind string
+
+// The kinds: memory with a socket beside it, or two pipes.
+const (
+	KindMemory Kind = "memory"
+	KindPipe   Kind = "pipe"
+)
+
+// The descriptors that a worker begins with where the system numbers them: the
+// socket and the memory, or the pipe that it reads and the one that it writes.
+const (
+	FirstFD  = 3
+	SecondFD = 4
+)
+
+// Environment is the variable that makes a program a worker, with the
+// descriptors or handles that it is given.
+func Environment(kind Kind, first, second uintptr) string {
+	return fmt.Sprintf("%s=%d %s %d %d", EnvVersion, Version, kind, first, second)
+}
+
+// VersionError is a worker that was started by another release's host.
+type VersionError struct{ Host string }
+
+func (e *VersionError) Error() string {
+	return fmt.Sprintf("this worker speaks version %d, and its host version %s: install the two of one release", Version, e.Host)
+}
+
+// ParseEnvironment reads the value of that variable.
+func ParseEnvironment(value string) (kind Kind, first, second uintptr, err error) {
+	fields := strings.Fields(value)
+	if len(fields) == 0 || fields[0] != strconv.Itoa(Version) {
+		return "", 0, 0, &VersionError{Host: strings.Join(fields[:min(1, len(fields))], "")}
+	}
+	if len(fields) != 4 || Kind(fields[1]) != KindMemory && Kind(fields[1]) != KindPipe {
+		return "", 0, 0, fmt.Errorf("%s=%q is not what a host says", EnvVersion, value)
+	}
+	a, errA := strconv.ParseUint(fields[2], 10, 63)
+	b, errB := strconv.ParseUint(fields[3], 10, 63)
+	if errA != nil || errB != nil {
+		return "", 0, 0, fmt.Errorf("%s=%q names no descriptors", EnvVersion, value)
+	}
+	return Kind(fields[1]), uintptr(a), uintptr(b), nil
+}
+
+// Frame is the head of what goes through a pipe. Length bytes follow it.
+type Frame struct {
+	Op       uint32 // a request's operation; OpAnswer or OpLine from the worker
+	ID       uint32 // of the request that is asked or answered; of a line its kind
+	TypeID   uint32
+	Method   uint32
+	Instance uint32
+	Code     int32
+	// A is the room for the result in a request of OpInvoke, and *result_len in its
+	// answer; otherwise an address. B is the length of what is at that address.
+	A, B   uint64
+	Length uint64
+}
+
+// FrameSize is the size of a frame's head in bytes.
+const FrameSize = 48
+
+// Append appends the head as it goes through the pipe.
+func (f *Frame) Append(out []byte) []byte {
+	for _, word := range []uint32{f.Op, f.ID, f.TypeID, f.Method, f.Instance, uint32(f.Code)} {
+		out = binary.LittleEndian.AppendUint32(out, word)
+	}
+	for _, long := range []uint64{f.A, f.B, f.Length} {
+		out = binary.LittleEndian.AppendUint64(out, long)
+	}
+	return out
+}
+
+// ParseFrame reads what Append wrote. Any bytes are a frame: what it means is the
+// reader's to check.
+func ParseFrame(head *[FrameSize]byte) Frame {
+	word := func(at int) uint32 { return binary.LittleEndian.Uint32(head[at:]) }
+	long := func(at int) uint64 { return binary.LittleEndian.Uint64(head[at:]) }
+	return Frame{
+		Op: word(0), ID: word(4), TypeID: word(8), Method: word(12), Instance: word(16), Code: int32(word(20)),
+		A: long(24), B: long(32), Length: long(40),
+	}
+}

@@ -1,0 +1,32 @@
+package channel
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestFrame(t *testing.T) {
+	f := Frame{Op: OpInvoke, ID: 2, TypeID: 3, Method: 4, Instance: 5, Code: -6, A: 1 << 40, B: 8, Length: 9}
+	head := f.Append(nil)
+	require.Len(t, head, FrameSize)
+	assert.Equal(t, f, ParseFrame((*[FrameSize]byte)(head)))
+}
+
+func TestEnvironment(t *testing.T) {
+	kind, first, second, err := ParseEnvironment(Environment(KindPipe, 3, 4)[len(EnvVersion)+1:])
+	require.NoError(t, err)
+	assert.Equal(t, []any{KindPipe, uintptr(3), uintptr(4)}, []any{kind, first, second})
+
+	for value, text := range map[string]string{
+		"":              "its host version :",
+		"99 pipe 3 4":   "its host version 99: install the two of one release",
+		"1":             `NYASH_WORKER="1" is not what a host says`,
+		"1 telepathy 3": "is not what a host says",
+		"1 pipe 3 -4":   "names no descriptors",
+	} {
+		_, _, _, err := ParseEnvironment(value)
+		require.ErrorContains(t, err, text, value)
+	}
+}

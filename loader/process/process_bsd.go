@@ -1,0 +1,31 @@
+//go:build unix && !linux
+
+package process
+
+import (
+	"os"
+	"os/exec"
+	"syscall"
+)
+
+// spawn starts a worker. It ends when the pipe from this program is closed, by
+// this program's end at the latest.
+func spawn(cmd *exec.Cmd, g *gift) (*workerProcess, error) {
+	give(cmd, g)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	return &workerProcess{cmd: cmd}, nil
+}
+
+// wait waits for the end of the process and ends what it has started.
+func (p *workerProcess) wait() *os.ProcessState {
+	_ = p.cmd.Wait() // the state says it all
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	// The group keeps its id for as long as it has a member.
+	_ = syscall.Kill(-p.pid(), syscall.SIGKILL)
+	p.reaped = true
+	return p.cmd.ProcessState
+}

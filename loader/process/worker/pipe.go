@@ -1,0 +1,195 @@
+package worker
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/loader/process/channel"
+)
+
+// pipeLink is the worker's end of two pipes.
+type pipeLink struct {
+	reading  sync.Mutex
+	in       *bufio.Reader
+	requests [channel.Slots]request
+
+	writing sync.Mutex
+	out     *os.File
+	buffer  []byte // guarded by writing
+
+	mu   sync.Mutex
+	lent map[uint64][]byte // by address
+}
+
+// request is what the host has asked, and the memory for its answer.
+type request struct {
+	frame   channel.Frame
+	payload []byte
+	room    []byte // with what stands behind it
+	call    abi.Call
+}
+
+func newPipeLink(in, out uintptr) link {
+	return &pipeLink{
+		in:   bufio.NewReaderSize(os.NewFile(in, "requests"), 64<<10),
+		out:  os.NewFile(out, "answers"),
+		lent: make(map[uint64][]byte),
+	}
+}
+
+// read reads a request. An error is a host that has gone.
+func (l *pipeLink) read() (id int, err error) {
+	l.reading.Lock()
+	defer l.reading.Unlock()
+	var head [channel.FrameSize]byte
+	if _, err := io.ReadFull(l.in, head[:]); err != nil {
+		return 0, err
+	}
+	f := channel.ParseFrame(&head)
+	if f.ID >= channel.Slots {
+		return 0, fmt.Errorf("request %d, and there are %d", f.ID, channel.Slots)
+	}
+	r := &l.requests[f.ID]
+	r.frame = f
+	if uint64(cap(r.payload)) < f.Length || cap(r.payload) > keep || f.Op == channel.OpLend {
+		r.payload = make([]byte, f.Length)
+	}
+	r.payload = r.payload[:f.Length]
+	_, err = io.ReadFull(l.in, r.payload)
+	return int(f.ID), err
+}
+
+// keep is the largest buffer that is kept for the next request, in bytes.
+const keep = 1 << 20
+
+func (l *pipeLink) receive(load *channel.Load) error {
+	id, err := l.read()
+	if err != nil {
+		return err
+	}
+	r := &l.requests[id]
+	if r.frame.Op != channel.OpLoad {
+		return errors.New("the host did not say what to load")
+	}
+	return json.Unmarshal(r.payload, load)
+}
+
+func (l *pipeLink) prepare(*channel.Load) error { return nil }
+
+func (l *pipeLink) answer(answer *channel.Loaded) error {
+	text, err := json.Marshal(answer)
+	if err != nil {
+		return err
+	}
+	return l.write(&channel.Frame{Op: channel.OpAnswer}, text)
+}
+
+// watch implements link: whoever waits for requests sees that the host has gone.
+func (l *pipeLink) watch() { select {} }
+
+// take implements link.
+func (l *pipeLink) take() int {
+	id, err := l.read()
+	if err != nil {
+		os.Exit(0)
+	}
+	return id
+}
+
+// together is the most that is written at once, in bytes: head and payload.
+const together = 64 << 10
+
+func (l *pipeLink) write(f *channel.Frame, payload []byte) error {
+	f.Length = uint64(len(payload))
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	l.buffer = f.Append(l.buffer[:0])
+	if len(payload) <= together {
+		l.buffer = append(l.buffer, payload...)
+		payload = nil
+	}
+	if _, err := l.out.Write(l.buffer); err != nil {
+		return err
+	}
+	if len(payload) == 0 {
+		return nil
+	}
+	_, err := l.out.Write(payload)
+	return err
+}
+
+// run implements link.
+func (l *pipeLink) run(w *worker, id int) {
+	r := &l.requests[id]
+	out := channel.Frame{Op: channel.OpAnswer, ID: r.frame.ID}
+	var text []byte
+	var err error
+	switch r.frame.Op {
+	case channel.OpInvoke:
+		text = r.invoke(w)
+		out.Code, out.A = int32(r.call.Code), uint64(r.call.ResultLength)
+	case channel.OpLend:
+		out.A = l.lend(r.payload)
+	case channel.OpTakeBack:
+		l.takeBack(r.frame.A)
+	default:
+		text, err = w.operate(r.frame.Op, r.frame.A, r.frame.B)
+	}
+	if err != nil {
+		out.Code, text = channel.Refused, []byte(err.Error())
+	}
+	if l.write(&out, text) != nil {
+		os.Exit(0) // the host has gone
+	}
+}
+
+// fence stands behind the room for a result, to see what is written past it.
+var fence = bytes.Repeat([]byte{0xfd}, 64)
+
+// invoke calls the plugin and returns what it has written.
+func (r *request) invoke(w *worker) []byte {
+	size := int(r.frame.A)
+	if cap(r.room) < size+len(fence) || cap(r.room) > keep {
+		r.room = make([]byte, size+len(fence))
+	}
+	r.room = r.room[:size+len(fence)]
+	clear(r.room[:min(size, 4)]) // see the loader's seal
+	copy(r.room[size:], fence)
+	c := &r.call
+	c.TypeID, c.Method, c.Instance = r.frame.TypeID, r.frame.Method, r.frame.Instance
+	c.SetArgs(r.payload)
+	c.SetRoom(r.room[:size:size])
+	w.invoke(c)
+	if !bytes.Equal(r.room[size:], fence) {
+		// What else it has written to, nobody knows.
+		fmt.Fprintln(os.Stderr, "the plugin has written past the end of its result")
+		os.Exit(1)
+	}
+	return r.room[:min(uintptr(size), c.ResultLength)]
+}
+
+func (l *pipeLink) lend(data []byte) uint64 {
+	addr := abi.Address(data)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lent[addr] = data
+	return addr
+}
+
+func (l *pipeLink) takeBack(addr uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.lent, addr)
+}
+
+// line implements link. A plugin whose host does not read waits for it.
+func (l *pipeLink) line(kind uint32, text []byte) {
+	_ = l.write(&channel.Frame{Op: channel.OpLine, ID: kind}, text[:min(len(text), channel.MaxLine)])
+}

@@ -1,0 +1,196 @@
+package worker
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/loader/native"
+	"github.com/nyash-plugins/nyash-go/loader/process/channel"
+)
+
+// link is one way to be reached by a host; loader/process has the other end.
+type link interface {
+	// receive waits for the message that says what to load.
+	receive(*channel.Load) error
+	// prepare comes before the worker is confined and the plugin's code runs.
+	prepare(*channel.Load) error
+	// answer says how the load went, and where shared memory is, if there is any.
+	answer(*channel.Loaded) error
+	// take waits for a request.
+	take() (id int)
+	// run carries out a request that was taken.
+	run(w *worker, id int)
+	// line tells the host of a log line or a wake; see channel.LineWake.
+	line(kind uint32, text []byte)
+	// watch returns when the host has gone.
+	watch()
+}
+
+// worker serves the calls of one host into one plugin.
+type worker struct {
+	link link
+	lib  *native.Library
+
+	servers atomic.Int32 // goroutines that serve
+	free    atomic.Int32 // of them, those without a request
+
+	mu    sync.Mutex
+	blobs map[uint64]func() // what the host has taken over, by address
+}
+
+func serve(l link) error {
+	w := &worker{link: l, blobs: make(map[uint64]func())}
+	var load channel.Load
+	if err := l.receive(&load); err != nil {
+		return err
+	}
+	answer := channel.Loaded{Version: channel.Version}
+	if err := w.load(&load); err != nil {
+		answer.Error = loadError(err)
+	} else {
+		answer.Description = w.lib.Description()
+	}
+	if err := l.answer(&answer); err != nil || answer.Error != nil {
+		return err
+	}
+	w.addServer()
+	// When the host goes, so does the worker, whatever the plugin is doing.
+	l.watch()
+	return nil
+}
+
+func (w *worker) load(load *channel.Load) (err error) {
+	// Servers wait in system calls and spin; a processor for each keeps them
+	// from waiting for each other in the scheduler.
+	runtime.GOMAXPROCS(runtime.NumCPU() + 4)
+	if err := w.link.prepare(load); err != nil {
+		return err
+	}
+	if err := confine(load.Limits); err != nil {
+		return err
+	}
+	// From here on the plugin's code runs.
+	if err := dieOfSignals(); err != nil {
+		return err
+	}
+	w.lib, err = native.Open(context.Background(), native.Config{
+		File:       load.File,
+		InvokeOnly: load.InvokeOnly,
+		Threads:    native.Threads(load.Threads),
+		Unload:     load.Unload,
+		Track:      true,
+		Sink:       w,
+	})
+	return err
+}
+
+// loadError is err as a message.
+func loadError(err error) *channel.LoadError {
+	out := &channel.LoadError{Text: err.Error(), Exists: !errors.Is(err, fs.ErrNotExist)}
+	var refused *native.Error
+	if errors.As(err, &refused) {
+		out.Reason, out.Detail = refused.Reason.Error(), refused.Detail
+	}
+	var code abi.Code
+	if errors.As(err, &code) {
+		out.Code = &code
+	}
+	return out
+}
+
+// addServer starts a goroutine that serves, if there may be another.
+func (w *worker) addServer() {
+	// One more than there can be requests: somebody always listens.
+	if w.servers.Add(1) > channel.Slots+1 {
+		w.servers.Add(-1)
+		return
+	}
+	w.free.Add(1)
+	go w.serveRequests()
+}
+
+func (w *worker) serveRequests() {
+	for {
+		i := w.link.take()
+		// Somebody must be there for the next request, however long this one
+		// takes.
+		if w.free.Add(-1) == 0 {
+			w.addServer()
+		}
+		w.link.run(w, i)
+		w.free.Add(1)
+	}
+}
+
+// invoke makes a call. Without a context, it always comes to the call.
+func (w *worker) invoke(c *abi.Call) { _ = w.lib.Invoke(context.Background(), c) }
+
+// operate does what is not a call of the plugin's invoke. The text is the result's.
+func (w *worker) operate(op uint32, args, length uint64) (text []byte, err error) {
+	switch op {
+	case channel.OpAdopt:
+		return w.adopt(args, length)
+	case channel.OpFree:
+		return nil, w.release(args)
+	case channel.OpMemory:
+		m, _ := w.lib.Memory()
+		return json.Marshal(m)
+	case channel.OpShutdown:
+		return nil, w.lib.Close()
+	}
+	return nil, errors.New("unknown operation")
+}
+
+// adopt keeps a blob until the host gives it back.
+func (w *worker) adopt(addr, length uint64) (data []byte, err error) {
+	data, release, err := w.lib.Adopt(addr, length)
+	if err != nil {
+		return nil, err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.blobs[addr] = release
+	return data, nil
+}
+
+func (w *worker) release(addr uint64) error {
+	w.mu.Lock()
+	release := w.blobs[addr]
+	delete(w.blobs, addr)
+	w.mu.Unlock()
+	if release == nil {
+		return errors.New("no such blob")
+	}
+	release()
+	return nil
+}
+
+// PluginLog implements hostvtable.Sink.
+func (w *worker) PluginLog(level abi.LogLevel, text string, own bool) {
+	kind := uint32(level) & 0xff
+	if level < 0 || level > 0xff {
+		// A level of that size has no place in a line's kind, and is in the text
+		// of nobody's log.
+		kind = uint32(abi.LogInfo)
+	}
+	if !own {
+		kind |= channel.LineUncertain
+	}
+	w.link.line(kind, []byte(text))
+}
+
+// PluginWake implements hostvtable.Sink.
+func (w *worker) PluginWake(handle uint64, own bool) {
+	kind := channel.LineWake
+	if !own {
+		kind |= channel.LineUncertain
+	}
+	w.link.line(kind, binary.LittleEndian.AppendUint64(nil, handle))
+}
