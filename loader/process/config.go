@@ -20,7 +20,11 @@ type Config struct {
 	Track      bool // answer Memory
 	Sink       hostvtable.Sink
 
-	Worker      string // the program; empty to look for it
+	Worker  string   // the program; empty to look for it
+	Wrapper []string // a command that runs the worker as its last arguments: a debugger, say
+	// Output is called with every line that the plugin prints, by one goroutine; nil
+	// to have them logged.
+	Output      func(line string)
 	Channel     Channel
 	Restart     Restart
 	Limits      Limits

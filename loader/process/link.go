@@ -15,6 +15,8 @@ type link interface {
 	load(*channel.Load) (channel.Loaded, error)
 	// invoke calls nyash_plugin_invoke; see [Session.Invoke].
 	invoke(ctx context.Context, c *abi.Call) error
+	// probe is invoke with the memory laid out as p says.
+	probe(ctx context.Context, p *Probe) error
 	// operate asks for something that is not a call, one of channel's operations.
 	operate(op uint32, args, length uint64) (answer []byte, err error)
 

@@ -116,7 +116,12 @@ func (l *memoryLink) counts() (calls, failed uint64) {
 }
 
 // invoke implements link.
-func (l *memoryLink) invoke(ctx context.Context, c *abi.Call) error {
+func (l *memoryLink) invoke(ctx context.Context, c *abi.Call) error { return l.call(ctx, c, nil) }
+
+// probe implements link.
+func (l *memoryLink) probe(ctx context.Context, p *Probe) error { return l.call(ctx, &p.Call, p) }
+
+func (l *memoryLink) call(ctx context.Context, c *abi.Call, p *Probe) error {
 	i, err := l.claim(ctx)
 	if err != nil {
 		return err
@@ -135,13 +140,21 @@ func (l *memoryLink) invoke(ctx context.Context, c *abi.Call) error {
 		return err
 	}
 	slot.Op, slot.TypeID, slot.Method, slot.Instance = channel.OpInvoke, c.TypeID, c.Method, c.Instance
+	if p != nil {
+		slot.Op, slot.Layout = channel.OpProbe, p.Layout
+	}
 	slot.Args, slot.ArgsLength = args, uint64(len(message))
 	slot.Room, slot.RoomLength, slot.Length = result, uint64(len(room)), 0
 	err = l.exchange(ctx, i, slot, l.s.plugin.config.CallTimeout, ErrTimeout)
 	if err == nil {
 		// Read once: the worker could change them at any time.
 		code, length := slot.Code, slot.Length
-		copy(room, l.mem.Bytes(result, min(length, uint64(len(room)))))
+		if p == nil {
+			copy(room, l.mem.Bytes(result, min(length, uint64(len(room)))))
+		} else {
+			copy(room, l.mem.Bytes(result, uint64(len(room))))
+			p.Damage = slot.Damage
+		}
 		c.Code, c.ResultLength = abi.Code(code), uintptr(length)
 		if code != 0 {
 			l.callers[i].errors.Add(1)
@@ -502,7 +515,7 @@ func (l *memoryLink) operate(op uint32, args, length uint64) (answer []byte, err
 	}
 	slot.Op, slot.Args, slot.ArgsLength = op, args, length
 	slot.Room, slot.RoomLength, slot.Length = room, channel.BufferSize, 0
-	if err := l.exchange(ctx, i, slot, grace, errGrace); err != nil {
+	if err := l.exchange(ctx, i, slot, l.s.patience(), errGrace); err != nil {
 		return nil, err
 	}
 	code, size := slot.Code, min(slot.Length, channel.BufferSize)

@@ -28,6 +28,10 @@ func (s *Session) readOutput(r *os.File) {
 		s.mu.Lock()
 		s.printed = text
 		s.mu.Unlock()
+		if output := s.plugin.config.Output; output != nil {
+			output(text)
+			continue
+		}
 		s.plugin.config.Sink.PluginLog(abi.LogInfo, text, true)
 	}
 }

@@ -241,7 +241,12 @@ func (l *pipeLink) send(f *channel.Frame, payload []byte) error {
 }
 
 // invoke implements link.
-func (l *pipeLink) invoke(ctx context.Context, call *abi.Call) error {
+func (l *pipeLink) invoke(ctx context.Context, call *abi.Call) error { return l.call(ctx, call, nil) }
+
+// probe implements link.
+func (l *pipeLink) probe(ctx context.Context, p *Probe) error { return l.call(ctx, &p.Call, p) }
+
+func (l *pipeLink) call(ctx context.Context, call *abi.Call, p *Probe) error {
 	c, err := l.claim(ctx)
 	if err != nil {
 		return err
@@ -251,12 +256,18 @@ func (l *pipeLink) invoke(ctx context.Context, call *abi.Call) error {
 	room := call.Room()
 	c.most = uint64(len(room))
 	f := channel.Frame{Op: channel.OpInvoke, ID: c.id, TypeID: call.TypeID, Method: call.Method, Instance: call.Instance, A: uint64(len(room))}
+	if p != nil {
+		f.Op, f.B = channel.OpProbe, uint64(p.Layout)
+	}
 	if err := l.exchange(ctx, c, &f, call.Message(), l.s.plugin.config.CallTimeout, ErrTimeout); err != nil {
 		l.failed.Add(1)
 		return err
 	}
 	copy(room, c.data)
 	call.Code, call.ResultLength = abi.Code(c.answer.Code), uintptr(c.answer.A)
+	if p != nil {
+		p.Damage = channel.Damage(c.answer.B)
+	}
 	if c.answer.Code != 0 {
 		l.failed.Add(1)
 	}
@@ -272,7 +283,7 @@ func (l *pipeLink) ask(f *channel.Frame, payload []byte, most uint64) (*pipeCall
 		return nil, err
 	}
 	f.ID, c.most = c.id, max(most, pipeText)
-	limit := grace
+	limit := l.s.patience()
 	if f.Op == channel.OpLoad {
 		limit = 0 // its own context bounds it
 	}

@@ -95,6 +95,9 @@ func (s *Session) Memory() (m hostvtable.Memory, ok bool) {
 // stopped.
 const grace = 5 * time.Second
 
+// patience is grace, or more where calls may take more.
+func (s *Session) patience() time.Duration { return max(grace, s.plugin.config.CallTimeout) }
+
 var (
 	errGrace  = errors.New("the plugin's process did not answer, and was killed")
 	errSocket = errors.New("it closed its control socket")

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"slices"
 	"syscall"
 	"time"
 
@@ -47,7 +48,8 @@ func (s *Session) launch(program string, theirs *gift) error {
 		return err
 	}
 	defer write.Close()
-	cmd := exec.Command(program)
+	command := append(slices.Clone(s.plugin.config.Wrapper), program)
+	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Dir = s.plugin.config.Dir
 	for _, name := range s.plugin.config.Env {
 		if value, ok := os.LookupEnv(name); ok {

@@ -61,8 +61,9 @@ type Frame struct {
 	Method   uint32
 	Instance uint32
 	Code     int32
-	// A is the room for the result in a request of OpInvoke, and *result_len in its
-	// answer; otherwise an address. B is the length of what is at that address.
+	// A is the room for the result in a request of OpInvoke or OpProbe, and
+	// *result_len in its answer; otherwise an address. B is the length of what is at
+	// that address; of OpProbe the layout, and in its answer the damage.
 	A, B   uint64
 	Length uint64
 }

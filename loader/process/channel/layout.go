@@ -66,6 +66,11 @@ const (
 	OpTakeBack // forget what was lent at A
 	OpAnswer   // the worker answers
 	OpLine     // the worker says what the ring would hold
+
+	// For testers, through both.
+	OpProbe        // invoke, with memory that is laid out for the call
+	OpReload       // shut down and close the library, and load it again
+	OpSurroundings // answer Changes as JSON
 )
 
 // Refused is the code of an operation other than OpInvoke that failed; the

@@ -28,6 +28,8 @@ type Slot struct {
 	Room       uint64 // offset of the room for the result
 	RoomLength uint64
 	Length     uint64 // of the result, as the plugin says
+	Layout     Layout // of OpProbe
+	Damage     Damage // that it did
 }
 
 // Create makes and maps shared memory. The file is to be passed to the worker.

@@ -106,12 +106,16 @@ func (w *memoryLink) run(to *worker, i int) {
 	if !slot.State.CompareAndSwap(channel.Requested, channel.Running) {
 		return
 	}
-	if slot.Op == channel.OpInvoke {
+	if slot.Op == channel.OpInvoke || slot.Op == channel.OpProbe {
 		c := &w.calls[i]
 		c.TypeID, c.Method, c.Instance = slot.TypeID, slot.Method, slot.Instance
 		c.SetArgs(w.mem.Bytes(slot.Args, slot.ArgsLength))
 		c.SetRoom(w.mem.Bytes(slot.Room, slot.RoomLength))
-		to.invoke(c)
+		if slot.Op == channel.OpProbe {
+			slot.Damage = to.probe(c, slot.Layout)
+		} else {
+			to.invoke(c)
+		}
 		slot.Code, slot.Length = int32(c.Code), uint64(c.ResultLength)
 	} else {
 		text, err := to.operate(slot.Op, slot.Args, slot.ArgsLength)

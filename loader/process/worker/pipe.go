@@ -135,6 +135,10 @@ func (l *pipeLink) run(w *worker, id int) {
 	case channel.OpInvoke:
 		text = r.invoke(w)
 		out.Code, out.A = int32(r.call.Code), uint64(r.call.ResultLength)
+	case channel.OpProbe:
+		var damage channel.Damage
+		text, damage = r.probe(w)
+		out.Code, out.A, out.B = int32(r.call.Code), uint64(r.call.ResultLength), uint64(damage)
 	case channel.OpLend:
 		out.A = l.lend(r.payload)
 	case channel.OpTakeBack:
@@ -173,6 +177,21 @@ func (r *request) invoke(w *worker) []byte {
 		os.Exit(1)
 	}
 	return r.room[:min(uintptr(size), c.ResultLength)]
+}
+
+// probe is invoke with memory that is laid out for the call, and returns the
+// whole room.
+func (r *request) probe(w *worker) ([]byte, channel.Damage) {
+	size := int(r.frame.A)
+	if cap(r.room) < size || cap(r.room) > keep {
+		r.room = make([]byte, size)
+	}
+	r.room = r.room[:size]
+	c := &r.call
+	c.TypeID, c.Method, c.Instance = r.frame.TypeID, r.frame.Method, r.frame.Instance
+	c.SetArgs(r.payload)
+	c.SetRoom(r.room)
+	return r.room, w.probe(c, channel.Layout(r.frame.B))
 }
 
 func (l *pipeLink) lend(data []byte) uint64 {

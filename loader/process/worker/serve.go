@@ -41,6 +41,10 @@ type worker struct {
 	servers atomic.Int32 // goroutines that serve
 	free    atomic.Int32 // of them, those without a request
 
+	config native.Config         // of the library
+	before *channel.Surroundings // it was loaded
+	areas  areas                 // of probes
+
 	mu    sync.Mutex
 	blobs map[uint64]func() // what the host has taken over, by address
 }
@@ -80,14 +84,17 @@ func (w *worker) load(load *channel.Load) (err error) {
 	if err := dieOfSignals(); err != nil {
 		return err
 	}
-	w.lib, err = native.Open(context.Background(), native.Config{
+	// Who cannot tell is asked in vain.
+	w.before, _ = surroundings()
+	w.config = native.Config{
 		File:       load.File,
 		InvokeOnly: load.InvokeOnly,
 		Threads:    native.Threads(load.Threads),
 		Unload:     load.Unload,
 		Track:      true,
 		Sink:       w,
-	})
+	}
+	w.lib, err = native.Open(context.Background(), w.config)
 	return err
 }
 
@@ -142,6 +149,10 @@ func (w *worker) operate(op uint32, args, length uint64) (text []byte, err error
 	case channel.OpMemory:
 		m, _ := w.lib.Memory()
 		return json.Marshal(m)
+	case channel.OpReload:
+		return nil, w.reload()
+	case channel.OpSurroundings:
+		return w.changes()
 	case channel.OpShutdown:
 		return nil, w.lib.Close()
 	}

@@ -1,0 +1,54 @@
+package channel
+
+// Layout is how a worker lays out the memory of one call of OpProbe. Without any
+// bits, the message ends and the room for the result ends in front of memory that
+// cannot be touched, and both are taken away when the call has returned.
+type Layout uint32
+
+// The layouts.
+const (
+	NullArgs   Layout = 1 << iota // no arguments are a NULL pointer
+	NullResult                    // no room is a NULL pointer
+	Slack                         // SlackSize bytes that may be touched behind message and room
+	Keep                          // neither is taken away
+)
+
+// Damage is what a call of OpProbe has done to memory that is not its own.
+type Damage uint32
+
+// The damages.
+const (
+	ArgsWritten  Damage = 1 << iota // to its arguments
+	BeforeResult                    // in front of the room for its result
+	BehindResult                    // behind it
+)
+
+// SlackSize is what [Slack] adds, in bytes, and Filler what memory is filled with
+// that the plugin has not written: the room for a result too, but for its first
+// four bytes.
+const (
+	SlackSize      = 64 << 10
+	Filler    byte = 0xa5
+)
+
+// Surroundings are what a plugin can change in its process, other than memory.
+type Surroundings struct {
+	Dir       string
+	Umask     int
+	Handled   uint64 // signals with a handler, bit n-1 for signal n
+	Files     int    // open descriptors
+	Anonymous uint64 // memory that is no file's, in bytes
+	Threads   []Thread
+}
+
+// Thread is a thread of the process.
+type Thread struct {
+	ID      int
+	Name    string
+	Blocked uint64 // signals
+	// Foreign threads run or wait in code that is not the worker's.
+	Foreign bool
+}
+
+// Changes is the answer to OpSurroundings.
+type Changes struct{ Before, Now Surroundings } // before the library was loaded

@@ -1,0 +1,52 @@
+package process
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/loader/process/channel"
+)
+
+// Probe is a call whose memory is laid out so that faults show: it is for those
+// who test plugins. After the call the whole room is as the plugin left it;
+// what it did not write is [channel.Filler], or 0 in the first four bytes.
+type Probe struct {
+	abi.Call
+	Layout channel.Layout
+	// Damage is what the plugin did to memory that is not its own.
+	Damage channel.Damage
+}
+
+// Probe makes a call in memory of its own; otherwise it is [Session.Invoke].
+func (s *Session) Probe(ctx context.Context, p *Probe) error { return s.link.probe(ctx, p) }
+
+// Shutdown calls the plugin's shutdown, and has the library closed if it was
+// opened with Unload. No call may be under way, and none may follow but Reload.
+func (s *Session) Shutdown() error {
+	_, err := s.link.operate(channel.OpShutdown, 0, 0)
+	return err
+}
+
+// Reload is Shutdown, if that was not called, and loading again. The library's
+// description must still be the same; that is not checked.
+func (s *Session) Reload() error {
+	_, err := s.link.operate(channel.OpReload, 0, 0)
+	return err
+}
+
+// Surroundings tells what the process was like before the library was loaded, and
+// what it is like now. The error is [ErrUnsupported] where that cannot be told.
+func (s *Session) Surroundings() (c channel.Changes, err error) {
+	text, err := s.link.operate(channel.OpSurroundings, 0, 0)
+	if err != nil {
+		return c, err
+	}
+	if err := json.Unmarshal(text, &c); err != nil {
+		return c, err
+	}
+	if c.Before.Dir == "" {
+		return c, ErrUnsupported
+	}
+	return c, nil
+}

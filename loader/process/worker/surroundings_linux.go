@@ -1,0 +1,139 @@
+package worker
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nyash-plugins/nyash-go/loader/process/channel"
+)
+
+// surroundings looks at this process. No call may be under way.
+func surroundings() (*channel.Surroundings, error) {
+	s := &channel.Surroundings{}
+	var errs [5]error
+	s.Dir, errs[0] = os.Getwd()
+	var status map[string]string
+	status, errs[1] = readStatus("/proc/self/status")
+	s.Handled, errs[2] = strconv.ParseUint(status["SigCgt"], 16, 64)
+	umask, _ := strconv.ParseInt(status["Umask"], 8, 32)
+	s.Umask = int(umask)
+	kib, _ := strconv.ParseUint(strings.TrimSuffix(status["RssAnon"], " kB"), 10, 64)
+	s.Anonymous = kib << 10
+	files, err := os.ReadDir("/proc/self/fd")
+	s.Files, errs[3] = len(files), err
+	s.Threads, errs[4] = threads()
+	return s, errors.Join(errs[:]...)
+}
+
+// readStatus reads a file of "name: value" lines.
+func readStatus(path string) (map[string]string, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	fields := make(map[string]string)
+	for line := range strings.Lines(string(text)) {
+		if name, value, ok := strings.Cut(line, ":"); ok {
+			fields[name] = strings.TrimSpace(value)
+		}
+	}
+	return fields, nil
+}
+
+// span is a part of the address space.
+type span struct{ from, to uint64 }
+
+func (s span) holds(addr uint64) bool { return s.from <= addr && addr < s.to }
+
+// ownCode is where this program's code is mapped, and the system's for it.
+func ownCode() (spans []span, err error) {
+	self, err := os.Readlink("/proc/self/exe")
+	if err != nil {
+		return nil, err
+	}
+	maps, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(string(maps)) {
+		fields := strings.Fields(line)
+		if len(fields) < 6 || !strings.Contains(fields[1], "x") || fields[5] != self && fields[5] != "[vdso]" {
+			continue
+		}
+		var s span
+		if _, err := fmt.Sscanf(fields[0], "%x-%x", &s.from, &s.to); err != nil {
+			return nil, err
+		}
+		spans = append(spans, s)
+	}
+	return spans, nil
+}
+
+// threads looks where the threads wait. One of Go's waits in Go's own code while
+// no call is under way.
+func threads() ([]channel.Thread, error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	code, err := ownCode()
+	if err != nil {
+		return nil, err
+	}
+	tasks, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		return nil, err
+	}
+	var all []channel.Thread
+	for _, task := range tasks {
+		id, err := strconv.Atoi(task.Name())
+		if err != nil {
+			continue
+		}
+		dir := filepath.Join("/proc/self/task", task.Name())
+		status, err := readStatus(filepath.Join(dir, "status"))
+		if err != nil {
+			continue // it has ended
+		}
+		t := channel.Thread{ID: id, Name: status["Name"]}
+		t.Blocked, _ = strconv.ParseUint(status["SigBlk"], 16, 64)
+		t.Foreign = id != unix.Gettid() && foreign(dir, code)
+		all = append(all, t)
+	}
+	return all, nil
+}
+
+// foreign tells whether a thread waits outside of the program's code, or works
+// whenever it is looked at.
+func foreign(dir string, code []span) bool {
+	const looks = 50
+	for range looks {
+		text, err := os.ReadFile(filepath.Join(dir, "syscall"))
+		if err != nil {
+			return false // it has ended, or it is nobody's business
+		}
+		// "running", or numbers of which the last is the address of the code.
+		fields := strings.Fields(string(text))
+		if len(fields) > 1 {
+			addr, err := strconv.ParseUint(strings.TrimPrefix(fields[len(fields)-1], "0x"), 16, 64)
+			return err == nil && !within(code, addr)
+		}
+		<-time.After(time.Millisecond)
+	}
+	return true
+}
+
+func within(code []span, addr uint64) bool {
+	for _, s := range code {
+		if s.holds(addr) {
+			return true
+		}
+	}
+	return false
+}

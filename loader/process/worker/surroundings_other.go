@@ -1,0 +1,7 @@
+//go:build !linux
+
+package worker
+
+import "github.com/nyash-plugins/nyash-go/loader/process/channel"
+
+func surroundings() (*channel.Surroundings, error) { return nil, errSurroundings }
