@@ -106,6 +106,9 @@ var (
 	ErrTimeout = errors.New("call timed out, and the plugin's process was killed")
 	// ErrBroken: the worker died too often to be started again.
 	ErrBroken = errors.New("plugin keeps crashing")
+	// ErrNoAnswer: what is not a call, the plugin's shutdown say, took too long, and
+	// the worker was killed.
+	ErrNoAnswer = errors.New("the plugin's process did not answer, and was killed")
 	// ErrWorker: the worker cannot be started.
 	ErrWorker = errors.New("worker cannot be started")
 	// ErrUnsupported: there are no workers on this system, or not with this channel.
@@ -124,7 +127,7 @@ func (e *CrashError) Error() string {
 	case e.Cause != nil:
 		return fmt.Sprintf("%v: its process was killed: %v", ErrCrashed, e.Cause)
 	case e.Signal != 0:
-		return fmt.Sprintf("%v: %s", ErrCrashed, signalName(e.Signal))
+		return fmt.Sprintf("%v: %s", ErrCrashed, SignalName(e.Signal))
 	}
 	return fmt.Sprintf("%v: its process exited with status %d in the middle of a call", ErrCrashed, e.Status)
 }

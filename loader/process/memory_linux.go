@@ -515,7 +515,7 @@ func (l *memoryLink) operate(op uint32, args, length uint64) (answer []byte, err
 	}
 	slot.Op, slot.Args, slot.ArgsLength = op, args, length
 	slot.Room, slot.RoomLength, slot.Length = room, channel.BufferSize, 0
-	if err := l.exchange(ctx, i, slot, l.s.patience(), errGrace); err != nil {
+	if err := l.exchange(ctx, i, slot, l.s.patience(), ErrNoAnswer); err != nil {
 		return nil, err
 	}
 	code, size := slot.Code, min(slot.Length, channel.BufferSize)

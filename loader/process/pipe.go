@@ -288,7 +288,7 @@ func (l *pipeLink) ask(f *channel.Frame, payload []byte, most uint64) (*pipeCall
 		limit = 0 // its own context bounds it
 	}
 	limit += time.Duration(max(uint64(len(payload)), most)/slowest) * time.Second
-	if err = l.exchange(ctx, c, f, payload, limit, errGrace); err == nil && c.answer.Code != 0 {
+	if err = l.exchange(ctx, c, f, payload, limit, ErrNoAnswer); err == nil && c.answer.Code != 0 {
 		err = errors.New(string(c.data))
 	}
 	if err != nil {

@@ -99,7 +99,6 @@ const grace = 5 * time.Second
 func (s *Session) patience() time.Duration { return max(grace, s.plugin.config.CallTimeout) }
 
 var (
-	errGrace  = errors.New("the plugin's process did not answer, and was killed")
 	errSocket = errors.New("it closed its control socket")
 	errOver   = errors.New("the plugin was shut down")
 )

@@ -4,4 +4,5 @@ package process
 
 import "syscall"
 
-func signalName(s syscall.Signal) string { return s.String() }
+// SignalName is the name of a signal and what it means.
+func SignalName(s syscall.Signal) string { return s.String() }

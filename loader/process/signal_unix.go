@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func signalName(s syscall.Signal) string {
+// SignalName is the name of a signal and what it means.
+func SignalName(s syscall.Signal) string {
 	return fmt.Sprintf("%s (%s)", unix.SignalName(s), s)
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -17,6 +18,7 @@ import (
 
 // surroundings looks at this process. No call may be under way.
 func surroundings() (*channel.Surroundings, error) {
+	debug.FreeOSMemory() // what is left of this program's own is not the plugin's
 	s := &channel.Surroundings{}
 	var errs [5]error
 	s.Dir, errs[0] = os.Getwd()

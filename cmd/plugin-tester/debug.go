@@ -1,0 +1,131 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/tlv"
+	"github.com/nyash-plugins/nyash-go/tools/tester"
+)
+
+func parseCall(text string) (tester.Invocation, error) { return tester.ParseCall(text) }
+
+// debugFlags are those of tlv-debug.
+type debugFlags struct{ message, hex, method string }
+
+func newDebug(s *settings) *cobra.Command {
+	f := &debugFlags{}
+	cmd := &cobra.Command{
+		Use:   "tlv-debug [LIBRARY] [ARGUMENT…]",
+		Short: "explain a message byte by byte, and what a method answers to it",
+		Long: `Explain a message byte by byte. With a library and --method, a new instance is called with it, and the answer is explained too.
+
+Arguments are written as type:value with the types of nyash.toml (i64:5, f32:1.5, bytes:00ff, handle:6/1, string:5), or as a
+value: 5 is an i64, 1.5 an f64, true a bool, anything else a string.`,
+		Example: `  plugin-tester tlv-debug --hex 0100010006000200 6869
+  plugin-tester tlv-debug --message 'i32:7, hello'
+  plugin-tester tlv-debug libfilebox.so --method FileBox.open data.txt w`,
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(s, cmd, args) },
+	}
+	cmd.Flags().StringVar(&f.message, "message", "", "the message's arguments, with commas between them")
+	cmd.Flags().StringVar(&f.hex, "hex", "", "the message in hexadecimal; it need not be a good one")
+	cmd.Flags().StringVar(&f.method, "method", "", "[BOX.]METHOD to call, by name or number")
+	cmd.MarkFlagsMutuallyExclusive("message", "hex")
+	return cmd
+}
+
+func (f *debugFlags) run(s *settings, cmd *cobra.Command, args []string) error {
+	library := ""
+	if f.method != "" {
+		if len(args) == 0 {
+			return fmt.Errorf("%w: --method needs a library", tester.ErrCannotRun)
+		}
+		library, args = args[0], args[1:]
+	}
+	message, err := f.bytes(args)
+	if err != nil {
+		return err
+	}
+	explain(cmd.OutOrStdout(), fmt.Sprintf("message, %d bytes", len(message)), message)
+	if library == "" {
+		if _, err := tlv.Decode(message); err != nil {
+			return errFindings
+		}
+		return nil
+	}
+	config, err := s.testerConfig(cmd, library)
+	if err != nil {
+		return err
+	}
+	t, err := tester.New(config)
+	if err != nil {
+		return err
+	}
+	box, method, ok := strings.Cut(f.method, ".")
+	if !ok {
+		box, method = "", f.method
+	}
+	report, out, err := t.Debug(cmd.Context(), box, method, message)
+	if err != nil {
+		return err
+	}
+	if out != nil {
+		answered(cmd.OutOrStdout(), out)
+	}
+	return s.finish(cmd, []*tester.Report{report})
+}
+
+// bytes is the message that the flags and arguments describe.
+func (f *debugFlags) bytes(args []string) ([]byte, error) {
+	if f.hex != "" {
+		data, err := tester.ParseHex(f.hex + strings.Join(args, ""))
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", tester.ErrCannotRun, err)
+		}
+		return data, nil
+	}
+	if f.message != "" {
+		args = append(strings.Split(f.message, ","), args...)
+	}
+	values := make([]tlv.Value, len(args))
+	for i, arg := range args {
+		v, err := tester.ParseArg(strings.TrimSpace(arg))
+		if err != nil {
+			return nil, err
+		}
+		values[i] = v
+	}
+	message, err := tlv.Encode(values...)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", tester.ErrCannotRun, err)
+	}
+	return message, nil
+}
+
+func explain(w io.Writer, title string, message []byte) {
+	fmt.Fprintf(w, "%s\n", title)
+	for _, line := range tester.Annotate(message) {
+		fmt.Fprintf(w, "  %s\n", line)
+	}
+}
+
+func answered(w io.Writer, out *tester.Exchange) {
+	fmt.Fprintf(w, "%s.%s on instance %d answered %d (%v), *result_len = %d\n", out.Box, out.Method, out.Instance, int32(out.Code), codeText(out.Code), out.Length)
+	switch {
+	case len(out.Result) == 4 && out.Method == abi.NameBirth:
+		fmt.Fprintf(w, "      0  %-34x the instance's id\n", out.Result)
+	case len(out.Result) > 0:
+		explain(w, fmt.Sprintf("result, %d bytes", len(out.Result)), out.Result)
+	}
+}
+
+func codeText(c abi.Code) string {
+	if c == abi.OK {
+		return "success"
+	}
+	return c.Error()
+}

@@ -1,0 +1,35 @@
+// Command plugin-tester tells the author of a plugin what is wrong with it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/nyash-plugins/nyash-go/loader/process/worker"
+)
+
+// The exit statuses.
+const (
+	statusFindings  = 1
+	statusCannotRun = 2
+)
+
+func main() {
+	worker.Main() // this program is its own worker
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := newRoot().ExecuteContext(ctx)
+	stop()
+	switch {
+	case err == nil:
+	case errors.Is(err, errFindings):
+		os.Exit(statusFindings)
+	default:
+		fmt.Fprintf(os.Stderr, "plugin-tester: %v\n", err)
+		os.Exit(statusCannotRun)
+	}
+}

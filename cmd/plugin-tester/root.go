@@ -1,0 +1,265 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/tools/tester"
+	"github.com/nyash-plugins/nyash-go/tools/tester/output"
+)
+
+// errFindings has the program exit with the status that says that there are some.
+var errFindings = errors.New("findings")
+
+// settings are the flags that all commands share.
+type settings struct {
+	config     string
+	worker     string
+	timeout    time.Duration
+	seed       uint64
+	only, skip []string
+	json       bool
+	junit      string
+	sarif      string
+	verbose    bool
+	noMemcheck bool
+	calls      []string
+}
+
+func newRoot() *cobra.Command {
+	s := &settings{}
+	root := &cobra.Command{
+		Use:   "plugin-tester",
+		Short: "Find what is wrong with a plugin",
+		Long: `Find what is wrong with a plugin. It runs in a process of its own, so that a crash is a finding and the run goes on.
+
+The exit status is 0 without findings, 1 with some, 2 where the tester could not do its work.`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	flags := root.PersistentFlags()
+	flags.StringVar(&s.config, "config", "", "the nyash.toml that describes the library")
+	flags.StringVar(&s.worker, "worker", "", "the program that runs the plugin, instead of this one")
+	flags.DurationVar(&s.timeout, "timeout", tester.DefaultTimeout, "how long a call may take")
+	flags.Uint64Var(&s.seed, "seed", 0, "what random input is made from; 0 for another each time")
+	flags.StringSliceVar(&s.only, "only", nil, "the codes of findings that are wanted")
+	flags.StringSliceVar(&s.skip, "skip", nil, "the codes of findings that are not")
+	flags.BoolVar(&s.json, "json", false, "write the report as JSON (docs/tester.md)")
+	flags.StringVar(&s.junit, "junit", "", "write the report to a file, for CI that reads JUnit")
+	flags.StringVar(&s.sarif, "sarif", "", "write the report to a file, for CI that reads SARIF 2.1.0")
+	flags.BoolVarP(&s.verbose, "verbose", "v", false, "tell what was looked at, too")
+	for _, c := range []struct{ name, short string }{
+		{"check", "load it, and compare what it says of itself with the contract"},
+		{"typecheck", "compare it with a nyash.toml"},
+		{"lifecycle", "births, ends, many instances, loading again and again"},
+		{"io", "write and read files with a box that has methods for that"},
+		{"protocol", "hostile messages, and too little room for results"},
+		{"stress", "calls from several threads at once"},
+		{"memcheck", "all that under valgrind"},
+	} {
+		cmd := &cobra.Command{Use: c.name + " LIBRARY", Short: c.short, Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+			return s.one(cmd, args[0], func(t *tester.Tester) (*tester.Report, error) { return t.Run(cmd.Context(), c.name) })
+		}}
+		if c.name == "typecheck" {
+			cmd.Flags().StringArrayVar(&s.calls, "call", nil, "make this call too: [BOX.]METHOD=ARG,ARG… (see tlv-debug for arguments)")
+		}
+		root.AddCommand(cmd)
+	}
+	all := &cobra.Command{Use: "all LIBRARY", Short: "everything that applies", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+		return s.one(cmd, args[0], func(t *tester.Tester) (*tester.Report, error) { return t.All(cmd.Context()) })
+	}}
+	validate := &cobra.Command{Use: "validate", Short: "everything, for every library of the nyash.toml that --config names", Args: cobra.NoArgs, RunE: s.validate}
+	for _, cmd := range []*cobra.Command{all, validate} {
+		cmd.Flags().BoolVar(&s.noMemcheck, "no-memcheck", false, "leave valgrind out")
+	}
+	root.AddCommand(all, validate, newDebug(s))
+	return root
+}
+
+// one tests one library.
+func (s *settings) one(cmd *cobra.Command, file string, run func(*tester.Tester) (*tester.Report, error)) error {
+	config, err := s.testerConfig(cmd, file)
+	if err != nil {
+		return err
+	}
+	report, err := s.test(cmd, config, run)
+	if err != nil {
+		return err
+	}
+	return s.finish(cmd, []*tester.Report{report})
+}
+
+// validate tests every library of a nyash.toml.
+func (s *settings) validate(cmd *cobra.Command, _ []string) error {
+	if s.config == "" {
+		s.config = "nyash.toml"
+	}
+	config, err := registry.Load(s.config)
+	if err != nil {
+		return fmt.Errorf("%w: %+v", tester.ErrCannotRun, err)
+	}
+	if len(config.Libraries) == 0 {
+		return fmt.Errorf("%w: %s declares no plugins", tester.ErrCannotRun, s.config)
+	}
+	var reports []*tester.Report
+	for _, library := range config.Libraries {
+		file, err := config.Find(library)
+		if err != nil {
+			return fmt.Errorf("%w: %w", tester.ErrCannotRun, err)
+		}
+		c := s.base(cmd, relative(file))
+		c.Library, c.TOML = library, s.config
+		report, err := s.test(cmd, c, func(t *tester.Tester) (*tester.Report, error) { return t.All(cmd.Context()) })
+		if err != nil {
+			return err
+		}
+		reports = append(reports, report)
+	}
+	return s.finish(cmd, reports)
+}
+
+// relative is a path as a person in this folder would write it.
+func relative(path string) string {
+	dir, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	if rel, err := filepath.Rel(dir, path); err == nil && filepath.IsLocal(rel) {
+		return rel
+	}
+	return path
+}
+
+func (s *settings) base(cmd *cobra.Command, file string) tester.Config {
+	if s.seed == 0 {
+		s.seed = rand.Uint64N(1_000_000) + 1
+	}
+	c := tester.Config{File: file, Timeout: s.timeout, Seed: s.seed, Only: s.only, Skip: s.skip, Worker: s.worker, NoMemcheck: s.noMemcheck}
+	if !s.json {
+		c.Progress = s.text(cmd)
+	}
+	return c
+}
+
+func (s *settings) text(cmd *cobra.Command) *output.Text {
+	return &output.Text{W: cmd.OutOrStdout(), Colour: isTerminal(cmd.OutOrStdout()), Verbose: s.verbose}
+}
+
+// isTerminal tells whether colours are of use.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// testerConfig joins the flags with what --config says of the library.
+func (s *settings) testerConfig(cmd *cobra.Command, file string) (tester.Config, error) {
+	c := s.base(cmd, file)
+	if s.config == "" {
+		return c, nil
+	}
+	config, err := registry.Load(s.config)
+	if err != nil {
+		return c, fmt.Errorf("%w: %+v", tester.ErrCannotRun, err)
+	}
+	c.TOML = s.config
+	if c.Library, err = libraryOf(config, file); err != nil {
+		return c, err
+	}
+	for _, text := range s.calls {
+		call, err := parseCall(text)
+		if err != nil {
+			return c, err
+		}
+		c.Calls = append(c.Calls, call)
+	}
+	return c, nil
+}
+
+// libraryOf finds what a nyash.toml says of a file.
+func libraryOf(config *registry.Config, file string) (*registry.Library, error) {
+	want, err := os.Stat(file)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", tester.ErrCannotRun, err)
+	}
+	var names []string
+	for _, library := range config.Libraries {
+		names = append(names, library.Name)
+		found, err := config.Find(library)
+		if err != nil {
+			continue
+		}
+		if have, err := os.Stat(found); err == nil && os.SameFile(want, have) {
+			return library, nil
+		}
+	}
+	if len(config.Libraries) == 1 {
+		return config.Libraries[0], nil // a build of it elsewhere, say
+	}
+	return nil, fmt.Errorf("%w: %s does not name %s; it has %v", tester.ErrCannotRun, config.Path, file, names)
+}
+
+func (s *settings) test(cmd *cobra.Command, c tester.Config, run func(*tester.Tester) (*tester.Report, error)) (*tester.Report, error) {
+	t, err := tester.New(c)
+	if err != nil {
+		return nil, err
+	}
+	report, err := run(t)
+	if err != nil {
+		return nil, err
+	}
+	if !s.json {
+		s.text(cmd).Summary(report)
+	}
+	return report, nil
+}
+
+// finish writes the reports that were asked for.
+func (s *settings) finish(cmd *cobra.Command, reports []*tester.Report) error {
+	if s.json {
+		if err := output.JSON(cmd.OutOrStdout(), reports); err != nil {
+			return err
+		}
+	}
+	for _, file := range []struct {
+		path  string
+		write func(io.Writer, []*tester.Report) error
+	}{{s.junit, output.JUnit}, {s.sarif, output.SARIF}} {
+		if file.path == "" {
+			continue
+		}
+		if err := writeFile(file.path, reports, file.write); err != nil {
+			return err
+		}
+	}
+	for _, r := range reports {
+		if len(r.Findings) > 0 {
+			return errFindings
+		}
+	}
+	return nil
+}
+
+func writeFile(path string, reports []*tester.Report, write func(io.Writer, []*tester.Report) error) (err error) {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if closeErr := f.Close(); err == nil {
+			err = closeErr
+		}
+	}()
+	return write(f, reports)
+}

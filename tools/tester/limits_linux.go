@@ -1,0 +1,4 @@
+package tester
+
+// limitsWork tells whether workers keep limits.
+const limitsWork = true

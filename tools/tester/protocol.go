@@ -1,0 +1,441 @@
+package tester
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/loader/process/channel"
+	"github.com/nyash-plugins/nyash-go/tlv"
+)
+
+// protocol sends every method what no good host sends.
+func (t *Tester) protocol() error {
+	if err := t.learn(); err != nil {
+		return err
+	}
+	for _, b := range t.boxes {
+		for _, m := range append([]*method{b.birth}, append(slices.Clone(b.methods), b.fini)...) {
+			if m.broken {
+				t.skip("%s.%s: it ends its process on ordinary calls", b.name, m.name)
+				continue
+			}
+			if err := t.hostile(m); err != nil {
+				return err
+			}
+		}
+		if err := t.ignoreBirth(t.scenario(rigOptions{}, func(r *rig) error { return r.unknownIDs(b) })); err != nil {
+			return err
+		}
+	}
+	return t.each(func(m *method, k known) error {
+		if err := t.ignoreBirth(t.scenario(rigOptions{}, func(r *rig) error { return r.shortBuffers(m, k) })); err != nil {
+			return err
+		}
+		return t.shortEffects(m, k)
+	})
+}
+
+// mutant is a message that is made to be wrong, or to be of other types.
+type mutant struct {
+	what      string
+	message   []byte
+	malformed bool // no decoder may take it
+}
+
+// mostLosses is how often a method may end its process before it is left alone.
+const mostLosses = 3
+
+// hostile calls a method with every mutant of its messages.
+func (t *Tester) hostile(m *method) error {
+	base := emptyMessage
+	var k known
+	if len(m.known) > 0 {
+		k = m.known[0]
+		base = (&rig{t: t}).encode(k.plain(), m.box, 1)
+	}
+	mutants := t.mutants(base)
+	accepted, refused := []mutant{}, 0
+	for losses := 0; len(mutants) > 0 && losses < mostLosses; {
+		left := len(mutants)
+		err := t.scenario(rigOptions{}, func(r *rig) error {
+			id := uint32(0)
+			if m != m.box.birth {
+				var err error
+				if id, _, err = r.ready(m, k.orNothing()); err != nil {
+					return err
+				}
+			}
+			for len(mutants) > 0 {
+				mu := mutants[0]
+				mutants = mutants[1:]
+				a, err := r.hostileCall(m, id, mu)
+				if err != nil {
+					losses++
+					return err
+				}
+				switch {
+				case a.code != abi.OK:
+					refused++
+				case mu.malformed:
+					accepted = append(accepted, mu)
+				}
+				if m == m.box.fini && a.code == abi.OK {
+					r.owned = nil
+					if id, err = r.born(m.box); err != nil {
+						return err
+					}
+				}
+			}
+			return r.finiAll()
+		})
+		if err := t.ignoreBirth(err); err != nil {
+			return err
+		}
+		if len(mutants) == left {
+			break // no rig, or no instance
+		}
+	}
+	// A method that never refuses anything does not read its arguments, and birth
+	// and fini need not.
+	if refused > 0 && len(accepted) > 0 && m != m.box.birth && m != m.box.fini {
+		mu := accepted[0]
+		t.add(Finding{Code: codeAccepted, Box: m.box.name, Method: m.name, Input: hexText(mu.message),
+			Message: fmt.Sprintf("it answered 0 to %s (and to %d others)", mu.what, len(accepted)-1)})
+	}
+	return nil
+}
+
+func (k known) orNothing() known {
+	if k.works {
+		return k
+	}
+	return known{}
+}
+
+// hostileCall makes one call, of which only the memory counts.
+func (r *rig) hostileCall(m *method, id uint32, mu mutant) (*answer, error) {
+	s := step{m: m, typeID: m.box.typeID, method: m.id, instance: id, args: mu.message, room: roomSize}
+	if len(mu.message) == 0 {
+		s.layout = channel.NullArgs
+	}
+	a, err := r.run(s)
+	if err != nil {
+		return nil, err
+	}
+	if m == m.box.birth {
+		if a.code == abi.OK && a.length == 4 {
+			r.owned = append(r.owned, instance{m.box, binary.LittleEndian.Uint32(a.room)})
+		}
+		return a, nil
+	}
+	if m != m.box.fini {
+		r.t.judge(r, &s, a)
+		r.takeOver(m, a)
+	}
+	return a, nil
+}
+
+// mutants are hostile variants of a message.
+func (t *Tester) mutants(base []byte) (all []mutant) {
+	bad := func(what string, message []byte) { all = append(all, mutant{what, message, true}) }
+	odd := func(what string, message []byte) { all = append(all, mutant{what, message, false}) }
+	changed := func(at int, value byte) []byte {
+		out := slices.Clone(base)
+		out[at] = value
+		return out
+	}
+	bad("no message at all", nil)
+	for n := 1; n < len(base); n++ {
+		bad(fmt.Sprintf("a message cut after %d bytes", n), slices.Clone(base[:n]))
+	}
+	for _, version := range []byte{0, 2, 255} {
+		bad(fmt.Sprintf("version %d", version), changed(0, version))
+	}
+	bad("a version of 257", changed(1, 1))
+	argc := int(binary.LittleEndian.Uint16(base[2:]))
+	for _, n := range []int{0, argc - 1, argc + 1, 65535} {
+		if n >= 0 && n != argc {
+			out := slices.Clone(base)
+			binary.LittleEndian.PutUint16(out[2:], uint16(n))
+			bad(fmt.Sprintf("%d entries where %d are announced", argc, n), out)
+		}
+	}
+	bad("trailing bytes", append(slices.Clone(base), 0))
+	t.entryMutants(base, changed, bad)
+	for n := range 3 {
+		for _, v := range append(slices.Clone(samples[:8]), tlv.Void(), tlv.String(""), tlv.Bytes(nil), tlv.HandleValue(tlv.Handle{Type: 0xffff_ffff, Instance: 0xffff_ffff})) {
+			values := slices.Repeat([]tlv.Value{v}, n)
+			if n == 0 {
+				break
+			}
+			message, _ := tlv.Encode(values...)
+			odd(fmt.Sprintf("%s of %v", plural(n, "argument"), v.Tag()), message)
+		}
+	}
+	large, _ := tlv.Encode(tlv.String(string(slices.Repeat([]byte{'x'}, tlv.MaxPayload))))
+	odd("a string of 65,535 bytes", large)
+	many := tlv.AppendHeader(nil)
+	for range 1000 {
+		many = tlv.AppendBool(many, true)
+	}
+	_ = tlv.PatchArgc(many, 1000)
+	odd("1,000 arguments", many)
+	for range 200 {
+		odd("random bytes", t.scrambled(base))
+	}
+	return all
+}
+
+// entryMutants make each entry of a message wrong, and put every type in its
+// place.
+func (t *Tester) entryMutants(base []byte, changed func(int, byte) []byte, bad func(string, []byte)) {
+	d := tlv.NewDecoder(base)
+	for e, ok := d.Next(); ok; e, ok = d.Next() {
+		for _, tag := range []byte{0, 11, 20, 21, 22, 99, 255} {
+			bad(fmt.Sprintf("tag %d at byte %d", tag, e.Offset), changed(e.Offset, tag))
+		}
+		bad("a reserved byte that is not 0", changed(e.Offset+1, 1))
+		for _, size := range []int{0, len(e.Payload) - 1, len(e.Payload) + 1, 255, 65535} {
+			if size < 0 || size == len(e.Payload) {
+				continue
+			}
+			out := slices.Clone(base)
+			binary.LittleEndian.PutUint16(out[e.Offset+2:], uint16(size))
+			bad(fmt.Sprintf("size %d at byte %d, where %d bytes are", size, e.Offset+2, len(e.Payload)), out)
+		}
+		if e.Tag == tlv.TagString && len(e.Payload) > 0 {
+			out := slices.Clone(base)
+			out[e.Offset+tlv.EntryHeaderSize] = 0xff
+			bad("a string that is not UTF-8", out)
+		}
+	}
+}
+
+// scrambled is base with some bytes changed at random.
+func (t *Tester) scrambled(base []byte) []byte {
+	out := slices.Clone(base)
+	for range 1 + t.random.IntN(4) {
+		switch at := t.random.IntN(len(out)); t.random.IntN(3) {
+		case 0:
+			out[at] = byte(t.random.Uint32())
+		case 1:
+			out[at] ^= 1 << t.random.IntN(8)
+		default:
+			out = slices.Insert(out, at, byte(t.random.Uint32()))
+		}
+	}
+	// A blob that points nowhere is no message that a host could send.
+	if values, err := tlv.Decode(out); err == nil && slices.ContainsFunc(values, func(v tlv.Value) bool { return v.Tag() == tlv.TagBlob }) {
+		return slices.Clone(base)
+	}
+	return out
+}
+
+// unknownIDs calls types, methods and instances that there are not.
+func (r *rig) unknownIDs(b *box) error {
+	id, err := r.born(b)
+	if err != nil {
+		return err
+	}
+	methodIDs := []uint32{0xffff_fffe, 0x7fff_ffff, 0x8000_0000}
+	largest := uint32(0)
+	for _, m := range b.methods {
+		largest = max(largest, m.id)
+	}
+	for n := uint32(1); n <= 3; n++ {
+		methodIDs = append(methodIDs, largest+n)
+	}
+	for _, unknown := range methodIDs {
+		s := step{m: &method{box: b, name: fmt.Sprintf("method %d", unknown)}, typeID: b.typeID, method: unknown, instance: id, args: emptyMessage, room: roomSize}
+		a, err := r.run(s)
+		if err != nil {
+			return err
+		}
+		if a.code == abi.OK && len(b.methods) > 0 {
+			r.t.add(Finding{Code: codeAnyMethod, Box: b.name, Call: showCall(&s), Message: fmt.Sprintf("it answered %v to method %d", a, unknown)})
+		}
+	}
+	for _, m := range b.methods {
+		if m.broken || len(m.known) == 0 || !m.known[0].works {
+			continue
+		}
+		if err := r.strangers(m, m.known[0]); err != nil {
+			return err
+		}
+	}
+	return r.finiAll()
+}
+
+// strangers calls a method that works for other types and instances.
+func (r *rig) strangers(m *method, k known) error {
+	id, args, err := r.ready(m, k)
+	if err != nil {
+		return err
+	}
+	for _, stranger := range strangers {
+		s := step{m: m, typeID: m.box.typeID, method: m.id, instance: stranger, args: args, room: roomSize}
+		a, err := r.run(s)
+		if err != nil {
+			return err
+		}
+		r.t.judge(r, &s, a)
+		r.takeOver(m, a)
+	}
+	for _, other := range []uint32{m.box.typeID + 1000, 0xffff_fff0} {
+		if r.t.boxOf(other) != nil {
+			continue
+		}
+		s := step{m: m, typeID: other, method: m.id, instance: id, args: args, room: roomSize}
+		a, err := r.run(s)
+		if err != nil {
+			return err
+		}
+		r.takeOver(m, a)
+		if a.code == abi.OK {
+			r.t.add(Finding{Code: codeAnyType, Box: m.box.name, Call: showCall(&s), Message: fmt.Sprintf("it answered %v for type %d", a, other)})
+			return nil
+		}
+	}
+	return nil
+}
+
+// shortBuffers calls a method with too little room.
+func (r *rig) shortBuffers(m *method, k known) error {
+	id, args, err := r.ready(m, k)
+	if err != nil {
+		return err
+	}
+	full, err := r.call(m, id, args)
+	if err != nil {
+		return err
+	}
+	rooms := []int{0, 1, 2, 3, 4, 5, 7, 8, 9, 11, 12, 15, 16}
+	if full.code == abi.OK && !full.isVoid() {
+		for _, n := range []int{int(full.length) - 1, int(full.length), int(full.length) + 1} {
+			if n > 0 && n < roomSize {
+				rooms = append(rooms, n)
+			}
+		}
+	}
+	for _, room := range rooms {
+		if err := r.shortBuffer(m, id, args, room); err != nil {
+			return err
+		}
+	}
+	return r.finiAll()
+}
+
+func (r *rig) shortBuffer(m *method, id uint32, args []byte, room int) error {
+	s := step{m: m, typeID: m.box.typeID, method: m.id, instance: id, args: args, room: room}
+	for _, layout := range []channel.Layout{0, channel.NullResult} {
+		if layout != 0 && room > 0 {
+			break
+		}
+		s.layout = layout
+		a, err := r.run(s)
+		if err != nil {
+			return err
+		}
+		r.t.judge(r, &s, a)
+		r.takeOver(m, a)
+		if a.code != abi.ErrShortBuffer || a.length <= uint64(room) || a.length > maxResult {
+			continue
+		}
+		// What it asked for must do.
+		again := s
+		again.room, again.layout = int(a.length), 0
+		if a, err = r.run(again); err != nil {
+			return err
+		}
+		r.t.judge(r, &again, a)
+		r.takeOver(m, a)
+		if a.code == abi.ErrShortBuffer {
+			r.t.add(Finding{Code: codeShortLength, Box: m.box.name, Method: m.name, Call: showCall(&again), Input: hexText(args),
+				Message: fmt.Sprintf("it asked for %d bytes, got them, and asked for %d", again.room, a.length)})
+		}
+	}
+	return nil
+}
+
+// shortEffects compares what a method answers with what it answers when calls
+// with too little room come in between. Such a call must not have happened.
+func (t *Tester) shortEffects(m *method, k known) error {
+	if !k.works {
+		return nil
+	}
+	plain, err := t.series(m, k, false)
+	if plain == nil || err != nil {
+		return err
+	}
+	again, err := t.series(m, k, false)
+	if err != nil || !slices.Equal(plain, again) {
+		return err // its answers depend on something else
+	}
+	probed, err := t.series(m, k, true)
+	if probed == nil || err != nil {
+		return err
+	}
+	for i := range plain {
+		if plain[i] != probed[i] {
+			t.add(Finding{Code: codeShortEffect, Box: m.box.name, Method: m.name,
+				Call:    showCall(&step{m: m, typeID: m.box.typeID, method: m.id, args: (&rig{t: t}).encode(k.plain(), m.box, 1), room: 0}),
+				Message: fmt.Sprintf("call %d answers %s, and %s when calls without room come before", i+1, plain[i], probed[i])})
+			return nil
+		}
+	}
+	return nil
+}
+
+// series is what a method answers to a few calls, with calls that have no room
+// before each, if they are asked for; nil where none of those was too short.
+func (t *Tester) series(m *method, k known, probe bool) (answers []string, err error) {
+	err = t.scenario(rigOptions{}, func(r *rig) error {
+		id, args, err := r.ready(m, k)
+		if err != nil {
+			return err
+		}
+		short := false
+		for range 4 {
+			if probe {
+				s := step{m: m, typeID: m.box.typeID, method: m.id, instance: id, args: args, room: 0}
+				a, err := r.run(s)
+				if err != nil {
+					return err
+				}
+				short = short || a.code == abi.ErrShortBuffer
+				if a.code != abi.ErrShortBuffer {
+					return r.finiAll()
+				}
+			}
+			a, err := r.call(m, id, args)
+			if err != nil {
+				return err
+			}
+			answers = append(answers, a.comparable())
+		}
+		if probe && !short {
+			answers = nil
+		}
+		return r.finiAll()
+	})
+	if probe && len(answers) < 4 {
+		return nil, t.ignoreBirth(err)
+	}
+	return answers, t.ignoreBirth(err)
+}
+
+// comparable is the answer without what differs from run to run: the instance of
+// a handle.
+func (a *answer) comparable() string {
+	if v, ok := a.value(); ok {
+		if h, err := v.Handle(); err == nil {
+			return fmt.Sprintf("handle of type %d", h.Type)
+		}
+		if _, length, err := v.Blob(); err == nil {
+			return fmt.Sprintf("blob of %d bytes", length)
+		}
+	}
+	return a.String()
+}
