@@ -37,11 +37,12 @@ func run(environment string) error {
 	if err := tidy(first, second); err != nil {
 		return err
 	}
-	l := newPipeLink(first, second)
-	if kind == channel.KindMemory {
-		if l, err = newMemoryLink(first, second); err != nil {
-			return err
-		}
+	if kind == channel.KindPipe {
+		return serve(newPipeLink(first, second))
+	}
+	l, err := newMemoryLink(first, second)
+	if err != nil {
+		return err
 	}
 	return serve(l)
 }
