@@ -259,56 +259,72 @@ func (t *Tester) growth() error {
 }
 
 const (
-	growthRounds = 4
-	growthCalls  = 1500
+	growthRounds = 8
+	// settled rounds are not counted: threads and caches come to be.
+	settled     = 3
+	growthCalls = 1000 // of a round
 	// leastGrowth is what a call has to leave behind to be told, in bytes.
 	leastGrowth = 48
 )
 
 func (r *rig) grow(m *method, k known) error {
-	var memory [growthRounds]uint64
-	var files [growthRounds]int
-	var blocks [growthRounds]int
-	for round := range growthRounds {
-		for range growthCalls / 100 {
-			id, args, err := r.ready(m, k)
-			if err != nil {
-				return err
-			}
-			for range 100 {
-				if _, err := r.call(m, id, args); err != nil {
-					return err
-				}
-			}
-			if err := r.finiAll(); err != nil {
-				return err
-			}
+	var memory, files, blocks []int
+	for range growthRounds {
+		if err := r.round(m, k); err != nil {
+			return err
 		}
 		c, err := r.session.Surroundings()
-		if err != nil {
-			if !errors.Is(err, process.ErrUnsupported) {
-				return &lostError{&step{m: m}, err}
-			}
+		if err != nil && !errors.Is(err, process.ErrUnsupported) {
+			return &lostError{&step{m: m}, err}
 		}
-		memory[round], files[round] = c.Now.Anonymous, c.Now.Files
-		if counts, ok := r.session.Memory(); ok {
-			blocks[round] = counts.Blocks
-		}
+		counts, _ := r.session.Memory()
+		memory, files, blocks = append(memory, int(c.Now.Anonymous)), append(files, c.Now.Files), append(blocks, counts.Blocks)
 	}
-	grew := memory[growthRounds-1] - memory[1]
-	steady := memory[3] > memory[2] && memory[2] > memory[1] && memory[2]-memory[1] > grew/4 && memory[3]-memory[2] > grew/4
-	if steady && grew > 2*growthCalls*leastGrowth {
-		r.t.add(Finding{Code: codeGrowth, Box: m.box.name, Method: m.name, Call: showCall(&step{m: m, args: r.encode(k.values, m.box, 0), room: roomSize}),
-			Message: fmt.Sprintf("each call leaves about %d bytes behind, after fini too", grew/(2*growthCalls))})
-	} else if blocks[3] > blocks[2] && blocks[2] > blocks[1] {
-		r.t.add(Finding{Code: codeGrowth, Box: m.box.name, Method: m.name,
-			Message: fmt.Sprintf("%d calls leave %s of host->alloc behind, after fini too", growthCalls, plural(blocks[3]-blocks[2], "block"))})
+	args := r.encode(k.values, m.box, 0)
+	found := func(code, format string, values ...any) {
+		r.t.add(Finding{Code: code, Box: m.box.name, Method: m.name, Input: hexText(args), Message: fmt.Sprintf(format, values...),
+			Call: showCall(&step{m: m, typeID: m.box.typeID, method: m.id, args: args, room: roomSize})})
 	}
-	if files[3] > files[2] && files[2] > files[1] {
-		r.t.add(Finding{Code: codeFiles, Box: m.box.name, Method: m.name,
-			Message: fmt.Sprintf("%d calls leave %s open, after fini too", growthCalls, plural(files[3]-files[2], "descriptor"))})
+	if n := growing(blocks, 1); n > 0 {
+		found(codeGrowth, "%d calls leave %s of host->alloc behind, after fini too", growthCalls, plural(n, "block"))
+	} else if n := growing(memory, growthCalls*leastGrowth); n > 0 {
+		found(codeGrowth, "each call leaves about %d bytes behind, after fini too", n/growthCalls)
+	}
+	if n := growing(files, 1); n > 0 {
+		found(codeFiles, "%d calls leave %s open, after fini too", growthCalls, plural(n, "descriptor"))
 	}
 	return nil
+}
+
+// round calls a method on instances that are ended.
+func (r *rig) round(m *method, k known) error {
+	const calls = 100
+	for range growthCalls / calls {
+		id, args, err := r.ready(m, k)
+		if err != nil {
+			return err
+		}
+		for range calls {
+			if _, err := r.call(m, id, args); err != nil {
+				return err
+			}
+		}
+		if err := r.finiAll(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// growing is by how much each round adds to what is counted, where each of them
+// adds at least so much; otherwise 0.
+func growing(counts []int, least int) int {
+	for i := settled; i < len(counts); i++ {
+		if counts[i]-counts[i-1] < least {
+			return 0
+		}
+	}
+	return (counts[len(counts)-1] - counts[settled-1]) / (len(counts) - settled)
 }
 
 // reloads unloads the library and loads it again, many times.
