@@ -18,6 +18,7 @@ type Config struct {
 	Threads    native.Threads
 	Unload     bool
 	Track      bool // answer Memory
+	Survey     bool // answer Surroundings
 	Sink       hostvtable.Sink
 
 	Worker  string   // the program; empty to look for it

@@ -529,6 +529,9 @@ func (l *memoryLink) operate(op uint32, args, length uint64) (answer []byte, err
 	return answer, nil
 }
 
+// hangUp implements link.
+func (l *memoryLink) hangUp() { l.control.Close() }
+
 // lastWords implements link.
 func (l *memoryLink) lastWords() { l.drain() }
 

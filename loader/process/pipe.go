@@ -352,6 +352,9 @@ func (l *pipeLink) lastWords() {
 	}
 }
 
+// hangUp implements link.
+func (l *pipeLink) hangUp() { l.out.Close() }
+
 // die implements link. A write or a read that waits for the worker ends now.
 func (l *pipeLink) die() {
 	l.out.Close()

@@ -36,7 +36,8 @@ func (s *Session) Reload() error {
 }
 
 // Surroundings tells what the process was like before the library was loaded, and
-// what it is like now. The error is [ErrUnsupported] where that cannot be told.
+// what it is like now. The error is [ErrUnsupported] where that cannot be told, or where the
+// plugin was not opened with Survey.
 func (s *Session) Surroundings() (c channel.Changes, err error) {
 	text, err := s.link.operate(channel.OpSurroundings, 0, 0)
 	if err != nil {

@@ -110,6 +110,14 @@ func (s *Session) end() error {
 	if errors.Is(err, ErrLost) {
 		err = nil // it has ended already
 	}
+	if s.plugin.config.Wrapper != nil {
+		// What runs the worker has a report to write when that exits.
+		s.link.hangUp()
+		select {
+		case <-s.ended:
+		case <-time.After(s.patience()):
+		}
+	}
 	s.kill(errOver) // it has nothing left to do
 	<-s.ended
 	return err

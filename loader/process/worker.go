@@ -56,6 +56,10 @@ func (s *Session) launch(program string, theirs *gift) error {
 			cmd.Env = append(cmd.Env, name+"="+value)
 		}
 	}
+	if len(command) > 1 {
+		// A collection takes minutes where threads run one at a time.
+		cmd.Env = append(cmd.Env, "GOGC=off")
+	}
 	cmd.Stdout, cmd.Stderr = write, write
 	s.process, err = spawn(cmd, theirs)
 	if err != nil {
@@ -74,7 +78,7 @@ func (s *Session) load(ctx context.Context) error {
 	c := &s.plugin.config
 	answer, err := s.link.load(&channel.Load{
 		Version: channel.Version, File: c.File, InvokeOnly: c.InvokeOnly,
-		Threads: uint8(c.Threads), Unload: c.Unload, Track: c.Track, Limits: channel.Limits(c.Limits),
+		Threads: uint8(c.Threads), Unload: c.Unload, Track: c.Track, Survey: c.Survey, Limits: channel.Limits(c.Limits),
 	})
 	switch {
 	case err != nil:

@@ -103,7 +103,7 @@ func (t *Tester) open(o rigOptions) (*rig, error) {
 func (r *rig) start() error {
 	t, o := r.t, r.options
 	config := process.Config{
-		File: t.config.File, Unload: o.unload, Track: true, Sink: r, Output: r.print,
+		File: t.config.File, Unload: o.unload, Track: true, Survey: o.wrapper == nil, Sink: r, Output: r.print,
 		Worker: t.config.Worker, Wrapper: o.wrapper, Dir: r.dir, CallTimeout: t.config.Timeout * time.Duration(max(1, o.slow)),
 		InUse: func() bool { return true },
 	}

@@ -22,6 +22,7 @@ type Load struct {
 	Threads    uint8
 	Unload     bool
 	Track      bool // overwrite what is released
+	Survey     bool // look at the process before loading, for OpSurroundings
 	Limits     Limits
 }
 

@@ -84,8 +84,9 @@ func (w *worker) load(load *channel.Load) (err error) {
 	if err := dieOfSignals(); err != nil {
 		return err
 	}
-	// Who cannot tell is asked in vain.
-	w.before, _ = surroundings()
+	if load.Survey {
+		w.before, _ = surroundings() // who cannot tell is asked in vain
+	}
 	w.config = native.Config{
 		File:       load.File,
 		InvokeOnly: load.InvokeOnly,
