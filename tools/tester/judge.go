@@ -164,6 +164,9 @@ func (a *answer) message() (string, bool) {
 // judgeBirth is the id that birth answered.
 func (t *Tester) judgeBirth(r *rig, b *box, a *answer) (id uint32, ok bool) {
 	found := func(code, format string, args ...any) {
+		if code != codeOverrun {
+			b.barren = true
+		}
 		if !r.options.quiet {
 			t.add(Finding{Code: code, Box: b.name, Method: abi.NameBirth, Message: fmt.Sprintf(format, args...), Log: r.lastLines()})
 		}

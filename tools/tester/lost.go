@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/nyash-plugins/nyash-go/loader/process"
 	"github.com/nyash-plugins/nyash-go/loader/process/channel"
@@ -43,18 +44,22 @@ func (t *Tester) lostFinding(r *rig, at *step, err error) Finding {
 		f.Code, f.Message = codeExit, fmt.Sprintf("the process ended with status %d", crash.Status)
 	default:
 		f.Code, f.Message = codeCrash, process.SignalName(crash.Signal)
-		t.explain(r, at, &f)
+		t.explain(r, at, crash.Signal, &f)
 	}
 	return f
 }
 
 // explain finds out more about a crash, by doing it again.
-func (t *Tester) explain(r *rig, at *step, f *Finding) {
+func (t *Tester) explain(r *rig, at *step, signal syscall.Signal, f *Finding) {
 	if at.racing {
 		f.Message += fmt.Sprintf(", while %d threads called it", stressThreads)
 		return
 	}
 	if at.m.box == nil || len(r.trace) == 0 || r.options.wrapper != nil || len(r.trace) > maxReplay {
+		return
+	}
+	if signal != syscall.SIGSEGV && signal != syscall.SIGBUS || !t.replay(r, 0).crashed {
+		t.backtrace(r, f) // it ended itself, or is not always the same
 		return
 	}
 	switch again := t.replay(r, channel.Slack|channel.Keep); {

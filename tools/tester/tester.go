@@ -200,6 +200,7 @@ type box struct {
 	methods []*method
 	birth   *method
 	fini    *method
+	barren  bool // birth does not work
 }
 
 // method is a method of a box.

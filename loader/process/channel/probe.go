@@ -35,9 +35,9 @@ const (
 type Surroundings struct {
 	Dir       string
 	Umask     int
-	Handled   uint64 // signals with a handler, bit n-1 for signal n
-	Files     int    // open descriptors
-	Anonymous uint64 // memory that is no file's, in bytes
+	Handlers  []uint64 // addresses, of signal 1 and so on; 0 the default, 1 ignored
+	Files     int      // open descriptors
+	Anonymous uint64   // memory that is no file's, in bytes
 	Threads   []Thread
 }
 

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -24,7 +25,7 @@ func surroundings() (*channel.Surroundings, error) {
 	s.Dir, errs[0] = os.Getwd()
 	var status map[string]string
 	status, errs[1] = readStatus("/proc/self/status")
-	s.Handled, errs[2] = strconv.ParseUint(status["SigCgt"], 16, 64)
+	s.Handlers, errs[2] = handlers()
 	umask, _ := strconv.ParseInt(status["Umask"], 8, 32)
 	s.Umask = int(umask)
 	kib, _ := strconv.ParseUint(strings.TrimSuffix(status["RssAnon"], " kB"), 10, 64)
@@ -34,6 +35,22 @@ func surroundings() (*channel.Surroundings, error) {
 	s.Threads, errs[4] = threads()
 	return s, errors.Join(errs[:]...)
 }
+
+// handlers asks for the handler of each signal.
+func handlers() ([]uint64, error) {
+	all := make([]uint64, signals)
+	for i := range all {
+		var action [4]uint64 // as in dieOfSignals
+		if _, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(i+1), 0, uintptr(unsafe.Pointer(&action)), 8, 0, 0); errno != 0 {
+			return nil, fmt.Errorf("ask for the handler of signal %d: %w", i+1, errno)
+		}
+		all[i] = action[0]
+	}
+	return all, nil
+}
+
+// signals is how many there are.
+const signals = 64
 
 // readStatus reads a file of "name: value" lines.
 func readStatus(path string) (map[string]string, error) {

@@ -1,0 +1,136 @@
+// Package faulty has plugins with one fault each, and sees that the tester finds
+// it and nothing else. The first lines of each say what is to be found:
+//
+//	// want: CODE [PLACE]
+//	// flags: for the compiler
+//	// memcheck, if valgrind is needed to find it
+//	// toml[: LINE], to compare it with a nyash.toml, whose line for a method that is
+package faulty
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/nyash-plugins/nyash-go/loader/process/worker"
+	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
+	"github.com/nyash-plugins/nyash-go/tools/tester"
+)
+
+func TestMain(m *testing.M) {
+	worker.Main()
+	os.Exit(m.Run())
+}
+
+// declared is what nyash.toml says of the box.
+var declared = map[string]string{
+	"add":  `add = { method_id = 1, args = [ { name = "by", from = "integer", to = "i64" } ], returns = "i64" }`,
+	"get":  `get = { method_id = 2, args = [], returns = "i64" }`,
+	"echo": `echo = { method_id = 3, args = [ { name = "text", from = "string", to = "string" } ], returns = "string" }`,
+	"poke": `poke = { method_id = 4, args = [], returns = "void" }`,
+	"set":  `set = { method_id = 5, args = [ { name = "data", from = "bytes", to = "bytes" } ], returns = "i64" }`,
+	"fail": `fail = { method_id = 6, args = [] }`,
+}
+
+// plugin is what the first lines of a file say.
+type plugin struct {
+	file     string
+	want     []string
+	flags    []string
+	memcheck bool
+	toml     bool
+	line     string
+}
+
+var directive = regexp.MustCompile(`(?m)^// (want|flags|memcheck|toml)(?:: (.*))?$`)
+
+func read(t *testing.T, file string) *plugin {
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	p := &plugin{file: file}
+	for _, m := range directive.FindAllStringSubmatch(string(text), -1) {
+		switch m[1] {
+		case "want":
+			p.want = append(p.want, m[2])
+		case "flags":
+			p.flags = strings.Fields(m[2])
+		case "memcheck":
+			p.memcheck = true
+		case "toml":
+			p.toml, p.line = true, m[2]
+		}
+	}
+	slices.Sort(p.want)
+	return p
+}
+
+func (p *plugin) config(t *testing.T, library string) tester.Config {
+	c := tester.Config{File: library, Timeout: time.Second, Seed: 1, NoMemcheck: !p.memcheck}
+	if !p.toml {
+		return c
+	}
+	lines := make(map[string]string)
+	for name, line := range declared {
+		lines[name] = line
+	}
+	if name, _, ok := strings.Cut(p.line, " "); ok {
+		if lines[name] == "" { // instead of the one whose name it begins with
+			delete(lines, strings.TrimSuffix(name, "t"))
+		}
+		lines[name] = p.line
+	}
+	text := "[plugins.Counter]\nlibrary = \"" + library + "\"\n[plugins.Counter.methods]\n"
+	for _, line := range lines {
+		text += line + "\n"
+	}
+	config, err := registry.Parse("nyash.toml", []byte(text))
+	require.NoError(t, err)
+	c.Library, c.TOML = config.Libraries[0], "nyash.toml"
+	return c
+}
+
+// findings are codes and places, as the files write them.
+func findings(r *tester.Report) []string {
+	var all []string
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		text := f.Code
+		if place := f.Place(); place != r.Library {
+			text += " " + place
+		}
+		all = append(all, text)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+func TestEveryFaultIsFound(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.c")
+	require.NoError(t, err)
+	require.Greater(t, len(files), 60)
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".c"), func(t *testing.T) {
+			t.Parallel()
+			p := read(t, file)
+			library := ccbuild.Library(t, file, append([]string{"-fvisibility=hidden"}, p.flags...)...)
+			tt, err := tester.New(p.config(t, library))
+			require.NoError(t, err)
+			report, err := tt.All(context.Background())
+			require.NoError(t, err)
+			if !assert.Equal(t, p.want, findings(report)) {
+				for _, f := range report.Findings {
+					t.Logf("%+v", f)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,6 @@
+/* The version is another one the second time; the counter stays, as the library is never unloaded. */
+// want: reload-failed reload
+// flags: -Wl,-z,nodelete
+static unsigned asked;
+#define ABI (asked++ == 0 ? 1u : 2u)
+#include "counter.h"

@@ -1,0 +1,4 @@
+/* It was built for another version. */
+// want: abi-version
+#define ABI 2
+#include "counter.h"

@@ -1,0 +1,4 @@
+/* A method aborts. */
+// want: crash Counter.poke
+#define ON_POKE abort()
+#include "counter.h"

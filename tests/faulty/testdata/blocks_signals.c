@@ -1,0 +1,8 @@
+/* It leaves a signal blocked. */
+// want: signals-blocked
+#define ON_POKE                           \
+    sigset_t set;                         \
+    sigemptyset(&set);                    \
+    sigaddset(&set, SIGUSR2);             \
+    pthread_sigmask(SIG_BLOCK, &set, NULL)
+#include "counter.h"

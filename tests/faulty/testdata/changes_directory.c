@@ -1,0 +1,4 @@
+/* It changes the working directory. */
+// want: working-directory
+#define ON_POKE (void)!chdir("/")
+#include "counter.h"

@@ -1,0 +1,319 @@
+/* A small plugin without a fault: box Counter, type 710. The files beside this one
+ * each define one macro in another way, and so have one fault. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "nyash_plugin.h"
+
+#define TYPE_ID UINT32_C(710)
+
+enum { ADD = 1, GET, ECHO, POKE, SET, FAIL };
+
+struct counter {
+    int64_t n;
+    uint8_t *data;
+    size_t size;
+    bool ended;
+};
+
+static const NyashHostVtable *host;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct counter **counters;
+static uint32_t last_id, capacity;
+
+__attribute__((unused)) static uint8_t *volatile nowhere;
+
+/* What a fault replaces. */
+#ifndef ABI
+#define ABI NYASH_ABI_VERSION
+#endif
+#ifndef TYPE_NAME
+#define TYPE_NAME "Counter"
+#endif
+#ifndef NEXT_ID
+#define NEXT_ID() (++last_id)
+#endif
+#ifndef LOOK_UP
+#define LOOK_UP(method, id) look_up(id)
+#endif
+#ifndef ON_INIT
+#define ON_INIT
+#endif
+#ifndef ON_BIRTH
+#define ON_BIRTH
+#endif
+#ifndef ON_FINI
+#define ON_FINI
+#endif
+#ifndef ON_SHUTDOWN
+#define ON_SHUTDOWN
+#endif
+#ifndef ON_POKE
+#define ON_POKE
+#endif
+#ifndef ON_GET
+#define ON_GET
+#endif
+#ifndef ON_SET
+#define ON_SET
+#endif
+#ifndef KNOWN_TYPE
+#define KNOWN_TYPE(id) ((id) == TYPE_ID)
+#endif
+#ifndef UNKNOWN_METHOD
+#define UNKNOWN_METHOD return NYASH_E_INVALID_METHOD
+#endif
+#ifndef FREE_COUNTER
+#define FREE_COUNTER(c) (free((c)->data), free(c))
+#endif
+#ifndef ENOUGH_ROOM
+#define ENOUGH_ROOM(need, room) ((need) <= (room))
+#endif
+#ifndef ANSWERED
+#define ANSWERED(need) (need)
+#endif
+#ifndef ASKED
+#define ASKED(need) (need)
+#endif
+#ifndef ECHO_TAG
+#define ECHO_TAG NYASH_TAG_STRING
+#endif
+#ifndef GOOD_ENTRY
+#define GOOD_ENTRY(args, args_len, size) (args[5] == 0 && (size) + 8u == args_len)
+#endif
+#ifndef DESCRIBE
+#define DESCRIBE                                                                                        \
+    static const NyashMethodInfo methods[] = {{ADD, "add", 0}, {GET, "get", 0}, {ECHO, "echo", 0},      \
+                                              {POKE, "poke", 0}, {SET, "set", 0}, {FAIL, "fail", 0}};
+#endif
+
+struct reply {
+    uint8_t *at;
+    size_t *length;
+};
+
+/* Whether a result fits; if not, *length says what is needed. */
+static bool fits(struct reply r, size_t payload) {
+    size_t need = 8 + payload;
+    if (ENOUGH_ROOM(need, *r.length)) return true;
+    *r.length = ASKED(need);
+    return false;
+}
+
+static int32_t reply(struct reply r, int tag, const void *data, size_t size) {
+    if (!fits(r, size)) return NYASH_E_SHORT_BUFFER;
+    memcpy(r.at, "\1\0\1\0", 4);
+    r.at[4] = (uint8_t)tag;
+    r.at[5] = 0;
+    r.at[6] = (uint8_t)size;
+    r.at[7] = (uint8_t)(size >> 8);
+    if (size > 0) memcpy(r.at + 8, data, size);
+    *r.length = ANSWERED(8 + size);
+    return NYASH_OK;
+}
+
+static int32_t nothing(struct reply r) {
+    *r.length = 0;
+    return NYASH_OK;
+}
+
+__attribute__((unused)) static int32_t reply_i64(struct reply r, int64_t n) { return reply(r, NYASH_TAG_I64, &n, sizeof n); }
+
+static bool utf8(const uint8_t *s, size_t n) {
+    for (size_t i = 0; i < n;) {
+        size_t more = s[i] < 0x80 ? 0 : s[i] >= 0xc2 && s[i] <= 0xdf ? 1 : s[i] >= 0xe0 && s[i] <= 0xef ? 2 : s[i] >= 0xf0 && s[i] <= 0xf4 ? 3 : 4;
+        if (more == 4 || i + more >= n + (more == 0)) return false;
+        uint8_t low = s[i] == 0xe0 ? 0xa0 : s[i] == 0xf0 ? 0x90 : 0x80, high = s[i] == 0xed ? 0x9f : s[i] == 0xf4 ? 0x8f : 0xbf;
+        for (size_t k = 1; k <= more; k++) {
+            if (s[i + k] < low || s[i + k] > high) return false;
+            low = 0x80, high = 0xbf;
+        }
+        i += more + 1;
+    }
+    return true;
+}
+
+static bool no_args(const uint8_t *args, size_t n) { return n == 4 && memcmp(args, "\1\0\0\0", 4) == 0; }
+
+/* The one argument of a message, if it is of this type. */
+static bool one_arg(const uint8_t *args, size_t n, int tag, const uint8_t **data, size_t *size) {
+    if (n < 8 || memcmp(args, "\1\0\1\0", 4) != 0 || args[4] != tag) return false;
+    *size = args[6] | (size_t)args[7] << 8;
+    *data = args + 8;
+    return GOOD_ENTRY(args, n, *size) && (tag != NYASH_TAG_I64 || *size == 8) && (tag != NYASH_TAG_STRING || utf8(*data, *size));
+}
+
+static struct counter *look_up(uint32_t id) {
+    if (id == 0 || id > last_id || counters[id] == NULL || counters[id]->ended) return NULL;
+    return counters[id];
+}
+
+static int32_t birth(struct reply r) {
+    uint32_t id;
+    struct counter *c;
+    if (*r.length < 4) {
+        *r.length = 4;
+        return NYASH_E_SHORT_BUFFER;
+    }
+    ON_BIRTH;
+    id = NEXT_ID();
+    if (last_id >= capacity) {
+        uint32_t more = capacity == 0 ? 64 : 2 * capacity;
+        struct counter **grown = realloc(counters, more * sizeof *grown);
+        if (grown == NULL) return NYASH_E_OUT_OF_MEMORY;
+        memset(grown + capacity, 0, (more - capacity) * sizeof *grown);
+        counters = grown;
+        capacity = more;
+    }
+    c = calloc(1, sizeof *c);
+    if (c == NULL) return NYASH_E_OUT_OF_MEMORY;
+    if (counters[id] != NULL) FREE_COUNTER(counters[id]);
+    counters[id] = c;
+    memcpy(r.at, &id, 4);
+    *r.length = 4;
+    return NYASH_OK;
+}
+
+#ifndef END
+static int32_t end(uint32_t id) {
+    struct counter *c = look_up(id);
+    if (c == NULL) return NYASH_E_INVALID_HANDLE;
+    ON_FINI;
+    FREE_COUNTER(c);
+    counters[id] = NULL;
+    return NYASH_OK;
+}
+#else
+END
+#endif
+
+static int32_t set(struct counter *c, struct reply r, const uint8_t *data, size_t size) {
+    uint8_t *copy;
+    if (!fits(r, 8)) return NYASH_E_SHORT_BUFFER;
+    copy = malloc(size + 1);
+    if (copy == NULL) return NYASH_E_OUT_OF_MEMORY;
+    ON_SET;
+    memcpy(copy, data, size);
+    free(c->data);
+    c->data = copy;
+    c->size = size;
+    return reply_i64(r, (int64_t)size);
+}
+
+#ifndef DO_ADD
+static int32_t add(struct counter *c, struct reply r, int64_t by) {
+    if (!fits(r, 8)) return NYASH_E_SHORT_BUFFER;
+    c->n = (int64_t)((uint64_t)c->n + (uint64_t)by);
+    return reply_i64(r, c->n);
+}
+#else
+DO_ADD
+#endif
+
+#ifndef DO_POKE
+static int32_t poke(struct counter *c, struct reply r) {
+    (void)c;
+    ON_POKE;
+    return nothing(r);
+}
+#else
+DO_POKE
+#endif
+
+#ifndef DO_ECHO
+static int32_t echo(struct reply r, const uint8_t *data, size_t size) { return reply(r, ECHO_TAG, data, size); }
+#else
+DO_ECHO
+#endif
+
+#ifndef DO_FAIL
+static int32_t fail(struct reply r) {
+    static const char why[] = "this always fails";
+    reply(r, NYASH_TAG_STRING, why, sizeof why - 1);
+    return NYASH_E_PLUGIN;
+}
+#else
+DO_FAIL
+#endif
+
+static int32_t call(uint32_t method, uint32_t id, const uint8_t *args, size_t n, struct reply r) {
+    const uint8_t *data = NULL;
+    size_t size = 0;
+    int64_t by;
+    struct counter *c;
+    if (method == NYASH_METHOD_BIRTH) return birth(r);
+    if (method == NYASH_METHOD_FINI) {
+        int32_t code = end(id);
+        return code == NYASH_OK ? nothing(r) : code;
+    }
+    if (method < ADD || method > FAIL) UNKNOWN_METHOD;
+    c = LOOK_UP(method, id);
+    if (c == NULL) return NYASH_E_INVALID_HANDLE;
+    switch (method) {
+    case ADD:
+        if (!one_arg(args, n, NYASH_TAG_I64, &data, &size)) return NYASH_E_INVALID_ARGS;
+        memcpy(&by, data, 8);
+        return add(c, r, by);
+    case ECHO:
+        if (!one_arg(args, n, NYASH_TAG_STRING, &data, &size)) return NYASH_E_INVALID_ARGS;
+        return echo(r, data, size);
+    case SET:
+        if (!one_arg(args, n, NYASH_TAG_BYTES, &data, &size)) return NYASH_E_INVALID_ARGS;
+        return set(c, r, data, size);
+    }
+    if (!no_args(args, n)) return NYASH_E_INVALID_ARGS;
+    if (method == POKE) return poke(c, r);
+    if (method == FAIL) return fail(r);
+    ON_GET;
+    return reply_i64(r, c->n);
+}
+
+#ifndef LOCKED
+#define LOCKED(method) true
+#endif
+
+uint32_t nyash_plugin_abi(void) { return ABI; }
+
+DESCRIBE
+
+int32_t nyash_plugin_init(const NyashHostVtable *vtable, NyashPluginInfo *info) {
+    host = vtable;
+    ON_INIT;
+    info->type_id = TYPE_ID;
+    info->type_name = TYPE_NAME;
+    info->method_count = sizeof methods / sizeof *methods;
+    info->methods = methods;
+    return NYASH_OK;
+}
+
+int32_t nyash_plugin_invoke(uint32_t type_id, uint32_t method, uint32_t instance, const uint8_t *args, size_t args_len,
+                            uint8_t *result, size_t *result_len) {
+    struct reply r = {result, result_len};
+    int32_t code;
+    if (!KNOWN_TYPE(type_id)) return NYASH_E_INVALID_TYPE;
+    if (!LOCKED(method)) return call(method, instance, args, args_len, r);
+    pthread_mutex_lock(&lock);
+    code = call(method, instance, args, args_len, r);
+    pthread_mutex_unlock(&lock);
+    return code;
+}
+
+#ifndef NO_SHUTDOWN
+void nyash_plugin_shutdown(void) {
+    ON_SHUTDOWN;
+    for (uint32_t id = 1; id <= last_id && id < capacity; id++)
+        if (counters[id] != NULL) FREE_COUNTER(counters[id]);
+    free(counters);
+    counters = NULL;
+    last_id = capacity = 0;
+}
+#endif

@@ -1,0 +1,5 @@
+/* It exports a function of its own. */
+// want: extra-symbol
+__attribute__((visibility("default"))) int compare(int a, int b);
+int compare(int a, int b) { return a - b; }
+#include "counter.h"

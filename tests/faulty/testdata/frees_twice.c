@@ -1,0 +1,8 @@
+/* A block is given back twice. */
+// want: bad-free
+#define ON_INIT               \
+    nowhere = host->alloc(32); \
+    host->free(nowhere);       \
+    host->free(nowhere);       \
+    nowhere = NULL
+#include "counter.h"

@@ -1,0 +1,3 @@
+/* No fault. */
+
+#include "counter.h"

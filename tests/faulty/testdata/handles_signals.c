@@ -1,0 +1,6 @@
+/* It installs a signal handler. */
+// want: signal-handler
+#include <signal.h>
+static void handler(int n) { (void)n; }
+#define ON_INIT signal(SIGUSR1, handler)
+#include "counter.h"

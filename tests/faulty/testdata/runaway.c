@@ -1,0 +1,9 @@
+/* A method takes memory without end. */
+// want: runaway-memory Counter.poke
+#define ON_POKE                                    \
+    for (;;) {                                     \
+        char *block = malloc(8 << 20);             \
+        if (block == NULL) continue;               \
+        memset(block, 1, 8 << 20);                 \
+    }
+#include "counter.h"

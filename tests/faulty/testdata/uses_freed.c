@@ -1,0 +1,7 @@
+/* It reads a block that it has freed. */
+// want: use-after-free
+// memcheck
+// flags: -Wno-use-after-free
+static volatile long long sink;
+#define FREE_COUNTER(c) (free((c)->data), free(c), (void)(sink = (c)->n))
+#include "counter.h"
