@@ -66,6 +66,7 @@ The exit status is 0 without findings, 1 with some, 2 where the tester could not
 		{"memcheck", "all that under valgrind"},
 	} {
 		cmd := &cobra.Command{Use: c.name + " LIBRARY", Short: c.short, Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+			s.verbose = true // there is room for it
 			return s.one(cmd, args[0], func(t *tester.Tester) (*tester.Report, error) { return t.Run(cmd.Context(), c.name) })
 		}}
 		if c.name == "typecheck" {

@@ -5,6 +5,7 @@
 //	// flags: for the compiler
 //	// memcheck, if valgrind is needed to find it
 //	// toml[: LINE], to compare it with a nyash.toml, whose line for a method that is
+//	// type_id: the box's in that nyash.toml
 package faulty
 
 import (
@@ -49,9 +50,10 @@ type plugin struct {
 	memcheck bool
 	toml     bool
 	line     string
+	typeID   string
 }
 
-var directive = regexp.MustCompile(`(?m)^// (want|flags|memcheck|toml)(?:: (.*))?$`)
+var directive = regexp.MustCompile(`(?m)^// (want|flags|memcheck|toml|type_id)(?:: (.*))?$`)
 
 func read(t *testing.T, file string) *plugin {
 	text, err := os.ReadFile(file)
@@ -67,6 +69,8 @@ func read(t *testing.T, file string) *plugin {
 			p.memcheck = true
 		case "toml":
 			p.toml, p.line = true, m[2]
+		case "type_id":
+			p.typeID = "type_id = " + m[2] + "\n"
 		}
 	}
 	slices.Sort(p.want)
@@ -88,7 +92,7 @@ func (p *plugin) config(t *testing.T, library string) tester.Config {
 		}
 		lines[name] = p.line
 	}
-	text := "[plugins.Counter]\nlibrary = \"" + library + "\"\n[plugins.Counter.methods]\n"
+	text := "[plugins.Counter]\nlibrary = \"" + library + "\"\n" + p.typeID + "[plugins.Counter.methods]\n"
 	for _, line := range lines {
 		text += line + "\n"
 	}

@@ -313,7 +313,7 @@ func (r *rig) grow(m *method, k known) error {
 	args := r.encode(k.values, m.box, 0)
 	found := func(code, format string, values ...any) {
 		r.t.add(Finding{Code: code, Box: m.box.name, Method: m.name, Input: hexText(args), Message: fmt.Sprintf(format, values...),
-			Call: showCall(&step{m: m, typeID: m.box.typeID, method: m.id, args: args, room: roomSize})})
+			Call: showCall(&step{m: m, typeID: m.box.typeID, method: m.id, instance: 1, args: args, room: roomSize})})
 	}
 	if n := growing(blocks, 1); n > 0 {
 		found(codeGrowth, "%d calls leave %s of host->alloc behind, after fini too", growthCalls, plural(n, "block"))

@@ -61,7 +61,7 @@ func (t *Tester) memoryWork(o rigOptions) error {
 	var work []func(*rig) error
 	work = append(work, (*rig).everything)
 	for _, b := range t.boxes {
-		work = append(work, func(r *rig) error { return r.manyForMemcheck(b) })
+		work = append(work, func(r *rig) error { return r.manyForMemcheck(b) }, func(r *rig) error { return r.endedTwice(b) })
 		for _, m := range b.methods {
 			if !m.broken {
 				work = append(work, func(r *rig) error { return r.hostileForMemcheck(m) })

@@ -377,7 +377,7 @@ func (t *Tester) shortEffects(m *method, k known) error {
 	for i := range plain {
 		if plain[i] != probed[i] {
 			t.add(Finding{Code: codeShortEffect, Box: m.box.name, Method: m.name,
-				Call:    showCall(&step{m: m, typeID: m.box.typeID, method: m.id, args: (&rig{t: t}).encode(k.plain(), m.box, 1), room: 0}),
+				Call:    showCall(&step{m: m, typeID: m.box.typeID, method: m.id, instance: 1, args: (&rig{t: t}).encode(k.plain(), m.box, 1), room: 0}),
 				Message: fmt.Sprintf("call %d answers %s, and %s when calls without room come before", i+1, plain[i], probed[i])})
 			return nil
 		}
