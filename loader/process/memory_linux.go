@@ -24,6 +24,7 @@ type memoryLink struct {
 	arena   *channel.Arena // of what the host lends
 	base    uint64         // address of the memory in the worker; its own word
 	control *os.File
+	reading sync.Mutex // held while the answer to load is awaited
 
 	callers  [channel.Slots]caller
 	running  atomic.Int32 // calls under way
@@ -91,6 +92,10 @@ func newMemoryLink(s *Session) (link, *gift, error) {
 }
 
 func (l *memoryLink) load(load *channel.Load) (answer channel.Loaded, err error) {
+	// A worker may end when it has answered: the answer is read before the socket
+	// is closed.
+	l.reading.Lock()
+	defer l.reading.Unlock()
 	if err := channel.Send(l.control, load); err != nil {
 		return answer, err
 	}
@@ -415,7 +420,11 @@ func (l *memoryLink) appoint() {
 
 // die implements link.
 func (l *memoryLink) die() {
+	// What the worker has started may hold its end of the socket open.
+	_ = l.control.SetReadDeadline(time.Now().Add(lastWordsWait))
+	l.reading.Lock()
 	l.control.Close()
+	l.reading.Unlock()
 	for i := range l.callers {
 		l.callers[i].tell()
 	}

@@ -348,7 +348,7 @@ func (l *pipeLink) counts() (calls, failed uint64) { return l.calls.Load(), l.fa
 func (l *pipeLink) lastWords() {
 	select {
 	case <-l.silent:
-	case <-time.After(lastWordsWait):
+	case <-time.After(grace): // somebody else has its end of the pipe
 	}
 }
 

@@ -36,10 +36,14 @@ func (s *Session) Reload() error {
 }
 
 // Surroundings tells what the process was like before the library was loaded, and
-// what it is like now. The error is [ErrUnsupported] where that cannot be told, or where the
+// what it is like now; looking at the threads takes some milliseconds. The error is [ErrUnsupported] where that cannot be told, or where the
 // plugin was not opened with Survey.
-func (s *Session) Surroundings() (c channel.Changes, err error) {
-	text, err := s.link.operate(channel.OpSurroundings, 0, 0)
+func (s *Session) Surroundings(threads bool) (c channel.Changes, err error) {
+	what := uint64(0)
+	if threads {
+		what = 1
+	}
+	text, err := s.link.operate(channel.OpSurroundings, what, 0)
 	if err != nil {
 		return c, err
 	}

@@ -93,12 +93,15 @@ func (s *Session) load(ctx context.Context) error {
 	return nil
 }
 
+// gone are the errors of reading and writing that a worker's end brings about.
+var gone = []error{io.EOF, io.ErrUnexpectedEOF, os.ErrClosed, os.ErrDeadlineExceeded, syscall.ECONNRESET, syscall.EPIPE}
+
 // loadFailed is what became of a worker that said nothing sensible.
 func (s *Session) loadFailed(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("load %s: %w", s.plugin.config.File, context.Cause(ctx))
 	}
-	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE) {
+	if !slices.ContainsFunc(gone, func(e error) bool { return errors.Is(err, e) }) {
 		return fmt.Errorf("%w: %w", ErrWorker, err)
 	}
 	<-s.ended

@@ -5,6 +5,7 @@
 //	// flags: for the compiler
 //	// memcheck, if valgrind is needed to find it
 //	// toml[: LINE], to compare it with a nyash.toml, whose line for a method that is
+//	// timeout: of a call, where it is not a second
 //	// type_id: the box's in that nyash.toml
 package faulty
 
@@ -51,14 +52,15 @@ type plugin struct {
 	toml     bool
 	line     string
 	typeID   string
+	timeout  time.Duration
 }
 
-var directive = regexp.MustCompile(`(?m)^// (want|flags|memcheck|toml|type_id)(?:: (.*))?$`)
+var directive = regexp.MustCompile(`(?m)^// (want|flags|memcheck|toml|type_id|timeout)(?:: (.*))?$`)
 
 func read(t *testing.T, file string) *plugin {
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
-	p := &plugin{file: file}
+	p := &plugin{file: file, timeout: time.Second}
 	for _, m := range directive.FindAllStringSubmatch(string(text), -1) {
 		switch m[1] {
 		case "want":
@@ -69,6 +71,10 @@ func read(t *testing.T, file string) *plugin {
 			p.memcheck = true
 		case "toml":
 			p.toml, p.line = true, m[2]
+		case "timeout":
+			timeout, err := time.ParseDuration(m[2])
+			require.NoError(t, err)
+			p.timeout = timeout
 		case "type_id":
 			p.typeID = "type_id = " + m[2] + "\n"
 		}
@@ -78,7 +84,7 @@ func read(t *testing.T, file string) *plugin {
 }
 
 func (p *plugin) config(t *testing.T, library string) tester.Config {
-	c := tester.Config{File: library, Timeout: time.Second, Seed: 1, NoMemcheck: !p.memcheck}
+	c := tester.Config{File: library, Timeout: p.timeout, Seed: 1, NoMemcheck: !p.memcheck}
 	if !p.toml {
 		return c
 	}
@@ -115,6 +121,52 @@ func findings(r *tester.Report) []string {
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
+}
+
+// TestGoodPluginsHaveNoFindings, however often they are tested.
+func TestGoodPluginsHaveNoFindings(t *testing.T) {
+	root := ccbuild.Root(t)
+	ccbuild.Run(t, "make", "--no-print-directory", "-C", root, "plugins")
+	config, err := registry.Load(filepath.Join(root, "nyash.toml"))
+	require.NoError(t, err)
+	filebox, err := config.Find(config.Libraries[0])
+	require.NoError(t, err)
+	good := ccbuild.Library(t, "testdata/good.c", "-fvisibility=hidden")
+	for name, c := range map[string]tester.Config{
+		"FileBox":                 {File: filebox, Library: config.Libraries[0], TOML: config.Path},
+		"FileBox, described":      {File: filebox},
+		"Counter":                 {File: good},
+		"Counter, declared":       (&plugin{toml: true}).config(t, good),
+		"the plugin of the bench": {File: ccbuild.Library(t, filepath.Join(root, "tests/bench/plugin/bench.c"))},
+		"the plugin of the docs":  {File: docsPlugin(t, root)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rounds := uint64(2)
+			if name == "FileBox" {
+				rounds = 10
+			}
+			for round := range rounds {
+				c.Seed, c.Timeout = round+1, 0
+				c.NoMemcheck = round > 0 // which finds the same each time, and is slow
+				tt, err := tester.New(c)
+				require.NoError(t, err)
+				report, err := tt.All(context.Background())
+				require.NoError(t, err)
+				require.Empty(t, report.Findings, "round %d", round)
+			}
+		})
+	}
+}
+
+// docsPlugin is the plugin that docs/abi.md shows.
+func docsPlugin(t *testing.T, root string) string {
+	text, err := os.ReadFile(filepath.Join(root, "docs/abi.md"))
+	require.NoError(t, err)
+	_, shown, ok := strings.Cut(string(text), "```c\n")
+	require.True(t, ok)
+	shown, _, _ = strings.Cut(shown, "```")
+	return ccbuild.Source(t, "answer", shown)
 }
 
 func TestEveryFaultIsFound(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -25,12 +26,13 @@ func Annotate(msg []byte) []string {
 		}
 		lines = append(lines, fmt.Sprintf("%5d  %-34s %s", at, text, fmt.Sprintf(format, args...)))
 	}
+	end := 0 // of what is explained
 	if len(msg) >= tlv.HeaderSize {
 		line(0, 2, "version %d", binary.LittleEndian.Uint16(msg))
 		line(2, 2, "argc %d", binary.LittleEndian.Uint16(msg[2:]))
+		end = tlv.HeaderSize
 	}
 	d := tlv.NewDecoder(msg)
-	end := min(len(msg), tlv.HeaderSize)
 	for e, ok := d.Next(); ok; e, ok = d.Next() {
 		line(e.Offset, tlv.EntryHeaderSize, "tag %d = %v, size %d", e.Tag, e.Tag, len(e.Payload))
 		end = e.Offset + tlv.EntryHeaderSize
@@ -40,6 +42,10 @@ func Annotate(msg []byte) []string {
 		end += len(e.Payload)
 	}
 	if err := d.Err(); err != nil {
+		if len(msg)-end >= tlv.EntryHeaderSize && end >= tlv.HeaderSize && !errors.Is(err, tlv.ErrTrailing) {
+			line(end, tlv.EntryHeaderSize, "tag %d = %v, reserved %d, size %d", msg[end], tlv.Tag(msg[end]), msg[end+1], binary.LittleEndian.Uint16(msg[end+2:]))
+			end += tlv.EntryHeaderSize
+		}
 		if end < len(msg) {
 			line(end, len(msg)-end, "not read")
 		}
@@ -154,7 +160,7 @@ type Exchange struct {
 // too. A crash or worse is a finding, and then there is no exchange.
 func (t *Tester) Debug(ctx context.Context, boxName, name string, message []byte) (*Report, *Exchange, error) {
 	var out *Exchange
-	err := t.run(ctx, check{"tlv-debug", func(t *Tester) error {
+	err := t.run(ctx, check{name: "tlv-debug", silent: true, run: func(t *Tester) error {
 		m, err := t.named(boxName, name)
 		if err != nil {
 			return err

@@ -164,11 +164,11 @@ func (t *Tester) usedAfterFini() error {
 // atShutdown calls everything once, leaves instances to shutdown, and looks at
 // what the plugin has changed in its process.
 func (t *Tester) atShutdown() (threads bool, err error) {
-	err = t.scenario(rigOptions{}, func(r *rig) error {
+	err = t.scenario(rigOptions{survey: true}, func(r *rig) error {
 		if err := r.everything(); err != nil {
 			return err
 		}
-		changes, err := r.session.Surroundings()
+		changes, err := r.session.Surroundings(true)
 		if errors.Is(err, process.ErrUnsupported) {
 			t.skip("working directory, umask, signals and threads: %v", err)
 			return nil
@@ -180,7 +180,7 @@ func (t *Tester) atShutdown() (threads bool, err error) {
 		if err := r.session.Shutdown(); err != nil {
 			return &lostError{&step{m: &method{name: "shutdown"}}, err}
 		}
-		if changes, err = r.session.Surroundings(); err != nil {
+		if changes, err = r.session.Surroundings(true); err != nil {
 			return &lostError{&step{m: &method{name: "shutdown"}}, err}
 		}
 		var names []string
@@ -283,7 +283,7 @@ func signalNames(set uint64) string {
 // memory and descriptors come back.
 func (t *Tester) growth() error {
 	return t.each(func(m *method, k known) error {
-		err := t.scenario(rigOptions{plain: true}, func(r *rig) error { return r.grow(m, k) })
+		err := t.scenario(rigOptions{plain: true, survey: true}, func(r *rig) error { return r.grow(m, k) })
 		return t.ignoreBirth(err)
 	})
 }
@@ -303,7 +303,7 @@ func (r *rig) grow(m *method, k known) error {
 		if err := r.round(m, k); err != nil {
 			return err
 		}
-		c, err := r.session.Surroundings()
+		c, err := r.session.Surroundings(false)
 		if err != nil && !errors.Is(err, process.ErrUnsupported) {
 			return &lostError{&step{m: m}, err}
 		}

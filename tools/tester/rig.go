@@ -42,6 +42,7 @@ type rigOptions struct {
 	wrapper []string // a command around the worker, which makes it slow
 	dir     string   // the working directory; empty for a new one
 	quiet   bool     // what it does is no finding
+	survey  bool     // it is to be asked for its surroundings
 	plain   bool     // calls use ordinary memory, which is faster
 	slow    int      // how many times as slow a call may be; 0 for once
 }
@@ -103,7 +104,7 @@ func (t *Tester) open(o rigOptions) (*rig, error) {
 func (r *rig) start() error {
 	t, o := r.t, r.options
 	config := process.Config{
-		File: t.config.File, Unload: o.unload, Track: true, Survey: o.wrapper == nil, Sink: r, Output: r.print,
+		File: t.config.File, Unload: o.unload, Track: true, Survey: o.survey, Sink: r, Output: r.print,
 		Worker: t.config.Worker, Wrapper: o.wrapper, Dir: r.dir, CallTimeout: t.config.Timeout * time.Duration(max(1, o.slow)),
 		InUse: func() bool { return true },
 	}

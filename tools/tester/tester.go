@@ -97,18 +97,19 @@ func codes() []string {
 // check is a part of a run. The library is loadable when run is called, but for
 // that of Check.
 type check struct {
-	name string
-	run  func(*Tester) error
+	name   string
+	run    func(*Tester) error
+	silent bool // it is not told of
 }
 
 var checks = []check{
-	{"check", (*Tester).checkLibrary},
-	{"typecheck", (*Tester).typecheck},
-	{"lifecycle", (*Tester).lifecycle},
-	{"io", (*Tester).io},
-	{"protocol", (*Tester).protocol},
-	{"stress", (*Tester).stress},
-	{"memcheck", (*Tester).memcheck},
+	{name: "check", run: (*Tester).checkLibrary},
+	{name: "typecheck", run: (*Tester).typecheck},
+	{name: "lifecycle", run: (*Tester).lifecycle},
+	{name: "io", run: (*Tester).io},
+	{name: "protocol", run: (*Tester).protocol},
+	{name: "stress", run: (*Tester).stress},
+	{name: "memcheck", run: (*Tester).memcheck},
 }
 
 // Names are the names of the checks, in the order in which All runs them.
@@ -147,7 +148,8 @@ func (t *Tester) All(ctx context.Context) (*Report, error) {
 
 func (t *Tester) run(ctx context.Context, c check) error {
 	t.ctx, t.check = ctx, &Check{Name: c.name}
-	if t.config.Progress != nil {
+	silent := t.config.Progress == nil || c.silent
+	if !silent {
 		t.config.Progress.Begin(c.name)
 	}
 	start := time.Now()
@@ -158,12 +160,15 @@ func (t *Tester) run(ctx context.Context, c check) error {
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
+	if err != nil {
+		return err
+	}
 	t.check.Seconds = time.Since(start).Seconds()
 	t.report.Checks = append(t.report.Checks, *t.check)
-	if t.config.Progress != nil {
+	if !silent {
 		t.config.Progress.End(t.check)
 	}
-	return err
+	return nil
 }
 
 // prepare loads the library once to see what it says of itself.

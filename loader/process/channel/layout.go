@@ -70,7 +70,7 @@ const (
 	// For testers, through both.
 	OpProbe        // invoke, with memory that is laid out for the call
 	OpReload       // shut down and close the library, and load it again
-	OpSurroundings // answer Changes as JSON
+	OpSurroundings // answer Changes as JSON; with the threads where Args is not 0
 )
 
 // Refused is the code of an operation other than OpInvoke that failed; the

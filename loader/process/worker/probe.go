@@ -142,11 +142,11 @@ func (w *worker) reload() error {
 	return nil
 }
 
-func (w *worker) changes() ([]byte, error) {
+func (w *worker) changes(threads bool) ([]byte, error) {
 	if w.before == nil {
 		return json.Marshal(channel.Changes{})
 	}
-	now, err := surroundings()
+	now, err := surroundings(threads)
 	if err != nil {
 		return nil, err
 	}

@@ -85,7 +85,7 @@ func (w *worker) load(load *channel.Load) (err error) {
 		return err
 	}
 	if load.Survey {
-		w.before, _ = surroundings() // who cannot tell is asked in vain
+		w.before, _ = surroundings(true) // who cannot tell is asked in vain
 	}
 	w.config = native.Config{
 		File:       load.File,
@@ -153,7 +153,7 @@ func (w *worker) operate(op uint32, args, length uint64) (text []byte, err error
 	case channel.OpReload:
 		return nil, w.reload()
 	case channel.OpSurroundings:
-		return w.changes()
+		return w.changes(args != 0)
 	case channel.OpShutdown:
 		return nil, w.lib.Close()
 	}

@@ -18,7 +18,7 @@ import (
 )
 
 // surroundings looks at this process. No call may be under way.
-func surroundings() (*channel.Surroundings, error) {
+func surroundings(withThreads bool) (*channel.Surroundings, error) {
 	debug.FreeOSMemory() // what is left of this program's own is not the plugin's
 	s := &channel.Surroundings{}
 	var errs [5]error
@@ -32,7 +32,9 @@ func surroundings() (*channel.Surroundings, error) {
 	s.Anonymous = kib << 10
 	files, err := os.ReadDir("/proc/self/fd")
 	s.Files, errs[3] = len(files), err
-	s.Threads, errs[4] = threads()
+	if withThreads {
+		s.Threads, errs[4] = threads()
+	}
 	return s, errors.Join(errs[:]...)
 }
 

@@ -4,4 +4,4 @@ package worker
 
 import "github.com/nyash-plugins/nyash-go/loader/process/channel"
 
-func surroundings() (*channel.Surroundings, error) { return nil, errSurroundings }
+func surroundings(bool) (*channel.Surroundings, error) { return nil, errSurroundings }

@@ -1,5 +1,6 @@
 /* A method takes memory without end. */
 // want: runaway-memory Counter.poke
+// timeout: 30s
 #define ON_POKE                                    \
     for (;;) {                                     \
         char *block = malloc(8 << 20);             \

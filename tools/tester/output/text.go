@@ -43,18 +43,26 @@ func (t *Text) Begin(check string) {
 	}
 }
 
+// clearLine clears what Begin has written.
+func (t *Text) clearLine() {
+	if t.Colour {
+		fmt.Fprint(t.W, "\x1b[K")
+	}
+}
+
 var severityColours = map[tester.Severity]string{tester.Error: red, tester.Warning: yellow, tester.Note: blue}
 
 // Found implements tester.Progress.
 func (t *Text) Found(f *tester.Finding) {
+	t.clearLine()
 	place := f.Place()
 	if place == f.Library {
 		place = "the library"
 	}
-	fmt.Fprintf(t.W, "%s %s: %s\n", t.paint(severityColours[f.Severity], string(f.Severity)+"["+f.Code+"]"), t.paint(bold, place), f.Message)
+	fmt.Fprintf(t.W, "%s %s: %s\n", t.paint(severityColours[f.Severity], string(f.Severity)+"["+f.Code+"]"), t.paint(bold, printable(place)), printable(f.Message))
 	field := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(t.W, "    %s %s\n", t.paint(dim, fmt.Sprintf("%-9s", name)), value)
+			fmt.Fprintf(t.W, "    %s %s\n", t.paint(dim, fmt.Sprintf("%-9s", name)), printable(value))
 		}
 	}
 	field("expected", f.Expected)
@@ -75,7 +83,7 @@ func (t *Text) Found(f *tester.Finding) {
 		if i == 0 {
 			name = "stack"
 		}
-		fmt.Fprintf(t.W, "    %s %s\n", t.paint(dim, fmt.Sprintf("%-9s", name)), frame)
+		fmt.Fprintf(t.W, "    %s %s\n", t.paint(dim, fmt.Sprintf("%-9s", name)), printable(frame))
 	}
 	if len(f.Log) > 0 {
 		field("said", strings.Join(f.Log, "\n              "))
@@ -83,8 +91,19 @@ func (t *Text) Found(f *tester.Finding) {
 	field("mend", f.Mend)
 }
 
+// printable is text of a plugin's without what a terminal would obey.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && (r < 0x20 || r >= 0x7f && r < 0xa0) {
+			return '\uFFFD'
+		}
+		return r
+	}, strings.ToValidUTF8(text, "\uFFFD"))
+}
+
 // End implements tester.Progress.
 func (t *Text) End(c *tester.Check) {
+	t.clearLine()
 	verdict := t.paint(green, "ok")
 	if c.Findings > 0 {
 		verdict = t.paint(red, fmt.Sprintf("%d found", c.Findings))

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/nyash-plugins/nyash-go/loader/process/worker"
+	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
+	"github.com/nyash-plugins/nyash-go/tools/tester"
+)
+
+func TestMain(m *testing.M) {
+	worker.Main()
+	os.Exit(m.Run())
+}
+
+// run runs the command as a user would.
+func run(t *testing.T, args ...string) (out string, err error) {
+	t.Helper()
+	var b bytes.Buffer
+	root := newRoot()
+	root.SetOut(&b)
+	root.SetErr(&b)
+	root.SetArgs(args)
+	err = root.ExecuteContext(context.Background())
+	return b.String(), err
+}
+
+func build(t *testing.T, name string) string {
+	return ccbuild.Library(t, "../../tests/faulty/testdata/"+name+".c", "-fvisibility=hidden")
+}
+
+func TestStatus(t *testing.T) {
+	out, err := run(t, "check", build(t, "good"))
+	require.NoError(t, err)
+	assert.Contains(t, out, "Counter, type 710")
+	assert.Contains(t, out, "no findings (1 check, 0 calls, seed ")
+
+	out, err = run(t, "check", build(t, "duplicate_id"))
+	require.ErrorIs(t, err, errFindings)
+	assert.Contains(t, out, "error[duplicate-id] Counter.again: it describes get and again with the id 2")
+
+	_, err = run(t, "check", "/nonexistent.so")
+	require.ErrorIs(t, err, tester.ErrCannotRun)
+	_, err = run(t, "check")
+	require.Error(t, err)
+	require.False(t, errors.Is(err, errFindings))
+}
+
+func TestReports(t *testing.T) {
+	dir := t.TempDir()
+	junit, sarif := filepath.Join(dir, "r.xml"), filepath.Join(dir, "r.sarif")
+	out, err := run(t, "lifecycle", build(t, "prints"), "--json", "--junit", junit, "--sarif", sarif, "--seed", "3")
+	require.ErrorIs(t, err, errFindings)
+	var report struct {
+		Version int
+		Clean   bool
+		Reports []tester.Report
+	}
+	require.NoError(t, json.Unmarshal([]byte(out), &report), "nothing else is written: %s", out)
+	assert.Equal(t, 1, report.Version)
+	assert.False(t, report.Clean)
+	require.Len(t, report.Reports, 1)
+	assert.Equal(t, uint64(3), report.Reports[0].Seed)
+	assert.Equal(t, "prints", report.Reports[0].Findings[0].Code)
+	data, err := os.ReadFile(junit)
+	require.NoError(t, err)
+	require.NoError(t, xml.Unmarshal(data, new(struct{})))
+	data, err = os.ReadFile(sarif)
+	require.NoError(t, err)
+	assert.Contains(t, string(data), `"ruleId": "prints"`)
+	_, err = run(t, "check", build(t, "good"), "--junit", filepath.Join(dir, "no", "folder"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+func TestTypecheck(t *testing.T) {
+	library := build(t, "good")
+	config := filepath.Join(t.TempDir(), "nyash.toml")
+	require.NoError(t, os.WriteFile(config, []byte("[plugins.Counter]\nlibrary = \""+library+"\"\n[plugins.Counter.methods]\nadd = { args = [ { name = \"n\", from = \"integer\", to = \"i32\" } ] }\n"), 0o600))
+	out, err := run(t, "typecheck", library, "--config", config, "--call", "add=i64:3")
+	require.ErrorIs(t, err, errFindings)
+	assert.Contains(t, out, "error[args-type] Counter.add: it refuses (n integer→i32) as declared, and takes (i64)")
+	assert.Contains(t, out, config+":4", "the line of the method")
+	assert.Contains(t, out, "Counter.add(i64 3): i64 3")
+
+	_, err = run(t, "typecheck", library, "--config", config, "--call", "sub=1")
+	require.ErrorContains(t, err, "--call sub: there is no such method")
+	_, err = run(t, "typecheck", library, "--config", "../../nyash.toml")
+	require.ErrorIs(t, err, errFindings, "another library than the file names has other boxes")
+	_, err = run(t, "typecheck", library)
+	require.ErrorContains(t, err, "--config")
+}
+
+func TestValidate(t *testing.T) {
+	config := filepath.Join(t.TempDir(), "nyash.toml")
+	require.NoError(t, os.WriteFile(config, []byte("[plugins]\nCounter = \""+build(t, "good")+"\"\n"), 0o600))
+	out, err := run(t, "validate", "--config", config, "--no-memcheck")
+	require.NoError(t, err, out)
+	for _, check := range []string{"check ", "typecheck ", "lifecycle ", "protocol ", "stress "} {
+		assert.Contains(t, out, check)
+	}
+	require.NoError(t, os.WriteFile(config, []byte("[plugins]\nCounter = \"nowhere\"\n"), 0o600))
+	_, err = run(t, "validate", "--config", config)
+	require.ErrorIs(t, err, tester.ErrCannotRun)
+	require.NoError(t, os.WriteFile(config, []byte("[plugins\n"), 0o600))
+	_, err = run(t, "validate", "--config", config)
+	require.ErrorIs(t, err, tester.ErrCannotRun)
+}
+
+func TestDebug(t *testing.T) {
+	out, err := run(t, "tlv-debug", "--message", "i32:7, hello")
+	require.NoError(t, err)
+	assert.Contains(t, out, "    16  68656c6c6f                         \"hello\"")
+
+	out, err = run(t, "tlv-debug", "--hex", "0100", "0100")
+	require.ErrorIs(t, err, errFindings, "a message that cannot be read")
+	assert.Contains(t, out, "decode TLV: byte 4")
+
+	library := build(t, "good")
+	out, err = run(t, "tlv-debug", "--method", "Counter.add", library, "5")
+	require.NoError(t, err)
+	assert.Contains(t, out, "Counter.add on instance 1 answered 0 (success), *result_len = 16")
+	assert.Contains(t, out, "i64 5")
+	out, err = run(t, "tlv-debug", "--method", "birth", library)
+	require.NoError(t, err)
+	assert.Contains(t, out, "the instance's id")
+	out, err = run(t, "tlv-debug", "--method", "fail", library)
+	require.NoError(t, err)
+	assert.Contains(t, out, "answered -5 (plugin error")
+	assert.Contains(t, out, `"this always fails"`)
+	out, err = run(t, "tlv-debug", "--method", "poke", build(t, "crash_poke"))
+	require.ErrorIs(t, err, errFindings)
+	assert.Contains(t, out, "error[crash] Counter.poke: SIGSEGV")
+
+	for text, args := range map[string][]string{
+		"did you mean poke?":     {"tlv-debug", "--method", "pok", library},
+		"--method needs":         {"tlv-debug", "--method", "poke"},
+		"read hexadecimal":       {"tlv-debug", "--hex", "xy"},
+		"none of the others can": {"tlv-debug", "--hex", "00", "--message", "5"},
+	} {
+		_, err = run(t, args...)
+		require.ErrorContains(t, err, text)
+	}
+}
+
+func TestHelp(t *testing.T) {
+	out, err := run(t, "--help")
+	require.NoError(t, err)
+	for _, name := range append(tester.Names(), "all", "validate", "tlv-debug") {
+		assert.True(t, strings.Contains(out, "\n  "+name+" "), name)
+	}
+}

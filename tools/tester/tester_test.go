@@ -1,0 +1,208 @@
+package tester_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/nyash-plugins/nyash-go/loader/process/worker"
+	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
+	"github.com/nyash-plugins/nyash-go/tlv"
+	"github.com/nyash-plugins/nyash-go/tools/tester"
+)
+
+func TestMain(m *testing.M) {
+	worker.Main()
+	os.Exit(m.Run())
+}
+
+// good is a plugin without a fault.
+func good(t *testing.T, flags ...string) string {
+	return ccbuild.Library(t, "../../tests/faulty/testdata/good.c", append([]string{"-fvisibility=hidden"}, flags...)...)
+}
+
+func open(t *testing.T, config tester.Config) *tester.Tester {
+	t.Helper()
+	tt, err := tester.New(config)
+	require.NoError(t, err)
+	return tt
+}
+
+func TestAnnotate(t *testing.T) {
+	tests := map[string]struct {
+		hex  string
+		want string
+	}{
+		"a string": {"0100 0100 06000200 6869", `
+    0  0100                               version 1
+    2  0100                               argc 1
+    4  06000200                           tag 6 = string, size 2
+    8  6869                               "hi"`},
+		"cut short": {"0100 0100 06000300 6869", `
+    0  0100                               version 1
+    2  0100                               argc 1
+    4  06000300                           tag 6 = string, reserved 0, size 3
+    8  6869                               not read
+       decode TLV: byte 8: string has size 3, and only 2 bytes are left`},
+		"unknown tag": {"0100 0100 63000000", `
+    0  0100                               version 1
+    2  0100                               argc 1
+    4  63000000                           tag 99 = tag 99, reserved 0, size 0
+       decode TLV: byte 4: tag 99 is unknown`},
+		"trailing": {"0100 0000 00000000", `
+    0  0100                               version 1
+    2  0000                               argc 0
+    4  00000000                           not read
+       decode TLV: byte 4: 4 bytes follow the last of 0 entries`},
+		"too short": {"01", `
+    0  01                                 not read
+       decode TLV: byte 1: the header needs 4 bytes, the message has 1`},
+		"long bytes": {"0100 0100 07001400 " + strings.Repeat("ab", 20), `
+    0  0100                               version 1
+    2  0100                               argc 1
+    4  07001400                           tag 7 = bytes, size 20
+    8  abababababababababababababababab…  bytes "\xab\xab\xab\xab\xab\xab\xab\xab\xab\xab\xab\xab\xab\xab\xab\xab\xab\xab\xab\xab"`},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			msg, err := tester.ParseHex(tt.hex)
+			require.NoError(t, err)
+			assert.Equal(t, tt.want, "\n"+strings.Join(tester.Annotate(msg), "\n"))
+		})
+	}
+}
+
+func FuzzAnnotate(f *testing.F) {
+	f.Add([]byte{1, 0, 1, 0, 6, 0, 1, 0, 'a'})
+	f.Fuzz(func(t *testing.T, msg []byte) {
+		lines := tester.Annotate(msg)
+		_, err := tlv.Decode(msg)
+		if err != nil {
+			require.Contains(t, lines[len(lines)-1], err.Error())
+		}
+	})
+}
+
+func TestParseArg(t *testing.T) {
+	for text, want := range map[string]tlv.Value{
+		"5":          tlv.Int64(5),
+		"-0x10":      tlv.Int64(-16),
+		"1.5":        tlv.Float64(1.5),
+		"true":       tlv.Bool(true),
+		"void":       tlv.Void(),
+		"text":       tlv.String("text"),
+		"a:b":        tlv.String("a:b"),
+		"string:5":   tlv.String("5"),
+		"i32:-7":     tlv.Int32(-7),
+		"i64:7":      tlv.Int64(7),
+		"f32:0.5":    tlv.Float32(0.5),
+		"f64:1":      tlv.Float64(1),
+		"bool:false": tlv.Bool(false),
+		"bytes:00ff": tlv.Bytes([]byte{0, 255}),
+		"handle:6/1": tlv.HandleValue(tlv.Handle{Type: 6, Instance: 1}),
+	} {
+		got, err := tester.ParseArg(text)
+		require.NoError(t, err, text)
+		assert.Equal(t, want, got, text)
+	}
+	for _, text := range []string{"i32:3000000000", "i64:x", "bytes:0", "handle:6", "bool:maybe", "f64:"} {
+		_, err := tester.ParseArg(text)
+		require.ErrorIs(t, err, tester.ErrCannotRun, text)
+		assert.ErrorContains(t, err, text)
+	}
+	call, err := tester.ParseCall("FileBox.open=data.txt, w")
+	require.NoError(t, err)
+	assert.Equal(t, tester.Invocation{Box: "FileBox", Method: "open", Args: []tlv.Value{tlv.String("data.txt"), tlv.String("w")}}, call)
+	call, err = tester.ParseCall("close")
+	require.NoError(t, err)
+	assert.Equal(t, tester.Invocation{Method: "close"}, call)
+}
+
+func TestWhatCannotBeTested(t *testing.T) {
+	dir := t.TempDir()
+	for name, tt := range map[string]struct {
+		config tester.Config
+		text   string
+	}{
+		"no file":  {tester.Config{File: filepath.Join(dir, "x.so")}, "no such file"},
+		"a folder": {tester.Config{File: dir}, "is a folder; name the library in it"},
+		"no code":  {tester.Config{File: good(t), Skip: []string{"crahs"}}, `no findings with the code "crahs" (did you mean crash?)`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := tester.New(tt.config)
+			require.ErrorIs(t, err, tester.ErrCannotRun)
+			assert.ErrorContains(t, err, tt.text)
+		})
+	}
+	library := good(t)
+	_, err := open(t, tester.Config{File: library}).Run(context.Background(), "typecheck")
+	require.ErrorIs(t, err, tester.ErrCannotRun)
+	_, err = open(t, tester.Config{File: library, Worker: "/nonexistent"}).Run(context.Background(), "check")
+	require.ErrorIs(t, err, tester.ErrCannotRun)
+	canceled, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err = open(t, tester.Config{File: library}).All(canceled)
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestCheckTells(t *testing.T) {
+	report, err := open(t, tester.Config{File: good(t)}).Run(context.Background(), "check")
+	require.NoError(t, err)
+	require.Empty(t, report.Findings)
+	lines := strings.Join(report.Checks[0].Lines, "\n")
+	for _, part := range []string{"needs libc", "Counter, type 710", "  echo = 3"} {
+		assert.Contains(t, lines, part)
+	}
+}
+
+// TestSeed: what is random is made again by the seed.
+func TestSeed(t *testing.T) {
+	library := good(t)
+	calls := func(seed uint64) int {
+		report, err := open(t, tester.Config{File: library, Seed: seed}).Run(context.Background(), "protocol")
+		require.NoError(t, err)
+		return report.Calls()
+	}
+	assert.Equal(t, calls(7), calls(7))
+}
+
+func TestOnlyAndSkip(t *testing.T) {
+	library := ccbuild.Library(t, "../../tests/faulty/testdata/prints.c")
+	for name, tt := range map[string]struct {
+		config tester.Config
+		want   int
+	}{
+		"all":   {tester.Config{}, 1},
+		"only":  {tester.Config{Only: []string{"prints"}}, 1},
+		"other": {tester.Config{Only: []string{"crash"}}, 0},
+		"skip":  {tester.Config{Skip: []string{"prints"}}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tt.config.File = library
+			report, err := open(t, tt.config).Run(context.Background(), "lifecycle")
+			require.NoError(t, err)
+			assert.Len(t, report.Findings, tt.want)
+		})
+	}
+}
+
+func TestDebug(t *testing.T) {
+	msg, err := tlv.Encode(tlv.Int64(5))
+	require.NoError(t, err)
+	_, out, err := open(t, tester.Config{File: good(t)}).Debug(context.Background(), "Counter", "add", msg)
+	require.NoError(t, err)
+	result, err := tlv.DecodeOne(out.Result)
+	require.NoError(t, err)
+	assert.Equal(t, tlv.Int64(5), result)
+
+	report, out, err := open(t, tester.Config{File: ccbuild.Library(t, "../../tests/faulty/testdata/abort_poke.c")}).Debug(context.Background(), "", "poke", []byte{1, 0, 0, 0})
+	require.NoError(t, err)
+	assert.Nil(t, out)
+	require.Len(t, report.Findings, 1)
+	assert.Equal(t, "SIGABRT (aborted)", report.Findings[0].Message)
+}
