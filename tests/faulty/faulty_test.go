@@ -142,7 +142,7 @@ func TestGoodPluginsHaveNoFindings(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			rounds := uint64(2)
+			rounds := uint64(1)
 			if name == "FileBox" {
 				rounds = 10
 			}

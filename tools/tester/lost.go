@@ -44,6 +44,10 @@ func (t *Tester) lostFinding(r *rig, at *step, err error) Finding {
 		f.Code, f.Message = codeExit, fmt.Sprintf("the process ended with status %d", crash.Status)
 	default:
 		f.Code, f.Message = codeCrash, process.SignalName(crash.Signal)
+		if t.explained[f.Place()] {
+			return Finding{} // there is one of this place, whatever it was found to be
+		}
+		t.explained[f.Place()] = true
 		t.explain(r, at, crash.Signal, &f)
 	}
 	return f

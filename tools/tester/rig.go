@@ -90,8 +90,8 @@ func (t *Tester) open(o rigOptions) (*rig, error) {
 		if errors.Is(err, process.ErrWorker) || errors.Is(err, process.ErrUnsupported) || t.ctx.Err() != nil {
 			return nil, fmt.Errorf("%w: %w", ErrCannotRun, err)
 		}
-		if !o.quiet {
-			t.add(t.loadFinding(r, err))
+		if f := t.loadFinding(r, err); f.Code != "" && !o.quiet {
+			t.add(f)
 		}
 		return nil, nil
 	}
@@ -494,7 +494,7 @@ func (t *Tester) loadFinding(r *rig, err error) Finding {
 		}
 	}
 	f := t.lostFinding(r, &step{m: &method{name: "init"}}, err)
-	if f.Code == "" {
+	if f.Code == "" && !errors.Is(err, process.ErrCrashed) {
 		f = Finding{Code: codeLoad, Message: err.Error(), Log: r.lastLines()}
 	}
 	return f

@@ -51,6 +51,8 @@ type Tester struct {
 	report *Report
 	check  *Check
 	seen   map[string]bool
+	// explained are the places of crashes that were looked into.
+	explained map[string]bool
 
 	boxes   []*box
 	loaded  bool // the library can be loaded
@@ -81,6 +83,8 @@ func New(config Config) (*Tester, error) {
 		random: rand.New(rand.NewPCG(config.Seed, 0)),
 		report: &Report{Library: config.File, Seed: config.Seed, Findings: []Finding{}},
 		seen:   make(map[string]bool),
+
+		explained: make(map[string]bool),
 	}
 	t.config.File = file
 	return t, nil

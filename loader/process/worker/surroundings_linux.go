@@ -130,24 +130,51 @@ func threads() ([]channel.Thread, error) {
 	return all, nil
 }
 
-// foreign tells whether a thread waits outside of the program's code, or works
-// whenever it is looked at.
+// foreign tells whether a thread stays outside of the program's code, or works all
+// the time. One of Go's is elsewhere only for moments, when it begins or ends, and
+// one that only waits for a processor is nobody's.
 func foreign(dir string, code []span) bool {
-	const looks = 50
+	const (
+		looks     = 100 // a millisecond apart
+		elsewhere = 10  // looks that find it elsewhere
+		busy      = 3   // ticks of processor time, of 10 ms
+	)
+	outside := 0
+	before := ticks(dir)
 	for range looks {
 		text, err := os.ReadFile(filepath.Join(dir, "syscall"))
 		if err != nil {
 			return false // it has ended, or it is nobody's business
 		}
 		// "running", or numbers of which the last is the address of the code.
-		fields := strings.Fields(string(text))
-		if len(fields) > 1 {
+		if fields := strings.Fields(string(text)); len(fields) > 1 {
 			addr, err := strconv.ParseUint(strings.TrimPrefix(fields[len(fields)-1], "0x"), 16, 64)
-			return err == nil && !within(code, addr)
+			if err != nil || within(code, addr) {
+				return false
+			}
+			if outside++; outside == elsewhere {
+				return true
+			}
 		}
 		<-time.After(time.Millisecond)
 	}
-	return true
+	return ticks(dir)-before >= busy
+}
+
+// ticks is the processor time that a thread has used.
+func ticks(dir string) uint64 {
+	stat, err := os.ReadFile(filepath.Join(dir, "stat"))
+	if err != nil {
+		return 0
+	}
+	// The name may hold spaces; it ends at the last parenthesis.
+	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	if len(fields) < 13 {
+		return 0
+	}
+	user, _ := strconv.ParseUint(fields[11], 10, 64)
+	system, _ := strconv.ParseUint(fields[12], 10, 64)
+	return user + system
 }
 
 func within(code []span, addr uint64) bool {
