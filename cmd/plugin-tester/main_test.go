@@ -31,6 +31,9 @@ func run(t *testing.T, args ...string) (out string, err error) {
 	root := newRoot()
 	root.SetOut(&b)
 	root.SetErr(&b)
+	if worker := ccbuild.Worker(t); worker != "" && args[0] != "--help" {
+		args = append(args, "--worker", worker)
+	}
 	root.SetArgs(args)
 	err = root.ExecuteContext(context.Background())
 	return b.String(), err

@@ -84,7 +84,7 @@ func read(t *testing.T, file string) *plugin {
 }
 
 func (p *plugin) config(t *testing.T, library string) tester.Config {
-	c := tester.Config{File: library, Timeout: p.timeout, Seed: 1, NoMemcheck: !p.memcheck}
+	c := tester.Config{File: library, Timeout: p.timeout, Seed: 1, NoMemcheck: !p.memcheck, Worker: ccbuild.Worker(t)}
 	if !p.toml {
 		return c
 	}
@@ -148,6 +148,7 @@ func TestGoodPluginsHaveNoFindings(t *testing.T) {
 			}
 			for round := range rounds {
 				c.Seed, c.Timeout = round+1, 0
+				c.Worker = ccbuild.Worker(t)
 				c.NoMemcheck = round > 0 // which finds the same each time, and is slow
 				tt, err := tester.New(c)
 				require.NoError(t, err)

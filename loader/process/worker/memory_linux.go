@@ -20,7 +20,6 @@ type memoryLink struct {
 	control  *os.File
 	socket   int
 	memoryFD int
-	calls    [channel.Slots]abi.Call
 
 	lines sync.Mutex  // the ring has one writer
 	heard atomic.Bool // the host listens for the doorbell
@@ -101,13 +100,12 @@ func takeBit(pending *atomic.Uint64) (i int, ok bool) {
 }
 
 // run implements link.
-func (w *memoryLink) run(to *worker, i int) {
+func (w *memoryLink) run(to *worker, i int, c *abi.Call) {
 	slot := w.mem.Slot(i)
 	if !slot.State.CompareAndSwap(channel.Requested, channel.Running) {
 		return
 	}
 	if slot.Op == channel.OpInvoke || slot.Op == channel.OpProbe {
-		c := &w.calls[i]
 		c.TypeID, c.Method, c.Instance = slot.TypeID, slot.Method, slot.Instance
 		c.SetArgs(w.mem.Bytes(slot.Args, slot.ArgsLength))
 		c.SetRoom(w.mem.Bytes(slot.Room, slot.RoomLength))

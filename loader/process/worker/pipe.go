@@ -33,7 +33,7 @@ type request struct {
 	frame   channel.Frame
 	payload []byte
 	room    []byte // with what stands behind it
-	call    abi.Call
+	call    *abi.Call
 }
 
 func newPipeLink(in, out uintptr) link {
@@ -126,8 +126,9 @@ func (l *pipeLink) write(f *channel.Frame, payload []byte) error {
 }
 
 // run implements link.
-func (l *pipeLink) run(w *worker, id int) {
+func (l *pipeLink) run(w *worker, id int, call *abi.Call) {
 	r := &l.requests[id]
+	r.call = call
 	out := channel.Frame{Op: channel.OpAnswer, ID: r.frame.ID}
 	var text []byte
 	var err error
@@ -166,7 +167,7 @@ func (r *request) invoke(w *worker) []byte {
 	r.room = r.room[:size+len(fence)]
 	clear(r.room[:min(size, 4)]) // see the loader's seal
 	copy(r.room[size:], fence)
-	c := &r.call
+	c := r.call
 	c.TypeID, c.Method, c.Instance = r.frame.TypeID, r.frame.Method, r.frame.Instance
 	c.SetArgs(r.payload)
 	c.SetRoom(r.room[:size:size])
@@ -187,7 +188,7 @@ func (r *request) probe(w *worker) ([]byte, channel.Damage) {
 		r.room = make([]byte, size)
 	}
 	r.room = r.room[:size]
-	c := &r.call
+	c := r.call
 	c.TypeID, c.Method, c.Instance = r.frame.TypeID, r.frame.Method, r.frame.Instance
 	c.SetArgs(r.payload)
 	c.SetRoom(r.room)

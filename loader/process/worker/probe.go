@@ -131,14 +131,14 @@ func filled(memory []byte) bool {
 
 // reload shuts the plugin down and loads it again.
 func (w *worker) reload() error {
-	if err := w.lib.Close(); err != nil {
+	if err := w.lib.Load().Close(); err != nil {
 		return err
 	}
 	lib, err := native.Open(context.Background(), w.config)
 	if err != nil {
 		return err
 	}
-	w.lib = lib
+	w.lib.Store(lib)
 	return nil
 }
 

@@ -25,8 +25,8 @@ type link interface {
 	answer(*channel.Loaded) error
 	// take waits for a request.
 	take() (id int)
-	// run carries out a request that was taken.
-	run(w *worker, id int)
+	// run carries out a request that was taken; call is memory for it.
+	run(w *worker, id int, call *abi.Call)
 	// line tells the host of a log line or a wake; see channel.LineWake.
 	line(kind uint32, text []byte)
 	// watch returns when the host has gone.
@@ -36,7 +36,7 @@ type link interface {
 // worker serves the calls of one host into one plugin.
 type worker struct {
 	link link
-	lib  *native.Library
+	lib  atomic.Pointer[native.Library] // another one after a reload
 
 	servers atomic.Int32 // goroutines that serve
 	free    atomic.Int32 // of them, those without a request
@@ -59,7 +59,7 @@ func serve(l link) error {
 	if err := w.load(&load); err != nil {
 		answer.Error = loadError(err)
 	} else {
-		answer.Description = w.lib.Description()
+		answer.Description = w.lib.Load().Description()
 	}
 	if err := l.answer(&answer); err != nil || answer.Error != nil {
 		return err
@@ -95,8 +95,12 @@ func (w *worker) load(load *channel.Load) (err error) {
 		Track:      true,
 		Sink:       w,
 	}
-	w.lib, err = native.Open(context.Background(), w.config)
-	return err
+	lib, err := native.Open(context.Background(), w.config)
+	if err != nil {
+		return err
+	}
+	w.lib.Store(lib)
+	return nil
 }
 
 // loadError is err as a message.
@@ -125,6 +129,7 @@ func (w *worker) addServer() {
 }
 
 func (w *worker) serveRequests() {
+	call := new(abi.Call)
 	for {
 		i := w.link.take()
 		// Somebody must be there for the next request, however long this one
@@ -132,13 +137,13 @@ func (w *worker) serveRequests() {
 		if w.free.Add(-1) == 0 {
 			w.addServer()
 		}
-		w.link.run(w, i)
+		w.link.run(w, i, call)
 		w.free.Add(1)
 	}
 }
 
 // invoke makes a call. Without a context, it always comes to the call.
-func (w *worker) invoke(c *abi.Call) { _ = w.lib.Invoke(context.Background(), c) }
+func (w *worker) invoke(c *abi.Call) { _ = w.lib.Load().Invoke(context.Background(), c) }
 
 // operate does what is not a call of the plugin's invoke. The text is the result's.
 func (w *worker) operate(op uint32, args, length uint64) (text []byte, err error) {
@@ -148,21 +153,21 @@ func (w *worker) operate(op uint32, args, length uint64) (text []byte, err error
 	case channel.OpFree:
 		return nil, w.release(args)
 	case channel.OpMemory:
-		m, _ := w.lib.Memory()
+		m, _ := w.lib.Load().Memory()
 		return json.Marshal(m)
 	case channel.OpReload:
 		return nil, w.reload()
 	case channel.OpSurroundings:
 		return w.changes(args != 0)
 	case channel.OpShutdown:
-		return nil, w.lib.Close()
+		return nil, w.lib.Load().Close()
 	}
 	return nil, errors.New("unknown operation")
 }
 
 // adopt keeps a blob until the host gives it back.
 func (w *worker) adopt(addr, length uint64) (data []byte, err error) {
-	data, release, err := w.lib.Adopt(addr, length)
+	data, release, err := w.lib.Load().Adopt(addr, length)
 	if err != nil {
 		return nil, err
 	}

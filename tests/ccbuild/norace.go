@@ -1,0 +1,5 @@
+//go:build !race
+
+package ccbuild
+
+const raceDetector = false
