@@ -105,7 +105,7 @@ func (s *settings) validate(cmd *cobra.Command, _ []string) error {
 	}
 	config, err := registry.Load(s.config)
 	if err != nil {
-		return fmt.Errorf("%w: %+v", tester.ErrCannotRun, err)
+		return &configError{err}
 	}
 	if len(config.Libraries) == 0 {
 		return fmt.Errorf("%w: %s declares no plugins", tester.ErrCannotRun, s.config)
@@ -154,15 +154,25 @@ func (s *settings) text(cmd *cobra.Command) *output.Text {
 	return &output.Text{W: cmd.OutOrStdout(), Colour: isTerminal(cmd.OutOrStdout()), Verbose: s.verbose}
 }
 
+// noColour is the variable that no-color.org agrees on.
+const noColour = "NO_COLOR" //nolint:misspell // theirs
+
 // isTerminal tells whether colours are of use.
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	if !ok || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
+	if !ok || os.Getenv(noColour) != "" || os.Getenv("TERM") == "dumb" {
 		return false
 	}
 	info, err := f.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
+
+// configError is a nyash.toml that cannot be read; its text shows the lines.
+type configError struct{ err error }
+
+func (e *configError) Error() string        { return fmt.Sprintf("%v: %+v", tester.ErrCannotRun, e.err) }
+func (e *configError) Is(target error) bool { return target == tester.ErrCannotRun }
+func (e *configError) Unwrap() error        { return e.err }
 
 // testerConfig joins the flags with what --config says of the library.
 func (s *settings) testerConfig(cmd *cobra.Command, file string) (tester.Config, error) {
@@ -172,7 +182,7 @@ func (s *settings) testerConfig(cmd *cobra.Command, file string) (tester.Config,
 	}
 	config, err := registry.Load(s.config)
 	if err != nil {
-		return c, fmt.Errorf("%w: %+v", tester.ErrCannotRun, err)
+		return c, &configError{err}
 	}
 	c.TOML = s.config
 	if c.Library, err = libraryOf(config, file); err != nil {

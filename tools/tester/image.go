@@ -23,15 +23,15 @@ type image struct {
 // readImage reads the file's tables, whatever system it is for.
 func readImage(file string) (*image, error) {
 	if f, err := elf.Open(file); err == nil {
-		defer f.Close()
+		defer f.Close() //nolint:errcheck // it was only read
 		return readELF(f)
 	}
 	if f, err := macho.Open(file); err == nil {
-		defer f.Close()
+		defer f.Close() //nolint:errcheck // it was only read
 		return readMachO(f)
 	}
 	if f, err := pe.Open(file); err == nil {
-		defer f.Close()
+		defer f.Close() //nolint:errcheck // it was only read
 		return readPE(f)
 	}
 	return nil, errors.New("it is neither ELF nor Mach-O nor PE")

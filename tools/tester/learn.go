@@ -1,6 +1,7 @@
 package tester
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/nyash-plugins/nyash-go/abi"
@@ -132,7 +133,7 @@ func (m *method) resembles(values []tlv.Value) bool {
 
 // ignoreBirth has a scenario end without a birth: that is another's finding.
 func (t *Tester) ignoreBirth(err error) error {
-	if err == errNoBirth {
+	if errors.Is(err, errNoBirth) {
 		return nil
 	}
 	return err

@@ -39,7 +39,7 @@ func (t *Tester) memcheck() error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrCannotRun, err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	// One file for each process: a crash begins another.
 	if err := t.memoryWork(rigOptions{wrapper: valgrind(filepath.Join(dir, "%p.xml")), slow: slowness}); err != nil {
 		return err

@@ -22,8 +22,8 @@ func TestMain(m *testing.M) {
 }
 
 // good is a plugin without a fault.
-func good(t *testing.T, flags ...string) string {
-	return ccbuild.Library(t, "../../tests/faulty/testdata/good.c", append([]string{"-fvisibility=hidden"}, flags...)...)
+func good(t *testing.T) string {
+	return ccbuild.Library(t, "../../tests/faulty/testdata/good.c", "-fvisibility=hidden")
 }
 
 func open(t *testing.T, config tester.Config) *tester.Tester {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"os"
 	"sync"
 
@@ -152,5 +151,3 @@ func (w *worker) changes(threads bool) ([]byte, error) {
 	}
 	return json.Marshal(channel.Changes{Before: *w.before, Now: *now})
 }
-
-var errSurroundings = errors.New("what a plugin changes in its process cannot be told on this system")

@@ -2,6 +2,12 @@
 
 package worker
 
-import "github.com/nyash-plugins/nyash-go/loader/process/channel"
+import (
+	"errors"
+
+	"github.com/nyash-plugins/nyash-go/loader/process/channel"
+)
+
+var errSurroundings = errors.New("what a plugin changes in its process cannot be told on this system")
 
 func surroundings(bool) (*channel.Surroundings, error) { return nil, errSurroundings }

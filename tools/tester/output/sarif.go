@@ -51,10 +51,10 @@ type (
 		Logical  []sarifLogical `json:"logicalLocations,omitempty"`
 	}
 	sarifPhysical struct {
-		Artifact sarifArtifact `json:"artifactLocation"`
-		Region   *sarifRegion  `json:"region,omitempty"`
+		File   sarifFile    `json:"artifactLocation"`
+		Region *sarifRegion `json:"region,omitempty"`
 	}
-	sarifArtifact struct {
+	sarifFile struct {
 		URI string `json:"uri"`
 	}
 	sarifRegion struct {
@@ -97,9 +97,9 @@ func SARIF(w io.Writer, reports []*tester.Report) error {
 
 // location is the place in the source, or the library where that is not known.
 func location(f *tester.Finding) sarifLocation {
-	l := sarifLocation{Physical: sarifPhysical{Artifact: sarifArtifact{filepath.ToSlash(f.Library)}}}
+	l := sarifLocation{Physical: sarifPhysical{File: sarifFile{filepath.ToSlash(f.Library)}}}
 	if f.File != "" {
-		l.Physical.Artifact.URI = filepath.ToSlash(f.File)
+		l.Physical.File.URI = filepath.ToSlash(f.File)
 		if f.Line > 0 {
 			l.Physical.Region = &sarifRegion{f.Line}
 		}
