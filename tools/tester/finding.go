@@ -140,10 +140,12 @@ func (t *Tester) add(f Finding) {
 		f.Expected = rule.Expected
 	}
 	key := f.Code + " " + f.Place() + " " + f.Function
-	if t.seen[key] {
+	// A crash at one place of the source is one, whatever method comes there.
+	source := fmt.Sprintf("%s %s:%d", f.Code, f.File, f.Line)
+	if t.seen[key] || len(f.Backtrace) > 0 && f.Line > 0 && t.seen[source] {
 		return
 	}
-	t.seen[key] = true
+	t.seen[key], t.seen[source] = true, true
 	t.check.Findings++
 	t.report.Findings = append(t.report.Findings, f)
 	if t.config.Progress != nil {

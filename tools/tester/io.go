@@ -22,7 +22,7 @@ func (t *Tester) io() error {
 			t.skip("%s has no %s", b.name, list(missing, ""))
 			continue
 		}
-		for _, f := range []func(*fileBox) error{(*fileBox).sizes, (*fileBox).contents, (*fileBox).refusals, (*fileBox).twoOnOne} {
+		for _, f := range []func(*fileBox) error{(*fileBox).sizes, (*fileBox).contents, (*fileBox).refusals, (*fileBox).twoOnOne, (*fileBox).shortReads} {
 			err := t.scenario(rigOptions{}, func(r *rig) error {
 				if err := f(&fileBox{r, b}); err != nil {
 					return err
@@ -227,6 +227,40 @@ func (f *fileBox) refusals() error {
 		f.wrong("open", "a code", "a path with a NUL was cut at it, and another file made")
 	}
 	return f.roundTrip("after refusals", []byte("still well"))
+}
+
+// shortReads reads a file with too little room, and with just enough.
+func (f *fileBox) shortReads() error {
+	const size = 40
+	id, err := f.born(f.box)
+	if err != nil {
+		return err
+	}
+	calls := []struct {
+		name   string
+		values []tlv.Value
+	}{
+		{"open", []tlv.Value{tlv.String("short"), tlv.String("w")}},
+		{"write", []tlv.Value{f.content(bytes.Repeat([]byte{'s'}, size))}},
+		{"close", nil},
+	}
+	for _, call := range calls {
+		if _, ok, err := f.must(id, call.name, call.values...); err != nil || !ok {
+			return err
+		}
+	}
+	for room := range tlv.HeaderSize + tlv.EntryHeaderSize + size + 2 {
+		if _, ok, err := f.must(id, "open", tlv.String("short"), tlv.String("r")); err != nil || !ok {
+			return err
+		}
+		if err := f.shortBuffer(f.box.method("read"), id, emptyMessage, room); err != nil {
+			return err
+		}
+		if _, ok, err := f.must(id, "close"); err != nil || !ok {
+			return err
+		}
+	}
+	return nil
 }
 
 // twoOnOne has two instances use one file.

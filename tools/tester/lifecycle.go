@@ -312,6 +312,11 @@ func (r *rig) grow(m *method, k known) error {
 	}
 	args := r.encode(k.values, m.box, 0)
 	found := func(code, format string, values ...any) {
+		for _, p := range k.before {
+			if r.t.seen[code+" "+p.m.box.name+"."+p.m.name+" "] {
+				return // it is that one's
+			}
+		}
 		r.t.add(Finding{Code: code, Box: m.box.name, Method: m.name, Input: hexText(args), Message: fmt.Sprintf(format, values...),
 			Call: showCall(&step{m: m, typeID: m.box.typeID, method: m.id, instance: 1, args: args, room: roomSize})})
 	}

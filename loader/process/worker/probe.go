@@ -18,6 +18,9 @@ const (
 	fenceSize = 64
 	// alignment of what a plugin is given, in bytes, as malloc gives it.
 	alignment = 16
+	// guardSize is how much behind an area cannot be touched: more than the size of
+	// any entry, which a plugin may skip unread.
+	guardSize = 80 << 10
 	// takenAway is how many areas stay reserved and cannot be touched, so that a
 	// plugin that kept a pointer crashes and does not meet another call's memory.
 	takenAway = 256
@@ -29,13 +32,13 @@ type areas struct {
 	past [][]byte
 }
 
-// newArea is memory for size bytes and what stands behind them; the last page cannot
-// be touched.
+// newArea is memory for size bytes and what stands behind them; the last guardSize
+// bytes of the whole cannot be touched.
 func newArea(size, behind int) (whole, own []byte, err error) {
 	page := os.Getpagesize()
 	behind += -(size + behind) & (alignment - 1)
 	pages := (fenceSize + size + behind + page - 1) / page
-	whole, err = mapPages((pages + 1) * page)
+	whole, err = mapPages(pages*page + guardSize)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -100,7 +103,7 @@ func (w *worker) probe(c *abi.Call, layout channel.Layout) (damage channel.Damag
 	if !bytes.Equal(args, message) {
 		damage |= channel.ArgsWritten
 	}
-	usable := resultArea[:len(resultArea)-os.Getpagesize()]
+	usable := resultArea[:len(resultArea)-guardSize]
 	before, behind := around(usable, result)
 	if !filled(before) {
 		damage |= channel.BeforeResult
