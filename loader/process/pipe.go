@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,8 +23,7 @@ type pipeLink struct {
 	in     *os.File      // answers and lines
 	silent chan struct{} // closed when there is nothing more to hear
 
-	sending sync.Mutex
-	buffer  []byte // guarded by sending
+	requests channel.FrameWriter // to out
 
 	free    chan uint32 // requests that are not under way
 	callers [channel.Slots]pipeCaller
@@ -56,7 +54,7 @@ func newPipeLink(s *Session) (link, *gift, error) {
 		out.Close()
 		return nil, nil, err
 	}
-	l := &pipeLink{s: s, out: out, in: in, silent: make(chan struct{}), free: make(chan uint32, channel.Slots)}
+	l := &pipeLink{s: s, out: out, in: in, requests: channel.FrameWriter{Out: out}, silent: make(chan struct{}), free: make(chan uint32, channel.Slots)}
 	for i := range l.callers {
 		l.callers[i].told = make(chan struct{}, 1)
 		l.callers[i].id = uint32(i)
@@ -202,7 +200,7 @@ func (l *pipeLink) exchange(ctx context.Context, c *pipeCaller, f *channel.Frame
 		c.data = nil
 	}
 	c.asked.Store(true)
-	if err := l.send(f, payload); err != nil {
+	if err := l.requests.Write(f, payload); err != nil {
 		l.s.kill(errSocket) // it does not listen, if it lives
 	}
 	select {
@@ -216,28 +214,6 @@ func (l *pipeLink) exchange(ctx context.Context, c *pipeCaller, f *channel.Frame
 	default:
 		return l.s.lostCall(ctx, guard)
 	}
-}
-
-// together is the most that is written at once, in bytes: head and payload.
-const together = 64 << 10
-
-func (l *pipeLink) send(f *channel.Frame, payload []byte) error {
-	f.Length = uint64(len(payload))
-	l.sending.Lock()
-	defer l.sending.Unlock()
-	l.buffer = f.Append(l.buffer[:0])
-	if len(payload) <= together {
-		l.buffer = append(l.buffer, payload...)
-		payload = nil
-	}
-	if _, err := l.out.Write(l.buffer); err != nil {
-		return err
-	}
-	if len(payload) == 0 {
-		return nil
-	}
-	_, err := l.out.Write(payload)
-	return err
 }
 
 // invoke implements link.

@@ -3,8 +3,10 @@ package channel
 import (
 	"encoding/binary"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // Kind is how host and worker reach each other.
@@ -91,4 +93,34 @@ func ParseFrame(head *[FrameSize]byte) Frame {
 		Op: word(0), ID: word(4), TypeID: word(8), Method: word(12), Instance: word(16), Code: int32(word(20)),
 		A: long(24), B: long(32), Length: long(40),
 	}
+}
+
+// FrameWriter writes whole frames to a pipe, for several goroutines.
+type FrameWriter struct {
+	Out    io.Writer
+	mu     sync.Mutex
+	buffer []byte
+}
+
+// together is the most that is written at once, in bytes: head and payload.
+const together = 64 << 10
+
+// Write writes a frame with its payload, of which it sets the length.
+func (w *FrameWriter) Write(f *Frame, payload []byte) error {
+	f.Length = uint64(len(payload))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.buffer = f.Append(w.buffer[:0])
+	if len(payload) <= together {
+		w.buffer = append(w.buffer, payload...)
+		payload = nil
+	}
+	if _, err := w.Out.Write(w.buffer); err != nil {
+		return err
+	}
+	if len(payload) == 0 {
+		return nil
+	}
+	_, err := w.Out.Write(payload)
+	return err
 }

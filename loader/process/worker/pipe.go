@@ -20,9 +20,7 @@ type pipeLink struct {
 	in       *bufio.Reader
 	requests [channel.Slots]request
 
-	writing sync.Mutex
-	out     *os.File
-	buffer  []byte // guarded by writing
+	out channel.FrameWriter
 
 	mu   sync.Mutex
 	lent map[uint64][]byte // by address
@@ -39,7 +37,7 @@ type request struct {
 func newPipeLink(in, out uintptr) link {
 	return &pipeLink{
 		in:   bufio.NewReaderSize(os.NewFile(in, "requests"), 64<<10),
-		out:  os.NewFile(out, "answers"),
+		out:  channel.FrameWriter{Out: os.NewFile(out, "answers")},
 		lent: make(map[uint64][]byte),
 	}
 }
@@ -88,7 +86,7 @@ func (l *pipeLink) answer(answer *channel.Loaded) error {
 	if err != nil {
 		return err
 	}
-	return l.write(&channel.Frame{Op: channel.OpAnswer}, text)
+	return l.out.Write(&channel.Frame{Op: channel.OpAnswer}, text)
 }
 
 // watch implements link: whoever waits for requests sees that the host has gone.
@@ -101,28 +99,6 @@ func (l *pipeLink) take() int {
 		os.Exit(0)
 	}
 	return id
-}
-
-// together is the most that is written at once, in bytes: head and payload.
-const together = 64 << 10
-
-func (l *pipeLink) write(f *channel.Frame, payload []byte) error {
-	f.Length = uint64(len(payload))
-	l.writing.Lock()
-	defer l.writing.Unlock()
-	l.buffer = f.Append(l.buffer[:0])
-	if len(payload) <= together {
-		l.buffer = append(l.buffer, payload...)
-		payload = nil
-	}
-	if _, err := l.out.Write(l.buffer); err != nil {
-		return err
-	}
-	if len(payload) == 0 {
-		return nil
-	}
-	_, err := l.out.Write(payload)
-	return err
 }
 
 // run implements link.
@@ -150,7 +126,7 @@ func (l *pipeLink) run(w *worker, id int, call *abi.Call) {
 	if err != nil {
 		out.Code, text = channel.Refused, []byte(err.Error())
 	}
-	if l.write(&out, text) != nil {
+	if l.out.Write(&out, text) != nil {
 		os.Exit(0) // the host has gone
 	}
 }
@@ -211,5 +187,5 @@ func (l *pipeLink) takeBack(addr uint64) {
 
 // line implements link. A plugin whose host does not read waits for it.
 func (l *pipeLink) line(kind uint32, text []byte) {
-	_ = l.write(&channel.Frame{Op: channel.OpLine, ID: kind}, text[:min(len(text), channel.MaxLine)])
+	_ = l.out.Write(&channel.Frame{Op: channel.OpLine, ID: kind}, text[:min(len(text), channel.MaxLine)])
 }
