@@ -34,7 +34,7 @@ test: setup plugins ## run all tests
 	NYASH_TEST_CHANNEL=pipe go test ./tests/isolation
 
 race: setup plugins ## run all tests under the race detector
-	CGO_ENABLED=1 go test -race ./...
+	CGO_ENABLED=1 go test -race -timeout=30m ./...
 
 isolated: plugins ## run the loader's tests with every library in a process of its own
 	NYASH_TEST_ISOLATION=process NYASH_TEST_CHANNEL=$(CHANNEL) go test -v ./loader
@@ -60,6 +60,7 @@ fuzz: ## fuzz every decoder, FUZZTIME each
 	go test -run=NONE -fuzz=FuzzRing -fuzztime=$(FUZZTIME) ./loader/process/channel
 	go test -run=NONE -fuzz=FuzzReceive -fuzztime=$(FUZZTIME) ./loader/process/channel
 	go test -run=NONE -fuzz=FuzzPipe -fuzztime=$(FUZZTIME) ./loader/process
+	go test -run=NONE -fuzz=FuzzAnnotate -fuzztime=$(FUZZTIME) ./tools/tester
 
 bench: plugins ## measure, and compare with other ways to load plugins
 	go test -run=NONE -bench=. -benchmem ./tlv ./registry ./loader

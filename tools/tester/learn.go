@@ -85,6 +85,7 @@ func (m *method) works() bool {
 
 // learnMethod tries argument lists, on an instance on which before was called.
 func (t *Tester) learnMethod(m *method, before []prior) error {
+	t.at(m)
 	return t.scenario(rigOptions{}, func(r *rig) error {
 		id, err := r.born(m.box)
 		if err != nil {
@@ -261,6 +262,7 @@ func (t *Tester) each(f func(*method, known) error) error {
 			if m.broken || len(m.known) == 0 {
 				continue
 			}
+			t.at(m)
 			if err := f(m, m.known[0]); err != nil {
 				return err
 			}

@@ -102,6 +102,7 @@ func (r *rig) manyForMemcheck(b *box) error {
 }
 
 func (r *rig) hostileForMemcheck(m *method) error {
+	r.t.at(m)
 	k := known{}
 	if len(m.known) > 0 {
 		k = m.known[0]

@@ -52,6 +52,15 @@ func (t *Tester) mutants(base []byte) (all []mutant) {
 			odd(fmt.Sprintf("%s of %v", plural(n, "argument"), v.Tag()), message)
 		}
 	}
+	values, _ := tlv.Decode(base)
+	for place := range values {
+		for _, v := range samples[:8] {
+			others := slices.Clone(values)
+			others[place] = v
+			message, _ := tlv.Encode(others...)
+			odd(fmt.Sprintf("%v as argument %d", v.Tag(), place+1), message)
+		}
+	}
 	large, _ := tlv.Encode(tlv.String(string(slices.Repeat([]byte{'x'}, tlv.MaxPayload))))
 	odd("a string of 65,535 bytes", large)
 	many := tlv.AppendHeader(nil)

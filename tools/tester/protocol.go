@@ -24,6 +24,7 @@ func (t *Tester) protocol() error {
 				t.skip("%s.%s: it ends its process on ordinary calls", b.name, m.name)
 				continue
 			}
+			t.at(m)
 			if err := t.hostile(m); err != nil {
 				return err
 			}

@@ -36,6 +36,7 @@ const DefaultTimeout = 5 * time.Second
 // Progress is told how a run goes, by one goroutine.
 type Progress interface {
 	Begin(check string)
+	At(check, place string) // it has come to a method, or another part
 	Found(*Finding)
 	End(*Check)
 }
@@ -189,6 +190,13 @@ func (t *Tester) prepare(c check) error {
 	t.describe(r.session.Description())
 	t.end(r)
 	return nil
+}
+
+// at tells where the run has come to.
+func (t *Tester) at(m *method) {
+	if t.config.Progress != nil && t.check.Name != "tlv-debug" {
+		t.config.Progress.At(t.check.Name, m.box.name+"."+m.name)
+	}
 }
 
 // line tells something of a check that is no finding.

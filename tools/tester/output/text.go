@@ -43,6 +43,13 @@ func (t *Text) Begin(check string) {
 	}
 }
 
+// At implements tester.Progress.
+func (t *Text) At(check, place string) {
+	if t.Colour {
+		fmt.Fprintf(t.W, "\x1b[K%s %s …\r", check, printable(place))
+	}
+}
+
 // clearLine clears what Begin has written.
 func (t *Text) clearLine() {
 	if t.Colour {
