@@ -29,6 +29,8 @@ type link interface {
 	counts() (calls, failed uint64)
 	// lastWords hands on what a worker that has ended said before.
 	lastWords()
+	// begun tells whether a worker that has died had come to loading the library.
+	begun() bool
 	// hangUp has the worker exit by itself.
 	hangUp()
 	// die has those who wait look, and gives back what nobody uses any more. The

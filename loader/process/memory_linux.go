@@ -24,7 +24,8 @@ type memoryLink struct {
 	arena   *channel.Arena // of what the host lends
 	base    uint64         // address of the memory in the worker; its own word
 	control *os.File
-	reading sync.Mutex // held while the answer to load is awaited
+	loading atomic.Bool // the worker had come to that when it died
+	reading sync.Mutex  // held while the answer to load is awaited
 
 	callers  [channel.Slots]caller
 	running  atomic.Int32 // calls under way
@@ -323,7 +324,7 @@ func (l *memoryLink) wake() {
 
 // wait waits for a slot without a processor.
 func (l *memoryLink) wait(ctx context.Context, i int, slot *channel.Slot, limit time.Duration, late error) error {
-	guard := l.s.guard(ctx, limit, late)
+	guard := l.s.guard(ctx, limit, late, nil)
 	defer guard.end()
 	me := &l.callers[i]
 	select {
@@ -458,13 +459,9 @@ func (l *memoryLink) unmap() {
 
 // lend implements link.
 func (l *memoryLink) lend(data []byte) (addr uint64, err error) {
-	l.mu.Lock()
-	if l.s.dead.Load() {
-		l.mu.Unlock()
+	if !l.keepBlob() {
 		return 0, ErrLost
 	}
-	l.blobs++ // keeps the memory
-	l.mu.Unlock()
 	offset, ok := l.arena.Alloc(uint64(len(data)))
 	if !ok {
 		l.dropBlob()
@@ -480,6 +477,17 @@ func (l *memoryLink) takeBack(addr uint64, length int) {
 	l.dropBlob()
 }
 
+// keepBlob has the memory stay until dropBlob, if it is still there.
+func (l *memoryLink) keepBlob() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.s.dead.Load() {
+		return false
+	}
+	l.blobs++
+	return true
+}
+
 func (l *memoryLink) dropBlob() {
 	l.mu.Lock()
 	l.blobs--
@@ -492,16 +500,18 @@ func (l *memoryLink) dropBlob() {
 // adopt implements link. The bytes are in the memory that the worker shares: it
 // could change them, but not take them away.
 func (l *memoryLink) adopt(addr, length uint64) (data []byte, release func(), err error) {
+	if !l.keepBlob() {
+		return nil, nil, ErrLost
+	}
 	if _, err := l.operate(channel.OpAdopt, addr, length); err != nil {
+		l.dropBlob()
 		return nil, nil, err
 	}
 	offset := addr - l.base
 	if offset < channel.WorkerArena || offset > channel.Size || length > channel.Size-offset {
+		l.dropBlob()
 		return nil, nil, fmt.Errorf("%d bytes at address %#x are not in the memory that the plugin's alloc takes from", length, addr)
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.blobs++
 	return l.mem.Bytes(offset, length), func() {
 		_, _ = l.operate(channel.OpFree, addr, 0) // a worker that is gone has freed it
 		l.dropBlob()
@@ -538,11 +548,17 @@ func (l *memoryLink) operate(op uint32, args, length uint64) (answer []byte, err
 	return answer, nil
 }
 
+// begun implements link. It is asked when the memory is gone.
+func (l *memoryLink) begun() bool { return l.loading.Load() }
+
 // hangUp implements link.
 func (l *memoryLink) hangUp() { l.control.Close() }
 
 // lastWords implements link.
-func (l *memoryLink) lastWords() { l.drain() }
+func (l *memoryLink) lastWords() {
+	l.loading.Store(l.mem.Begun().Load() != 0)
+	l.drain()
+}
 
 // listen waits for the worker's doorbell.
 func (l *memoryLink) listen() {
@@ -557,8 +573,10 @@ func (l *memoryLink) listen() {
 	// its socket.
 	select {
 	case <-l.s.ended:
-	case <-time.After(lastWordsWait):
-		l.s.kill(errSocket)
+	case <-time.After(closedWait):
+		if !l.s.expected.Load() {
+			l.s.kill(errSocket)
+		}
 	}
 }
 

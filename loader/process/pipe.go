@@ -18,12 +18,14 @@ import (
 // pipeLink reaches a worker through two pipes, on any system that has them.
 // Everything is copied through them, blobs too.
 type pipeLink struct {
-	s      *Session
-	out    *os.File      // requests
-	in     *os.File      // answers and lines
-	silent chan struct{} // closed when there is nothing more to hear
+	s       *Session
+	out     *os.File      // requests
+	in      *os.File      // answers and lines
+	loading atomic.Bool   // the worker has come to that
+	silent  chan struct{} // closed when there is nothing more to hear
 
 	requests channel.FrameWriter // to out
+	moved    atomic.Uint64       // bytes, either way
 
 	free    chan uint32 // requests that are not under way
 	callers [channel.Slots]pipeCaller
@@ -54,7 +56,8 @@ func newPipeLink(s *Session) (link, *gift, error) {
 		out.Close()
 		return nil, nil, err
 	}
-	l := &pipeLink{s: s, out: out, in: in, requests: channel.FrameWriter{Out: out}, silent: make(chan struct{}), free: make(chan uint32, channel.Slots)}
+	l := &pipeLink{s: s, out: out, in: in, silent: make(chan struct{}), free: make(chan uint32, channel.Slots)}
+	l.requests = channel.FrameWriter{Out: out, Moved: &l.moved}
 	for i := range l.callers {
 		l.callers[i].told = make(chan struct{}, 1)
 		l.callers[i].id = uint32(i)
@@ -83,7 +86,7 @@ func (l *pipeLink) load(load *channel.Load) (answer channel.Loaded, err error) {
 
 // listen hears the worker until it ends or says what no worker says.
 func (l *pipeLink) listen() {
-	err := l.receive(bufio.NewReaderSize(l.in, 64<<10))
+	err := l.receive(bufio.NewReaderSize(counted{l.in, &l.moved}, 64<<10))
 	close(l.silent)
 	if !errors.Is(err, errNonsense) {
 		// It is ending, and how is for watch to see; or it lives, and is none
@@ -92,10 +95,25 @@ func (l *pipeLink) listen() {
 		select {
 		case <-l.s.ended:
 			return
-		case <-time.After(lastWordsWait):
+		case <-time.After(closedWait):
+		}
+		if l.s.expected.Load() {
+			return
 		}
 	}
 	l.s.kill(err)
+}
+
+// counted counts what is read.
+type counted struct {
+	io.Reader
+	moved *atomic.Uint64
+}
+
+func (c counted) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.moved.Add(uint64(n))
+	return n, err
 }
 
 var errNonsense = errors.New("it wrote nonsense to its host's pipe")
@@ -115,6 +133,8 @@ func (l *pipeLink) receive(r *bufio.Reader) error {
 			if line, err = readPayload(r, line, f.Length); err == nil {
 				l.s.hear(f.ID, line)
 			}
+		case f.Op == channel.OpBegun && f.Length == 0:
+			l.loading.Store(true)
 		default:
 			err = errNonsense
 		}
@@ -192,16 +212,21 @@ func (c *pipeCaller) give(l *pipeLink) {
 // keep is the largest buffer that is kept for the next answer, in bytes.
 const keep = 1 << 20
 
-// exchange sends a request and waits for its answer.
-func (l *pipeLink) exchange(ctx context.Context, c *pipeCaller, f *channel.Frame, payload []byte, limit time.Duration, late error) error {
-	guard := l.s.guard(ctx, limit, late)
+// exchange sends a request and waits for its answer; see [Session.guard].
+func (l *pipeLink) exchange(ctx context.Context, c *pipeCaller, f *channel.Frame, payload []byte, limit time.Duration, late error, progress *atomic.Uint64) error {
+	guard := l.s.guard(ctx, limit, late, progress)
 	defer guard.end()
 	if cap(c.data) > keep {
 		c.data = nil
 	}
 	c.asked.Store(true)
 	if err := l.requests.Write(f, payload); err != nil {
-		l.s.kill(errSocket) // it does not listen, if it lives
+		// It is ending, or it does not listen.
+		select {
+		case <-l.s.ended:
+		case <-time.After(closedWait):
+			l.s.kill(errSocket)
+		}
 	}
 	select {
 	case <-c.told:
@@ -235,7 +260,7 @@ func (l *pipeLink) call(ctx context.Context, call *abi.Call, p *Probe) error {
 	if p != nil {
 		f.Op, f.B = channel.OpProbe, uint64(p.Layout)
 	}
-	if err := l.exchange(ctx, c, &f, call.Message(), l.s.plugin.config.CallTimeout, ErrTimeout); err != nil {
+	if err := l.exchange(ctx, c, &f, call.Message(), l.s.plugin.config.CallTimeout, ErrTimeout, nil); err != nil {
 		l.failed.Add(1)
 		return err
 	}
@@ -263,8 +288,7 @@ func (l *pipeLink) ask(f *channel.Frame, payload []byte, most uint64) (*pipeCall
 	if f.Op == channel.OpLoad {
 		limit = 0 // its own context bounds it
 	}
-	limit += time.Duration(max(uint64(len(payload)), most)/slowest) * time.Second
-	if err = l.exchange(ctx, c, f, payload, limit, ErrNoAnswer); err == nil && c.answer.Code != 0 {
+	if err = l.exchange(ctx, c, f, payload, limit, ErrNoAnswer, &l.moved); err == nil && c.answer.Code != 0 {
 		err = errors.New(string(c.data))
 	}
 	if err != nil {
@@ -273,9 +297,6 @@ func (l *pipeLink) ask(f *channel.Frame, payload []byte, most uint64) (*pipeCall
 	}
 	return c, nil
 }
-
-// slowest is the slowest that a worker may read or write, in bytes per second.
-const slowest = 16 << 20
 
 func (l *pipeLink) operate(op uint32, args, length uint64) ([]byte, error) {
 	c, err := l.ask(&channel.Frame{Op: op, A: args, B: length}, nil, 0)
@@ -304,6 +325,9 @@ func (l *pipeLink) takeBack(addr uint64, _ int) {
 // adopt implements link: the host has a copy, and the worker keeps the blob until
 // that is released, as where it is shared.
 func (l *pipeLink) adopt(addr, length uint64) (data []byte, release func(), err error) {
+	if length > channel.ArenaSize {
+		return nil, nil, fmt.Errorf("a blob of %d bytes, and the largest that is taken over has %d", length, uint64(channel.ArenaSize))
+	}
 	c, err := l.ask(&channel.Frame{Op: channel.OpAdopt, A: addr, B: length}, nil, length)
 	if err != nil {
 		return nil, nil, err
@@ -322,11 +346,16 @@ func (l *pipeLink) counts() (calls, failed uint64) { return l.calls.Load(), l.fa
 
 // lastWords waits until what a worker wrote before its end is heard.
 func (l *pipeLink) lastWords() {
+	// Somebody else may have its end of the pipe.
+	_ = l.in.SetReadDeadline(time.Now().Add(lastWordsWait))
 	select {
 	case <-l.silent:
-	case <-time.After(grace): // somebody else has its end of the pipe
+	case <-time.After(lastWordsWait):
 	}
 }
+
+// begun implements link.
+func (l *pipeLink) begun() bool { return l.loading.Load() }
 
 // hangUp implements link.
 func (l *pipeLink) hangUp() { l.out.Close() }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,6 +21,7 @@ type Session struct {
 	link        link
 	description abi.Description
 	process     *workerProcess
+	output      *os.File // what it prints
 	outputDone  chan struct{}
 
 	dead      atomic.Bool
@@ -147,8 +149,9 @@ type watchdog struct {
 }
 
 // guard kills the worker when ctx is done, and after limit if that is not 0, with
-// the error late. It returns nil where neither can be.
-func (s *Session) guard(ctx context.Context, limit time.Duration, late error) *watchdog {
+// the error late; with progress, when that has stood still for so long. It returns
+// nil where neither can be.
+func (s *Session) guard(ctx context.Context, limit time.Duration, late error, progress *atomic.Uint64) *watchdog {
 	if ctx.Done() == nil && limit == 0 {
 		return nil
 	}
@@ -157,10 +160,17 @@ func (s *Session) guard(ctx context.Context, limit time.Duration, late error) *w
 		w.stop = context.AfterFunc(ctx, func() { s.kill(context.Cause(ctx)) })
 	}
 	if limit > 0 {
-		w.timer = time.AfterFunc(limit, func() {
+		seen := uint64(0)
+		w.timer = time.AfterFunc(time.Hour, func() {
+			if progress != nil && progress.Load() != seen {
+				seen = progress.Load()
+				w.timer.Reset(limit)
+				return
+			}
 			w.over.Store(true)
 			s.kill(late)
 		})
+		w.timer.Reset(limit) // now that it is known to the function
 	}
 	return w
 }
@@ -180,11 +190,13 @@ func (w *watchdog) end() {
 
 // lostCall is the error of a call whose worker has died.
 func (s *Session) lostCall(ctx context.Context, w *watchdog) error {
+	// Its own limit is the reason only where it was killed for that.
+	crash := s.crash.Load()
 	switch {
-	case w != nil && w.over.Load():
+	case w != nil && w.over.Load() && errors.Is(crash.Cause, w.late):
 		return fmt.Errorf("%w after %v", w.late, w.limit)
-	case ctx.Err() != nil:
+	case ctx.Err() != nil && errors.Is(crash.Cause, context.Cause(ctx)):
 		return context.Cause(ctx)
 	}
-	return s.crash.Load()
+	return crash
 }

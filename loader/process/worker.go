@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"syscall"
 	"time"
@@ -66,6 +67,7 @@ func (s *Session) launch(program string, theirs *gift) error {
 		output.Close()
 		return err
 	}
+	s.output = output
 	go s.readOutput(output)
 	go s.watch()
 	return nil
@@ -106,7 +108,7 @@ func (s *Session) loadFailed(ctx context.Context, err error) error {
 	}
 	<-s.ended
 	crash := s.crash.Load()
-	if crash.Signal == 0 {
+	if crash.Signal == 0 && crash.Cause == nil && !s.link.begun() {
 		return fmt.Errorf("%w: it exited with status %d before it had loaded anything%s; is it nyash-worker, and of this release?", ErrWorker, crash.Status, s.lastOutput())
 	}
 	return fmt.Errorf("load %s: %w", s.plugin.config.File, crash)
@@ -138,11 +140,14 @@ func (s *Session) watch() {
 	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() { //nolint:misspell // Go's name
 		crash.Signal = status.Signal()
 	}
-	if cause := s.killedFor.Load(); cause != nil {
+	// One that died by itself was not killed by those who would have. Windows knows
+	// no signals.
+	if cause := s.killedFor.Load(); cause != nil && (crash.Signal == syscall.SIGKILL || runtime.GOOS == "windows") {
 		crash.Cause = *cause
 	}
 	s.crash.Store(crash)
 	// What it said last belongs to the errors that follow.
+	_ = s.output.SetReadDeadline(time.Now().Add(lastWordsWait))
 	select {
 	case <-s.outputDone:
 	case <-time.After(lastWordsWait):
@@ -151,7 +156,10 @@ func (s *Session) watch() {
 	s.die()
 }
 
-// lastWordsWait is how long a worker whose socket is closed may take to end, and how
-// long the output of a dead one is waited for: a process that has left the
-// worker's group could hold it open for ever.
-const lastWordsWait = 100 * time.Millisecond
+const (
+	// closedWait is how long a worker whose socket is closed may take to end.
+	closedWait = 100 * time.Millisecond
+	// lastWordsWait is how long the output of a dead worker is waited for: a process
+	// that has left its group could hold it open for ever.
+	lastWordsWait = time.Second
+)

@@ -4,6 +4,7 @@
 package isolation
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/loader"
 	"github.com/nyash-plugins/nyash-go/loader/process"
 	"github.com/nyash-plugins/nyash-go/loader/process/worker"
@@ -65,6 +67,7 @@ log       = { method_id = 17, args = [], returns = "i64" }
 overrun   = { method_id = 18, args = [] }
 spin      = { method_id = 19, args = [], returns = "i64" }
 inherited = { method_id = 20, args = [], returns = "i64" }
+orphan    = { method_id = 21, args = [] }
 `
 
 // never breaks: tests crash more often than a plugin may by default.
@@ -314,6 +317,87 @@ func TestCrashesOutsideOfCalls(t *testing.T) {
 		require.NoError(t, newBox(t, h).Close())
 		require.ErrorIs(t, h.Close(), loader.ErrPluginCrashed)
 	})
+}
+
+// TestExitInLoad: that is the plugin's fault, and not the worker's.
+func TestExitInLoad(t *testing.T) {
+	for _, at := range []string{"AT_LOAD", "AT_INIT"} {
+		h := open(t, toml(faulty(t, "-DCRASH_AT="+at, "-DCRASH=exit(7)"), never))
+		_, err := h.New(ctx, "Faulty")
+		require.ErrorIs(t, err, loader.ErrPluginCrashed)
+		assert.NotErrorIs(t, err, process.ErrWorker)
+		assert.ErrorContains(t, err, "its process exited with status 7")
+	}
+}
+
+// TestBlobsStayAsTheyAre while they are lent, whatever else is called.
+func TestBlobsStayAsTheyAre(t *testing.T) {
+	p, err := process.Open(ctx, process.Config{File: faulty(t), Sink: silence{}, Restart: process.Restart{Max: 1}, Channel: channelOfTests(), InUse: func() bool { return true }})
+	require.NoError(t, err)
+	defer p.Close()
+	s, err := p.Session(ctx)
+	require.NoError(t, err)
+	lent := bytes.Repeat([]byte("lent"), 1000)
+	addr, err := s.Lend(lent)
+	require.NoError(t, err)
+	room := make([]byte, 64)
+	for range 200 { // more than there are slots
+		c := new(abi.Call)
+		c.TypeID, c.Method, c.Instance = 720, 1, 1
+		c.SetArgs(bytes.Repeat([]byte{1}, 28))
+		c.SetRoom(room)
+		require.NoError(t, s.Invoke(ctx, c))
+	}
+	memory, err := os.Open(fmt.Sprintf("/proc/%d/mem", s.PID()))
+	require.NoError(t, err)
+	defer memory.Close()
+	have := make([]byte, len(lent))
+	_, err = memory.ReadAt(have, int64(addr))
+	require.NoError(t, err)
+	assert.Equal(t, lent, have)
+	s.TakeBack(addr, len(lent))
+}
+
+// TestAdoptOfADeadWorker, and of more than there can be.
+func TestAdoptOfADeadWorker(t *testing.T) {
+	p, err := process.Open(ctx, process.Config{File: faulty(t), Sink: silence{}, Restart: process.Restart{Max: 1}, Channel: channelOfTests(), InUse: func() bool { return true }})
+	require.NoError(t, err)
+	defer p.Close()
+	s, err := p.Session(ctx)
+	require.NoError(t, err)
+	for _, length := range []uint64{1 << 40, 1 << 60, 1<<64 - 1} {
+		_, _, err = s.Adopt(0x1000, length)
+		require.Error(t, err)
+	}
+	require.NoError(t, syscall.Kill(s.PID(), syscall.SIGKILL))
+	eventually(s.Lost)
+	_, _, err = s.Adopt(0x1000, 10)
+	require.ErrorIs(t, err, process.ErrLost)
+}
+
+// TestAnOrphanHoldsNothingUp: a child that left the worker's group has its ends
+// of the pipes.
+func TestAnOrphanHoldsNothingUp(t *testing.T) {
+	h := open(t, toml(faulty(t), never+"\ncall_timeout = \"10s\""))
+	box := newBox(t, h)
+	start := time.Now()
+	_, err := box.Call(ctx, "orphan")
+	require.EqualError(t, err, "Faulty.orphan: plugin crashed: SIGSEGV (segmentation fault)")
+	assert.Less(t, time.Since(start), 8*time.Second)
+	unhurt(t, h)
+}
+
+// silence is a sink that hears nothing.
+type silence struct{}
+
+func (silence) PluginLog(abi.LogLevel, string, bool) {}
+func (silence) PluginWake(uint64, bool)              {}
+
+func channelOfTests() process.Channel {
+	if piped() {
+		return process.ChannelPipe
+	}
+	return process.ChannelAuto
 }
 
 func TestLimits(t *testing.T) {

@@ -22,6 +22,8 @@ const (
 	offLogHead     = 0x180 // u64: bytes that were ever written to the ring; worker
 	offLogTail     = 0x1c0 // u64: bytes that were ever read of it; host
 
+	offBegun = 0x200 // u32: the worker is about to load the library
+
 	offSlots = PageSize
 	slotSize = 128
 
@@ -66,6 +68,7 @@ const (
 	OpTakeBack // forget what was lent at A
 	OpAnswer   // the worker answers
 	OpLine     // the worker says what the ring would hold
+	OpBegun    // the worker is about to load the library
 
 	// For testers, through both.
 	OpProbe        // invoke, with memory that is laid out for the call

@@ -125,5 +125,8 @@ func (m *Memory) Watching() *atomic.Uint32 { return m.word(offWatching) }
 // Completions is what the host waits on.
 func (m *Memory) Completions() *atomic.Uint32 { return m.word(offCompletions) }
 
+// Begun is 1 when the worker is about to load the library.
+func (m *Memory) Begun() *atomic.Uint32 { return m.word(offBegun) }
+
 // HostAsleep is 1 while the host waits on Completions.
 func (m *Memory) HostAsleep() *atomic.Uint32 { return m.word(offHostAsleep) }

@@ -47,6 +47,11 @@ func (w *memoryLink) prepare(load *channel.Load) (err error) {
 	return nil
 }
 
+func (w *memoryLink) begin() error {
+	w.mem.Begun().Store(1)
+	return nil
+}
+
 func (w *memoryLink) answer(answer *channel.Loaded) error {
 	if answer.Error == nil {
 		answer.Base = w.mem.Base()

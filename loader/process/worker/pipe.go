@@ -81,6 +81,8 @@ func (l *pipeLink) receive(load *channel.Load) error {
 
 func (l *pipeLink) prepare(*channel.Load) error { return nil }
 
+func (l *pipeLink) begin() error { return l.out.Write(&channel.Frame{Op: channel.OpBegun}, nil) }
+
 func (l *pipeLink) answer(answer *channel.Loaded) error {
 	text, err := json.Marshal(answer)
 	if err != nil {
@@ -118,6 +120,7 @@ func (l *pipeLink) run(w *worker, id int, call *abi.Call) {
 		out.Code, out.A, out.B = int32(r.call.Code), uint64(r.call.ResultLength), uint64(damage)
 	case channel.OpLend:
 		out.A = l.lend(r.payload)
+		r.payload = nil // it is the blob now
 	case channel.OpTakeBack:
 		l.takeBack(r.frame.A)
 	default:

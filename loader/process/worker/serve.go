@@ -21,6 +21,8 @@ type link interface {
 	receive(*channel.Load) error
 	// prepare comes before the worker is confined and the plugin's code runs.
 	prepare(*channel.Load) error
+	// begin tells the host that the library is about to be loaded.
+	begin() error
 	// answer says how the load went, and where shared memory is, if there is any.
 	answer(*channel.Loaded) error
 	// take waits for a request.
@@ -78,6 +80,9 @@ func (w *worker) load(load *channel.Load) (err error) {
 		return err
 	}
 	if err := confine(load.Limits); err != nil {
+		return err
+	}
+	if err := w.link.begin(); err != nil {
 		return err
 	}
 	// From here on the plugin's code runs.

@@ -14,9 +14,13 @@
 
 #include "nyash_plugin.h"
 
-enum { ADD = 1, SEGV, ABORT, EXIT, LOOP, DEADLOCK, OVERFLOW, HOG, FORK, OPEN, SCRIBBLE, HANGUP, PID, PRINT, ENV, CWD, LOG, OVERRUN, SPIN, INHERITED };
+enum { ADD = 1, SEGV, ABORT, EXIT, LOOP, DEADLOCK, OVERFLOW, HOG, FORK, OPEN, SCRIBBLE, HANGUP, PID, PRINT, ENV, CWD, LOG, OVERRUN, SPIN, INHERITED, ORPHAN };
 
 enum { NEVER, AT_LOAD, AT_INIT, AT_BIRTH, AT_FINI, AT_SHUTDOWN };
+
+#ifndef CRASH
+#define CRASH *nowhere = 1
+#endif
 
 #ifndef CRASH_AT
 #define CRASH_AT NEVER
@@ -27,7 +31,7 @@ static uint32_t last_id;
 static uint8_t *volatile nowhere;
 
 static void crash(int now) {
-    if (CRASH_AT == now) *nowhere = 1;
+    if (CRASH_AT == now) CRASH;
 }
 
 __attribute__((constructor)) static void loaded(void) { crash(AT_LOAD); }
@@ -208,6 +212,15 @@ int32_t nyash_plugin_invoke(uint32_t type_id, uint32_t method, uint32_t instance
     case SPIN:
         for (volatile long i = 0; i < 300000; i++) continue;
         return answer_i64(result, result_len, 0);
+    case ORPHAN:
+        if (fork() == 0) {
+            setsid();
+            sleep(15);
+            _exit(0);
+        }
+        usleep(50000);
+        *nowhere = 1;
+        break;
     case INHERITED:
         return answer_i64(result, result_len, inherited());
     }
