@@ -185,7 +185,7 @@ func (s *settings) testerConfig(cmd *cobra.Command, file string) (tester.Config,
 		return c, &configError{err}
 	}
 	c.TOML = s.config
-	if c.Library, err = libraryOf(config, file); err != nil {
+	if c.Library, err = libraryOf(cmd.ErrOrStderr(), config, file); err != nil {
 		return c, err
 	}
 	for _, text := range s.calls {
@@ -199,7 +199,7 @@ func (s *settings) testerConfig(cmd *cobra.Command, file string) (tester.Config,
 }
 
 // libraryOf finds what a nyash.toml says of a file.
-func libraryOf(config *registry.Config, file string) (*registry.Library, error) {
+func libraryOf(w io.Writer, config *registry.Config, file string) (*registry.Library, error) {
 	want, err := os.Stat(file)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", tester.ErrCannotRun, err)
@@ -216,6 +216,7 @@ func libraryOf(config *registry.Config, file string) (*registry.Library, error) 
 		}
 	}
 	if len(config.Libraries) == 1 {
+		fmt.Fprintf(w, "%s names another file, %s; what it says is taken for %s\n", config.Path, names[0], file)
 		return config.Libraries[0], nil // a build of it elsewhere, say
 	}
 	return nil, fmt.Errorf("%w: %s does not name %s; it has %v", tester.ErrCannotRun, config.Path, file, names)

@@ -1,13 +1,14 @@
 package tester
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/loader/process"
 	"github.com/nyash-plugins/nyash-go/loader/process/channel"
+	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
 // step is a call that was made.
@@ -40,8 +41,11 @@ func (a *answer) result() []byte {
 
 // isVoid tells whether the plugin left buffer and length alone.
 func (a *answer) isVoid() bool {
-	return a.length == uint64(len(a.room)) && len(a.room) >= 4 && binary.LittleEndian.Uint32(a.room) == 0
+	return len(a.room) > 0 && a.length == uint64(len(a.room)) && !wrote(a.room[:min(4, len(a.room))])
 }
+
+// codeText is what the text of an answer with an error's code begins with.
+const codeText = "code "
 
 // String is the answer for a person, and for comparison.
 func (a *answer) String() string {
@@ -49,7 +53,7 @@ func (a *answer) String() string {
 		return fmt.Sprintf("%d, needs %d bytes", int32(a.code), a.length)
 	}
 	if a.code != abi.OK {
-		return fmt.Sprintf("code %d%s", int32(a.code), a.messageText())
+		return fmt.Sprintf("%s%d%s", codeText, int32(a.code), a.messageText())
 	}
 	return showMessage(a.result())
 }
@@ -126,14 +130,14 @@ func (r *rig) room() int {
 func (r *rig) call(m *method, id uint32, args []byte) (*answer, error) {
 	s := step{m: m, typeID: m.box.typeID, method: m.id, instance: id, args: args, room: r.room()}
 	a, err := r.run(s)
-	for tries := 0; err == nil && a.code == abi.ErrShortBuffer && tries < 2; tries++ {
+	for tries := 1; err == nil && a.code == abi.ErrShortBuffer && tries <= mostTries; tries++ {
 		if a.length <= uint64(s.room) || a.length > maxResult {
 			r.t.judge(r, &s, a)
 			return a, nil
 		}
 		s.room = int(a.length)
 		a, err = r.run(s)
-		if err == nil && a.code == abi.ErrShortBuffer {
+		if err == nil && a.code == abi.ErrShortBuffer && tries == mostTries {
 			r.t.add(Finding{Code: codeShortLength, Box: m.box.name, Method: m.name, Call: showCall(&s), Input: hexText(args),
 				Message: fmt.Sprintf("it asked for %d bytes, got them, and asked for %d", s.room, a.length)})
 		}
@@ -142,7 +146,24 @@ func (r *rig) call(m *method, id uint32, args []byte) (*answer, error) {
 		return nil, err
 	}
 	r.t.judge(r, &s, a)
-	r.takeOver(m, a)
+	r.takeOver(m, a, args)
+	return a, nil
+}
+
+// mostTries is how often a host makes more room for a result; one may grow
+// between two calls.
+const mostTries = 8
+
+// fitting makes a call, and makes it again with the room that it asks for.
+func (r *rig) fitting(s step) (*answer, error) {
+	a, err := r.raw(&s)
+	for tries := 0; err == nil && a.code == abi.ErrShortBuffer && a.length > uint64(s.room) && a.length <= maxResult && tries < mostTries; tries++ {
+		s.room = int(a.length)
+		a, err = r.raw(&s)
+	}
+	if err != nil {
+		return nil, &lostError{&s, err}
+	}
 	return a, nil
 }
 
@@ -150,12 +171,20 @@ func (r *rig) call(m *method, id uint32, args []byte) (*answer, error) {
 const maxResult = 16 << 20
 
 // takeOver keeps account of what a result has given to the host.
-func (r *rig) takeOver(m *method, a *answer) {
+// A handle that was among the arguments was lent and stays whose it is.
+func (r *rig) takeOver(m *method, a *answer, args []byte) {
 	value, ok := a.value()
 	if !ok {
 		return
 	}
 	if h, err := value.Handle(); err == nil {
+		if lent, err := tlv.Decode(args); err == nil && slices.Contains(lent, value) {
+			return
+		}
+		if h.Instance == 0 {
+			r.t.add(Finding{Code: codeMalformed, Box: m.box.name, Method: m.name, Message: "it returned a handle of instance 0, which is none"})
+			return
+		}
 		for _, have := range r.owned {
 			if have.id == h.Instance && have.box.typeID == h.Type {
 				return
@@ -166,6 +195,11 @@ func (r *rig) takeOver(m *method, a *answer) {
 		}
 		return
 	}
+	r.takeBlob(m, value)
+}
+
+// takeBlob takes over a blob, and frees it.
+func (r *rig) takeBlob(m *method, value tlv.Value) {
 	if addr, length, err := value.Blob(); err == nil {
 		_, release, err := r.session.Adopt(addr, length)
 		if err != nil {
@@ -189,7 +223,15 @@ func (t *Tester) boxOf(typeID uint32) *box {
 
 // born makes an instance.
 func (r *rig) born(b *box) (uint32, error) {
-	a, err := r.run(step{m: b.birth, typeID: b.typeID, method: abi.MethodBirth, args: emptyMessage, room: r.room()})
+	if b.single() {
+		// A host makes one, and a plugin may refuse another.
+		for _, have := range r.owned {
+			if have.box == b {
+				return have.id, nil
+			}
+		}
+	}
+	a, err := r.run(r.birth(b))
 	if err != nil {
 		return 0, err
 	}
@@ -199,6 +241,19 @@ func (r *rig) born(b *box) (uint32, error) {
 	}
 	r.owned = append(r.owned, instance{b, id})
 	return id, nil
+}
+
+// birth is the call that makes an instance, with values of the types that
+// nyash.toml declares for it.
+func (r *rig) birth(b *box) step {
+	args := emptyMessage
+	if b.conf != nil && b.conf.Birth != nil {
+		for values := range product(declaredChoices(b.conf.Birth.Args)) {
+			args = r.encode(values, b, 0)
+			break
+		}
+	}
+	return step{m: b.birth, typeID: b.typeID, method: abi.MethodBirth, args: args, room: r.room()}
 }
 
 // errNoBirth ends a scenario that cannot go on; the finding is there already.

@@ -56,7 +56,7 @@ func Annotate(msg []byte) []string {
 
 // ParseHex reads bytes in hexadecimal, with spaces and line ends between them.
 func ParseHex(text string) ([]byte, error) {
-	data, err := hex.DecodeString(strings.Join(strings.Fields(text), ""))
+	data, err := hex.DecodeString(strings.TrimPrefix(strings.Join(strings.Fields(text), ""), "0x"))
 	if err != nil {
 		return nil, fmt.Errorf("read hexadecimal: %w", err)
 	}

@@ -71,6 +71,20 @@ func (t *Tester) judgeResult(s *step, a *answer, found foundFunc) {
 		found(codeMalformed, "", "%v, in %s", err, hexText(a.result()))
 	default:
 		t.judgeType(s, e.Tag, found)
+		t.judgeBox(s, e.Value(), found)
+	}
+}
+
+// judgeBox compares the box of a handle with the one that nyash.toml declares.
+func (t *Tester) judgeBox(s *step, v tlv.Value, found foundFunc) {
+	h, err := v.Handle()
+	if err != nil || s.m.declared == nil || s.m.declared.Returns.Box == "" {
+		return
+	}
+	for _, b := range t.boxes {
+		if b.name == s.m.declared.Returns.Box && b.typeID != h.Type {
+			found(codeResultType, "a handle of "+b.name, "it returned a handle of type %d, and nyash.toml declares %s, type %d (line %d)", h.Type, b.name, b.typeID, s.m.declared.Pos.Line)
+		}
 	}
 }
 
@@ -181,6 +195,10 @@ func (t *Tester) judgeBirth(r *rig, b *box, a *answer) (id uint32, ok bool) {
 		h, handleErr := v.Handle()
 		if err != nil || handleErr != nil {
 			found(codeBirthResult, "it answered %d bytes that are neither a u32 nor a Handle: %s", a.length, hexText(result[:min(len(result), 32)]))
+			return 0, false
+		}
+		if h.Type != b.typeID {
+			found(codeBirthResult, "it answered a handle of type %d, and the box has type %d", h.Type, b.typeID)
 			return 0, false
 		}
 		id = h.Instance

@@ -18,6 +18,10 @@ func (t *Tester) lostAt(r *rig, at *step, err error) {
 	if r.options.quiet || t.ctx.Err() != nil {
 		return
 	}
+	if at.racing && t.lost {
+		return // whoever called was hit, and what hits was told
+	}
+	t.lost = true
 	if f := t.lostFinding(r, at, err); f.Code != "" {
 		t.add(f)
 	}

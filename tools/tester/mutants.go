@@ -3,6 +3,7 @@ package tester
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/nyash-plugins/nyash-go/tlv"
@@ -113,9 +114,20 @@ func (t *Tester) scrambled(base []byte) []byte {
 			out = slices.Insert(out, at, byte(t.random.Uint32()))
 		}
 	}
-	// A blob that points nowhere is no message that a host could send.
-	if values, err := tlv.Decode(out); err == nil && slices.ContainsFunc(values, func(v tlv.Value) bool { return v.Tag() == tlv.TagBlob }) {
+	if values, err := tlv.Decode(out); err == nil && slices.ContainsFunc(values, unkind) {
 		return slices.Clone(base)
 	}
 	return out
+}
+
+// unkind are values that a good method may come to grief with: a blob that points
+// nowhere, and numbers so large that it would wait or work for ever.
+func unkind(v tlv.Value) bool {
+	if n, err := v.Int(); err == nil {
+		return n > 1000 || n < -1000
+	}
+	if f, err := v.Float(); err == nil {
+		return !(math.Abs(f) <= 1000)
+	}
+	return v.Tag() == tlv.TagBlob
 }

@@ -123,7 +123,7 @@ var rules = []Rule{
 	{codeBadFree, Error, "the host's free was given what it cannot take", "each block of alloc given back once", "free only what alloc returned, once, and nothing that you returned as a blob"},
 	{codeRace, Error, "calls at the same time give other results than one after another", "the same results", "guard what calls share with a mutex or atomics, or write threads = \"serial\" in nyash.toml"},
 	{codeIDCollision, Error, "births at the same time gave one id twice", "an id of its own for each instance", "count ids with an atomic, or under a lock"},
-	{codeIO, Error, "what was written is not what is read", "the same bytes", "see the call"},
+	{codeIO, Error, "a box of files does not do what its methods say", "what was written, and 0 where nothing stands in the way", "do it by hand with tlv-debug, or look at the bytes that the finding names"},
 	{codeTypeID, Error, "nyash.toml and the library give other type ids", "one type_id", "write the library's id into nyash.toml, or leave it out there"},
 	{codeTypeName, Error, "nyash.toml and the library call the box by other names", "one name", "rename one of them"},
 	{codeMethodID, Error, "nyash.toml and the library give other ids for a method", "one method_id", "write the library's id into nyash.toml, or leave it out there"},

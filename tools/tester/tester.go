@@ -54,6 +54,7 @@ type Tester struct {
 	seen   map[string]bool
 	// explained are the places of crashes that were looked into.
 	explained map[string]bool
+	lost      bool // a worker was
 
 	boxes   []*box
 	loaded  bool // the library can be loaded
@@ -73,8 +74,11 @@ func New(config Config) (*Tester, error) {
 	}
 	for _, code := range slices.Concat(config.Only, config.Skip) {
 		if _, ok := RuleOf(code); !ok {
-			return nil, fmt.Errorf("%w: there are no findings with the code %q%s", ErrCannotRun, code, registry.DidYouMean(code, codes()))
+			return nil, fmt.Errorf("%w: there are no findings with the code %q%s; docs/tester.md lists them", ErrCannotRun, code, registry.DidYouMean(code, codes()))
 		}
+	}
+	if config.Timeout < 0 {
+		return nil, fmt.Errorf("%w: a time limit of %v", ErrCannotRun, config.Timeout)
 	}
 	if config.Timeout == 0 {
 		config.Timeout = DefaultTimeout
@@ -230,7 +234,12 @@ type method struct {
 	known []known
 	// broken methods end the worker on ordinary calls, and are not called again.
 	broken bool
+	// slow methods take too long to be called often.
+	slow bool
 }
+
+// single tells whether a host makes one instance of the box.
+func (b *box) single() bool { return b.conf != nil && b.conf.Singleton }
 
 func (b *box) add(name string, id uint32) *method {
 	m := &method{box: b, name: name, id: id}

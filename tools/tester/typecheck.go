@@ -96,11 +96,12 @@ func (t *Tester) otherTypes(m *method) error {
 			return err
 		}
 		for values := range undeclared.lists() {
-			a, err := r.run(step{m: m, typeID: m.box.typeID, method: m.id, instance: id, args: r.encode(values, m.box, id), room: roomSize})
+			s := step{m: m, typeID: m.box.typeID, method: m.id, instance: id, args: r.encode(values, m.box, id), room: roomSize}
+			a, err := r.run(s)
 			if err != nil {
 				return err
 			}
-			r.takeOver(m, a)
+			r.takeOver(m, a, s.args)
 			if a.code == abi.ErrInvalidArgs || a.code == abi.ErrInvalidMethod {
 				continue
 			}
