@@ -21,6 +21,25 @@ type Probe struct {
 // Probe makes a call in memory of its own; otherwise it is [Session.Invoke].
 func (s *Session) Probe(ctx context.Context, p *Probe) error { return s.link.probe(ctx, p) }
 
+// Batch makes calls in one crossing, as hosts do where the plugin offers that, and
+// fills in what came of them. Calls with large results do not fit.
+func (s *Session) Batch(b *channel.Batch) error {
+	request, err := json.Marshal(b)
+	if err != nil {
+		return err
+	}
+	addr, err := s.link.lend(request)
+	if err != nil {
+		return err
+	}
+	defer s.link.takeBack(addr, len(request))
+	answer, err := s.link.operate(channel.OpBatch, addr, uint64(len(request)))
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(answer, b)
+}
+
 // Shutdown calls the plugin's shutdown, and has the library closed if it was
 // opened with Unload. No call may be under way, and none may follow but Reload.
 func (s *Session) Shutdown() error {

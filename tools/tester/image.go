@@ -100,6 +100,7 @@ func (t *Tester) checkFile(tell bool) {
 		}
 		return
 	}
+	t.exports = im.exports
 	if tell {
 		t.line("%s, needs %s", im.format, list(im.needed, "nothing"))
 	}

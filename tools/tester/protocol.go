@@ -37,7 +37,10 @@ func (t *Tester) protocol() error {
 		if err := t.ignoreBirth(t.scenario(rigOptions{}, func(r *rig) error { return r.shortBuffers(m, k) })); err != nil {
 			return err
 		}
-		return t.shortEffects(m, k)
+		if err := t.shortEffects(m, k); err != nil {
+			return err
+		}
+		return t.batches(m, k)
 	})
 }
 

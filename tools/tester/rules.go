@@ -43,6 +43,7 @@ const (
 	codeAccepted       = "malformed-accepted"
 	codeAnyType        = "type-unchecked"
 	codeAnyMethod      = "method-unchecked"
+	codeBatch          = "batch-wrong"
 	codeBirth          = "birth-failed"
 	codeBirthResult    = "birth-result"
 	codeIDReused       = "birth-id-reused"
@@ -106,6 +107,7 @@ var rules = []Rule{
 	{codeAccepted, Error, "a malformed message is taken for a good one", "NYASH_E_INVALID_ARGS", "check version, argc, tags, the zero and the sizes of everything you read"},
 	{codeAnyType, Warning, "calls for another type are answered", "NYASH_E_INVALID_TYPE", "compare type_id with your own first"},
 	{codeAnyMethod, Error, "a method that does not exist is answered", "NYASH_E_INVALID_METHOD", "return NYASH_E_INVALID_METHOD from the default case"},
+	{codeBatch, Error, "a batch is answered otherwise than its calls are", "each call as nyash_plugin_invoke would, in order, up to and with one that answers short buffer; how many were made", "write NYASH_DEFINE_INVOKE_BATCH, unless you gain from a loop of your own"},
 	{codeBirth, Error, "birth fails", "0 and an instance id", "return 0 and write the id"},
 	{codeBirthResult, Error, "birth answers no instance id", "4 bytes with an id that is not 0, or one Handle", "write the id as a little-endian u32, count ids from 1, and set *result_len to 4"},
 	{codeIDReused, Error, "birth gave the id of an instance that is alive", "an id of its own for each instance", "count ids up, or take only those whose instance is gone"},

@@ -56,6 +56,7 @@ type Tester struct {
 	explained map[string]bool
 	lost      bool // a worker was
 
+	exports []string // symbols of the library
 	boxes   []*box
 	loaded  bool // the library can be loaded
 	learned bool

@@ -73,6 +73,7 @@ const (
 	// For testers, through both.
 	OpProbe        // invoke, with memory that is laid out for the call
 	OpReload       // shut down and close the library, and load it again
+	OpBatch        // make the calls of the Batch whose JSON is lent at Args, and answer it
 	OpSurroundings // answer Changes as JSON; with the threads where Args is not 0
 )
 

@@ -52,3 +52,24 @@ type Thread struct {
 
 // Changes is the answer to OpSurroundings.
 type Changes struct{ Before, Now Surroundings } // before the library was loaded
+
+// Batch is what OpBatch asks for and answers: calls that are made in one crossing.
+type Batch struct {
+	Calls  []BatchCall
+	Made   int    // 0 where the plugin does not offer batches
+	Damage Damage // by any of the calls
+}
+
+// BatchCall is one call of a batch.
+type BatchCall struct {
+	TypeID, Method, Instance uint32
+	Args                     []byte
+	Room                     int // for the result, in bytes
+	// Code is what the plugin has written, or Unwritten.
+	Code   int32
+	Length uint64
+	Result []byte // the whole room
+}
+
+// Unwritten is the code of a call that was not made, or not answered.
+const Unwritten int32 = 0x5a5a5a5a

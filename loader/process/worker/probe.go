@@ -116,6 +116,36 @@ func (w *worker) probe(c *abi.Call, layout channel.Layout) (damage channel.Damag
 	return damage
 }
 
+// batch makes the calls of a channel.Batch, and answers it.
+func (w *worker) batch(request []byte) ([]byte, error) {
+	var b channel.Batch
+	if err := json.Unmarshal(request, &b); err != nil {
+		return nil, err
+	}
+	calls := make([]abi.Call, len(b.Calls))
+	rooms := make([][]byte, len(b.Calls))
+	for i, c := range b.Calls {
+		rooms[i] = bytes.Repeat([]byte{channel.Filler}, c.Room+fenceSize)
+		clear(rooms[i][:min(c.Room, 4)])
+		calls[i] = abi.Call{TypeID: c.TypeID, Method: c.Method, Instance: c.Instance, Code: abi.Code(channel.Unwritten)}
+		calls[i].SetArgs(c.Args)
+		calls[i].SetRoom(rooms[i][:c.Room])
+	}
+	var err error
+	if b.Made, err = w.lib.Load().InvokeBatch(context.Background(), calls); err != nil {
+		return nil, err
+	}
+	for i := range calls {
+		own := &b.Calls[i]
+		own.Code, own.Length, own.Result = int32(calls[i].Code), uint64(calls[i].ResultLength), rooms[i][:own.Room]
+		own.Args = nil
+		if !filled(rooms[i][own.Room:]) {
+			b.Damage |= channel.BehindResult
+		}
+	}
+	return json.Marshal(b)
+}
+
 // around is what stands before and behind part in whole.
 func around(whole, part []byte) (before, behind []byte) {
 	at := int(abi.Address(part) - abi.Address(whole))

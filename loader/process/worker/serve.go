@@ -160,6 +160,8 @@ func (w *worker) operate(op uint32, args, length uint64) (text []byte, err error
 	case channel.OpMemory:
 		m, _ := w.lib.Load().Memory()
 		return json.Marshal(m)
+	case channel.OpBatch:
+		return w.batch(abi.Memory(uintptr(args), int(length)))
 	case channel.OpReload:
 		return nil, w.reload()
 	case channel.OpSurroundings:

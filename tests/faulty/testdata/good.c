@@ -1,3 +1,5 @@
 /* No fault. */
 
 #include "counter.h"
+
+NYASH_DEFINE_INVOKE_BATCH
