@@ -410,13 +410,13 @@ func (t *Tester) onInstances(m *method, k known, o order) (answers [][]string, e
 		var err error
 		switch o {
 		case atOnce:
-			err = together(func(i int) error { return repeat(stressCalls, func() error { return one(i) }) })
+			err = together(func(i int) error { return repeat(func() error { return one(i) }) })
 		case inTurns:
-			err = repeat(stressCalls, func() error { return eachInstance(one) })
+			err = repeat(func() error { return eachInstance(one) })
 		case backwards:
-			err = repeat(stressCalls, func() error { return eachInstance(func(i int) error { return one(stressThreads - 1 - i) }) })
+			err = repeat(func() error { return eachInstance(func(i int) error { return one(stressThreads - 1 - i) }) })
 		default:
-			err = eachInstance(func(i int) error { return repeat(stressCalls, func() error { return one(i) }) })
+			err = eachInstance(func(i int) error { return repeat(func() error { return one(i) }) })
 		}
 		t.check.Calls += int(calls.Load())
 		if err != nil {
@@ -428,8 +428,9 @@ func (t *Tester) onInstances(m *method, k known, o order) (answers [][]string, e
 	return answers, t.ignoreBirth(err)
 }
 
-func repeat(n int, f func() error) error {
-	for range n {
+// repeat does something as often as a thread does it.
+func repeat(f func() error) error {
+	for range stressCalls {
 		if err := f(); err != nil {
 			return err
 		}
