@@ -326,7 +326,7 @@ func (l *pipeLink) takeBack(addr uint64, _ int) {
 // that is released, as where it is shared.
 func (l *pipeLink) adopt(addr, length uint64) (data []byte, release func(), err error) {
 	if length > channel.ArenaSize {
-		return nil, nil, fmt.Errorf("a blob of %d bytes, and the largest that is taken over has %d", length, uint64(channel.ArenaSize))
+		return nil, nil, fmt.Errorf("its length of %d bytes is more than the %d that can be taken over", length, uint64(channel.ArenaSize))
 	}
 	c, err := l.ask(&channel.Frame{Op: channel.OpAdopt, A: addr, B: length}, nil, length)
 	if err != nil {

@@ -60,7 +60,7 @@ func (t *Tester) lostFinding(r *rig, at *step, err error) Finding {
 // explain finds out more about a crash, by doing it again.
 func (t *Tester) explain(r *rig, at *step, signal syscall.Signal, f *Finding) {
 	if at.racing {
-		f.Message += fmt.Sprintf(", while %d threads called it", stressThreads)
+		f.Message += fmt.Sprintf(", while %d threads called the plugin", stressThreads)
 		return
 	}
 	if at.m.box == nil || len(r.trace) == 0 || r.options.wrapper != nil || len(r.trace) > maxReplay {
