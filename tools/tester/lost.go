@@ -81,6 +81,7 @@ func (t *Tester) explain(r *rig, at *step, signal syscall.Signal, f *Finding) {
 		f.Code, f.Message = codeOverread, fmt.Sprintf("it read behind the %d bytes of args: %s", len(at.args), f.Message)
 		t.backtrace(r, f)
 	default:
+		t.kept = true
 		f.Code, f.Message = codeKept, "it used memory of an earlier call: "+f.Message
 		t.backtrace(r, f)
 	}

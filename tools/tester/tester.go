@@ -55,6 +55,7 @@ type Tester struct {
 	// explained are the places of crashes that were looked into.
 	explained map[string]bool
 	lost      bool // a worker was
+	kept      bool // it uses memory of past calls
 
 	exports []string // symbols of the library
 	boxes   []*box

@@ -3,6 +3,7 @@ package worker
 import (
 	"errors"
 	"fmt"
+	"math/bits"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -122,12 +123,30 @@ func threads() ([]channel.Thread, error) {
 		if err != nil {
 			continue // it has ended
 		}
-		t := channel.Thread{ID: id, Name: status["Name"]}
-		t.Blocked, _ = strconv.ParseUint(status["SigBlk"], 16, 64)
+		t := channel.Thread{ID: id, Name: status["Name"], Blocked: blocked(dir, status)}
 		t.Foreign = id != unix.Gettid() && foreign(dir, code)
 		all = append(all, t)
 	}
 	return all, nil
+}
+
+// blocked are the signals that a thread has blocked. One that begins has all
+// blocked for a moment.
+func blocked(dir string, status map[string]string) uint64 {
+	const (
+		looks  = 200 // a millisecond apart
+		almost = 50  // signals, of which some cannot be blocked
+	)
+	mask, _ := strconv.ParseUint(status["SigBlk"], 16, 64)
+	for look := 0; look < looks && bits.OnesCount64(mask) > almost; look++ {
+		<-time.After(time.Millisecond)
+		again, err := readStatus(filepath.Join(dir, "status"))
+		if err != nil {
+			return 0 // it has ended
+		}
+		mask, _ = strconv.ParseUint(again["SigBlk"], 16, 64)
+	}
+	return mask
 }
 
 // foreign tells whether a thread stays outside of the program's code, or works all
