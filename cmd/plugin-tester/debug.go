@@ -12,8 +12,6 @@ import (
 	"github.com/nyash-plugins/nyash-go/tools/tester"
 )
 
-func parseCall(text string) (tester.Invocation, error) { return tester.ParseCall(text) }
-
 // debugFlags are those of tlv-debug.
 type debugFlags struct{ message, hex, method string }
 

@@ -189,7 +189,7 @@ func (s *settings) testerConfig(cmd *cobra.Command, file string) (tester.Config,
 		return c, err
 	}
 	for _, text := range s.calls {
-		call, err := parseCall(text)
+		call, err := tester.ParseCall(text)
 		if err != nil {
 			return c, err
 		}

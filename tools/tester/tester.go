@@ -25,7 +25,7 @@ type Config struct {
 	Skip    []string          // codes of those that are not
 	Worker  string            // the worker's program; empty for the usual one
 	Calls   []Invocation      // that typecheck makes too
-	// Memcheck runs valgrind even where All could do without.
+	// NoMemcheck has All do without valgrind.
 	NoMemcheck bool
 	Progress   Progress // nil for none
 }
@@ -51,6 +51,7 @@ type Tester struct {
 	random *rand.Rand
 	report *Report
 	check  *Check
+	silent bool // the check is not told of
 	seen   map[string]bool
 	// explained are the places of crashes that were looked into.
 	explained map[string]bool
@@ -159,8 +160,8 @@ func (t *Tester) All(ctx context.Context) (*Report, error) {
 
 func (t *Tester) run(ctx context.Context, c check) error {
 	t.ctx, t.check = ctx, &Check{Name: c.name}
-	silent := t.config.Progress == nil || c.silent
-	if !silent {
+	t.silent = t.config.Progress == nil || c.silent
+	if !t.silent {
 		t.config.Progress.Begin(c.name)
 	}
 	start := time.Now()
@@ -176,7 +177,7 @@ func (t *Tester) run(ctx context.Context, c check) error {
 	}
 	t.check.Seconds = time.Since(start).Seconds()
 	t.report.Checks = append(t.report.Checks, *t.check)
-	if !silent {
+	if !t.silent {
 		t.config.Progress.End(t.check)
 	}
 	return nil
@@ -198,9 +199,9 @@ func (t *Tester) prepare(c check) error {
 	return nil
 }
 
-// at tells where the run has come to.
+// at tells that the run has come to a method.
 func (t *Tester) at(m *method) {
-	if t.config.Progress != nil && t.check.Name != "tlv-debug" {
+	if !t.silent {
 		t.config.Progress.At(t.check.Name, m.box.name+"."+m.name)
 	}
 }
