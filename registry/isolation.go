@@ -36,6 +36,8 @@ type Process struct {
 	Restart     Restart
 	Limits      Limits
 	CallTimeout time.Duration // 0 for none
+	LoadTimeout time.Duration // of a worker, from its start until the library is loaded
+	CancelGrace time.Duration // 0 to kill at once; see docs/nyash-toml.md
 	IdleTimeout time.Duration // 0 for none
 	Env         []string      // names of the variables that are passed on
 	Dir         string        // the working directory; empty for the host's
@@ -55,7 +57,8 @@ var DefaultRestart = Restart{Max: 5, Within: time.Minute, Backoff: 50 * time.Mil
 type Limits struct {
 	Memory    *uint64        // bytes, beyond what the worker itself needs
 	OpenFiles *uint64        // descriptors
-	CPUTime   *time.Duration // of the process, in whole seconds
+	CPUTime   *time.Duration // of one call, on the thread that serves it
+	CPUTotal  *time.Duration // of the worker's life, all threads
 	Processes *uint64        // that the plugin may start
 }
 

@@ -30,7 +30,10 @@ type Config struct {
 	Restart     Restart
 	Limits      Limits
 	CallTimeout time.Duration // 0 for none
+	LoadTimeout time.Duration // 0 for none
+	CancelGrace time.Duration // 0 to kill at once
 	IdleTimeout time.Duration // 0 for none
+	MaxBlob     uint64        // the longest blob that is taken over, in bytes; 0 for no bound
 	Env         []string      // names of the variables that are passed on
 	Dir         string        // empty for the host's working directory
 
@@ -64,7 +67,8 @@ type Restart struct {
 type Limits struct {
 	Memory    *uint64
 	OpenFiles *uint64
-	CPUTime   *time.Duration
+	CPUTime   *time.Duration // of one call, on the thread that serves it
+	CPUTotal  *time.Duration // of the worker's life, all threads
 	Processes *uint64
 }
 

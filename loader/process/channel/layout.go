@@ -3,7 +3,7 @@ package channel
 import "sync/atomic"
 
 // Version is that of the layout and of the messages. Host and worker must agree.
-const Version = 1
+const Version = 2
 
 // Slots is the number of calls that can be under way in a worker at once. A bit
 // of the pending word stands for each.
@@ -23,6 +23,7 @@ const (
 	offLogTail     = 0x1c0 // u64: bytes that were ever read of it; host
 
 	offBegun = 0x200 // u32: the worker is about to load the library
+	offSpun  = 0x240 // u64: nanoseconds that the worker's servers have looked for requests
 
 	offSlots = PageSize
 	slotSize = 128
@@ -75,6 +76,11 @@ const (
 	OpReload       // shut down and close the library, and load it again
 	OpBatch        // make the calls of the Batch whose JSON is lent at Args, and answer it
 	OpSurroundings // answer Changes as JSON; with the threads where Args is not 0
+
+	// OpServing answers which thread serves request Args, for limits.cpu_time through
+	// a pipe: a u32 thread id and a u64 of its processor time, in nanoseconds, when it
+	// took the request. Zeros where none does.
+	OpServing
 )
 
 // Refused is the code of an operation other than OpInvoke that failed; the

@@ -30,6 +30,10 @@ type Slot struct {
 	Length     uint64 // of the result, as the plugin says
 	Layout     Layout // of OpProbe
 	Damage     Damage // that it did
+	// For limits.cpu_time: the thread that serves the call, and its processor time
+	// in nanoseconds when it took it. Written by the worker before State is Running.
+	Thread    uint32
+	ThreadCPU uint64
 }
 
 // Create makes and maps shared memory. The file is to be passed to the worker.
@@ -127,6 +131,10 @@ func (m *Memory) Completions() *atomic.Uint32 { return m.word(offCompletions) }
 
 // Begun is 1 when the worker is about to load the library.
 func (m *Memory) Begun() *atomic.Uint32 { return m.word(offBegun) }
+
+// Spun is for how many nanoseconds the worker's servers have looked for requests;
+// the worker counts where limits.cpu_total is set.
+func (m *Memory) Spun() *atomic.Uint64 { return m.long(offSpun) }
 
 // HostAsleep is 1 while the host waits on Completions.
 func (m *Memory) HostAsleep() *atomic.Uint32 { return m.word(offHostAsleep) }

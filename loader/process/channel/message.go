@@ -31,6 +31,7 @@ type Limits struct {
 	Memory    *uint64        `json:",omitempty"`
 	OpenFiles *uint64        `json:",omitempty"`
 	CPUTime   *time.Duration `json:",omitempty"`
+	CPUTotal  *time.Duration `json:",omitempty"`
 	Processes *uint64        `json:",omitempty"`
 }
 
