@@ -75,6 +75,10 @@ func (f *frame) settle(ctx context.Context, b backend, maxResult int) error {
 		if tries == maxRetries {
 			return violation("the plugin answered %d times that its result buffer was too short", maxRetries)
 		}
+		// The plugin has done nothing yet, and for nobody.
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		if err := f.grow(uint64(f.ResultLength), maxResult); err != nil {
 			return err
 		}

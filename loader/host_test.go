@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -320,10 +321,20 @@ func TestWarningsGoToTheLog(t *testing.T) {
 	assert.Contains(t, log.String(), "did you mean plugins?")
 }
 
-func TestTypeIDsOfLibrariesMustDiffer(t *testing.T) {
-	h := open(t, fmt.Sprintf("[plugins]\nProbe = %q\nSecond = %q\n", probeLibrary(t), probeLibrary(t, `-DTYPE_NAME="Second"`)))
-	newBox(t, h, "Probe")
-	_, err := h.New(ctx, "Second")
-	require.Error(t, err)
-	assert.ErrorContains(t, err, "its library gives it type_id 700, which Probe has already")
+// TestTypeIDsArePerLibrary: two libraries may use one, but boxes cannot be passed
+// between them.
+func TestTypeIDsArePerLibrary(t *testing.T) {
+	other := strings.ReplaceAll(probeTOML(probeLibrary(t, `-DTYPE_NAME="Second"`), ""), "plugins.Probe", "plugins.Second")
+	h := open(t, probeTOML(probeLibrary(t), "")+other)
+	first, second := newBox(t, h, "Probe"), newBox(t, h, "Second")
+	assert.Equal(t, first.Type().ID, second.Type().ID)
+	for _, box := range []*loader.Box{first, second} {
+		same, err := call(t, box, "self").Box()
+		require.NoError(t, err)
+		assert.Same(t, box, same, "each is of its own library")
+	}
+	const want = "argument 1 is a Second of Second, whose type_id 700 is that of Probe in Probe: give one of the two another type_id to pass boxes between them"
+	_, err := first.Call(ctx, "take", second)
+	require.EqualError(t, err, "Probe.take: "+want)
+	require.EqualError(t, first.Batch().Add("take", second), "Probe.take: "+want)
 }

@@ -16,6 +16,8 @@ const (
 	// DefaultMaxResult is the largest result that a plugin may ask room for,
 	// in bytes.
 	DefaultMaxResult = 16 << 20
+	// DefaultMaxBlob is the longest blob that a plugin may return, in bytes.
+	DefaultMaxBlob = 1 << 30
 )
 
 // Option changes how [Open] sets up a host.
@@ -26,6 +28,7 @@ type options struct {
 	wake        func(plugin string, handle uint64)
 	maxInFlight int
 	maxResult   int
+	maxBlob     uint64
 	track       bool
 	builtins    []*registry.Builtin
 	isolation   *registry.Isolation // instead of nyash.toml's
@@ -78,6 +81,19 @@ func WithMaxResult(bytes int) Option {
 			return fmt.Errorf("WithMaxResult: %d bytes; the smallest limit is %d, the largest single value", bytes, resultRoom)
 		}
 		o.maxResult = bytes
+		return nil
+	}
+}
+
+// WithMaxBlob bounds the length in bytes of a blob that a plugin can return; a
+// longer one is freed, and the call's error is [ErrResultSize]. The default is
+// [DefaultMaxBlob].
+func WithMaxBlob(bytes int64) Option {
+	return func(o *options) error {
+		if bytes < 0 {
+			return fmt.Errorf("WithMaxBlob: %d bytes; a length is not negative", bytes)
+		}
+		o.maxBlob = uint64(bytes)
 		return nil
 	}
 }

@@ -108,12 +108,12 @@ var (
 	// ErrLost: the instance's worker has died, and the instance with it.
 	ErrLost = errors.New("instance lost: the plugin's process has ended since it was made; make a new one")
 	// ErrTimeout: a call took longer than call_timeout; its worker was killed.
-	ErrTimeout = errors.New("call timed out, and the plugin's process was killed")
+	ErrTimeout = errors.New("call timed out")
 	// ErrBroken: the worker died too often to be started again.
 	ErrBroken = errors.New("plugin keeps crashing")
 	// ErrNoAnswer: what is not a call, the plugin's shutdown say, took too long, and
 	// the worker was killed.
-	ErrNoAnswer = errors.New("the plugin's process did not answer, and was killed")
+	ErrNoAnswer = errors.New("the plugin's process did not answer")
 	// ErrWorker: the worker cannot be started.
 	ErrWorker = errors.New("worker cannot be started")
 	// ErrUnsupported: there are no workers on this system, or not with this channel.
@@ -129,6 +129,8 @@ type CrashError struct {
 
 func (e *CrashError) Error() string {
 	switch {
+	case errors.Is(e.Cause, errReaped):
+		return fmt.Sprintf("%v: %v", ErrCrashed, e.Cause)
 	case e.Cause != nil:
 		return fmt.Sprintf("%v: its process was killed: %v", ErrCrashed, e.Cause)
 	case e.Signal != 0:

@@ -74,12 +74,12 @@ func TestWhatAHostBelieves(t *testing.T) {
 
 // TestAnnouncedAndNotSent: a worker cannot have its host take memory by a number.
 func TestAnnouncedAndNotSent(t *testing.T) {
-	data, err := readPayload(strings.NewReader("short"), nil, 1<<40)
+	data, err := readPayload(strings.NewReader("short"), nil, 1<<40, nil)
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	assert.LessOrEqual(t, cap(data), 2<<20)
 
 	sent := bytes.Repeat([]byte("0123456789"), 500_000)
-	data, err = readPayload(bytes.NewReader(sent), nil, uint64(len(sent)))
+	data, err = readPayload(bytes.NewReader(sent), nil, uint64(len(sent)), nil)
 	require.NoError(t, err)
 	assert.Equal(t, sent, data)
 }

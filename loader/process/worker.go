@@ -24,6 +24,9 @@ func start(ctx context.Context, p *Plugin) (*Session, error) {
 		return nil, err
 	}
 	s := &Session{plugin: p, ended: make(chan struct{}), outputDone: make(chan struct{})}
+	if p.config.Threads != native.Free {
+		s.turn = make(chan struct{}, 1)
+	}
 	var theirs *gift
 	if s.link, theirs, err = newLink(s); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrWorker, err)
@@ -36,7 +39,7 @@ func start(ctx context.Context, p *Plugin) (*Session, error) {
 	}
 	if err := s.load(ctx); err != nil {
 		s.kill(err)
-		<-s.ended
+		s.waitEnded()
 		return nil, err
 	}
 	return s, nil
@@ -103,10 +106,18 @@ func (s *Session) loadFailed(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("load %s: %w", s.plugin.config.File, context.Cause(ctx))
 	}
+	// A worker that has closed its end, and goes on, will say nothing any more.
+	select {
+	case <-s.ended:
+	case <-time.After(closedWait):
+		s.kill(errSocket)
+	}
 	if !slices.ContainsFunc(gone, func(e error) bool { return errors.Is(err, e) }) {
 		return fmt.Errorf("%w: %w", ErrWorker, err)
 	}
-	<-s.ended
+	if !s.waitEnded() {
+		return fmt.Errorf("load %s: %w", s.plugin.config.File, errSocket)
+	}
 	crash := s.crash.Load()
 	if crash.Signal == 0 && crash.Cause == nil && !s.link.begun() {
 		return fmt.Errorf("%w: it exited with status %d before it had loaded anything%s; is it nyash-worker, and of this release?", ErrWorker, crash.Status, s.lastOutput())
@@ -135,17 +146,7 @@ func loadError(file string, e *channel.LoadError) error {
 
 // watch waits for the process to end and clears away what it leaves.
 func (s *Session) watch() {
-	state := s.process.wait()
-	crash := &CrashError{Status: state.ExitCode()}
-	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() { //nolint:misspell // Go's name
-		crash.Signal = status.Signal()
-	}
-	// One that died by itself was not killed by those who would have. Windows knows
-	// no signals.
-	if cause := s.killedFor.Load(); cause != nil && (crash.Signal == syscall.SIGKILL || runtime.GOOS == "windows") {
-		crash.Cause = *cause
-	}
-	s.crash.Store(crash)
+	s.crash.Store(s.crashOf(s.process.wait()))
 	// What it said last belongs to the errors that follow.
 	_ = s.output.SetReadDeadline(time.Now().Add(lastWordsWait))
 	select {
@@ -155,6 +156,32 @@ func (s *Session) watch() {
 	s.link.lastWords()
 	s.die()
 }
+
+// crashOf tells how the process ended. state is nil where somebody else in this
+// program has waited for it.
+func (s *Session) crashOf(state *os.ProcessState) *CrashError {
+	killedFor := s.killedFor.Load()
+	if state == nil {
+		crash := &CrashError{Status: -1, Cause: errReaped}
+		if killedFor != nil {
+			crash.Cause = *killedFor
+		}
+		return crash
+	}
+	crash := &CrashError{Status: state.ExitCode()}
+	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() { //nolint:misspell // Go's name
+		crash.Signal = status.Signal()
+	}
+	// One that died by itself was not killed by those who would have. Windows knows
+	// no signals.
+	if killedFor != nil && (crash.Signal == syscall.SIGKILL || runtime.GOOS == "windows") {
+		crash.Cause = *killedFor
+	}
+	return crash
+}
+
+// errReaped is the cause of an end of which nothing is known.
+var errReaped = errors.New("it has ended, and how is not known: other code in this program waits for all child processes, or SIGCHLD is ignored")
 
 const (
 	// closedWait is how long a worker whose socket is closed may take to end.

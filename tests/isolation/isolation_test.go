@@ -338,7 +338,7 @@ func TestBlobsStayAsTheyAre(t *testing.T) {
 	s, err := p.Session(ctx)
 	require.NoError(t, err)
 	lent := bytes.Repeat([]byte("lent"), 1000)
-	addr, err := s.Lend(lent)
+	addr, err := s.Lend(ctx, lent)
 	require.NoError(t, err)
 	room := make([]byte, 64)
 	for range 200 { // more than there are slots
@@ -366,12 +366,12 @@ func TestAdoptOfADeadWorker(t *testing.T) {
 	s, err := p.Session(ctx)
 	require.NoError(t, err)
 	for _, length := range []uint64{1 << 40, 1 << 60, 1<<64 - 1} {
-		_, _, err = s.Adopt(0x1000, length)
+		_, _, err = s.Adopt(ctx, 0x1000, length)
 		require.Error(t, err)
 	}
 	require.NoError(t, syscall.Kill(s.PID(), syscall.SIGKILL))
 	eventually(s.Lost)
-	_, _, err = s.Adopt(0x1000, 10)
+	_, _, err = s.Adopt(ctx, 0x1000, 10)
 	require.ErrorIs(t, err, process.ErrLost)
 }
 
@@ -618,8 +618,8 @@ func script(t *testing.T, text string) string {
 }
 
 // perWorker is how many descriptors a host has for a worker: the output, the
-// process itself, and a socket or two pipes.
-const perWorker = 4
+// process itself twice, and a socket or two pipes.
+const perWorker = 5
 
 func descriptors(t *testing.T) int {
 	entries, err := os.ReadDir("/proc/self/fd")

@@ -81,6 +81,8 @@ const (
 	// a pipe: a u32 thread id and a u64 of its processor time, in nanoseconds, when it
 	// took the request. Zeros where none does.
 	OpServing
+
+	OpDiscard // free the blob of length B at A, which the host does not want; through a pipe only
 )
 
 // Refused is the code of an operation other than OpInvoke that failed; the
