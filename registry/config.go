@@ -181,7 +181,7 @@ func forPlugin(fields []field[*Box]) []field[*plugin] {
 
 func (d *document) plugin(c *Config, k *key) {
 	p := &plugin{box: d.newBox(c, k)}
-	p.library.Process.Restart = DefaultRestart
+	p.library.Process = defaultProcess()
 	switch {
 	case k.val.kind() == unstable.String:
 		p.library.Name = d.text(k, "nyash-filebox-plugin")
@@ -217,7 +217,7 @@ func (d *document) threads(k *key) Threads {
 	if i := slices.Index(threadNames, word); i >= 0 || word == "" {
 		return Threads(max(i, 0))
 	}
-	d.fail(k.val.at, k.path(), fmt.Sprintf("%q is no way to run calls", word),
+	d.fail(k.val.at, k.path(), fmt.Sprintf("invalid threads value %q", word),
 		"write \"free\" (concurrent calls), \"serial\" (one at a time) or \"pinned\" (all from one OS thread)")
 	return ThreadsFree
 }
@@ -248,7 +248,7 @@ func (d *document) library(c *Config, k *key) {
 	if !d.want(k, unstable.InlineTable, `{ boxes = ["FileBox"], path = "…" }`) {
 		return
 	}
-	l := &libraryEntry{library: Library{Name: k.name, Pos: d.position(k.at), InvokeOnly: true, Process: Process{Restart: DefaultRestart}}}
+	l := &libraryEntry{library: Library{Name: k.name, Pos: d.position(k.at), InvokeOnly: true, Process: defaultProcess()}}
 	var boxes []*Box
 	hasList := k.val.table.get("boxes") != nil
 	read(d, k.val.table, l, libraryFields, func(sub *key) {

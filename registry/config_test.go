@@ -220,8 +220,10 @@ func TestIsolation(t *testing.T) {
 library = "x"
 isolation = "process"
 restart = { max = 2, within = "10s" }
-limits = { memory = "256MiB", open_files = 64, cpu_time = "10s", processes = 0 }
+limits = { memory = "256MiB", open_files = 64, cpu_time = "10s", cpu_total = "1h", processes = 0 }
 call_timeout = "5s"
+load_timeout = "90s"
+cancel_grace = "0s"
 idle_timeout = "10m"
 env = ["HOME"]
 working_directory = "run"
@@ -229,22 +231,29 @@ working_directory = "run"
 boxes = ["B"]
 call_timeout = "1s"
 `)
-	memory, files, cpu, processes := uint64(256<<20), uint64(64), 10*time.Second, uint64(0)
+	memory, files, cpu, total, processes := uint64(256<<20), uint64(64), 10*time.Second, time.Hour, uint64(0)
 	a := c.Libraries[0]
 	assert.Equal(t, registry.IsolationProcess, a.Isolation)
 	assert.Equal(t, registry.Process{
 		Restart:     registry.Restart{Max: 2, Within: 10 * time.Second, Backoff: 50 * time.Millisecond},
-		Limits:      registry.Limits{Memory: &memory, OpenFiles: &files, CPUTime: &cpu, Processes: &processes},
+		Limits:      registry.Limits{Memory: &memory, OpenFiles: &files, CPUTime: &cpu, CPUTotal: &total, Processes: &processes},
 		CallTimeout: 5 * time.Second,
+		LoadTimeout: 90 * time.Second,
+		CancelGrace: 0,
 		IdleTimeout: 10 * time.Minute,
 		Env:         []string{"HOME"},
 		Dir:         "run",
 	}, a.Process)
 	b := c.Libraries[1]
 	assert.Equal(t, registry.IsolationNone, b.Isolation)
-	assert.Equal(t, registry.DefaultRestart, b.Process.Restart)
+	assert.Equal(t, registry.Process{
+		Restart:     registry.DefaultRestart,
+		CallTimeout: time.Second,
+		LoadTimeout: registry.DefaultLoadTimeout,
+		CancelGrace: registry.DefaultCancelGrace,
+	}, b.Process)
 	require.Len(t, c.Warnings, 1)
-	assert.EqualError(t, c.Warnings[0], `nyash.toml:12:1: libraries."liby.so".call_timeout: it has no effect on a plugin in the host's own process; add isolation = "process"`)
+	assert.EqualError(t, c.Warnings[0], `nyash.toml:14:1: libraries."liby.so".call_timeout: it has no effect on a plugin in the host's own process; add isolation = "process"`)
 }
 
 func BenchmarkParse1000Boxes(b *testing.B) {

@@ -54,7 +54,7 @@ func (d *document) id(k *key) (uint32, bool) {
 	// is TOML's, a leading zero was refused by the parser.
 	n, err := strconv.ParseUint(strings.TrimPrefix(k.val.text, "+"), 0, 32)
 	if err != nil {
-		d.fail(k.val.at, k.path(), k.val.text+" is no id", "ids are whole numbers from 0 to 4294967295")
+		d.fail(k.val.at, k.path(), "invalid id "+k.val.text, "ids are whole numbers from 0 to 4294967295")
 		return 0, false
 	}
 	return uint32(n), true
