@@ -119,11 +119,11 @@ func (c *Config) Box(name string) (*Box, bool) {
 	return b, ok
 }
 
-var topLevel = []field[*Config]{
+var topLevel = withLater([]field[*Config]{
 	{"plugin_paths", readPluginPaths},
 	{"plugins", readPlugins},
 	{"libraries", readLibraries},
-}
+}, later.file)
 
 func (d *document) config(c *Config, root *table) {
 	read(d, root, c, topLevel, func(k *key) {
@@ -168,16 +168,9 @@ var pluginFields = append([]field[*plugin]{
 	{"library", func(d *document, p *plugin, k *key) { p.library.Name = d.text(k, "nyash-filebox-plugin") }},
 	{"threads", func(d *document, p *plugin, k *key) { p.library.Threads = d.threads(k) }},
 	{"unload", func(d *document, p *plugin, k *key) { p.library.Unload = d.boolean(k) }},
-}, append(forPlugin(boxFields), forLibrary(processFields, func(p *plugin) *Library { return &p.library })...)...)
-
-// forPlugin lets the keys of a box stand in a plugin's table.
-func forPlugin(fields []field[*Box]) []field[*plugin] {
-	var all []field[*plugin]
-	for _, f := range fields {
-		all = append(all, field[*plugin]{f.name, func(d *document, p *plugin, k *key) { f.read(d, p.box, k) }})
-	}
-	return all
-}
+}, slices.Concat(
+	lift(boxFields, func(p *plugin) *Box { return p.box }),
+	lift(processFields, func(p *plugin) *Library { return &p.library }))...)
 
 func (d *document) plugin(c *Config, k *key) {
 	p := &plugin{box: d.newBox(c, k)}
@@ -228,12 +221,12 @@ type libraryEntry struct {
 	listed  []string
 }
 
-var libraryFields = append([]field[*libraryEntry]{
+var libraryFields = withLater(append([]field[*libraryEntry]{
 	{"boxes", func(d *document, l *libraryEntry, k *key) { l.listed = d.texts(k, "FileBox") }},
 	{"path", func(d *document, l *libraryEntry, k *key) { l.library.Path = d.text(k, "plugins/libx.so") }},
 	{"threads", func(d *document, l *libraryEntry, k *key) { l.library.Threads = d.threads(k) }},
 	{"unload", func(d *document, l *libraryEntry, k *key) { l.library.Unload = d.boolean(k) }},
-}, forLibrary(processFields, func(l *libraryEntry) *Library { return &l.library })...)
+}, lift(processFields, func(l *libraryEntry) *Library { return &l.library })...), later.box)
 
 func readLibraries(d *document, c *Config, k *key) {
 	if !d.want(k, unstable.InlineTable, `{ … }`) {

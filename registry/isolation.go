@@ -109,15 +109,6 @@ var limitFields = []field[*Limits]{
 	{"processes", func(d *document, l *Limits, k *key) { n := d.count(k, "0"); l.Processes = &n }},
 }
 
-// forLibrary lets the keys of a library stand in a table that holds more.
-func forLibrary[T any](fields []field[*Library], library func(T) *Library) []field[T] {
-	all := make([]field[T], len(fields))
-	for i, f := range fields {
-		all[i] = field[T]{f.name, func(d *document, into T, k *key) { f.read(d, library(into), k) }}
-	}
-	return all
-}
-
 func (d *document) isolation(k *key) Isolation {
 	word := d.text(k, "process")
 	if i, ok := ParseIsolation(word); ok || word == "" {

@@ -11,11 +11,11 @@ import (
 )
 
 // boxFields are the keys of a box, in either form.
-var boxFields = []field[*Box]{
+var boxFields = withLater([]field[*Box]{
 	{"type_id", func(d *document, b *Box, k *key) { b.TypeID, b.HasTypeID = d.id(k) }},
 	{"singleton", func(d *document, b *Box, k *key) { b.Singleton = d.boolean(k) }},
 	{"methods", readMethods},
-}
+}, later.box)
 
 // libraryBoxFields are the keys of a box in the [libraries] form.
 var libraryBoxFields = append([]field[*Box]{
@@ -111,12 +111,12 @@ func (d *document) sharedID(b *Box, m, other *Method) {
 	d.fail(at, m.key.path(), what, "give each method an id of its own")
 }
 
-var methodFields = []field[*Method]{
+var methodFields = withLater([]field[*Method]{
 	{"method_id", func(d *document, m *Method, k *key) { m.ID, m.HasID = d.id(k) }},
 	{"args", readArgs},
 	{"returns", func(d *document, m *Method, k *key) { m.Returns = d.returns(k) }},
 	{"returns_result", func(d *document, m *Method, k *key) { m.ReturnsResult = d.boolean(k) }},
-}
+}, later.method)
 
 func readArgs(d *document, m *Method, k *key) {
 	if !d.want(k, unstable.Array, `[ { name = "path", from = "string", to = "string" } ]`) {
@@ -140,14 +140,14 @@ type argEntry struct {
 	from, to, kind *key
 }
 
-var argFields = []field[*argEntry]{
+var argFields = withLater([]field[*argEntry]{
 	{"name", func(d *document, a *argEntry, k *key) { a.Name = d.text(k, "path") }},
 	{"from", func(d *document, a *argEntry, k *key) { a.from = k }},
 	{"to", func(d *document, a *argEntry, k *key) { a.to = k }},
 	{"kind", func(d *document, a *argEntry, k *key) { a.kind = k }},
 	// Only other tools look at it.
 	{"category", func(d *document, a *argEntry, k *key) { d.text(k, "plugin") }},
-}
+}, later.argument)
 
 func (d *document) argument(args *key, i int, item *value) Arg {
 	switch {
@@ -190,6 +190,9 @@ func (d *document) types(a *argEntry) {
 		return
 	}
 	word := d.text(a.to, "string")
+	if d.notYetType(a.to, word) {
+		return
+	}
 	to, ok := parseTo(word)
 	if !ok {
 		d.wrongWord(a.to, word, toNames, "no type of the wire")
@@ -218,7 +221,7 @@ func (d *document) argKind(a *argEntry) {
 
 func (d *document) returns(k *key) Returns {
 	word := d.text(k, "i32")
-	if word == "" {
+	if word == "" || d.notYetType(k, word) {
 		return Returns{}
 	}
 	return parseReturns(word)
