@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -17,7 +18,7 @@ type Config struct {
 	Path        string     // of the file, as it was given
 	Dir         string     // that relative paths are relative to
 	SearchPaths []string   // as written
-	Libraries   []*Library // in the order of the file
+	Libraries   []*Library // in the order of the file, by their first entries
 	Boxes       []*Box     // in the order of the file
 	Warnings    Errors     // what is legal and probably a mistake
 
@@ -41,11 +42,12 @@ var threadNames = []string{"free", "serial", "pinned"}
 // String returns the word that nyash.toml uses.
 func (t Threads) String() string { return threadNames[t] }
 
-// Library is a shared library that boxes come from.
+// Library is a shared library that boxes come from. Entries of [plugins] that
+// name the same one are one Library; an entry of [libraries] is one by itself.
 type Library struct {
-	Name    string // as written: a name, or a path where it holds a separator
-	Path    string // the `path` of the [libraries] form
-	Pos     Position
+	Name    string   // as written: a name, or a path where it holds a separator
+	Path    string   // the `path` of the [libraries] form
+	Pos     Position // of the first entry
 	Threads Threads
 	Unload  bool
 	// InvokeOnly is true in the [libraries] form: abi, init and shutdown may be
@@ -160,21 +162,64 @@ func readPlugins(d *document, c *Config, k *key) {
 
 // plugin is one entry of [plugins] while it is read.
 type plugin struct {
-	library Library
-	box     *Box
+	box *Box
+	// library is a copy of first while the entry is read, where there is one: what
+	// changes it is a setting that differs.
+	library *Library
+	first   *Library // of an earlier entry with the same library; nil for none
 }
 
-var pluginFields = append([]field[*plugin]{
-	{"library", func(d *document, p *plugin, k *key) { p.library.Name = d.text(k, "nyash-filebox-plugin") }},
-	{"threads", func(d *document, p *plugin, k *key) { p.library.Threads = d.threads(k) }},
-	{"unload", func(d *document, p *plugin, k *key) { p.library.Unload = d.boolean(k) }},
-}, slices.Concat(
+var pluginFields = slices.Concat(
+	[]field[*plugin]{{"library", func(d *document, p *plugin, k *key) { p.library.Name = d.text(k, "nyash-filebox-plugin") }}},
+	shared(settingFields),
 	lift(boxFields, func(p *plugin) *Box { return p.box }),
-	lift(processFields, func(p *plugin) *Library { return &p.library }))...)
+	shared(processFields))
+
+// settingFields are the keys that say how a library is called, in either form.
+var settingFields = []field[*Library]{
+	{"threads", func(d *document, l *Library, k *key) { l.Threads = d.threads(k) }},
+	{"unload", func(d *document, l *Library, k *key) { l.Unload = d.boolean(k) }},
+}
+
+// shared lets the keys of a library stand in the entries of all its boxes. The
+// first entry decides; a later one may repeat a setting, not change it.
+func shared(fields []field[*Library]) []field[*plugin] {
+	all := make([]field[*plugin], len(fields))
+	for i, f := range fields {
+		all[i] = field[*plugin]{f.name, func(d *document, p *plugin, k *key) {
+			before, errs := *p.library, len(d.errs)
+			f.read(d, p.library, k)
+			if p.first != nil && len(d.errs) == errs && !p.library.runsLike(&before) {
+				d.otherSetting(p.first, k)
+				*p.library = before
+			}
+		}}
+	}
+	return all
+}
+
+// runsLike tells whether the settings of two libraries are the same.
+func (l *Library) runsLike(other *Library) bool {
+	return l.Threads == other.Threads && l.Unload == other.Unload && l.Isolation == other.Isolation &&
+		reflect.DeepEqual(l.Process, other.Process)
+}
+
+func (d *document) otherSetting(first *Library, k *key) {
+	entry := first.Boxes[0]
+	at, how := entry.key.child(k.name), "sets it otherwise"
+	if at == entry.key {
+		how = "leaves it out"
+	}
+	d.failAt(k, fmt.Sprintf("write it in %s's entry: its settings are those of all boxes of the library", entry.Name),
+		"%s %s for the same library %s (line %d)", entry.Name, how, first.Name, at.line(d))
+}
 
 func (d *document) plugin(c *Config, k *key) {
-	p := &plugin{box: d.newBox(c, k)}
-	p.library.Process = defaultProcess()
+	p := &plugin{box: d.newBox(c, k), library: &Library{Pos: d.position(k.at), Process: defaultProcess()}}
+	if l := d.plugins[libraryName(k)]; l != nil {
+		copied := *l
+		p.first, p.library = l, &copied
+	}
 	switch {
 	case k.val.kind() == unstable.String:
 		p.library.Name = d.text(k, "nyash-filebox-plugin")
@@ -186,23 +231,50 @@ func (d *document) plugin(c *Config, k *key) {
 	default:
 		d.failAt(k, fmt.Sprintf(`write %s = "library" or [plugins.%s]`, k.name, k.name), "a plugin is a library's name or a table, and this is %s", kindNames[k.val.kind()])
 	}
-	p.library.Pos = p.box.Pos
-	d.checkProcess(k, &p.library)
-	d.addLibrary(c, &p.library, p.box)
+	d.checkProcess(k, p.library)
+	if p.first != nil {
+		d.addBox(c, p.first, p.box)
+		return
+	}
+	d.addLibrary(c, p.library, p.box)
+	if p.library.Name != "" {
+		d.plugins[p.library.Name] = p.library
+	}
+}
+
+// libraryName is the library that an entry of [plugins] names; empty where that
+// is not said as it should be.
+func libraryName(k *key) string {
+	v := &k.val
+	if v.table != nil {
+		name := v.table.get("library")
+		if name == nil {
+			return ""
+		}
+		v = &name.val
+	}
+	if v.kind() != unstable.String {
+		return ""
+	}
+	return v.text
 }
 
 func (d *document) addLibrary(c *Config, l *Library, boxes ...*Box) {
-	l.Boxes = boxes
 	c.Libraries = append(c.Libraries, l)
 	for _, b := range boxes {
-		b.Library = l
-		if other, taken := c.boxes[b.Name]; taken {
-			d.failAt(b.key, "keep one of the two", "the box %s is given already on line %d", b.Name, other.Pos.Line)
-			continue
-		}
-		c.boxes[b.Name] = b
-		c.Boxes = append(c.Boxes, b)
+		d.addBox(c, l, b)
 	}
+}
+
+func (d *document) addBox(c *Config, l *Library, b *Box) {
+	l.Boxes = append(l.Boxes, b)
+	b.Library = l
+	if other, taken := c.boxes[b.Name]; taken {
+		d.failAt(b.key, "keep one of the two", "the box %s is given already on line %d", b.Name, other.Pos.Line)
+		return
+	}
+	c.boxes[b.Name] = b
+	c.Boxes = append(c.Boxes, b)
 }
 
 func (d *document) threads(k *key) Threads {
@@ -224,9 +296,7 @@ type libraryEntry struct {
 var libraryFields = withLater(append([]field[*libraryEntry]{
 	{"boxes", func(d *document, l *libraryEntry, k *key) { l.listed = d.texts(k, "FileBox") }},
 	{"path", func(d *document, l *libraryEntry, k *key) { l.library.Path = d.text(k, "plugins/libx.so") }},
-	{"threads", func(d *document, l *libraryEntry, k *key) { l.library.Threads = d.threads(k) }},
-	{"unload", func(d *document, l *libraryEntry, k *key) { l.library.Unload = d.boolean(k) }},
-}, lift(processFields, func(l *libraryEntry) *Library { return &l.library })...), later.box)
+}, lift(slices.Concat(settingFields, processFields), func(l *libraryEntry) *Library { return &l.library })...), later.box)
 
 func readLibraries(d *document, c *Config, k *key) {
 	if !d.want(k, unstable.InlineTable, `{ … }`) {
@@ -282,23 +352,28 @@ func (l *libraryEntry) boxNames(k *key) []string {
 	return l.listed
 }
 
-// checkTypeIDs finds boxes that share a type id.
+// checkTypeIDs finds boxes of one library that share a type id.
 func (d *document) checkTypeIDs(c *Config) {
-	seen := make(map[uint32]*Box, len(c.Boxes))
+	type typeID struct {
+		library string
+		id      uint32
+	}
+	seen := make(map[typeID]*Box, len(c.Boxes))
 	for _, b := range c.Boxes {
 		if !b.HasTypeID {
 			continue
 		}
-		if other := seen[b.TypeID]; other != nil {
-			d.failAt(b.key.child("type_id"), "give each box an id of its own", "type_id %d is %s's already (line %d)", b.TypeID, other.Name, other.key.child("type_id").line(d))
+		id := typeID{b.Library.Name, b.TypeID}
+		if other := seen[id]; other != nil {
+			d.failAt(b.key.child("type_id"), "give each box of a library an id of its own", "type_id %d is %s's already (line %d)", b.TypeID, other.Name, other.key.child("type_id").line(d))
 			continue
 		}
-		seen[b.TypeID] = b
+		seen[id] = b
 	}
 }
 
-// checkLibraries finds entries that use one library in ways that exclude each
-// other.
+// checkLibraries finds entries of the two forms that use one library in ways
+// that exclude each other.
 func (d *document) checkLibraries(c *Config) {
 	seen := make(map[string]*Library, len(c.Libraries))
 	for _, l := range c.Libraries {

@@ -256,6 +256,45 @@ call_timeout = "1s"
 	assert.EqualError(t, c.Warnings[0], `nyash.toml:14:1: libraries."liby.so".call_timeout: it has no effect on a plugin in the host's own process; add isolation = "process"`)
 }
 
+func TestEntriesOfOneLibrary(t *testing.T) {
+	c := parse(t, `[plugins.A]
+library = "x"
+type_id = 1
+threads = "serial"
+isolation = "process"
+restart = { max = 2, within = "10s" }
+limits = { memory = "256MiB" }
+[plugins.Other]
+library = "y"
+type_id = 1
+[plugins.B]
+threads = "serial"
+restart = { max = 2, within = "10s" }
+limits = { memory = "256MiB" }
+env = []
+library = "x"
+type_id = 2
+[plugins]
+C = "x"
+[libraries."x"]
+boxes = ["D"]
+threads = "serial"
+`)
+	var got []string
+	for _, l := range c.Libraries {
+		names := []string{l.Name, fmt.Sprint(l.Pos.Line), l.Threads.String(), l.Isolation.String()}
+		for _, b := range l.Boxes {
+			assert.Same(t, l, b.Library)
+			names = append(names, b.Name)
+		}
+		got = append(got, strings.Join(names, " "))
+	}
+	assert.Equal(t, []string{"x 1 serial process A B C", "y 8 free none Other", "x 20 serial none D"}, got)
+	require.Len(t, c.Boxes, 5)
+	assert.Equal(t, "Other", c.Boxes[1].Name, "boxes are in the order of the file")
+	assert.Empty(t, c.Warnings)
+}
+
 func BenchmarkParse1000Boxes(b *testing.B) {
 	data := boxes(1000)
 	b.SetBytes(int64(len(data)))

@@ -91,7 +91,9 @@ var processFields = []field[*Library]{
 	{"load_timeout", func(d *document, l *Library, k *key) { l.Process.LoadTimeout = d.positive(k, "30s") }},
 	{"cancel_grace", func(d *document, l *Library, k *key) { l.Process.CancelGrace = d.duration(k, "30s") }},
 	{"idle_timeout", func(d *document, l *Library, k *key) { l.Process.IdleTimeout = d.duration(k, "10m") }},
-	{"env", func(d *document, l *Library, k *key) { l.Process.Env = d.texts(k, "HOME") }},
+	{"env", func(d *document, l *Library, k *key) {
+		l.Process.Env = append([]string(nil), d.texts(k, "HOME")...) // none is nil, written or not
+	}},
 	{"working_directory", func(d *document, l *Library, k *key) { l.Process.Dir = d.text(k, "/var/lib/app") }},
 }
 
