@@ -65,12 +65,15 @@ type Box struct {
 	TypeID    uint32
 	HasTypeID bool // else the library says
 	Singleton bool
-	// MethodsDeclared is false where the box has no methods table: it then has
-	// the methods that the library describes.
+	// MethodsDeclared is false where the box has no methods table.
 	MethodsDeclared bool
-	Methods         []*Method // without birth and fini, in the order of the file
-	Birth           *Method   // nil where nyash.toml does not mention it
-	Pos             Position
+	// Methods are those of the methods table without birth and fini, in the order
+	// of the file. Those that only the library describes can be called beside
+	// them, but for the Hidden ones.
+	Methods []*Method
+	Hidden  []*Method // of `name = false`: names and places alone
+	Birth   *Method   // nil where nyash.toml does not mention it
+	Pos     Position
 
 	config *Config
 	key    *key

@@ -113,9 +113,28 @@ func TestBind(t *testing.T) {
 		want        string // methods, or an error
 	}{
 		"short form":           {"[plugins]\nFileBox = \"x\"", described, "6 open=1 read=2"},
-		"ids from the library": {"[plugins.FileBox]\nlibrary = \"x\"\nmethods = { read = {} }", described, "6 read=2"},
-		"ids in both":          {"[plugins.FileBox]\nlibrary = \"x\"\ntype_id = 6\nmethods = { read = { method_id = 2 } }", described, "6 read=2"},
-		"silent library":       {"[plugins.FileBox]\nlibrary = \"x\"\ntype_id = 7\nmethods = { read = { method_id = 9 } }", abi.Description{}, "7 read=9"},
+		"ids from the library": {"[plugins.FileBox]\nlibrary = \"x\"\nmethods = { read = {} }", described, "6 read=2 open=1"},
+		"ids in both":          {"[plugins.FileBox]\nlibrary = \"x\"\ntype_id = 6\nmethods = { read = { method_id = 2 } }", described, "6 read=2 open=1"},
+		"an empty table":       {"[plugins.FileBox]\nlibrary = \"x\"\nmethods = {}", described, "6 open=1 read=2"},
+		"hidden":               {"[plugins.FileBox]\nlibrary = \"x\"\nmethods = { open = false }", described, "6 read=2"},
+		"hidden and declared":  {"[plugins.FileBox]\nlibrary = \"x\"\nmethods = { open = false, read = {} }", described, "6 read=2"},
+		"all hidden":           {"[plugins.FileBox]\nlibrary = \"x\"\nmethods = { read = false, open = false }", described, "6"},
+		"hidden and unknown": {"[plugins.FileBox]\nlibrary = \"x\"\nmethods = { raed = false }", described,
+			"nyash.toml:3:13: plugins.FileBox.methods.raed: the library has no method raed (did you mean read?); the library has open, read"},
+		"hidden and declared nowhere": {"[plugins.FileBox]\nlibrary = \"x\"\ntype_id = 6\nmethods = { read = false }", abi.Description{},
+			"nyash.toml:4:13: plugins.FileBox.methods.read: there is nothing to hide: the library does not describe the methods of this box; leave it out"},
+		"another name for an id": {"[plugins.FileBox]\nlibrary = \"x\"\nmethods = { opn = { method_id = 1 } }", described,
+			"nyash.toml:3:13: plugins.FileBox.methods.opn: the library has no method opn (did you mean open?); the library has open, read"},
+		"entries of one library": {"[plugins]\nOther = \"x\"\nFileBox = \"x\"", described, "6 open=1 read=2"},
+		"an entry that is not described": {"[plugins.FileBox]\nlibrary = \"x\"\ntype_id = 9\nmethods = { get = { method_id = 1 } }\n[plugins.Other]\nlibrary = \"x\"",
+			abi.Description{TypeID: 6, TypeName: "Other", Methods: described.Methods}, "9 get=1"},
+		"an entry without a type": {"[plugins]\nFileBox = \"x\"\nOther = \"x\"", abi.Description{TypeID: 6, TypeName: "Other"},
+			"nyash.toml:2:1: plugins.FileBox: its type_id is not known: nyash.toml gives none, and the library does not describe this box; add type_id"},
+		"a nameless description of this box": {"[plugins.FileBox]\nlibrary = \"x\"\ntype_id = 6\n[plugins.Other]\nlibrary = \"x\"",
+			abi.Description{TypeID: 6, Methods: described.Methods}, "6 open=1 read=2"},
+		"a nameless description of another box": {"[plugins.FileBox]\nlibrary = \"x\"\ntype_id = 9\n[plugins.Other]\nlibrary = \"x\"\ntype_id = 6",
+			abi.Description{TypeID: 6, Methods: described.Methods}, "9"},
+		"silent library": {"[plugins.FileBox]\nlibrary = \"x\"\ntype_id = 7\nmethods = { read = { method_id = 9 } }", abi.Description{}, "7 read=9"},
 		"nobody knows the type": {"[plugins]\nFileBox = \"x\"", abi.Description{},
 			"nyash.toml:2:1: plugins.FileBox: its type_id is not known: nyash.toml gives none, and the library does not describe this box; add type_id"},
 		"nobody knows the method": {"[plugins.FileBox]\nlibrary = \"x\"\ntype_id = 7\nmethods = { read = {} }", abi.Description{},
@@ -134,6 +153,9 @@ func TestBind(t *testing.T) {
 			}
 			got := []string{fmt.Sprint(typ.ID)}
 			for _, m := range typ.Methods() {
+				found, err := typ.Method(m.Name)
+				require.NoError(t, err)
+				assert.Same(t, m, found)
 				got = append(got, fmt.Sprintf("%s=%d", m.Name, m.ID))
 			}
 			assert.Equal(t, tt.want, strings.Join(got, " "))

@@ -45,6 +45,10 @@ func readMethods(d *document, b *Box, k *key) {
 	methods := make([]Method, count)
 	b.Methods = make([]*Method, 0, count)
 	for k := range k.val.table.keys() {
+		if k.val.kind() == unstable.Bool {
+			d.hide(b, k)
+			continue
+		}
 		if !d.want(k, unstable.InlineTable, "{ method_id = 1 }") {
 			continue
 		}
@@ -72,6 +76,19 @@ func readMethods(d *document, b *Box, k *key) {
 			continue
 		}
 		d.ids[m.ID] = m
+	}
+}
+
+// hide reads `name = false`: a method of the library that nobody is to call.
+func (d *document) hide(b *Box, k *key) {
+	switch {
+	case k.name == abi.NameBirth || k.name == abi.NameFini:
+		d.fail(k.val.at, k.path(), k.name+" cannot be hidden: every instance needs it", "leave it out")
+	case k.val.text == "true":
+		d.fail(k.val.at, k.path(), "true says nothing: a method that the library describes is there anyway",
+			fmt.Sprintf("leave it out, or write %s = false to hide it", k.name))
+	default:
+		b.Hidden = append(b.Hidden, &Method{Name: k.name, Pos: d.position(k.at), key: k})
 	}
 }
 
