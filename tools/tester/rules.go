@@ -130,7 +130,7 @@ var rules = []Rule{
 	{codeTypeName, Error, "nyash.toml and the library call the box by other names", "one name", "rename one of them"},
 	{codeMethodID, Error, "nyash.toml and the library give other ids for a method", "one method_id", "write the library's id into nyash.toml, or leave it out there"},
 	{codeMethodMissing, Error, "the library has no such method", "every method of nyash.toml", "correct the name, or implement it"},
-	{codeMethodExtra, Warning, "nyash.toml lacks a method of the library", "every method of the library", "declare it in nyash.toml"},
+	{codeMethodExtra, Warning, "nyash.toml lacks a method of the library", "every method of the library", "declare it in nyash.toml, or hide it there with name = false"},
 	{codeArgs, Error, "the method takes other arguments than nyash.toml declares", "the declared types", "declare what the method takes"},
 	{codeLeak, Error, "memory is lost", "every allocation freed at shutdown or still reachable", "free it; the place is where it was allocated"},
 	{codeInvalidRead, Error, "memory is read that is not the plugin's", "reads of its own memory", "see the place"},
