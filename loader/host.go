@@ -58,6 +58,8 @@ func OpenConfig(config *registry.Config, opts ...Option) (*Host, error) {
 			logger:      slog.Default(),
 			maxInFlight: DefaultMaxInFlight,
 			maxResult:   DefaultMaxResult,
+			logLines:    DefaultLogLines,
+			logBytes:    DefaultLogBytes,
 			builtins:    registry.Builtins(),
 		},
 		kinds:    make(map[string]*kind),

@@ -144,6 +144,8 @@ func (l *library) openProcess(ctx context.Context, file string) (backend, error)
 		Sink:        l.log,
 		Worker:      l.host.options.worker,
 		Channel:     l.host.options.channel,
+		LogLines:    l.host.options.logLines,
+		LogBytes:    l.host.options.logBytes,
 		Restart:     process.Restart(conf.Restart),
 		Limits:      process.Limits(conf.Limits),
 		CallTimeout: conf.CallTimeout,

@@ -67,7 +67,7 @@ func newPipeLink(s *Session) (link, *gift, error) {
 }
 
 // pipeText is the longest text of an answer that is one, in bytes.
-const pipeText = 64 << 20 // a description has about as much at most
+const pipeText = channel.MaxMessage
 
 func (l *pipeLink) load(load *channel.Load) (answer channel.Loaded, err error) {
 	go l.listen()
@@ -79,7 +79,7 @@ func (l *pipeLink) load(load *channel.Load) (answer channel.Loaded, err error) {
 	if err != nil {
 		return answer, io.EOF // how it ended tells more
 	}
-	err = json.Unmarshal(c.data, &answer)
+	err = channel.Decode(c.data, &answer)
 	c.give(l)
 	return answer, err
 }
@@ -289,7 +289,7 @@ func (l *pipeLink) ask(f *channel.Frame, payload []byte, most uint64) (*pipeCall
 		limit = 0 // its own context bounds it
 	}
 	if err = l.exchange(ctx, c, f, payload, limit, ErrNoAnswer, &l.moved); err == nil && c.answer.Code != 0 {
-		err = errors.New(string(c.data))
+		err = refusal(c.data)
 	}
 	if err != nil {
 		c.give(l)
