@@ -23,6 +23,7 @@ const leftOutEvery = time.Second
 type logRate struct {
 	lines, bytes *rate.Limiter
 	most         int // bytes that a line costs at most: a longer one must come through too
+	now          func() time.Time
 	tell         func(leftOut int)
 
 	mu      sync.Mutex
@@ -41,7 +42,7 @@ func newLogRate(c *Config) *logRate {
 		}
 		return rate.NewLimiter(rate.Limit(n), burst*n)
 	}
-	r := &logRate{lines: limiter(lines), bytes: limiter(bytes), most: burst * bytes}
+	r := &logRate{lines: limiter(lines), bytes: limiter(bytes), most: burst * bytes, now: time.Now}
 	bounds := logBounds(lines, bytes)
 	r.tell = func(n int) {
 		plural := "s"
@@ -78,7 +79,7 @@ func (r *logRate) allow(bytes int) bool {
 	bytes = min(bytes, r.most)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	now := time.Now()
+	now := r.now()
 	// A line that lacks room in one has no part of the other.
 	if fits(r.lines, now, 1) && fits(r.bytes, now, bytes) {
 		r.lines.AllowN(now, 1)

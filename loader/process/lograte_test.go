@@ -4,6 +4,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -22,7 +23,7 @@ func TestLogRate(t *testing.T) {
 		"bytes":                   {0, 1, []int{4, 4, 4, 2, 4}, 3, "2 lines left out (more than 1 bytes a second; loader.WithLogRate)"},
 		"a line beyond any burst": {0, 1, []int{1 << 20, 1}, 1, "1 line left out (more than 1 bytes a second; loader.WithLogRate)"},
 		// Those that lack room for their bytes take none from the lines.
-		"both":            {1, 1 << 20, []int{10 << 20, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9}, 1, "12 lines left out (more than 1 lines or 1 MiB a second; loader.WithLogRate)"},
+		"both":            {1, 1 << 20, []int{10 << 20, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 0, 0}, 3, "11 lines left out (more than 1 lines or 1 MiB a second; loader.WithLogRate)"},
 		"empty lines":     {2, 1, make([]int, 21), 20, "1 line left out (more than 2 lines or 1 bytes a second; loader.WithLogRate)"},
 		"enormous limits": {math.MaxInt, math.MaxInt, []int{1, math.MaxInt}, 2, ""},
 	}
@@ -30,6 +31,10 @@ func TestLogRate(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var h heard
 			r := newLogRate(&Config{LogLines: tt.lines, LogBytes: tt.bytes, Sink: &h})
+			at := time.Now()
+			if r != nil {
+				r.now = func() time.Time { return at }
+			}
 			allowed := 0
 			for _, n := range tt.sizes {
 				if r.allow(n) {
@@ -40,6 +45,8 @@ func TestLogRate(t *testing.T) {
 			r.over() // says it once
 			assert.Equal(t, tt.allowed, allowed)
 			assert.Equal(t, tt.told, strings.Join(h.lines, "|"))
+			at = at.Add(burst * time.Second)
+			assert.True(t, r.allow(1), "there is room again")
 		})
 	}
 }
