@@ -24,7 +24,7 @@ func TestEnvironment(t *testing.T) {
 		"99 pipe 3 4":   "its host version 99: install the two of one release",
 		"2":             `NYASH_WORKER="2" is not what a host says`,
 		"2 telepathy 3": "is not what a host says",
-		"1 pipe 3 -4":   "names no descriptors",
+		"2 pipe 3 -4":   "names no descriptors",
 	} {
 		_, _, _, err := ParseEnvironment(value)
 		require.ErrorContains(t, err, text, value)
