@@ -153,7 +153,11 @@ func (e *CrashError) Unwrap() error { return e.Cause }
 // findWorker finds the program that becomes the worker.
 func findWorker(config *Config, selfServing bool) (string, error) {
 	if config.Worker != "" {
-		return Program(config.Worker)
+		program, err := Program(config.Worker)
+		if err != nil {
+			return "", fmt.Errorf("%w: %w", ErrWorker, err)
+		}
+		return program, nil
 	}
 	self, err := os.Executable()
 	if err == nil && selfServing {

@@ -191,7 +191,7 @@ func (t *Tester) checkMemory(r *rig, m *hostvtable.Memory) {
 	if m.Blocks > 0 {
 		t.add(Finding{Code: codeAllocLeak, Message: fmt.Sprintf("after shutdown %s of host->alloc with %d bytes are not freed", plural(m.Blocks, "block"), m.Bytes)})
 	}
-	for _, text := range trouble[:min(len(trouble), m.DoubleFrees+m.ForeignFrees)] {
+	for _, text := range trouble[:max(0, min(len(trouble), m.DoubleFrees+m.ForeignFrees))] {
 		t.add(Finding{Code: codeBadFree, Message: text})
 	}
 }
