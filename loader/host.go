@@ -63,6 +63,8 @@ func OpenConfig(config *registry.Config, opts ...Option) (*Host, error) {
 			maxInFlight: DefaultMaxInFlight,
 			maxResult:   DefaultMaxResult,
 			maxBlob:     DefaultMaxBlob,
+			logLines:    DefaultLogLines,
+			logBytes:    DefaultLogBytes,
 			builtins:    registry.Builtins(),
 		},
 		kinds:    make(map[string]*kind),

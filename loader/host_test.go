@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -92,8 +93,9 @@ func TestHostCloseEndsEverythingInOrder(t *testing.T) {
 	first := probeLibrary(t)
 	second := probeLibrary(t, "-DTYPE_ID=701", `-DTYPE_NAME="Second"`)
 	h := open(t, probeTOML(first, "")+fmt.Sprintf("\n[plugins.Second]\nlibrary = %q\ntype_id = 701\nmethods = { say = { method_id = 18 } }", second), withLog(&log))
-	newBox(t, h, "Probe")
-	newBox(t, h, "Second")
+	// Nobody drops these, which would be another order.
+	kept := []*loader.Box{newBox(t, h, "Probe"), newBox(t, h, "Second")}
+	defer runtime.KeepAlive(kept)
 	closed := newBox(t, h, "Probe")
 	box := newBox(t, h, "Probe")
 	require.NoError(t, closed.Close())

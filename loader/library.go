@@ -194,6 +194,8 @@ func (l *library) processConfig(file string) process.Config {
 		Sink:        l.log,
 		Worker:      l.host.options.worker,
 		Channel:     l.host.options.channel,
+		LogLines:    l.host.options.logLines,
+		LogBytes:    l.host.options.logBytes,
 		Restart:     process.Restart(conf.Restart),
 		Limits:      process.Limits(conf.Limits),
 		CallTimeout: conf.CallTimeout,

@@ -18,6 +18,10 @@ const (
 	DefaultMaxResult = 16 << 20
 	// DefaultMaxBlob is the longest blob that a plugin may return, in bytes.
 	DefaultMaxBlob = 1 << 30
+	// DefaultLogLines and DefaultLogBytes are what the worker of an isolated
+	// library may log in a second; see [WithLogRate].
+	DefaultLogLines = 1000
+	DefaultLogBytes = 1 << 20
 )
 
 // Option changes how [Open] sets up a host.
@@ -35,6 +39,8 @@ type options struct {
 	worker      string
 	channel     process.Channel
 	events      func(Event)
+	logLines    int
+	logBytes    int
 }
 
 // WithLogger sends the host's own messages and what plugins log to l. The
@@ -118,10 +124,34 @@ func WithIsolation(i registry.Isolation) Option {
 
 // WithWorker names the program that becomes the worker of an isolated library.
 // Without it, that is the program itself if it calls worker.Main, or else
-// nyash-worker beside it or in PATH.
+// nyash-worker beside it or in PATH. A relative path is the host's, as it is when
+// the host is opened.
 func WithWorker(path string) Option {
 	return func(o *options) error {
-		o.worker = path
+		if path == "" {
+			o.worker = ""
+			return nil
+		}
+		program, err := process.Program(path)
+		if err != nil {
+			return fmt.Errorf("WithWorker: %w", err)
+		}
+		o.worker = program
+		return nil
+	}
+}
+
+// WithLogRate bounds what each worker of an isolated library writes to the log in
+// a second, with what the library prints: lines and bytes, and at once ten times as
+// much. What is more is left out, and a line says how many lines that were. 0 is no
+// bound; the default is [DefaultLogLines] and [DefaultLogBytes]. Wakes are not
+// bounded, and neither is a library in the host's own process.
+func WithLogRate(lines, bytes int) Option {
+	return func(o *options) error {
+		if lines < 0 || bytes < 0 {
+			return fmt.Errorf("WithLogRate: %d lines and %d bytes; write 0 for no limit", lines, bytes)
+		}
+		o.logLines, o.logBytes = lines, bytes
 		return nil
 	}
 }

@@ -2,7 +2,6 @@ package process
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -791,7 +790,7 @@ func (l *memoryLink) operate(ctx context.Context, op uint32, args, length uint64
 	}
 	l.release(i)
 	if code != 0 {
-		return nil, errors.New(string(answer))
+		return nil, refusal(answer)
 	}
 	return answer, nil
 }
@@ -808,15 +807,9 @@ func (l *memoryLink) lastWords() {
 	l.drain()
 }
 
-// listen waits for the worker's doorbell.
+// listen hears the worker's doorbell.
 func (l *memoryLink) listen() {
-	buf := make([]byte, 64)
-	for {
-		if _, err := l.control.Read(buf); err != nil {
-			break
-		}
-		l.drain()
-	}
+	answerBell(l.control, l.drain, rest)
 	// It is ending, and how is for watch to see; or it lives, and is none without
 	// its socket.
 	select {
@@ -829,14 +822,16 @@ func (l *memoryLink) listen() {
 }
 
 // drain hands on what the plugin has logged. A worker that has written nonsense
-// to the ring only loses its lines.
-func (l *memoryLink) drain() {
+// to the ring only loses its lines. some tells that there were any.
+func (l *memoryLink) drain() (some bool) {
 	l.lines.Lock()
 	defer l.lines.Unlock()
 	if l.unmapped {
-		return
+		return false
 	}
+	some = l.mem.HasLines()
 	if err := l.mem.ReadLines(l.s.hear); err != nil {
-		l.s.plugin.config.Sink.PluginLog(abi.LogWarn, err.Error(), false)
+		l.s.say(abi.LogWarn, err.Error(), false)
 	}
+	return some
 }

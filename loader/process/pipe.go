@@ -81,7 +81,7 @@ func (l *pipeLink) giveID(c *pipeCaller) {
 }
 
 // pipeText is the longest text of an answer that is one, in bytes.
-const pipeText = 64 << 20 // a description has about as much at most
+const pipeText = channel.MaxMessage
 
 func (l *pipeLink) load(load *channel.Load) (answer channel.Loaded, err error) {
 	go l.listen()
@@ -94,7 +94,7 @@ func (l *pipeLink) load(load *channel.Load) (answer channel.Loaded, err error) {
 	if err != nil {
 		return answer, io.EOF // how it ended tells more
 	}
-	err = json.Unmarshal(c.data, &answer)
+	err = channel.Decode(c.data, &answer)
 	l.release(c)
 	return answer, err
 }
@@ -390,7 +390,7 @@ func (l *pipeLink) ask(ctx context.Context, f *channel.Frame, payload []byte, mo
 		return nil, context.Cause(ctx)
 	}
 	if c.answer.Code != 0 {
-		err = errors.New(string(c.data))
+		err = refusal(c.data)
 		l.release(c)
 		return nil, err
 	}

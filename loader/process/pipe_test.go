@@ -51,6 +51,7 @@ func TestWhatAHostBelieves(t *testing.T) {
 	}{
 		"an answer":              {frame(answer, "sixteen bytes..."), io.EOF, nil, "sixteen bytes..."},
 		"lines and an answer":    {frame(line, "hello") + frame(wake, string(binary.LittleEndian.AppendUint64(nil, 7))) + frame(answer, ""), io.EOF, []string{"hello", "wake 7"}, ""},
+		"what a terminal obeys":  {frame(line, "a\x1b[2J\nb"), io.EOF, []string{`a\x1b[2J\nb`}, ""},
 		"no UTF-8":               {frame(line, "a\xffb"), io.EOF, []string{"a\uFFFDb"}, ""},
 		"a wake of another size": {frame(wake, "abc"), io.EOF, nil, ""},
 		"too large an answer":    {frame(answer, strings.Repeat("x", 17)), errNonsense, nil, ""},

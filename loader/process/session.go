@@ -38,6 +38,7 @@ type Session struct {
 	ready     atomic.Bool // the library is loaded
 	expected  atomic.Bool // it was asked to end
 
+	logs    *logRate
 	mu      sync.Mutex
 	printed string // the last line
 }

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/loader/native"
 	"github.com/nyash-plugins/nyash-go/loader/process/channel"
 )
@@ -23,7 +24,7 @@ func start(ctx context.Context, p *Plugin) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{plugin: p, ended: make(chan struct{}), outputDone: make(chan struct{})}
+	s := &Session{plugin: p, ended: make(chan struct{}), outputDone: make(chan struct{}), logs: newLogRate(&p.config)}
 	if p.config.Threads != native.Free {
 		s.turn = make(chan struct{}, 1)
 	}
@@ -47,12 +48,15 @@ func start(ctx context.Context, p *Plugin) (*Session, error) {
 
 // launch starts the process and the goroutines that watch it.
 func (s *Session) launch(program string, theirs *gift) error {
+	command, err := s.plugin.config.command(program)
+	if err != nil {
+		return err
+	}
 	output, write, err := os.Pipe()
 	if err != nil {
 		return err
 	}
 	defer write.Close()
-	command := append(slices.Clone(s.plugin.config.Wrapper), program)
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Dir = s.plugin.config.Dir
 	for _, name := range s.plugin.config.Env {
@@ -92,6 +96,9 @@ func (s *Session) load(ctx context.Context) error {
 		return fmt.Errorf("%w: it speaks version %d, and this host version %d: install the two of one release", ErrWorker, answer.Version, channel.Version)
 	case answer.Error != nil:
 		return loadError(c.File, answer.Error)
+	}
+	if err := contract.CheckDescription(answer.Description); err != nil {
+		return &native.Error{File: c.File, Reason: native.ErrDescription, Detail: err.Error(), Err: err}
 	}
 	s.description = answer.Description
 	s.ready.Store(true)
@@ -135,13 +142,13 @@ func loadError(file string, e *channel.LoadError) error {
 	}
 	for _, reason := range reasons {
 		if reason.Error() == e.Reason {
-			return &native.Error{File: file, Reason: reason, Detail: e.Detail, Err: cause}
+			return &native.Error{File: file, Reason: reason, Detail: contract.Excerpt(e.Detail), Err: cause}
 		}
 	}
 	if !e.Exists {
-		return fmt.Errorf("%s: %w", e.Text, fs.ErrNotExist)
+		return fmt.Errorf("%s: %w", contract.Excerpt(e.Text), fs.ErrNotExist)
 	}
-	return errors.New(e.Text)
+	return errors.New(contract.Excerpt(e.Text))
 }
 
 // watch waits for the process to end and clears away what it leaves.
@@ -154,6 +161,7 @@ func (s *Session) watch() {
 	case <-time.After(lastWordsWait):
 	}
 	s.link.lastWords()
+	s.logs.over()
 	s.die()
 }
 

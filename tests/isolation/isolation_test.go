@@ -708,8 +708,8 @@ func stateOf(pid int) string {
 	if err != nil {
 		return ""
 	}
-	_, rest, _ := strings.Cut(string(stat), ") ")
-	return rest
+	// A process can give itself a name with a parenthesis.
+	return strings.TrimSpace(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 }
 
 func TestManyCallersAtOnce(t *testing.T) {

@@ -83,7 +83,7 @@ var rules = []Rule{
 	{codeExtraSymbol, Warning, "the library exports what is its own business", "only the nyash_ symbols", "compile with -fvisibility=hidden, and make functions static: two plugins that export one name can meet"},
 	{codeABI, Error, "nyash_plugin_abi answers another version", "1, every time", "return NYASH_ABI_VERSION"},
 	{codeInit, Error, "nyash_plugin_init refuses", "0", "return 0; where something is missing, say so with host->log before returning a code"},
-	{codeDescription, Error, "init describes the plugin with memory that is none, or text that is not UTF-8", "a NyashPluginInfo whose pointers are valid until init returns, with names in UTF-8", "let type_name and methods point at static data, and method_count be the number of its elements"},
+	{codeDescription, Error, "init describes the plugin with memory that is none, or text that is not UTF-8 or has control characters", "a NyashPluginInfo whose pointers are valid until init returns, with names in UTF-8", "let type_name and methods point at static data, and method_count be the number of its elements"},
 	{codeDuplicateID, Error, "two methods have one id", "each method_id once", "give each method an id of its own"},
 	{codeDuplicateName, Error, "two methods have one name", "each name once", "rename one of them"},
 	{codeReservedID, Error, "an id with a fixed meaning is used otherwise", "birth = 0 and fini = 4294967295, and no others with these", "number methods from 1"},

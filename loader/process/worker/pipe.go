@@ -84,7 +84,7 @@ func (l *pipeLink) prepare(*channel.Load) error { return nil }
 func (l *pipeLink) begin() error { return l.out.Write(&channel.Frame{Op: channel.OpBegun}, nil) }
 
 func (l *pipeLink) answer(answer *channel.Loaded) error {
-	text, err := json.Marshal(answer)
+	text, err := channel.Encode(answer)
 	if err != nil {
 		return err
 	}
