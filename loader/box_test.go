@@ -323,7 +323,7 @@ func TestWaitingForATurnEndsWithTheContext(t *testing.T) {
 }
 
 func TestMaxInFlight(t *testing.T) {
-	h := openProbe(t, loader.WithMaxInFlight(2))
+	h := open(t, probeTOML(probeLibrary(t), shortGrace()), loader.WithMaxInFlight(2))
 	box := newBox(t, h, "Probe")
 	holding, cancel := context.WithCancel(ctx)
 	defer cancel()

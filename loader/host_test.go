@@ -132,7 +132,7 @@ func withoutThread(messages []string) []string {
 }
 
 func TestHostCloseWaitsForCalls(t *testing.T) {
-	h := openProbe(t)
+	h := open(t, probeTOML(probeLibrary(t), shortGrace()))
 	box, other := newBox(t, h, "Probe"), newBox(t, h, "Probe")
 	holding, cancel := context.WithCancel(ctx)
 	defer cancel()

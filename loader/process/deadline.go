@@ -23,9 +23,10 @@ type deadline struct {
 	last     time.Time
 	moved    uint64
 
-	// Of an abandoned call without a call timeout: at is when it is looked at next,
-	// and answers and since tell when the worker answered last, as far as is known.
-	grace   bool
+	// Of an abandoned call without a call timeout: when its grace ends, how many calls
+	// the worker had answered when it was looked at last, and since when there are no
+	// more. at is when to look next.
+	grace   time.Time
 	answers uint64
 	since   time.Time
 }
@@ -78,9 +79,10 @@ func (d *deadline) ofAbandoned() deadline {
 		return *d
 	}
 	now := time.Now()
-	next := deadline{s: d.s, at: now.Add(grace), limit: grace, late: fmt.Errorf("%w: cancel_grace is %v", errCancelled, grace), grace: true}
-	next.answers, next.since = d.s.link.answers(), now
-	return next
+	return deadline{
+		s: d.s, limit: grace, late: fmt.Errorf("%w: cancel_grace is %v", errCancelled, grace),
+		at: now, grace: now.Add(grace), answers: d.s.link.answers(), since: now,
+	}
 }
 
 // passed kills the worker if the time is over. It is called again and again by
@@ -93,7 +95,7 @@ func (d *deadline) passed() {
 	if now.Before(d.at) {
 		return
 	}
-	if d.grace && !d.graceOver(now) {
+	if !d.grace.IsZero() && !d.graceOver(now) {
 		return
 	}
 	d.at = time.Time{}
@@ -101,19 +103,16 @@ func (d *deadline) passed() {
 	d.s.kill(d.late)
 }
 
-// graceOver tells whether an abandoned call that has had its grace must end: it
+// graceOver tells whether an abandoned call must end: it has had its grace, and
 // holds others up, or the worker has answered nothing for so long.
 func (d *deadline) graceOver(now time.Time) bool {
-	if d.limit == 0 || d.s.othersWait() || d.s.plugin.closing() {
-		return true
-	}
 	if n := d.s.link.answers(); n != d.answers {
 		d.answers, d.since = n, now
 	}
-	if now.Sub(d.since) >= d.limit {
+	if !now.Before(d.grace) && (d.limit == 0 || now.Sub(d.since) >= d.limit || d.s.othersWait() || d.s.plugin.closing()) {
 		return true
 	}
-	d.at = now.Add(min(max(d.limit/16, 5*time.Millisecond), time.Second))
+	d.at = now.Add(min(max(d.limit/16, time.Millisecond), time.Second))
 	return false
 }
 

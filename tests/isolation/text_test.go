@@ -172,7 +172,7 @@ func TestAnAbsurdBase(t *testing.T) {
 		_, _, err = s.Adopt(ctx, addr, 100)
 		require.Error(t, err)
 	}
-	addr, err := s.Lend(make([]byte, 100))
+	addr, err := s.Lend(ctx, make([]byte, 100))
 	require.NoError(t, err)
 	s.TakeBack(addr, 100)
 	c := new(abi.Call)
