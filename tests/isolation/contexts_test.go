@@ -116,7 +116,10 @@ func TestCallTimeoutAloneKills(t *testing.T) {
 	eventually(func() bool { return ask(t, box, "resting") == 0 })
 	leave(t, box, box, "rest", 100_000)
 	assert.EqualValues(t, 3, ask(t, box, "add", 1, 2), "it lives")
-	eventually(func() bool { _, err := box.Call(ctx, "add", 1, 2); return errors.Is(err, loader.ErrInstanceLost) || errors.Is(err, loader.ErrPluginCrashed) })
+	eventually(func() bool {
+		_, err := box.Call(ctx, "add", 1, 2)
+		return errors.Is(err, loader.ErrInstanceLost) || errors.Is(err, loader.ErrPluginCrashed)
+	})
 	assert.ErrorIs(t, h.Plugins()[0].Err, loader.ErrCallTimeout)
 	newStubborn(t, h)
 	assert.Equal(t, 1, h.Plugins()[0].Restarts, "and that counts")
