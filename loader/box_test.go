@@ -77,7 +77,7 @@ func TestCallErrors(t *testing.T) {
 		"wrong type":       {ctx, "add", []any{1, "2"}, "Probe.add: argument 2 (b): it must be an integer, and this is a string", abi.ErrInvalidArgs},
 		"not an int64":     {ctx, "add", []any{uint64(1 << 63), 0}, "Probe.add: argument 1 (a): 9223372036854775808 does not fit an i64", abi.ErrInvalidArgs},
 		"unsupported type": {ctx, "echo", []any{[]int{1}}, "Probe.echo: argument 1: values of type []int cannot be passed; pass a string, integer, float, bool, []byte or a box", abi.ErrInvalidArgs},
-		"too long":         {ctx, "echo", []any{strings.Repeat("x", tlv.MaxPayload+1)}, "Probe.echo: argument 1: encode TLV: payload too large: string of 65536 bytes, and an entry holds 65535", tlv.ErrTooLarge},
+		"too long":         {ctx, "echo", []any{strings.Repeat("x", tlv.MaxPayload+1)}, "Probe.echo: argument 1: encode TLV: payload too large: string of 65536 bytes, and an entry holds 65535; data of that length goes by reference: declare the argument with to = \"blob\" in nyash.toml, if the plugin takes blobs", tlv.ErrTooLarge},
 		"not UTF-8":        {ctx, "echo", []any{"\xff"}, "Probe.echo: argument 1: encode TLV: string is not UTF-8: invalid UTF-8 (-7)", abi.ErrInvalidUTF8},
 		"nil box":          {ctx, "take", []any{(*loader.Box)(nil)}, "Probe.take: argument 1 is a nil *loader.Box", nil},
 		"closed box":       {ctx, "take", []any{closed}, "Probe.take: argument 1 is Probe(2): closed", loader.ErrClosed},

@@ -346,6 +346,9 @@ func (p *Plan) argError(i int, msg string, cause error) error {
 	if cause != nil && msg != cause.Error() {
 		e.Msg = msg + ": " + cause.Error()
 	}
+	if errors.Is(cause, tlv.ErrTooLarge) {
+		e.Msg += `; data of that length goes by reference: declare the argument with to = "blob" in nyash.toml, if the plugin takes blobs`
+	}
 	if p.ArgsDeclared {
 		e.Name = p.Args[i].Name
 	}
