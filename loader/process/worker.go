@@ -80,7 +80,8 @@ func (s *Session) load(ctx context.Context) error {
 	c := &s.plugin.config
 	answer, err := s.link.load(&channel.Load{
 		Version: channel.Version, File: c.File, InvokeOnly: c.InvokeOnly,
-		Threads: uint8(c.Threads), Unload: c.Unload, Track: c.Track, Survey: c.Survey, Limits: channel.Limits(c.Limits),
+		Threads: uint8(c.Threads), Unload: c.Unload, Track: c.Track, Survey: c.Survey, Wrapped: c.Wrapper != nil,
+		Limits: channel.Limits(c.Limits),
 	})
 	switch {
 	case err != nil:
