@@ -27,6 +27,7 @@ type memoryLink struct {
 	loading atomic.Bool // the worker had come to that when it died
 	reading sync.Mutex  // held while the answer to load is awaited
 
+	times    callTimes
 	callers  [channel.Slots]caller
 	running  atomic.Int32 // calls under way
 	used     atomic.Int32 // slots that were ever used: those above need no look
@@ -86,6 +87,7 @@ func newMemoryLink(s *Session) (link, *gift, error) {
 		control:  os.NewFile(uintptr(pair[0]), "control socket"),
 		slotFree: make(chan struct{}, channel.Slots),
 	}
+	l.times.on = s.plugin.config.Limits.CPUTime != nil
 	for i := range l.callers {
 		l.callers[i].told = make(chan struct{}, 1)
 	}
@@ -151,7 +153,9 @@ func (l *memoryLink) call(ctx context.Context, c *abi.Call, p *Probe) error {
 	}
 	slot.Args, slot.ArgsLength = args, uint64(len(message))
 	slot.Room, slot.RoomLength, slot.Length = result, uint64(len(room)), 0
+	l.times.begin(i)
 	err = l.exchange(ctx, i, slot, l.s.plugin.config.CallTimeout, ErrTimeout)
+	l.times.end(i)
 	if err == nil {
 		// Read once: the worker could change them at any time.
 		code, length := slot.Code, slot.Length

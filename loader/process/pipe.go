@@ -28,7 +28,8 @@ type pipeLink struct {
 	moved    atomic.Uint64       // bytes, either way
 
 	free    chan uint32 // requests that are not under way
-	callers [channel.Slots]pipeCaller
+	times   callTimes
+	callers [channel.Slots + 1]pipeCaller // the last is OpServing's
 	running atomic.Int32
 	calls   atomic.Uint64
 	failed  atomic.Uint64
@@ -61,8 +62,11 @@ func newPipeLink(s *Session) (link, *gift, error) {
 	for i := range l.callers {
 		l.callers[i].told = make(chan struct{}, 1)
 		l.callers[i].id = uint32(i)
-		l.free <- uint32(i)
+		if i < channel.Slots {
+			l.free <- uint32(i)
+		}
 	}
+	l.times.on = s.plugin.config.Limits.CPUTime != nil
 	return l, &gift{[]*os.File{theirIn, theirOut}, channel.KindPipe}, nil
 }
 
@@ -127,7 +131,7 @@ func (l *pipeLink) receive(r *bufio.Reader) error {
 		}
 		var err error
 		switch f := channel.ParseFrame(&head); {
-		case f.Op == channel.OpAnswer && f.ID < channel.Slots:
+		case f.Op == channel.OpAnswer && f.ID < uint32(len(l.callers)):
 			err = l.answered(r, &f)
 		case f.Op == channel.OpLine && f.Length <= channel.MaxLine:
 			if line, err = readPayload(r, line, f.Length); err == nil {
@@ -260,6 +264,8 @@ func (l *pipeLink) call(ctx context.Context, call *abi.Call, p *Probe) error {
 	if p != nil {
 		f.Op, f.B = channel.OpProbe, uint64(p.Layout)
 	}
+	l.times.begin(int(c.id))
+	defer l.times.end(int(c.id))
 	if err := l.exchange(ctx, c, &f, call.Message(), l.s.plugin.config.CallTimeout, ErrTimeout, nil); err != nil {
 		l.failed.Add(1)
 		return err

@@ -67,6 +67,8 @@ func (s *Session) launch(program string, theirs *gift) error {
 		output.Close()
 		return err
 	}
+	s.cell = newCell(&s.plugin.config)
+	s.cell.enter(s.process.pid())
 	s.output = output
 	go s.readOutput(output)
 	go s.watch()
@@ -93,6 +95,7 @@ func (s *Session) load(ctx context.Context) error {
 	}
 	s.description = answer.Description
 	s.ready.Store(true)
+	go s.watchLimits()
 	return nil
 }
 
@@ -145,7 +148,10 @@ func (s *Session) watch() {
 	// no signals.
 	if cause := s.killedFor.Load(); cause != nil && (crash.Signal == syscall.SIGKILL || runtime.GOOS == "windows") {
 		crash.Cause = *cause
+	} else if crash.Signal == syscall.SIGKILL {
+		crash.Cause = s.cell.cause()
 	}
+	s.cell.remove()
 	s.crash.Store(crash)
 	// What it said last belongs to the errors that follow.
 	_ = s.output.SetReadDeadline(time.Now().Add(lastWordsWait))
