@@ -112,28 +112,36 @@ func mounted(mounts, kind, option, path string) string {
 	return ""
 }
 
-// cell makes a cell. Its bound is what the limit lets a worker have, twice because the
-// plugin's own memory and what host->alloc hands out add up, and what the worker needs
-// itself.
+// cell makes a cell, or nil.
 func (p *cellParent) cell(name string, limit uint64) *cell {
 	c := &cell{dir: filepath.Join(p.dir, name), v2: p.v2, limit: limit}
 	if err := os.Mkdir(c.dir, 0o755); err != nil {
 		return nil
 	}
-	bound := uint64(math.MaxInt64)
-	if limit < bound/4 {
-		bound = 2*limit + workerOverhead
-	}
-	file, swap, most := "memory.limit_in_bytes", "memory.memsw.limit_in_bytes", bound
-	if p.v2 {
-		file, swap, most = "memory.max", "memory.swap.max", 0
-	}
-	if err := c.write(file, bound); err != nil {
-		c.remove()
+	if err := c.bound(); err != nil {
+		_ = os.Remove(c.dir)
 		return nil
 	}
-	_ = c.write(swap, most) // where the system counts it
 	return c
+}
+
+// bound sets how much memory there may be in the cell: what the limit lets a worker
+// have, twice because the plugin's own memory and what host->alloc hands out add up,
+// and what the worker needs itself.
+func (c *cell) bound() error {
+	all := uint64(math.MaxInt64)
+	if c.limit < all/4 {
+		all = 2*c.limit + workerOverhead
+	}
+	file, swap, swapped := "memory.limit_in_bytes", "memory.memsw.limit_in_bytes", all
+	if c.v2 {
+		file, swap, swapped = "memory.max", "memory.swap.max", 0
+	}
+	if err := c.write(file, all); err != nil {
+		return err
+	}
+	_ = c.write(swap, swapped) // where the system counts it
+	return nil
 }
 
 // write writes to a file of the cgroup, which the kernel has made.
