@@ -5,7 +5,10 @@ package worker
 import (
 	"fmt"
 	"math"
+	"os"
+	"os/signal"
 	"runtime"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -41,11 +44,24 @@ func confine(limits channel.Limits, _ bool) error {
 		}
 	}
 	if limits.CPUTotal != nil {
-		// A second more for the hard limit, so that SIGXCPU comes first and says why.
+		endOverCPU(*limits.CPUTotal)
+		// The system's own kill, which says nothing, comes a second later.
 		seconds := uint64(max(1, math.Ceil(limits.CPUTotal.Seconds())))
 		return set("CPU time", unix.RLIMIT_CPU, seconds, seconds+1)
 	}
 	return nil
+}
+
+// endOverCPU ends the process with a reason at the signal of RLIMIT_CPU, which the
+// Go runtime would ignore.
+func endOverCPU(limit time.Duration) {
+	over := make(chan os.Signal, 1)
+	signal.Notify(over, unix.SIGXCPU)
+	go func() {
+		<-over
+		fmt.Fprintf(os.Stderr, "limits.cpu_total: the process has used the %v of processor time that are allowed\n", limit)
+		os.Exit(2)
+	}()
 }
 
 // assign sets a number that some systems have signed.
