@@ -56,6 +56,7 @@ lint: vet ## run the linters
 fuzz: ## fuzz every decoder, FUZZTIME each
 	go test -run=NONE -fuzz=FuzzDecode -fuzztime=$(FUZZTIME) ./tlv
 	go test -run=NONE -fuzz=FuzzEncode -fuzztime=$(FUZZTIME) ./tlv
+	go test -run=NONE -fuzz=FuzzPrintable -fuzztime=$(FUZZTIME) ./internal/contract
 	go test -run=NONE -fuzz=FuzzParse -fuzztime=$(FUZZTIME) ./registry
 	go test -run=NONE -fuzz=FuzzRing -fuzztime=$(FUZZTIME) ./loader/process/channel
 	go test -run=NONE -fuzz=FuzzReceive -fuzztime=$(FUZZTIME) ./loader/process/channel

@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 )
 
 // MaxTables is the number of different library files (counting a tracked and
@@ -163,7 +164,7 @@ func (t *Table) log(level abi.LogLevel, msg uintptr) {
 func (t *Table) say(level abi.LogLevel, text string) {
 	sinks := t.sinks.Load()
 	if sinks == nil {
-		slog.Default().Warn(text, "library", t.file)
+		slog.Default().Warn(contract.Printable(text), "library", t.file)
 		return
 	}
 	for _, s := range *sinks {

@@ -33,7 +33,10 @@ type slot struct {
 	plan *registry.Plan
 	args []byte // room for the message with the arguments
 	room *[batchRoom + canary]byte
+	lent span // its boxes in the batch's
 }
+
+type span struct{ from, to int }
 
 // BatchResult is the outcome of one call of a batch.
 type BatchResult struct {
@@ -82,8 +85,9 @@ func (b *Batch) add(of *Box, plan *registry.Plan, args []any) error {
 	}
 	s := &b.slots[i]
 	n := plan.PutNumbers(s.args, args)
+	lent := len(b.lent)
 	if n == 0 {
-		lent, blobs := len(b.lent), len(b.blobs)
+		blobs := len(b.blobs)
 		msg, err := b.encode(s.args[:0], plan, args)
 		if err != nil {
 			takeBack(b.box.in.to, b.blobs[blobs:])
@@ -96,6 +100,7 @@ func (b *Batch) add(of *Box, plan *registry.Plan, args []any) error {
 	if s.plan != plan {
 		s.plan = plan
 	}
+	s.lent = span{lent, len(b.lent)}
 	b.calls = b.calls[:i+1]
 	c := &b.calls[i]
 	c.Method, c.ArgsLength = plan.ID, uintptr(n)
@@ -134,12 +139,12 @@ func (b *Batch) encode(msg []byte, plan *registry.Plan, args []any) (_ []byte, e
 	for i, arg := range args {
 		switch box, ok := arg.(*Box); {
 		case ok:
-			if err = b.box.in.host.lendable(box, i); err == nil {
+			if err = b.box.in.lendable(box, i); err == nil {
 				b.lent = append(b.lent, box.self)
 				msg, err = plan.AppendArg(msg, i, box.in.handle())
 			}
 		case plan.IsBlob(i):
-			msg, b.blobs, err = appendBlob(msg, b.blobs, b.box.in.to, plan, i, arg)
+			msg, b.blobs, err = appendBlob(context.Background(), msg, b.blobs, b.box.in.to, plan, i, arg)
 		default:
 			msg, err = plan.AppendArg(msg, i, arg)
 		}
@@ -172,34 +177,45 @@ func (b *Batch) AppendResults(ctx context.Context, dst []BatchResult) ([]BatchRe
 	if err != nil {
 		return dst, fmt.Errorf("batch on %v: %w", b.box, err)
 	}
-	defer in.host.frames.release(f)
 	if err := b.lend(f); err != nil {
+		in.host.frames.release(f)
 		return dst, fmt.Errorf("batch on %v: %w", b.box, err)
 	}
 	first := len(dst)
 	dst = slices.Grow(dst, len(b.calls))[:first+len(b.calls)]
-	b.run(ctx, f, dst[first:])
+	if abandoned := b.run(ctx, f, dst[first:]); !abandoned {
+		in.host.frames.release(f)
+	}
 	runtime.KeepAlive(b.box)
 	return dst, nil
 }
 
-// run makes the calls; there is a place in results for each.
-func (b *Batch) run(ctx context.Context, f *frame, results []BatchResult) {
+// run makes the calls; there is a place in results for each. When ctx ends, it makes
+// no further one; abandoned tells that one is still under way, with the frame.
+func (b *Batch) run(ctx context.Context, f *frame, results []BatchResult) (abandoned bool) {
 	in := b.box.in
 	for at := 0; at < len(results); {
+		if at > 0 && ctx.Err() != nil {
+			b.fail(results, at, context.Cause(ctx))
+			return false
+		}
 		made, err := in.to.InvokeBatch(ctx, b.calls[at:])
 		if err != nil {
 			b.fail(results, at, err)
-			return
+			return false
 		}
 		at += b.outcomes(ctx, b.calls[at:at+made], b.slots[at:], results[at:])
 		// What was not made, or needs more room, is made by itself; then the
 		// batch goes on behind it.
 		if at < len(results) {
-			results[at] = b.single(ctx, f, at)
+			if results[at], abandoned = b.single(ctx, f, at); abandoned {
+				b.fail(results, at+1, context.Cause(ctx))
+				return true
+			}
 			at++
 		}
 	}
+	return false
 }
 
 // lend keeps the boxes among the arguments alive until the frame's release.
@@ -208,6 +224,9 @@ func (b *Batch) lend(f *frame) error {
 		return ErrClosed
 	}
 	for _, box := range b.lent {
+		if box.in.to.Lost() || box.in.lib == b.box.in.lib && box.in.to != b.box.in.to {
+			return fmt.Errorf("an argument is %v: %w", box, ErrInstanceLost)
+		}
 		if !box.in.lend() {
 			return fmt.Errorf("an argument is %v: %w", box, ErrClosed)
 		}
@@ -246,12 +265,20 @@ func (b *Batch) outcome(ctx context.Context, c *abi.Call, s *slot) BatchResult {
 	if c.Code != abi.OK {
 		return BatchResult{Err: in.refused(s.plan, c.Code, answer)}
 	}
-	r, err := in.result(ctx, s.plan, answer)
+	r, err := in.result(ctx, s.plan, b.lentTo(s), answer)
 	return BatchResult{r, err}
 }
 
+// lentTo are the boxes among the arguments of one call.
+func (b *Batch) lentTo(s *slot) (lent []*instance) {
+	for _, box := range b.lent[s.lent.from:s.lent.to] {
+		lent = append(lent, box.in)
+	}
+	return lent
+}
+
 // single makes one of the calls by itself, with room for any result.
-func (b *Batch) single(ctx context.Context, f *frame, i int) BatchResult {
+func (b *Batch) single(ctx context.Context, f *frame, i int) (r BatchResult, goesOn bool) {
 	in, plan := b.box.in, b.slots[i].plan
 	f.Call = b.calls[i]
 	seal(&f.Call, f.room)
@@ -259,14 +286,19 @@ func (b *Batch) single(ctx context.Context, f *frame, i int) BatchResult {
 	if err == nil {
 		err = f.settle(ctx, in.to, in.host.options.maxResult)
 	}
-	if err != nil {
-		return BatchResult{Err: in.failed(plan, err)}
+	late := abandoned(err)
+	switch {
+	case late != nil:
+		// What was lent goes with the call.
+		f.to, f.blobs, b.blobs = in.to, b.blobs, nil
+		return BatchResult{Err: in.abandon(plan, f, late)}, true
+	case err != nil:
+		return BatchResult{Err: in.failed(plan, err)}, false
+	case f.Code != abi.OK:
+		return BatchResult{Err: in.refused(plan, f.Code, f.answer())}, false
 	}
-	if f.Code != abi.OK {
-		return BatchResult{Err: in.refused(plan, f.Code, f.answer())}
-	}
-	r, err := in.result(ctx, plan, f.answer())
-	return BatchResult{r, err}
+	r.Result, r.Err = in.result(ctx, plan, b.lentTo(&b.slots[i]), f.answer())
+	return r, false
 }
 
 // fail gives all calls from at on the same error.

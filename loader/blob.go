@@ -1,10 +1,13 @@
 package loader
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
 
+	"github.com/nyash-plugins/nyash-go/loader/process"
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
@@ -52,12 +55,12 @@ func (b *Blob) Release() {
 func (b *Blob) String() string { return fmt.Sprintf("blob (%d bytes)", b.Len()) }
 
 // blobResult takes over the memory that a plugin's answer refers to.
-func (in *instance) blobResult(plan *registry.Plan, v tlv.Value) (Result, error) {
+func (in *instance) blobResult(ctx context.Context, plan *registry.Plan, v tlv.Value) (Result, error) {
 	addr, length, err := v.Blob()
 	if err != nil {
 		return Result{}, in.failed(plan, err)
 	}
-	data, release, err := in.adoptBlob(plan, addr, length)
+	data, release, err := in.adoptBlob(ctx, plan, addr, length)
 	if err != nil {
 		return Result{}, err
 	}
@@ -65,17 +68,24 @@ func (in *instance) blobResult(plan *registry.Plan, v tlv.Value) (Result, error)
 	logger, lib := in.host.options.logger, in.lib.name
 	blob.cleanup = runtime.AddCleanup(blob, func(release func()) {
 		logger.Warn(fmt.Sprintf("a blob of %s.%s was dropped without Release; it is released now", plan.Box, plan.Name), "plugin", lib)
-		release()
+		go release() // the runtime's cleanup goroutine must not wait for a plugin
 	}, release)
 	return Result{Value: v, blob: blob}, nil
 }
 
-func (in *instance) adoptBlob(plan *registry.Plan, addr, length uint64) (data []byte, release func(), err error) {
-	data, release, err = in.to.Adopt(addr, length)
-	if err != nil {
-		return nil, nil, in.failed(plan, violation("the result is a blob that cannot be taken over: %w", err))
+func (in *instance) adoptBlob(ctx context.Context, plan *registry.Plan, addr, length uint64) (data []byte, release func(), err error) {
+	if most := in.host.options.maxBlob; length > most {
+		in.to.Discard(addr, length)
+		return nil, nil, in.failed(plan, fmt.Errorf("%w: a blob of %d bytes, the host allows %d (loader.WithMaxBlob)", ErrResultSize, length, most))
 	}
-	return data, release, nil
+	data, release, err = in.to.Adopt(ctx, addr, length)
+	switch {
+	case err == nil:
+		return data, release, nil
+	case ctx.Err() != nil || errors.Is(err, process.ErrCrashed) || errors.Is(err, process.ErrLost) || errors.Is(err, process.ErrNoAnswer):
+		return nil, nil, in.failed(plan, err)
+	}
+	return nil, nil, in.failed(plan, violation("the result is a blob that cannot be taken over: %w", err))
 }
 
 // lentBlob is memory that a plugin may use until it is taken back. It keeps the
@@ -86,12 +96,12 @@ type lentBlob struct {
 }
 
 // appendBlob appends argument i of a call to its message, as a reference.
-func appendBlob(msg []byte, blobs []lentBlob, to backend, plan *registry.Plan, i int, arg any) ([]byte, []lentBlob, error) {
+func appendBlob(ctx context.Context, msg []byte, blobs []lentBlob, to backend, plan *registry.Plan, i int, arg any) ([]byte, []lentBlob, error) {
 	data, err := plan.BlobArg(i, arg)
 	if err != nil {
 		return msg, blobs, err
 	}
-	addr, err := to.Lend(data)
+	addr, err := to.Lend(ctx, data)
 	if err != nil {
 		return msg, blobs, fmt.Errorf("argument %d: %w", i+1, err)
 	}

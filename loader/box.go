@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 
+	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/registry"
 )
 
@@ -24,8 +25,10 @@ type Box struct {
 // birth with args. For a singleton it returns the one shared box, which is born
 // at the first New and to which later arguments do not matter.
 //
-// ctx bounds the waiting for a free place among the calls; a birth that has
-// begun is not interrupted.
+// ctx bounds all waiting: for the library's loading, which goes on for the next
+// caller, for another's birth of the singleton, for a free place among the calls. A
+// birth that has begun runs to its end, in the host's own process before New returns;
+// of an isolated plugin it is abandoned when ctx ends, and finalised when it comes.
 func (h *Host) New(ctx context.Context, name string, args ...any) (*Box, error) {
 	k, err := h.ready(ctx, name)
 	if err != nil {
@@ -33,16 +36,31 @@ func (h *Host) New(ctx context.Context, name string, args ...any) (*Box, error) 
 	}
 	defer h.leave()
 	if !k.typ.Load().Singleton {
-		return h.birth(ctx, k, args)
+		box, _, err := h.birth(ctx, k, args, nil)
+		return box, err
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.single == nil || k.single.in.to.Lost() {
-		if k.single, err = h.birth(ctx, k, args); err != nil {
-			return nil, err
-		}
+	return h.singleton(ctx, k, args)
+}
+
+// singleton returns the one box of a kind, which it makes if there is none.
+func (h *Host) singleton(ctx context.Context, k *kind, args []any) (*Box, error) {
+	if err := k.making.Acquire(ctx, 1); err != nil {
+		return nil, &CallError{Box: k.name, Method: abi.NameBirth, Err: context.Cause(ctx)}
 	}
-	return k.single, nil
+	if k.single != nil && !k.single.in.to.Lost() {
+		defer k.making.Release(1)
+		return k.single, nil
+	}
+	// A birth whose caller has left goes on, and there is no second one beside it.
+	done := func(box *Box) {
+		k.single = box
+		k.making.Release(1)
+	}
+	box, goesOn, err := h.birth(ctx, k, args, done)
+	if !goesOn {
+		done(box)
+	}
+	return box, err
 }
 
 // Call calls a method. args are converted as nyash.toml says, or travel as
@@ -62,16 +80,26 @@ func (b *Box) Call(ctx context.Context, method string, args ...any) (Result, err
 
 // Close finalises the box: it refuses new calls at once, waits for those under
 // way and calls fini, once, whoever else closes. It always returns nil; the
-// error is there so that a Box is an io.Closer. Closing a singleton does
+// error is there so that a Box is an io.Closer. [Box.Shutdown] bounds the waiting. Closing a singleton does
 // nothing: it belongs to the host, which finalises it when it closes.
 //
 // Close must not be called by a call of the same box (from a log handler, say):
 // it would wait for itself.
-func (b *Box) Close() error {
-	if !b.in.typ.Singleton {
-		b.in.close()
+//
+// A call of an isolated plugin whose context has ended does not count as under way:
+// fini follows it, and Close returns before.
+func (b *Box) Close() error { return b.Shutdown(context.Background()) }
+
+// Shutdown is Close that waits no longer than until ctx ends. Then it returns ctx's
+// error, and fini follows when the last call has ended.
+func (b *Box) Shutdown(ctx context.Context) error {
+	defer runtime.KeepAlive(b)
+	if b.in.typ.Singleton {
+		return nil
 	}
-	runtime.KeepAlive(b)
+	if err := b.in.close(ctx); err != nil {
+		return fmt.Errorf("close %v: %w", b, err)
+	}
 	return nil
 }
 
@@ -85,4 +113,4 @@ func (b *Box) ID() uint32 { return b.in.id }
 func (b *Box) Type() *registry.Type { return b.in.typ }
 
 // String returns a name for logs, such as "FileBox(3)".
-func (b *Box) String() string { return fmt.Sprintf("%s(%d)", b.in.typ.Name, b.in.id) }
+func (b *Box) String() string { return b.in.String() }

@@ -83,7 +83,7 @@ func TestCallErrors(t *testing.T) {
 		"closed box":       {ctx, "take", []any{closed}, "Probe.take: argument 1 is Probe(2): closed", loader.ErrClosed},
 		"no box":           {ctx, "take", []any{5}, "Probe.take: argument 1 (box): it must be a box, and this is an integer", abi.ErrInvalidArgs},
 		"context done":     {done, "nothing", nil, "Probe.nothing: no time left", nil},
-		"unknown type":     {ctx, "other", nil, "Probe.other: the result is a handle of type 701, and no box of nyash.toml has that type_id", nil},
+		"unknown type":     {ctx, "other", nil, "Probe.other: protocol violation: the result is a handle of type 701, instance 4242: no box of Probe has that type_id, and no such box was an argument of this call (a plugin cannot keep boxes that it was lent, nor name another library's)", loader.ErrProtocol},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -196,13 +196,20 @@ func TestHandles(t *testing.T) {
 		require.NoError(t, made.Close())
 		assert.Equal(t, finis+1, callInt(t, box, "finis"))
 	})
-	t.Run("result of another library", func(t *testing.T) {
-		made, err := call(t, box, "other").Box()
+	t.Run("result of another library that was an argument", func(t *testing.T) {
+		lent := newBox(t, h, "Second")
+		same, err := call(t, box, "echo", lent).Box()
 		require.NoError(t, err)
-		assert.Equal(t, "Second(4242)", made.String())
-		same, err := call(t, made, "self").Box()
-		require.NoError(t, err)
-		assert.Same(t, made, same)
+		assert.Same(t, lent, same)
+	})
+	t.Run("result of another library that was none", func(t *testing.T) {
+		for _, id := range []uint32{4242, newBox(t, h, "Second").ID()} { // made up, and alive
+			_, err := box.Call(ctx, "echo", tlv.HandleValue(tlv.Handle{Type: 701, Instance: id}))
+			require.ErrorIs(t, err, loader.ErrProtocol)
+			assert.ErrorContains(t, err, "no such box was an argument of this call")
+		}
+		_, err := box.Call(ctx, "other")
+		require.ErrorIs(t, err, loader.ErrProtocol)
 	})
 	t.Run("result of another box than declared", func(t *testing.T) {
 		_, err := box.Call(ctx, "second")
@@ -316,7 +323,7 @@ func TestWaitingForATurnEndsWithTheContext(t *testing.T) {
 }
 
 func TestMaxInFlight(t *testing.T) {
-	h := openProbe(t, loader.WithMaxInFlight(2))
+	h := open(t, probeTOML(probeLibrary(t), shortGrace()), loader.WithMaxInFlight(2))
 	box := newBox(t, h, "Probe")
 	holding, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -62,7 +62,7 @@ func (b *builtinBackend) InvokeBatch(context.Context, []abi.Call) (made int, err
 }
 
 // Lend refuses: the types of built-in boxes have no blobs.
-func (b *builtinBackend) Lend([]byte) (uint64, error) {
+func (b *builtinBackend) Lend(context.Context, []byte) (uint64, error) {
 	return 0, errors.New("built-in boxes take no blobs")
 }
 
@@ -73,9 +73,12 @@ func (b *builtinBackend) TakeBack(uint64, int) {}
 func (b *builtinBackend) Lost() bool { return false }
 
 // Adopt refuses: what is written in Go returns no memory of the host table.
-func (b *builtinBackend) Adopt(uint64, uint64) ([]byte, func(), error) {
+func (b *builtinBackend) Adopt(context.Context, uint64, uint64) ([]byte, func(), error) {
 	return nil, nil, errors.New("built-in boxes return no blobs")
 }
+
+// Discard does nothing.
+func (b *builtinBackend) Discard(uint64, uint64) {}
 
 // run answers birth with a handle, which stands for an instance id too.
 func (b *builtinBackend) run(ctx context.Context, c *abi.Call) (v tlv.Value, err error) {

@@ -2,10 +2,12 @@ package loader
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/loader/process"
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
@@ -22,7 +24,7 @@ func (b *Box) call(ctx context.Context, plan *registry.Plan, hint *hint, args []
 	if v, ok := plan.Number(f.answer()); ok {
 		r.Value = v
 	} else {
-		r, err = in.result(ctx, plan, f.answer())
+		r, err = in.result(ctx, plan, f.lent, f.answer())
 	}
 	in.host.frames.release(f)
 	return r, err
@@ -31,16 +33,16 @@ func (b *Box) call(ctx context.Context, plan *registry.Plan, hint *hint, args []
 // result turns what the plugin wrote into a value or a box. The frame of the
 // call must still be held: a host that closes waits for it, and then finds the
 // box that the call may have brought.
-func (in *instance) result(ctx context.Context, plan *registry.Plan, answer []byte) (Result, error) {
+func (in *instance) result(ctx context.Context, plan *registry.Plan, lent []*instance, answer []byte) (Result, error) {
 	v, err := plan.Result(answer)
 	if err != nil {
 		return Result{}, in.failed(plan, err)
 	}
 	switch v.Tag() {
 	case tlv.TagHandle:
-		return in.boxResult(ctx, plan, v)
+		return in.boxResult(plan, lent, v)
 	case tlv.TagBlob:
-		return in.blobResult(plan, v)
+		return in.blobResult(ctx, plan, v)
 	}
 	return Result{Value: v}, nil
 }
@@ -66,7 +68,7 @@ func (in *instance) run(ctx context.Context, plan *registry.Plan, hint *hint, ar
 	}
 	n := plan.PutNumbers(f.args, args)
 	if n == 0 {
-		msg, err := f.encode(in, plan, args)
+		msg, err := f.encode(ctx, in, plan, args)
 		if err != nil {
 			h.frames.release(f)
 			return nil, unmade(plan, err)
@@ -91,7 +93,10 @@ func (in *instance) settle(ctx context.Context, plan *registry.Plan, f *frame, e
 	if err == nil {
 		err = f.settle(ctx, in.to, h.options.maxResult)
 	}
+	late := abandoned(err)
 	switch {
+	case late != nil:
+		return nil, in.abandon(plan, f, late)
 	case err != nil:
 		err = in.failed(plan, err)
 	case f.Code != abi.OK:
@@ -103,9 +108,19 @@ func (in *instance) settle(ctx context.Context, plan *registry.Plan, f *frame, e
 	return nil, err
 }
 
+// abandoned is a call that goes on, or nil.
+func abandoned(err error) *process.AbandonedError {
+	if err == nil { // apart from what follows, which allocates
+		return nil
+	}
+	var late *process.AbandonedError
+	errors.As(err, &late)
+	return late
+}
+
 // encode writes the arguments as a TLV message. The Boxes among them are lent
 // until the frame's release.
-func (f *frame) encode(in *instance, plan *registry.Plan, args []any) (msg []byte, err error) {
+func (f *frame) encode(ctx context.Context, in *instance, plan *registry.Plan, args []any) (msg []byte, err error) {
 	if err := plan.CheckCount(len(args)); err != nil {
 		return nil, err
 	}
@@ -117,7 +132,7 @@ func (f *frame) encode(in *instance, plan *registry.Plan, args []any) (msg []byt
 		case plan.IsBlob(i):
 			f.untidy = true
 			f.to = in.to
-			msg, f.blobs, err = appendBlob(msg, f.blobs, in.to, plan, i, arg)
+			msg, f.blobs, err = appendBlob(ctx, msg, f.blobs, in.to, plan, i, arg)
 		default:
 			msg, err = plan.AppendArg(msg, i, arg)
 		}
@@ -129,39 +144,54 @@ func (f *frame) encode(in *instance, plan *registry.Plan, args []any) (msg []byt
 }
 
 func (f *frame) appendBox(msg []byte, in *instance, plan *registry.Plan, i int, box *Box) ([]byte, error) {
-	if err := in.host.lendable(box, i); err != nil {
+	if err := in.lendable(box, i); err != nil {
 		return msg, err
 	}
 	if !box.in.lend() {
-		// The text and not the box: an argument that reaches fmt would have to
-		// be on the heap in every call.
-		return msg, fmt.Errorf("argument %d is %s: %w", i+1, box.String(), ErrClosed)
+		return msg, notLent(box.in, i, ErrClosed)
 	}
 	f.untidy = true
 	f.lent = append(f.lent, box.in)
 	return plan.AppendArg(msg, i, box.in.handle())
 }
 
-// lendable tells whether a box can be argument i of a call.
-func (h *Host) lendable(box *Box, i int) error {
+// lendable tells whether a box can be argument i of a call on in: it belongs to the
+// same host, lives, and its type id means no other box to the library.
+func (in *instance) lendable(box *Box, i int) error {
 	if box == nil {
 		return fmt.Errorf("argument %d is a nil *loader.Box", i+1)
 	}
-	if box.in.host != h {
+	arg := box.in
+	switch {
+	case arg.host != in.host:
 		return fmt.Errorf("argument %d: %w", i+1, ErrForeignBox)
+	// An id of one life of a library names another instance in the next one.
+	case arg.to.Lost(), arg.lib == in.lib && arg.to != in.to:
+		return notLent(arg, i, ErrInstanceLost)
+	case arg.lib == in.lib:
+		return nil
+	}
+	if own := in.lib.kindOf(arg.typ.ID); own != nil {
+		return fmt.Errorf("argument %d is a %s of %s, whose type_id %d is that of %s in %s: give one of the two another type_id to pass boxes between them",
+			i+1, arg.typ.Name, arg.lib.name, arg.typ.ID, own.name, in.lib.name)
 	}
 	return nil
 }
 
+// notLent is the error of an argument that cannot be lent. It takes the instance and
+// not the Box: an argument that reaches fmt would have to be on the heap in every
+// call.
+func notLent(arg *instance, i int, why error) error {
+	return fmt.Errorf("argument %d is %s: %w", i+1, arg.String(), why)
+}
+
 // boxResult turns a handle into the box that it names.
-func (in *instance) boxResult(ctx context.Context, plan *registry.Plan, v tlv.Value) (Result, error) {
+func (in *instance) boxResult(plan *registry.Plan, lent []*instance, v tlv.Value) (Result, error) {
 	handle, err := v.Handle()
 	if err != nil {
 		return Result{}, in.failed(plan, err)
 	}
-	// The plugin has done its work: what it made must find its owner even if
-	// ctx is done by now.
-	box, err := in.host.adopt(context.WithoutCancel(ctx), in, handle, plan.Returns.Box)
+	box, err := in.boxFor(handle, lent, plan.Returns.Box)
 	if err != nil {
 		return Result{}, in.failed(plan, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
@@ -75,6 +76,10 @@ func (f *frame) settle(ctx context.Context, b backend, maxResult int) error {
 		if tries == maxRetries {
 			return violation("the plugin answered %d times that its result buffer was too short", maxRetries)
 		}
+		// The plugin has done nothing yet, and for nobody.
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		if err := f.grow(uint64(f.ResultLength), maxResult); err != nil {
 			return err
 		}
@@ -101,7 +106,7 @@ func (f *frame) grow(need uint64, maxResult int) error {
 }
 
 // message is the plugin's explanation of an error code: a TLV with exactly one
-// String.
+// String. What it would do to a terminal is written out.
 func message(answer []byte) string {
 	v, err := tlv.DecodeOne(answer)
 	if err != nil {
@@ -111,5 +116,5 @@ func message(answer []byte) string {
 	if err != nil {
 		return ""
 	}
-	return text
+	return contract.Printable(text)
 }

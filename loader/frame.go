@@ -31,7 +31,10 @@ type frame struct {
 	blobs  []lentBlob  // among the arguments
 	to     backend     // that they are lent to
 	pooled bool        // goes to the pool when it is free
-	untidy bool        // has something to give back besides itself
+
+	// abandoned is set when the caller has left and the plugin still works on the call.
+	abandoned atomic.Bool
+	untidy    bool // has something to give back besides itself
 }
 
 // frames are a host's frames. They bound the calls in flight by their number,
@@ -132,7 +135,11 @@ func (fs *frames) release(f *frame) {
 }
 
 func (fs *frames) putBack(f *frame) {
+	abandoned := f.abandoned.Load()
 	for _, in := range f.lent {
+		if abandoned {
+			in.lentLate.Add(-1)
+		}
 		in.giveBack()
 	}
 	clear(f.lent)
@@ -145,6 +152,7 @@ func (fs *frames) putBack(f *frame) {
 	}
 	pooled := f.pooled
 	f.pooled, f.untidy = false, false
+	f.abandoned.Store(false)
 	f.busy.Store(0)
 	if pooled {
 		fs.pool.Put(f)
@@ -162,7 +170,7 @@ func (fs *frames) signal() {
 	fs.changed = make(chan struct{})
 }
 
-// idle reports whether no call on in is under way.
+// idle reports whether no call on in is under way, nor one that it is lent to.
 func (fs *frames) idle(in *instance) bool {
 	for _, f := range *fs.all.Load() {
 		if f.busy.Load() == in.number {
@@ -170,6 +178,28 @@ func (fs *frames) idle(in *instance) bool {
 		}
 	}
 	return in.lent.Load() == 0
+}
+
+// deserted is idle but for calls that nobody waits for.
+func (fs *frames) deserted(in *instance) bool {
+	for _, f := range *fs.all.Load() {
+		if f.busy.Load() == in.number && !f.abandoned.Load() {
+			return false
+		}
+	}
+	return in.lent.Load() <= in.lentLate.Load()
+}
+
+// abandon notes that the caller of f has left, and the call goes on.
+func (fs *frames) abandon(f *frame) {
+	f.untidy = true
+	for _, in := range f.lent {
+		in.lentLate.Add(1)
+	}
+	f.abandoned.Store(true)
+	if fs.waiters.Load() != 0 {
+		fs.signal()
+	}
 }
 
 // wait returns when ready says so. ready is asked again after every change.

@@ -1,7 +1,6 @@
 package loader
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/hostvtable"
 	"github.com/nyash-plugins/nyash-go/registry"
-	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
 // Host loads plugins and owns what they make. It is made by [Open]; all its
@@ -28,14 +26,20 @@ type Host struct {
 	births    hint
 
 	mu      sync.Mutex
-	idle    sync.Cond // pending has become 0
 	closing bool
-	closed  chan struct{}
-	pending int                      // makings of boxes and loads under way
-	loaded  []*library               // in the order of loading
-	types   map[uint32]*kind         // by type id, as far as the ids are known
-	live    map[tlv.Handle]*instance // instances that are owed a fini
-	made    atomic.Uint64            // numbers instances; not guarded
+	pending int                   // makings of boxes and loads under way
+	loaded  []*library            // in the order of loading
+	live    map[liveKey]*instance // instances that are owed a fini
+
+	closed   chan struct{}
+	closeErr error           // known when closed is closed
+	forced   context.Context // until a Shutdown's context ends: then workers are killed
+	force    context.CancelCauseFunc
+	over     context.Context // until closeGrace after that: then nothing is waited for
+	giveUp   context.CancelFunc
+
+	late atomic.Int32  // calls that nobody waits for
+	made atomic.Uint64 // numbers instances
 }
 
 // Open reads a nyash.toml and makes a host for the boxes that it declares. It
@@ -58,15 +62,18 @@ func OpenConfig(config *registry.Config, opts ...Option) (*Host, error) {
 			logger:      slog.Default(),
 			maxInFlight: DefaultMaxInFlight,
 			maxResult:   DefaultMaxResult,
+			maxBlob:     DefaultMaxBlob,
+			logLines:    DefaultLogLines,
+			logBytes:    DefaultLogBytes,
 			builtins:    registry.Builtins(),
 		},
 		kinds:    make(map[string]*kind),
 		builtins: make(map[*registry.Builtin]uint32),
 		closed:   make(chan struct{}),
-		types:    make(map[uint32]*kind),
-		live:     make(map[tlv.Handle]*instance),
+		live:     make(map[liveKey]*instance),
 	}
-	h.idle.L = &h.mu
+	h.forced, h.force = context.WithCancelCause(context.Background())
+	h.over, h.giveUp = context.WithCancel(context.Background())
 	for _, opt := range opts {
 		if err := opt(&h.options); err != nil {
 			return nil, err
@@ -93,29 +100,13 @@ func (h *Host) add(l *library) {
 	for _, k := range l.kinds {
 		h.kinds[k.name] = k
 		h.names = append(h.names, k.name)
-		if k.box != nil && k.box.HasTypeID {
-			h.types[k.box.TypeID] = k
-		}
 	}
 }
 
-// numberBuiltin gives a built-in box a type id from the far end, where no
-// plugin of the file is.
+// numberBuiltin gives a built-in box a type id from the far end, which plugins do
+// not use, so that it can be passed to them.
 func (h *Host) numberBuiltin(b *registry.Builtin) {
-	id := uint32(1<<32 - 1 - len(h.builtins))
-	for h.types[id] != nil || h.numbered(id) {
-		id--
-	}
-	h.builtins[b] = id
-}
-
-func (h *Host) numbered(id uint32) bool {
-	for _, other := range h.builtins {
-		if other == id {
-			return true
-		}
-	}
-	return false
+	h.builtins[b] = uint32(1<<32 - 1 - len(h.builtins))
 }
 
 func (h *Host) builtinID(b *registry.Builtin) uint32 { return h.builtins[b] }
@@ -209,28 +200,18 @@ func (h *Host) enter() error {
 
 func (h *Host) leave() {
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	h.pending--
-	if h.pending == 0 {
-		h.idle.Broadcast()
+	h.mu.Unlock()
+	if h.frames.waiters.Load() != 0 {
+		h.frames.signal()
 	}
 }
 
-// enlist records a library that is about to be ready, with the ids that it
-// turned out to have.
-func (h *Host) enlist(l *library, types []*registry.Type) error {
+// enlist records a library that is about to be ready.
+func (h *Host) enlist(l *library) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for i, t := range types {
-		if other := h.types[t.ID]; other != nil && other != l.kinds[i] {
-			return fmt.Errorf("box %s: its library gives it type_id %d, which %s has already; set another type_id", t.Name, t.ID, other.name)
-		}
-	}
-	for i, t := range types {
-		h.types[t.ID] = l.kinds[i]
-	}
 	h.loaded = append(h.loaded, l)
-	return nil
 }
 
 // Memory counts, for each loaded library by the name of its plugin, what it
@@ -252,52 +233,4 @@ func (h *Host) Memory() map[string]hostvtable.Memory {
 		}
 	}
 	return memory
-}
-
-// Close finalises every instance that is left, waits for the calls under way,
-// and shuts the libraries down in the reverse order of loading. New calls get
-// [ErrClosed] from the start. Closing again waits for the first Close and does
-// nothing. Close must not be called by a plugin's call (from a log handler,
-// say): it would wait for itself.
-func (h *Host) Close() error {
-	h.mu.Lock()
-	if h.closing {
-		h.mu.Unlock()
-		<-h.closed
-		return nil
-	}
-	h.closing = true
-	for h.pending > 0 {
-		h.idle.Wait()
-	}
-	h.mu.Unlock()
-	defer close(h.closed)
-
-	// A call under way can hand over a new instance until it ends, so this
-	// goes on until nothing is left.
-	for left := h.liveInstances(); len(left) > 0; left = h.liveInstances() {
-		for _, in := range left {
-			in.closed.Store(true)
-		}
-		for _, in := range left {
-			in.close()
-		}
-	}
-	var errs []error
-	for _, l := range slices.Backward(h.loaded) {
-		errs = append(errs, l.close())
-	}
-	return errors.Join(errs...)
-}
-
-// liveInstances lists what is owed a fini, the youngest first.
-func (h *Host) liveInstances() []*instance {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	var all []*instance
-	for _, in := range h.live {
-		all = append(all, in)
-	}
-	slices.SortFunc(all, func(a, b *instance) int { return cmp.Compare(b.number, a.number) })
-	return all
 }

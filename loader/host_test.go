@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strings"
 	"sync"
 	"testing"
 
@@ -91,8 +93,9 @@ func TestHostCloseEndsEverythingInOrder(t *testing.T) {
 	first := probeLibrary(t)
 	second := probeLibrary(t, "-DTYPE_ID=701", `-DTYPE_NAME="Second"`)
 	h := open(t, probeTOML(first, "")+fmt.Sprintf("\n[plugins.Second]\nlibrary = %q\ntype_id = 701\nmethods = { say = { method_id = 18 } }", second), withLog(&log))
-	newBox(t, h, "Probe")
-	newBox(t, h, "Second")
+	// Nobody drops these, which would be another order.
+	kept := []*loader.Box{newBox(t, h, "Probe"), newBox(t, h, "Second")}
+	defer runtime.KeepAlive(kept)
 	closed := newBox(t, h, "Probe")
 	box := newBox(t, h, "Probe")
 	require.NoError(t, closed.Close())
@@ -129,7 +132,7 @@ func withoutThread(messages []string) []string {
 }
 
 func TestHostCloseWaitsForCalls(t *testing.T) {
-	h := openProbe(t)
+	h := open(t, probeTOML(probeLibrary(t), shortGrace()))
 	box, other := newBox(t, h, "Probe"), newBox(t, h, "Probe")
 	holding, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -320,10 +323,20 @@ func TestWarningsGoToTheLog(t *testing.T) {
 	assert.Contains(t, log.String(), "did you mean plugins?")
 }
 
-func TestTypeIDsOfLibrariesMustDiffer(t *testing.T) {
-	h := open(t, fmt.Sprintf("[plugins]\nProbe = %q\nSecond = %q\n", probeLibrary(t), probeLibrary(t, `-DTYPE_NAME="Second"`)))
-	newBox(t, h, "Probe")
-	_, err := h.New(ctx, "Second")
-	require.Error(t, err)
-	assert.ErrorContains(t, err, "its library gives it type_id 700, which Probe has already")
+// TestTypeIDsArePerLibrary: two libraries may use one, but boxes cannot be passed
+// between them.
+func TestTypeIDsArePerLibrary(t *testing.T) {
+	other := strings.ReplaceAll(probeTOML(probeLibrary(t, `-DTYPE_NAME="Second"`), ""), "plugins.Probe", "plugins.Second")
+	h := open(t, probeTOML(probeLibrary(t), "")+other)
+	first, second := newBox(t, h, "Probe"), newBox(t, h, "Second")
+	assert.Equal(t, first.Type().ID, second.Type().ID)
+	for _, box := range []*loader.Box{first, second} {
+		same, err := call(t, box, "self").Box()
+		require.NoError(t, err)
+		assert.Same(t, box, same, "each is of its own library")
+	}
+	const want = "argument 1 is a Second of Second, whose type_id 700 is that of Probe in Probe: give one of the two another type_id to pass boxes between them"
+	_, err := first.Call(ctx, "take", second)
+	require.EqualError(t, err, "Probe.take: "+want)
+	require.EqualError(t, first.Batch().Add("take", second), "Probe.take: "+want)
 }

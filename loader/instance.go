@@ -6,11 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"sync"
 	"sync/atomic"
+	"time"
 	"weak"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/loader/process"
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
@@ -25,9 +26,18 @@ type instance struct {
 	id     uint32
 	number uint64 // in the order of making; never 0
 
-	closed atomic.Bool  // no further call may begin
-	lent   atomic.Int32 // calls under way that have it as an argument
-	end    sync.Once
+	closed   atomic.Bool  // no further call may begin
+	lent     atomic.Int32 // calls under way that have it as an argument
+	lentLate atomic.Int32 // of them, those that nobody waits for
+
+	ending atomic.Bool   // somebody sees to its fini
+	calm   chan struct{} // closed when Close may return: fini was called, or follows calls that nobody waits for
+	gone   chan struct{} // closed when fini was called
+
+	// Of one whose birth was abandoned: bornLate is set then, and later is called
+	// with its Box, or nil, when the birth has ended. Without later it is finalised.
+	bornLate bool
+	later    func(*Box)
 
 	// Guarded by host.mu. The Box is held weakly, so that a program's dropping
 	// it can be noticed; owner tells the Box in use from those before it.
@@ -35,46 +45,67 @@ type instance struct {
 	owner uint64
 }
 
+// liveKey names an instance that is owed a fini. Ids are a library's own, and of
+// one life of it.
+type liveKey struct {
+	to     backend
+	handle tlv.Handle
+}
+
+func (in *instance) key() liveKey { return liveKey{in.to, in.handle()} }
+
+// String returns a name for logs, such as "FileBox(3)".
+func (in *instance) String() string { return fmt.Sprintf("%s(%d)", in.typ.Name, in.id) }
+
 func (in *instance) handle() tlv.Handle { return tlv.Handle{Type: in.typ.ID, Instance: in.id} }
 
-// birth makes a new instance. The host is kept open by the caller.
-func (h *Host) birth(ctx context.Context, k *kind, args []any) (*Box, error) {
+// birth makes a new instance. The host is kept open by the caller. goesOn tells
+// that the birth was abandoned; later is then called when it has ended, with the
+// box that came of it or nil. Without later such a box is finalised.
+func (h *Host) birth(ctx context.Context, k *kind, args []any, later func(*Box)) (box *Box, goesOn bool, err error) {
 	typ := k.typ.Load()
-	plan := typ.Birth
-	in, f, err := h.deliver(ctx, k, typ, args)
+	in, f, err := h.deliver(ctx, k, typ, args, later)
 	if errors.Is(err, ErrInstanceLost) {
 		// The worker ended before it was called: idle, or killed. The next one
 		// is as good.
-		in, f, err = h.deliver(ctx, k, typ, args)
+		in, f, err = h.deliver(ctx, k, typ, args, later)
 	}
 	if err != nil {
-		return nil, err
+		return nil, in != nil && in.bornLate, err
 	}
 	defer h.frames.release(f)
-	in.id, err = newborn(typ, f.answer())
-	if err != nil {
-		return nil, in.failed(plan, err)
-	}
-	box, err := h.register(in)
-	if err != nil {
-		return nil, in.failed(plan, err)
-	}
-	return box, nil
+	box, err = in.born(f.answer())
+	return box, false, err
 }
 
 // deliver calls birth. The frame holds the answer.
-func (h *Host) deliver(ctx context.Context, k *kind, typ *registry.Type, args []any) (*instance, *frame, error) {
+func (h *Host) deliver(ctx context.Context, k *kind, typ *registry.Type, args []any, later func(*Box)) (*instance, *frame, error) {
 	to, err := k.lib.session(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	in := h.newInstance(k, to, typ, 0)
+	in := h.newInstance(k.lib, to, typ, 0)
+	in.later = later
 	f, err := in.run(ctx, typ.Birth, &h.births, args)
 	return in, f, err
 }
 
-func (h *Host) newInstance(k *kind, to backend, typ *registry.Type, id uint32) *instance {
-	return &instance{host: h, lib: k.lib, to: to, typ: typ, id: id, number: h.made.Add(1)}
+// born takes what birth answered.
+func (in *instance) born(answer []byte) (box *Box, err error) {
+	if in.id, err = newborn(in.typ, answer); err == nil {
+		box, err = in.host.register(in)
+	}
+	if err != nil {
+		return nil, in.failed(in.typ.Birth, err)
+	}
+	return box, nil
+}
+
+func (h *Host) newInstance(l *library, to backend, typ *registry.Type, id uint32) *instance {
+	return &instance{
+		host: h, lib: l, to: to, typ: typ, id: id, number: h.made.Add(1),
+		calm: make(chan struct{}), gone: make(chan struct{}),
+	}
 }
 
 // newborn reads the answer to a birth: a raw u32, or a TLV with one Handle.
@@ -107,7 +138,7 @@ func (h *Host) register(in *instance) (*Box, error) {
 	defer h.mu.Unlock()
 	// An instance that is being closed may have freed its id already, and one
 	// that was lost has.
-	if other := h.live[in.handle()]; other != nil && !other.closed.Load() && !other.to.Lost() {
+	if other := h.live[in.key()]; other != nil && !other.closed.Load() && !in.to.Lost() {
 		return nil, violation("birth answered instance id %d, which is alive already", in.id)
 	}
 	return h.own(in), nil
@@ -115,7 +146,7 @@ func (h *Host) register(in *instance) (*Box, error) {
 
 // own enters an instance and makes its Box, with h.mu held.
 func (h *Host) own(in *instance) *Box {
-	h.live[in.handle()] = in
+	h.live[in.key()] = in
 	return in.newBox()
 }
 
@@ -139,83 +170,193 @@ type dropped struct {
 // waiting for a plugin.
 func (d *dropped) collect() {
 	in := d.in
-	if !in.abandon(d.owner) {
+	if !in.markUnreachable(d.owner) {
 		return
 	}
 	in.host.options.logger.Warn(fmt.Sprintf("%s instance %d was dropped without Close; it is finalised now", in.typ.Name, in.id),
 		"plugin", in.lib.name)
-	go in.close()
+	go in.close(context.Background()) //nolint:errcheck // there is none without an end
 }
 
-// abandon closes the instance to new calls if the Box that was dropped is the
+// markUnreachable closes the instance to new calls if the Box that was dropped is the
 // last one that it had, and nobody closes it already. A handle that brings the
 // instance back is either adopted before, and then has made another Box, or
 // finds it closed.
-func (in *instance) abandon(owner uint64) bool {
+func (in *instance) markUnreachable(owner uint64) bool {
 	in.host.mu.Lock()
 	defer in.host.mu.Unlock()
 	return owner == in.owner && in.closed.CompareAndSwap(false, true)
 }
 
-// adopt finds or makes the Box for a handle that a plugin returned to a call on
-// by. want is the box that nyash.toml declares, or empty.
-func (h *Host) adopt(ctx context.Context, by *instance, handle tlv.Handle, want string) (*Box, error) {
+// boxFor finds or makes the Box for a handle that the plugin returned to a call on
+// in, to which boxes were lent. A handle is believed only if it names one of those,
+// or an instance of the answering library (docs/abi.md, Handles). want is the box
+// that nyash.toml declares, or empty.
+func (in *instance) boxFor(handle tlv.Handle, lent []*instance, want string) (*Box, error) {
 	if handle.Instance == 0 {
 		return nil, violation("the result is a handle with instance id 0, which is never one")
 	}
-	h.mu.Lock()
-	k := h.types[handle.Type]
-	h.mu.Unlock()
-	if k == nil {
-		return nil, fmt.Errorf("the result is a handle of type %d, and no box of %s has that type_id", handle.Type, h.config.Path)
-	}
-	if want != "" && want != k.name {
-		return nil, fmt.Errorf("the result is a %s, and nyash.toml declares %s", k.name, want)
-	}
-	if err := k.lib.load(ctx); err != nil {
-		return nil, fmt.Errorf("the result is a %s: %w", k.name, err)
-	}
-	to := by.to
-	if k.lib != by.lib {
-		var err error
-		if to, err = k.lib.session(ctx); err != nil {
-			return nil, fmt.Errorf("the result is a %s: %w", k.name, err)
+	for _, arg := range lent {
+		if arg.handle() == handle {
+			return arg.boxAgain(want)
 		}
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	in := h.live[handle]
-	if in == nil || in.to.Lost() {
-		return h.own(h.newInstance(k, to, k.typ.Load(), handle.Instance)), nil
+	k := in.lib.kindOf(handle.Type)
+	if k == nil {
+		return nil, violation("the result is a handle of type %d, instance %d: no box of %s has that type_id, and no such box was an argument of this call (a plugin cannot keep boxes that it was lent, nor name another library's)",
+			handle.Type, handle.Instance, in.lib.name)
 	}
+	if err := wanted(want, k.name); err != nil {
+		return nil, err
+	}
+	h := in.host
+	h.mu.Lock()
+	known := h.live[liveKey{in.to, handle}]
+	if known == nil {
+		defer h.mu.Unlock()
+		return h.own(h.newInstance(in.lib, in.to, k.typ.Load(), handle.Instance)), nil
+	}
+	h.mu.Unlock()
+	return known.boxAgain(want)
+}
+
+func wanted(want, name string) error {
+	if want != "" && want != name {
+		return fmt.Errorf("the result is a %s, and nyash.toml declares %s", name, want)
+	}
+	return nil
+}
+
+// boxAgain is the Box of an instance that a plugin has named: the one that the
+// program has, or a new one where it has dropped that.
+func (in *instance) boxAgain(want string) (*Box, error) {
+	if err := wanted(want, in.typ.Name); err != nil {
+		return nil, err
+	}
+	in.host.mu.Lock()
+	defer in.host.mu.Unlock()
 	if box := in.box.Value(); box != nil {
 		return box, nil
 	}
 	if in.closed.Load() {
-		return nil, fmt.Errorf("the result is %s instance %d, which is being finalised: %w", k.name, handle.Instance, ErrClosed)
+		return nil, fmt.Errorf("the result is %v, which is being finalised: %w", in, ErrClosed)
 	}
 	return in.newBox(), nil
 }
 
-// close finalises the instance, once, when the calls under way have ended.
-// Every caller returns after that.
-func (in *instance) close() {
-	in.closed.Store(true)
-	in.end.Do(func() {
-		h := in.host
-		idle := func() bool { return h.frames.idle(in) }
-		_ = h.frames.wait(context.Background(), idle) // Background is never done
-		in.fini()
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		if h.live[in.handle()] == in {
-			delete(h.live, in.handle())
+// abandon leaves a call whose context has ended to the plugin, and clears away
+// what comes of it. Until then the frame, and all that was lent, stay as they are.
+func (in *instance) abandon(plan *registry.Plan, f *frame, late *process.AbandonedError) error {
+	h := in.host
+	in.bornLate = plan.ID == abi.MethodBirth
+	h.late.Add(1)
+	h.frames.abandon(f)
+	err := in.failed(plan, late.Err)
+	go func() {
+		var box *Box
+		if late.Wait() == nil && check(&f.Call, f.room) == nil && f.Code == abi.OK {
+			box = in.comesLate(plan, f)
 		}
-	})
+		if in.later != nil && plan.ID == abi.MethodBirth {
+			in.later(box)
+		}
+		h.late.Add(-1)
+		h.frames.release(f)
+	}()
+	return err
+}
+
+// comesLate clears away what an abandoned call has made, unless it is a singleton.
+func (in *instance) comesLate(plan *registry.Plan, f *frame) *Box {
+	if plan.ID == abi.MethodBirth {
+		box, err := in.born(f.answer())
+		if err != nil || in.later != nil {
+			return box
+		}
+		go in.close(context.Background()) //nolint:errcheck // there is none without an end; it waits for this call
+		return nil
+	}
+	v, err := tlv.DecodeOne(f.answer())
+	if err != nil {
+		return nil
+	}
+	switch v.Tag() {
+	case tlv.TagHandle:
+		handle, _ := v.Handle()
+		if in.unknown(handle) {
+			if box, err := in.boxFor(handle, nil, ""); err == nil {
+				go box.Close()
+			}
+		}
+	case tlv.TagBlob:
+		addr, length, _ := v.Blob()
+		in.to.Discard(addr, length)
+	}
+	return nil
+}
+
+// unknown reports whether a handle of the library names no instance that the host
+// owes a fini.
+func (in *instance) unknown(handle tlv.Handle) bool {
+	in.host.mu.Lock()
+	defer in.host.mu.Unlock()
+	return in.host.live[liveKey{in.to, handle}] == nil
+}
+
+// close has the instance finalised, once, when the calls under way have ended, and
+// returns then, or with ctx's error when ctx ends. It does not wait for calls that
+// were abandoned: fini follows them.
+func (in *instance) close(ctx context.Context) error {
+	in.closed.Store(true)
+	if in.ending.CompareAndSwap(false, true) {
+		if ctx.Done() == nil {
+			in.end()
+		} else {
+			go in.end()
+		}
+	}
+	select {
+	case <-in.calm:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// end waits for the calls under way and finalises the instance. Where only abandoned
+// ones are left it returns, and goes on by itself.
+func (in *instance) end() {
+	frames := in.host.frames
+	_ = frames.wait(context.Background(), func() bool { return frames.deserted(in) }) // Background is never done
+	if frames.idle(in) {
+		in.finalise()
+		close(in.calm)
+		return
+	}
+	close(in.calm)
+	go func() {
+		_ = frames.wait(context.Background(), func() bool { return frames.idle(in) })
+		in.finalise()
+	}()
+}
+
+func (in *instance) finalise() {
+	h := in.host
+	in.fini()
+	h.mu.Lock()
+	if h.live[in.key()] == in {
+		delete(h.live, in.key())
+	}
+	h.mu.Unlock()
+	close(in.gone)
 }
 
 // finiRoom is enough for the Void that a fini may answer.
 const finiRoom = 64
+
+// finiTimeout is how long a fini of an isolated plugin may take that has no
+// call_timeout. Then it is abandoned.
+const finiTimeout = 30 * time.Second
 
 // fini calls the plugin, if it lives. The answer is ignored, as the specification
 // says; an error that kept the call from being made is worth a line.
@@ -223,10 +364,20 @@ func (in *instance) fini() {
 	if in.to.Lost() {
 		return
 	}
+	ctx := context.Background()
+	if in.lib.plugin.Load() != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, finiTimeout, fmt.Errorf("fini has not returned in %v", finiTimeout))
+		defer cancel()
+	}
 	c := &abi.Call{TypeID: in.typ.ID, Method: abi.MethodFini, Instance: in.id}
 	c.SetArgs(tlv.AppendHeader(nil))
 	c.SetRoom(make([]byte, finiRoom))
-	if err := in.to.Invoke(context.Background(), c); err != nil {
+	err := in.to.Invoke(ctx, c)
+	if late := abandoned(err); late != nil {
+		go late.Wait() //nolint:errcheck // the answer is ignored
+	}
+	if err != nil {
 		in.host.options.logger.Error(fmt.Sprintf("finalise %s instance %d: %v", in.typ.Name, in.id, err), "plugin", in.lib.name)
 	}
 }

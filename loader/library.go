@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"sync"
+	"slices"
 	"sync/atomic"
+
+	"golang.org/x/sync/semaphore"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/nyash-plugins/nyash-go/loader/native"
 	"github.com/nyash-plugins/nyash-go/loader/process"
@@ -22,12 +25,14 @@ type library struct {
 	builtin *registry.Builtin // nil for a plugin
 	kinds   []*kind
 
-	mu      sync.Mutex // held while the library is loaded or closed
-	loaded  atomic.Bool
-	backend backend // set while loaded; the first, where there are several in turn
-	log     *pluginLog
+	loading     singleflight.Group
+	busyLoading atomic.Bool
+	loaded      atomic.Bool
+	backend     backend // set while loaded; the first, where there are several in turn
+	log         *pluginLog
 
-	// plugin is the library in a process of its own; nil for others.
+	// plugin is the library in a process of its own; nil for others. It stays when a
+	// load fails, to count how often.
 	plugin atomic.Pointer[process.Plugin]
 }
 
@@ -40,14 +45,14 @@ type kind struct {
 	// typ is set while the library is loaded.
 	typ atomic.Pointer[registry.Type]
 
-	mu     sync.Mutex // held while the singleton is born
+	making *semaphore.Weighted // held while the singleton is born
 	single *Box
 }
 
 func newLibrary(h *Host, conf *registry.Library) *library {
 	l := &library{host: h, name: conf.Name, conf: conf}
 	for _, box := range conf.Boxes {
-		l.kinds = append(l.kinds, &kind{name: box.Name, lib: l, box: box})
+		l.kinds = append(l.kinds, newKind(box.Name, l, box))
 	}
 	if len(l.kinds) == 1 {
 		l.name = l.kinds[0].name
@@ -57,41 +62,72 @@ func newLibrary(h *Host, conf *registry.Library) *library {
 
 func newBuiltin(h *Host, b *registry.Builtin) *library {
 	l := &library{host: h, name: b.Name, builtin: b}
-	l.kinds = []*kind{{name: b.Name, lib: l}}
+	l.kinds = []*kind{newKind(b.Name, l, nil)}
 	return l
 }
 
-// load makes the library ready, once; those who come meanwhile wait. A load
-// that failed leaves nothing behind and is tried again at the next use.
+func newKind(name string, l *library, box *registry.Box) *kind {
+	return &kind{name: name, lib: l, box: box, making: semaphore.NewWeighted(1)}
+}
+
+// kindOf is the library's box with a type id, or nil. The library is loaded.
+func (l *library) kindOf(typeID uint32) *kind {
+	for _, k := range l.kinds {
+		if k.typ.Load().ID == typeID {
+			return k
+		}
+	}
+	return nil
+}
+
+// load makes the library ready, once; those who come meanwhile wait. When ctx ends,
+// only the waiting does, and the load goes on. One that failed leaves nothing behind
+// and is tried again at the next use.
 func (l *library) load(ctx context.Context) error {
 	if l.loaded.Load() {
 		return nil
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.loaded.Load() {
-		return nil
-	}
-	b, err := l.open(ctx)
-	if err != nil {
+	if ctx.Done() == nil { // a goroutine would cost a good part of the loading
+		_, err, _ := l.loading.Do("", l.loadOnce)
 		return err
 	}
-	types, err := l.bind(b)
-	if err == nil {
-		err = l.host.enlist(l, types)
+	select {
+	case r := <-l.loading.DoChan("", l.loadOnce):
+		return r.Err
+	case <-ctx.Done():
+		return fmt.Errorf("box %s: waiting for its library to load: %w", l.name, context.Cause(ctx))
 	}
+}
+
+func (l *library) loadOnce() (any, error) {
+	if l.loaded.Load() {
+		return nil, nil
+	}
+	// The host stays open, whoever waits.
+	if err := l.host.enter(); err != nil {
+		return nil, err
+	}
+	defer l.host.leave()
+	l.busyLoading.Store(true)
+	defer l.busyLoading.Store(false)
+	b, err := l.open()
 	if err != nil {
-		return errors.Join(err, l.shut(b))
+		return nil, err
+	}
+	types, err := l.bind(b)
+	if err != nil {
+		return nil, errors.Join(err, l.refuse(b))
 	}
 	for i, k := range l.kinds {
 		k.typ.Store(types[i])
 	}
 	l.backend = b
+	l.host.enlist(l)
 	l.loaded.Store(true)
-	return nil
+	return nil, nil
 }
 
-func (l *library) open(ctx context.Context) (backend, error) {
+func (l *library) open() (backend, error) {
 	if l.builtin != nil {
 		return newBuiltinBackend(l.host.builtinID(l.builtin), l.builtin), nil
 	}
@@ -99,11 +135,11 @@ func (l *library) open(ctx context.Context) (backend, error) {
 	if err != nil {
 		return nil, fmt.Errorf("box %s: %w", l.name, err)
 	}
-	l.log = newPluginLog(&l.host.options, l.name, file)
 	if l.isolation() == registry.IsolationProcess {
-		return l.openProcess(ctx, file)
+		return l.openProcess(file)
 	}
-	b, err := native.Open(ctx, native.Config{
+	l.log = newPluginLog(&l.host.options, l.name, file)
+	b, err := native.Open(context.Background(), native.Config{
 		File:       file,
 		InvokeOnly: l.conf.InvokeOnly,
 		Threads:    threads[l.conf.Threads],
@@ -129,13 +165,27 @@ func (l *library) isolation() registry.Isolation {
 }
 
 // openProcess starts the library's worker.
-func (l *library) openProcess(ctx context.Context, file string) (backend, error) {
+func (l *library) openProcess(file string) (backend, error) {
+	p := l.plugin.Load()
+	if p == nil {
+		l.log = newPluginLog(&l.host.options, l.name, file)
+		p = process.New(l.processConfig(file))
+		l.plugin.Store(p)
+	}
+	s, err := p.Session(context.Background())
+	if err != nil {
+		return nil, fmt.Errorf("box %s: %w", l.name, err)
+	}
+	return s, nil
+}
+
+func (l *library) processConfig(file string) process.Config {
 	conf := &l.conf.Process
 	dir := conf.Dir
 	if dir != "" && !filepath.IsAbs(dir) {
 		dir = filepath.Join(l.host.config.Dir, dir)
 	}
-	p, err := process.Open(ctx, process.Config{
+	return process.Config{
 		File:        file,
 		InvokeOnly:  l.conf.InvokeOnly,
 		Threads:     threads[l.conf.Threads],
@@ -144,26 +194,19 @@ func (l *library) openProcess(ctx context.Context, file string) (backend, error)
 		Sink:        l.log,
 		Worker:      l.host.options.worker,
 		Channel:     l.host.options.channel,
+		LogLines:    l.host.options.logLines,
+		LogBytes:    l.host.options.logBytes,
 		Restart:     process.Restart(conf.Restart),
 		Limits:      process.Limits(conf.Limits),
 		CallTimeout: conf.CallTimeout,
+		LoadTimeout: conf.LoadTimeout,
+		CancelGrace: conf.CancelGrace,
 		IdleTimeout: conf.IdleTimeout,
 		Env:         conf.Env,
 		Dir:         dir,
 		InUse:       l.inUse,
 		OnState:     func(s process.State, err error) { l.host.tell(l, s, err) },
-	})
-	if err != nil {
-		l.log.close()
-		return nil, fmt.Errorf("box %s: %w", l.name, err)
 	}
-	s, err := p.Session(ctx)
-	if err != nil {
-		l.log.close()
-		return nil, errors.Join(fmt.Errorf("box %s: %w", l.name, err), p.Close())
-	}
-	l.plugin.Store(p)
-	return s, nil
 }
 
 // session is where new instances are made. It starts the library's worker again
@@ -210,25 +253,44 @@ func (l *library) bind(b backend) ([]*registry.Type, error) {
 		types[i] = t
 		errs = append(errs, err)
 	}
-	return types, errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	for i, t := range types {
+		if j := slices.IndexFunc(types[:i], func(other *registry.Type) bool { return other.ID == t.ID }); j >= 0 {
+			return nil, fmt.Errorf("box %s: its library gives it type_id %d, which %s has already; set another type_id", t.Name, t.ID, types[j].Name)
+		}
+	}
+	return types, nil
 }
 
-// close ends the library's life. No call is under way and none will come.
+// close ends the library's life, if it was loaded or tried to be. No call is under
+// way and none will come.
 func (l *library) close() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.loaded.Store(false)
-	return l.shut(l.backend)
-}
-
-func (l *library) shut(b backend) error {
+	loaded := l.loaded.Swap(false)
 	if l.log != nil {
 		l.log.stopWaking()
 		defer l.log.close()
 	}
-	if p := l.plugin.Swap(nil); p != nil {
+	if p := l.plugin.Load(); p != nil {
 		return p.Close()
 	}
+	if !loaded {
+		return nil
+	}
+	return closeBackend(l.backend)
+}
+
+// refuse closes what does not fit the library's entry in nyash.toml.
+func (l *library) refuse(b backend) error {
+	if p := l.plugin.Load(); p != nil {
+		return p.Refuse()
+	}
+	defer l.log.close()
+	return closeBackend(b)
+}
+
+func closeBackend(b backend) error {
 	if c, ok := b.(interface{ Close() error }); ok {
 		return c.Close()
 	}

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 )
 
 // keptLines is how many log lines of a library an error can show.
@@ -36,6 +37,9 @@ func newPluginLog(o *options, plugin, file string) *pluginLog {
 
 // PluginLog implements hostvtable.Sink.
 func (p *pluginLog) PluginLog(level abi.LogLevel, text string, own bool) {
+	// slog's own handlers quote what is not fit for a line; others may print it, and
+	// so does who shows an error with its log.
+	text = contract.Printable(text)
 	p.mu.Lock()
 	if len(p.lines) == keptLines {
 		p.lines = slices.Delete(p.lines, 0, 1)

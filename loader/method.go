@@ -44,13 +44,13 @@ func (m *Method) AppendBytes(ctx context.Context, dst []byte, args ...any) ([]by
 	if err != nil {
 		return dst, err
 	}
-	dst, err = in.appendAnswer(dst, m.plan, f.answer())
+	dst, err = in.appendAnswer(ctx, dst, m.plan, f.answer())
 	in.host.frames.release(f)
 	runtime.KeepAlive(m)
 	return dst, err
 }
 
-func (in *instance) appendAnswer(dst []byte, plan *registry.Plan, answer []byte) ([]byte, error) {
+func (in *instance) appendAnswer(ctx context.Context, dst []byte, plan *registry.Plan, answer []byte) ([]byte, error) {
 	e, err := plan.Entry(answer)
 	if err != nil {
 		return dst, in.failed(plan, err)
@@ -60,7 +60,7 @@ func (in *instance) appendAnswer(dst []byte, plan *registry.Plan, answer []byte)
 		return append(dst, e.Payload...), nil
 	case tlv.TagBlob:
 		addr, length := e.Blob()
-		data, release, err := in.adoptBlob(plan, addr, length)
+		data, release, err := in.adoptBlob(ctx, plan, addr, length)
 		if err != nil {
 			return dst, err
 		}

@@ -16,6 +16,12 @@ const (
 	// DefaultMaxResult is the largest result that a plugin may ask room for,
 	// in bytes.
 	DefaultMaxResult = 16 << 20
+	// DefaultMaxBlob is the longest blob that a plugin may return, in bytes.
+	DefaultMaxBlob = 1 << 30
+	// DefaultLogLines and DefaultLogBytes are what the worker of an isolated
+	// library may log in a second; see [WithLogRate].
+	DefaultLogLines = 1000
+	DefaultLogBytes = 1 << 20
 )
 
 // Option changes how [Open] sets up a host.
@@ -26,12 +32,15 @@ type options struct {
 	wake        func(plugin string, handle uint64)
 	maxInFlight int
 	maxResult   int
+	maxBlob     uint64
 	track       bool
 	builtins    []*registry.Builtin
 	isolation   *registry.Isolation // instead of nyash.toml's
 	worker      string
 	channel     process.Channel
 	events      func(Event)
+	logLines    int
+	logBytes    int
 }
 
 // WithLogger sends the host's own messages and what plugins log to l. The
@@ -82,6 +91,19 @@ func WithMaxResult(bytes int) Option {
 	}
 }
 
+// WithMaxBlob bounds the length in bytes of a blob that a plugin can return; a
+// longer one is freed, and the call's error is [ErrResultSize]. The default is
+// [DefaultMaxBlob].
+func WithMaxBlob(bytes int64) Option {
+	return func(o *options) error {
+		if bytes < 0 {
+			return fmt.Errorf("WithMaxBlob: %d bytes; a length is not negative", bytes)
+		}
+		o.maxBlob = uint64(bytes)
+		return nil
+	}
+}
+
 // WithMemoryTracking counts the blocks that plugins take from the host table's
 // alloc and reports frees that are wrong; see [Host.Memory]. Each alloc and
 // free then enters Go.
@@ -102,10 +124,34 @@ func WithIsolation(i registry.Isolation) Option {
 
 // WithWorker names the program that becomes the worker of an isolated library.
 // Without it, that is the program itself if it calls worker.Main, or else
-// nyash-worker beside it or in PATH.
+// nyash-worker beside it or in PATH. A relative path is the host's, as it is when
+// the host is opened.
 func WithWorker(path string) Option {
 	return func(o *options) error {
-		o.worker = path
+		if path == "" {
+			o.worker = ""
+			return nil
+		}
+		program, err := process.Program(path)
+		if err != nil {
+			return fmt.Errorf("WithWorker: %w", err)
+		}
+		o.worker = program
+		return nil
+	}
+}
+
+// WithLogRate bounds what each worker of an isolated library writes to the log in
+// a second, with what the library prints: lines and bytes, and at once ten times as
+// much. What is more is left out, and a line says how many lines that were. 0 is no
+// bound; the default is [DefaultLogLines] and [DefaultLogBytes]. Wakes are not
+// bounded, and neither is a library in the host's own process.
+func WithLogRate(lines, bytes int) Option {
+	return func(o *options) error {
+		if lines < 0 || bytes < 0 {
+			return fmt.Errorf("WithLogRate: %d lines and %d bytes; write 0 for no limit", lines, bytes)
+		}
+		o.logLines, o.logBytes = lines, bytes
 		return nil
 	}
 }

@@ -92,6 +92,14 @@ func defaults() []loader.Option {
 	return opts
 }
 
+// shortGrace has the calls of an isolated library that were abandoned end soon.
+func shortGrace() string {
+	if isolated {
+		return `cancel_grace = "50ms"`
+	}
+	return ""
+}
+
 func openProbe(t testing.TB, opts ...loader.Option) *loader.Host {
 	t.Helper()
 	return open(t, probeTOML(probeLibrary(t), ""), opts...)

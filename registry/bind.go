@@ -2,6 +2,7 @@ package registry
 
 import (
 	"fmt"
+	"hash/maphash"
 	"slices"
 
 	"github.com/nyash-plugins/nyash-go/abi"
@@ -18,10 +19,14 @@ type Type struct {
 	table   []*Plan // by hash; a power of two of places, half of them free
 }
 
+// seed makes the places of names differ from one process to the next: a library
+// chooses its names, and must not choose where they collide.
+var seed = maphash.MakeSeed()
+
 // Method finds a method by name. The error matches [ErrNoMethod].
 func (t *Type) Method(name string) (*Plan, error) {
 	if mask := len(t.table) - 1; mask > 0 {
-		for i := hash(name) & mask; t.table[i] != nil; i = (i + 1) & mask {
+		for i := place(name) & mask; t.table[i] != nil; i = (i + 1) & mask {
 			if t.table[i].Name == name {
 				return t.table[i], nil
 			}
@@ -30,14 +35,8 @@ func (t *Type) Method(name string) (*Plan, error) {
 	return nil, t.noMethod(name)
 }
 
-// hash looks at no more of a name than tells a box's methods apart. Methods are
-// found by name at every call, and few enough for collisions to cost little.
-func hash(name string) int {
-	if name == "" {
-		return 0
-	}
-	return len(name)*31 + int(name[0])*7 + int(name[len(name)/2])*13 + int(name[len(name)-1])
-}
+// place is where a name is looked for first, before the table's mask.
+func place(name string) int { return int(maphash.String(seed, name)) }
 
 func (t *Type) noMethod(name string) error {
 	known := make([]string, len(t.methods))
@@ -47,8 +46,8 @@ func (t *Type) noMethod(name string) error {
 	return fmt.Errorf("%w%s", ErrNoMethod, DidYouMean(name, known))
 }
 
-// Methods lists the methods without birth and fini, in the order of nyash.toml
-// or, where that lists none, of the library.
+// Methods lists the methods without birth and fini: those of nyash.toml in its
+// order, then those that only the library describes, in the library's.
 func (t *Type) Methods() []*Plan { return slices.Clone(t.methods) }
 
 func newType(name string, id uint32, singleton bool, birth Signature) *Type {
@@ -73,7 +72,7 @@ func (t *Type) add(name string, id uint32, s Signature) {
 
 func (t *Type) enter(p *Plan) {
 	mask := len(t.table) - 1
-	i := hash(p.Name) & mask
+	i := place(p.Name) & mask
 	for t.table[i] != nil {
 		i = (i + 1) & mask
 	}
@@ -82,21 +81,26 @@ func (t *Type) enter(p *Plan) {
 
 // Bind makes the box complete with what its library says of itself. What both
 // give must agree; a disagreement is an error that shows both. A library that
-// says nothing (the zero Description) leaves everything to nyash.toml.
+// says nothing (the zero Description) leaves everything to nyash.toml. Methods
+// that only the library gives take any arguments.
 //
 // Where a library provides several boxes, its description is of the one that it
-// names.
+// names, or where it names none, of the one with its type id.
 func (b *Box) Bind(d abi.Description) (*Type, error) {
 	if err := b.checkDescription(d); err != nil {
 		return nil, err
 	}
-	if d.TypeName != "" && d.TypeName != b.Name {
-		if len(b.Library.Boxes) == 1 {
+	several := len(b.Library.Boxes) > 1
+	switch {
+	case d.TypeName != "" && d.TypeName != b.Name:
+		if !several {
 			return nil, b.fail("", fmt.Sprintf("rename the box to %s", d.TypeName), "the library calls its box %s, and nyash.toml calls it %s", d.TypeName, b.Name)
 		}
 		if b.HasTypeID && b.TypeID == d.TypeID {
 			return nil, b.fail("type_id", fmt.Sprintf("give this box the type_id that the library knows %s by", b.Name), "type_id %d is %s's, says the library", d.TypeID, d.TypeName)
 		}
+		d = abi.Description{}
+	case d.TypeName == "" && several && (!b.HasTypeID || b.TypeID != d.TypeID):
 		d = abi.Description{}
 	}
 	id, err := b.typeID(d)
@@ -108,27 +112,44 @@ func (b *Box) Bind(d abi.Description) (*Type, error) {
 		birth = b.Birth.Signature
 	}
 	t := newType(b.Name, id, b.Singleton, birth)
-	if !b.MethodsDeclared {
-		for _, m := range described(d) {
-			t.add(m.Name, m.ID, Signature{})
-		}
-		return t, nil
-	}
+	known := described(d)
 	for _, m := range b.Methods {
-		id, err := b.methodID(m, described(d))
+		id, err := b.methodID(m, known)
 		if err != nil {
 			return nil, err
 		}
 		t.add(m.Name, id, m.Signature)
+		delete(known.ids, m.Name)
+	}
+	for _, m := range b.Hidden {
+		if err := b.checkHidden(m, known); err != nil {
+			return nil, err
+		}
+		delete(known.ids, m.Name)
+	}
+	for _, m := range known.methods {
+		if id, left := known.ids[m.Name]; left {
+			t.add(m.Name, id, Signature{})
+		}
 	}
 	return t, nil
 }
 
-// described are the methods of a description that can be called by name.
-func described(d abi.Description) []abi.Method {
-	return slices.DeleteFunc(slices.Clone(d.Methods), func(m abi.Method) bool {
-		return m.ID == abi.MethodBirth || m.ID == abi.MethodFini
-	})
+// description is what a library says of a box's methods.
+type description struct {
+	methods []abi.Method      // that can be called by name, in the library's order
+	ids     map[string]uint32 // of those that nyash.toml has not settled yet
+}
+
+func described(d abi.Description) description {
+	all := description{ids: make(map[string]uint32, len(d.Methods))}
+	for _, m := range d.Methods {
+		if m.ID != abi.MethodBirth && m.ID != abi.MethodFini {
+			all.methods = append(all.methods, m)
+			all.ids[m.Name] = m.ID
+		}
+	}
+	return all
 }
 
 // checkDescription finds what a library gets wrong by itself.
@@ -163,26 +184,42 @@ func (b *Box) typeID(d abi.Description) (uint32, error) {
 	return 0, b.fail("", "add type_id", "its type_id is not known: nyash.toml gives none, and the library does not describe this box")
 }
 
-func (b *Box) methodID(m *Method, described []abi.Method) (uint32, error) {
-	if len(described) == 0 {
+func (b *Box) methodID(m *Method, known description) (uint32, error) {
+	if len(known.methods) == 0 {
 		if m.HasID {
 			return m.ID, nil
 		}
 		return 0, b.failAt(m.key, "add method_id", "its method_id is not known: nyash.toml gives none, and the library does not describe its methods")
 	}
-	i := slices.IndexFunc(described, func(d abi.Method) bool { return d.Name == m.Name })
-	if i < 0 {
-		names := make([]string, len(described))
-		for i, d := range described {
-			names[i] = d.Name
-		}
-		return 0, b.failAt(m.key, "the library has "+list(names), "the library has no method %s%s", m.Name, DidYouMean(m.Name, names))
+	id, ok := known.ids[m.Name]
+	if !ok {
+		return 0, b.noMethod(m, known)
 	}
-	if m.HasID && m.ID != described[i].ID {
-		return 0, b.failAt(m.key.child("method_id"), fmt.Sprintf("write method_id = %d or leave it out", described[i].ID),
-			"nyash.toml says method_id %d, the library says %d", m.ID, described[i].ID)
+	if m.HasID && m.ID != id {
+		return 0, b.failAt(m.key.child("method_id"), fmt.Sprintf("write method_id = %d or leave it out", id),
+			"nyash.toml says method_id %d, the library says %d", m.ID, id)
 	}
-	return described[i].ID, nil
+	return id, nil
+}
+
+// checkHidden refuses to hide what is not there: it would be a promise about a
+// name that the library spells otherwise.
+func (b *Box) checkHidden(m *Method, known description) error {
+	if len(known.methods) == 0 {
+		return b.failAt(m.key, "leave it out", "there is nothing to hide: the library does not describe the methods of this box")
+	}
+	if _, ok := known.ids[m.Name]; !ok {
+		return b.noMethod(m, known)
+	}
+	return nil
+}
+
+func (b *Box) noMethod(m *Method, known description) error {
+	names := make([]string, len(known.methods))
+	for i, d := range known.methods {
+		names[i] = d.Name
+	}
+	return b.failAt(m.key, "the library has "+listSome(names), "the library has no method %s%s", m.Name, DidYouMean(m.Name, names))
 }
 
 // fail reports an error at a key of the box, or at the box.

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -17,7 +18,7 @@ type Config struct {
 	Path        string     // of the file, as it was given
 	Dir         string     // that relative paths are relative to
 	SearchPaths []string   // as written
-	Libraries   []*Library // in the order of the file
+	Libraries   []*Library // in the order of the file, by their first entries
 	Boxes       []*Box     // in the order of the file
 	Warnings    Errors     // what is legal and probably a mistake
 
@@ -41,11 +42,12 @@ var threadNames = []string{"free", "serial", "pinned"}
 // String returns the word that nyash.toml uses.
 func (t Threads) String() string { return threadNames[t] }
 
-// Library is a shared library that boxes come from.
+// Library is a shared library that boxes come from. Entries of [plugins] that
+// name the same one are one Library; an entry of [libraries] is one by itself.
 type Library struct {
-	Name    string // as written: a name, or a path where it holds a separator
-	Path    string // the `path` of the [libraries] form
-	Pos     Position
+	Name    string   // as written: a name, or a path where it holds a separator
+	Path    string   // the `path` of the [libraries] form
+	Pos     Position // of the first entry
 	Threads Threads
 	Unload  bool
 	// InvokeOnly is true in the [libraries] form: abi, init and shutdown may be
@@ -63,12 +65,15 @@ type Box struct {
 	TypeID    uint32
 	HasTypeID bool // else the library says
 	Singleton bool
-	// MethodsDeclared is false where the box has no methods table: it then has
-	// the methods that the library describes.
+	// MethodsDeclared is false where the box has no methods table.
 	MethodsDeclared bool
-	Methods         []*Method // without birth and fini, in the order of the file
-	Birth           *Method   // nil where nyash.toml does not mention it
-	Pos             Position
+	// Methods are those of the methods table without birth and fini, in the order
+	// of the file. Those that only the library describes can be called beside
+	// them, but for the Hidden ones.
+	Methods []*Method
+	Hidden  []*Method // of `name = false`: names and places alone
+	Birth   *Method   // nil where nyash.toml does not mention it
+	Pos     Position
 
 	config *Config
 	key    *key
@@ -119,11 +124,11 @@ func (c *Config) Box(name string) (*Box, bool) {
 	return b, ok
 }
 
-var topLevel = []field[*Config]{
+var topLevel = withLater([]field[*Config]{
 	{"plugin_paths", readPluginPaths},
 	{"plugins", readPlugins},
 	{"libraries", readLibraries},
-}
+}, later.file)
 
 func (d *document) config(c *Config, root *table) {
 	read(d, root, c, topLevel, func(k *key) {
@@ -160,28 +165,64 @@ func readPlugins(d *document, c *Config, k *key) {
 
 // plugin is one entry of [plugins] while it is read.
 type plugin struct {
-	library Library
-	box     *Box
+	box *Box
+	// library is a copy of first while the entry is read, where there is one: what
+	// changes it is a setting that differs.
+	library *Library
+	first   *Library // of an earlier entry with the same library; nil for none
 }
 
-var pluginFields = append([]field[*plugin]{
-	{"library", func(d *document, p *plugin, k *key) { p.library.Name = d.text(k, "nyash-filebox-plugin") }},
-	{"threads", func(d *document, p *plugin, k *key) { p.library.Threads = d.threads(k) }},
-	{"unload", func(d *document, p *plugin, k *key) { p.library.Unload = d.boolean(k) }},
-}, append(forPlugin(boxFields), forLibrary(processFields, func(p *plugin) *Library { return &p.library })...)...)
+var pluginFields = slices.Concat(
+	[]field[*plugin]{{"library", func(d *document, p *plugin, k *key) { p.library.Name = d.text(k, "nyash-filebox-plugin") }}},
+	shared(settingFields),
+	lift(boxFields, func(p *plugin) *Box { return p.box }),
+	shared(processFields))
 
-// forPlugin lets the keys of a box stand in a plugin's table.
-func forPlugin(fields []field[*Box]) []field[*plugin] {
-	var all []field[*plugin]
-	for _, f := range fields {
-		all = append(all, field[*plugin]{f.name, func(d *document, p *plugin, k *key) { f.read(d, p.box, k) }})
+// settingFields are the keys that say how a library is called, in either form.
+var settingFields = []field[*Library]{
+	{"threads", func(d *document, l *Library, k *key) { l.Threads = d.threads(k) }},
+	{"unload", func(d *document, l *Library, k *key) { l.Unload = d.boolean(k) }},
+}
+
+// shared lets the keys of a library stand in the entries of all its boxes. The
+// first entry decides; a later one may repeat a setting, not change it.
+func shared(fields []field[*Library]) []field[*plugin] {
+	all := make([]field[*plugin], len(fields))
+	for i, f := range fields {
+		all[i] = field[*plugin]{f.name, func(d *document, p *plugin, k *key) {
+			before, errs := *p.library, len(d.errs)
+			f.read(d, p.library, k)
+			if p.first != nil && len(d.errs) == errs && !p.library.runsLike(&before) {
+				d.otherSetting(p.first, k)
+				*p.library = before
+			}
+		}}
 	}
 	return all
 }
 
+// runsLike tells whether the settings of two libraries are the same.
+func (l *Library) runsLike(other *Library) bool {
+	return l.Threads == other.Threads && l.Unload == other.Unload && l.Isolation == other.Isolation &&
+		reflect.DeepEqual(l.Process, other.Process)
+}
+
+func (d *document) otherSetting(first *Library, k *key) {
+	entry := first.Boxes[0]
+	at, how := entry.key.child(k.name), "sets it otherwise"
+	if at == entry.key {
+		how = "leaves it out"
+	}
+	d.failAt(k, fmt.Sprintf("write it in %s's entry: its settings are those of all boxes of the library", entry.Name),
+		"%s %s for the same library %s (line %d)", entry.Name, how, first.Name, at.line(d))
+}
+
 func (d *document) plugin(c *Config, k *key) {
-	p := &plugin{box: d.newBox(c, k)}
-	p.library.Process.Restart = DefaultRestart
+	p := &plugin{box: d.newBox(c, k), library: &Library{Pos: d.position(k.at), Process: defaultProcess()}}
+	if l := d.plugins[libraryName(k)]; l != nil {
+		copied := *l
+		p.first, p.library = l, &copied
+	}
 	switch {
 	case k.val.kind() == unstable.String:
 		p.library.Name = d.text(k, "nyash-filebox-plugin")
@@ -193,23 +234,50 @@ func (d *document) plugin(c *Config, k *key) {
 	default:
 		d.failAt(k, fmt.Sprintf(`write %s = "library" or [plugins.%s]`, k.name, k.name), "a plugin is a library's name or a table, and this is %s", kindNames[k.val.kind()])
 	}
-	p.library.Pos = p.box.Pos
-	d.checkProcess(k, &p.library)
-	d.addLibrary(c, &p.library, p.box)
+	d.checkProcess(k, p.library)
+	if p.first != nil {
+		d.addBox(c, p.first, p.box)
+		return
+	}
+	d.addLibrary(c, p.library, p.box)
+	if p.library.Name != "" {
+		d.plugins[p.library.Name] = p.library
+	}
+}
+
+// libraryName is the library that an entry of [plugins] names; empty where that
+// is not said as it should be.
+func libraryName(k *key) string {
+	v := &k.val
+	if v.table != nil {
+		name := v.table.get("library")
+		if name == nil {
+			return ""
+		}
+		v = &name.val
+	}
+	if v.kind() != unstable.String {
+		return ""
+	}
+	return v.text
 }
 
 func (d *document) addLibrary(c *Config, l *Library, boxes ...*Box) {
-	l.Boxes = boxes
 	c.Libraries = append(c.Libraries, l)
 	for _, b := range boxes {
-		b.Library = l
-		if other, taken := c.boxes[b.Name]; taken {
-			d.failAt(b.key, "keep one of the two", "the box %s is given already on line %d", b.Name, other.Pos.Line)
-			continue
-		}
-		c.boxes[b.Name] = b
-		c.Boxes = append(c.Boxes, b)
+		d.addBox(c, l, b)
 	}
+}
+
+func (d *document) addBox(c *Config, l *Library, b *Box) {
+	l.Boxes = append(l.Boxes, b)
+	b.Library = l
+	if other, taken := c.boxes[b.Name]; taken {
+		d.failAt(b.key, "keep one of the two", "the box %s is given already on line %d", b.Name, other.Pos.Line)
+		return
+	}
+	c.boxes[b.Name] = b
+	c.Boxes = append(c.Boxes, b)
 }
 
 func (d *document) threads(k *key) Threads {
@@ -217,7 +285,7 @@ func (d *document) threads(k *key) Threads {
 	if i := slices.Index(threadNames, word); i >= 0 || word == "" {
 		return Threads(max(i, 0))
 	}
-	d.fail(k.val.at, k.path(), fmt.Sprintf("%q is no way to run calls", word),
+	d.fail(k.val.at, k.path(), fmt.Sprintf("invalid threads value %q", word),
 		"write \"free\" (concurrent calls), \"serial\" (one at a time) or \"pinned\" (all from one OS thread)")
 	return ThreadsFree
 }
@@ -228,12 +296,10 @@ type libraryEntry struct {
 	listed  []string
 }
 
-var libraryFields = append([]field[*libraryEntry]{
+var libraryFields = withLater(append([]field[*libraryEntry]{
 	{"boxes", func(d *document, l *libraryEntry, k *key) { l.listed = d.texts(k, "FileBox") }},
 	{"path", func(d *document, l *libraryEntry, k *key) { l.library.Path = d.text(k, "plugins/libx.so") }},
-	{"threads", func(d *document, l *libraryEntry, k *key) { l.library.Threads = d.threads(k) }},
-	{"unload", func(d *document, l *libraryEntry, k *key) { l.library.Unload = d.boolean(k) }},
-}, forLibrary(processFields, func(l *libraryEntry) *Library { return &l.library })...)
+}, lift(slices.Concat(settingFields, processFields), func(l *libraryEntry) *Library { return &l.library })...), later.box)
 
 func readLibraries(d *document, c *Config, k *key) {
 	if !d.want(k, unstable.InlineTable, `{ … }`) {
@@ -248,7 +314,7 @@ func (d *document) library(c *Config, k *key) {
 	if !d.want(k, unstable.InlineTable, `{ boxes = ["FileBox"], path = "…" }`) {
 		return
 	}
-	l := &libraryEntry{library: Library{Name: k.name, Pos: d.position(k.at), InvokeOnly: true, Process: Process{Restart: DefaultRestart}}}
+	l := &libraryEntry{library: Library{Name: k.name, Pos: d.position(k.at), InvokeOnly: true, Process: defaultProcess()}}
 	var boxes []*Box
 	hasList := k.val.table.get("boxes") != nil
 	read(d, k.val.table, l, libraryFields, func(sub *key) {
@@ -289,23 +355,28 @@ func (l *libraryEntry) boxNames(k *key) []string {
 	return l.listed
 }
 
-// checkTypeIDs finds boxes that share a type id.
+// checkTypeIDs finds boxes of one library that share a type id.
 func (d *document) checkTypeIDs(c *Config) {
-	seen := make(map[uint32]*Box, len(c.Boxes))
+	type typeID struct {
+		library string
+		id      uint32
+	}
+	seen := make(map[typeID]*Box, len(c.Boxes))
 	for _, b := range c.Boxes {
 		if !b.HasTypeID {
 			continue
 		}
-		if other := seen[b.TypeID]; other != nil {
-			d.failAt(b.key.child("type_id"), "give each box an id of its own", "type_id %d is %s's already (line %d)", b.TypeID, other.Name, other.key.child("type_id").line(d))
+		id := typeID{b.Library.Name, b.TypeID}
+		if other := seen[id]; other != nil {
+			d.failAt(b.key.child("type_id"), "give each box of a library an id of its own", "type_id %d is %s's already (line %d)", b.TypeID, other.Name, other.key.child("type_id").line(d))
 			continue
 		}
-		seen[b.TypeID] = b
+		seen[id] = b
 	}
 }
 
-// checkLibraries finds entries that use one library in ways that exclude each
-// other.
+// checkLibraries finds entries of the two forms that use one library in ways
+// that exclude each other.
 func (d *document) checkLibraries(c *Config) {
 	seen := make(map[string]*Library, len(c.Libraries))
 	for _, l := range c.Libraries {

@@ -113,9 +113,28 @@ func TestBind(t *testing.T) {
 		want        string // methods, or an error
 	}{
 		"short form":           {"[plugins]\nFileBox = \"x\"", described, "6 open=1 read=2"},
-		"ids from the library": {"[plugins.FileBox]\nlibrary = \"x\"\nmethods = { read = {} }", described, "6 read=2"},
-		"ids in both":          {"[plugins.FileBox]\nlibrary = \"x\"\ntype_id = 6\nmethods = { read = { method_id = 2 } }", described, "6 read=2"},
-		"silent library":       {"[plugins.FileBox]\nlibrary = \"x\"\ntype_id = 7\nmethods = { read = { method_id = 9 } }", abi.Description{}, "7 read=9"},
+		"ids from the library": {"[plugins.FileBox]\nlibrary = \"x\"\nmethods = { read = {} }", described, "6 read=2 open=1"},
+		"ids in both":          {"[plugins.FileBox]\nlibrary = \"x\"\ntype_id = 6\nmethods = { read = { method_id = 2 } }", described, "6 read=2 open=1"},
+		"an empty table":       {"[plugins.FileBox]\nlibrary = \"x\"\nmethods = {}", described, "6 open=1 read=2"},
+		"hidden":               {"[plugins.FileBox]\nlibrary = \"x\"\nmethods = { open = false }", described, "6 read=2"},
+		"hidden and declared":  {"[plugins.FileBox]\nlibrary = \"x\"\nmethods = { open = false, read = {} }", described, "6 read=2"},
+		"all hidden":           {"[plugins.FileBox]\nlibrary = \"x\"\nmethods = { read = false, open = false }", described, "6"},
+		"hidden and unknown": {"[plugins.FileBox]\nlibrary = \"x\"\nmethods = { raed = false }", described,
+			"nyash.toml:3:13: plugins.FileBox.methods.raed: the library has no method raed (did you mean read?); the library has open, read"},
+		"hidden and declared nowhere": {"[plugins.FileBox]\nlibrary = \"x\"\ntype_id = 6\nmethods = { read = false }", abi.Description{},
+			"nyash.toml:4:13: plugins.FileBox.methods.read: there is nothing to hide: the library does not describe the methods of this box; leave it out"},
+		"another name for an id": {"[plugins.FileBox]\nlibrary = \"x\"\nmethods = { opn = { method_id = 1 } }", described,
+			"nyash.toml:3:13: plugins.FileBox.methods.opn: the library has no method opn (did you mean open?); the library has open, read"},
+		"entries of one library": {"[plugins]\nOther = \"x\"\nFileBox = \"x\"", described, "6 open=1 read=2"},
+		"an entry that is not described": {"[plugins.FileBox]\nlibrary = \"x\"\ntype_id = 9\nmethods = { get = { method_id = 1 } }\n[plugins.Other]\nlibrary = \"x\"",
+			abi.Description{TypeID: 6, TypeName: "Other", Methods: described.Methods}, "9 get=1"},
+		"an entry without a type": {"[plugins]\nFileBox = \"x\"\nOther = \"x\"", abi.Description{TypeID: 6, TypeName: "Other"},
+			"nyash.toml:2:1: plugins.FileBox: its type_id is not known: nyash.toml gives none, and the library does not describe this box; add type_id"},
+		"a nameless description of this box": {"[plugins.FileBox]\nlibrary = \"x\"\ntype_id = 6\n[plugins.Other]\nlibrary = \"x\"",
+			abi.Description{TypeID: 6, Methods: described.Methods}, "6 open=1 read=2"},
+		"a nameless description of another box": {"[plugins.FileBox]\nlibrary = \"x\"\ntype_id = 9\n[plugins.Other]\nlibrary = \"x\"\ntype_id = 6",
+			abi.Description{TypeID: 6, Methods: described.Methods}, "9"},
+		"silent library": {"[plugins.FileBox]\nlibrary = \"x\"\ntype_id = 7\nmethods = { read = { method_id = 9 } }", abi.Description{}, "7 read=9"},
 		"nobody knows the type": {"[plugins]\nFileBox = \"x\"", abi.Description{},
 			"nyash.toml:2:1: plugins.FileBox: its type_id is not known: nyash.toml gives none, and the library does not describe this box; add type_id"},
 		"nobody knows the method": {"[plugins.FileBox]\nlibrary = \"x\"\ntype_id = 7\nmethods = { read = {} }", abi.Description{},
@@ -134,6 +153,9 @@ func TestBind(t *testing.T) {
 			}
 			got := []string{fmt.Sprint(typ.ID)}
 			for _, m := range typ.Methods() {
+				found, err := typ.Method(m.Name)
+				require.NoError(t, err)
+				assert.Same(t, m, found)
 				got = append(got, fmt.Sprintf("%s=%d", m.Name, m.ID))
 			}
 			assert.Equal(t, tt.want, strings.Join(got, " "))
@@ -220,8 +242,10 @@ func TestIsolation(t *testing.T) {
 library = "x"
 isolation = "process"
 restart = { max = 2, within = "10s" }
-limits = { memory = "256MiB", open_files = 64, cpu_time = "10s", processes = 0 }
+limits = { memory = "256MiB", open_files = 64, cpu_time = "10s", cpu_total = "1h", processes = 0 }
 call_timeout = "5s"
+load_timeout = "90s"
+cancel_grace = "0s"
 idle_timeout = "10m"
 env = ["HOME"]
 working_directory = "run"
@@ -229,22 +253,68 @@ working_directory = "run"
 boxes = ["B"]
 call_timeout = "1s"
 `)
-	memory, files, cpu, processes := uint64(256<<20), uint64(64), 10*time.Second, uint64(0)
+	memory, files, cpu, total, processes := uint64(256<<20), uint64(64), 10*time.Second, time.Hour, uint64(0)
 	a := c.Libraries[0]
 	assert.Equal(t, registry.IsolationProcess, a.Isolation)
 	assert.Equal(t, registry.Process{
 		Restart:     registry.Restart{Max: 2, Within: 10 * time.Second, Backoff: 50 * time.Millisecond},
-		Limits:      registry.Limits{Memory: &memory, OpenFiles: &files, CPUTime: &cpu, Processes: &processes},
+		Limits:      registry.Limits{Memory: &memory, OpenFiles: &files, CPUTime: &cpu, CPUTotal: &total, Processes: &processes},
 		CallTimeout: 5 * time.Second,
+		LoadTimeout: 90 * time.Second,
+		CancelGrace: 0,
 		IdleTimeout: 10 * time.Minute,
 		Env:         []string{"HOME"},
 		Dir:         "run",
 	}, a.Process)
 	b := c.Libraries[1]
 	assert.Equal(t, registry.IsolationNone, b.Isolation)
-	assert.Equal(t, registry.DefaultRestart, b.Process.Restart)
+	assert.Equal(t, registry.Process{
+		Restart:     registry.DefaultRestart,
+		CallTimeout: time.Second,
+		LoadTimeout: registry.DefaultLoadTimeout,
+		CancelGrace: registry.DefaultCancelGrace,
+	}, b.Process)
 	require.Len(t, c.Warnings, 1)
-	assert.EqualError(t, c.Warnings[0], `nyash.toml:12:1: libraries."liby.so".call_timeout: it has no effect on a plugin in the host's own process; add isolation = "process"`)
+	assert.EqualError(t, c.Warnings[0], `nyash.toml:14:1: libraries."liby.so".call_timeout: it has no effect on a plugin in the host's own process; add isolation = "process"`)
+}
+
+func TestEntriesOfOneLibrary(t *testing.T) {
+	c := parse(t, `[plugins.A]
+library = "x"
+type_id = 1
+threads = "serial"
+isolation = "process"
+restart = { max = 2, within = "10s" }
+limits = { memory = "256MiB" }
+[plugins.Other]
+library = "y"
+type_id = 1
+[plugins.B]
+threads = "serial"
+restart = { max = 2, within = "10s" }
+limits = { memory = "256MiB" }
+env = []
+library = "x"
+type_id = 2
+[plugins]
+C = "x"
+[libraries."x"]
+boxes = ["D"]
+threads = "serial"
+`)
+	var got []string
+	for _, l := range c.Libraries {
+		names := []string{l.Name, fmt.Sprint(l.Pos.Line), l.Threads.String(), l.Isolation.String()}
+		for _, b := range l.Boxes {
+			assert.Same(t, l, b.Library)
+			names = append(names, b.Name)
+		}
+		got = append(got, strings.Join(names, " "))
+	}
+	assert.Equal(t, []string{"x 1 serial process A B C", "y 8 free none Other", "x 20 serial none D"}, got)
+	require.Len(t, c.Boxes, 5)
+	assert.Equal(t, "Other", c.Boxes[1].Name, "boxes are in the order of the file")
+	assert.Empty(t, c.Warnings)
 }
 
 func BenchmarkParse1000Boxes(b *testing.B) {

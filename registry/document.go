@@ -20,8 +20,9 @@ type document struct {
 	warnings Errors
 
 	// What the entries that are read one after another share.
-	ids map[uint32]*Method
-	arg argEntry
+	ids     map[uint32]*Method
+	arg     argEntry
+	plugins map[string]*Library // of [plugins], by name
 }
 
 // byteOrderMark begins the files of some editors. It says nothing.
@@ -35,7 +36,7 @@ func newDocument(name string, data []byte) *document {
 		return d
 	}
 	d := &document{
-		name: name, data: data, source: string(data), ids: make(map[uint32]*Method),
+		name: name, data: data, source: string(data), ids: make(map[uint32]*Method), plugins: make(map[string]*Library),
 		lines: make([]int32, 1, 1+bytes.Count(data, []byte{'\n'})),
 	}
 	for at := 0; ; {

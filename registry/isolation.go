@@ -53,6 +53,18 @@ type Restart struct {
 // DefaultRestart holds where nyash.toml says nothing.
 var DefaultRestart = Restart{Max: 5, Within: time.Minute, Backoff: 50 * time.Millisecond}
 
+// DefaultLoadTimeout and DefaultCancelGrace hold where nyash.toml says nothing.
+const (
+	DefaultLoadTimeout = 30 * time.Second
+	DefaultCancelGrace = 30 * time.Second
+)
+
+// defaultProcess is a worker of which nyash.toml says nothing. Every library
+// begins with it.
+func defaultProcess() Process {
+	return Process{Restart: DefaultRestart, LoadTimeout: DefaultLoadTimeout, CancelGrace: DefaultCancelGrace}
+}
+
 // Limits are what a worker may use. Nil is no limit of ours.
 type Limits struct {
 	Memory    *uint64        // bytes, beyond what the worker itself needs
@@ -76,8 +88,12 @@ var processFields = []field[*Library]{
 		}
 	}},
 	{"call_timeout", func(d *document, l *Library, k *key) { l.Process.CallTimeout = d.duration(k, "5s") }},
+	{"load_timeout", func(d *document, l *Library, k *key) { l.Process.LoadTimeout = d.positive(k, "30s") }},
+	{"cancel_grace", func(d *document, l *Library, k *key) { l.Process.CancelGrace = d.duration(k, "30s") }},
 	{"idle_timeout", func(d *document, l *Library, k *key) { l.Process.IdleTimeout = d.duration(k, "10m") }},
-	{"env", func(d *document, l *Library, k *key) { l.Process.Env = d.texts(k, "HOME") }},
+	{"env", func(d *document, l *Library, k *key) {
+		l.Process.Env = append([]string(nil), d.texts(k, "HOME")...) // none is nil, written or not
+	}},
 	{"working_directory", func(d *document, l *Library, k *key) { l.Process.Dir = d.text(k, "/var/lib/app") }},
 }
 
@@ -91,16 +107,8 @@ var limitFields = []field[*Limits]{
 	{"memory", func(d *document, l *Limits, k *key) { l.Memory = d.size(k) }},
 	{"open_files", func(d *document, l *Limits, k *key) { n := d.count(k, "64"); l.OpenFiles = &n }},
 	{"cpu_time", func(d *document, l *Limits, k *key) { t := d.duration(k, "10s"); l.CPUTime = &t }},
+	{"cpu_total", func(d *document, l *Limits, k *key) { t := d.duration(k, "10m"); l.CPUTotal = &t }},
 	{"processes", func(d *document, l *Limits, k *key) { n := d.count(k, "0"); l.Processes = &n }},
-}
-
-// forLibrary lets the keys of a library stand in a table that holds more.
-func forLibrary[T any](fields []field[*Library], library func(T) *Library) []field[T] {
-	all := make([]field[T], len(fields))
-	for i, f := range fields {
-		all[i] = field[T]{f.name, func(d *document, into T, k *key) { f.read(d, library(into), k) }}
-	}
-	return all
 }
 
 func (d *document) isolation(k *key) Isolation {
@@ -108,7 +116,7 @@ func (d *document) isolation(k *key) Isolation {
 	if i, ok := ParseIsolation(word); ok || word == "" {
 		return i
 	}
-	d.fail(k.val.at, k.path(), strconv.Quote(word)+" is no way to isolate a plugin",
+	d.fail(k.val.at, k.path(), "invalid isolation value "+strconv.Quote(word),
 		"write \"none\" (in the host's process) or \"process\" (in a process of its own)")
 	return IsolationNone
 }
@@ -132,10 +140,24 @@ func (d *document) duration(k *key, example string) time.Duration {
 	}
 	t, err := time.ParseDuration(text)
 	if err != nil || t < 0 {
-		d.fail(k.val.at, k.path(), strconv.Quote(text)+" is no duration", "write "+k.name+" = "+strconv.Quote(example)+`; units are "ms", "s", "m" and "h"`)
+		d.invalidDuration(k, text, example, `units are "ms", "s", "m" and "h"`)
 		return 0
 	}
 	return t
+}
+
+// positive is duration for a time that cannot be nothing.
+func (d *document) positive(k *key, example string) time.Duration {
+	errs := len(d.errs)
+	t := d.duration(k, example)
+	if t == 0 && len(d.errs) == errs {
+		d.invalidDuration(k, k.val.text, example, "it must be more than 0")
+	}
+	return t
+}
+
+func (d *document) invalidDuration(k *key, text, example, rule string) {
+	d.fail(k.val.at, k.path(), "invalid duration "+strconv.Quote(text), "write "+k.name+" = "+strconv.Quote(example)+"; "+rule)
 }
 
 // count reads a whole number from 0.
@@ -145,7 +167,7 @@ func (d *document) count(k *key, example string) uint64 {
 	}
 	n, err := strconv.ParseUint(strings.TrimPrefix(k.val.text, "+"), 0, 63)
 	if err != nil {
-		d.fail(k.val.at, k.path(), k.val.text+" is no number of things", "write "+k.name+" = "+example)
+		d.fail(k.val.at, k.path(), "invalid count "+k.val.text, "write "+k.name+" = "+example)
 		return 0
 	}
 	return n
@@ -174,6 +196,6 @@ func (d *document) size(k *key) *uint64 {
 		}
 		break
 	}
-	d.fail(k.val.at, k.path(), strconv.Quote(text)+" is no size", `write `+k.name+` = "256MiB"; units are B, KiB, MiB, GiB, kB, MB and GB`)
+	d.fail(k.val.at, k.path(), "invalid size "+strconv.Quote(text), `write `+k.name+` = "256MiB"; units are B, KiB, MiB, GiB, kB, MB and GB`)
 	return nil
 }

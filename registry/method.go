@@ -11,11 +11,11 @@ import (
 )
 
 // boxFields are the keys of a box, in either form.
-var boxFields = []field[*Box]{
+var boxFields = withLater([]field[*Box]{
 	{"type_id", func(d *document, b *Box, k *key) { b.TypeID, b.HasTypeID = d.id(k) }},
 	{"singleton", func(d *document, b *Box, k *key) { b.Singleton = d.boolean(k) }},
 	{"methods", readMethods},
-}
+}, later.box)
 
 // libraryBoxFields are the keys of a box in the [libraries] form.
 var libraryBoxFields = append([]field[*Box]{
@@ -45,6 +45,10 @@ func readMethods(d *document, b *Box, k *key) {
 	methods := make([]Method, count)
 	b.Methods = make([]*Method, 0, count)
 	for k := range k.val.table.keys() {
+		if k.val.kind() == unstable.Bool {
+			d.hide(b, k)
+			continue
+		}
 		if !d.want(k, unstable.InlineTable, "{ method_id = 1 }") {
 			continue
 		}
@@ -72,6 +76,19 @@ func readMethods(d *document, b *Box, k *key) {
 			continue
 		}
 		d.ids[m.ID] = m
+	}
+}
+
+// hide reads `name = false`: a method of the library that nobody is to call.
+func (d *document) hide(b *Box, k *key) {
+	switch {
+	case k.name == abi.NameBirth || k.name == abi.NameFini:
+		d.fail(k.val.at, k.path(), k.name+" cannot be hidden: every instance needs it", "leave it out")
+	case k.val.text == "true":
+		d.fail(k.val.at, k.path(), "true says nothing: a method that the library describes is there anyway",
+			fmt.Sprintf("leave it out, or write %s = false to hide it", k.name))
+	default:
+		b.Hidden = append(b.Hidden, &Method{Name: k.name, Pos: d.position(k.at), key: k})
 	}
 }
 
@@ -111,12 +128,12 @@ func (d *document) sharedID(b *Box, m, other *Method) {
 	d.fail(at, m.key.path(), what, "give each method an id of its own")
 }
 
-var methodFields = []field[*Method]{
+var methodFields = withLater([]field[*Method]{
 	{"method_id", func(d *document, m *Method, k *key) { m.ID, m.HasID = d.id(k) }},
 	{"args", readArgs},
 	{"returns", func(d *document, m *Method, k *key) { m.Returns = d.returns(k) }},
 	{"returns_result", func(d *document, m *Method, k *key) { m.ReturnsResult = d.boolean(k) }},
-}
+}, later.method)
 
 func readArgs(d *document, m *Method, k *key) {
 	if !d.want(k, unstable.Array, `[ { name = "path", from = "string", to = "string" } ]`) {
@@ -140,14 +157,14 @@ type argEntry struct {
 	from, to, kind *key
 }
 
-var argFields = []field[*argEntry]{
+var argFields = withLater([]field[*argEntry]{
 	{"name", func(d *document, a *argEntry, k *key) { a.Name = d.text(k, "path") }},
 	{"from", func(d *document, a *argEntry, k *key) { a.from = k }},
 	{"to", func(d *document, a *argEntry, k *key) { a.to = k }},
 	{"kind", func(d *document, a *argEntry, k *key) { a.kind = k }},
 	// Only other tools look at it.
 	{"category", func(d *document, a *argEntry, k *key) { d.text(k, "plugin") }},
-}
+}, later.argument)
 
 func (d *document) argument(args *key, i int, item *value) Arg {
 	switch {
@@ -190,6 +207,9 @@ func (d *document) types(a *argEntry) {
 		return
 	}
 	word := d.text(a.to, "string")
+	if d.notYetType(a.to, word) {
+		return
+	}
 	to, ok := parseTo(word)
 	if !ok {
 		d.wrongWord(a.to, word, toNames, "no type of the wire")
@@ -218,7 +238,7 @@ func (d *document) argKind(a *argEntry) {
 
 func (d *document) returns(k *key) Returns {
 	word := d.text(k, "i32")
-	if word == "" {
+	if word == "" || d.notYetType(k, word) {
 		return Returns{}
 	}
 	return parseReturns(word)

@@ -14,6 +14,11 @@ func DidYouMean(name string, known []string) string {
 func nearest(name string, known []string) string {
 	best, limit := "", max(2, len(name)/3)
 	for _, k := range known {
+		// A library may have thousands of long names, and a difference in length
+		// is at least that distance.
+		if max(len(k)-len(name), len(name)-len(k)) > limit {
+			continue
+		}
 		if d := distance(name, k); d <= limit && d < min(len(name), len(k)) {
 			best, limit = k, d-1
 		}

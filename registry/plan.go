@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
@@ -362,7 +363,7 @@ func (p *Plan) Entry(msg []byte) (tlv.Entry, error) {
 		}
 	}
 	if p.ReturnsResult && e.Tag == tlv.TagString {
-		return e, &ResultMessage{Text: string(e.Payload)}
+		return e, &ResultMessage{Text: contract.Printable(string(e.Payload))}
 	}
 	if e.Tag == tlv.TagBlob && p.Returns.Tag == 0 {
 		return e, fmt.Errorf("the result is a blob: %w", ErrBlob)

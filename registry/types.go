@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -136,6 +137,15 @@ func tagNames(tags []tlv.Tag) []string {
 }
 
 func list(words []string) string { return strings.Join(words, ", ") }
+
+// listSome is list for words of which a library may have thousands.
+func listSome(words []string) string {
+	const many = 20
+	if len(words) <= many {
+		return list(words)
+	}
+	return fmt.Sprintf("%s and %d more", list(words[:many]), len(words)-many)
+}
 
 // String writes the signature for people, as in
 // "(path string, mode string) → i32".

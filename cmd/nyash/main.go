@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/loader/process/worker"
 )
 
@@ -17,8 +18,9 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := newRoot().ExecuteContext(ctx); err != nil {
-		// %+v: errors of this project then show their source and log lines.
-		fmt.Fprintf(os.Stderr, "nyash: %+v\n", err)
+		// %+v: errors of this project then show their source and log lines. A script
+		// can fail with a plugin's text.
+		fmt.Fprintf(os.Stderr, "nyash: %s\n", contract.PrintableLines(fmt.Sprintf("%+v", err)))
 		stop()
 		os.Exit(1)
 	}

@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/loader/process/worker"
 )
 
@@ -29,7 +30,7 @@ func main() {
 	case errors.Is(err, errFindings):
 		os.Exit(statusFindings)
 	default:
-		fmt.Fprintf(os.Stderr, "plugin-tester: %v\n", err)
+		fmt.Fprintf(os.Stderr, "plugin-tester: %s\n", contract.PrintableLines(err.Error()))
 		os.Exit(statusCannotRun)
 	}
 }

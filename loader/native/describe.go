@@ -1,26 +1,25 @@
 package native
 
 import (
+	"errors"
 	"fmt"
-	"unicode/utf8"
 	"unsafe"
 
 	"github.com/nyash-plugins/nyash-go/abi"
-)
-
-const (
-	maxMethods = 1 << 16 // more than any plugin has, few enough to read
-	maxName    = 1 << 10 // bytes
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 )
 
 // describe copies what init filled in. All of it comes from the plugin and is
-// checked: the count, the pointers, the names.
+// checked: the count and the pointers on the way, the names when they are copied.
 func describe(info *abi.PluginInfo) (abi.Description, error) {
 	d := abi.Description{TypeID: info.TypeID}
 	var err error
 	if info.TypeName != 0 {
 		if d.TypeName, err = name(info.TypeName); err != nil {
 			return d, fmt.Errorf("type_name: %w", err)
+		}
+		if d.TypeName == "" {
+			return d, errors.New("type_name: it is empty; NULL is for a library that gives none")
 		}
 	}
 	methods, err := methodTable(info)
@@ -37,17 +36,18 @@ func describe(info *abi.PluginInfo) (abi.Description, error) {
 		}
 		d.Methods = append(d.Methods, abi.Method{ID: m.MethodID, Name: n, Signature: m.Signature})
 	}
-	return d, nil
+	return d, contract.CheckDescription(d)
 }
 
 func methodTable(info *abi.PluginInfo) (methods []abi.MethodInfo, err error) {
 	count := info.MethodCount
-	switch {
-	case count == 0:
+	if count == 0 {
 		return nil, nil
-	case count > maxMethods:
-		return nil, fmt.Errorf("method_count is %d, more than the %d that are read", count, maxMethods)
-	case info.Methods == 0:
+	}
+	if err := contract.CheckMethodCount(uint64(count)); err != nil {
+		return nil, err
+	}
+	if info.Methods == 0 {
 		return nil, fmt.Errorf("method_count is %d but methods is NULL", count)
 	}
 	defer abi.Guard(info.Methods, &err)()
@@ -56,16 +56,5 @@ func methodTable(info *abi.PluginInfo) (methods []abi.MethodInfo, err error) {
 	return methods, nil
 }
 
-func name(addr uintptr) (string, error) {
-	s, err := abi.CString(addr, maxName)
-	if err != nil {
-		return "", err
-	}
-	if s == "" {
-		return "", fmt.Errorf("it is empty")
-	}
-	if !utf8.ValidString(s) {
-		return "", fmt.Errorf("%q is not UTF-8: %w", s, abi.ErrInvalidUTF8)
-	}
-	return s, nil
-}
+// name copies a name, which ends in NUL.
+func name(addr uintptr) (string, error) { return abi.CString(addr, contract.MaxName+1) }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/hostvtable"
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 )
 
 // image is the process's one copy of a library, known by the system loader's
@@ -46,7 +47,7 @@ func openImage(ctx context.Context, config Config) (*image, func(), error) {
 	handle, err := openLibrary(config.File)
 	if err != nil {
 		images.Unlock()
-		return nil, nil, &Error{File: config.File, Reason: ErrOpen, Detail: err.Error(), Err: err}
+		return nil, nil, &Error{File: config.File, Reason: ErrOpen, Detail: contract.Excerpt(err.Error()), Err: err}
 	}
 	im := images.byHandle[handle]
 	if im == nil {

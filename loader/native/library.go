@@ -116,7 +116,9 @@ func (l *Library) InTurn(f func()) {
 }
 
 // Lend tells the address of data, which the caller keeps alive and on the heap.
-func (l *Library) Lend(data []byte) (addr uint64, err error) { return abi.Address(data), nil }
+func (l *Library) Lend(_ context.Context, data []byte) (addr uint64, err error) {
+	return abi.Address(data), nil
+}
 
 // TakeBack does nothing: what was lent was never elsewhere.
 func (l *Library) TakeBack(uint64, int) {}
@@ -125,8 +127,15 @@ func (l *Library) TakeBack(uint64, int) {}
 func (l *Library) Lost() bool { return false }
 
 // Adopt takes over a blob that a call returned; see [hostvtable.Table.Adopt].
-func (l *Library) Adopt(addr, length uint64) (data []byte, release func(), err error) {
+func (l *Library) Adopt(_ context.Context, addr, length uint64) (data []byte, release func(), err error) {
 	return l.image.table.Adopt(addr, length)
+}
+
+// Discard frees a blob that a call returned and that nobody wants.
+func (l *Library) Discard(addr, length uint64) {
+	if _, release, err := l.image.table.Adopt(addr, length); err == nil {
+		release()
+	}
 }
 
 // Memory reports what went through the host table; ok is false unless the

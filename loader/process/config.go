@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -25,7 +28,11 @@ type Config struct {
 	Wrapper []string // a command that runs the worker as its last arguments: a debugger, say
 	// Output is called with every line that the plugin prints, by one goroutine; nil
 	// to have them logged.
-	Output      func(line string)
+	Output func(line string)
+	// LogLines and LogBytes are what the plugin may log and print in a second, and
+	// at once ten times that; 0 for no limit. Sink is told how much was left out.
+	LogLines, LogBytes int
+
 	Channel     Channel
 	Restart     Restart
 	Limits      Limits
@@ -108,12 +115,12 @@ var (
 	// ErrLost: the instance's worker has died, and the instance with it.
 	ErrLost = errors.New("instance lost: the plugin's process has ended since it was made; make a new one")
 	// ErrTimeout: a call took longer than call_timeout; its worker was killed.
-	ErrTimeout = errors.New("call timed out, and the plugin's process was killed")
+	ErrTimeout = errors.New("call timed out")
 	// ErrBroken: the worker died too often to be started again.
 	ErrBroken = errors.New("plugin keeps crashing")
 	// ErrNoAnswer: what is not a call, the plugin's shutdown say, took too long, and
 	// the worker was killed.
-	ErrNoAnswer = errors.New("the plugin's process did not answer, and was killed")
+	ErrNoAnswer = errors.New("the plugin's process did not answer")
 	// ErrWorker: the worker cannot be started.
 	ErrWorker = errors.New("worker cannot be started")
 	// ErrUnsupported: there are no workers on this system, or not with this channel.
@@ -129,6 +136,8 @@ type CrashError struct {
 
 func (e *CrashError) Error() string {
 	switch {
+	case errors.Is(e.Cause, errReaped):
+		return fmt.Sprintf("%v: %v", ErrCrashed, e.Cause)
 	case e.Cause != nil:
 		return fmt.Sprintf("%v: its process was killed: %v", ErrCrashed, e.Cause)
 	case e.Signal != 0:
@@ -146,11 +155,37 @@ func (e *CrashError) Unwrap() error { return e.Cause }
 // findWorker finds the program that becomes the worker.
 func findWorker(config *Config, selfServing bool) (string, error) {
 	if config.Worker != "" {
-		return config.Worker, nil
+		program, err := Program(config.Worker)
+		if err != nil {
+			return "", fmt.Errorf("%w: %w", ErrWorker, err)
+		}
+		return program, nil
 	}
 	self, err := os.Executable()
 	if err == nil && selfServing {
 		return self, nil
 	}
 	return besideOrInPath(self)
+}
+
+// Program is the absolute path of a program that is named as in a shell: in PATH,
+// or from the working directory. A worker is started in its plugin's working
+// directory, where that name could be the plugin's. A program in PATH must exist.
+func Program(name string) (string, error) {
+	if filepath.Base(name) == name {
+		path, err := exec.LookPath(name)
+		if err != nil {
+			return "", err
+		}
+		name = path
+	}
+	return filepath.Abs(name)
+}
+
+// command is what runs the program as the worker.
+func (c *Config) command(program string) ([]string, error) {
+	command := append(slices.Clone(c.Wrapper), program)
+	var err error
+	command[0], err = Program(command[0])
+	return command, err
 }

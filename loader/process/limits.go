@@ -3,10 +3,7 @@ package process
 import (
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
-
-	"github.com/nyash-plugins/nyash-go/loader/process/channel"
 )
 
 // ErrLimit is the cause of a [CrashError] where the worker was killed because the
@@ -41,40 +38,3 @@ func errOutOfMemory(limit uint64) error {
 func rounded(t time.Duration) time.Duration { return t.Round(10 * time.Millisecond) }
 
 func mib(n uint64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
-
-// callTimes are when the calls under way began, for limits.cpu_time; by slot or
-// request. Without the limit, nothing is noted.
-type callTimes struct {
-	on    bool
-	began [channel.Slots]atomic.Int64 // nanoseconds since epoch; 0 where there is none
-}
-
-var epoch = time.Now().Add(-time.Hour) // never now
-
-func (t *callTimes) begin(i int) {
-	if t.on {
-		t.began[i].Store(int64(time.Since(epoch)))
-	}
-}
-
-func (t *callTimes) end(i int) {
-	if t.on {
-		t.began[i].Store(0)
-	}
-}
-
-// busyCall is a call that is under way, by its slot or request.
-type busyCall struct {
-	id    int
-	began time.Time
-}
-
-// busy appends the calls that are under way.
-func (t *callTimes) busy(to []busyCall) []busyCall {
-	for i := range t.began {
-		if began := t.began[i].Load(); began != 0 {
-			to = append(to, busyCall{i, epoch.Add(time.Duration(began))})
-		}
-	}
-	return to
-}

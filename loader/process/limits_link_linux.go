@@ -11,7 +11,20 @@ import (
 
 // The links' answers to the watch of limits.
 
-func (l *memoryLink) busyCalls(to []busyCall) []busyCall { return l.times.busy(to) }
+func (l *memoryLink) busyCalls(to []busyCall) []busyCall {
+	for i := controlSlots; i < channel.Slots; i++ {
+		to = appendBusy(to, i, l.callers[i].began.Load())
+	}
+	return to
+}
+
+// appendBusy appends a call that began at a Unix time in nanoseconds; 0 is none.
+func appendBusy(to []busyCall, id int, began int64) []busyCall {
+	if began == 0 {
+		return to
+	}
+	return append(to, busyCall{id, time.Unix(0, began)})
+}
 
 // look runs f while the memory is mapped; it is not once it has been given back.
 func (l *memoryLink) look(f func()) {
@@ -51,18 +64,20 @@ func (l *memoryLink) spun() (t time.Duration) {
 // nanoseconds is a number that a worker has written.
 func nanoseconds(n uint64) time.Duration { return time.Duration(min(n, math.MaxInt64)) }
 
-func (l *pipeLink) busyCalls(to []busyCall) []busyCall { return l.times.busy(to) }
+func (l *pipeLink) busyCalls(to []busyCall) []busyCall {
+	for i := range l.callers {
+		to = appendBusy(to, i, l.callers[i].began.Load())
+	}
+	return to
+}
 
-// serving asks the worker, by a request that no call has.
+// serving asks the worker.
 func (l *pipeLink) serving(id int) (thread int, before time.Duration) {
-	c := &l.callers[channel.Slots]
-	c.most = servingSize
-	f := channel.Frame{Op: channel.OpServing, ID: c.id, A: uint64(id)}
-	err := l.exchange(context.Background(), c, &f, nil, l.s.patience(), ErrNoAnswer, nil)
-	if err != nil || len(c.data) != servingSize {
+	answer, err := l.operate(context.Background(), channel.OpServing, uint64(id), 0)
+	if err != nil || len(answer) != servingSize {
 		return 0, 0
 	}
-	return int(binary.LittleEndian.Uint32(c.data)), nanoseconds(binary.LittleEndian.Uint64(c.data[4:]))
+	return int(binary.LittleEndian.Uint32(answer)), nanoseconds(binary.LittleEndian.Uint64(answer[4:]))
 }
 
 // servingSize is that of an answer to OpServing, in bytes.

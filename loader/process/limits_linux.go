@@ -28,6 +28,12 @@ type limited interface {
 	spun() time.Duration
 }
 
+// busyCall is a call that is under way, by its slot or request.
+type busyCall struct {
+	id    int
+	began time.Time
+}
+
 const (
 	// lookBusy and lookIdle are the times between two looks, with calls under way
 	// and without.

@@ -9,24 +9,32 @@ import (
 )
 
 // link is one way to reach a worker. Its methods may be called at any time by
-// several goroutines, but for load, which comes first.
+// several goroutines, but for load, which comes first. Where one waits, its
+// context or the plugin's timeouts bound that.
 type link interface {
 	// load has the worker load the library. io.EOF is a worker that ended instead.
 	load(*channel.Load) (channel.Loaded, error)
-	// invoke calls nyash_plugin_invoke; see [Session.Invoke].
-	invoke(ctx context.Context, c *abi.Call) error
-	// probe is invoke with the memory laid out as p says.
-	probe(ctx context.Context, p *Probe) error
-	// operate asks for something that is not a call, one of channel's operations.
-	operate(op uint32, args, length uint64) (answer []byte, err error)
+	// call calls nyash_plugin_invoke; see [Session.Invoke]. With p, which then holds
+	// c, the memory is laid out as p says.
+	call(ctx context.Context, c *abi.Call, p *Probe) error
+	// operate asks for something that is not a call, one of channel's operations. When
+	// ctx ends, nobody learns what came of it.
+	operate(ctx context.Context, op uint32, args, length uint64) (answer []byte, err error)
 
-	lend(data []byte) (addr uint64, err error)
+	lend(ctx context.Context, data []byte) (addr uint64, err error)
 	takeBack(addr uint64, length int)
-	adopt(addr, length uint64) (data []byte, release func(), err error)
+	adopt(ctx context.Context, addr, length uint64) (data []byte, release func(), err error)
+	discard(addr, length uint64)
 
-	// active is the number of calls under way; counts are those that there were.
+	// active is the number of requests under way; counts are the calls that there
+	// were, and answers how many of them have ended.
 	active() int
 	counts() (calls, failed uint64)
+	answers() uint64
+	// queue is the number of calls that wait for a slot.
+	queue() int
+	// admit has those who wait for a slot look again.
+	admit()
 	// lastWords hands on what a worker that has ended said before.
 	lastWords()
 	// begun tells whether a worker that has died had come to loading the library.
@@ -37,6 +45,10 @@ type link interface {
 	// session is dead by then, or never began.
 	die()
 }
+
+// Of a link's slots the first are for what is not a call: however many calls there
+// are, and however long they take, a blob can be freed and the plugin shut down.
+const controlSlots = 4
 
 // gift is what a worker is started with.
 type gift struct {

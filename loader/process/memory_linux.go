@@ -2,10 +2,11 @@ package process
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,19 +28,22 @@ type memoryLink struct {
 	loading atomic.Bool // the worker had come to that when it died
 	reading sync.Mutex  // held while the answer to load is awaited
 
-	times    callTimes
 	callers  [channel.Slots]caller
-	running  atomic.Int32 // calls under way
+	running  atomic.Int32 // requests under way
 	used     atomic.Int32 // slots that were ever used: those above need no look
 	leading  atomic.Bool  // a caller waits for all of them
-	waiters  atomic.Int32 // for a slot
+	waiters  atomic.Int32 // calls that wait for a slot
 	slotFree chan struct{}
+	controls atomic.Int32 // requests that are not calls and wait for a slot
+	ctrlFree chan struct{}
 
 	lines    sync.Mutex // the ring has one reader
 	unmapped bool       // guarded by lines
 
-	mu    sync.Mutex
-	blobs int // adopted or lent, and not given back
+	mu      sync.Mutex
+	lent    int               // blobs of the host that were not taken back
+	adopted map[uint64]uint64 // blobs that the host has: length by offset
+	punched bool              // what is not adopted was given back, after the worker's end
 }
 
 // caller is the host's side of a slot.
@@ -49,7 +53,8 @@ type caller struct {
 	told    chan struct{}
 	calls   atomic.Uint64
 	errors  atomic.Uint64
-	_       [24]byte // keeps neighbours out of the cache line
+	began   atomic.Int64 // Unix time in ns since when the call is waited for; see busyCalls
+	control deadline     // of a request that is not a call
 }
 
 // memoryWorks tells whether there is memory to share.
@@ -86,8 +91,9 @@ func newMemoryLink(s *Session) (link, *gift, error) {
 		arena:    channel.NewArena(channel.HostArena, channel.ArenaSize, mem.Drop),
 		control:  os.NewFile(uintptr(pair[0]), "control socket"),
 		slotFree: make(chan struct{}, channel.Slots),
+		ctrlFree: make(chan struct{}, controlSlots),
+		adopted:  make(map[uint64]uint64),
 	}
-	l.times.on = s.plugin.config.Limits.CPUTime != nil
 	for i := range l.callers {
 		l.callers[i].told = make(chan struct{}, 1)
 	}
@@ -116,70 +122,122 @@ func (l *memoryLink) load(load *channel.Load) (answer channel.Loaded, err error)
 func (l *memoryLink) active() int { return int(l.running.Load()) }
 
 func (l *memoryLink) counts() (calls, failed uint64) {
-	for i := range l.callers {
+	for i := controlSlots; i < channel.Slots; i++ {
 		calls += l.callers[i].calls.Load()
 		failed += l.callers[i].errors.Load()
 	}
 	return calls, failed
 }
 
-// invoke implements link.
-func (l *memoryLink) invoke(ctx context.Context, c *abi.Call) error { return l.call(ctx, c, nil) }
+func (l *memoryLink) answers() (n uint64) {
+	for i := controlSlots; i < channel.Slots; i++ {
+		n += l.callers[i].calls.Load()
+		if l.callers[i].busy.Load() != 0 && n > 0 {
+			n--
+		}
+	}
+	return n
+}
 
-// probe implements link.
-func (l *memoryLink) probe(ctx context.Context, p *Probe) error { return l.call(ctx, &p.Call, p) }
+// sentCall is a call while it is in a slot.
+type sentCall struct {
+	slot      int
+	call      *abi.Call
+	probe     *Probe // holds call, or is nil
+	args      uint64
+	argsOwn   bool // a block of its own, to be given back
+	result    uint64
+	resultOwn bool
+}
 
+// call implements link.
 func (l *memoryLink) call(ctx context.Context, c *abi.Call, p *Probe) error {
 	i, err := l.claim(ctx)
 	if err != nil {
 		return err
 	}
-	slot := l.mem.Slot(i)
-	message, room := c.Message(), c.Room()
-	args, argsOwn, err := l.place(channel.ArgsOffset(i), message)
-	if err != nil {
+	r := sentCall{slot: i, call: c, probe: p}
+	if err := l.fill(&r); err != nil {
 		l.release(i)
 		return err
 	}
-	result, resultOwn, err := l.roomFor(i, len(room))
-	if err != nil {
-		l.giveBack(args, len(message), argsOwn)
-		l.release(i)
+	l.submit(i)
+	if l.spin(i) {
+		l.take(&r)
+		return nil
+	}
+	d := l.s.ofCall()
+	switch l.wait(ctx, i, &d) {
+	case answered:
+		l.take(&r)
+		return nil
+	case died:
+		return l.lose(&r, &d)
+	}
+	late := r // r itself is to stay on the stack
+	return l.s.abandon(ctx, &d, func(d *deadline) error {
+		if l.wait(context.Background(), late.slot, d) == died {
+			return l.lose(&late, d)
+		}
+		l.take(&late)
+		return nil
+	})
+}
+
+// fill puts a call into its slot.
+func (l *memoryLink) fill(r *sentCall) (err error) {
+	slot := l.mem.Slot(r.slot)
+	c, p := r.call, r.probe
+	message, room := c.Message(), c.Room()
+	if r.args, r.argsOwn, err = l.place(channel.ArgsOffset(r.slot), message); err != nil {
+		return err
+	}
+	if r.result, r.resultOwn, err = l.roomFor(r.slot, len(room)); err != nil {
+		l.giveBack(r.args, len(message), r.argsOwn)
 		return err
 	}
 	slot.Op, slot.TypeID, slot.Method, slot.Instance = channel.OpInvoke, c.TypeID, c.Method, c.Instance
 	if p != nil {
 		slot.Op, slot.Layout = channel.OpProbe, p.Layout
 	}
-	slot.Args, slot.ArgsLength = args, uint64(len(message))
-	slot.Room, slot.RoomLength, slot.Length = result, uint64(len(room)), 0
-	l.times.begin(i)
-	err = l.exchange(ctx, i, slot, l.s.plugin.config.CallTimeout, ErrTimeout)
-	l.times.end(i)
-	if err == nil {
-		// Read once: the worker could change them at any time.
-		code, length := slot.Code, slot.Length
-		if p == nil {
-			copy(room, l.mem.Bytes(result, min(length, uint64(len(room)))))
-		} else {
-			copy(room, l.mem.Bytes(result, uint64(len(room))))
-			p.Damage = slot.Damage
-		}
-		c.Code, c.ResultLength = abi.Code(code), uintptr(length)
-		if code != 0 {
-			l.callers[i].errors.Add(1)
-		}
+	slot.Args, slot.ArgsLength = r.args, uint64(len(message))
+	slot.Room, slot.RoomLength, slot.Length = r.result, uint64(len(room)), 0
+	return nil
+}
+
+// take takes the answer out of a slot that was seen to be done, and frees it. Each
+// number is read once: the worker could change them at any time.
+func (l *memoryLink) take(r *sentCall) {
+	slot, c, room := l.mem.Slot(r.slot), r.call, r.call.Room()
+	code, length := slot.Code, slot.Length
+	if r.probe == nil {
+		copy(room, l.mem.Bytes(r.result, min(length, uint64(len(room)))))
 	} else {
-		l.callers[i].errors.Add(1)
+		copy(room, l.mem.Bytes(r.result, uint64(len(room))))
+		r.probe.Damage = slot.Damage
 	}
-	l.giveBack(args, len(message), argsOwn)
-	l.giveBack(result, len(room), resultOwn)
+	c.Code, c.ResultLength = abi.Code(code), uintptr(length)
+	if code != 0 {
+		l.callers[r.slot].errors.Add(1)
+	}
+	l.finish(r)
+}
+
+// lose ends a call whose worker has died.
+func (l *memoryLink) lose(r *sentCall, d *deadline) error {
+	l.s.plugin.lostCalls.Add(1)
+	l.finish(r)
+	return l.s.lostCall(d)
+}
+
+func (l *memoryLink) finish(r *sentCall) {
+	l.giveBack(r.args, len(r.call.Message()), r.argsOwn)
+	l.giveBack(r.result, len(r.call.Room()), r.resultOwn)
 	// What the plugin said during the call is heard when the call returns.
 	if l.mem.HasLines() {
 		l.drain()
 	}
-	l.release(i)
-	return err
+	l.release(r.slot)
 }
 
 // place puts a message where the worker sees it: into the slot, or into a block
@@ -224,25 +282,52 @@ func errNoRoom(size int) error {
 	return fmt.Errorf("no room for %d bytes in the memory that host and worker share", size)
 }
 
-// claim takes a slot, and waits for one while all are taken.
+// claim takes a slot for a call, and waits for one while all are taken, or while
+// too many calls were abandoned.
 func (l *memoryLink) claim(ctx context.Context) (int, error) {
 	for {
-		for i := range l.callers {
-			c := &l.callers[i]
-			if c.busy.Load() == 0 && c.busy.CompareAndSwap(0, 1) {
-				if l.s.dead.Load() {
-					l.free(i)
-					return 0, ErrLost
-				}
-				l.running.Add(1)
-				l.markUsed(int32(i) + 1)
-				return i, nil
+		if l.s.abandoned.Load() < maxAbandoned {
+			if i, ok := l.pick(controlSlots, channel.Slots); ok {
+				return l.claimed(i)
 			}
 		}
 		if err := l.waitForSlot(ctx); err != nil {
 			return 0, err
 		}
 	}
+}
+
+// claimControl takes a slot for what is not a call.
+func (l *memoryLink) claimControl(ctx context.Context) (int, error) {
+	for {
+		if i, ok := l.pick(0, controlSlots); ok {
+			return l.claimed(i)
+		}
+		if err := l.waitForControl(ctx); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// pick takes a free slot of a range.
+func (l *memoryLink) pick(from, to int) (i int, ok bool) {
+	for i := from; i < to; i++ {
+		if c := &l.callers[i]; c.busy.Load() == 0 && c.busy.CompareAndSwap(0, 1) {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+func (l *memoryLink) claimed(i int) (int, error) {
+	// Asked when the slot is taken: the memory stays mapped while one is.
+	if l.s.dead.Load() {
+		l.vacate(i)
+		return 0, ErrLost
+	}
+	l.running.Add(1)
+	l.markUsed(int32(i) + 1)
+	return i, nil
 }
 
 func (l *memoryLink) markUsed(n int32) {
@@ -253,16 +338,39 @@ func (l *memoryLink) markUsed(n int32) {
 	}
 }
 
+func (l *memoryLink) queue() int { return int(l.waiters.Load()) }
+
 func (l *memoryLink) waitForSlot(ctx context.Context) error {
 	l.waiters.Add(1)
 	defer l.waiters.Add(-1)
-	for i := range l.callers {
+	// Looked at again now that those who leave know of this one.
+	if l.s.abandoned.Load() < maxAbandoned && l.anyFree(controlSlots, channel.Slots) {
+		return nil
+	}
+	return l.waitFor(ctx, l.slotFree)
+}
+
+func (l *memoryLink) waitForControl(ctx context.Context) error {
+	l.controls.Add(1)
+	defer l.controls.Add(-1)
+	if l.anyFree(0, controlSlots) {
+		return nil
+	}
+	return l.waitFor(ctx, l.ctrlFree)
+}
+
+func (l *memoryLink) anyFree(from, to int) bool {
+	for i := from; i < to; i++ {
 		if l.callers[i].busy.Load() == 0 {
-			return nil
+			return true
 		}
 	}
+	return false
+}
+
+func (l *memoryLink) waitFor(ctx context.Context, freed <-chan struct{}) error {
 	select {
-	case <-l.slotFree:
+	case <-freed:
 		return nil
 	case <-l.s.ended:
 		return ErrLost
@@ -271,53 +379,73 @@ func (l *memoryLink) waitForSlot(ctx context.Context) error {
 	}
 }
 
-func (l *memoryLink) release(i int) {
-	l.running.Add(-1)
-	l.free(i)
+// admit implements link.
+func (l *memoryLink) admit() {
+	for range channel.Slots {
+		signal(l.slotFree)
+	}
 }
 
-func (l *memoryLink) free(i int) {
+// signal leaves a sign in a channel that has room for enough of them.
+func signal(c chan<- struct{}) bool {
+	select {
+	case c <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+func (l *memoryLink) release(i int) {
+	l.running.Add(-1)
+	l.vacate(i)
+}
+
+func (l *memoryLink) vacate(i int) {
 	l.callers[i].busy.Store(0)
-	if l.waiters.Load() != 0 {
-		select {
-		case l.slotFree <- struct{}{}:
-		default:
-		}
+	switch {
+	case i < controlSlots && l.controls.Load() != 0:
+		signal(l.ctrlFree)
+	case i >= controlSlots && l.waiters.Load() != 0:
+		signal(l.slotFree)
 	}
 	if l.s.dead.Load() {
-		l.unmap()
+		l.reclaim()
 	}
 }
 
 // How long a caller looks for its answer before it goes to sleep.
-const spin = 10 * time.Microsecond
+const spinTime = 10 * time.Microsecond
 
 var processors = runtime.NumCPU()
 
-// exchange hands a slot to the worker and waits until it comes back. After limit,
-// if it is not 0, the worker is killed, and the error is late.
-func (l *memoryLink) exchange(ctx context.Context, i int, slot *channel.Slot, limit time.Duration, late error) error {
-	me := &l.callers[i]
-	me.calls.Add(1)
-	slot.State.Store(channel.Requested)
+// submit hands a slot to the worker.
+func (l *memoryLink) submit(i int) {
+	l.callers[i].calls.Add(1)
+	l.mem.Slot(i).State.Store(channel.Requested)
 	l.mem.Pending().Or(1 << i)
 	if l.mem.Watching().Load() == 0 {
 		l.wake()
 	}
+}
+
+// spin looks for the answer for a while, and reports whether it came.
+func (l *memoryLink) spin(i int) bool {
 	// A caller that looks takes a processor from the worker unless there are
 	// several, and from other callers.
-	if processors > 1 && l.running.Load() == 1 {
-		for start, round := time.Now(), 0; ; round++ {
-			if slot.State.Load() == channel.Done {
-				return nil
-			}
-			channel.Pause(4)
-			if round%16 == 15 && time.Since(start) > spin {
-				break
-			}
+	if processors < 2 || l.running.Load() != 1 {
+		return false
+	}
+	slot := l.mem.Slot(i)
+	for start, round := time.Now(), 0; ; round++ {
+		if slot.State.Load() == channel.Done {
+			return true
+		}
+		channel.Pause(4)
+		if round%16 == 15 && time.Since(start) > spinTime {
+			return false
 		}
 	}
-	return l.wait(ctx, i, slot, limit, late)
 }
 
 // wake has a server of the worker look for requests.
@@ -326,49 +454,99 @@ func (l *memoryLink) wake() {
 	channel.Wake(l.mem.Requests(), 1)
 }
 
-// wait waits for a slot without a processor.
-func (l *memoryLink) wait(ctx context.Context, i int, slot *channel.Slot, limit time.Duration, late error) error {
-	guard := l.s.guard(ctx, limit, late, nil)
-	defer guard.end()
-	me := &l.callers[i]
+// outcome is how a wait for an answer ended.
+type outcome uint8
+
+const (
+	answered outcome = iota
+	died             // the worker did
+	gaveUp           // ctx has ended
+)
+
+// wait waits for a slot without a processor. That a slot was done is asked once:
+// the worker could change its state again.
+func (l *memoryLink) wait(ctx context.Context, i int, d *deadline) (o outcome) {
+	me, slot := &l.callers[i], l.mem.Slot(i)
 	select {
 	case <-me.told: // of an earlier call
 	default:
 	}
+	me.began.CompareAndSwap(0, time.Now().UnixNano())
 	me.waiting.Store(true)
-	for slot.State.Load() != channel.Done && !l.s.dead.Load() {
+	var timer *time.Timer
+	for {
+		if slot.State.Load() == channel.Done {
+			o = answered
+			break
+		}
+		if l.s.dead.Load() {
+			o = died
+			break
+		}
+		if ctx.Err() != nil {
+			o = gaveUp
+			break
+		}
+		d.passed()
 		if l.leading.CompareAndSwap(false, true) {
-			l.lead(slot)
+			l.lead(ctx, slot, d)
 			l.leading.Store(false)
 			continue
 		}
-		<-me.told
+		timer = l.sleep(ctx, me, timer, d.left())
+	}
+	if timer != nil {
+		timer.Stop()
 	}
 	me.waiting.Store(false)
-	// Whoever leaves sees to it that one of those who stay waits for all: the one
-	// who did may have been this one, or have counted on this one.
+	if o != gaveUp {
+		me.began.Store(0)
+	}
+	// Leader hand-off. At most one waiter, the leader, sleeps in the futex for all of
+	// them. A waiter that leaves while there is no leader must wake another one, so
+	// that it can take over; otherwise the rest would sleep for ever.
 	if !l.leading.Load() {
 		l.appoint()
 	}
-	if slot.State.Load() == channel.Done {
-		return nil
-	}
-	return l.s.lostCall(ctx, guard)
+	return o
 }
 
-// How long the one who waits for all sleeps at most before looking whether a
-// request was overlooked. The worker says when it is done; this is for one that
-// does not.
-const patience = 2 * time.Millisecond
+// sleep waits until a leader says that something has changed, or for at most left
+// if that is not negative. It returns the timer that it may have made.
+func (l *memoryLink) sleep(ctx context.Context, me *caller, timer *time.Timer, left time.Duration) *time.Timer {
+	if left < 0 {
+		select {
+		case <-me.told:
+		case <-ctx.Done():
+		}
+		return timer
+	}
+	if timer == nil {
+		timer = time.NewTimer(left)
+	} else {
+		timer.Reset(left)
+	}
+	select {
+	case <-me.told:
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+	return timer
+}
+
+// leaderPoll is how long the leader sleeps at most before it looks whether a
+// request was overlooked, its context has ended or its time is over. The worker
+// says when it is done; this is for one that does not.
+const leaderPoll = 2 * time.Millisecond
 
 // lead waits until own is done, and tells the others when theirs are: one
 // thread waits in the system for any number of goroutines.
-func (l *memoryLink) lead(own *channel.Slot) {
+func (l *memoryLink) lead(ctx context.Context, own *channel.Slot, d *deadline) {
 	completions, asleep := l.mem.Completions(), l.mem.HostAsleep()
 	for {
 		seen := completions.Load()
 		told, unstarted := l.tell(own)
-		if own.State.Load() == channel.Done || l.s.dead.Load() {
+		if own.State.Load() == channel.Done || l.s.dead.Load() || ctx.Err() != nil || d.left() == 0 {
 			return
 		}
 		if unstarted && l.mem.Watching().Load() == 0 {
@@ -380,7 +558,7 @@ func (l *memoryLink) lead(own *channel.Slot) {
 		}
 		asleep.Store(1)
 		if completions.Load() == seen && own.State.Load() != channel.Done && !l.s.dead.Load() {
-			channel.Wait(completions, seen, patience)
+			channel.Wait(completions, seen, leaderPoll)
 		}
 		asleep.Store(0)
 	}
@@ -404,12 +582,7 @@ func (l *memoryLink) tell(own *channel.Slot) (told, unstarted bool) {
 }
 
 func (c *caller) tell() bool {
-	select {
-	case c.told <- struct{}{}:
-		return true
-	default:
-		return false
-	}
+	return signal(c.told)
 }
 
 // appoint has one of those who wait look for answers: the first, who does the
@@ -439,36 +612,61 @@ func (l *memoryLink) die() {
 		channel.Wake(l.mem.Completions(), channel.Slots)
 	}
 	l.lines.Unlock()
-	l.unmap()
+	l.reclaim()
 }
 
-// unmap gives the memory back when nobody can look at it any more.
-func (l *memoryLink) unmap() {
+// reclaim gives the memory of a dead worker back when no call can look at it any
+// more: all of it, or all but the blobs that the host still has.
+func (l *memoryLink) reclaim() {
 	l.lines.Lock()
 	defer l.lines.Unlock()
 	l.mu.Lock()
-	blobs := l.blobs
-	l.mu.Unlock()
-	if l.unmapped || blobs > 0 {
+	defer l.mu.Unlock()
+	if l.unmapped || l.anyBusy() {
 		return
 	}
-	for i := range l.callers {
-		if l.callers[i].busy.Load() != 0 {
-			return
-		}
+	if len(l.adopted) > 0 || l.lent > 0 {
+		l.punch()
+		return
 	}
 	l.unmapped = true
 	l.mem.Unmap()
 }
 
+func (l *memoryLink) anyBusy() bool {
+	for i := range l.callers {
+		if l.callers[i].busy.Load() != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// punch gives the pages between the adopted blobs back to the system, with mu held.
+func (l *memoryLink) punch() {
+	if l.punched {
+		return
+	}
+	l.punched = true
+	at := uint64(0)
+	for _, offset := range slices.Sorted(maps.Keys(l.adopted)) {
+		from := offset &^ (channel.PageSize - 1)
+		if from > at {
+			l.mem.Drop(at, from-at)
+		}
+		at = max(at, from+channel.Pages(offset-from+l.adopted[offset]))
+	}
+	l.mem.Drop(at, channel.Size-at)
+}
+
 // lend implements link.
-func (l *memoryLink) lend(data []byte) (addr uint64, err error) {
-	if !l.keepBlob() {
+func (l *memoryLink) lend(_ context.Context, data []byte) (addr uint64, err error) {
+	if !l.keep() {
 		return 0, ErrLost
 	}
 	offset, ok := l.arena.Alloc(uint64(len(data)))
 	if !ok {
-		l.dropBlob()
+		l.letGo()
 		return 0, errNoRoom(len(data))
 	}
 	copy(l.mem.Bytes(offset, uint64(len(data))), data)
@@ -478,76 +676,121 @@ func (l *memoryLink) lend(data []byte) (addr uint64, err error) {
 // takeBack implements link.
 func (l *memoryLink) takeBack(addr uint64, length int) {
 	l.arena.Free(addr-l.base, uint64(length))
-	l.dropBlob()
+	l.letGo()
 }
 
-// keepBlob has the memory stay until dropBlob, if it is still there.
-func (l *memoryLink) keepBlob() bool {
+// keep has the memory stay mapped until letGo, if it is still there.
+func (l *memoryLink) keep() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.s.dead.Load() {
 		return false
 	}
-	l.blobs++
+	l.lent++
 	return true
 }
 
-func (l *memoryLink) dropBlob() {
+func (l *memoryLink) letGo() {
 	l.mu.Lock()
-	l.blobs--
+	l.lent--
 	l.mu.Unlock()
 	if l.s.dead.Load() {
-		l.unmap()
+		l.reclaim()
 	}
 }
 
 // adopt implements link. The bytes are in the memory that the worker shares: it
 // could change them, but not take them away.
-func (l *memoryLink) adopt(addr, length uint64) (data []byte, release func(), err error) {
-	if !l.keepBlob() {
+func (l *memoryLink) adopt(ctx context.Context, addr, length uint64) (data []byte, release func(), err error) {
+	offset := addr - l.base
+	inArena := offset >= channel.WorkerArena && offset <= channel.Size && length <= channel.Size-offset
+	l.mu.Lock()
+	if l.s.dead.Load() {
+		l.mu.Unlock()
 		return nil, nil, ErrLost
 	}
-	if _, err := l.operate(channel.OpAdopt, addr, length); err != nil {
-		l.dropBlob()
+	if inArena {
+		// Before the worker is asked: should it die meanwhile, the bytes stay.
+		l.adopted[offset] = max(l.adopted[offset], length)
+	}
+	l.mu.Unlock()
+	_, err = l.operate(ctx, channel.OpAdopt, addr, length)
+	if err == nil && !inArena {
+		err = fmt.Errorf("%d bytes at address %#x are not in the memory that the plugin's alloc takes from", length, addr)
+	}
+	if err != nil {
+		l.forget(offset)
 		return nil, nil, err
 	}
-	offset := addr - l.base
-	if offset < channel.WorkerArena || offset > channel.Size || length > channel.Size-offset {
-		l.dropBlob()
-		return nil, nil, fmt.Errorf("%d bytes at address %#x are not in the memory that the plugin's alloc takes from", length, addr)
-	}
 	return l.mem.Bytes(offset, length), func() {
-		_, _ = l.operate(channel.OpFree, addr, 0) // a worker that is gone has freed it
-		l.dropBlob()
+		l.freeBlob(addr)
+		l.forget(offset)
 	}, nil
 }
 
-// operate asks the worker for something that is not a call. An error may be the
-// worker's.
-func (l *memoryLink) operate(op uint32, args, length uint64) (answer []byte, err error) {
-	ctx := context.Background()
-	i, err := l.claim(ctx)
+// freeBlob has the worker free a blob that was adopted. One that is gone has freed it.
+func (l *memoryLink) freeBlob(addr uint64) {
+	_, _ = l.operate(context.Background(), channel.OpFree, addr, 0)
+}
+
+// forget ends the use of an adopted blob.
+func (l *memoryLink) forget(offset uint64) {
+	l.mu.Lock()
+	delete(l.adopted, offset)
+	l.mu.Unlock()
+	if l.s.dead.Load() {
+		l.reclaim()
+	}
+}
+
+// discard implements link.
+func (l *memoryLink) discard(addr, length uint64) {
+	go func() {
+		if _, release, err := l.adopt(context.Background(), addr, length); err == nil {
+			release()
+		}
+	}()
+}
+
+// operate implements link. An error may be the
+// worker's. A blob that is adopted only after ctx has ended is freed.
+func (l *memoryLink) operate(ctx context.Context, op uint32, args, length uint64) (answer []byte, err error) {
+	i, err := l.claimControl(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer l.release(i)
 	slot := l.mem.Slot(i)
-	room, _, err := l.roomFor(i, channel.BufferSize)
-	if err != nil {
-		return nil, err
-	}
+	room := channel.ResultOffset(i)
 	slot.Op, slot.Args, slot.ArgsLength = op, args, length
 	slot.Room, slot.RoomLength, slot.Length = room, channel.BufferSize, 0
-	if err := l.exchange(ctx, i, slot, l.s.patience(), ErrNoAnswer); err != nil {
-		return nil, err
+	l.submit(i)
+	d := &l.callers[i].control
+	*d = l.s.within(l.s.controlLimit(), ErrNoAnswer)
+	if !l.spin(i) {
+		switch l.wait(ctx, i, d) {
+		case died:
+			err := l.s.lostCall(d)
+			l.release(i)
+			return nil, err
+		case gaveUp:
+			go func() {
+				done := l.wait(context.Background(), i, d) == answered && slot.Code == 0
+				l.release(i)
+				if done && op == channel.OpAdopt {
+					l.freeBlob(args)
+				}
+			}()
+			return nil, context.Cause(ctx)
+		}
 	}
 	code, size := slot.Code, min(slot.Length, channel.BufferSize)
 	answer = append(answer, l.mem.Bytes(room, size)...)
 	if l.mem.HasLines() {
 		l.drain()
 	}
+	l.release(i)
 	if code != 0 {
-		return nil, errors.New(string(answer))
+		return nil, refusal(answer)
 	}
 	return answer, nil
 }
@@ -564,15 +807,9 @@ func (l *memoryLink) lastWords() {
 	l.drain()
 }
 
-// listen waits for the worker's doorbell.
+// listen hears the worker's doorbell.
 func (l *memoryLink) listen() {
-	buf := make([]byte, 64)
-	for {
-		if _, err := l.control.Read(buf); err != nil {
-			break
-		}
-		l.drain()
-	}
+	answerBell(l.control, l.drain, rest)
 	// It is ending, and how is for watch to see; or it lives, and is none without
 	// its socket.
 	select {
@@ -585,14 +822,16 @@ func (l *memoryLink) listen() {
 }
 
 // drain hands on what the plugin has logged. A worker that has written nonsense
-// to the ring only loses its lines.
-func (l *memoryLink) drain() {
+// to the ring only loses its lines. some tells that there were any.
+func (l *memoryLink) drain() (some bool) {
 	l.lines.Lock()
 	defer l.lines.Unlock()
 	if l.unmapped {
-		return
+		return false
 	}
+	some = l.mem.HasLines()
 	if err := l.mem.ReadLines(l.s.hear); err != nil {
-		l.s.plugin.config.Sink.PluginLog(abi.LogWarn, err.Error(), false)
+		l.s.say(abi.LogWarn, err.Error(), false)
 	}
+	return some
 }

@@ -3,11 +3,11 @@ package process
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"os"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/loader/process/channel"
 )
 
@@ -28,24 +28,30 @@ func (s *Session) readOutput(r *os.File) {
 		s.mu.Lock()
 		s.printed = text
 		s.mu.Unlock()
-		if output := s.plugin.config.Output; output != nil {
+		if output := s.plugin.config.Output; output == nil {
+			s.say(abi.LogInfo, text, true)
+		} else if s.logs.allow(len(text)) {
 			output(text)
-			continue
 		}
-		s.plugin.config.Sink.PluginLog(abi.LogInfo, text, true)
 	}
 }
 
 // hear hands on a line that the plugin has logged, or a wake. The worker may have
 // said anything.
 func (s *Session) hear(kind uint32, text []byte) {
-	sink := s.plugin.config.Sink
 	own := kind&channel.LineUncertain == 0
 	switch {
 	case kind&channel.LineWake == 0:
-		sink.PluginLog(abi.LogLevel(kind&0xff), clean(text), own)
+		s.say(abi.LogLevel(kind&0xff), clean(text), own)
 	case len(text) == 8:
-		sink.PluginWake(binary.LittleEndian.Uint64(text), own)
+		s.plugin.config.Sink.PluginWake(binary.LittleEndian.Uint64(text), own)
+	}
+}
+
+// say logs a line, if the worker has not said too much lately.
+func (s *Session) say(level abi.LogLevel, text string, own bool) {
+	if s.logs.allow(len(text)) {
+		s.plugin.config.Sink.PluginLog(level, text, own)
 	}
 }
 
@@ -58,9 +64,8 @@ func (s *Session) lastOutput() string {
 	return " (" + s.printed + ")"
 }
 
-func clean(text []byte) string {
-	if utf8.Valid(text) {
-		return string(text)
-	}
-	return strings.ToValidUTF8(string(text), "\uFFFD")
-}
+// clean is text of a worker's as the host shows it.
+func clean(text []byte) string { return contract.Printable(string(text)) }
+
+// refusal is what a worker says when it cannot do what it was asked.
+func refusal(text []byte) error { return errors.New(contract.Excerpt(string(text))) }

@@ -51,6 +51,7 @@ func TestWhatAHostBelieves(t *testing.T) {
 	}{
 		"an answer":              {frame(answer, "sixteen bytes..."), io.EOF, nil, "sixteen bytes..."},
 		"lines and an answer":    {frame(line, "hello") + frame(wake, string(binary.LittleEndian.AppendUint64(nil, 7))) + frame(answer, ""), io.EOF, []string{"hello", "wake 7"}, ""},
+		"what a terminal obeys":  {frame(line, "a\x1b[2J\nb"), io.EOF, []string{`a\x1b[2J\nb`}, ""},
 		"no UTF-8":               {frame(line, "a\xffb"), io.EOF, []string{"a\uFFFDb"}, ""},
 		"a wake of another size": {frame(wake, "abc"), io.EOF, nil, ""},
 		"too large an answer":    {frame(answer, strings.Repeat("x", 17)), errNonsense, nil, ""},
@@ -74,12 +75,12 @@ func TestWhatAHostBelieves(t *testing.T) {
 
 // TestAnnouncedAndNotSent: a worker cannot have its host take memory by a number.
 func TestAnnouncedAndNotSent(t *testing.T) {
-	data, err := readPayload(strings.NewReader("short"), nil, 1<<40)
+	data, err := readPayload(strings.NewReader("short"), nil, 1<<40, nil)
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	assert.LessOrEqual(t, cap(data), 2<<20)
 
 	sent := bytes.Repeat([]byte("0123456789"), 500_000)
-	data, err = readPayload(bytes.NewReader(sent), nil, uint64(len(sent)))
+	data, err = readPayload(bytes.NewReader(sent), nil, uint64(len(sent)), nil)
 	require.NoError(t, err)
 	assert.Equal(t, sent, data)
 }

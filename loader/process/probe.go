@@ -19,7 +19,7 @@ type Probe struct {
 }
 
 // Probe makes a call in memory of its own; otherwise it is [Session.Invoke].
-func (s *Session) Probe(ctx context.Context, p *Probe) error { return s.link.probe(ctx, p) }
+func (s *Session) Probe(ctx context.Context, p *Probe) error { return s.inTurn(ctx, &p.Call, p) }
 
 // Batch makes calls in one crossing, as hosts do where the plugin offers that, and
 // fills in what came of them. Calls with large results do not fit.
@@ -28,29 +28,32 @@ func (s *Session) Batch(b *channel.Batch) error {
 	if err != nil {
 		return err
 	}
-	addr, err := s.link.lend(request)
+	addr, err := s.link.lend(context.Background(), request)
 	if err != nil {
 		return err
 	}
 	defer s.link.takeBack(addr, len(request))
-	answer, err := s.link.operate(channel.OpBatch, addr, uint64(len(request)))
+	answer, err := s.link.operate(context.Background(), channel.OpBatch, addr, uint64(len(request)))
 	if err != nil {
 		return err
 	}
 	return json.Unmarshal(answer, b)
 }
 
+// Kill ends the worker, for a reason that those who call it are told.
+func (s *Session) Kill(cause error) { s.kill(cause) }
+
 // Shutdown calls the plugin's shutdown, and has the library closed if it was
 // opened with Unload. No call may be under way, and none may follow but Reload.
 func (s *Session) Shutdown() error {
-	_, err := s.link.operate(channel.OpShutdown, 0, 0)
+	_, err := s.link.operate(context.Background(), channel.OpShutdown, 0, 0)
 	return err
 }
 
 // Reload is Shutdown, if that was not called, and loading again. The library's
 // description must still be the same; that is not checked.
 func (s *Session) Reload() error {
-	_, err := s.link.operate(channel.OpReload, 0, 0)
+	_, err := s.link.operate(context.Background(), channel.OpReload, 0, 0)
 	return err
 }
 
@@ -62,7 +65,7 @@ func (s *Session) Surroundings(threads bool) (c channel.Changes, err error) {
 	if threads {
 		what = 1
 	}
-	text, err := s.link.operate(channel.OpSurroundings, what, 0)
+	text, err := s.link.operate(context.Background(), channel.OpSurroundings, what, 0)
 	if err != nil {
 		return c, err
 	}

@@ -12,11 +12,11 @@ import (
 // this program's end at the latest.
 func spawn(cmd *exec.Cmd, g *gift) (*workerProcess, error) {
 	give(cmd, g)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	return &workerProcess{cmd: cmd}, nil
+	return &workerProcess{cmd: cmd, handle: -1}, nil
 }
 
 // wait waits for the end of the process and ends what it has started.
@@ -28,4 +28,15 @@ func (p *workerProcess) wait() *os.ProcessState {
 	_ = syscall.Kill(-p.pid(), syscall.SIGKILL)
 	p.reaped = true
 	return p.cmd.ProcessState
+}
+
+// kill ends the process and those that it has started.
+func (p *workerProcess) kill() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.reaped {
+		return
+	}
+	_ = p.cmd.Process.Kill()
+	_ = syscall.Kill(-p.pid(), syscall.SIGKILL)
 }

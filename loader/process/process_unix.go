@@ -5,14 +5,15 @@ package process
 import (
 	"os/exec"
 	"sync"
-	"syscall"
 
 	"github.com/nyash-plugins/nyash-go/loader/process/channel"
 )
 
-// workerProcess is the process of a worker, and the group that it leads.
+// workerProcess is the process of a worker, and the session that it leads: it can leave
+// neither that nor its group.
 type workerProcess struct {
 	cmd    *exec.Cmd
+	handle int // its pidfd; -1 where there is none
 	mu     sync.Mutex
 	reaped bool
 }
@@ -24,12 +25,3 @@ func give(cmd *exec.Cmd, g *gift) {
 }
 
 func (p *workerProcess) pid() int { return p.cmd.Process.Pid }
-
-// kill ends the process and those that it has started.
-func (p *workerProcess) kill() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.reaped {
-		_ = syscall.Kill(-p.pid(), syscall.SIGKILL)
-	}
-}

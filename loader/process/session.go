@@ -25,13 +25,21 @@ type Session struct {
 	output      *os.File // what it prints
 	outputDone  chan struct{}
 
+	// turn is held by the call that is under way, where only one may be; nil
+	// elsewhere. The worker has a turn too: this one keeps the waiting for it out of
+	// the call's time.
+	turn      chan struct{}
+	turnQueue atomic.Int32 // calls that wait for the turn
+	abandoned atomic.Int32 // calls that nobody waits for any more
+
 	dead      atomic.Bool
-	ended     chan struct{} // closed when dead
+	ended     chan struct{} // closed when dead; the crash is known by then
 	crash     atomic.Pointer[CrashError]
 	killedFor atomic.Pointer[error]
 	ready     atomic.Bool // the library is loaded
 	expected  atomic.Bool // it was asked to end
 
+	logs    *logRate
 	mu      sync.Mutex
 	printed string // the last line
 }
@@ -45,25 +53,68 @@ func (s *Session) PID() int { return s.process.pid() }
 // Lost reports whether the worker has died.
 func (s *Session) Lost() bool { return s.dead.Load() }
 
-// Invoke calls nyash_plugin_invoke in the worker. When ctx is done, or the call
-// takes longer than the plugin's call timeout, the worker is killed. The error is
-// [ErrLost] where no call was made, and matches [ErrCrashed], [ErrTimeout] or
-// ctx's error where it was lost.
-func (s *Session) Invoke(ctx context.Context, c *abi.Call) error { return s.link.invoke(ctx, c) }
+// Invoke calls nyash_plugin_invoke in the worker. When ctx ends, the call goes on
+// and the error is an [*AbandonedError], or ctx's error where no call was made. A
+// call that takes longer than the plugin's call timeout has the worker killed. The
+// error is [ErrLost] where no call was made, and matches [ErrCrashed] or
+// [ErrTimeout] where it was lost.
+func (s *Session) Invoke(ctx context.Context, c *abi.Call) error { return s.inTurn(ctx, c, nil) }
+
+func (s *Session) inTurn(ctx context.Context, c *abi.Call, p *Probe) error {
+	if s.turn == nil {
+		return s.link.call(ctx, c, p)
+	}
+	if err := s.takeTurn(ctx); err != nil {
+		return err
+	}
+	err := s.link.call(ctx, c, p)
+	var late *AbandonedError
+	if errors.As(err, &late) {
+		late.finally = s.passTurn
+		return err
+	}
+	s.passTurn()
+	return err
+}
+
+func (s *Session) takeTurn(ctx context.Context) error {
+	select {
+	case s.turn <- struct{}{}:
+		return nil
+	default:
+	}
+	s.turnQueue.Add(1)
+	defer s.turnQueue.Add(-1)
+	select {
+	case s.turn <- struct{}{}:
+		return nil
+	case <-s.ended:
+		return ErrLost
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (s *Session) passTurn() { <-s.turn }
+
+// othersWait reports whether calls wait for what a call under way has: the turn,
+// or a slot.
+func (s *Session) othersWait() bool { return s.turnQueue.Load() > 0 || s.link.queue() > 0 }
 
 // InvokeBatch makes none: a call through shared memory is no crossing that many
 // could share.
 func (s *Session) InvokeBatch(context.Context, []abi.Call) (made int, err error) { return 0, nil }
 
-// Lend copies data to where the worker sees it and returns its address there.
-func (s *Session) Lend(data []byte) (addr uint64, err error) {
+// Lend copies data to where the worker sees it and returns its address there. When
+// it returns, data is the caller's again.
+func (s *Session) Lend(ctx context.Context, data []byte) (addr uint64, err error) {
 	if len(data) == 0 {
 		return 0, nil
 	}
-	return s.link.lend(data)
+	return s.link.lend(ctx, data)
 }
 
-// TakeBack ends the use of what Lend lent.
+// TakeBack ends the use of what Lend lent. It does not wait.
 func (s *Session) TakeBack(addr uint64, length int) {
 	if length != 0 {
 		s.link.takeBack(addr, length)
@@ -72,12 +123,20 @@ func (s *Session) TakeBack(addr uint64, length int) {
 
 // Adopt takes over a blob that a call returned, as [hostvtable.Table.Adopt] does.
 // Where the worker shares memory with the host it could change the bytes, but not
-// take them away.
-func (s *Session) Adopt(addr, length uint64) (data []byte, release func(), err error) {
+// take them away. When ctx ends the blob is freed. release does not wait.
+func (s *Session) Adopt(ctx context.Context, addr, length uint64) (data []byte, release func(), err error) {
 	if addr == 0 && length == 0 {
 		return nil, func() {}, nil
 	}
-	return s.link.adopt(addr, length)
+	return s.link.adopt(ctx, addr, length)
+}
+
+// Discard frees a blob that a call returned and that nobody wants. It does not
+// wait.
+func (s *Session) Discard(addr, length uint64) {
+	if addr != 0 || length != 0 {
+		s.link.discard(addr, length)
+	}
 }
 
 // Memory counts what the plugin took from the host table, if the plugin was
@@ -86,30 +145,33 @@ func (s *Session) Memory() (m hostvtable.Memory, ok bool) {
 	if !s.plugin.config.Track {
 		return m, false
 	}
-	answer, err := s.link.operate(channel.OpMemory, 0, 0)
+	answer, err := s.link.operate(context.Background(), channel.OpMemory, 0, 0)
 	if err != nil || json.Unmarshal(answer, &m) != nil {
 		return hostvtable.Memory{}, false
 	}
 	return m, true
 }
 
-// grace is how long a worker may take for what is not a call, the plugin's
-// shutdown among it. Then it is killed: nobody waits for ever for one that was
-// stopped.
-const grace = 5 * time.Second
+// controlTimeout is how long a worker may take for what is not a call, the
+// plugin's shutdown among it. Then it is killed: nobody waits for ever for one
+// that was stopped.
+const controlTimeout = 5 * time.Second
 
-// patience is grace, or more where calls may take more.
-func (s *Session) patience() time.Duration { return max(grace, s.plugin.config.CallTimeout) }
+// controlLimit is controlTimeout, or more where calls may take more.
+func (s *Session) controlLimit() time.Duration {
+	return max(controlTimeout, s.plugin.config.CallTimeout)
+}
 
 var (
 	errSocket = errors.New("it closed its control socket")
 	errOver   = errors.New("the plugin was shut down")
 )
 
-// end shuts the plugin down and ends the worker. No call is under way.
+// end shuts the plugin down and ends the worker. No call is under way but those
+// that were abandoned.
 func (s *Session) end() error {
 	s.expected.Store(true)
-	_, err := s.link.operate(channel.OpShutdown, 0, 0)
+	_, err := s.link.operate(context.Background(), channel.OpShutdown, 0, 0)
 	if errors.Is(err, ErrLost) {
 		err = nil // it has ended already
 	}
@@ -118,11 +180,11 @@ func (s *Session) end() error {
 		s.link.hangUp()
 		select {
 		case <-s.ended:
-		case <-time.After(s.patience()):
+		case <-time.After(s.controlLimit()):
 		}
 	}
 	s.kill(errOver) // it has nothing left to do
-	<-s.ended
+	s.waitEnded()
 	return err
 }
 
@@ -132,72 +194,35 @@ func (s *Session) kill(cause error) {
 	s.process.kill()
 }
 
+// killWait is how long the end of a process that was killed is waited for: the
+// system may take long for one that it is doing something for.
+const killWait = 5 * time.Second
+
+// waitEnded waits for the end of a worker that was killed, and reports whether it
+// came.
+func (s *Session) waitEnded() bool {
+	select {
+	case <-s.ended:
+		return true
+	case <-time.After(killWait):
+		return false
+	}
+}
+
 // die ends the session: its crash is known by now.
 func (s *Session) die() {
 	s.dead.Store(true)
+	s.plugin.died(s) // whoever is woken by what follows finds it counted
 	close(s.ended)
-	s.plugin.died(s)
 	s.link.die()
 }
 
-// watchdog kills the worker when a call takes too long.
-type watchdog struct {
-	over  atomic.Bool
-	late  error
-	limit time.Duration
-	timer *time.Timer
-	stop  func() bool
-}
-
-// guard kills the worker when ctx is done, and after limit if that is not 0, with
-// the error late; with progress, when that has stood still for so long. It returns
-// nil where neither can be.
-func (s *Session) guard(ctx context.Context, limit time.Duration, late error, progress *atomic.Uint64) *watchdog {
-	if ctx.Done() == nil && limit == 0 {
-		return nil
-	}
-	w := &watchdog{late: late, limit: limit}
-	if ctx.Done() != nil {
-		w.stop = context.AfterFunc(ctx, func() { s.kill(context.Cause(ctx)) })
-	}
-	if limit > 0 {
-		seen := uint64(0)
-		w.timer = time.AfterFunc(time.Hour, func() {
-			if progress != nil && progress.Load() != seen {
-				seen = progress.Load()
-				w.timer.Reset(limit)
-				return
-			}
-			w.over.Store(true)
-			s.kill(late)
-		})
-		w.timer.Reset(limit) // now that it is known to the function
-	}
-	return w
-}
-
-// end ends the watch.
-func (w *watchdog) end() {
-	if w == nil {
-		return
-	}
-	if w.stop != nil {
-		w.stop()
-	}
-	if w.timer != nil {
-		w.timer.Stop()
-	}
-}
-
 // lostCall is the error of a call whose worker has died.
-func (s *Session) lostCall(ctx context.Context, w *watchdog) error {
-	// Its own limit is the reason only where it was killed for that.
+func (s *Session) lostCall(d *deadline) error {
+	<-s.ended // dead is set shortly before
 	crash := s.crash.Load()
-	switch {
-	case w != nil && w.over.Load() && errors.Is(crash.Cause, w.late):
-		return fmt.Errorf("%w after %v", w.late, w.limit)
-	case ctx.Err() != nil && errors.Is(crash.Cause, context.Cause(ctx)):
-		return context.Cause(ctx)
+	if d.over && errors.Is(crash.Cause, d.late) {
+		return fmt.Errorf("%w after %v", d.late, d.limit)
 	}
 	return crash
 }

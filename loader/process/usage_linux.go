@@ -21,8 +21,8 @@ func usage(pid int) (rss uint64, cpu time.Duration) {
 		return rss, 0
 	}
 	// The program's name may hold spaces; it ends at the last parenthesis.
-	_, rest, _ := strings.Cut(string(text), ") ")
-	if fields := strings.Fields(rest); len(fields) > 12 {
+	rest := text[strings.LastIndexByte(string(text), ')')+1:]
+	if fields := strings.Fields(string(rest)); len(fields) > 12 {
 		const tick = time.Second / 100 // what Linux shows, on every processor
 		user, _ := strconv.ParseInt(fields[11], 10, 64)
 		system, _ := strconv.ParseInt(fields[12], 10, 64)

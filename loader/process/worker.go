@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/loader/native"
 	"github.com/nyash-plugins/nyash-go/loader/process/channel"
 )
@@ -23,7 +24,10 @@ func start(ctx context.Context, p *Plugin) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{plugin: p, ended: make(chan struct{}), outputDone: make(chan struct{})}
+	s := &Session{plugin: p, ended: make(chan struct{}), outputDone: make(chan struct{}), logs: newLogRate(&p.config)}
+	if p.config.Threads != native.Free {
+		s.turn = make(chan struct{}, 1)
+	}
 	var theirs *gift
 	if s.link, theirs, err = newLink(s); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrWorker, err)
@@ -36,7 +40,7 @@ func start(ctx context.Context, p *Plugin) (*Session, error) {
 	}
 	if err := s.load(ctx); err != nil {
 		s.kill(err)
-		<-s.ended
+		s.waitEnded()
 		return nil, err
 	}
 	return s, nil
@@ -44,12 +48,15 @@ func start(ctx context.Context, p *Plugin) (*Session, error) {
 
 // launch starts the process and the goroutines that watch it.
 func (s *Session) launch(program string, theirs *gift) error {
+	command, err := s.plugin.config.command(program)
+	if err != nil {
+		return err
+	}
 	output, write, err := os.Pipe()
 	if err != nil {
 		return err
 	}
 	defer write.Close()
-	command := append(slices.Clone(s.plugin.config.Wrapper), program)
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Dir = s.plugin.config.Dir
 	for _, name := range s.plugin.config.Env {
@@ -93,6 +100,9 @@ func (s *Session) load(ctx context.Context) error {
 	case answer.Error != nil:
 		return loadError(c.File, answer.Error)
 	}
+	if err := contract.CheckDescription(answer.Description); err != nil {
+		return &native.Error{File: c.File, Reason: native.ErrDescription, Detail: err.Error(), Err: err}
+	}
 	s.description = answer.Description
 	s.ready.Store(true)
 	go s.watchLimits()
@@ -107,10 +117,18 @@ func (s *Session) loadFailed(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("load %s: %w", s.plugin.config.File, context.Cause(ctx))
 	}
+	// A worker that has closed its end, and goes on, will say nothing any more.
+	select {
+	case <-s.ended:
+	case <-time.After(closedWait):
+		s.kill(errSocket)
+	}
 	if !slices.ContainsFunc(gone, func(e error) bool { return errors.Is(err, e) }) {
 		return fmt.Errorf("%w: %w", ErrWorker, err)
 	}
-	<-s.ended
+	if !s.waitEnded() {
+		return fmt.Errorf("load %s: %w", s.plugin.config.File, errSocket)
+	}
 	crash := s.crash.Load()
 	if crash.Signal == 0 && crash.Cause == nil && !s.link.begun() {
 		return fmt.Errorf("%w: it exited with status %d before it had loaded anything%s; is it nyash-worker, and of this release?", ErrWorker, crash.Status, s.lastOutput())
@@ -128,31 +146,19 @@ func loadError(file string, e *channel.LoadError) error {
 	}
 	for _, reason := range reasons {
 		if reason.Error() == e.Reason {
-			return &native.Error{File: file, Reason: reason, Detail: e.Detail, Err: cause}
+			return &native.Error{File: file, Reason: reason, Detail: contract.Excerpt(e.Detail), Err: cause}
 		}
 	}
 	if !e.Exists {
-		return fmt.Errorf("%s: %w", e.Text, fs.ErrNotExist)
+		return fmt.Errorf("%s: %w", contract.Excerpt(e.Text), fs.ErrNotExist)
 	}
-	return errors.New(e.Text)
+	return errors.New(contract.Excerpt(e.Text))
 }
 
 // watch waits for the process to end and clears away what it leaves.
 func (s *Session) watch() {
-	state := s.process.wait()
-	crash := &CrashError{Status: state.ExitCode()}
-	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() { //nolint:misspell // Go's name
-		crash.Signal = status.Signal()
-	}
-	// One that died by itself was not killed by those who would have. Windows knows
-	// no signals.
-	if cause := s.killedFor.Load(); cause != nil && (crash.Signal == syscall.SIGKILL || runtime.GOOS == "windows") {
-		crash.Cause = *cause
-	} else if crash.Signal == syscall.SIGKILL {
-		crash.Cause = s.cell.cause()
-	}
+	s.crash.Store(s.crashOf(s.process.wait()))
 	s.cell.remove()
-	s.crash.Store(crash)
 	// What it said last belongs to the errors that follow.
 	_ = s.output.SetReadDeadline(time.Now().Add(lastWordsWait))
 	select {
@@ -160,8 +166,37 @@ func (s *Session) watch() {
 	case <-time.After(lastWordsWait):
 	}
 	s.link.lastWords()
+	s.logs.over()
 	s.die()
 }
+
+// crashOf tells how the process ended. state is nil where somebody else in this
+// program has waited for it.
+func (s *Session) crashOf(state *os.ProcessState) *CrashError {
+	killedFor := s.killedFor.Load()
+	if state == nil {
+		crash := &CrashError{Status: -1, Cause: errReaped}
+		if killedFor != nil {
+			crash.Cause = *killedFor
+		}
+		return crash
+	}
+	crash := &CrashError{Status: state.ExitCode()}
+	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() { //nolint:misspell // Go's name
+		crash.Signal = status.Signal()
+	}
+	// One that died by itself was not killed by those who would have. Windows knows
+	// no signals.
+	if killedFor != nil && (crash.Signal == syscall.SIGKILL || runtime.GOOS == "windows") {
+		crash.Cause = *killedFor
+	} else if crash.Signal == syscall.SIGKILL {
+		crash.Cause = s.cell.cause()
+	}
+	return crash
+}
+
+// errReaped is the cause of an end of which nothing is known.
+var errReaped = errors.New("it has ended, and how is not known: other code in this program waits for all child processes, or SIGCHLD is ignored")
 
 const (
 	// closedWait is how long a worker whose socket is closed may take to end.

@@ -104,13 +104,18 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-func TestReadmeTOML(t *testing.T) {
-	shown := blocks(t, filepath.Join(ccbuild.Root(t), "README.md"), "toml")
-	require.NotEmpty(t, shown)
-	for _, text := range shown {
-		_, err := registry.Parse("README.md", []byte(text))
-		require.NoError(t, err)
+// TestTOML reads every nyash.toml that a document shows.
+func TestTOML(t *testing.T) {
+	read := map[string]bool{}
+	for _, file := range documents(t) {
+		for _, text := range blocks(t, file, "toml") {
+			c, err := registry.Parse(file, []byte(text))
+			require.NoError(t, err, "%+v", err)
+			assert.Empty(t, c.Warnings)
+			read[filepath.Base(file)] = true
+		}
 	}
+	assert.True(t, read["README.md"] && read["nyash-toml.md"], "read: %v", read)
 }
 
 // TestPluginOfTheABIPage loads the plugin that docs/abi.md shows, and calls it.

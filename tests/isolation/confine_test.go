@@ -187,7 +187,7 @@ func TestMemoryLimit(t *testing.T) {
 	t.Run("what the host lends is its own", func(t *testing.T) {
 		c := confine(t, mebibytes(64), func(config *process.Config) { config.Channel = process.ChannelAuto })
 		lent := make([]byte, 256<<20)
-		addr, err := c.Lend(lent)
+		addr, err := c.Lend(ctx, lent)
 		require.NoError(t, err)
 		c.call(mSleep, 500)
 		c.TakeBack(addr, len(lent))

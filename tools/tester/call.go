@@ -95,7 +95,7 @@ func (r *rig) raw(s *step) (*answer, error) {
 	p.TypeID, p.Method, p.Instance = s.typeID, s.method, s.instance
 	p.SetArgs(s.args)
 	p.SetRoom(a.room)
-	if err := r.session.Probe(r.ctx, p); err != nil {
+	if err := r.ended(r.session.Probe(r.ctx, p)); err != nil {
 		return nil, err
 	}
 	a.code, a.length, a.damage = p.Code, uint64(p.ResultLength), p.Damage
@@ -110,11 +110,21 @@ func (r *rig) invoke(s *step, a *answer, c *abi.Call) error {
 	c.TypeID, c.Method, c.Instance = s.typeID, s.method, s.instance
 	c.SetArgs(s.args)
 	c.SetRoom(a.room)
-	if err := r.session.Invoke(r.ctx, c); err != nil {
+	if err := r.ended(r.session.Invoke(r.ctx, c)); err != nil {
 		return err
 	}
 	a.code, a.length = c.Code, uint64(c.ResultLength)
 	return nil
+}
+
+// ended ends the worker under a call that the tester has given up.
+func (r *rig) ended(err error) error {
+	var late *process.AbandonedError
+	if errors.As(err, &late) {
+		r.session.Kill(late.Err)
+		return late.Wait()
+	}
+	return err
 }
 
 // room is the room for results of a rig's calls, in bytes.
@@ -201,7 +211,7 @@ func (r *rig) takeOver(m *method, a *answer, args []byte) {
 // takeBlob takes over a blob, and frees it.
 func (r *rig) takeBlob(m *method, value tlv.Value) {
 	if addr, length, err := value.Blob(); err == nil {
-		_, release, err := r.session.Adopt(addr, length)
+		_, release, err := r.session.Adopt(r.ctx, addr, length)
 		if err != nil {
 			if !r.session.Lost() {
 				r.t.add(Finding{Code: codeBlob, Box: m.box.name, Method: m.name, Message: err.Error()})

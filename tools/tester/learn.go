@@ -167,7 +167,7 @@ var blobSample = tlv.Blob(0, 3)
 // lent is a blob of three bytes in the worker.
 func (r *rig) lent() tlv.Value {
 	if r.blob == 0 {
-		addr, err := r.session.Lend([]byte("abc"))
+		addr, err := r.session.Lend(r.ctx, []byte("abc"))
 		if err != nil {
 			return tlv.Blob(0, 0)
 		}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
@@ -78,7 +79,8 @@ func (t *Tester) compare(b *box, d abi.Description) {
 		}
 	}
 	for _, m := range b.methods {
-		if m.declared == nil {
+		hidden := slices.ContainsFunc(b.conf.Hidden, func(h *registry.Method) bool { return h.Name == m.name })
+		if m.declared == nil && !hidden {
 			at(b.conf.Pos.Line, Finding{Code: codeMethodExtra, Method: m.name, Message: fmt.Sprintf("the library describes it with the id %d", m.id)})
 		}
 	}

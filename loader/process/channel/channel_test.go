@@ -4,7 +4,6 @@ package channel
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -196,23 +195,4 @@ func TestHeldIsWhatThereIs(t *testing.T) {
 	at, ok := a.Alloc(ArenaSize)
 	require.True(t, ok, "all of it is one block again")
 	assert.Equal(t, HostArena, at)
-}
-
-func FuzzReceive(f *testing.F) {
-	f.Add([]byte{2, 0, 0, 0, '{', '}'})
-	f.Add(binary.LittleEndian.AppendUint32(nil, maxMessage+1))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		var answer Loaded
-		_ = Receive(bytes.NewReader(data), &answer)
-	})
-}
-
-func TestMessages(t *testing.T) {
-	var buf bytes.Buffer
-	want := Loaded{Version: 1, Base: 5, Error: &LoadError{Text: "x"}}
-	require.NoError(t, Send(&buf, want))
-	var got Loaded
-	require.NoError(t, Receive(&buf, &got))
-	assert.Equal(t, want, got)
-	require.ErrorContains(t, Receive(bytes.NewReader(binary.LittleEndian.AppendUint32(nil, 1<<31)), &got), "a message of 2147483648 bytes")
 }

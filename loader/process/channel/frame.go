@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 )
 
 // Kind is how host and worker reach each other.
@@ -99,7 +98,6 @@ func ParseFrame(head *[FrameSize]byte) Frame {
 // FrameWriter writes whole frames to a pipe, for several goroutines.
 type FrameWriter struct {
 	Out    io.Writer
-	Moved  *atomic.Uint64 // counts the bytes; nil not to
 	mu     sync.Mutex
 	buffer []byte
 }
@@ -117,26 +115,12 @@ func (w *FrameWriter) Write(f *Frame, payload []byte) error {
 		w.buffer = append(w.buffer, payload...)
 		payload = nil
 	}
-	if err := w.write(w.buffer); err != nil {
+	if _, err := w.Out.Write(w.buffer); err != nil {
 		return err
 	}
-	for len(payload) > 0 {
-		part := payload[:min(len(payload), piece)]
-		if err := w.write(part); err != nil {
-			return err
-		}
-		payload = payload[len(part):]
+	if len(payload) == 0 {
+		return nil
 	}
-	return nil
-}
-
-// piece is after how many bytes of a large payload they are counted.
-const piece = 1 << 20
-
-func (w *FrameWriter) write(data []byte) error {
-	n, err := w.Out.Write(data)
-	if w.Moved != nil {
-		w.Moved.Add(uint64(n))
-	}
+	_, err := w.Out.Write(payload)
 	return err
 }

@@ -79,9 +79,10 @@ const (
 
 	// OpServing answers which thread serves request Args, for limits.cpu_time through
 	// a pipe: a u32 thread id and a u64 of its processor time, in nanoseconds, when the
-	// call began. Zeros where none does. Its own request is number Slots, so that it
-	// can be asked while all others are under way.
+	// call began. Zeros where none does.
 	OpServing
+
+	OpDiscard // free the blob of length B at A, which the host does not want; through a pipe only
 )
 
 // Refused is the code of an operation other than OpInvoke that failed; the

@@ -1,13 +1,16 @@
 package channel
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"time"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 )
 
 // EnvVersion is the variable that says that the program is to be a worker, of
@@ -45,6 +48,65 @@ type Loaded struct {
 	Error       *LoadError `json:",omitempty"`
 }
 
+// UnmarshalJSON reads the answer, of which every byte may be the plugin's: it stops
+// at more methods than a description may have, so that a message costs the host
+// little more than its length.
+func (l *Loaded) UnmarshalJSON(data []byte) error {
+	var answer struct {
+		Version     int
+		Base        uint64
+		Description struct {
+			TypeID   uint32
+			TypeName string
+			Methods  methods
+		}
+		Error *LoadError
+	}
+	if err := json.Unmarshal(data, &answer); err != nil {
+		return err
+	}
+	d := &answer.Description
+	*l = Loaded{
+		Version: answer.Version, Base: answer.Base, Error: answer.Error,
+		Description: abi.Description{TypeID: d.TypeID, TypeName: d.TypeName, Methods: d.Methods.list},
+	}
+	return nil
+}
+
+// methods are read one by one, and once: over and over they would cost many times
+// the message's length.
+type methods struct {
+	list []abi.Method
+	seen bool
+}
+
+func (all *methods) UnmarshalJSON(data []byte) error {
+	if all.seen {
+		return errors.New("the methods come twice")
+	}
+	all.seen = true
+	d := json.NewDecoder(bytes.NewReader(data))
+	switch begin, err := d.Token(); {
+	case err != nil:
+		return err
+	case begin == nil: // null
+		return nil
+	case begin != json.Delim('['):
+		return errors.New("the methods are no list")
+	}
+	for d.More() {
+		if err := contract.CheckMethodCount(uint64(len(all.list)) + 1); err != nil {
+			return err
+		}
+		var m abi.Method
+		if err := d.Decode(&m); err != nil {
+			return fmt.Errorf("method %d: %w", len(all.list)+1, err)
+		}
+		all.list = append(all.list, m)
+	}
+	return nil
+}
+
 // LoadError is a load that failed in the worker.
 type LoadError struct {
 	Text   string
@@ -54,13 +116,31 @@ type LoadError struct {
 	Exists bool      // false where the file is not there
 }
 
-// maxMessage is the largest message, in bytes; more than the description of any
-// plugin has.
-const maxMessage = 64 << 20
+// MaxMessage is the largest message, in bytes; more than any description that
+// [contract.CheckDescription] lets through has.
+const MaxMessage = 8 << 20
+
+// Encode is a message's text.
+func Encode(v any) ([]byte, error) {
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
+	e.SetEscapeHTML(false) // names of such characters would be six times as long
+	err := e.Encode(v)
+	return text.Bytes(), err
+}
+
+// Decode reads a message's text. An error is one line of bounded length, whatever
+// the text is.
+func Decode(text []byte, v any) error {
+	if err := json.Unmarshal(text, v); err != nil {
+		return fmt.Errorf("its message cannot be understood: %s", contract.Excerpt(err.Error()))
+	}
+	return nil
+}
 
 // Send writes a message.
 func Send(w io.Writer, v any) error {
-	data, err := json.Marshal(v)
+	data, err := Encode(v)
 	if err != nil {
 		return err
 	}
@@ -75,12 +155,16 @@ func Receive(r io.Reader, v any) error {
 		return err
 	}
 	n := binary.LittleEndian.Uint32(head[:])
-	if n > maxMessage {
-		return fmt.Errorf("a message of %d bytes, and the largest is %d", n, maxMessage)
+	if n > MaxMessage {
+		return fmt.Errorf("a message of %d bytes, and the largest is %d", n, MaxMessage)
 	}
-	data := make([]byte, n)
-	if _, err := io.ReadFull(r, data); err != nil {
+	// What is announced and not sent costs nothing.
+	var text bytes.Buffer
+	if _, err := io.CopyN(&text, r, int64(n)); err != nil {
+		if err == io.EOF { //nolint:errorlint // as io.ReadFull tells it
+			err = io.ErrUnexpectedEOF
+		}
 		return err
 	}
-	return json.Unmarshal(data, v)
+	return Decode(text.Bytes(), v)
 }

@@ -21,7 +21,7 @@ import (
 type pipeLink struct {
 	reading  sync.Mutex
 	in       *bufio.Reader
-	requests [channel.Slots + 1]request // the last is OpServing's
+	requests [channel.Slots]request
 
 	out channel.FrameWriter
 
@@ -58,7 +58,7 @@ func (l *pipeLink) read() (id int, err error) {
 		return 0, err
 	}
 	f := channel.ParseFrame(&head)
-	if f.ID > channel.Slots {
+	if f.ID >= channel.Slots {
 		return 0, fmt.Errorf("request %d, and there are %d", f.ID, channel.Slots)
 	}
 	r := &l.requests[f.ID]
@@ -91,7 +91,7 @@ func (l *pipeLink) prepare(*channel.Load) error { return nil }
 func (l *pipeLink) begin() error { return l.out.Write(&channel.Frame{Op: channel.OpBegun}, nil) }
 
 func (l *pipeLink) answer(answer *channel.Loaded) error {
-	text, err := json.Marshal(answer)
+	text, err := channel.Encode(answer)
 	if err != nil {
 		return err
 	}

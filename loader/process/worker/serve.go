@@ -188,6 +188,11 @@ func (w *worker) operate(op uint32, args, length uint64) (text []byte, err error
 	switch op {
 	case channel.OpAdopt:
 		return w.adopt(args, length)
+	case channel.OpDiscard:
+		if _, err := w.adopt(args, length); err != nil {
+			return nil, err
+		}
+		return nil, w.release(args)
 	case channel.OpFree:
 		return nil, w.release(args)
 	case channel.OpMemory:
@@ -207,7 +212,7 @@ func (w *worker) operate(op uint32, args, length uint64) (text []byte, err error
 
 // adopt keeps a blob until the host gives it back.
 func (w *worker) adopt(addr, length uint64) (data []byte, err error) {
-	data, release, err := w.lib.Load().Adopt(addr, length)
+	data, release, err := w.lib.Load().Adopt(context.Background(), addr, length)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/tools/tester"
 )
 
@@ -98,15 +99,8 @@ func (t *Text) Found(f *tester.Finding) {
 	field("mend", f.Mend)
 }
 
-// printable is text of a plugin's without what a terminal would obey.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r != '\n' && (r < 0x20 || r >= 0x7f && r < 0xa0) {
-			return '\uFFFD'
-		}
-		return r
-	}, strings.ToValidUTF8(text, "\uFFFD"))
-}
+// printable is text with a plugin's in it, without what a terminal would obey.
+func printable(text string) string { return contract.PrintableLines(text) }
 
 // End implements tester.Progress.
 func (t *Text) End(c *tester.Check) {
@@ -118,11 +112,11 @@ func (t *Text) End(c *tester.Check) {
 	fmt.Fprintf(t.W, "%-10s %s, %d calls, %v\n", c.Name, verdict, c.Calls, (time.Duration(c.Seconds * float64(time.Second))).Round(time.Millisecond))
 	if t.Verbose {
 		for _, line := range c.Lines {
-			fmt.Fprintf(t.W, "    %s\n", line)
+			fmt.Fprintf(t.W, "    %s\n", printable(line))
 		}
 	}
 	for _, text := range c.Skipped {
-		fmt.Fprintf(t.W, "    skipped: %s\n", text)
+		fmt.Fprintf(t.W, "    skipped: %s\n", printable(text))
 	}
 }
 

@@ -1,0 +1,200 @@
+package loader
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Close finalises every instance that is left, waits for the calls under way,
+// and shuts the libraries down in the reverse order of loading. New calls get
+// [ErrClosed] from the start. Closing again waits for the first Close and does
+// nothing. Close must not be called by a plugin's call (from a log handler,
+// say): it would wait for itself. [Host.Shutdown] bounds the waiting.
+//
+// Calls of isolated plugins whose contexts have ended are waited for as well: as
+// long as their call_timeout or cancel_grace lets them go on.
+func (h *Host) Close() error { return h.Shutdown(context.Background()) }
+
+// Shutdown is Close that waits no longer than until ctx ends. Then the workers of
+// isolated libraries are killed, whose calls get [ErrPluginCrashed]. A library in the
+// host's own process that then has a call under way for another second, or is still
+// loading, stays loaded and is not shut down; the error names it, and matches ctx's.
+// fini of its instances follows their last calls.
+func (h *Host) Shutdown(ctx context.Context) error {
+	h.mu.Lock()
+	first := !h.closing
+	h.closing = true
+	h.mu.Unlock()
+	if first {
+		if ctx.Done() == nil {
+			h.shutDown()
+			return h.closeErr
+		}
+		go h.shutDown()
+	}
+	select {
+	case <-h.closed:
+	case <-ctx.Done():
+		h.force(context.Cause(ctx))
+		<-h.closed // from here on nothing waits for a plugin
+	}
+	if first {
+		return h.closeErr
+	}
+	return nil
+}
+
+// closeGrace is how long, when a Shutdown's context has ended, libraries in the
+// host's process have for fini and shutdown.
+const closeGrace = time.Second
+
+// shutDown closes the host. What it waits for ends with h.over, or because its
+// worker is killed.
+func (h *Host) shutDown() {
+	defer close(h.closed)
+	stop := context.AfterFunc(h.forced, func() {
+		h.killWorkers()
+		time.AfterFunc(closeGrace, h.giveUp)
+	})
+	defer func() {
+		stop()
+		h.force(nil)
+		h.giveUp()
+	}()
+	stuck := make(map[*library]bool)
+	if h.frames.wait(h.over, h.nothingPending) != nil {
+		h.markLoading(stuck)
+	}
+	// A call under way can hand over a new instance until it ends, so this
+	// goes on until nothing is left.
+	for left := h.liveInstances(stuck); len(left) > 0; left = h.liveInstances(stuck) {
+		for _, in := range left {
+			in.closed.Store(true)
+		}
+		for _, in := range left {
+			if !stuck[in.lib] && !h.finish(in) {
+				stuck[in.lib] = true
+			}
+		}
+	}
+	_ = h.frames.wait(h.over, func() bool { return h.late.Load() == 0 })
+
+	var errs []error
+	for _, l := range h.inReverse() {
+		if stuck[l] {
+			continue
+		}
+		done, err := h.bounded(l)
+		stuck[l] = !done
+		errs = append(errs, err)
+	}
+	h.closeErr = errors.Join(append(errs, h.stuckError(stuck))...)
+}
+
+func (h *Host) nothingPending() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.pending == 0
+}
+
+// killWorkers ends all calls of isolated libraries.
+func (h *Host) killWorkers() {
+	for _, l := range h.libraries {
+		if p := l.plugin.Load(); p != nil {
+			p.Kill(errShutdown)
+		}
+	}
+}
+
+var errShutdown = errors.New("the host was shut down")
+
+// markLoading notes the libraries in this process that are still being loaded.
+func (h *Host) markLoading(stuck map[*library]bool) {
+	for _, l := range h.libraries {
+		if l.busyLoading.Load() && l.plugin.Load() == nil {
+			stuck[l] = true
+		}
+	}
+}
+
+// finish closes an instance and waits for its fini. It reports whether that came:
+// a call in this process cannot be made to end.
+func (h *Host) finish(in *instance) bool {
+	_ = in.close(h.over)
+	if in.lib.plugin.Load() != nil {
+		<-in.gone // its worker ends, or is killed
+		return true
+	}
+	select {
+	case <-in.gone:
+		return true
+	case <-h.over.Done():
+		return false
+	}
+}
+
+// bounded closes a library, and leaves it alone when the host waits no longer.
+func (h *Host) bounded(l *library) (done bool, err error) {
+	if l.plugin.Load() != nil {
+		return true, l.close()
+	}
+	finished := make(chan error, 1)
+	go func() { finished <- l.close() }()
+	select {
+	case err := <-finished:
+		return true, err
+	case <-h.over.Done():
+		return false, nil
+	}
+}
+
+func (h *Host) stuckError(stuck map[*library]bool) error {
+	var names []string
+	for _, l := range h.libraries {
+		if stuck[l] {
+			names = append(names, l.name)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return fmt.Errorf("host of %s: %w: these libraries in the host's process have calls under way, and stay loaded without shutdown: %s",
+		h.config.Path, context.Cause(h.forced), strings.Join(names, ", "))
+}
+
+// inReverse lists the libraries to shut down, in the reverse order of loading, and
+// before them those that have a worker and were never ready.
+func (h *Host) inReverse() []*library {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var all []*library
+	for _, l := range h.libraries {
+		if !slices.Contains(h.loaded, l) {
+			all = append(all, l)
+		}
+	}
+	for _, l := range slices.Backward(h.loaded) {
+		all = append(all, l)
+	}
+	return all
+}
+
+// liveInstances lists what is owed a fini, the youngest first, but for what belongs
+// to libraries that are stuck.
+func (h *Host) liveInstances(stuck map[*library]bool) []*instance {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var all []*instance
+	for _, in := range h.live {
+		if !stuck[in.lib] {
+			all = append(all, in)
+		}
+	}
+	slices.SortFunc(all, func(a, b *instance) int { return cmp.Compare(b.number, a.number) })
+	return all
+}
