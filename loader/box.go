@@ -69,7 +69,12 @@ func (h *Host) singleton(ctx context.Context, k *kind, args []any) (*Box, error)
 //
 // A failed call is a [*CallError]. errors.Is finds the plugin's code (an
 // [abi.Code]), [ErrClosed], [ErrProtocol], registry.ErrNoMethod or ctx's error
-// in it. Call does not begin when ctx is done; once begun it runs to its end.
+// in it.
+//
+// Call does not begin when ctx is done. Once begun, a call in the host's own process
+// runs to its end. One of an isolated plugin returns when ctx ends, and is abandoned:
+// the plugin goes on with it, what was lent to it stays lent, and what comes of it is
+// cleared away.
 func (b *Box) Call(ctx context.Context, method string, args ...any) (Result, error) {
 	plan, err := b.in.typ.Method(method)
 	if err != nil {

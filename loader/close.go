@@ -49,8 +49,8 @@ func (h *Host) Shutdown(ctx context.Context) error {
 	return nil
 }
 
-// closeGrace is how long, when a Shutdown's context has ended, libraries in the
-// host's process have for fini and shutdown.
+// closeGrace is how long, when a Shutdown's context has ended, calls and fini in the
+// host's process may still take, and then each shutdown.
 const closeGrace = time.Second
 
 // shutDown closes the host. What it waits for ends with h.over, or because its
@@ -148,7 +148,12 @@ func (h *Host) bounded(l *library) (done bool, err error) {
 	select {
 	case err := <-finished:
 		return true, err
-	case <-h.over.Done():
+	case <-h.forced.Done():
+	}
+	select {
+	case err := <-finished:
+		return true, err
+	case <-time.After(closeGrace):
 		return false, nil
 	}
 }

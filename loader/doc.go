@@ -11,12 +11,15 @@
 //	_, err = file.Call(ctx, "open", "data.txt", "w")
 //
 // It is for programs that use plugins. It stands on registry (what nyash.toml
-// says), tlv (how values cross) and loader/native (how code is reached).
+// says), tlv (how values cross), loader/native (how code is reached in this process)
+// and loader/process (how it is reached in another one).
 //
 // The rule that will bite you: a plugin runs inside your process. A call that
-// has begun cannot be interrupted, by a context or otherwise, and a plugin that
+// has begun cannot be interrupted there, by a context or otherwise, and a plugin that
 // crashes ends the program. A call therefore honours its context until it
-// begins and not after.
+// begins and not after. With isolation = "process" in nyash.toml neither is so: a crash
+// is an error, and a call returns when its context ends, while the plugin goes on with
+// it for as long as call_timeout or cancel_grace allow (docs/process.md).
 //
 // Who owns what: a [Box] is yours until you Close it; one that you drop is
 // finalised some time after the garbage collector finds it, with a warning in

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -166,6 +167,60 @@ func TestHostCloseWaitsForCalls(t *testing.T) {
 	require.NoError(t, <-done)
 	require.NoError(t, <-closed)
 	require.NoError(t, h2.Close())
+}
+
+// TestHostShutdown: what runs in this process cannot be made to end, and is named.
+func TestHostShutdown(t *testing.T) {
+	if isolated { // tests/isolation has that
+		return
+	}
+	library := probeLibrary(t)
+	second := strings.ReplaceAll(probeTOML(probeLibrary(t, "-DTYPE_ID=701", `-DTYPE_NAME="Second"`), ""), "plugins.Probe", "plugins.Second")
+	config, err := registry.Parse("nyash.toml", []byte(probeTOML(library, "")+second))
+	require.NoError(t, err)
+	var log output
+	h, err := loader.OpenConfig(config, withLog(&log))
+	require.NoError(t, err)
+	box, other, second2 := newBox(t, h, "Probe"), newBox(t, h, "Probe"), newBox(t, h, "Second")
+	done := make(chan error)
+	go func() {
+		_, err := box.Call(ctx, "hold")
+		done <- err
+	}()
+	eventually(func() bool { return callInt(t, other, "holding") == 1 })
+	short, cancel := context.WithTimeoutCause(ctx, 50*time.Millisecond, errors.New("no more time"))
+	defer cancel()
+	require.EqualError(t, box.Shutdown(short), "close Probe(1): no more time")
+	start := time.Now()
+	err = h.Shutdown(short)
+	require.EqualError(t, err, "host of nyash.toml: no more time: these libraries in the host's process have calls under way, and stay loaded without shutdown: Probe")
+	assert.Less(t, time.Since(start), 10*time.Second)
+	assert.Contains(t, log.messages(), "Second shutdown 0", "the others are shut down")
+	assert.NotContains(t, log.messages(), "Probe shutdown 0")
+	_, err = second2.Call(ctx, "calls")
+	require.ErrorIs(t, err, loader.ErrClosed)
+	require.NoError(t, h.Close(), "again")
+
+	// The call still ends well, and fini follows it.
+	probe := newBox(t, open(t, probeTOML(library, "")), "Probe")
+	finis := callInt(t, probe, "finis")
+	call(t, probe, "release")
+	require.NoError(t, <-done)
+	eventually(func() bool { return callInt(t, probe, "finis") == finis+1 })
+}
+
+// TestHostShutdownInTime is Close.
+func TestHostShutdownInTime(t *testing.T) {
+	config, err := registry.Parse("nyash.toml", []byte(probeTOML(probeLibrary(t), "")))
+	require.NoError(t, err)
+	h, err := loader.OpenConfig(config, defaults()...)
+	require.NoError(t, err)
+	newBox(t, h, "Probe")
+	long, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	require.NoError(t, h.Shutdown(long))
+	_, err = h.New(ctx, "Probe")
+	require.ErrorIs(t, err, loader.ErrClosed)
 }
 
 func libraryOf(t *testing.T, h *loader.Host) string {

@@ -43,6 +43,14 @@ func TestMain(m *testing.M) {
 		beHost(config)
 		return
 	}
+	if config := os.Getenv(terminalCookie); config != "" {
+		atTerminal(config)
+		return
+	}
+	if config := os.Getenv(reaperCookie); config != "" {
+		beReaped(config)
+		return
+	}
 	os.Exit(m.Run())
 }
 

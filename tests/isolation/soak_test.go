@@ -3,6 +3,7 @@
 package isolation
 
 import (
+	"context"
 	"errors"
 	"math/rand/v2"
 	"os"
@@ -66,6 +67,19 @@ func isLost(err error) bool {
 	return false
 }
 
+// leaveSoon makes a call whose context ends at a random moment. It reports whether
+// the answer was a right one.
+func leaveSoon(t *testing.T, box *loader.Box, random *rand.Rand) bool {
+	short, cancel := context.WithTimeout(ctx, time.Duration(random.IntN(200))*time.Microsecond)
+	defer cancel()
+	r, err := box.Call(short, "spin")
+	if errors.Is(err, context.DeadlineExceeded) || isLost(err) {
+		return true
+	}
+	n, err := r.Int()
+	return assert.NoError(t, err) && assert.Zero(t, n)
+}
+
 // soak uses one box until it is lost.
 func soak(t *testing.T, h *loader.Host, random *rand.Rand, right, crashed *atomic.Int64) bool {
 	box, err := h.New(ctx, "Faulty")
@@ -75,6 +89,12 @@ func soak(t *testing.T, h *loader.Host, random *rand.Rand, right, crashed *atomi
 	defer box.Close()
 	for range random.IntN(2000) {
 		a, b := random.IntN(1000), random.IntN(1000)
+		if random.IntN(50) == 0 {
+			if !leaveSoon(t, box, random) {
+				return false
+			}
+			continue
+		}
 		r, err := box.Call(ctx, "add", a, b)
 		if err != nil {
 			crashed.Add(1)

@@ -1,0 +1,377 @@
+//go:build linux
+
+package isolation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/nyash-plugins/nyash-go/loader"
+	"github.com/nyash-plugins/nyash-go/loader/process"
+	"github.com/nyash-plugins/nyash-go/registry"
+)
+
+// TestFlippedStates: what a slot's state is after it was done means nothing.
+func TestFlippedStates(t *testing.T) {
+	if piped() { // where there are no slots
+		return
+	}
+	for range 3 {
+		h := open(t, stubbornTOML(stubborn(t), never+"\ncall_timeout = \"200ms\""))
+		box := newStubborn(t, h)
+		assert.Zero(t, ask(t, box, "flip"))
+		for end := time.Now().Add(time.Second); time.Now().Before(end); {
+			_, err := box.Call(ctx, "rest", 0)
+			if errors.Is(err, loader.ErrInstanceLost) {
+				break
+			}
+		}
+		_ = syscall.Kill(h.Plugins()[0].PID, syscall.SIGKILL)
+		eventually(func() bool { _, err := box.Call(ctx, "id"); return errors.Is(err, loader.ErrInstanceLost) })
+		assert.EqualValues(t, 42, ask(t, newStubborn(t, h), "add", 40, 2))
+	}
+}
+
+// TestLeavingTheGroup: a worker that joins its host's group is killed all the same.
+func TestLeavingTheGroup(t *testing.T) {
+	h := open(t, stubbornTOML(stubborn(t), never+"\ncall_timeout = \"300ms\""))
+	_, err := newStubborn(t, h).Call(ctx, "leave")
+	require.ErrorIs(t, err, loader.ErrCallTimeout)
+	assert.EqualValues(t, 42, ask(t, newStubborn(t, h), "add", 40, 2))
+}
+
+// TestIdsOfAnEarlierLife: a lost box is no argument, whatever lives under its number.
+func TestIdsOfAnEarlierLife(t *testing.T) {
+	h := open(t, stubbornTOML(stubborn(t), never))
+	lost := newStubborn(t, h)
+	_, err := lost.Call(ctx, "crash")
+	require.ErrorIs(t, err, loader.ErrPluginCrashed)
+	b, c := newStubborn(t, h), newStubborn(t, h)
+	require.Equal(t, lost.ID(), b.ID())
+	_, err = c.Call(ctx, "whoami", lost)
+	require.ErrorIs(t, err, loader.ErrInstanceLost)
+	assert.EqualError(t, err, "Stubborn.whoami: argument 1 is Stubborn(1): "+loader.ErrInstanceLost.Error())
+	batch := c.Batch()
+	require.ErrorIs(t, batch.Add("whoami", lost), loader.ErrInstanceLost)
+	require.NoError(t, lost.Close())
+	assert.EqualValues(t, b.ID(), ask(t, c, "whoami", b))
+	assert.EqualValues(t, 0, ask(t, c, "finis"), "closing a lost box finalises nobody")
+
+	// Nor one that dies between Add and Run.
+	require.NoError(t, batch.Add("whoami", b))
+	_, err = b.Call(ctx, "crash")
+	require.ErrorIs(t, err, loader.ErrPluginCrashed)
+	_, err = batch.Run(ctx)
+	require.ErrorIs(t, err, loader.ErrInstanceLost)
+}
+
+// TestForgedHandles: a plugin cannot name, end or invent another library's boxes.
+func TestForgedHandles(t *testing.T) {
+	victim := fmt.Sprintf("\n[libraries.victim]\nboxes = [\"Faulty\"]\npath = %q\n[libraries.victim.Faulty]\ntype_id = 720\n[libraries.victim.Faulty.methods]%s", faulty(t), methods)
+	h := open(t, stubbornTOML(stubborn(t), "")+victim)
+	box, mine := newStubborn(t, h), newBox(t, h)
+	for _, id := range []int{int(mine.ID()), 4242} {
+		_, err := box.Call(ctx, "forge", 720, id)
+		require.ErrorIs(t, err, loader.ErrProtocol)
+		assert.ErrorContains(t, err, fmt.Sprintf("the result is a handle of type 720, instance %d: no box of Stubborn has that type_id, and no such box was an argument of this call", id))
+	}
+	r, err := mine.Call(ctx, "add", 1, 2)
+	assert.EqualValues(t, 3, number(t, r, err))
+	_, err = box.Call(ctx, "forge", 730, 0)
+	require.ErrorIs(t, err, loader.ErrProtocol)
+	// Its own it may name.
+	r, err = box.Call(ctx, "forge", 730, int(box.ID()))
+	require.NoError(t, err)
+	same, err := r.Box()
+	require.NoError(t, err)
+	assert.Same(t, box, same)
+}
+
+// TestLoadsThatDoNotEnd are ended.
+func TestLoadsThatDoNotEnd(t *testing.T) {
+	tests := map[string]struct{ init, want string }{
+		"hang":    {"hang()", "the plugin's process did not answer within load_timeout (500ms)"},
+		"socket":  {"close_socket()", "it closed its control socket"},
+		"another": {"become_another()", "it closed its control socket"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			h := open(t, stubbornTOML(stubborn(t, "-DINIT="+tt.init), never+"\nload_timeout = \"500ms\""))
+			start := time.Now()
+			_, err := h.New(ctx, "Stubborn")
+			require.ErrorContains(t, err, tt.want)
+			assert.Less(t, time.Since(start), 5*time.Second)
+			assert.Zero(t, h.Plugins()[0].PID)
+		})
+	}
+}
+
+// TestFailedLoadsCount towards restart, with back-off.
+func TestFailedLoadsCount(t *testing.T) {
+	for name, init := range map[string]string{"crash": "abort()", "error": "return -5"} {
+		t.Run(name, func(t *testing.T) {
+			h := open(t, stubbornTOML(stubborn(t, "-DINIT="+init), `restart = { max = 1, within = "1h", backoff = "100ms" }`))
+			start := time.Now()
+			for range 2 {
+				_, err := h.New(ctx, "Stubborn")
+				require.Error(t, err)
+				require.NotErrorIs(t, err, loader.ErrPluginBroken)
+			}
+			assert.GreaterOrEqual(t, time.Since(start), 100*time.Millisecond)
+			for range 50 {
+				_, err := h.New(ctx, "Stubborn")
+				require.ErrorIs(t, err, loader.ErrPluginBroken)
+			}
+		})
+	}
+}
+
+// TestUnfitLibrariesCount as well: what nyash.toml says and the library denies.
+func TestUnfitLibrariesCount(t *testing.T) {
+	h := open(t, fmt.Sprintf("[plugins.Stubborn]\nlibrary = %q\ntype_id = 999\nisolation = \"process\"\nrestart = { max = 1, within = \"1h\", backoff = \"0s\" }", stubborn(t)))
+	for range 2 {
+		_, err := h.New(ctx, "Stubborn")
+		require.ErrorContains(t, err, "type_id 999")
+	}
+	_, err := h.New(ctx, "Stubborn")
+	require.ErrorIs(t, err, loader.ErrPluginBroken)
+	assert.Zero(t, h.Plugins()[0].PID)
+}
+
+// TestShutdownUnderAFlood: log lines are no answer.
+func TestShutdownUnderAFlood(t *testing.T) {
+	config, err := registry.Parse("nyash.toml", []byte(stubbornTOML(stubborn(t, "-DSHUTDOWN=flood_and_hang()"), "call_timeout = \"1s\"")))
+	require.NoError(t, err)
+	h, err := loader.OpenConfig(config, defaults()...)
+	require.NoError(t, err)
+	newStubborn(t, h)
+	start := time.Now()
+	require.ErrorIs(t, h.Close(), process.ErrNoAnswer)
+	assert.Less(t, time.Since(start), 15*time.Second)
+}
+
+// TestNoTerminal: a plugin cannot type into the shell that its host was started from.
+func TestNoTerminal(t *testing.T) {
+	config := filepath.Join(t.TempDir(), "nyash.toml")
+	require.NoError(t, os.WriteFile(config, []byte(stubbornTOML(stubborn(t), "")), 0o600))
+	main, side := pty(t)
+	self, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), terminalCookie+"="+config)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = side, side, side
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	require.NoError(t, cmd.Start())
+	require.NoError(t, cmd.Wait())
+	buf := make([]byte, 4096)
+	n, err := main.Read(buf)
+	require.NoError(t, err)
+	assert.Equal(t, fmt.Sprintf("terminal: %d", syscall.ENXIO), strings.TrimSpace(string(buf[:n])))
+}
+
+const terminalCookie = "NYASH_TEST_TERMINAL"
+
+// atTerminal is the host of TestNoTerminal.
+func atTerminal(config string) {
+	h, err := loader.Open(config, defaults()...)
+	if err != nil {
+		panic(err)
+	}
+	defer h.Close()
+	box, err := h.New(ctx, "Stubborn")
+	if err != nil {
+		panic(err)
+	}
+	r, err := box.Call(ctx, "terminal")
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println("terminal:", r)
+}
+
+// pty makes a terminal.
+func pty(t *testing.T) (main, side *os.File) {
+	main, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	require.NoError(t, err)
+	t.Cleanup(func() { main.Close() })
+	require.NoError(t, unix.IoctlSetPointerInt(int(main.Fd()), unix.TIOCSPTLCK, 0))
+	number, err := unix.IoctlGetInt(int(main.Fd()), unix.TIOCGPTN)
+	require.NoError(t, err)
+	side, err = os.OpenFile("/dev/pts/"+strconv.Itoa(number), os.O_RDWR|syscall.O_NOCTTY, 0)
+	require.NoError(t, err)
+	t.Cleanup(func() { side.Close() })
+	return main, side
+}
+
+// TestReaped: somebody else in the program waits for all children, as the first
+// process of a container does, or has the system do it.
+func TestReaped(t *testing.T) {
+	config := filepath.Join(t.TempDir(), "nyash.toml")
+	require.NoError(t, os.WriteFile(config, []byte(stubbornTOML(stubborn(t), never)), 0o600))
+	self, err := os.Executable()
+	require.NoError(t, err)
+	for _, how := range []string{"by a goroutine", "by the system"} {
+		t.Run(how, func(t *testing.T) {
+			cmd := exec.Command(self)
+			cmd.Env = append(os.Environ(), reaperCookie+"="+config, "NYASH_TEST_REAPER="+how)
+			out, err := cmd.CombinedOutput()
+			require.NoError(t, err, "%s", out)
+			assert.Equal(t, "12 crashes, and 42\n", string(out))
+		})
+	}
+}
+
+const reaperCookie = "NYASH_TEST_REAPED"
+
+// beReaped is the host of TestReaped.
+func beReaped(config string) {
+	if os.Getenv("NYASH_TEST_REAPER") == "by the system" {
+		signal.Ignore(syscall.SIGCHLD)
+	} else {
+		go func() {
+			for {
+				_, _ = syscall.Wait4(-1, nil, syscall.WNOHANG, nil)
+			}
+		}()
+	}
+	must := func(err error) {
+		if err != nil {
+			panic(err)
+		}
+	}
+	h, err := loader.Open(config, defaults()...)
+	must(err)
+	crashes := 0
+	for range 12 {
+		box, err := h.New(ctx, "Stubborn")
+		must(err)
+		if _, err = box.Call(ctx, "crash"); errors.Is(err, loader.ErrPluginCrashed) {
+			crashes++
+		}
+	}
+	box, err := h.New(ctx, "Stubborn")
+	must(err)
+	r, err := box.Call(ctx, "add", 40, 2)
+	must(err)
+	must(h.Close())
+	fmt.Printf("%d crashes, and %v\n", crashes, r)
+}
+
+// TestABlobKeepsOnlyItself of a dead worker's memory.
+func TestABlobKeepsOnlyItself(t *testing.T) {
+	if piped() { // where the host has copies
+		return
+	}
+	h := open(t, stubbornTOML(stubborn(t), never))
+	box := newStubborn(t, h)
+	r, err := box.Call(ctx, "give", 0, 100_000)
+	require.NoError(t, err)
+	blob, err := r.Blob()
+	require.NoError(t, err)
+	before := shared(t)
+	ask(t, box, "hoard", 200<<20)
+	require.Greater(t, shared(t), before+(150<<20))
+	_, err = box.Call(ctx, "crash")
+	require.ErrorIs(t, err, loader.ErrPluginCrashed)
+	eventually(func() bool { return shared(t) < before+(16<<20) })
+	assert.Equal(t, strings.Repeat("b", 100_000), string(blob.Bytes()), "and that is there")
+	blob.Release()
+	assert.Zero(t, mappings(t))
+}
+
+// shared is the memory that the system has for shared memory, in bytes.
+func shared(t *testing.T) int64 {
+	text, err := os.ReadFile("/proc/meminfo")
+	require.NoError(t, err)
+	_, rest, ok := strings.Cut(string(text), "Shmem:")
+	require.True(t, ok)
+	kib, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
+	require.NoError(t, err)
+	return kib << 10
+}
+
+// TestADroppedBlobOfAStoppedWorker does not hold up the program's own cleanups.
+func TestADroppedBlobOfAStoppedWorker(t *testing.T) {
+	h := open(t, stubbornTOML(stubborn(t), never+"\ncall_timeout = \"20s\""))
+	box := newStubborn(t, h)
+	func() {
+		r, err := box.Call(ctx, "give", 0, 1000)
+		require.NoError(t, err)
+		_, err = r.Blob()
+		require.NoError(t, err)
+	}()
+	pid := h.Plugins()[0].PID
+	require.NoError(t, syscall.Kill(pid, syscall.SIGSTOP))
+	cleaned := make(chan struct{})
+	func() {
+		own := new([16]int)
+		runtime.AddCleanup(own, func(int) { close(cleaned) }, 0)
+	}()
+	start := time.Now()
+	eventually(func() bool {
+		runtime.GC()
+		select {
+		case <-cleaned:
+			return true
+		default:
+			return false
+		}
+	})
+	assert.Less(t, time.Since(start), 3*time.Second)
+	require.NoError(t, syscall.Kill(pid, syscall.SIGCONT))
+}
+
+// TestErrorsAreCounted: also those of calls that were lost with their worker.
+func TestErrorsAreCounted(t *testing.T) {
+	h := open(t, toml(faulty(t), never+"\ncall_timeout = \"100ms\""))
+	for i, method := range []string{"segv", "loop", "hangup"} {
+		_, err := newBox(t, h).Call(ctx, method)
+		require.Error(t, err)
+		assert.EqualValues(t, i+1, h.Plugins()[0].Errors)
+	}
+}
+
+// TestHostShutdown ends whatever isolated plugins do.
+func TestHostShutdown(t *testing.T) {
+	config, err := registry.Parse("nyash.toml", []byte(stubbornTOML(stubborn(t), never)))
+	require.NoError(t, err)
+	h, err := loader.OpenConfig(config, defaults()...)
+	require.NoError(t, err)
+	box, other := newStubborn(t, h), newStubborn(t, h)
+	done := make(chan error)
+	go func() {
+		_, err := box.Call(ctx, "rest", 100_000)
+		done <- err
+	}()
+	eventually(func() bool { return ask(t, other, "resting") == 1 })
+	pid := h.Plugins()[0].PID
+	closed := make(chan error)
+	go func() { closed <- h.Close() }() // waits for the call
+	short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	require.NoError(t, h.Shutdown(short), "nothing is left")
+	assert.Less(t, time.Since(start), 5*time.Second)
+	err = <-done
+	require.ErrorIs(t, err, loader.ErrPluginCrashed)
+	assert.ErrorContains(t, err, "the host was shut down")
+	<-closed
+	assert.True(t, gone(pid))
+	_, err = h.New(ctx, "Stubborn")
+	require.ErrorIs(t, err, loader.ErrClosed)
+}

@@ -1,0 +1,206 @@
+/* A plugin that takes its time, names what is not its own, and does not want to end.
+ * Box Stubborn, type 730. -DINIT=… and -DSHUTDOWN=… are what it does then. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "nyash_plugin.h"
+
+enum { ADD = 1, REST, FLIP, LEAVE, WHOAMI, ID, FORGE, BIRTHS, FINIS, MAKE, GIVE, TERMINAL, CRASH, HOARD, WANT, RESTING, REAP, BLOCKS, FREEZE };
+
+#ifndef INIT
+#define INIT (void)0
+#endif
+#ifndef SHUTDOWN
+#define SHUTDOWN (void)0
+#endif
+
+static const NyashHostVtable *host;
+static atomic_uint last_id;
+static atomic_llong births, finis, resting;
+
+static void hang(void) {
+    for (;;) pause();
+}
+
+static void close_socket(void) {
+    shutdown(3, SHUT_RDWR);
+    close(3);
+    close(4);
+    hang();
+}
+
+static void become_another(void) { execlp("sleep", "sleep", "1000", (char *)NULL); }
+
+static void *flood(void *unused) {
+    for (;;) host->log(NYASH_LOG_INFO, "a line of a flood");
+    return unused;
+}
+
+static void flood_and_hang(void) {
+    pthread_t thread;
+    pthread_create(&thread, NULL, flood, NULL);
+    hang();
+}
+
+static void rest(int64_t ms) {
+    struct timespec t = {ms / 1000, ms % 1000 * 1000000};
+    atomic_fetch_add(&resting, 1);
+    while (nanosleep(&t, &t) != 0 && errno == EINTR) continue;
+    atomic_fetch_sub(&resting, 1);
+}
+
+/* Turns the states of the slots from done to running and back, as fast as it can. */
+static void *flip(void *at) {
+    for (;;)
+        for (int i = 0; i < 64; i++) {
+            _Atomic uint32_t *state = (_Atomic uint32_t *)((uint8_t *)at + 0x1000 + i * 128);
+            uint32_t done = 3, running = 2;
+            if (!atomic_compare_exchange_strong(state, &done, 2)) atomic_compare_exchange_strong(state, &running, 3);
+        }
+    return NULL;
+}
+
+static int start_flipping(void) {
+    char line[512];
+    pthread_t thread;
+    FILE *maps = fopen("/proc/self/maps", "r");
+    while (maps != NULL && fgets(line, sizeof line, maps) != NULL) {
+        unsigned long from;
+        if (strstr(line, "nyash-worker (deleted)") == NULL || sscanf(line, "%lx-", &from) != 1) continue;
+        fclose(maps);
+        return pthread_create(&thread, NULL, flip, (void *)from);
+    }
+    return -1;
+}
+
+static int64_t integer(const uint8_t *args, size_t length, int i) {
+    int64_t v = 0;
+    size_t at = 8 + (size_t)i * 12;
+    if (at + 8 <= length) memcpy(&v, args + at, 8);
+    return v;
+}
+
+static int32_t answer(uint8_t *result, size_t *result_len, int tag, const void *data, size_t size) {
+    memcpy(result, "\1\0\1\0", 4);
+    result[4] = (uint8_t)tag;
+    result[5] = 0;
+    result[6] = (uint8_t)size;
+    result[7] = (uint8_t)(size >> 8);
+    memcpy(result + 8, data, size);
+    *result_len = 8 + size;
+    return NYASH_OK;
+}
+
+static int32_t answer_i64(uint8_t *result, size_t *result_len, int64_t v) {
+    return answer(result, result_len, NYASH_TAG_I64, &v, sizeof v);
+}
+
+static int32_t answer_handle(uint8_t *result, size_t *result_len, uint32_t type, uint32_t id) {
+    uint32_t handle[2] = {type, id};
+    return answer(result, result_len, NYASH_TAG_HANDLE, handle, sizeof handle);
+}
+
+/* Opens the terminal of whoever started the host, and types into it. */
+static int64_t terminal(void) {
+    int fd = open("/dev/tty", O_RDWR);
+    if (fd < 0) return errno;
+    for (const char *c = "echo INJECTED\n"; *c != 0; c++)
+        if (ioctl(fd, TIOCSTI, c) != 0) break;
+    return 0;
+}
+
+uint32_t nyash_plugin_abi(void) { return NYASH_ABI_VERSION; }
+
+int32_t nyash_plugin_init(const NyashHostVtable *vtable, NyashPluginInfo *info) {
+    host = vtable;
+    INIT;
+    info->type_id = 730;
+    info->type_name = "Stubborn";
+    return NYASH_OK;
+}
+
+int32_t nyash_plugin_invoke(uint32_t type_id, uint32_t method, uint32_t instance, const uint8_t *args, size_t args_len,
+                            uint8_t *result, size_t *result_len) {
+    uint32_t id, handle[2];
+    uint64_t blob[2];
+    int64_t a = integer(args, args_len, 0), b = integer(args, args_len, 1);
+    if (type_id != 730) return NYASH_E_INVALID_TYPE;
+    switch (method) {
+    case NYASH_METHOD_BIRTH:
+        if (a > 0) rest(a);
+        id = atomic_fetch_add(&last_id, 1) + 1;
+        atomic_fetch_add(&births, 1);
+        memcpy(result, &id, 4);
+        *result_len = 4;
+        return NYASH_OK;
+    case NYASH_METHOD_FINI:
+        atomic_fetch_add(&finis, 1);
+        *result_len = 0;
+        return NYASH_OK;
+    case ADD:
+        return answer_i64(result, result_len, a + b);
+    case REST:
+        rest(a);
+        return answer_i64(result, result_len, a);
+    case FLIP:
+        return answer_i64(result, result_len, start_flipping());
+    case LEAVE:
+        setpgid(0, getpgid(getppid()));
+        hang();
+        break;
+    case WHOAMI:
+        memcpy(handle, args + 8, sizeof handle);
+        return answer_i64(result, result_len, handle[1]);
+    case ID:
+        return answer_i64(result, result_len, instance);
+    case FORGE:
+        return answer_handle(result, result_len, (uint32_t)a, (uint32_t)b);
+    case BIRTHS:
+        return answer_i64(result, result_len, births);
+    case FINIS:
+        return answer_i64(result, result_len, finis);
+    case MAKE:
+        rest(a);
+        id = atomic_fetch_add(&last_id, 1) + 1;
+        return answer_handle(result, result_len, 730, id);
+    case GIVE:
+        rest(a);
+        blob[0] = (uint64_t)(uintptr_t)host->alloc((size_t)b);
+        blob[1] = (uint64_t)b;
+        memset((void *)(uintptr_t)blob[0], 'b', (size_t)b);
+        return answer(result, result_len, NYASH_TAG_BLOB, blob, sizeof blob);
+    case TERMINAL:
+        return answer_i64(result, result_len, terminal());
+    case CRASH:
+        abort();
+    case HOARD: /* and never gives back */
+        memset(host->alloc((size_t)a), 1, (size_t)a);
+        return answer_i64(result, result_len, a);
+    case WANT: /* more room than there is, after a rest */
+        rest(a);
+        if (*result_len >= 100000) return answer_i64(result, result_len, 1);
+        *result_len = 100000;
+        return NYASH_E_SHORT_BUFFER;
+    case RESTING:
+        return answer_i64(result, result_len, resting);
+    case FREEZE:
+        kill(getpid(), SIGSTOP);
+        return answer_i64(result, result_len, 0);
+    }
+    return NYASH_E_INVALID_METHOD;
+}
+
+void nyash_plugin_shutdown(void) { SHUTDOWN; }
