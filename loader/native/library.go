@@ -106,6 +106,15 @@ func (l *Library) InvokeBatch(ctx context.Context, calls []abi.Call) (made int, 
 	return int(min(n, uintptr(len(calls)))), err
 }
 
+// InTurn runs f where and when the library is called: see [Threads].
+func (l *Library) InTurn(f func()) {
+	if l.turn == nil {
+		f()
+		return
+	}
+	_ = l.turn.do(context.Background(), f) // whose only error is the context's
+}
+
 // Lend tells the address of data, which the caller keeps alive and on the heap.
 func (l *Library) Lend(_ context.Context, data []byte) (addr uint64, err error) {
 	return abi.Address(data), nil

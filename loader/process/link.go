@@ -70,3 +70,22 @@ func newLink(s *Session) (link, *gift, error) {
 	}
 	return newMemoryLink(s)
 }
+
+// outcome is how a wait for an answer ended.
+type outcome uint8
+
+const (
+	answered outcome = iota
+	died             // the worker did
+	gaveUp           // ctx has ended
+)
+
+// signal leaves a sign in a channel that has room for enough of them.
+func signal(c chan<- struct{}) bool {
+	select {
+	case c <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}

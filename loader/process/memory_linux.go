@@ -386,16 +386,6 @@ func (l *memoryLink) admit() {
 	}
 }
 
-// signal leaves a sign in a channel that has room for enough of them.
-func signal(c chan<- struct{}) bool {
-	select {
-	case c <- struct{}{}:
-		return true
-	default:
-		return false
-	}
-}
-
 func (l *memoryLink) release(i int) {
 	l.running.Add(-1)
 	l.vacate(i)
@@ -453,15 +443,6 @@ func (l *memoryLink) wake() {
 	l.mem.Requests().Add(1)
 	channel.Wake(l.mem.Requests(), 1)
 }
-
-// outcome is how a wait for an answer ended.
-type outcome uint8
-
-const (
-	answered outcome = iota
-	died             // the worker did
-	gaveUp           // ctx has ended
-)
 
 // wait waits for a slot without a processor. That a slot was done is asked once:
 // the worker could change its state again.

@@ -21,6 +21,7 @@ type Session struct {
 	link        link
 	description abi.Description
 	process     *workerProcess
+	cell        *cell
 	output      *os.File // what it prints
 	outputDone  chan struct{}
 

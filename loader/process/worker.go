@@ -74,6 +74,8 @@ func (s *Session) launch(program string, theirs *gift) error {
 		output.Close()
 		return err
 	}
+	s.cell = newCell(&s.plugin.config)
+	s.cell.enter(s.process.pid())
 	s.output = output
 	go s.readOutput(output)
 	go s.watch()
@@ -87,7 +89,8 @@ func (s *Session) load(ctx context.Context) error {
 	c := &s.plugin.config
 	answer, err := s.link.load(&channel.Load{
 		Version: channel.Version, File: c.File, InvokeOnly: c.InvokeOnly,
-		Threads: uint8(c.Threads), Unload: c.Unload, Track: c.Track, Survey: c.Survey, Limits: channel.Limits(c.Limits),
+		Threads: uint8(c.Threads), Unload: c.Unload, Track: c.Track, Survey: c.Survey, Wrapped: c.Wrapper != nil,
+		Limits: channel.Limits(c.Limits),
 	})
 	switch {
 	case err != nil:
@@ -102,6 +105,7 @@ func (s *Session) load(ctx context.Context) error {
 	}
 	s.description = answer.Description
 	s.ready.Store(true)
+	go s.watchLimits()
 	return nil
 }
 
@@ -154,6 +158,7 @@ func loadError(file string, e *channel.LoadError) error {
 // watch waits for the process to end and clears away what it leaves.
 func (s *Session) watch() {
 	s.crash.Store(s.crashOf(s.process.wait()))
+	s.cell.remove()
 	// What it said last belongs to the errors that follow.
 	_ = s.output.SetReadDeadline(time.Now().Add(lastWordsWait))
 	select {
@@ -184,6 +189,8 @@ func (s *Session) crashOf(state *os.ProcessState) *CrashError {
 	// no signals.
 	if killedFor != nil && (crash.Signal == syscall.SIGKILL || runtime.GOOS == "windows") {
 		crash.Cause = *killedFor
+	} else if crash.Signal == syscall.SIGKILL {
+		crash.Cause = s.cell.cause()
 	}
 	return crash
 }

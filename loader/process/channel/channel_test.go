@@ -5,6 +5,8 @@ package channel
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -148,4 +150,49 @@ func TestArenaGivesMemoryBack(t *testing.T) {
 	m.Bytes(at, 1)[0] = 1
 	a.Free(at, 2*keptPages)
 	assert.Zero(t, m.Bytes(at, 1)[0], "the system has taken the page")
+}
+
+// TestHeldIsWhatThereIs: what a host lends, in any order, is never more of the memory
+// than it says, and it says no more than it needs.
+func TestHeldIsWhatThereIs(t *testing.T) {
+	m := create(t)
+	a := NewArena(HostArena, ArenaSize, m.Drop)
+	allocated := func() uint64 {
+		all, err := m.Allocated()
+		require.NoError(t, err)
+		return all
+	}
+	before, used := allocated(), uint64(0)
+	type block struct{ offset, length uint64 }
+	var blocks []block
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 300 {
+		if len(blocks) > 0 && random.IntN(2) == 0 {
+			i := random.IntN(len(blocks))
+			a.Free(blocks[i].offset, blocks[i].length)
+			used -= Pages(blocks[i].length)
+			blocks = slices.Delete(blocks, i, i+1)
+		} else {
+			length := uint64(random.IntN(keptPages / 2))
+			at, ok := a.Alloc(length)
+			require.True(t, ok)
+			for page := range length / (64 * PageSize) {
+				m.Bytes(at+page*64*PageSize, 1)[0] = 1
+			}
+			for _, b := range blocks {
+				require.True(t, at+Pages(length) <= b.offset || at >= b.offset+Pages(b.length), "two blocks at one place")
+			}
+			blocks = append(blocks, block{at, length})
+			used += Pages(length)
+		}
+		require.LessOrEqual(t, allocated()-before, a.Held())
+		require.LessOrEqual(t, a.Held(), used+keptPages)
+		require.GreaterOrEqual(t, a.Held(), used)
+	}
+	for _, b := range blocks {
+		a.Free(b.offset, b.length)
+	}
+	at, ok := a.Alloc(ArenaSize)
+	require.True(t, ok, "all of it is one block again")
+	assert.Equal(t, HostArena, at)
 }

@@ -23,7 +23,7 @@ const (
 	offLogTail     = 0x1c0 // u64: bytes that were ever read of it; host
 
 	offBegun = 0x200 // u32: the worker is about to load the library
-	offSpun  = 0x240 // u64: nanoseconds that the worker's servers have looked for requests
+	offSpun  = 0x240 // u64: nanoseconds that servers have looked for requests; worker
 
 	offSlots = PageSize
 	slotSize = 128
@@ -78,8 +78,8 @@ const (
 	OpSurroundings // answer Changes as JSON; with the threads where Args is not 0
 
 	// OpServing answers which thread serves request Args, for limits.cpu_time through
-	// a pipe: a u32 thread id and a u64 of its processor time, in nanoseconds, when it
-	// took the request. Zeros where none does.
+	// a pipe: a u32 thread id and a u64 of its processor time, in nanoseconds, when the
+	// call began. Zeros where none does.
 	OpServing
 
 	OpDiscard // free the blob of length B at A, which the host does not want; through a pipe only

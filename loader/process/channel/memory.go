@@ -12,7 +12,10 @@ import (
 )
 
 // Memory is the shared memory, mapped.
-type Memory struct{ mem []byte }
+type Memory struct {
+	mem []byte
+	fd  int // of the memory, for Allocated; -1 where Map made this
+}
 
 // Slot is the head of one call. State is written last by the side that hands the
 // slot over; everything else belongs to the side that has it.
@@ -30,13 +33,15 @@ type Slot struct {
 	Length     uint64 // of the result, as the plugin says
 	Layout     Layout // of OpProbe
 	Damage     Damage // that it did
-	// For limits.cpu_time: the thread that serves the call, and its processor time
-	// in nanoseconds when it took it. Written by the worker before State is Running.
-	Thread    uint32
+	// Where limits.cpu_time is set, the worker says while State is Running which
+	// thread makes the call, and what that had of processor time before, in
+	// nanoseconds. Thread is 0 until the call begins, and is written last.
+	Thread    atomic.Uint32
 	ThreadCPU uint64
 }
 
-// Create makes and maps shared memory. The file is to be passed to the worker.
+// Create makes and maps shared memory. The file is to be passed to the worker, and
+// to be closed; until Unmap there is another descriptor, for Allocated.
 func Create() (*Memory, *os.File, error) {
 	fd, err := unix.MemfdCreate("nyash-worker", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	if err != nil {
@@ -57,6 +62,12 @@ func Create() (*Memory, *os.File, error) {
 		file.Close()
 		return nil, nil, err
 	}
+	if m.fd, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0); err != nil {
+		m.fd = -1
+		m.Unmap()
+		file.Close()
+		return nil, nil, fmt.Errorf("duplicate a descriptor: %w", err)
+	}
 	return m, file, nil
 }
 
@@ -73,11 +84,27 @@ func Map(fd int) (*Memory, error) {
 	if err != nil {
 		return nil, fmt.Errorf("map the shared memory: %w", err)
 	}
-	return &Memory{mem}, nil
+	return &Memory{mem: mem, fd: -1}, nil
 }
 
 // Unmap ends the use of the memory. Nothing of it may be used any more.
-func (m *Memory) Unmap() { _ = unix.Munmap(m.mem) }
+func (m *Memory) Unmap() {
+	_ = unix.Munmap(m.mem)
+	if m.fd >= 0 {
+		_ = unix.Close(m.fd)
+	}
+}
+
+// Allocated is how much of the memory has pages, in bytes, whoever touched them and
+// wherever. Only the side that made the memory can tell.
+func (m *Memory) Allocated() (uint64, error) {
+	var stat unix.Stat_t
+	if err := unix.Fstat(m.fd, &stat); err != nil {
+		return 0, fmt.Errorf("look at the shared memory: %w", err)
+	}
+	const block = 512 // whatever the file system's own are
+	return uint64(stat.Blocks) * block, nil
+}
 
 // Guard makes the pages behind the results of the slots unreachable here.
 func (m *Memory) Guard() error {

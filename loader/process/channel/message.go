@@ -26,10 +26,12 @@ type Load struct {
 	Unload     bool
 	Track      bool // overwrite what is released
 	Survey     bool // look at the process before loading, for OpSurroundings
+	Wrapped    bool // a debugger or the like runs the worker
 	Limits     Limits
 }
 
-// Limits are what the worker sets for itself before it loads the plugin.
+// Limits are what the worker sets for itself before it loads the plugin. The host
+// watches the two of processor time.
 type Limits struct {
 	Memory    *uint64        `json:",omitempty"`
 	OpenFiles *uint64        `json:",omitempty"`

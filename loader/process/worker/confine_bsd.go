@@ -5,63 +5,63 @@ package worker
 import (
 	"fmt"
 	"math"
+	"os"
+	"os/signal"
 	"runtime"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/nyash-plugins/nyash-go/loader/process/channel"
 )
 
-// mostDescriptors is how far tidy looks for what a worker has inherited.
-const mostDescriptors = 4096
-
-// tidy closes what the worker has inherited, but for first and second, and keeps
-// the plugin's own children from inheriting those.
-func tidy(first, second uintptr) error {
-	for _, fd := range []uintptr{first, second} {
-		if _, err := unix.FcntlInt(fd, unix.F_SETFD, unix.FD_CLOEXEC); err != nil {
-			return fmt.Errorf("descriptor %d, which a host gives its worker: %w", fd, err)
-		}
-	}
-	for fd := max(first, second) + 1; fd < mostDescriptors; fd++ {
-		// The runtime's own are closed on exec; what came through one is not.
-		flags, err := unix.FcntlInt(fd, unix.F_GETFD, 0)
-		if err == nil && flags&unix.FD_CLOEXEC == 0 {
-			_ = unix.Close(int(fd))
-		}
-	}
-	return nil
-}
-
 // confine takes away what the plugin does not need, before any of its code runs.
-func confine(limits channel.Limits) error {
+func confine(limits channel.Limits, _ bool) error {
 	if limits.Memory != nil {
 		return unsupported("memory")
 	}
 	if limits.Processes != nil {
 		return unsupported("processes")
 	}
-	set := func(what string, resource int, value uint64) error {
+	if limits.CPUTime != nil {
+		return unsupported("cpu_time")
+	}
+	set := func(what string, resource int, value, most uint64) error {
 		var limit unix.Rlimit
 		assign(&limit.Cur, value)
-		assign(&limit.Max, value)
+		assign(&limit.Max, most)
 		if err := unix.Setrlimit(resource, &limit); err != nil {
 			return fmt.Errorf("limit %s to %d: %w", what, value, err)
 		}
 		return nil
 	}
-	if err := set("core dumps", unix.RLIMIT_CORE, 0); err != nil {
+	if err := set("core dumps", unix.RLIMIT_CORE, 0, 0); err != nil {
 		return err
 	}
 	if limits.OpenFiles != nil {
-		if err := set("open files", unix.RLIMIT_NOFILE, *limits.OpenFiles); err != nil {
+		if err := set("open files", unix.RLIMIT_NOFILE, *limits.OpenFiles, *limits.OpenFiles); err != nil {
 			return err
 		}
 	}
-	if limits.CPUTime != nil {
-		return set("CPU time", unix.RLIMIT_CPU, uint64(max(1, math.Ceil(limits.CPUTime.Seconds()))))
+	if limits.CPUTotal != nil {
+		endOverCPU(*limits.CPUTotal)
+		// The system's own kill, which says nothing, comes a second later.
+		seconds := uint64(max(1, math.Ceil(limits.CPUTotal.Seconds())))
+		return set("CPU time", unix.RLIMIT_CPU, seconds, seconds+1)
 	}
 	return nil
+}
+
+// endOverCPU ends the process with a reason at the signal of RLIMIT_CPU, which the
+// Go runtime would ignore.
+func endOverCPU(limit time.Duration) {
+	over := make(chan os.Signal, 1)
+	signal.Notify(over, unix.SIGXCPU)
+	go func() {
+		<-over
+		fmt.Fprintf(os.Stderr, "limits.cpu_total: the process has used the %v of processor time that are allowed\n", limit)
+		os.Exit(2)
+	}()
 }
 
 // assign sets a number that some systems have signed.

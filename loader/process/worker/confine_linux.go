@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -13,35 +15,13 @@ import (
 	"github.com/nyash-plugins/nyash-go/loader/process/channel"
 )
 
-// tidy closes what the worker has inherited, but for first and second, and keeps
-// the plugin's own children from inheriting those.
-func tidy(first, second uintptr) error {
-	for _, fd := range []uintptr{first, second} {
-		if _, err := unix.FcntlInt(fd, unix.F_SETFD, unix.FD_CLOEXEC); err != nil {
-			return fmt.Errorf("descriptor %d, which a host gives its worker: %w", fd, err)
-		}
-	}
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		return fmt.Errorf("list the open descriptors: %w", err)
-	}
-	for _, e := range entries {
-		fd, err := strconv.Atoi(e.Name())
-		if err != nil || uintptr(fd) <= max(first, second) {
-			continue
-		}
-		// The runtime has some of its own: what it polls with, and what tells how
-		// many processors there are.
-		what, err := os.Readlink("/proc/self/fd/" + e.Name())
-		if err == nil && !strings.HasPrefix(what, "anon_inode:") && !strings.HasPrefix(what, "/sys/fs/cgroup/") {
-			_ = unix.Close(fd)
-		}
-	}
-	return nil
-}
-
 // confine takes away what the plugin does not need, before any of its code runs.
-func confine(limits channel.Limits) error {
+// wrapped is a worker that a debugger or the like runs, which needs what the system
+// call filter takes away.
+func confine(limits channel.Limits, wrapped bool) error {
+	// What prctl says is of one thread; the filter hands it on to the others.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("give up new privileges: %w", err)
 	}
@@ -55,12 +35,14 @@ func confine(limits channel.Limits) error {
 		return err
 	}
 	if limits.Memory != nil {
-		// The runtime's own memory does not count.
+		// What this program needs itself does not count, so it is taken before.
+		startThreads(channel.Slots + 1 + runtime.GOMAXPROCS(0) + spareThreads)
+		reserveHeap()
 		used, err := dataSize()
 		if err != nil {
 			return err
 		}
-		if err := set("memory", unix.RLIMIT_DATA, used+*limits.Memory); err != nil {
+		if err := set("memory", unix.RLIMIT_DATA, used+min(*limits.Memory, math.MaxInt64)); err != nil {
 			return err
 		}
 	}
@@ -69,23 +51,47 @@ func confine(limits channel.Limits) error {
 			return err
 		}
 	}
-	if limits.CPUTime != nil {
-		seconds := uint64(max(1, math.Ceil(limits.CPUTime.Seconds())))
-		if err := set("CPU time", unix.RLIMIT_CPU, seconds); err != nil {
+	if limits.Processes != nil && *limits.Processes > 0 {
+		if err := set("processes", unix.RLIMIT_NPROC, *limits.Processes); err != nil {
 			return err
 		}
 	}
-	if limits.Processes != nil {
-		return limitProcesses(*limits.Processes, set)
-	}
-	return nil
+	return filterCalls(limits, wrapped)
 }
 
-func limitProcesses(n uint64, set func(what string, resource int, value uint64) error) error {
-	if n == 0 {
-		return forbidProcesses()
+// spareThreads is how many OS threads there are beside those that serve and those
+// that run Go code: for the socket, the runtime's monitor, its template, and whoever
+// else waits in the system.
+const spareThreads = 12
+
+// startThreads has the runtime own n OS threads that wait for work. It never ends
+// one, and starts another only where none waits: so later it starts none, whose stack
+// would count for the plugin or, where the limit is reached, end the process.
+func startThreads(n int) {
+	var ready sync.WaitGroup
+	done := make(chan struct{})
+	ready.Add(n)
+	for range n {
+		go func() {
+			// Locked, it has a thread of its own also while it waits.
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			ready.Done()
+			<-done
+		}()
 	}
-	return set("processes", unix.RLIMIT_NPROC, n)
+	ready.Wait()
+	close(done)
+}
+
+// heapReserve is how much the Go heap may grow once the limit is set, in bytes: a
+// program of Go that gets no memory ends at once.
+const heapReserve = 16 << 20
+
+// reserveHeap has the runtime own the addresses. No page of them is touched.
+func reserveHeap() {
+	reserve := make([]byte, heapReserve)
+	runtime.KeepAlive(&reserve)
 }
 
 // dataSize is what RLIMIT_DATA counts of this process so far, in bytes.

@@ -10,7 +10,7 @@ import (
 func tidy(uintptr, uintptr) error { return nil }
 
 // confine refuses limits that nobody would keep.
-func confine(limits channel.Limits) error {
+func confine(limits channel.Limits, _ bool) error {
 	if limits != (channel.Limits{}) {
 		return errors.New("limits are not supported on windows: leave them out there")
 	}

@@ -34,6 +34,10 @@ func run(environment string) error {
 	if err != nil {
 		return err
 	}
+	// For C too: a program that the plugin starts is no worker.
+	if err := os.Unsetenv(channel.EnvVersion); err != nil {
+		return err
+	}
 	if err := tidy(first, second); err != nil {
 		return err
 	}

@@ -26,10 +26,16 @@ const (
 	chunkSize = 64 << 10
 )
 
-func newHeap(mem *channel.Memory) *heap {
+// newHeap is a heap of at most as much as limits.memory says, beside what RLIMIT_DATA
+// allows.
+func newHeap(mem *channel.Memory, limit *uint64) *heap {
+	size := uint64(channel.ArenaSize)
+	if limit != nil {
+		size = channel.Pages(min(*limit, size))
+	}
 	return &heap{
 		base:  mem.Base(),
-		arena: channel.NewArena(channel.WorkerArena, channel.ArenaSize, mem.Drop),
+		arena: channel.NewArena(channel.WorkerArena, size, mem.Drop),
 		sizes: make(map[uint64]uint64),
 	}
 }

@@ -21,6 +21,9 @@ type memoryLink struct {
 	socket   int
 	memoryFD int
 
+	timed   bool // Slot.Thread is asked for
+	counted bool // Spun is
+
 	lines sync.Mutex  // the ring has one writer
 	heard atomic.Bool // the host listens for the doorbell
 }
@@ -39,10 +42,13 @@ func (w *memoryLink) prepare(load *channel.Load) (err error) {
 	if w.mem, err = channel.Map(w.memoryFD); err != nil {
 		return err
 	}
+	// The plugin's memory is what its limit says, and the file has room for more.
+	_ = unix.Close(w.memoryFD)
+	w.timed, w.counted = load.Limits.CPUTime != nil, load.Limits.CPUTotal != nil
 	if err := w.mem.Guard(); err != nil {
 		return err
 	}
-	heap := newHeap(w.mem)
+	heap := newHeap(w.mem, load.Limits.Memory)
 	hostvtable.UseHeap(heap.alloc, heap.free, load.Track)
 	return nil
 }
@@ -77,10 +83,12 @@ func (w *memoryLink) take() int {
 		for start, round := time.Now(), 0; ; round++ {
 			if i, ok := takeBit(pending); ok {
 				watching.Add(^uint32(0))
+				w.looked(start)
 				return i
 			}
 			channel.Pause(4)
 			if round%16 == 15 && time.Since(start) > spin {
+				w.looked(start)
 				break
 			}
 		}
@@ -91,6 +99,14 @@ func (w *memoryLink) take() int {
 		if pending.Load() == 0 {
 			channel.Wait(requests, seen, 0)
 		}
+	}
+}
+
+// looked counts for limits.cpu_total that a server has looked for requests since
+// start. One that was kept from its processor did not use it.
+func (w *memoryLink) looked(start time.Time) {
+	if w.counted {
+		w.mem.Spun().Add(uint64(min(time.Since(start), spin+spin/4)))
 	}
 }
 
@@ -107,6 +123,9 @@ func takeBit(pending *atomic.Uint64) (i int, ok bool) {
 // run implements link.
 func (w *memoryLink) run(to *worker, i int, c *abi.Call) {
 	slot := w.mem.Slot(i)
+	if w.timed {
+		slot.Thread.Store(0)
+	}
 	if !slot.State.CompareAndSwap(channel.Requested, channel.Running) {
 		return
 	}
@@ -114,9 +133,15 @@ func (w *memoryLink) run(to *worker, i int, c *abi.Call) {
 		c.TypeID, c.Method, c.Instance = slot.TypeID, slot.Method, slot.Instance
 		c.SetArgs(w.mem.Bytes(slot.Args, slot.ArgsLength))
 		c.SetRoom(w.mem.Bytes(slot.Room, slot.RoomLength))
-		if slot.Op == channel.OpProbe {
+		switch {
+		case slot.Op == channel.OpProbe:
 			slot.Damage = to.probe(c, slot.Layout)
-		} else {
+		case w.timed:
+			to.invokeTimed(c, func(thread int, used time.Duration) {
+				slot.ThreadCPU = uint64(used)
+				slot.Thread.Store(uint32(thread))
+			})
+		default:
 			to.invoke(c)
 		}
 		slot.Code, slot.Length = int32(c.Code), uint64(c.ResultLength)

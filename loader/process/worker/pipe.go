@@ -3,12 +3,15 @@ package worker
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/loader/process/channel"
@@ -32,6 +35,10 @@ type request struct {
 	payload []byte
 	room    []byte // with what stands behind it
 	call    *abi.Call
+
+	// For OpServing, which another server answers.
+	thread    atomic.Uint32 // 0 while no call is made
+	threadCPU atomic.Uint64 // written before
 }
 
 func newPipeLink(in, out uintptr) link {
@@ -123,6 +130,8 @@ func (l *pipeLink) run(w *worker, id int, call *abi.Call) {
 		r.payload = nil // it is the blob now
 	case channel.OpTakeBack:
 		l.takeBack(r.frame.A)
+	case channel.OpServing:
+		text = l.serving(r.frame.A)
 	default:
 		text, err = w.operate(r.frame.Op, r.frame.A, r.frame.B)
 	}
@@ -150,7 +159,15 @@ func (r *request) invoke(w *worker) []byte {
 	c.TypeID, c.Method, c.Instance = r.frame.TypeID, r.frame.Method, r.frame.Instance
 	c.SetArgs(r.payload)
 	c.SetRoom(r.room[:size:size])
-	w.invoke(c)
+	if w.timed {
+		w.invokeTimed(c, func(thread int, used time.Duration) {
+			r.threadCPU.Store(uint64(used))
+			r.thread.Store(uint32(thread))
+		})
+		r.thread.Store(0)
+	} else {
+		w.invoke(c)
+	}
 	if !bytes.Equal(r.room[size:], fence) {
 		// What else it has written to, nobody knows.
 		fmt.Fprintln(os.Stderr, "the plugin has written past the end of its result")
@@ -172,6 +189,17 @@ func (r *request) probe(w *worker) ([]byte, channel.Damage) {
 	c.SetArgs(r.payload)
 	c.SetRoom(r.room)
 	return r.room, w.probe(c, channel.Layout(r.frame.B))
+}
+
+// serving is the answer to OpServing.
+func (l *pipeLink) serving(id uint64) []byte {
+	var thread uint32
+	var used uint64
+	if id < channel.Slots {
+		r := &l.requests[id]
+		thread, used = r.thread.Load(), r.threadCPU.Load()
+	}
+	return binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint32(nil, thread), used)
 }
 
 func (l *pipeLink) lend(data []byte) uint64 {

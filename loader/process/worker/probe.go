@@ -171,6 +171,7 @@ func (w *worker) reload() error {
 		return err
 	}
 	w.lib.Store(lib)
+	w.findPinned()
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/loader/native"
@@ -47,6 +48,10 @@ type worker struct {
 	before *channel.Surroundings // it was loaded
 	areas  areas                 // of probes
 
+	timed        bool       // limits.cpu_time is set: the host asks who makes a call
+	pinnedThread int        // that makes all calls; 0 where the servers do
+	pinnedTurn   sync.Mutex // held while that makes one that is timed
+
 	mu    sync.Mutex
 	blobs map[uint64]func() // what the host has taken over, by address
 }
@@ -79,7 +84,7 @@ func (w *worker) load(load *channel.Load) (err error) {
 	if err := w.link.prepare(load); err != nil {
 		return err
 	}
-	if err := confine(load.Limits); err != nil {
+	if err := confine(load.Limits, load.Wrapped); err != nil {
 		return err
 	}
 	if err := w.link.begin(); err != nil {
@@ -105,6 +110,8 @@ func (w *worker) load(load *channel.Load) (err error) {
 		return err
 	}
 	w.lib.Store(lib)
+	w.timed = load.Limits.CPUTime != nil
+	w.findPinned()
 	return nil
 }
 
@@ -134,6 +141,9 @@ func (w *worker) addServer() {
 }
 
 func (w *worker) serveRequests() {
+	if w.timed {
+		runtime.LockOSThread() // the thread that is told is the one that makes the call
+	}
 	call := new(abi.Call)
 	for {
 		i := w.link.take()
@@ -149,6 +159,29 @@ func (w *worker) serveRequests() {
 
 // invoke makes a call. Without a context, it always comes to the call.
 func (w *worker) invoke(c *abi.Call) { _ = w.lib.Load().Invoke(context.Background(), c) }
+
+// invokeTimed is invoke for a host that asks which thread makes the call, and how
+// much processor time that had used before.
+func (w *worker) invokeTimed(c *abi.Call, began func(thread int, used time.Duration)) {
+	thread := w.pinnedThread
+	if thread == 0 {
+		thread = currentThread()
+	} else {
+		// The time of the calls before it is not this one's.
+		w.pinnedTurn.Lock()
+		defer w.pinnedTurn.Unlock()
+	}
+	began(thread, threadTime(thread))
+	w.invoke(c)
+}
+
+// findPinned notes on which thread a library is called that has one for itself.
+func (w *worker) findPinned() {
+	w.pinnedThread = 0
+	if w.timed && w.config.Threads == native.Pinned {
+		w.lib.Load().InTurn(func() { w.pinnedThread = currentThread() })
+	}
+}
 
 // operate does what is not a call of the plugin's invoke. The text is the result's.
 func (w *worker) operate(op uint32, args, length uint64) (text []byte, err error) {
