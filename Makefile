@@ -9,7 +9,7 @@ FUZZTIME ?= 60s
 SOAK     ?= 10m
 
 .DEFAULT_GOAL := help
-.PHONY: help run build plugins setup test race isolated soak vet lint fuzz bench memcheck clean
+.PHONY: help run build plugins setup test faulty race isolated soak vet lint fuzz bench memcheck clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
@@ -32,6 +32,9 @@ test: setup plugins ## run all tests
 	NYASH_TEST_ISOLATION=process go test ./loader
 	NYASH_TEST_ISOLATION=process NYASH_TEST_CHANNEL=pipe go test ./loader
 	NYASH_TEST_CHANNEL=pipe go test ./tests/isolation
+
+faulty: setup plugins ## try plugin-tester on every faulty plugin; `make test` takes a sample
+	NYASH_TEST_FAULTY=all go test -count=1 -timeout=30m ./tests/faulty
 
 race: setup plugins ## run all tests under the race detector
 	CGO_ENABLED=1 go test -race -timeout=30m ./...

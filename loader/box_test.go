@@ -340,7 +340,7 @@ func TestMaxInFlight(t *testing.T) {
 	}()
 	// With both places taken, further calls wait until their context ends.
 	eventually(func() bool {
-		short, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
+		short, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
 		defer cancel()
 		_, err := box.Call(short, "nothing")
 		return err != nil

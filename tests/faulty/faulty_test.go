@@ -33,6 +33,11 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// whole has every plugin tried, as `make faulty` does; without it one of so many is.
+var whole = os.Getenv("NYASH_TEST_FAULTY") == "all"
+
+const sampled = 5
+
 // declared is what nyash.toml says of the box.
 var declared = map[string]string{
 	"add":  `add = { method_id = 1, args = [ { name = "by", from = "integer", to = "i64" } ], returns = "i64" }`,
@@ -144,7 +149,10 @@ func TestGoodPluginsHaveNoFindings(t *testing.T) {
 			t.Parallel()
 			rounds := uint64(1)
 			if name == "FileBox" {
-				rounds = 10
+				rounds = 3
+				if whole {
+					rounds = 10
+				}
 			}
 			for round := range rounds {
 				c.Seed, c.Timeout = round+1, 0
@@ -174,7 +182,10 @@ func TestEveryFaultIsFound(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.c")
 	require.NoError(t, err)
 	require.Greater(t, len(files), 60)
-	for _, file := range files {
+	for i, file := range files {
+		if !whole && i%sampled != 0 {
+			continue
+		}
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".c"), func(t *testing.T) {
 			t.Parallel()
 			p := read(t, file)
