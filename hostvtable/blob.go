@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/cmem"
 )
 
 // Adopt takes over a block that the library got from alloc and handed to the
@@ -26,12 +26,12 @@ func (t *Table) Adopt(addr, length uint64) (data []byte, release func(), err err
 		if err := t.tracker.adopt(p, uintptr(length)); err != nil {
 			return nil, nil, err
 		}
-		return abi.Memory(p, int(length)), func() { t.tracker.release(p) }, nil
+		return cmem.Memory(p, int(length)), func() { t.tracker.release(p) }, nil
 	}
-	if err := abi.Probe(p, int(length)); err != nil {
+	if err := cmem.Probe(p, int(length)); err != nil {
 		return nil, nil, err
 	}
-	return abi.Memory(p, int(length)), func() { free(p) }, nil
+	return cmem.Memory(p, int(length)), func() { free(p) }, nil
 }
 
 // released overwrites the blocks that are given back, so that who still reads
@@ -73,7 +73,7 @@ func (t *tracker) release(p uintptr) {
 	t.forget(p, b)
 	t.mu.Unlock()
 	if !heap.spare {
-		overwrite(abi.Memory(p, int(b.size)))
+		overwrite(cmem.Memory(p, int(b.size)))
 	}
 	free(p)
 }

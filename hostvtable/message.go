@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/cmem"
 )
 
 // MaxMessage is the longest log message that is read from a plugin, in bytes.
@@ -17,7 +17,7 @@ func message(addr uintptr) string {
 	if addr == 0 {
 		return "(the plugin logged a NULL message)"
 	}
-	s, err := abi.CString(addr, MaxMessage)
+	s, err := cmem.CString(addr, MaxMessage)
 	if err != nil {
 		return fmt.Sprintf("(the plugin logged a message that is unreadable: %v)", err)
 	}

@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/hostvtable"
+	"github.com/nyash-plugins/nyash-go/internal/cmem"
 	"github.com/nyash-plugins/nyash-go/loader"
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
@@ -179,7 +179,7 @@ func TestLiesAboutBlobs(t *testing.T) {
 		})
 	}
 	if !isolated {
-		var fault *abi.FaultError
+		var fault *cmem.FaultError
 		_, err := newBox(t, openBlobs(t), "Blobs").Call(ctx, "lie", lieUnreadable)
 		require.ErrorAs(t, err, &fault)
 	}

@@ -11,8 +11,8 @@
 //	_, err = file.Call(ctx, "open", "data.txt", "w")
 //
 // It is for programs that use plugins. It stands on registry (what nyash.toml
-// says), tlv (how values cross), loader/native (how code is reached in this process)
-// and loader/process (how it is reached in another one).
+// says), tlv (how values cross), internal/native (how code is reached in this process)
+// and internal/isolate (how it is reached in another one).
 //
 // The rule that will bite you: a plugin runs inside your process. A call that
 // has begun cannot be interrupted there, by a context or otherwise, and a plugin that

@@ -7,7 +7,9 @@ import (
 	"strings"
 
 	"github.com/nyash-plugins/nyash-go/abi"
-	"github.com/nyash-plugins/nyash-go/loader/process"
+	"github.com/nyash-plugins/nyash-go/internal/isolate"
+	"github.com/nyash-plugins/nyash-go/internal/native"
+	"github.com/nyash-plugins/nyash-go/registry"
 )
 
 var (
@@ -26,17 +28,56 @@ var (
 	ErrForeignBox = errors.New("box belongs to another host")
 
 	// ErrPluginCrashed: an isolated plugin died in the middle of a call. The
-	// error is a [*process.CrashError], which tells the signal.
-	ErrPluginCrashed = process.ErrCrashed
+	// error is a [*CrashError], which tells the signal.
+	ErrPluginCrashed = isolate.ErrCrashed
 	// ErrInstanceLost: the process that a box lived in has ended. A new box
 	// lives in a new one.
-	ErrInstanceLost = process.ErrLost
+	ErrInstanceLost = isolate.ErrLost
 	// ErrCallTimeout: a call of an isolated plugin took longer than its
 	// call_timeout, and its process was killed.
-	ErrCallTimeout = process.ErrTimeout
+	ErrCallTimeout = isolate.ErrTimeout
 	// ErrPluginBroken: an isolated plugin crashed more often than its restart
 	// policy allows; see [Host.Reset].
-	ErrPluginBroken = process.ErrBroken
+	ErrPluginBroken = isolate.ErrBroken
+	// ErrLimit: an isolated plugin was killed because it used more than its limits
+	// allow. It is the cause of a [*CrashError], whose text names the limit.
+	ErrLimit = isolate.ErrLimit
+	// ErrNoAnswer: an isolated plugin's process was killed because it did not answer
+	// in time: to loading (load_timeout), or to what is not a call.
+	ErrNoAnswer = isolate.ErrNoAnswer
+	// ErrWorker: the process of an isolated plugin cannot be started.
+	ErrWorker = isolate.ErrWorker
+	// ErrUnsupported: this system has no such worker, or no such channel.
+	ErrUnsupported = isolate.ErrUnsupported
+	// ErrNoMethod: a box has no method of that name.
+	ErrNoMethod = registry.ErrNoMethod
+)
+
+// CrashError is how the process of an isolated plugin ended. It matches
+// [ErrPluginCrashed].
+type CrashError = isolate.CrashError
+
+// LoadError is a library that cannot be loaded: which, what was found, and what to
+// do. errors.Is tells the kind by the errors below.
+type LoadError = native.Error
+
+// What can be wrong with a library, in a [*LoadError].
+var (
+	// ErrNotLibrary: the file is not a shared library that this process can
+	// load: text, damaged, or for another processor or system.
+	ErrNotLibrary = native.ErrNotLibrary
+	// ErrOpen: the system's loader refused the library.
+	ErrOpen = native.ErrOpen
+	// ErrSymbol: a function that a plugin must export is missing.
+	ErrSymbol = native.ErrSymbol
+	// ErrVersion: the plugin was built for another ABI version.
+	ErrVersion = native.ErrVersion
+	// ErrInit: nyash_plugin_init returned an error code.
+	ErrInit = native.ErrInit
+	// ErrDescription: what the library said about itself cannot be true.
+	ErrDescription = native.ErrDescription
+	// ErrBusy: the library is in use already in a way that excludes this one.
+	ErrBusy = native.ErrBusy
 )
 
 // CallError is a call that did not succeed. Its text is one line; %+v adds the

@@ -214,13 +214,16 @@ func (h *Host) enlist(l *library) {
 	h.loaded = append(h.loaded, l)
 }
 
+// Memory counts what went through the host table of a library.
+type Memory = hostvtable.Memory
+
 // Memory counts, for each loaded library by the name of its plugin, what it
 // took from the host table. It is empty unless the host was opened with
 // [WithMemoryTracking].
-func (h *Host) Memory() map[string]hostvtable.Memory {
+func (h *Host) Memory() map[string]Memory {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	memory := make(map[string]hostvtable.Memory)
+	memory := make(map[string]Memory)
 	for _, l := range h.loaded {
 		if l.loaded.Load() {
 			memoryOf := l.backend.Memory

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sync/semaphore"
 	"golang.org/x/sync/singleflight"
 
-	"github.com/nyash-plugins/nyash-go/loader/native"
-	"github.com/nyash-plugins/nyash-go/loader/process"
+	"github.com/nyash-plugins/nyash-go/internal/isolate"
+	"github.com/nyash-plugins/nyash-go/internal/native"
 	"github.com/nyash-plugins/nyash-go/registry"
 )
 
@@ -33,7 +33,7 @@ type library struct {
 
 	// plugin is the library in a process of its own; nil for others. It stays when a
 	// load fails, to count how often.
-	plugin atomic.Pointer[process.Plugin]
+	plugin atomic.Pointer[isolate.Plugin]
 }
 
 // kind is a box type that the host can make instances of.
@@ -169,7 +169,7 @@ func (l *library) openProcess(file string) (backend, error) {
 	p := l.plugin.Load()
 	if p == nil {
 		l.log = newPluginLog(&l.host.options, l.name, file)
-		p = process.New(l.processConfig(file))
+		p = isolate.New(l.processConfig(file))
 		l.plugin.Store(p)
 	}
 	s, err := p.Session(context.Background())
@@ -179,13 +179,13 @@ func (l *library) openProcess(file string) (backend, error) {
 	return s, nil
 }
 
-func (l *library) processConfig(file string) process.Config {
+func (l *library) processConfig(file string) isolate.Config {
 	conf := &l.conf.Process
 	dir := conf.Dir
 	if dir != "" && !filepath.IsAbs(dir) {
 		dir = filepath.Join(l.host.config.Dir, dir)
 	}
-	return process.Config{
+	return isolate.Config{
 		File:        file,
 		InvokeOnly:  l.conf.InvokeOnly,
 		Threads:     threads[l.conf.Threads],
@@ -196,8 +196,8 @@ func (l *library) processConfig(file string) process.Config {
 		Channel:     l.host.options.channel,
 		LogLines:    l.host.options.logLines,
 		LogBytes:    l.host.options.logBytes,
-		Restart:     process.Restart(conf.Restart),
-		Limits:      process.Limits(conf.Limits),
+		Restart:     isolate.Restart(conf.Restart),
+		Limits:      isolate.Limits(conf.Limits),
 		CallTimeout: conf.CallTimeout,
 		LoadTimeout: conf.LoadTimeout,
 		CancelGrace: conf.CancelGrace,
@@ -205,7 +205,7 @@ func (l *library) processConfig(file string) process.Config {
 		Env:         conf.Env,
 		Dir:         dir,
 		InUse:       l.inUse,
-		OnState:     func(s process.State, err error) { l.host.tell(l, s, err) },
+		OnState:     func(s isolate.State, err error) { l.host.tell(l, s, err) },
 	}
 }
 

@@ -6,7 +6,7 @@ import (
 	"os/exec"
 	"testing"
 
-	"github.com/nyash-plugins/nyash-go/loader/process/worker"
+	"github.com/nyash-plugins/nyash-go/loader/worker"
 )
 
 // TestMain builds FileBox, which the examples use by the nyash.toml of this

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 
-	"github.com/nyash-plugins/nyash-go/loader/process"
+	"github.com/nyash-plugins/nyash-go/internal/isolate"
 	"github.com/nyash-plugins/nyash-go/registry"
 )
 
@@ -35,9 +35,9 @@ type options struct {
 	maxBlob     uint64
 	track       bool
 	builtins    []*registry.Builtin
-	isolation   *registry.Isolation // instead of nyash.toml's
+	isolation   *Isolation // instead of nyash.toml's
 	worker      string
-	channel     process.Channel
+	channel     Channel
 	events      func(Event)
 	logLines    int
 	logBytes    int
@@ -114,8 +114,17 @@ func WithMemoryTracking() Option {
 	}
 }
 
+// Isolation says where a library's code runs.
+type Isolation = registry.Isolation
+
+// Where a library's code runs: in the host's own process, or in one of its own.
+const (
+	IsolationNone    = registry.IsolationNone
+	IsolationProcess = registry.IsolationProcess
+)
+
 // WithIsolation has every library run where it says, whatever nyash.toml says.
-func WithIsolation(i registry.Isolation) Option {
+func WithIsolation(i Isolation) Option {
 	return func(o *options) error {
 		o.isolation = &i
 		return nil
@@ -132,7 +141,7 @@ func WithWorker(path string) Option {
 			o.worker = ""
 			return nil
 		}
-		program, err := process.Program(path)
+		program, err := isolate.Program(path)
 		if err != nil {
 			return fmt.Errorf("WithWorker: %w", err)
 		}
@@ -156,9 +165,20 @@ func WithLogRate(lines, bytes int) Option {
 	}
 }
 
+// Channel is how an isolated plugin is reached; see [WithWorkerChannel].
+type Channel = isolate.Channel
+
+// The channels. ChannelAuto is memory where the system has what that needs, and
+// pipes elsewhere, which are some twenty times as slow.
+const (
+	ChannelAuto   = isolate.ChannelAuto
+	ChannelMemory = isolate.ChannelMemory
+	ChannelPipe   = isolate.ChannelPipe
+)
+
 // WithWorkerChannel has isolated libraries reached in one way on every system. The
 // default is the fastest that there is; see docs/process.md.
-func WithWorkerChannel(c process.Channel) Option {
+func WithWorkerChannel(c Channel) Option {
 	return func(o *options) error {
 		o.channel = c
 		return nil

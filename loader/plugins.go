@@ -3,21 +3,21 @@ package loader
 import (
 	"time"
 
-	"github.com/nyash-plugins/nyash-go/loader/process"
+	"github.com/nyash-plugins/nyash-go/internal/isolate"
 	"github.com/nyash-plugins/nyash-go/registry"
 )
 
 // PluginState is where a library is in its life: unloaded → loading → ready →
 // failed or closed. A library that failed is loaded again at its next use.
-type PluginState = process.State
+type PluginState = isolate.State
 
 // The states of a library.
 const (
-	PluginUnloaded = process.Unloaded
-	PluginLoading  = process.Loading
-	PluginReady    = process.Ready
-	PluginFailed   = process.Failed
-	PluginClosed   = process.Closed
+	PluginUnloaded = isolate.Unloaded
+	PluginLoading  = isolate.Loading
+	PluginReady    = isolate.Ready
+	PluginFailed   = isolate.Failed
+	PluginClosed   = isolate.Closed
 )
 
 // Event is a change of an isolated library's state.

@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/nyash-plugins/nyash-go/internal/isolate"
 	"github.com/nyash-plugins/nyash-go/loader"
-	"github.com/nyash-plugins/nyash-go/loader/process"
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
 )
@@ -87,7 +87,7 @@ func defaults() []loader.Option {
 		opts = append(opts, loader.WithIsolation(registry.IsolationProcess))
 	}
 	if os.Getenv(channelVariable) == "pipe" {
-		opts = append(opts, loader.WithWorkerChannel(process.ChannelPipe))
+		opts = append(opts, loader.WithWorkerChannel(isolate.ChannelPipe))
 	}
 	return opts
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/cmem"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
@@ -318,7 +319,7 @@ func (p *Plan) BlobArg(i int, arg any) ([]byte, error) {
 	case []byte:
 		from, data = FromBytes, v
 	case string:
-		from, data = FromString, abi.TextBytes(v)
+		from, data = FromString, cmem.TextBytes(v)
 	default:
 		// A copy, because only what the two cases above hand on can leave the
 		// caller's arguments on its stack.

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/nyash-plugins/nyash-go/loader/process/worker"
+	"github.com/nyash-plugins/nyash-go/loader/worker"
 )
 
 func main() {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/tlv"
-	"github.com/nyash-plugins/nyash-go/tools/tester"
+	"github.com/nyash-plugins/nyash-go/tools/plugintest"
 )
 
 // debugFlags are those of tlv-debug.
@@ -40,7 +40,7 @@ func (f *debugFlags) run(s *settings, cmd *cobra.Command, args []string) error {
 	library := ""
 	if f.method != "" {
 		if len(args) == 0 {
-			return fmt.Errorf("%w: --method needs a library", tester.ErrCannotRun)
+			return fmt.Errorf("%w: --method needs a library", plugintest.ErrCannotRun)
 		}
 		library, args = args[0], args[1:]
 	}
@@ -59,7 +59,7 @@ func (f *debugFlags) run(s *settings, cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	t, err := tester.New(config)
+	t, err := plugintest.New(config)
 	if err != nil {
 		return err
 	}
@@ -74,15 +74,15 @@ func (f *debugFlags) run(s *settings, cmd *cobra.Command, args []string) error {
 	if out != nil {
 		answered(cmd.OutOrStdout(), out)
 	}
-	return s.finish(cmd, []*tester.Report{report})
+	return s.finish(cmd, []*plugintest.Report{report})
 }
 
 // bytes is the message that the flags and arguments describe.
 func (f *debugFlags) bytes(args []string) ([]byte, error) {
 	if f.hex != "" {
-		data, err := tester.ParseHex(f.hex + strings.Join(args, ""))
+		data, err := plugintest.ParseHex(f.hex + strings.Join(args, ""))
 		if err != nil {
-			return nil, fmt.Errorf("%w: %w", tester.ErrCannotRun, err)
+			return nil, fmt.Errorf("%w: %w", plugintest.ErrCannotRun, err)
 		}
 		return data, nil
 	}
@@ -91,7 +91,7 @@ func (f *debugFlags) bytes(args []string) ([]byte, error) {
 	}
 	values := make([]tlv.Value, len(args))
 	for i, arg := range args {
-		v, err := tester.ParseArg(strings.TrimSpace(arg))
+		v, err := plugintest.ParseArg(strings.TrimSpace(arg))
 		if err != nil {
 			return nil, err
 		}
@@ -99,19 +99,19 @@ func (f *debugFlags) bytes(args []string) ([]byte, error) {
 	}
 	message, err := tlv.Encode(values...)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", tester.ErrCannotRun, err)
+		return nil, fmt.Errorf("%w: %w", plugintest.ErrCannotRun, err)
 	}
 	return message, nil
 }
 
 func explain(w io.Writer, title string, message []byte) {
 	fmt.Fprintf(w, "%s\n", title)
-	for _, line := range tester.Annotate(message) {
+	for _, line := range plugintest.Annotate(message) {
 		fmt.Fprintf(w, "  %s\n", line)
 	}
 }
 
-func answered(w io.Writer, out *tester.Exchange) {
+func answered(w io.Writer, out *plugintest.Exchange) {
 	fmt.Fprintf(w, "%s.%s on instance %d answered %d (%v), *result_len = %d\n", out.Box, out.Method, out.Instance, int32(out.Code), codeText(out.Code), out.Length)
 	switch {
 	case len(out.Result) == 4 && out.Method == abi.NameBirth:

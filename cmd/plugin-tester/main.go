@@ -10,7 +10,7 @@ import (
 	"syscall"
 
 	"github.com/nyash-plugins/nyash-go/internal/contract"
-	"github.com/nyash-plugins/nyash-go/loader/process/worker"
+	"github.com/nyash-plugins/nyash-go/loader/worker"
 )
 
 // The exit statuses.

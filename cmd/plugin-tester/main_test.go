@@ -14,9 +14,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/nyash-plugins/nyash-go/loader/process/worker"
+	"github.com/nyash-plugins/nyash-go/loader/worker"
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
-	"github.com/nyash-plugins/nyash-go/tools/tester"
+	"github.com/nyash-plugins/nyash-go/tools/plugintest"
 )
 
 func TestMain(m *testing.M) {
@@ -54,7 +54,7 @@ func TestStatus(t *testing.T) {
 	assert.Contains(t, out, "error[duplicate-id] Counter.again: it describes get and again with the id 2")
 
 	_, err = run(t, "check", "/nonexistent.so")
-	require.ErrorIs(t, err, tester.ErrCannotRun)
+	require.ErrorIs(t, err, plugintest.ErrCannotRun)
 	_, err = run(t, "check")
 	require.Error(t, err)
 	require.False(t, errors.Is(err, errFindings))
@@ -68,7 +68,7 @@ func TestReports(t *testing.T) {
 	var report struct {
 		Version int
 		Clean   bool
-		Reports []tester.Report
+		Reports []plugintest.Report
 	}
 	require.NoError(t, json.Unmarshal([]byte(out), &report), "nothing else is written: %s", out)
 	assert.Equal(t, 1, report.Version)
@@ -116,10 +116,10 @@ func TestValidate(t *testing.T) {
 	}
 	require.NoError(t, os.WriteFile(config, []byte("[plugins]\nCounter = \"nowhere\"\n"), 0o600))
 	_, err = run(t, "validate", "--config", config)
-	require.ErrorIs(t, err, tester.ErrCannotRun)
+	require.ErrorIs(t, err, plugintest.ErrCannotRun)
 	require.NoError(t, os.WriteFile(config, []byte("[plugins\n"), 0o600))
 	_, err = run(t, "validate", "--config", config)
-	require.ErrorIs(t, err, tester.ErrCannotRun)
+	require.ErrorIs(t, err, plugintest.ErrCannotRun)
 }
 
 func TestDebug(t *testing.T) {
@@ -161,7 +161,7 @@ func TestDebug(t *testing.T) {
 func TestHelp(t *testing.T) {
 	out, err := run(t, "--help")
 	require.NoError(t, err)
-	for _, name := range append(tester.Names(), "all", "validate", "tlv-debug") {
+	for _, name := range append(plugintest.Names(), "all", "validate", "tlv-debug") {
 		assert.True(t, strings.Contains(out, "\n  "+name+" "), name)
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nyash-plugins/nyash-go/registry"
-	"github.com/nyash-plugins/nyash-go/tools/tester"
-	"github.com/nyash-plugins/nyash-go/tools/tester/output"
+	"github.com/nyash-plugins/nyash-go/tools/plugintest"
+	"github.com/nyash-plugins/nyash-go/tools/plugintest/output"
 )
 
 // errFindings has the program exit with the status that says that there are some.
@@ -48,7 +48,7 @@ The exit status is 0 without findings, 1 with some, 2 where the tester could not
 	flags := root.PersistentFlags()
 	flags.StringVar(&s.config, "config", "", "the nyash.toml that describes the library")
 	flags.StringVar(&s.worker, "worker", "", "the program that runs the plugin, instead of this one")
-	flags.DurationVar(&s.timeout, "timeout", tester.DefaultTimeout, "how long a call may take")
+	flags.DurationVar(&s.timeout, "timeout", plugintest.DefaultTimeout, "how long a call may take")
 	flags.Uint64Var(&s.seed, "seed", 0, "what random input is made from; 0 for another each time")
 	flags.StringSliceVar(&s.only, "only", nil, "the codes of findings that are wanted")
 	flags.StringSliceVar(&s.skip, "skip", nil, "the codes of findings that are not")
@@ -67,7 +67,7 @@ The exit status is 0 without findings, 1 with some, 2 where the tester could not
 	} {
 		cmd := &cobra.Command{Use: c.name + " LIBRARY", Short: c.short, Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
 			s.verbose = true // there is room for it
-			return s.one(cmd, args[0], func(t *tester.Tester) (*tester.Report, error) { return t.Run(cmd.Context(), c.name) })
+			return s.one(cmd, args[0], func(t *plugintest.Tester) (*plugintest.Report, error) { return t.Run(cmd.Context(), c.name) })
 		}}
 		if c.name == "typecheck" {
 			cmd.Flags().StringArrayVar(&s.calls, "call", nil, "make this call too: [BOX.]METHOD=ARG,ARG… (see tlv-debug for arguments)")
@@ -75,7 +75,7 @@ The exit status is 0 without findings, 1 with some, 2 where the tester could not
 		root.AddCommand(cmd)
 	}
 	all := &cobra.Command{Use: "all LIBRARY", Short: "everything that applies", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
-		return s.one(cmd, args[0], func(t *tester.Tester) (*tester.Report, error) { return t.All(cmd.Context()) })
+		return s.one(cmd, args[0], func(t *plugintest.Tester) (*plugintest.Report, error) { return t.All(cmd.Context()) })
 	}}
 	validate := &cobra.Command{Use: "validate", Short: "everything, for every library of the nyash.toml that --config names", Args: cobra.NoArgs, RunE: s.validate}
 	for _, cmd := range []*cobra.Command{all, validate} {
@@ -86,7 +86,7 @@ The exit status is 0 without findings, 1 with some, 2 where the tester could not
 }
 
 // one tests one library.
-func (s *settings) one(cmd *cobra.Command, file string, run func(*tester.Tester) (*tester.Report, error)) error {
+func (s *settings) one(cmd *cobra.Command, file string, run func(*plugintest.Tester) (*plugintest.Report, error)) error {
 	config, err := s.testerConfig(cmd, file)
 	if err != nil {
 		return err
@@ -95,7 +95,7 @@ func (s *settings) one(cmd *cobra.Command, file string, run func(*tester.Tester)
 	if err != nil {
 		return err
 	}
-	return s.finish(cmd, []*tester.Report{report})
+	return s.finish(cmd, []*plugintest.Report{report})
 }
 
 // validate tests every library of a nyash.toml.
@@ -108,17 +108,17 @@ func (s *settings) validate(cmd *cobra.Command, _ []string) error {
 		return &configError{err}
 	}
 	if len(config.Libraries) == 0 {
-		return fmt.Errorf("%w: %s declares no plugins", tester.ErrCannotRun, s.config)
+		return fmt.Errorf("%w: %s declares no plugins", plugintest.ErrCannotRun, s.config)
 	}
-	var reports []*tester.Report
+	var reports []*plugintest.Report
 	for _, library := range config.Libraries {
 		file, err := config.Find(library)
 		if err != nil {
-			return fmt.Errorf("%w: %w", tester.ErrCannotRun, err)
+			return fmt.Errorf("%w: %w", plugintest.ErrCannotRun, err)
 		}
 		c := s.base(cmd, relative(file))
 		c.Library, c.TOML = library, s.config
-		report, err := s.test(cmd, c, func(t *tester.Tester) (*tester.Report, error) { return t.All(cmd.Context()) })
+		report, err := s.test(cmd, c, func(t *plugintest.Tester) (*plugintest.Report, error) { return t.All(cmd.Context()) })
 		if err != nil {
 			return err
 		}
@@ -139,11 +139,11 @@ func relative(path string) string {
 	return path
 }
 
-func (s *settings) base(cmd *cobra.Command, file string) tester.Config {
+func (s *settings) base(cmd *cobra.Command, file string) plugintest.Config {
 	if s.seed == 0 {
 		s.seed = rand.Uint64N(1_000_000) + 1
 	}
-	c := tester.Config{File: file, Timeout: s.timeout, Seed: s.seed, Only: s.only, Skip: s.skip, Worker: s.worker, NoMemcheck: s.noMemcheck}
+	c := plugintest.Config{File: file, Timeout: s.timeout, Seed: s.seed, Only: s.only, Skip: s.skip, Worker: s.worker, NoMemcheck: s.noMemcheck}
 	if !s.json {
 		c.Progress = s.text(cmd)
 	}
@@ -170,12 +170,12 @@ func isTerminal(w io.Writer) bool {
 // configError is a nyash.toml that cannot be read; its text shows the lines.
 type configError struct{ err error }
 
-func (e *configError) Error() string        { return fmt.Sprintf("%v: %+v", tester.ErrCannotRun, e.err) }
-func (e *configError) Is(target error) bool { return target == tester.ErrCannotRun }
+func (e *configError) Error() string        { return fmt.Sprintf("%v: %+v", plugintest.ErrCannotRun, e.err) }
+func (e *configError) Is(target error) bool { return target == plugintest.ErrCannotRun }
 func (e *configError) Unwrap() error        { return e.err }
 
 // testerConfig joins the flags with what --config says of the library.
-func (s *settings) testerConfig(cmd *cobra.Command, file string) (tester.Config, error) {
+func (s *settings) testerConfig(cmd *cobra.Command, file string) (plugintest.Config, error) {
 	c := s.base(cmd, file)
 	if s.config == "" {
 		return c, nil
@@ -189,7 +189,7 @@ func (s *settings) testerConfig(cmd *cobra.Command, file string) (tester.Config,
 		return c, err
 	}
 	for _, text := range s.calls {
-		call, err := tester.ParseCall(text)
+		call, err := plugintest.ParseCall(text)
 		if err != nil {
 			return c, err
 		}
@@ -202,7 +202,7 @@ func (s *settings) testerConfig(cmd *cobra.Command, file string) (tester.Config,
 func libraryOf(w io.Writer, config *registry.Config, file string) (*registry.Library, error) {
 	want, err := os.Stat(file)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", tester.ErrCannotRun, err)
+		return nil, fmt.Errorf("%w: %w", plugintest.ErrCannotRun, err)
 	}
 	var names []string
 	for _, library := range config.Libraries {
@@ -219,11 +219,11 @@ func libraryOf(w io.Writer, config *registry.Config, file string) (*registry.Lib
 		fmt.Fprintf(w, "%s names another file, %s; what it says is taken for %s\n", config.Path, names[0], file)
 		return config.Libraries[0], nil // a build of it elsewhere, say
 	}
-	return nil, fmt.Errorf("%w: %s does not name %s; it has %v", tester.ErrCannotRun, config.Path, file, names)
+	return nil, fmt.Errorf("%w: %s does not name %s; it has %v", plugintest.ErrCannotRun, config.Path, file, names)
 }
 
-func (s *settings) test(cmd *cobra.Command, c tester.Config, run func(*tester.Tester) (*tester.Report, error)) (*tester.Report, error) {
-	t, err := tester.New(c)
+func (s *settings) test(cmd *cobra.Command, c plugintest.Config, run func(*plugintest.Tester) (*plugintest.Report, error)) (*plugintest.Report, error) {
+	t, err := plugintest.New(c)
 	if err != nil {
 		return nil, err
 	}
@@ -238,7 +238,7 @@ func (s *settings) test(cmd *cobra.Command, c tester.Config, run func(*tester.Te
 }
 
 // finish writes the reports that were asked for.
-func (s *settings) finish(cmd *cobra.Command, reports []*tester.Report) error {
+func (s *settings) finish(cmd *cobra.Command, reports []*plugintest.Report) error {
 	if s.json {
 		if err := output.JSON(cmd.OutOrStdout(), reports); err != nil {
 			return err
@@ -246,7 +246,7 @@ func (s *settings) finish(cmd *cobra.Command, reports []*tester.Report) error {
 	}
 	for _, file := range []struct {
 		path  string
-		write func(io.Writer, []*tester.Report) error
+		write func(io.Writer, []*plugintest.Report) error
 	}{{s.junit, output.JUnit}, {s.sarif, output.SARIF}} {
 		if file.path == "" {
 			continue
@@ -263,7 +263,7 @@ func (s *settings) finish(cmd *cobra.Command, reports []*tester.Report) error {
 	return nil
 }
 
-func writeFile(path string, reports []*tester.Report, write func(io.Writer, []*tester.Report) error) (err error) {
+func writeFile(path string, reports []*plugintest.Report, write func(io.Writer, []*plugintest.Report) error) (err error) {
 	f, err := os.Create(path)
 	if err != nil {
 		return err

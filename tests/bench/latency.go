@@ -13,8 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nyash-plugins/nyash-go/internal/isolate"
 	"github.com/nyash-plugins/nyash-go/loader"
-	"github.com/nyash-plugins/nyash-go/loader/process"
 	"github.com/nyash-plugins/nyash-go/registry"
 )
 
@@ -164,7 +164,7 @@ func pingpong(dir string) (float64, error) {
 	return median(all), nil
 }
 
-func openIsolated(library string, channel process.Channel) (*loader.Host, error) {
+func openIsolated(library string, channel isolate.Channel) (*loader.Host, error) {
 	config, err := registry.Parse("bench.toml", fmt.Appendf(nil, "[plugins.Bench]\nlibrary = %q\nisolation = \"process\"\nrestart = { max = 1000, within = \"1h\", backoff = \"0ms\" }\n[plugins.Bench.methods]%s", library, methods))
 	if err != nil {
 		return nil, err
@@ -176,7 +176,7 @@ func openIsolated(library string, channel process.Channel) (*loader.Host, error)
 
 // measureWorker kills workers and watches an idle one.
 func (l *latencies) measureWorker(library string) error {
-	h, err := openIsolated(library, process.ChannelAuto)
+	h, err := openIsolated(library, isolate.ChannelAuto)
 	if err != nil {
 		return err
 	}

@@ -6,8 +6,8 @@ import (
 	"log/slog"
 	"testing"
 
+	"github.com/nyash-plugins/nyash-go/internal/isolate"
 	"github.com/nyash-plugins/nyash-go/loader"
-	"github.com/nyash-plugins/nyash-go/loader/process"
 	"github.com/nyash-plugins/nyash-go/registry"
 )
 
@@ -158,14 +158,14 @@ func echoBlobs(m *loader.Method, size int) func(b *testing.B) {
 // addIsolated measures the loader with the library in another process, and
 // addPiped the same through pipes.
 func addIsolated(t *table, _, library string) (end func(), err error) {
-	return addWorker(t, viaProcess, library, process.ChannelMemory)
+	return addWorker(t, viaProcess, library, isolate.ChannelMemory)
 }
 
 func addPiped(t *table, _, library string) (end func(), err error) {
-	return addWorker(t, viaPipes, library, process.ChannelPipe)
+	return addWorker(t, viaPipes, library, isolate.ChannelPipe)
 }
 
-func addWorker(t *table, via, library string, channel process.Channel) (end func(), err error) {
+func addWorker(t *table, via, library string, channel isolate.Channel) (end func(), err error) {
 	h, err := openIsolated(library, channel)
 	if err != nil {
 		return nil, err

@@ -22,10 +22,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/nyash-plugins/nyash-go/loader/process/worker"
+	"github.com/nyash-plugins/nyash-go/loader/worker"
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
-	"github.com/nyash-plugins/nyash-go/tools/tester"
+	"github.com/nyash-plugins/nyash-go/tools/plugintest"
 )
 
 func TestMain(m *testing.M) {
@@ -88,8 +88,8 @@ func read(t *testing.T, file string) *plugin {
 	return p
 }
 
-func (p *plugin) config(t *testing.T, library string) tester.Config {
-	c := tester.Config{File: library, Timeout: p.timeout, Seed: 1, NoMemcheck: !p.memcheck, Worker: ccbuild.Worker(t)}
+func (p *plugin) config(t *testing.T, library string) plugintest.Config {
+	c := plugintest.Config{File: library, Timeout: p.timeout, Seed: 1, NoMemcheck: !p.memcheck, Worker: ccbuild.Worker(t)}
 	if !p.toml {
 		return c
 	}
@@ -114,7 +114,7 @@ func (p *plugin) config(t *testing.T, library string) tester.Config {
 }
 
 // findings are codes and places, as the files write them.
-func findings(r *tester.Report) []string {
+func findings(r *plugintest.Report) []string {
 	var all []string
 	for i := range r.Findings {
 		f := &r.Findings[i]
@@ -137,7 +137,7 @@ func TestGoodPluginsHaveNoFindings(t *testing.T) {
 	filebox, err := config.Find(config.Libraries[0])
 	require.NoError(t, err)
 	good := ccbuild.Library(t, "testdata/good.c", "-fvisibility=hidden")
-	for name, c := range map[string]tester.Config{
+	for name, c := range map[string]plugintest.Config{
 		"FileBox":                 {File: filebox, Library: config.Libraries[0], TOML: config.Path},
 		"FileBox, described":      {File: filebox},
 		"Counter":                 {File: good},
@@ -158,7 +158,7 @@ func TestGoodPluginsHaveNoFindings(t *testing.T) {
 				c.Seed, c.Timeout = round+1, 0
 				c.Worker = ccbuild.Worker(t)
 				c.NoMemcheck = round > 0 // which finds the same each time, and is slow
-				tt, err := tester.New(c)
+				tt, err := plugintest.New(c)
 				require.NoError(t, err)
 				report, err := tt.All(context.Background())
 				require.NoError(t, err)
@@ -190,7 +190,7 @@ func TestEveryFaultIsFound(t *testing.T) {
 			t.Parallel()
 			p := read(t, file)
 			library := ccbuild.Library(t, file, append([]string{"-fvisibility=hidden"}, p.flags...)...)
-			tt, err := tester.New(p.config(t, library))
+			tt, err := plugintest.New(p.config(t, library))
 			require.NoError(t, err)
 			report, err := tt.All(context.Background())
 			require.NoError(t, err)

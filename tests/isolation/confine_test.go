@@ -19,8 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nyash-plugins/nyash-go/abi"
-	"github.com/nyash-plugins/nyash-go/loader/native"
-	"github.com/nyash-plugins/nyash-go/loader/process"
+	"github.com/nyash-plugins/nyash-go/internal/isolate"
+	"github.com/nyash-plugins/nyash-go/internal/native"
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
 )
 
@@ -46,21 +46,21 @@ const (
 
 // confined is a worker with that plugin.
 type confined struct {
-	*process.Session
+	*isolate.Session
 	t testing.TB
-	p *process.Plugin
+	p *isolate.Plugin
 }
 
-func confine(t testing.TB, limits process.Limits, change ...func(*process.Config)) *confined {
+func confine(t testing.TB, limits isolate.Limits, change ...func(*isolate.Config)) *confined {
 	t.Helper()
-	config := process.Config{
+	config := isolate.Config{
 		File: ccbuild.Library(t, "testdata/confined.c"), Sink: silence{}, Channel: channelOfTests(), Worker: ccbuild.Worker(t),
-		Restart: process.Restart{Max: 1}, Limits: limits, InUse: func() bool { return true },
+		Restart: isolate.Restart{Max: 1}, Limits: limits, InUse: func() bool { return true },
 	}
 	for _, f := range change {
 		f(&config)
 	}
-	p, err := process.Open(ctx, config)
+	p, err := isolate.Open(ctx, config)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = p.Close() })
 	s, err := p.Session(ctx)
@@ -102,7 +102,7 @@ func (c *confined) system(args ...int64) int64 {
 
 func value[T any](v T) *T { return &v }
 
-func mebibytes(n uint64) process.Limits { return process.Limits{Memory: value(n << 20)} }
+func mebibytes(n uint64) isolate.Limits { return isolate.Limits{Memory: value(n << 20)} }
 
 const (
 	eperm  = -int64(syscall.EPERM)
@@ -112,8 +112,8 @@ const (
 // isLimit checks an error of a worker that was killed for a limit.
 func isLimit(t testing.TB, err error, text string) {
 	t.Helper()
-	require.ErrorIs(t, err, process.ErrCrashed)
-	require.ErrorIs(t, err, process.ErrLimit)
+	require.ErrorIs(t, err, isolate.ErrCrashed)
+	require.ErrorIs(t, err, isolate.ErrLimit)
 	require.ErrorContains(t, err, text)
 }
 
@@ -166,7 +166,7 @@ func TestMemoryLimit(t *testing.T) {
 		assert.Equal(t, eperm, maps(c, private|unix.MAP_GROWSDOWN))
 		assert.Equal(t, eperm, c.system(unix.SYS_SHMGET, unix.IPC_PRIVATE, size, 0o600))
 		assert.Equal(t, eperm, c.system(unix.SYS_MEMFD_CREATE, c.call(mBuffer), 0))
-		free := confine(t, process.Limits{})
+		free := confine(t, isolate.Limits{})
 		assert.Positive(t, maps(free, unix.MAP_SHARED|unix.MAP_ANONYMOUS), "without the limit")
 		assert.Positive(t, free.system(unix.SYS_MEMFD_CREATE, free.call(mBuffer), 0))
 	})
@@ -185,7 +185,7 @@ func TestMemoryLimit(t *testing.T) {
 		isLimit(t, err, "limits.memory: ")
 	})
 	t.Run("what the host lends is its own", func(t *testing.T) {
-		c := confine(t, mebibytes(64), func(config *process.Config) { config.Channel = process.ChannelAuto })
+		c := confine(t, mebibytes(64), func(config *isolate.Config) { config.Channel = isolate.ChannelAuto })
 		lent := make([]byte, 256<<20)
 		addr, err := c.Lend(ctx, lent)
 		require.NoError(t, err)
@@ -247,7 +247,7 @@ func (c *confined) write(data []byte) {
 func TestCPUTimeIsOfOneCall(t *testing.T) {
 	for _, threads := range []native.Threads{native.Free, native.Serial, native.Pinned} {
 		t.Run(fmt.Sprint(threads), func(t *testing.T) {
-			c := confine(t, process.Limits{CPUTime: value(300 * time.Millisecond)}, func(config *process.Config) { config.Threads = threads })
+			c := confine(t, isolate.Limits{CPUTime: value(300 * time.Millisecond)}, func(config *isolate.Config) { config.Threads = threads })
 			for range 4 { // more than the limit in all
 				c.call(mBurn, 150)
 			}
@@ -270,7 +270,7 @@ func TestCPUTimeIsOfOneCall(t *testing.T) {
 }
 
 func TestCPUTotalIsOfAllThreads(t *testing.T) {
-	c := confine(t, process.Limits{CPUTotal: value(500 * time.Millisecond)})
+	c := confine(t, isolate.Limits{CPUTotal: value(500 * time.Millisecond)})
 	c.call(mBurn, 100)
 	c.call(mBurnThread, 60_000)
 	_, err := c.try(mSleep, 60_000)
@@ -284,7 +284,7 @@ func TestSpinningIsNotThePlugins(t *testing.T) {
 		t.Skip("nobody spins")
 	}
 	const limit = 400 * time.Millisecond
-	c := confine(t, process.Limits{CPUTotal: value(limit)})
+	c := confine(t, isolate.Limits{CPUTotal: value(limit)})
 	for i := 0; i%1000 != 0 || c.p.Status().CPU < 2*limit; i++ {
 		_, err := c.try(mNothing)
 		require.NoError(t, err)
@@ -301,7 +301,7 @@ func TestSignals(t *testing.T) {
 	require.NoError(t, sleeper.Start())
 	defer func() { _ = sleeper.Process.Kill(); _ = sleeper.Wait() }()
 	neighbour := int64(sleeper.Process.Pid)
-	limits := map[string]process.Limits{
+	limits := map[string]isolate.Limits{
 		"processes = 0": {Processes: value(uint64(0))},
 		"processes":     {},
 	}
@@ -337,7 +337,7 @@ func TestSignals(t *testing.T) {
 
 func TestOthersAreOutOfReach(t *testing.T) {
 	host, group := int64(os.Getpid()), int64(syscall.Getpgrp())
-	c := confine(t, process.Limits{})
+	c := confine(t, isolate.Limits{})
 	buffer, self := c.call(mBuffer), int64(c.PID())
 	tests := map[string][]int64{
 		"ptrace":             {unix.SYS_PTRACE, unix.PTRACE_ATTACH, host, 0, 0},
@@ -367,8 +367,8 @@ func TestX32Dies(t *testing.T) {
 	if unix.SYS_GETPID != 39 {
 		t.Skip("only amd64 has it")
 	}
-	_, err := confine(t, process.Limits{}).try(mSyscall, 0x40000000|unix.SYS_GETPID)
-	var crash *process.CrashError
+	_, err := confine(t, isolate.Limits{}).try(mSyscall, 0x40000000|unix.SYS_GETPID)
+	var crash *isolate.CrashError
 	require.ErrorAs(t, err, &crash)
 	assert.Equal(t, syscall.SIGSYS, crash.Signal)
 }
@@ -396,7 +396,7 @@ func TestInheritedDescriptors(t *testing.T) {
 	}
 	// What is not closed on exec here reaches the worker, as through a host that was
 	// itself started with it: os/exec has no say in that.
-	c := confine(t, process.Limits{})
+	c := confine(t, isolate.Limits{})
 	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", c.PID()))
 	require.NoError(t, err)
 	for _, e := range entries {
@@ -423,7 +423,7 @@ func TestInheritedDescriptors(t *testing.T) {
 
 // TestStartedProgramsAreNoWorkers: nothing of the plugin's environment says so.
 func TestStartedProgramsAreNoWorkers(t *testing.T) {
-	c := confine(t, process.Limits{}, func(config *process.Config) { config.Env = []string{"PATH"} })
+	c := confine(t, isolate.Limits{}, func(config *isolate.Config) { config.Env = []string{"PATH"} })
 	assert.Zero(t, c.call(mHasEnv))
 	assert.Zero(t, c.call(mRunEnv))
 }

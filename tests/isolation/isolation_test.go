@@ -25,9 +25,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/isolate"
+	"github.com/nyash-plugins/nyash-go/loader/worker"
 	"github.com/nyash-plugins/nyash-go/loader"
-	"github.com/nyash-plugins/nyash-go/loader/process"
-	"github.com/nyash-plugins/nyash-go/loader/process/worker"
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
 )
@@ -95,7 +95,7 @@ func piped() bool { return os.Getenv("NYASH_TEST_CHANNEL") == "pipe" }
 func defaults() []loader.Option {
 	opts := []loader.Option{loader.WithLogger(slog.New(slog.DiscardHandler))}
 	if piped() {
-		opts = append(opts, loader.WithWorkerChannel(process.ChannelPipe))
+		opts = append(opts, loader.WithWorkerChannel(isolate.ChannelPipe))
 	}
 	return opts
 }
@@ -159,7 +159,7 @@ func TestCrashes(t *testing.T) {
 			}
 			require.EqualError(t, err, tt.text)
 			require.ErrorIs(t, err, loader.ErrPluginCrashed)
-			var crash *process.CrashError
+			var crash *isolate.CrashError
 			require.ErrorAs(t, err, &crash)
 			assert.Equal(t, tt.signal, crash.Signal)
 			if tt.method == "segv" {
@@ -335,14 +335,14 @@ func TestExitInLoad(t *testing.T) {
 		h := open(t, toml(faulty(t, "-DCRASH_AT="+at, "-DCRASH=exit(7)"), never))
 		_, err := h.New(ctx, "Faulty")
 		require.ErrorIs(t, err, loader.ErrPluginCrashed)
-		assert.NotErrorIs(t, err, process.ErrWorker)
+		assert.NotErrorIs(t, err, isolate.ErrWorker)
 		assert.ErrorContains(t, err, "its process exited with status 7")
 	}
 }
 
 // TestBlobsStayAsTheyAre while they are lent, whatever else is called.
 func TestBlobsStayAsTheyAre(t *testing.T) {
-	p, err := process.Open(ctx, process.Config{File: faulty(t), Sink: silence{}, Restart: process.Restart{Max: 1}, Channel: channelOfTests(), InUse: func() bool { return true }})
+	p, err := isolate.Open(ctx, isolate.Config{File: faulty(t), Sink: silence{}, Restart: isolate.Restart{Max: 1}, Channel: channelOfTests(), InUse: func() bool { return true }})
 	require.NoError(t, err)
 	defer p.Close()
 	s, err := p.Session(ctx)
@@ -370,7 +370,7 @@ func TestBlobsStayAsTheyAre(t *testing.T) {
 
 // TestAdoptOfADeadWorker, and of more than there can be.
 func TestAdoptOfADeadWorker(t *testing.T) {
-	p, err := process.Open(ctx, process.Config{File: faulty(t), Sink: silence{}, Restart: process.Restart{Max: 1}, Channel: channelOfTests(), InUse: func() bool { return true }})
+	p, err := isolate.Open(ctx, isolate.Config{File: faulty(t), Sink: silence{}, Restart: isolate.Restart{Max: 1}, Channel: channelOfTests(), InUse: func() bool { return true }})
 	require.NoError(t, err)
 	defer p.Close()
 	s, err := p.Session(ctx)
@@ -382,7 +382,7 @@ func TestAdoptOfADeadWorker(t *testing.T) {
 	require.NoError(t, syscall.Kill(s.PID(), syscall.SIGKILL))
 	eventually(s.Lost)
 	_, _, err = s.Adopt(ctx, 0x1000, 10)
-	require.ErrorIs(t, err, process.ErrLost)
+	require.ErrorIs(t, err, isolate.ErrLost)
 }
 
 // TestAnOrphanHoldsNothingUp: a child that left the worker's group has its ends
@@ -403,11 +403,11 @@ type silence struct{}
 func (silence) PluginLog(abi.LogLevel, string, bool) {}
 func (silence) PluginWake(uint64, bool)              {}
 
-func channelOfTests() process.Channel {
+func channelOfTests() isolate.Channel {
 	if piped() {
-		return process.ChannelPipe
+		return isolate.ChannelPipe
 	}
-	return process.ChannelAuto
+	return isolate.ChannelAuto
 }
 
 func TestLimits(t *testing.T) {
@@ -441,7 +441,7 @@ func TestLimits(t *testing.T) {
 	t.Run("CPU time", func(t *testing.T) {
 		_, err := call(t, `cpu_time = "1s"`, "loop")
 		require.ErrorIs(t, err, loader.ErrPluginCrashed)
-		require.ErrorIs(t, err, process.ErrLimit)
+		require.ErrorIs(t, err, isolate.ErrLimit)
 	})
 }
 
@@ -604,7 +604,7 @@ func TestWorkerPrograms(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := open(t, toml(library, ""), loader.WithWorker(tt.program))
 			_, err := h.New(ctx, "Faulty")
-			require.ErrorIs(t, err, process.ErrWorker)
+			require.ErrorIs(t, err, isolate.ErrWorker)
 			assert.ErrorContains(t, err, tt.text)
 		})
 	}

@@ -19,10 +19,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/isolate"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/channel"
+	"github.com/nyash-plugins/nyash-go/internal/native"
 	"github.com/nyash-plugins/nyash-go/loader"
-	"github.com/nyash-plugins/nyash-go/loader/native"
-	"github.com/nyash-plugins/nyash-go/loader/process"
-	"github.com/nyash-plugins/nyash-go/loader/process/channel"
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
 )
@@ -99,8 +99,8 @@ func TestWhatAWorkerSaysThatIsALie(t *testing.T) {
 		pipes string // the text where there are pipes, if it is another
 		is    error
 	}{
-		"millions of empty methods": {lie: said(described(times("{}", 2_700_000))), text: "method_count is 65537, more than the 65536 that are read", is: process.ErrWorker},
-		"many named methods":        {lie: said(described(distinct(250_000))), text: "method_count is 65537, more than the 65536 that are read", is: process.ErrWorker},
+		"millions of empty methods": {lie: said(described(times("{}", 2_700_000))), text: "method_count is 65537, more than the 65536 that are read", is: isolate.ErrWorker},
+		"many named methods":        {lie: said(described(distinct(250_000))), text: "method_count is 65537, more than the 65536 that are read", is: isolate.ErrWorker},
 		"empty methods":             {lie: said(described("{},{}")), text: "invalid self-description: method 1 of 2 (method_id 0): name: it is empty", is: native.ErrDescription},
 		"names too long in all":     {lie: said(described(times(`{"Name":"`+strings.Repeat("x", 1000)+`"}`, 5000))), text: "the names up to here have", is: native.ErrDescription},
 		"a name too long":           {lie: said(described(`{"Name":"` + strings.Repeat("x", 7<<20) + `"}`)), text: "it has 7340032 bytes, more than the 1024 that are read", is: native.ErrDescription},
@@ -109,11 +109,11 @@ func TestWhatAWorkerSaysThatIsALie(t *testing.T) {
 		"an error with escapes":     {lie: said(fmt.Sprintf(`{"Version":%d,"Error":{"Text":"%s","Exists":true}}`, channel.Version, escapes)), text: `\x1b]0;owned\x07\nnyash: fake`},
 		"an endless error":          {lie: said(fmt.Sprintf(`{"Version":%d,"Error":{"Text":"%s","Exists":true}}`, channel.Version, strings.Repeat("x", 7<<20))), text: "x … (7335936 bytes more)"},
 		"a reason with escapes":     {lie: said(fmt.Sprintf(`{"Version":%d,"Error":{"Reason":"init failed","Detail":"%s"}}`, channel.Version, escapes)), text: `init failed: \x1b]0;owned\x07\nnyash: fake`, is: native.ErrInit},
-		"wrong types":               {lie: said(`{"Version":{},"Base":"here"}`), text: "worker cannot be started: its message cannot be understood: json: cannot unmarshal object", is: process.ErrWorker},
-		"an absurd base":            {lie: said(`{"Version":2,"Base":1e400}`), text: "cannot unmarshal number 1e400", is: process.ErrWorker},
-		"no JSON":                   {lie: said("\x1b[31m\n"), text: `its message cannot be understood: invalid character '\x1b'`, is: process.ErrWorker},
-		"nothing":                   {lie: said(""), text: "unexpected end of JSON input", is: process.ErrWorker},
-		"another version":           {lie: said(`{"Version":-1}`), text: "it speaks version -1", is: process.ErrWorker},
+		"wrong types":               {lie: said(`{"Version":{},"Base":"here"}`), text: "worker cannot be started: its message cannot be understood: json: cannot unmarshal object", is: isolate.ErrWorker},
+		"an absurd base":            {lie: said(`{"Version":2,"Base":1e400}`), text: "cannot unmarshal number 1e400", is: isolate.ErrWorker},
+		"no JSON":                   {lie: said("\x1b[31m\n"), text: `its message cannot be understood: invalid character '\x1b'`, is: isolate.ErrWorker},
+		"nothing":                   {lie: said(""), text: "unexpected end of JSON input", is: isolate.ErrWorker},
+		"another version":           {lie: said(`{"Version":-1}`), text: "it speaks version -1", is: isolate.ErrWorker},
 		"absurdly long":             {lie: announced("{", 1<<62), text: "a message of 4294967295 bytes, and the largest is 8388608", pipes: "it wrote nonsense to its host's pipe"},
 		"cut short":                 {lie: announced(`{"Version":`, 8<<20), name: "lie-and-exit", text: "its process exited with status 0", is: loader.ErrPluginCrashed},
 	}
@@ -163,7 +163,7 @@ func TestAnAbsurdBase(t *testing.T) {
 	dir := t.TempDir()
 	lie := filepath.Join(dir, "lie-and-go-on")
 	require.NoError(t, os.WriteFile(lie, said(fmt.Sprintf(`{"Version":%d,"Base":18446744073709551615,"Description":{"TypeID":721,"TypeName":"Liar"}}`, channel.Version)), 0o600))
-	p, err := process.Open(ctx, process.Config{File: ccbuild.Library(t, "testdata/liar.c"), Dir: dir, Sink: silence{}, Restart: process.Restart{Max: 1}, InUse: func() bool { return true }})
+	p, err := isolate.Open(ctx, isolate.Config{File: ccbuild.Library(t, "testdata/liar.c"), Dir: dir, Sink: silence{}, Restart: isolate.Restart{Max: 1}, InUse: func() bool { return true }})
 	require.NoError(t, err)
 	defer p.Close()
 	s, err := p.Session(ctx)
@@ -361,7 +361,7 @@ func TestARelativeWrapper(t *testing.T) {
 	dir := t.TempDir()
 	ran := filepath.Join(dir, "ran")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "wrap"), []byte("#!/bin/sh\ntouch "+ran+"\n"), 0o700))
-	p, err := process.Open(ctx, process.Config{File: library, Dir: dir, Wrapper: []string{"./wrap"}, Sink: silence{}, Channel: channelOfTests(), InUse: func() bool { return true }})
+	p, err := isolate.Open(ctx, isolate.Config{File: library, Dir: dir, Wrapper: []string{"./wrap"}, Sink: silence{}, Channel: channelOfTests(), InUse: func() bool { return true }})
 	require.NoError(t, err)
 	require.NoError(t, p.Close())
 	assert.NoFileExists(t, ran)

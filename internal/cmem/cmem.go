@@ -1,0 +1,93 @@
+package cmem
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"sync/atomic"
+	"unsafe"
+)
+
+// Pointer turns an address that came from C into a pointer. The memory must
+// not belong to the Go heap.
+func Pointer(addr uintptr) unsafe.Pointer {
+	return *(*unsafe.Pointer)(unsafe.Pointer(&addr))
+}
+
+// Address is where data begins, as a plugin is told. The caller keeps data alive
+// and on the heap for as long as the plugin may use it.
+func Address(data []byte) uint64 {
+	return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(data))))
+}
+
+// TextBytes is the memory of a string. It must not be written to.
+func TextBytes(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
+
+// Memory is length bytes at addr, memory that does not belong to the Go heap.
+func Memory(addr uintptr, length int) []byte {
+	return unsafe.Slice((*byte)(Pointer(addr)), length)
+}
+
+// FaultError says that memory which a plugin pointed at cannot be read.
+type FaultError struct {
+	Addr uintptr // the address that the plugin gave
+}
+
+func (e *FaultError) Error() string {
+	return fmt.Sprintf("address %#x cannot be read", e.Addr)
+}
+
+// firstPage is memory that no system maps; NULL and what is near it.
+const firstPage = 4096
+
+// CString copies the NUL-terminated string at addr. It gives up with an error
+// after limit bytes without a NUL, and with a [*FaultError] where the memory
+// cannot be read, so that a wild pointer of a plugin is an error and not the
+// end of the process. A null address is an error too.
+func CString(addr uintptr, limit int) (s string, err error) {
+	if addr < firstPage {
+		return "", &FaultError{Addr: addr}
+	}
+	defer Guard(addr, &err)()
+	// By address and not by pointer arithmetic, which the race detector's build
+	// allows only inside of known objects.
+	for n := range limit {
+		if *(*byte)(Pointer(addr + uintptr(n))) == 0 {
+			return string(unsafe.Slice((*byte)(Pointer(addr)), n)), nil
+		}
+	}
+	return "", fmt.Errorf("no NUL within %d bytes of address %#x", limit, addr)
+}
+
+// Probe tries to read the first and the last of length bytes at addr.
+func Probe(addr uintptr, length int) (err error) {
+	if addr < firstPage {
+		return &FaultError{Addr: addr}
+	}
+	if length == 0 {
+		return nil
+	}
+	defer Guard(addr, &err)()
+	probed.Store(uint32(*(*byte)(Pointer(addr))) + uint32(*(*byte)(Pointer(addr + uintptr(length) - 1))))
+	return nil
+}
+
+// probed keeps the reads of Probe from being left out.
+var probed atomic.Uint32
+
+// Guard turns faults while memory at addr is read into an error in *err. Use
+// it as `defer Guard(addr, &err)()`.
+func Guard(addr uintptr, err *error) func() {
+	old := debug.SetPanicOnFault(true)
+	return func() {
+		debug.SetPanicOnFault(old)
+		r := recover()
+		if r == nil {
+			return
+		}
+		if _, ok := r.(runtime.Error); !ok {
+			panic(r)
+		}
+		*err = &FaultError{Addr: addr}
+	}
+}

@@ -1,0 +1,191 @@
+package isolate
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/nyash-plugins/nyash-go/hostvtable"
+	"github.com/nyash-plugins/nyash-go/internal/native"
+)
+
+// Config says how to run a library.
+type Config struct {
+	File       string // an existing file
+	InvokeOnly bool
+	Threads    native.Threads
+	Unload     bool
+	Track      bool // answer Memory
+	Survey     bool // answer Surroundings
+	Sink       hostvtable.Sink
+
+	Worker  string   // the program; empty to look for it
+	Wrapper []string // a command that runs the worker as its last arguments: a debugger, say
+	// Output is called with every line that the plugin prints, by one goroutine; nil
+	// to have them logged.
+	Output func(line string)
+	// LogLines and LogBytes are what the plugin may log and print in a second, and
+	// at once ten times that; 0 for no limit. Sink is told how much was left out.
+	LogLines, LogBytes int
+
+	Channel     Channel
+	Restart     Restart
+	Limits      Limits
+	CallTimeout time.Duration // 0 for none
+	LoadTimeout time.Duration // 0 for none
+	CancelGrace time.Duration // 0 to kill at once
+	IdleTimeout time.Duration // 0 for none
+	MaxBlob     uint64        // the longest blob that is taken over, in bytes; 0 for no bound
+	Env         []string      // names of the variables that are passed on
+	Dir         string        // empty for the host's working directory
+
+	// InUse tells whether instances are alive, which an idle worker must not be
+	// ended under.
+	InUse func() bool
+	// OnState is called at each change of state, by one goroutine at a time. It
+	// must not call the Plugin.
+	OnState func(State, error)
+}
+
+// Channel is how host and worker reach each other.
+type Channel uint8
+
+// The channels. ChannelAuto is memory where the system has what that needs, and
+// pipes elsewhere, which are some twenty times as slow.
+const (
+	ChannelAuto Channel = iota
+	ChannelMemory
+	ChannelPipe
+)
+
+// Restart is when a worker that died is replaced.
+type Restart struct {
+	Max     int
+	Within  time.Duration
+	Backoff time.Duration
+}
+
+// Limits are what the worker may use; nil is no limit.
+type Limits struct {
+	Memory    *uint64
+	OpenFiles *uint64
+	CPUTime   *time.Duration // of one call, on the thread that serves it
+	CPUTotal  *time.Duration // of the worker's life, all threads
+	Processes *uint64
+}
+
+// State is where a plugin's worker is in its life.
+type State uint8
+
+// The states. A plugin is Unloaded before its first worker and while an idle one
+// has been ended; Failed when a worker could not be started or has died.
+const (
+	Unloaded State = iota
+	Loading
+	Ready
+	Failed
+	Closed
+)
+
+// String returns the state's name.
+func (s State) String() string {
+	return [...]string{"unloaded", "loading", "ready", "failed", "closed"}[s]
+}
+
+// Status is what can be told of a plugin's worker.
+type Status struct {
+	State    State
+	PID      int // 0 without a worker
+	Restarts int // workers that took the place of one that died
+	Calls    uint64
+	Errors   uint64 // of the calls: those that failed, or that the plugin refused
+	RSS      uint64 // resident memory in bytes; shared pages count
+	CPU      time.Duration
+	Err      error // of the last failure
+}
+
+var (
+	// ErrCrashed: the worker died while it was called. See [CrashError].
+	ErrCrashed = errors.New("plugin crashed")
+	// ErrLost: the instance's worker has died, and the instance with it.
+	ErrLost = errors.New("instance lost: the plugin's process has ended since it was made; make a new one")
+	// ErrTimeout: a call took longer than call_timeout; its worker was killed.
+	ErrTimeout = errors.New("call timed out")
+	// ErrBroken: the worker died too often to be started again.
+	ErrBroken = errors.New("plugin keeps crashing")
+	// ErrNoAnswer: what is not a call, the plugin's shutdown say, took too long, and
+	// the worker was killed.
+	ErrNoAnswer = errors.New("the plugin's process did not answer")
+	// ErrWorker: the worker cannot be started.
+	ErrWorker = errors.New("worker cannot be started")
+	// ErrUnsupported: there are no workers on this system, or not with this channel.
+	ErrUnsupported = errors.New("isolation = \"process\" is not supported on this system")
+)
+
+// CrashError is how a worker ended. It matches [ErrCrashed].
+type CrashError struct {
+	Signal syscall.Signal // that killed it, or 0
+	Status int            // its exit status otherwise
+	Cause  error          // why the host killed it, or nil
+}
+
+func (e *CrashError) Error() string {
+	switch {
+	case errors.Is(e.Cause, errReaped):
+		return fmt.Sprintf("%v: %v", ErrCrashed, e.Cause)
+	case e.Cause != nil:
+		return fmt.Sprintf("%v: its process was killed: %v", ErrCrashed, e.Cause)
+	case e.Signal != 0:
+		return fmt.Sprintf("%v: %s", ErrCrashed, SignalName(e.Signal))
+	}
+	return fmt.Sprintf("%v: its process exited with status %d in the middle of a call", ErrCrashed, e.Status)
+}
+
+// Is matches ErrCrashed.
+func (e *CrashError) Is(target error) bool { return target == ErrCrashed }
+
+// Unwrap returns the cause.
+func (e *CrashError) Unwrap() error { return e.Cause }
+
+// findWorker finds the program that becomes the worker.
+func findWorker(config *Config, selfServing bool) (string, error) {
+	if config.Worker != "" {
+		program, err := Program(config.Worker)
+		if err != nil {
+			return "", fmt.Errorf("%w: %w", ErrWorker, err)
+		}
+		return program, nil
+	}
+	self, err := os.Executable()
+	if err == nil && selfServing {
+		return self, nil
+	}
+	return besideOrInPath(self)
+}
+
+// Program is the absolute path of a program that is named as in a shell: in PATH,
+// or from the working directory. A worker is started in its plugin's working
+// directory, where that name could be the plugin's. A program in PATH must exist.
+func Program(name string) (string, error) {
+	if filepath.Base(name) == name {
+		path, err := exec.LookPath(name)
+		if err != nil {
+			return "", err
+		}
+		name = path
+	}
+	return filepath.Abs(name)
+}
+
+// command is what runs the program as the worker.
+func (c *Config) command(program string) ([]string, error) {
+	command := append(slices.Clone(c.Wrapper), program)
+	var err error
+	command[0], err = Program(command[0])
+	return command, err
+}

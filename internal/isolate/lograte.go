@@ -1,0 +1,117 @@
+package isolate
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+)
+
+// burst is how many seconds' worth of lines may come at once.
+const burst = 10
+
+// leftOutEvery is how long what is left out is counted before the log is told.
+const leftOutEvery = time.Second
+
+// logRate bounds what a worker writes to its host's log: lines and bytes in a
+// second. nil is no bound. Wakes are not its business.
+type logRate struct {
+	lines, bytes *rate.Limiter
+	most         int // bytes that a line costs at most: a longer one must come through too
+	now          func() time.Time
+	tell         func(leftOut int)
+
+	mu      sync.Mutex
+	leftOut int
+	timer   *time.Timer // runs while leftOut is not 0
+}
+
+func newLogRate(c *Config) *logRate {
+	if c.LogLines == 0 && c.LogBytes == 0 {
+		return nil
+	}
+	lines, bytes := min(c.LogLines, math.MaxInt/burst), min(c.LogBytes, math.MaxInt/burst)
+	limiter := func(n int) *rate.Limiter {
+		if n == 0 {
+			return rate.NewLimiter(rate.Inf, 0)
+		}
+		return rate.NewLimiter(rate.Limit(n), burst*n)
+	}
+	r := &logRate{lines: limiter(lines), bytes: limiter(bytes), most: burst * bytes, now: time.Now}
+	bounds := logBounds(lines, bytes)
+	r.tell = func(n int) {
+		plural := "s"
+		if n == 1 {
+			plural = ""
+		}
+		c.Sink.PluginLog(abi.LogWarn, fmt.Sprintf("%d line%s left out (more than %s a second; loader.WithLogRate)", n, plural, bounds), true)
+	}
+	return r
+}
+
+// logBounds are the bounds in words, of which one may be missing.
+func logBounds(lines, bytes int) string {
+	var bounds []string
+	if lines > 0 {
+		bounds = append(bounds, fmt.Sprintf("%d lines", lines))
+	}
+	switch {
+	case bytes > 0 && bytes%(1<<20) == 0:
+		bounds = append(bounds, fmt.Sprintf("%d MiB", bytes>>20))
+	case bytes > 0:
+		bounds = append(bounds, fmt.Sprintf("%d bytes", bytes))
+	}
+	return strings.Join(bounds, " or ")
+}
+
+// allow tells whether a line of so many bytes is to be handed on. One that is not
+// is counted; the log is told how many there were a second later, and not at each
+// line that finds room in between.
+func (r *logRate) allow(bytes int) bool {
+	if r == nil {
+		return true
+	}
+	bytes = min(bytes, r.most)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.now()
+	// A line that lacks room in one has no part of the other.
+	if fits(r.lines, now, 1) && fits(r.bytes, now, bytes) {
+		r.lines.AllowN(now, 1)
+		r.bytes.AllowN(now, bytes)
+		return true
+	}
+	r.leftOut++
+	if r.timer == nil {
+		r.timer = time.AfterFunc(leftOutEvery, r.over)
+	}
+	return false
+}
+
+func fits(l *rate.Limiter, now time.Time, n int) bool {
+	return l.Limit() == rate.Inf || l.TokensAt(now) >= float64(n)
+}
+
+// over tells the log how many lines were left out: there is room again, or no line
+// will come.
+func (r *logRate) over() {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	n := r.leftOut
+	r.leftOut = 0
+	if r.timer != nil {
+		r.timer.Stop()
+		r.timer = nil
+	}
+	r.mu.Unlock()
+	if n > 0 {
+		r.tell(n)
+	}
+}

@@ -1,0 +1,340 @@
+package isolate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/hostvtable"
+)
+
+// Plugin is a library with its worker. It is made by [New] or [Open].
+type Plugin struct {
+	config Config
+
+	session atomic.Pointer[Session] // nil without a worker
+
+	starting singleflight.Group  // of a worker, for all who wait for one
+	life     *semaphore.Weighted // held while a worker is started or ended
+	alive    context.Context     // until Close or Kill
+	stop     context.CancelCauseFunc
+
+	// Guarded by life.
+	description *abi.Description
+	closed      bool
+	idle        *time.Timer
+
+	lostCalls atomic.Uint64 // calls that ended with their worker
+
+	state struct {
+		sync.Mutex
+		now      State
+		err      error
+		restarts int
+		deaths   []time.Time // within the time that the restart policy looks at
+		reset    chan struct{}
+		calls    uint64 // of sessions that are over
+		errors   uint64
+	}
+}
+
+// New makes a plugin. Its worker is started by the first use.
+func New(config Config) *Plugin {
+	p := &Plugin{config: config, life: semaphore.NewWeighted(1)}
+	p.alive, p.stop = context.WithCancelCause(context.Background())
+	p.state.reset = make(chan struct{})
+	return p
+}
+
+// Open makes a plugin, starts its worker and has it load the library.
+//
+// ctx bounds the starting. On an error nothing is left behind.
+func Open(ctx context.Context, config Config) (*Plugin, error) {
+	p := New(config)
+	if _, err := p.Session(ctx); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	return p, nil
+}
+
+// Session returns the present life of the worker, and starts one if there is
+// none. After a death it waits for as long as the restart policy says. When ctx
+// ends, only the waiting does: a worker that is being started is there for the
+// next who asks. The error is [ErrBroken] where the policy allows no other worker.
+func (p *Plugin) Session(ctx context.Context) (*Session, error) {
+	if s := p.session.Load(); s != nil && !s.Lost() {
+		return s, nil
+	}
+	select {
+	case r := <-p.starting.DoChan("", p.startOnce):
+		if r.Err != nil {
+			return nil, r.Err
+		}
+		return r.Val.(*Session), nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("load %s: %w", p.config.File, context.Cause(ctx))
+	}
+}
+
+// startOnce starts a worker, unless there is one.
+func (p *Plugin) startOnce() (any, error) {
+	_ = p.life.Acquire(context.Background(), 1) // held for bounded times only
+	defer p.life.Release(1)
+	if p.closed {
+		return nil, ErrLost
+	}
+	if s := p.session.Load(); s != nil && !s.Lost() {
+		return s, nil
+	}
+	again, err := p.permitted(p.alive)
+	if err != nil {
+		return nil, err
+	}
+	p.enter(Loading, nil)
+	s, err := p.start()
+	if err != nil {
+		p.enter(Failed, err)
+		return nil, err
+	}
+	p.session.Store(s)
+	if again {
+		p.state.Lock()
+		p.state.restarts++
+		p.state.Unlock()
+	}
+	p.enter(Ready, nil)
+	p.watchIdle(s)
+	return s, nil
+}
+
+func (p *Plugin) start() (*Session, error) {
+	ctx := p.alive
+	if limit := p.config.LoadTimeout; limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w within load_timeout (%v)", ErrNoAnswer, limit))
+		defer cancel()
+	}
+	s, err := start(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	if p.description != nil && !reflect.DeepEqual(*p.description, s.description) {
+		s.kill(errChanged)
+		return nil, fmt.Errorf("load %s: %w", p.config.File, errChanged)
+	}
+	if p.description == nil {
+		p.description = &s.description
+	}
+	return s, nil
+}
+
+// closing reports whether the plugin is being closed.
+func (p *Plugin) closing() bool { return p.alive.Err() != nil }
+
+var errChanged = errors.New("the library has changed since it was loaded: it describes itself in another way; open a new host")
+
+// permitted waits until another worker may be started. again tells that it takes
+// the place of one that died.
+func (p *Plugin) permitted(ctx context.Context) (again bool, err error) {
+	r := p.config.Restart
+	p.state.Lock()
+	recent := p.state.deaths[:0]
+	for _, t := range p.state.deaths {
+		if time.Since(t) < r.Within {
+			recent = append(recent, t)
+		}
+	}
+	p.state.deaths = recent
+	last, reset := p.state.err, p.state.reset
+	p.state.Unlock()
+	if len(recent) == 0 {
+		return false, nil
+	}
+	if len(recent) > r.Max {
+		return false, fmt.Errorf("%w: %d times within %v, more than restart.max = %d allows; Host.Reset lets it start again, and so does time (last: %w)",
+			ErrBroken, len(recent), r.Within, r.Max, last)
+	}
+	// A death that is longer ago than Within does not count, so the wait is no longer.
+	wait := time.Until(recent[len(recent)-1].Add(min(r.Backoff<<min(len(recent)-1, 16), r.Within)))
+	if wait <= 0 {
+		return true, nil
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true, nil
+	case <-reset:
+		return true, nil
+	case <-ctx.Done():
+		return false, context.Cause(ctx)
+	}
+}
+
+// died is called by a session at its end. Whatever it was, it counts towards
+// restart, unless the worker was asked to end, or was killed for a call that its
+// caller had given up.
+func (p *Plugin) died(s *Session) {
+	calls, failed := s.link.counts()
+	crash := s.crash.Load()
+	p.state.Lock()
+	p.state.calls += calls
+	p.state.errors += failed
+	p.state.Unlock()
+	if s.expected.Load() || p.closing() {
+		return
+	}
+	if !errors.Is(crash.Cause, errCancelled) {
+		p.failed()
+	}
+	if s.ready.Load() {
+		p.enter(Failed, crash)
+	}
+}
+
+// failed counts a death.
+func (p *Plugin) failed() {
+	p.state.Lock()
+	defer p.state.Unlock()
+	p.state.deaths = append(p.state.deaths, time.Now())
+}
+
+// Reset forgets the deaths of workers, so that another one may start at once.
+func (p *Plugin) Reset() {
+	p.state.Lock()
+	defer p.state.Unlock()
+	p.state.deaths = nil
+	close(p.state.reset)
+	p.state.reset = make(chan struct{})
+}
+
+// Refuse ends a worker whose library turned out to be unfit, and counts that as a
+// failed load.
+func (p *Plugin) Refuse() error {
+	_ = p.life.Acquire(context.Background(), 1)
+	defer p.life.Release(1)
+	s := p.session.Swap(nil)
+	if s == nil {
+		return nil
+	}
+	p.failed()
+	err := s.end()
+	p.enter(Failed, nil)
+	return err
+}
+
+func (p *Plugin) enter(state State, err error) {
+	p.state.Lock()
+	defer p.state.Unlock()
+	p.state.now = state
+	if err != nil {
+		p.state.err = err
+	}
+	if p.config.OnState != nil {
+		p.config.OnState(state, err)
+	}
+}
+
+// watchIdle ends a worker that has had nothing to do for the idle timeout.
+func (p *Plugin) watchIdle(s *Session) {
+	limit := p.config.IdleTimeout
+	if limit == 0 {
+		return
+	}
+	before, _ := s.link.counts()
+	var look func()
+	look = func() {
+		now, _ := s.link.counts()
+		if now != before || s.link.active() > 0 || p.config.InUse() {
+			before = now
+			p.rearmIdle(s, look)
+			return
+		}
+		p.endIdle(s)
+	}
+	p.idle = time.AfterFunc(limit, look)
+}
+
+func (p *Plugin) rearmIdle(s *Session, look func()) {
+	_ = p.life.Acquire(context.Background(), 1)
+	defer p.life.Release(1)
+	if !p.closed && p.session.Load() == s && !s.Lost() {
+		p.idle = time.AfterFunc(p.config.IdleTimeout, look)
+	}
+}
+
+func (p *Plugin) endIdle(s *Session) {
+	_ = p.life.Acquire(context.Background(), 1)
+	defer p.life.Release(1)
+	if p.closed || p.session.Load() != s || s.link.active() > 0 {
+		return
+	}
+	p.session.Store(nil)
+	_ = s.end()
+	p.enter(Unloaded, nil)
+}
+
+// Memory counts what the plugin took from the host table, if it was opened to
+// track that and has a worker.
+func (p *Plugin) Memory() (m hostvtable.Memory, ok bool) {
+	s := p.session.Load()
+	if s == nil {
+		return m, false
+	}
+	return s.Memory()
+}
+
+// Status tells how the worker is.
+func (p *Plugin) Status() Status {
+	p.state.Lock()
+	status := Status{State: p.state.now, Restarts: p.state.restarts, Calls: p.state.calls, Errors: p.state.errors + p.lostCalls.Load(), Err: p.state.err}
+	p.state.Unlock()
+	s := p.session.Load()
+	if s == nil || s.Lost() {
+		return status
+	}
+	calls, failed := s.link.counts()
+	status.Calls += calls
+	status.Errors += failed
+	status.PID = s.PID()
+	status.RSS, status.CPU = usage(status.PID)
+	return status
+}
+
+// Kill ends the worker without the plugin's shutdown, for a reason that those who
+// call it are told, and lets no other one start. Close is still to follow.
+func (p *Plugin) Kill(cause error) {
+	p.stop(cause)
+	if s := p.session.Load(); s != nil {
+		s.kill(cause)
+	}
+}
+
+// Close shuts the plugin down and ends the worker. No call may be under way but
+// those that were abandoned. It takes bounded time. Closing again does nothing.
+func (p *Plugin) Close() error {
+	p.stop(errOver) // a load or a back-off ends
+	_ = p.life.Acquire(context.Background(), 1)
+	defer p.life.Release(1)
+	if p.closed {
+		return nil
+	}
+	p.closed = true
+	if p.idle != nil {
+		p.idle.Stop()
+	}
+	var err error
+	if s := p.session.Load(); s != nil && !s.Lost() {
+		err = s.end()
+	}
+	p.enter(Closed, nil)
+	return err
+}

@@ -1,0 +1,207 @@
+package isolate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/nyash-plugins/nyash-go/internal/contract"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/channel"
+	"github.com/nyash-plugins/nyash-go/internal/native"
+)
+
+// start starts a worker and has it load the library.
+func start(ctx context.Context, p *Plugin) (*Session, error) {
+	program, err := findWorker(&p.config, channel.SelfServing.Load())
+	if err != nil {
+		return nil, err
+	}
+	s := &Session{plugin: p, ended: make(chan struct{}), outputDone: make(chan struct{}), logs: newLogRate(&p.config)}
+	if p.config.Threads != native.Free {
+		s.turn = make(chan struct{}, 1)
+	}
+	var theirs *gift
+	if s.link, theirs, err = newLink(s); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrWorker, err)
+	}
+	err = s.launch(program, theirs)
+	theirs.close()
+	if err != nil {
+		s.link.die()
+		return nil, fmt.Errorf("%w: %w", ErrWorker, err)
+	}
+	if err := s.load(ctx); err != nil {
+		s.kill(err)
+		s.waitEnded()
+		return nil, err
+	}
+	return s, nil
+}
+
+// launch starts the process and the goroutines that watch it.
+func (s *Session) launch(program string, theirs *gift) error {
+	command, err := s.plugin.config.command(program)
+	if err != nil {
+		return err
+	}
+	output, write, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer write.Close()
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Dir = s.plugin.config.Dir
+	for _, name := range s.plugin.config.Env {
+		if value, ok := os.LookupEnv(name); ok {
+			cmd.Env = append(cmd.Env, name+"="+value)
+		}
+	}
+	if len(command) > 1 {
+		// A collection takes minutes where threads run one at a time.
+		cmd.Env = append(cmd.Env, "GOGC=off")
+	}
+	cmd.Stdout, cmd.Stderr = write, write
+	s.process, err = spawn(cmd, theirs)
+	if err != nil {
+		output.Close()
+		return err
+	}
+	s.cell = newCell(&s.plugin.config)
+	s.cell.enter(s.process.pid())
+	s.output = output
+	go s.readOutput(output)
+	go s.watch()
+	return nil
+}
+
+// load has the worker load the library.
+func (s *Session) load(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() { s.kill(context.Cause(ctx)) })
+	defer stop()
+	c := &s.plugin.config
+	answer, err := s.link.load(&channel.Load{
+		Version: channel.Version, File: c.File, InvokeOnly: c.InvokeOnly,
+		Threads: uint8(c.Threads), Unload: c.Unload, Track: c.Track, Survey: c.Survey, Wrapped: c.Wrapper != nil,
+		Limits: channel.Limits(c.Limits),
+	})
+	switch {
+	case err != nil:
+		return s.loadFailed(ctx, err)
+	case answer.Version != channel.Version:
+		return fmt.Errorf("%w: it speaks version %d, and this host version %d: install the two of one release", ErrWorker, answer.Version, channel.Version)
+	case answer.Error != nil:
+		return loadError(c.File, answer.Error)
+	}
+	if err := contract.CheckDescription(answer.Description); err != nil {
+		return &native.Error{File: c.File, Reason: native.ErrDescription, Detail: err.Error(), Err: err}
+	}
+	s.description = answer.Description
+	s.ready.Store(true)
+	go s.watchLimits()
+	return nil
+}
+
+// gone are the errors of reading and writing that a worker's end brings about.
+var gone = []error{io.EOF, io.ErrUnexpectedEOF, os.ErrClosed, os.ErrDeadlineExceeded, syscall.ECONNRESET, syscall.EPIPE}
+
+// loadFailed is what became of a worker that said nothing sensible.
+func (s *Session) loadFailed(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("load %s: %w", s.plugin.config.File, context.Cause(ctx))
+	}
+	// A worker that has closed its end, and goes on, will say nothing any more.
+	select {
+	case <-s.ended:
+	case <-time.After(closedWait):
+		s.kill(errSocket)
+	}
+	if !slices.ContainsFunc(gone, func(e error) bool { return errors.Is(err, e) }) {
+		return fmt.Errorf("%w: %w", ErrWorker, err)
+	}
+	if !s.waitEnded() {
+		return fmt.Errorf("load %s: %w", s.plugin.config.File, errSocket)
+	}
+	crash := s.crash.Load()
+	if crash.Signal == 0 && crash.Cause == nil && !s.link.begun() {
+		return fmt.Errorf("%w: it exited with status %d before it had loaded anything%s; is it nyash-worker, and of this release?", ErrWorker, crash.Status, s.lastOutput())
+	}
+	return fmt.Errorf("load %s: %w", s.plugin.config.File, crash)
+}
+
+var reasons = []error{native.ErrNotLibrary, native.ErrOpen, native.ErrSymbol, native.ErrVersion, native.ErrInit, native.ErrDescription, native.ErrBusy}
+
+// loadError rebuilds the error that the worker met.
+func loadError(file string, e *channel.LoadError) error {
+	var cause error
+	if e.Code != nil {
+		cause = *e.Code
+	}
+	for _, reason := range reasons {
+		if reason.Error() == e.Reason {
+			return &native.Error{File: file, Reason: reason, Detail: contract.Excerpt(e.Detail), Err: cause}
+		}
+	}
+	if !e.Exists {
+		return fmt.Errorf("%s: %w", contract.Excerpt(e.Text), fs.ErrNotExist)
+	}
+	return errors.New(contract.Excerpt(e.Text))
+}
+
+// watch waits for the process to end and clears away what it leaves.
+func (s *Session) watch() {
+	s.crash.Store(s.crashOf(s.process.wait()))
+	s.cell.remove()
+	// What it said last belongs to the errors that follow.
+	_ = s.output.SetReadDeadline(time.Now().Add(lastWordsWait))
+	select {
+	case <-s.outputDone:
+	case <-time.After(lastWordsWait):
+	}
+	s.link.lastWords()
+	s.logs.over()
+	s.die()
+}
+
+// crashOf tells how the process ended. state is nil where somebody else in this
+// program has waited for it.
+func (s *Session) crashOf(state *os.ProcessState) *CrashError {
+	killedFor := s.killedFor.Load()
+	if state == nil {
+		crash := &CrashError{Status: -1, Cause: errReaped}
+		if killedFor != nil {
+			crash.Cause = *killedFor
+		}
+		return crash
+	}
+	crash := &CrashError{Status: state.ExitCode()}
+	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() { //nolint:misspell // Go's name
+		crash.Signal = status.Signal()
+	}
+	// One that died by itself was not killed by those who would have. Windows knows
+	// no signals.
+	if killedFor != nil && (crash.Signal == syscall.SIGKILL || runtime.GOOS == "windows") {
+		crash.Cause = *killedFor
+	} else if crash.Signal == syscall.SIGKILL {
+		crash.Cause = s.cell.cause()
+	}
+	return crash
+}
+
+// errReaped is the cause of an end of which nothing is known.
+var errReaped = errors.New("it has ended, and how is not known: other code in this program waits for all child processes, or SIGCHLD is ignored")
+
+const (
+	// closedWait is how long a worker whose socket is closed may take to end.
+	closedWait = 100 * time.Millisecond
+	// lastWordsWait is how long the output of a dead worker is waited for: a process
+	// that has left its group could hold it open for ever.
+	lastWordsWait = time.Second
+)

@@ -1,0 +1,61 @@
+package native
+
+import (
+	"errors"
+	"fmt"
+	"unsafe"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/cmem"
+	"github.com/nyash-plugins/nyash-go/internal/contract"
+)
+
+// describe copies what init filled in. All of it comes from the plugin and is
+// checked: the count and the pointers on the way, the names when they are copied.
+func describe(info *abi.PluginInfo) (abi.Description, error) {
+	d := abi.Description{TypeID: info.TypeID}
+	var err error
+	if info.TypeName != 0 {
+		if d.TypeName, err = name(info.TypeName); err != nil {
+			return d, fmt.Errorf("type_name: %w", err)
+		}
+		if d.TypeName == "" {
+			return d, errors.New("type_name: it is empty; NULL is for a library that gives none")
+		}
+	}
+	methods, err := methodTable(info)
+	if err != nil {
+		return d, err
+	}
+	for i, m := range methods {
+		if m.Name == 0 {
+			return d, fmt.Errorf("method %d of %d (method_id %d): its name is NULL", i+1, len(methods), m.MethodID)
+		}
+		n, err := name(m.Name)
+		if err != nil {
+			return d, fmt.Errorf("method %d of %d (method_id %d): name: %w", i+1, len(methods), m.MethodID, err)
+		}
+		d.Methods = append(d.Methods, abi.Method{ID: m.MethodID, Name: n, Signature: m.Signature})
+	}
+	return d, contract.CheckDescription(d)
+}
+
+func methodTable(info *abi.PluginInfo) (methods []abi.MethodInfo, err error) {
+	count := info.MethodCount
+	if count == 0 {
+		return nil, nil
+	}
+	if err := contract.CheckMethodCount(uint64(count)); err != nil {
+		return nil, err
+	}
+	if info.Methods == 0 {
+		return nil, fmt.Errorf("method_count is %d but methods is NULL", count)
+	}
+	defer cmem.Guard(info.Methods, &err)()
+	methods = make([]abi.MethodInfo, count)
+	copy(methods, unsafe.Slice((*abi.MethodInfo)(cmem.Pointer(info.Methods)), count))
+	return methods, nil
+}
+
+// name copies a name, which ends in NUL.
+func name(addr uintptr) (string, error) { return cmem.CString(addr, contract.MaxName+1) }

@@ -1,0 +1,155 @@
+package native
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"sync"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/hostvtable"
+	"github.com/nyash-plugins/nyash-go/internal/cmem"
+)
+
+// Threads says which threads may run a library's code.
+type Threads uint8
+
+const (
+	// Free: any number of calls at once, on any threads.
+	Free Threads = iota
+	// Serial: one call at a time, on any thread.
+	Serial
+	// Pinned: everything, init and shutdown included, on one OS thread.
+	Pinned
+)
+
+func (t Threads) String() string {
+	return [...]string{"free", "serial", "pinned"}[t]
+}
+
+// Config says how to open a library.
+type Config struct {
+	File       string // an existing file
+	InvokeOnly bool   // abi, init and shutdown may be missing
+	Threads    Threads
+	Unload     bool // really close the library after shutdown
+	Track      bool // count the blocks of the host table
+	Sink       hostvtable.Sink
+}
+
+// Library is one use of a loaded plugin. Its methods are safe for concurrent
+// use; Close must come last.
+type Library struct {
+	image  *image
+	invoke uintptr // nyash_plugin_invoke
+	batch  uintptr // nyash_plugin_invoke_batch, or 0
+	turn   turn    // nil when calls need no turn
+	file   string
+	detach func()
+	close  sync.Once
+}
+
+// Open loads a library, or joins its image where the process has loaded it
+// before. On an error nothing is left behind: no reference, no sink.
+//
+// ctx bounds only the waiting for a thread that the library may run on.
+func Open(ctx context.Context, config Config) (*Library, error) {
+	file, err := filepath.Abs(config.File)
+	if err != nil {
+		return nil, fmt.Errorf("load %s: %w", config.File, err)
+	}
+	if file, err = inspect(file); err != nil {
+		return nil, err
+	}
+	config.File = file
+	image, detach, err := openImage(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	return &Library{image: image, invoke: image.entry.invoke, batch: image.entry.batch, turn: image.turn, file: file, detach: detach}, nil
+}
+
+// File is the absolute path of the library, symbolic links resolved.
+func (l *Library) File() string { return l.file }
+
+// Description is what the plugin said of itself in init.
+func (l *Library) Description() abi.Description { return l.image.description }
+
+// Invoke calls nyash_plugin_invoke. The plugin may use c and its buffers until
+// Invoke returns.
+//
+// ctx bounds the waiting for the library's turn (see [Threads]); a call that
+// has begun is not interrupted. An error means that no call was made.
+func (l *Library) Invoke(ctx context.Context, c *abi.Call) error {
+	if l.turn != nil {
+		return invokeInTurn(ctx, l.turn, l.invoke, c)
+	}
+	invoke(l.invoke, c)
+	return nil
+}
+
+// InvokeBatch makes the calls in order, as Invoke would, in one crossing
+// through nyash_plugin_invoke_batch. It returns how many were made: all, or
+// those up to and with one that answered [abi.ErrShortBuffer], or none where the
+// library has no such symbol. ctx is as for Invoke. An error means that none was
+// made.
+func (l *Library) InvokeBatch(ctx context.Context, calls []abi.Call) (made int, err error) {
+	if l.batch == 0 {
+		return 0, nil
+	}
+	var n uintptr
+	if l.turn == nil {
+		n = invokeBatch(l.batch, calls)
+	} else {
+		n, err = invokeBatchInTurn(ctx, l.turn, l.batch, calls)
+	}
+	// A plugin that counts wrongly must not make calls appear.
+	return int(min(n, uintptr(len(calls)))), err
+}
+
+// InTurn runs f where and when the library is called: see [Threads].
+func (l *Library) InTurn(f func()) {
+	if l.turn == nil {
+		f()
+		return
+	}
+	_ = l.turn.do(context.Background(), f) // whose only error is the context's
+}
+
+// Lend tells the address of data, which the caller keeps alive and on the heap.
+func (l *Library) Lend(_ context.Context, data []byte) (addr uint64, err error) {
+	return cmem.Address(data), nil
+}
+
+// TakeBack does nothing: what was lent was never elsewhere.
+func (l *Library) TakeBack(uint64, int) {}
+
+// Lost reports false: with the library, the process would be gone.
+func (l *Library) Lost() bool { return false }
+
+// Adopt takes over a blob that a call returned; see [hostvtable.Table.Adopt].
+func (l *Library) Adopt(_ context.Context, addr, length uint64) (data []byte, release func(), err error) {
+	return l.image.table.Adopt(addr, length)
+}
+
+// Discard frees a blob that a call returned and that nobody wants.
+func (l *Library) Discard(addr, length uint64) {
+	if _, release, err := l.image.table.Adopt(addr, length); err == nil {
+		release()
+	}
+}
+
+// Memory reports what went through the host table; ok is false unless the
+// library was opened with Track.
+func (l *Library) Memory() (m hostvtable.Memory, ok bool) {
+	return l.image.table.Memory()
+}
+
+// Close gives up this use of the library. The last one to close calls
+// nyash_plugin_shutdown and, where unload was asked for, closes the library.
+// No call may be under way. Closing again does nothing.
+func (l *Library) Close() error {
+	var err error
+	l.close.Do(func() { err = l.image.release(l.detach) })
+	return err
+}

@@ -1,7 +1,0 @@
-//go:build !linux
-
-package process
-
-// watchLimits has nothing to do: here the worker keeps its limits itself, or
-// refuses them.
-func (s *Session) watchLimits() {}

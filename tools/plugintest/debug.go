@@ -1,0 +1,217 @@
+package plugintest
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/tlv"
+)
+
+// Annotate explains a message, a line for each part, with the offsets in bytes. It
+// goes as far as the message can be read, and says what is wrong with the rest.
+func Annotate(msg []byte) []string {
+	var lines []string
+	line := func(at, n int, format string, args ...any) {
+		shown := msg[at : at+n]
+		text := hex.EncodeToString(shown[:min(n, 16)])
+		if n > 16 {
+			text += "…"
+		}
+		lines = append(lines, fmt.Sprintf("%5d  %-34s %s", at, text, fmt.Sprintf(format, args...)))
+	}
+	end := 0 // of what is explained
+	if len(msg) >= tlv.HeaderSize {
+		line(0, 2, "version %d", binary.LittleEndian.Uint16(msg))
+		line(2, 2, "argc %d", binary.LittleEndian.Uint16(msg[2:]))
+		end = tlv.HeaderSize
+	}
+	d := tlv.NewDecoder(msg)
+	for e, ok := d.Next(); ok; e, ok = d.Next() {
+		line(e.Offset, tlv.EntryHeaderSize, "tag %d = %v, size %d", e.Tag, e.Tag, len(e.Payload))
+		end = e.Offset + tlv.EntryHeaderSize
+		if len(e.Payload) > 0 {
+			line(end, len(e.Payload), "%s", showValue(e.Value()))
+		}
+		end += len(e.Payload)
+	}
+	if err := d.Err(); err != nil {
+		if len(msg)-end >= tlv.EntryHeaderSize && end >= tlv.HeaderSize && !errors.Is(err, tlv.ErrTrailing) {
+			line(end, tlv.EntryHeaderSize, "tag %d = %v, reserved %d, size %d", msg[end], tlv.Tag(msg[end]), msg[end+1], binary.LittleEndian.Uint16(msg[end+2:]))
+			end += tlv.EntryHeaderSize
+		}
+		if end < len(msg) {
+			line(end, len(msg)-end, "not read")
+		}
+		lines = append(lines, "       "+err.Error())
+	}
+	return lines
+}
+
+// ParseHex reads bytes in hexadecimal, with spaces and line ends between them.
+func ParseHex(text string) ([]byte, error) {
+	data, err := hex.DecodeString(strings.TrimPrefix(strings.Join(strings.Fields(text), ""), "0x"))
+	if err != nil {
+		return nil, fmt.Errorf("read hexadecimal: %w", err)
+	}
+	return data, nil
+}
+
+// ParseArg reads an argument as a user writes it: type:value with the types of
+// nyash.toml (i64:5, bytes:00ff, handle:6/1), or just a value.
+func ParseArg(text string) (tlv.Value, error) {
+	word, rest, typed := strings.Cut(text, ":")
+	fail := func(err error) (tlv.Value, error) {
+		return tlv.Value{}, fmt.Errorf("%w: the argument %q: %w", ErrCannotRun, text, err)
+	}
+	if typed {
+		v, ok, err := parseTyped(word, rest)
+		if err != nil {
+			return fail(err)
+		}
+		if ok {
+			return v, nil
+		}
+	}
+	if n, err := strconv.ParseInt(text, 0, 64); err == nil {
+		return tlv.Int64(n), nil
+	}
+	if f, err := strconv.ParseFloat(text, 64); err == nil {
+		return tlv.Float64(f), nil
+	}
+	switch text {
+	case "true", "false":
+		return tlv.Bool(text == "true"), nil
+	case "void":
+		return tlv.Void(), nil
+	}
+	return tlv.String(text), nil
+}
+
+func parseTyped(word, text string) (v tlv.Value, ok bool, err error) {
+	var n int64
+	var f float64
+	switch word {
+	case "string":
+		return tlv.String(text), true, nil
+	case "bool":
+		b, err := strconv.ParseBool(text)
+		return tlv.Bool(b), true, err
+	case "i32":
+		n, err = strconv.ParseInt(text, 0, 32)
+		return tlv.Int32(int32(n)), true, err
+	case "i64":
+		n, err = strconv.ParseInt(text, 0, 64)
+		return tlv.Int64(n), true, err
+	case "f32":
+		f, err = strconv.ParseFloat(text, 32)
+		return tlv.Float32(float32(f)), true, err
+	case "f64":
+		f, err = strconv.ParseFloat(text, 64)
+		return tlv.Float64(f), true, err
+	case "bytes":
+		data, err := ParseHex(text)
+		return tlv.Bytes(data), true, err
+	case "handle":
+		var h tlv.Handle
+		_, err := fmt.Sscanf(text, "%d/%d", &h.Type, &h.Instance)
+		return tlv.HandleValue(h), true, err
+	}
+	return v, false, nil
+}
+
+// ParseCall reads [BOX.]METHOD=ARG,ARG…
+func ParseCall(text string) (Invocation, error) {
+	name, list, _ := strings.Cut(text, "=")
+	call := Invocation{Method: name}
+	if box, method, ok := strings.Cut(name, "."); ok {
+		call.Box, call.Method = box, method
+	}
+	if list == "" {
+		return call, nil
+	}
+	for _, arg := range strings.Split(list, ",") {
+		v, err := ParseArg(strings.TrimSpace(arg))
+		if err != nil {
+			return call, err
+		}
+		call.Args = append(call.Args, v)
+	}
+	return call, nil
+}
+
+// Exchange is a message that was sent, and what came back.
+type Exchange struct {
+	Box, Method string
+	Instance    uint32
+	Sent        []byte
+	Code        abi.Code
+	Length      uint64 // *result_len
+	Result      []byte // as far as the length goes
+}
+
+// Debug calls a method of a new instance with a message, as it is; birth and fini
+// too. A crash or worse is a finding, and then there is no exchange.
+func (t *Tester) Debug(ctx context.Context, boxName, name string, message []byte) (*Report, *Exchange, error) {
+	var out *Exchange
+	err := t.run(ctx, check{name: "tlv-debug", silent: true, run: func(t *Tester) error {
+		m, err := t.named(boxName, name)
+		if err != nil {
+			return err
+		}
+		err = t.scenario(rigOptions{}, func(r *rig) error {
+			var id uint32
+			if m != m.box.birth {
+				if id, err = r.born(m.box); err != nil {
+					return err
+				}
+			}
+			s := step{m: m, typeID: m.box.typeID, method: m.id, instance: id, args: message, room: roomSize}
+			a, err := r.run(s)
+			if err != nil {
+				return err
+			}
+			r.owned = nil // what the call has done to them is not known
+			t.judge(r, &s, a)
+			out = &Exchange{Box: m.box.name, Method: m.name, Instance: id, Sent: message, Code: a.code, Length: a.length}
+			if a.length <= uint64(len(a.room)) && wrote(a.room) {
+				out.Result = a.room[:a.length]
+			}
+			return nil
+		})
+		return t.ignoreBirth(err)
+	}})
+	return t.report, out, err
+}
+
+// named finds a method by name or by number.
+func (t *Tester) named(boxName, name string) (*method, error) {
+	if m := t.find(boxName, name); m != nil {
+		return m, nil
+	}
+	var names []string
+	for _, b := range t.boxes {
+		if boxName != "" && b.name != boxName {
+			continue
+		}
+		switch name {
+		case abi.NameBirth:
+			return b.birth, nil
+		case abi.NameFini:
+			return b.fini, nil
+		}
+		if id, err := strconv.ParseUint(name, 10, 32); err == nil {
+			return &method{box: b, name: name, id: uint32(id)}, nil
+		}
+		for _, m := range b.methods {
+			names = append(names, m.name)
+		}
+	}
+	return nil, fmt.Errorf("%w: there is no method %q%s; it has %s", ErrCannotRun, name, registry.DidYouMean(name, names), list(names, "none that are known; give --config, or a number"))
+}

@@ -1,0 +1,154 @@
+package plugintest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Severity is how bad a finding is.
+type Severity string
+
+// The severities.
+const (
+	Error   Severity = "error"   // the contract is broken
+	Warning Severity = "warning" // it works, and will hurt somebody
+	Note    Severity = "note"    // worth a look
+)
+
+// Finding is one thing that is wrong with a plugin.
+type Finding struct {
+	Code     string   `json:"code"`
+	Severity Severity `json:"severity"`
+	Check    string   `json:"check"`
+	Library  string   `json:"library"`
+	Box      string   `json:"box,omitempty"`
+	Method   string   `json:"method,omitempty"`
+	// Message is what came, Expected what should have, Mend what to do.
+	Message  string `json:"message"`
+	Expected string `json:"expected,omitempty"`
+	Mend     string `json:"mend"`
+	// Call is the call that shows it, as text; Input is its message in hexadecimal,
+	// for tlv-debug.
+	Call  string `json:"call,omitempty"`
+	Input string `json:"input,omitempty"`
+	// File, Line and Function are the place in the plugin's source, or in
+	// nyash.toml.
+	File     string `json:"file,omitempty"`
+	Line     int    `json:"line,omitempty"`
+	Function string `json:"function,omitempty"`
+	// Backtrace is the plugin's stack when it crashed, innermost first; Log are the
+	// last lines that it logged or printed.
+	Backtrace []string `json:"backtrace,omitempty"`
+	Log       []string `json:"log,omitempty"`
+}
+
+// Place is where a finding is: the box and method, or the library.
+func (f *Finding) Place() string {
+	switch {
+	case f.Box != "" && f.Method != "":
+		return f.Box + "." + f.Method
+	case f.Box != "":
+		return f.Box
+	case f.Method != "":
+		return f.Method
+	}
+	return f.Library
+}
+
+// Report is what a run has found.
+type Report struct {
+	Library  string    `json:"library"`
+	Seed     uint64    `json:"seed"`
+	Checks   []Check   `json:"checks"`
+	Findings []Finding `json:"findings"`
+}
+
+// Check is one check that was run.
+type Check struct {
+	Name     string   `json:"name"`
+	Seconds  float64  `json:"seconds"`
+	Calls    int      `json:"calls"`
+	Findings int      `json:"findings"`
+	Lines    []string `json:"lines,omitempty"`   // what there is to tell
+	Skipped  []string `json:"skipped,omitempty"` // what could not be checked, and why
+}
+
+// Count is the number of findings of a severity.
+func (r *Report) Count(s Severity) (n int) {
+	for i := range r.Findings {
+		if r.Findings[i].Severity == s {
+			n++
+		}
+	}
+	return n
+}
+
+// Calls is the number of calls that were made.
+func (r *Report) Calls() (n int) {
+	for _, c := range r.Checks {
+		n += c.Calls
+	}
+	return n
+}
+
+// Summary is the last line of a report.
+func (r *Report) Summary() string {
+	skipped := 0
+	for _, c := range r.Checks {
+		skipped += len(c.Skipped)
+	}
+	text := fmt.Sprintf("%s: %s", r.Library, tally(r))
+	if skipped > 0 {
+		text += fmt.Sprintf(", %d skipped", skipped)
+	}
+	return fmt.Sprintf("%s (%s, %d calls, seed %d)", text, plural(len(r.Checks), "check"), r.Calls(), r.Seed)
+}
+
+func tally(r *Report) string {
+	if len(r.Findings) == 0 {
+		return "no findings"
+	}
+	var parts []string
+	for _, s := range []Severity{Error, Warning, Note} {
+		if n := r.Count(s); n > 0 {
+			parts = append(parts, plural(n, string(s)))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// add takes a finding, unless it is not wanted or was there before: one for each
+// code and place, the first.
+func (t *Tester) add(f Finding) {
+	rule, ok := RuleOf(f.Code)
+	if !ok {
+		panic("no rule for " + f.Code)
+	}
+	if len(t.config.Only) > 0 && !slices.Contains(t.config.Only, f.Code) || slices.Contains(t.config.Skip, f.Code) {
+		return
+	}
+	f.Severity, f.Mend, f.Check, f.Library = rule.Severity, rule.Mend, t.check.Name, t.report.Library
+	if f.Expected == "" {
+		f.Expected = rule.Expected
+	}
+	key := f.Code + " " + f.Place() + " " + f.Function
+	// A crash at one place of the source is one, whatever method comes there.
+	source := fmt.Sprintf("%s %s:%d", f.Code, f.File, f.Line)
+	if t.seen[key] || len(f.Backtrace) > 0 && f.Line > 0 && t.seen[source] {
+		return
+	}
+	t.seen[key], t.seen[source] = true, true
+	t.check.Findings++
+	t.report.Findings = append(t.report.Findings, f)
+	if t.config.Progress != nil {
+		t.config.Progress.Found(&f)
+	}
+}

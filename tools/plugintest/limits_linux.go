@@ -1,0 +1,4 @@
+package plugintest
+
+// limitsWork tells whether workers keep limits.
+const limitsWork = true

@@ -1,0 +1,133 @@
+package plugintest
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/nyash-plugins/nyash-go/tlv"
+)
+
+// mutant is a message that is made to be wrong, or to be of other types.
+type mutant struct {
+	what      string
+	message   []byte
+	malformed bool // no decoder may take it
+}
+
+// mutants are hostile variants of a message.
+func (t *Tester) mutants(base []byte) (all []mutant) {
+	bad := func(what string, message []byte) { all = append(all, mutant{what, message, true}) }
+	odd := func(what string, message []byte) { all = append(all, mutant{what, message, false}) }
+	changed := func(at int, value byte) []byte {
+		out := slices.Clone(base)
+		out[at] = value
+		return out
+	}
+	bad("no message at all", nil)
+	for n := 1; n < len(base); n++ {
+		bad(fmt.Sprintf("a message cut after %d bytes", n), slices.Clone(base[:n]))
+	}
+	for _, version := range []byte{0, 2, 255} {
+		bad(fmt.Sprintf("version %d", version), changed(0, version))
+	}
+	bad("a version of 257", changed(1, 1))
+	argc := int(binary.LittleEndian.Uint16(base[2:]))
+	for _, n := range []int{0, argc - 1, argc + 1, 65535} {
+		if n >= 0 && n != argc {
+			out := slices.Clone(base)
+			binary.LittleEndian.PutUint16(out[2:], uint16(n))
+			bad(fmt.Sprintf("%d entries where %d are announced", argc, n), out)
+		}
+	}
+	bad("trailing bytes", append(slices.Clone(base), 0))
+	t.entryMutants(base, changed, bad)
+	for n := range 3 {
+		for _, v := range append(slices.Clone(samples[:8]), tlv.Void(), tlv.String(""), tlv.Bytes(nil), tlv.HandleValue(tlv.Handle{Type: 0xffff_ffff, Instance: 0xffff_ffff})) {
+			values := slices.Repeat([]tlv.Value{v}, n)
+			if n == 0 {
+				break
+			}
+			message, _ := tlv.Encode(values...)
+			odd(fmt.Sprintf("%s of %v", plural(n, "argument"), v.Tag()), message)
+		}
+	}
+	values, _ := tlv.Decode(base)
+	for place := range values {
+		for _, v := range samples[:8] {
+			others := slices.Clone(values)
+			others[place] = v
+			message, _ := tlv.Encode(others...)
+			odd(fmt.Sprintf("%v as argument %d", v.Tag(), place+1), message)
+		}
+	}
+	large, _ := tlv.Encode(tlv.String(string(slices.Repeat([]byte{'x'}, tlv.MaxPayload))))
+	odd("a string of 65,535 bytes", large)
+	many := tlv.AppendHeader(nil)
+	for range 1000 {
+		many = tlv.AppendBool(many, true)
+	}
+	_ = tlv.PatchArgc(many, 1000)
+	odd("1,000 arguments", many)
+	for range 200 {
+		odd("random bytes", t.scrambled(base))
+	}
+	return all
+}
+
+// entryMutants make each entry of a message wrong, and put every type in its
+// place.
+func (t *Tester) entryMutants(base []byte, changed func(int, byte) []byte, bad func(string, []byte)) {
+	d := tlv.NewDecoder(base)
+	for e, ok := d.Next(); ok; e, ok = d.Next() {
+		for _, tag := range []byte{0, 11, 20, 21, 22, 99, 255} {
+			bad(fmt.Sprintf("tag %d at byte %d", tag, e.Offset), changed(e.Offset, tag))
+		}
+		bad("a reserved byte that is not 0", changed(e.Offset+1, 1))
+		for _, size := range []int{0, len(e.Payload) - 1, len(e.Payload) + 1, 255, 65535} {
+			if size < 0 || size == len(e.Payload) {
+				continue
+			}
+			out := slices.Clone(base)
+			binary.LittleEndian.PutUint16(out[e.Offset+2:], uint16(size))
+			bad(fmt.Sprintf("size %d at byte %d, where %d bytes are", size, e.Offset+2, len(e.Payload)), out)
+		}
+		if e.Tag == tlv.TagString && len(e.Payload) > 0 {
+			out := slices.Clone(base)
+			out[e.Offset+tlv.EntryHeaderSize] = 0xff
+			bad("a string that is not UTF-8", out)
+		}
+	}
+}
+
+// scrambled is base with some bytes changed at random.
+func (t *Tester) scrambled(base []byte) []byte {
+	out := slices.Clone(base)
+	for range 1 + t.random.IntN(4) {
+		switch at := t.random.IntN(len(out)); t.random.IntN(3) {
+		case 0:
+			out[at] = byte(t.random.Uint32())
+		case 1:
+			out[at] ^= 1 << t.random.IntN(8)
+		default:
+			out = slices.Insert(out, at, byte(t.random.Uint32()))
+		}
+	}
+	if values, err := tlv.Decode(out); err == nil && slices.ContainsFunc(values, unkind) {
+		return slices.Clone(base)
+	}
+	return out
+}
+
+// unkind are values that a good method may come to grief with: a blob that points
+// nowhere, and numbers so large that it would wait or work for ever.
+func unkind(v tlv.Value) bool {
+	if n, err := v.Int(); err == nil {
+		return n > 1000 || n < -1000
+	}
+	if f, err := v.Float(); err == nil {
+		return !(math.Abs(f) <= 1000)
+	}
+	return v.Tag() == tlv.TagBlob
+}

@@ -1,0 +1,92 @@
+package output_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"flag"
+	"io"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/nyash-plugins/nyash-go/tools/plugintest"
+	"github.com/nyash-plugins/nyash-go/tools/plugintest/output"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// reports are what the golden files show.
+func reports() []*plugintest.Report {
+	crash := plugintest.Finding{
+		Code: "crash", Severity: plugintest.Error, Check: "protocol", Library: "build/libcounter.so", Box: "Counter", Method: "echo",
+		Message: "SIGSEGV (segmentation fault)", Expected: "a code", Mend: "the backtrace says where",
+		Call: `Counter.echo("a\x00b") on instance 1`, Input: "0100010006000300610062", File: "src/counter.c", Line: 12, Function: "echo",
+		Backtrace: []string{"echo (r=...) at src/counter.c:12", "nyash_plugin_invoke () at src/counter.c:40"}, Log: []string{"about to <crash>\x01"},
+	}
+	prints := plugintest.Finding{
+		Code: "prints", Severity: plugintest.Warning, Check: "lifecycle", Library: "build/libcounter.so",
+		Message: `it printed "hello"`, Expected: "messages through host->log", Mend: "use host->log",
+	}
+	return []*plugintest.Report{
+		{
+			Library: "build/libcounter.so", Seed: 7, Findings: []plugintest.Finding{prints, crash},
+			Checks: []plugintest.Check{
+				{Name: "lifecycle", Seconds: 1.25, Calls: 100, Findings: 1, Lines: []string{"something to tell"}},
+				{Name: "io", Seconds: 0.001, Skipped: []string{"Counter has no open"}},
+				{Name: "protocol", Seconds: 0.5, Calls: 50, Findings: 1},
+			},
+		},
+		{Library: "build/libgood.so", Seed: 7, Findings: []plugintest.Finding{}, Checks: []plugintest.Check{{Name: "check", Seconds: 0.01}}},
+	}
+}
+
+func text(colour bool) func(io.Writer, []*plugintest.Report) error {
+	return func(w io.Writer, reports []*plugintest.Report) error {
+		t := &output.Text{W: w, Colour: colour, Verbose: true}
+		for _, r := range reports {
+			for i := range r.Checks {
+				t.Begin(r.Checks[i].Name)
+				for j := range r.Findings {
+					if r.Findings[j].Check == r.Checks[i].Name {
+						t.Found(&r.Findings[j])
+					}
+				}
+				t.End(&r.Checks[i])
+			}
+			t.Summary(r)
+		}
+		return nil
+	}
+}
+
+func TestGolden(t *testing.T) {
+	for name, write := range map[string]func(io.Writer, []*plugintest.Report) error{
+		"report.json": output.JSON, "report.xml": output.JUnit, "report.sarif": output.SARIF, "report.txt": text(false), "colour.txt": text(true),
+	} {
+		t.Run(name, func(t *testing.T) {
+			var b bytes.Buffer
+			require.NoError(t, write(&b, reports()))
+			path := "testdata/" + name
+			if *update {
+				require.NoError(t, os.WriteFile(path, b.Bytes(), 0o644))
+			}
+			want, err := os.ReadFile(path)
+			require.NoError(t, err)
+			assert.Equal(t, string(want), b.String())
+		})
+	}
+}
+
+func TestWellFormed(t *testing.T) {
+	var b bytes.Buffer
+	require.NoError(t, output.JUnit(&b, reports()))
+	require.NoError(t, xml.Unmarshal(b.Bytes(), new(struct{})), "control characters of a plugin's log are gone")
+	for _, write := range []func(io.Writer, []*plugintest.Report) error{output.JSON, output.SARIF} {
+		b.Reset()
+		require.NoError(t, write(&b, reports()))
+		require.True(t, json.Valid(b.Bytes()))
+	}
+}

@@ -1,0 +1,130 @@
+// Package output writes the reports of package tester: as text for people, as
+// JSON, JUnit and SARIF for CI.
+package output
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/nyash-plugins/nyash-go/internal/contract"
+	"github.com/nyash-plugins/nyash-go/tools/plugintest"
+)
+
+// Text tells a run as it goes. It implements plugintest.Progress.
+type Text struct {
+	W       io.Writer
+	Colour  bool
+	Verbose bool // with the lines of checks that found nothing
+}
+
+// The colours of a terminal.
+const (
+	red    = "\x1b[31m"
+	yellow = "\x1b[33m"
+	blue   = "\x1b[36m"
+	green  = "\x1b[32m"
+	dim    = "\x1b[2m"
+	bold   = "\x1b[1m"
+	reset  = "\x1b[0m"
+)
+
+func (t *Text) paint(colour, text string) string {
+	if !t.Colour {
+		return text
+	}
+	return colour + text + reset
+}
+
+// Begin implements plugintest.Progress.
+func (t *Text) Begin(check string) {
+	if t.Colour { // a terminal: the line is written over
+		fmt.Fprintf(t.W, "%s …\r", check)
+	}
+}
+
+// At implements plugintest.Progress.
+func (t *Text) At(check, place string) {
+	if t.Colour {
+		fmt.Fprintf(t.W, "\x1b[K%s %s …\r", check, printable(place))
+	}
+}
+
+// clearLine clears what Begin has written.
+func (t *Text) clearLine() {
+	if t.Colour {
+		fmt.Fprint(t.W, "\x1b[K")
+	}
+}
+
+var severityColours = map[plugintest.Severity]string{plugintest.Error: red, plugintest.Warning: yellow, plugintest.Note: blue}
+
+// Found implements plugintest.Progress.
+func (t *Text) Found(f *plugintest.Finding) {
+	t.clearLine()
+	place := f.Place()
+	if place == f.Library {
+		place = "the library"
+	}
+	fmt.Fprintf(t.W, "%s %s: %s\n", t.paint(severityColours[f.Severity], string(f.Severity)+"["+f.Code+"]"), t.paint(bold, printable(place)), printable(f.Message))
+	field := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(t.W, "    %s %s\n", t.paint(dim, fmt.Sprintf("%-9s", name)), printable(value))
+		}
+	}
+	field("expected", f.Expected)
+	field("call", f.Call)
+	field("input", f.Input)
+	if f.File != "" {
+		place := f.File
+		if f.Line > 0 {
+			place = fmt.Sprintf("%s:%d", f.File, f.Line)
+		}
+		if f.Function != "" {
+			place += " in " + f.Function
+		}
+		field("at", place)
+	}
+	for i, frame := range f.Backtrace {
+		name := ""
+		if i == 0 {
+			name = "stack"
+		}
+		fmt.Fprintf(t.W, "    %s %s\n", t.paint(dim, fmt.Sprintf("%-9s", name)), printable(frame))
+	}
+	if len(f.Log) > 0 {
+		field("said", strings.Join(f.Log, "\n              "))
+	}
+	field("mend", f.Mend)
+}
+
+// printable is text with a plugin's in it, without what a terminal would obey.
+func printable(text string) string { return contract.PrintableLines(text) }
+
+// End implements plugintest.Progress.
+func (t *Text) End(c *plugintest.Check) {
+	t.clearLine()
+	verdict := t.paint(green, "ok")
+	if c.Findings > 0 {
+		verdict = t.paint(red, fmt.Sprintf("%d found", c.Findings))
+	}
+	fmt.Fprintf(t.W, "%-10s %s, %d calls, %v\n", c.Name, verdict, c.Calls, (time.Duration(c.Seconds * float64(time.Second))).Round(time.Millisecond))
+	if t.Verbose {
+		for _, line := range c.Lines {
+			fmt.Fprintf(t.W, "    %s\n", printable(line))
+		}
+	}
+	for _, text := range c.Skipped {
+		fmt.Fprintf(t.W, "    skipped: %s\n", printable(text))
+	}
+}
+
+// Summary writes the last line.
+func (t *Text) Summary(r *plugintest.Report) {
+	colour := green
+	if len(r.Findings) > 0 {
+		colour = red
+	}
+	fmt.Fprintln(t.W, t.paint(colour, r.Summary()))
+}

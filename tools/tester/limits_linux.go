@@ -1,4 +1,0 @@
-package tester
-
-// limitsWork tells whether workers keep limits.
-const limitsWork = true
