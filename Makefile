@@ -61,9 +61,9 @@ fuzz: ## fuzz every decoder, FUZZTIME each
 	go test -run=NONE -fuzz=FuzzEncode -fuzztime=$(FUZZTIME) ./tlv
 	go test -run=NONE -fuzz=FuzzPrintable -fuzztime=$(FUZZTIME) ./internal/contract
 	go test -run=NONE -fuzz=FuzzParse -fuzztime=$(FUZZTIME) ./registry
-	go test -run=NONE -fuzz=FuzzRing -fuzztime=$(FUZZTIME) ./internal/isolate/channel
-	go test -run=NONE -fuzz=FuzzReceive -fuzztime=$(FUZZTIME) ./internal/isolate/channel
-	go test -run=NONE -fuzz=FuzzPipe -fuzztime=$(FUZZTIME) ./internal/isolate
+	go test -run=NONE -fuzz=FuzzRing -fuzztime=$(FUZZTIME) ./internal/isolate/shm
+	go test -run=NONE -fuzz=FuzzReceive -fuzztime=$(FUZZTIME) ./internal/isolate/wire
+	go test -run=NONE -fuzz=FuzzPipe -fuzztime=$(FUZZTIME) ./internal/isolate/pipe
 	go test -run=NONE -fuzz=FuzzAnnotate -fuzztime=$(FUZZTIME) ./tools/plugintest
 
 bench: plugins ## measure, and compare with other ways to load plugins

@@ -7,7 +7,7 @@ import (
 	"runtime"
 	"sync"
 
-	"github.com/nyash-plugins/nyash-go/internal/isolate"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
@@ -82,7 +82,7 @@ func (in *instance) adoptBlob(ctx context.Context, plan *registry.Plan, addr, le
 	switch {
 	case err == nil:
 		return data, release, nil
-	case ctx.Err() != nil || errors.Is(err, isolate.ErrCrashed) || errors.Is(err, isolate.ErrLost) || errors.Is(err, isolate.ErrNoAnswer):
+	case ctx.Err() != nil || errors.Is(err, transport.ErrCrashed) || errors.Is(err, transport.ErrLost) || errors.Is(err, transport.ErrNoAnswer):
 		return nil, nil, in.failed(plan, err)
 	}
 	return nil, nil, in.failed(plan, violation("the result is a blob that cannot be taken over: %w", err))

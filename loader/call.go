@@ -7,7 +7,7 @@ import (
 	"runtime"
 
 	"github.com/nyash-plugins/nyash-go/abi"
-	"github.com/nyash-plugins/nyash-go/internal/isolate"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
@@ -109,11 +109,11 @@ func (in *instance) settle(ctx context.Context, plan *registry.Plan, f *frame, e
 }
 
 // abandoned is a call that goes on, or nil.
-func abandoned(err error) *isolate.AbandonedError {
+func abandoned(err error) *transport.AbandonedError {
 	if err == nil { // apart from what follows, which allocates
 		return nil
 	}
-	var late *isolate.AbandonedError
+	var late *transport.AbandonedError
 	errors.As(err, &late)
 	return late
 }

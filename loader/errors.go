@@ -8,6 +8,7 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/isolate"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
 	"github.com/nyash-plugins/nyash-go/internal/native"
 	"github.com/nyash-plugins/nyash-go/registry"
 )
@@ -29,13 +30,13 @@ var (
 
 	// ErrPluginCrashed: an isolated plugin died in the middle of a call. The
 	// error is a [*CrashError], which tells the signal.
-	ErrPluginCrashed = isolate.ErrCrashed
+	ErrPluginCrashed = transport.ErrCrashed
 	// ErrInstanceLost: the process that a box lived in has ended. A new box
 	// lives in a new one.
-	ErrInstanceLost = isolate.ErrLost
+	ErrInstanceLost = transport.ErrLost
 	// ErrCallTimeout: a call of an isolated plugin took longer than its
 	// call_timeout, and its process was killed.
-	ErrCallTimeout = isolate.ErrTimeout
+	ErrCallTimeout = transport.ErrTimeout
 	// ErrPluginBroken: an isolated plugin crashed more often than its restart
 	// policy allows; see [Host.Reset].
 	ErrPluginBroken = isolate.ErrBroken
@@ -44,18 +45,18 @@ var (
 	ErrLimit = isolate.ErrLimit
 	// ErrNoAnswer: an isolated plugin's process was killed because it did not answer
 	// in time: to loading (load_timeout), or to what is not a call.
-	ErrNoAnswer = isolate.ErrNoAnswer
+	ErrNoAnswer = transport.ErrNoAnswer
 	// ErrWorker: the process of an isolated plugin cannot be started.
 	ErrWorker = isolate.ErrWorker
 	// ErrUnsupported: this system has no such worker, or no such channel.
-	ErrUnsupported = isolate.ErrUnsupported
+	ErrUnsupported = transport.ErrUnsupported
 	// ErrNoMethod: a box has no method of that name.
 	ErrNoMethod = registry.ErrNoMethod
 )
 
 // CrashError is how the process of an isolated plugin ended. It matches
 // [ErrPluginCrashed].
-type CrashError = isolate.CrashError
+type CrashError = transport.CrashError
 
 // LoadError is a library that cannot be loaded: which, what was found, and what to
 // do. errors.Is tells the kind by the errors below.

@@ -11,7 +11,7 @@ import (
 	"weak"
 
 	"github.com/nyash-plugins/nyash-go/abi"
-	"github.com/nyash-plugins/nyash-go/internal/isolate"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
@@ -246,7 +246,7 @@ func (in *instance) boxAgain(want string) (*Box, error) {
 
 // abandon leaves a call whose context has ended to the plugin, and clears away
 // what comes of it. Until then the frame, and all that was lent, stay as they are.
-func (in *instance) abandon(plan *registry.Plan, f *frame, late *isolate.AbandonedError) error {
+func (in *instance) abandon(plan *registry.Plan, f *frame, late *transport.AbandonedError) error {
 	h := in.host
 	in.bornLate = plan.ID == abi.MethodBirth
 	h.late.Add(1)

@@ -10,7 +10,7 @@ import (
 	"syscall"
 
 	"github.com/nyash-plugins/nyash-go/internal/contract"
-	"github.com/nyash-plugins/nyash-go/loader/worker"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/probe"
 )
 
 // The exit statuses.
@@ -20,7 +20,7 @@ const (
 )
 
 func main() {
-	worker.Main() // this program is its own worker
+	probe.Main() // this program is its own worker
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	err := newRoot().ExecuteContext(ctx)

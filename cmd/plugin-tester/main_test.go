@@ -14,13 +14,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/nyash-plugins/nyash-go/loader/worker"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/probe"
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
 	"github.com/nyash-plugins/nyash-go/tools/plugintest"
 )
 
 func TestMain(m *testing.M) {
-	worker.Main()
+	probe.Main()
 	os.Exit(m.Run())
 }
 
@@ -31,7 +31,7 @@ func run(t *testing.T, args ...string) (out string, err error) {
 	root := newRoot()
 	root.SetOut(&b)
 	root.SetErr(&b)
-	if worker := ccbuild.Worker(t); worker != "" && args[0] != "--help" {
+	if worker := ccbuild.TestersWorker(t); worker != "" && args[0] != "--help" {
 		args = append(args, "--worker", worker)
 	}
 	root.SetArgs(args)

@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/nyash-plugins/nyash-go/hostvtable"
@@ -21,7 +20,8 @@ type Config struct {
 	Threads    native.Threads
 	Unload     bool
 	Track      bool // answer Memory
-	Survey     bool // answer Surroundings
+	Survey     bool // have the worker look around before it loads the library; see package probe
+	Hooks      bool // refuse a worker without a tester's hooks
 	Sink       hostvtable.Sink
 
 	Worker  string   // the program; empty to look for it
@@ -110,47 +110,11 @@ type Status struct {
 }
 
 var (
-	// ErrCrashed: the worker died while it was called. See [CrashError].
-	ErrCrashed = errors.New("plugin crashed")
-	// ErrLost: the instance's worker has died, and the instance with it.
-	ErrLost = errors.New("instance lost: the plugin's process has ended since it was made; make a new one")
-	// ErrTimeout: a call took longer than call_timeout; its worker was killed.
-	ErrTimeout = errors.New("call timed out")
 	// ErrBroken: the worker died too often to be started again.
 	ErrBroken = errors.New("plugin keeps crashing")
-	// ErrNoAnswer: what is not a call, the plugin's shutdown say, took too long, and
-	// the worker was killed.
-	ErrNoAnswer = errors.New("the plugin's process did not answer")
 	// ErrWorker: the worker cannot be started.
 	ErrWorker = errors.New("worker cannot be started")
-	// ErrUnsupported: there are no workers on this system, or not with this channel.
-	ErrUnsupported = errors.New("isolation = \"process\" is not supported on this system")
 )
-
-// CrashError is how a worker ended. It matches [ErrCrashed].
-type CrashError struct {
-	Signal syscall.Signal // that killed it, or 0
-	Status int            // its exit status otherwise
-	Cause  error          // why the host killed it, or nil
-}
-
-func (e *CrashError) Error() string {
-	switch {
-	case errors.Is(e.Cause, errReaped):
-		return fmt.Sprintf("%v: %v", ErrCrashed, e.Cause)
-	case e.Cause != nil:
-		return fmt.Sprintf("%v: its process was killed: %v", ErrCrashed, e.Cause)
-	case e.Signal != 0:
-		return fmt.Sprintf("%v: %s", ErrCrashed, SignalName(e.Signal))
-	}
-	return fmt.Sprintf("%v: its process exited with status %d in the middle of a call", ErrCrashed, e.Status)
-}
-
-// Is matches ErrCrashed.
-func (e *CrashError) Is(target error) bool { return target == ErrCrashed }
-
-// Unwrap returns the cause.
-func (e *CrashError) Unwrap() error { return e.Cause }
 
 // findWorker finds the program that becomes the worker.
 func findWorker(config *Config, selfServing bool) (string, error) {

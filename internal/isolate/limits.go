@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// ErrLimit is the cause of a [CrashError] where the worker was killed because the
+// ErrLimit is the cause of a [transport.CrashError] where the worker was killed because the
 // plugin used more than limits allow; its text says which and how much.
 var ErrLimit = errors.New("a limit of the plugin's process was reached")
 

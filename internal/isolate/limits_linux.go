@@ -11,28 +11,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/nyash-plugins/nyash-go/internal/isolate/channel"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/shm"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
 )
-
-// limited is what the watch asks of a link. The worker may have written anything.
-type limited interface {
-	// busyCalls appends the calls that are under way.
-	busyCalls([]busyCall) []busyCall
-	// serving tells which thread of the worker makes a call, and what that had used
-	// of processor time before; thread is 0 where that is not known yet.
-	serving(id int) (thread int, before time.Duration)
-	// sharedBytes is how much of the memory that both share has pages: what the host
-	// itself has of it at most, and all. Zeros where nothing is shared.
-	sharedBytes() (own, all uint64)
-	// spun is for how long the worker says that it has looked for requests.
-	spun() time.Duration
-}
-
-// busyCall is a call that is under way, by its slot or request.
-type busyCall struct {
-	id    int
-	began time.Time
-}
 
 const (
 	// lookBusy and lookIdle are the times between two looks, with calls under way
@@ -56,12 +37,12 @@ const (
 // limitWatch sees to the limits that the worker cannot be trusted with.
 type limitWatch struct {
 	s      *Session
-	link   limited
+	link   transport.Transport
 	limits *Limits
 	pid    int
 
-	calls []busyCall
-	known map[busyCall]serving
+	calls []transport.BusyCall
+	known map[transport.BusyCall]serving
 }
 
 // serving is what the worker said of a call, once.
@@ -75,16 +56,15 @@ type serving struct {
 // runs from a good load until the session's end.
 func (s *Session) watchLimits() {
 	limits := &s.plugin.config.Limits
-	link, ok := s.link.(limited)
-	if !ok || limits.Memory == nil && limits.CPUTime == nil && limits.CPUTotal == nil {
+	if limits.Memory == nil && limits.CPUTime == nil && limits.CPUTotal == nil {
 		return
 	}
-	w := &limitWatch{s: s, link: link, limits: limits, pid: s.PID(), known: make(map[busyCall]serving)}
+	w := &limitWatch{s: s, link: s.link, limits: limits, pid: s.PID(), known: make(map[transport.BusyCall]serving)}
 	next := time.NewTimer(0)
 	defer next.Stop()
 	for {
 		select {
-		case <-s.ended:
+		case <-s.peer.Ended:
 			return
 		case <-next.C:
 		}
@@ -100,7 +80,7 @@ func (s *Session) watchLimits() {
 // look returns when to look again, or which limit was reached.
 func (w *limitWatch) look() (next time.Duration, err error) {
 	next = time.Hour
-	busy := w.s.link.active() > 0
+	busy := w.link.Active() > 0
 	if limit := w.limits.Memory; limit != nil {
 		if err := w.memory(*limit); err != nil {
 			return 0, err
@@ -138,11 +118,11 @@ func (w *limitWatch) memory(limit uint64) error {
 	if resident := ownPages(w.pid); resident > workerOverhead && resident-workerOverhead > limit {
 		return errMemory("the process itself has", resident, limit)
 	}
-	fixed := channel.HostArena + channel.Pages(min(limit, channel.ArenaSize)) + sharedSlack
+	fixed := w.link.FixedShared() + shm.Pages(min(limit, shm.ArenaSize)) + sharedSlack
 	var others uint64
 	// What the host has may have become less between two questions: once more.
 	for range 3 {
-		own, all := w.link.sharedBytes()
+		own, all := w.link.SharedBytes()
 		others = all - min(own, all)
 		if others <= fixed {
 			return nil
@@ -169,17 +149,17 @@ var errThread = errors.New("it named a thread that it does not have")
 
 // callTime looks at the calls that have lasted as long as they may use a processor.
 func (w *limitWatch) callTime(limit time.Duration) error {
-	w.calls = w.link.busyCalls(w.calls[:0])
-	known := make(map[busyCall]serving, len(w.known))
+	w.calls = w.link.BusyCalls(w.calls[:0])
+	known := make(map[transport.BusyCall]serving, len(w.known))
 	for _, c := range w.calls {
-		lasted := time.Since(c.began)
+		lasted := time.Since(c.Began)
 		if lasted < limit {
 			continue
 		}
 		said, ok := w.known[c]
 		if !ok || said.missing > 0 {
 			missing := said.missing
-			said.thread, said.before = w.link.serving(c.id)
+			said.thread, said.before = w.link.Serving(c.ID)
 			said.missing = missing
 		}
 		if said.thread == 0 {
@@ -208,9 +188,9 @@ func (w *limitWatch) callTime(limit time.Duration) error {
 // total is the processor time of all threads that the process ever had, without what
 // the worker has used to look for requests.
 func (w *limitWatch) total() time.Duration {
-	calls, _ := w.s.link.counts()
+	calls, _ := w.link.Counts()
 	most := time.Duration(min(calls, uint64(time.Hour)/uint64(spinPerCall)*1000)) * spinPerCall
-	return processTime(w.pid) - min(w.link.spun(), most)
+	return processTime(w.pid) - min(w.link.Spun(), most)
 }
 
 // processTime is the processor time of a process; 0 where it has ended.

@@ -11,13 +11,14 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"github.com/nyash-plugins/nyash-go/internal/isolate/channel"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/shm"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
 )
 
 // says is a link whose worker is this process, and says what a test has it say.
 type says struct {
-	link
-	calls    []busyCall
+	transport.Transport
+	calls    []transport.BusyCall
 	thread   int
 	before   time.Duration
 	own, all []uint64 // one after the other
@@ -25,11 +26,11 @@ type says struct {
 	made     uint64
 }
 
-func (s *says) busyCalls(to []busyCall) []busyCall { return append(to, s.calls...) }
+func (s *says) BusyCalls(to []transport.BusyCall) []transport.BusyCall { return append(to, s.calls...) }
 
-func (s *says) serving(int) (thread int, before time.Duration) { return s.thread, s.before }
+func (s *says) Serving(int) (thread int, before time.Duration) { return s.thread, s.before }
 
-func (s *says) sharedBytes() (own, all uint64) {
+func (s *says) SharedBytes() (own, all uint64) {
 	own, all = s.own[0], s.all[0]
 	if len(s.own) > 1 {
 		s.own, s.all = s.own[1:], s.all[1:]
@@ -37,12 +38,14 @@ func (s *says) sharedBytes() (own, all uint64) {
 	return own, all
 }
 
-func (s *says) spun() time.Duration { return s.spinning }
+func (s *says) Spun() time.Duration { return s.spinning }
 
-func (s *says) counts() (calls, failed uint64) { return s.made, 0 }
+func (s *says) Counts() (calls, failed uint64) { return s.made, 0 }
+
+func (s *says) FixedShared() uint64 { return shm.HostArena }
 
 func watchOf(s *says, limits Limits) *limitWatch {
-	return &limitWatch{s: &Session{link: s}, link: s, limits: &limits, pid: os.Getpid(), known: make(map[busyCall]serving)}
+	return &limitWatch{s: &Session{link: s}, link: s, limits: &limits, pid: os.Getpid(), known: make(map[transport.BusyCall]serving)}
 }
 
 func TestAWorkersWordOnThreads(t *testing.T) {
@@ -58,7 +61,7 @@ func TestAWorkersWordOnThreads(t *testing.T) {
 		}
 	}
 	burn(3 * limit)
-	long := []busyCall{{3, time.Now().Add(-time.Minute)}}
+	long := []transport.BusyCall{{ID: 3, Began: time.Now().Add(-time.Minute)}}
 	tests := map[string]struct {
 		says  says
 		looks []string // what each says; it burns twice the limit between
@@ -71,7 +74,7 @@ func TestAWorkersWordOnThreads(t *testing.T) {
 	}
 	for name, tt := range tests { // all on this thread
 		if name == "more than its lifetime" {
-			tt.says.calls = []busyCall{{3, time.Now()}}
+			tt.says.calls = []transport.BusyCall{{ID: 3, Began: time.Now()}}
 		}
 		w := watchOf(&tt.says, Limits{})
 		for i, want := range tt.looks {
@@ -103,7 +106,7 @@ func TestAWorkersWordOnSpinning(t *testing.T) {
 
 func TestSharedMemoryUnderALimit(t *testing.T) {
 	const limit = 64 << 20
-	const fixed = channel.HostArena + limit + sharedSlack
+	const fixed = shm.HostArena + limit + sharedSlack
 	tests := map[string]struct {
 		own, all []uint64
 		text     string

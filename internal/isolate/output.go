@@ -3,12 +3,11 @@ package isolate
 import (
 	"bufio"
 	"encoding/binary"
-	"errors"
 	"os"
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
-	"github.com/nyash-plugins/nyash-go/internal/isolate/channel"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
 )
 
 // maxOutputLine is where a line that the plugin prints is cut, in bytes.
@@ -29,27 +28,27 @@ func (s *Session) readOutput(r *os.File) {
 		s.printed = text
 		s.mu.Unlock()
 		if output := s.plugin.config.Output; output == nil {
-			s.say(abi.LogInfo, text, true)
+			s.log(abi.LogInfo, text, true)
 		} else if s.logs.allow(len(text)) {
 			output(text)
 		}
 	}
 }
 
-// hear hands on a line that the plugin has logged, or a wake. The worker may have
+// line hands on a line that the plugin has logged, or a wake. The worker may have
 // said anything.
-func (s *Session) hear(kind uint32, text []byte) {
-	own := kind&channel.LineUncertain == 0
+func (s *Session) line(kind uint32, text []byte) {
+	own := kind&wire.LineUncertain == 0
 	switch {
-	case kind&channel.LineWake == 0:
-		s.say(abi.LogLevel(kind&0xff), clean(text), own)
+	case kind&wire.LineWake == 0:
+		s.log(abi.LogLevel(kind&0xff), clean(text), own)
 	case len(text) == 8:
 		s.plugin.config.Sink.PluginWake(binary.LittleEndian.Uint64(text), own)
 	}
 }
 
-// say logs a line, if the worker has not said too much lately.
-func (s *Session) say(level abi.LogLevel, text string, own bool) {
+// log logs a line, if the worker has not said too much lately.
+func (s *Session) log(level abi.LogLevel, text string, own bool) {
 	if s.logs.allow(len(text)) {
 		s.plugin.config.Sink.PluginLog(level, text, own)
 	}
@@ -66,6 +65,3 @@ func (s *Session) lastOutput() string {
 
 // clean is text of a worker's as the host shows it.
 func clean(text []byte) string { return contract.Printable(string(text)) }
-
-// refusal is what a worker says when it cannot do what it was asked.
-func refusal(text []byte) error { return errors.New(contract.Excerpt(string(text))) }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/hostvtable"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
 )
 
 // Plugin is a library with its worker. It is made by [New] or [Open].
@@ -89,7 +90,7 @@ func (p *Plugin) startOnce() (any, error) {
 	_ = p.life.Acquire(context.Background(), 1) // held for bounded times only
 	defer p.life.Release(1)
 	if p.closed {
-		return nil, ErrLost
+		return nil, transport.ErrLost
 	}
 	if s := p.session.Load(); s != nil && !s.Lost() {
 		return s, nil
@@ -119,7 +120,7 @@ func (p *Plugin) start() (*Session, error) {
 	ctx := p.alive
 	if limit := p.config.LoadTimeout; limit > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w within load_timeout (%v)", ErrNoAnswer, limit))
+		ctx, cancel = context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w within load_timeout (%v)", transport.ErrNoAnswer, limit))
 		defer cancel()
 	}
 	s, err := start(ctx, p)
@@ -183,16 +184,16 @@ func (p *Plugin) permitted(ctx context.Context) (again bool, err error) {
 // restart, unless the worker was asked to end, or was killed for a call that its
 // caller had given up.
 func (p *Plugin) died(s *Session) {
-	calls, failed := s.link.counts()
-	crash := s.crash.Load()
+	calls, failed := s.link.Counts()
+	crash := s.peer.Crash.Load()
 	p.state.Lock()
 	p.state.calls += calls
 	p.state.errors += failed
 	p.state.Unlock()
-	if s.expected.Load() || p.closing() {
+	if s.peer.Expected.Load() || p.closing() {
 		return
 	}
-	if !errors.Is(crash.Cause, errCancelled) {
+	if !errors.Is(crash.Cause, transport.ErrCancelled) {
 		p.failed()
 	}
 	if s.ready.Load() {
@@ -249,11 +250,11 @@ func (p *Plugin) watchIdle(s *Session) {
 	if limit == 0 {
 		return
 	}
-	before, _ := s.link.counts()
+	before, _ := s.link.Counts()
 	var look func()
 	look = func() {
-		now, _ := s.link.counts()
-		if now != before || s.link.active() > 0 || p.config.InUse() {
+		now, _ := s.link.Counts()
+		if now != before || s.link.Active() > 0 || p.config.InUse() {
 			before = now
 			p.rearmIdle(s, look)
 			return
@@ -274,7 +275,7 @@ func (p *Plugin) rearmIdle(s *Session, look func()) {
 func (p *Plugin) endIdle(s *Session) {
 	_ = p.life.Acquire(context.Background(), 1)
 	defer p.life.Release(1)
-	if p.closed || p.session.Load() != s || s.link.active() > 0 {
+	if p.closed || p.session.Load() != s || s.link.Active() > 0 {
 		return
 	}
 	p.session.Store(nil)
@@ -301,7 +302,7 @@ func (p *Plugin) Status() Status {
 	if s == nil || s.Lost() {
 		return status
 	}
-	calls, failed := s.link.counts()
+	calls, failed := s.link.Counts()
 	status.Calls += calls
 	status.Errors += failed
 	status.PID = s.PID()

@@ -6,11 +6,13 @@ import (
 	"os"
 	"os/exec"
 	"syscall"
+
+	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
 )
 
 // spawn starts a worker. It ends when the pipe from this program is closed, by
 // this program's end at the latest.
-func spawn(cmd *exec.Cmd, g *gift) (*workerProcess, error) {
+func spawn(cmd *exec.Cmd, g *transport.Files) (*workerProcess, error) {
 	give(cmd, g)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {

@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
 )
 
 // spawner runs functions on one OS thread that lives as long as the program: a
@@ -33,7 +35,7 @@ func startOnSpawner(cmd *exec.Cmd) (err error) {
 }
 
 // spawn starts a worker that dies with this program.
-func spawn(cmd *exec.Cmd, g *gift) (*workerProcess, error) {
+func spawn(cmd *exec.Cmd, g *transport.Files) (*workerProcess, error) {
 	give(cmd, g)
 	// In a session of its own the worker has no terminal, and cannot leave its group.
 	handle := -1

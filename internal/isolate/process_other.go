@@ -7,12 +7,14 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+
+	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
 )
 
 type workerProcess struct{}
 
-func spawn(*exec.Cmd, *gift) (*workerProcess, error) {
-	return nil, fmt.Errorf("%w: %s", ErrUnsupported, runtime.GOOS)
+func spawn(*exec.Cmd, *transport.Files) (*workerProcess, error) {
+	return nil, fmt.Errorf("%w: %s", transport.ErrUnsupported, runtime.GOOS)
 }
 
 func (*workerProcess) pid() int               { return 0 }

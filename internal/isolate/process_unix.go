@@ -6,7 +6,8 @@ import (
 	"os/exec"
 	"sync"
 
-	"github.com/nyash-plugins/nyash-go/internal/isolate/channel"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
 )
 
 // workerProcess is the process of a worker, and the session that it leads: it can leave
@@ -19,9 +20,9 @@ type workerProcess struct {
 }
 
 // give has the process begin with the files of g.
-func give(cmd *exec.Cmd, g *gift) {
-	cmd.ExtraFiles = g.files
-	cmd.Env = append(cmd.Env, channel.Environment(g.kind, channel.FirstFD, channel.SecondFD))
+func give(cmd *exec.Cmd, g *transport.Files) {
+	cmd.ExtraFiles = g.Files
+	cmd.Env = append(cmd.Env, wire.Environment(g.Kind, wire.FirstFD, wire.SecondFD))
 }
 
 func (p *workerProcess) pid() int { return p.cmd.Process.Pid }

@@ -10,7 +10,8 @@ import (
 
 	"golang.org/x/sys/windows"
 
-	"github.com/nyash-plugins/nyash-go/internal/isolate/channel"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
 )
 
 // workerProcess is the process of a worker, and the job that it is in with those
@@ -24,10 +25,10 @@ type workerProcess struct {
 
 // spawn starts a worker that dies with this program: the system ends a job when
 // its last handle is closed.
-func spawn(cmd *exec.Cmd, g *gift) (*workerProcess, error) {
+func spawn(cmd *exec.Cmd, g *transport.Files) (*workerProcess, error) {
 	var handles []syscall.Handle
 	var numbers []uintptr
-	for _, f := range g.files {
+	for _, f := range g.Files {
 		h := syscall.Handle(f.Fd())
 		if err := syscall.SetHandleInformation(h, syscall.HANDLE_FLAG_INHERIT, syscall.HANDLE_FLAG_INHERIT); err != nil {
 			return nil, fmt.Errorf("have the worker inherit a pipe: %w", err)
@@ -36,7 +37,7 @@ func spawn(cmd *exec.Cmd, g *gift) (*workerProcess, error) {
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{AdditionalInheritedHandles: handles, HideWindow: true}
 	// Without this variable many libraries of the system do not load.
-	cmd.Env = append(cmd.Env, "SystemRoot="+os.Getenv("SystemRoot"), channel.Environment(g.kind, numbers[0], numbers[1]))
+	cmd.Env = append(cmd.Env, "SystemRoot="+os.Getenv("SystemRoot"), wire.Environment(g.Kind, numbers[0], numbers[1]))
 	job, err := newJob()
 	if err != nil {
 		return nil, err

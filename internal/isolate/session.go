@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -12,13 +11,16 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/hostvtable"
-	"github.com/nyash-plugins/nyash-go/internal/isolate/channel"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
+	"github.com/nyash-plugins/nyash-go/internal/native"
 )
 
 // Session is one life of a plugin's worker.
 type Session struct {
 	plugin      *Plugin
-	link        link
+	peer        transport.Peer // what its transport knows of it
+	link        transport.Transport
 	description abi.Description
 	process     *workerProcess
 	cell        *cell
@@ -30,18 +32,27 @@ type Session struct {
 	// the call's time.
 	turn      chan struct{}
 	turnQueue atomic.Int32 // calls that wait for the turn
-	abandoned atomic.Int32 // calls that nobody waits for any more
 
-	dead      atomic.Bool
-	ended     chan struct{} // closed when dead; the crash is known by then
-	crash     atomic.Pointer[CrashError]
 	killedFor atomic.Pointer[error]
 	ready     atomic.Bool // the library is loaded
-	expected  atomic.Bool // it was asked to end
 
 	logs    *logRate
 	mu      sync.Mutex
 	printed string // the last line
+}
+
+func newSession(p *Plugin) *Session {
+	s := &Session{plugin: p, outputDone: make(chan struct{}), logs: newLogRate(&p.config)}
+	s.peer.CallTimeout, s.peer.CancelGrace = p.config.CallTimeout, p.config.CancelGrace
+	s.peer.Ended, s.peer.Lost = make(chan struct{}), &p.lostCalls
+	s.peer.Kill, s.peer.Line = s.kill, s.line
+	s.peer.Complain = func(text string) { s.log(abi.LogWarn, text, false) }
+	s.peer.Contended = func() bool { return s.turnQueue.Load() > 0 }
+	s.peer.Closing = p.closing
+	if p.config.Threads != native.Free {
+		s.turn = make(chan struct{}, 1)
+	}
+	return s
 }
 
 // Description is what the plugin said of itself in init.
@@ -51,26 +62,28 @@ func (s *Session) Description() abi.Description { return s.description }
 func (s *Session) PID() int { return s.process.pid() }
 
 // Lost reports whether the worker has died.
-func (s *Session) Lost() bool { return s.dead.Load() }
+func (s *Session) Lost() bool { return s.peer.Dead.Load() }
 
 // Invoke calls nyash_plugin_invoke in the worker. When ctx ends, the call goes on
-// and the error is an [*AbandonedError], or ctx's error where no call was made. A
+// and the error is an [*transport.AbandonedError], or ctx's error where no call was made. A
 // call that takes longer than the plugin's call timeout has the worker killed. The
 // error is [ErrLost] where no call was made, and matches [ErrCrashed] or
 // [ErrTimeout] where it was lost.
-func (s *Session) Invoke(ctx context.Context, c *abi.Call) error { return s.inTurn(ctx, c, nil) }
+func (s *Session) Invoke(ctx context.Context, c *abi.Call) error { return s.Call(ctx, c, nil) }
 
-func (s *Session) inTurn(ctx context.Context, c *abi.Call, p *Probe) error {
+// Call is Invoke. With probe, a tester's hook in the worker makes the call, with its
+// memory laid out as probe says; see package probe.
+func (s *Session) Call(ctx context.Context, c *abi.Call, probe *wire.Probe) error {
 	if s.turn == nil {
-		return s.link.call(ctx, c, p)
+		return s.link.Call(ctx, c, probe)
 	}
 	if err := s.takeTurn(ctx); err != nil {
 		return err
 	}
-	err := s.link.call(ctx, c, p)
-	var late *AbandonedError
+	err := s.link.Call(ctx, c, probe)
+	var late *transport.AbandonedError
 	if errors.As(err, &late) {
-		late.finally = s.passTurn
+		late.Finally = s.passTurn
 		return err
 	}
 	s.passTurn()
@@ -88,18 +101,14 @@ func (s *Session) takeTurn(ctx context.Context) error {
 	select {
 	case s.turn <- struct{}{}:
 		return nil
-	case <-s.ended:
-		return ErrLost
+	case <-s.peer.Ended:
+		return transport.ErrLost
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 }
 
 func (s *Session) passTurn() { <-s.turn }
-
-// othersWait reports whether calls wait for what a call under way has: the turn,
-// or a slot.
-func (s *Session) othersWait() bool { return s.turnQueue.Load() > 0 || s.link.queue() > 0 }
 
 // InvokeBatch makes none: a call through shared memory is no crossing that many
 // could share.
@@ -111,13 +120,13 @@ func (s *Session) Lend(ctx context.Context, data []byte) (addr uint64, err error
 	if len(data) == 0 {
 		return 0, nil
 	}
-	return s.link.lend(ctx, data)
+	return s.link.Lend(ctx, data)
 }
 
 // TakeBack ends the use of what Lend lent. It does not wait.
 func (s *Session) TakeBack(addr uint64, length int) {
 	if length != 0 {
-		s.link.takeBack(addr, length)
+		s.link.TakeBack(addr, length)
 	}
 }
 
@@ -128,14 +137,14 @@ func (s *Session) Adopt(ctx context.Context, addr, length uint64) (data []byte, 
 	if addr == 0 && length == 0 {
 		return nil, func() {}, nil
 	}
-	return s.link.adopt(ctx, addr, length)
+	return s.link.Adopt(ctx, addr, length)
 }
 
 // Discard frees a blob that a call returned and that nobody wants. It does not
 // wait.
 func (s *Session) Discard(addr, length uint64) {
 	if addr != 0 || length != 0 {
-		s.link.discard(addr, length)
+		s.link.Discard(addr, length)
 	}
 }
 
@@ -145,42 +154,38 @@ func (s *Session) Memory() (m hostvtable.Memory, ok bool) {
 	if !s.plugin.config.Track {
 		return m, false
 	}
-	answer, err := s.link.operate(context.Background(), channel.OpMemory, 0, 0)
+	answer, err := s.link.Operate(context.Background(), wire.OpMemory, 0, 0)
 	if err != nil || json.Unmarshal(answer, &m) != nil {
 		return hostvtable.Memory{}, false
 	}
 	return m, true
 }
 
-// controlTimeout is how long a worker may take for what is not a call, the
-// plugin's shutdown among it. Then it is killed: nobody waits for ever for one
-// that was stopped.
-const controlTimeout = 5 * time.Second
-
-// controlLimit is controlTimeout, or more where calls may take more.
-func (s *Session) controlLimit() time.Duration {
-	return max(controlTimeout, s.plugin.config.CallTimeout)
+// Operate asks the worker for something that is not a call, one of wire's operations.
+// It takes bounded time. An error may be the worker's.
+func (s *Session) Operate(op wire.Op, a, b uint64) (answer []byte, err error) {
+	return s.link.Operate(context.Background(), op, a, b)
 }
 
-var (
-	errSocket = errors.New("it closed its control socket")
-	errOver   = errors.New("the plugin was shut down")
-)
+// Kill ends the worker, for a reason that its callers are told.
+func (s *Session) Kill(cause error) { s.kill(cause) }
+
+var errOver = errors.New("the plugin was shut down")
 
 // end shuts the plugin down and ends the worker. No call is under way but those
 // that were abandoned.
 func (s *Session) end() error {
-	s.expected.Store(true)
-	_, err := s.link.operate(context.Background(), channel.OpShutdown, 0, 0)
-	if errors.Is(err, ErrLost) {
+	s.peer.Expected.Store(true)
+	_, err := s.link.Operate(context.Background(), wire.OpShutdown, 0, 0)
+	if errors.Is(err, transport.ErrLost) {
 		err = nil // it has ended already
 	}
 	if s.plugin.config.Wrapper != nil {
 		// What runs the worker has a report to write when that exits.
-		s.link.hangUp()
+		s.link.HangUp()
 		select {
-		case <-s.ended:
-		case <-time.After(s.controlLimit()):
+		case <-s.peer.Ended:
+		case <-time.After(s.peer.ControlLimit()):
 		}
 	}
 	s.kill(errOver) // it has nothing left to do
@@ -202,27 +207,17 @@ const killWait = 5 * time.Second
 // came.
 func (s *Session) waitEnded() bool {
 	select {
-	case <-s.ended:
+	case <-s.peer.Ended:
 		return true
 	case <-time.After(killWait):
 		return false
 	}
 }
 
-// die ends the session: its crash is known by now.
-func (s *Session) die() {
-	s.dead.Store(true)
-	s.plugin.died(s) // whoever is woken by what follows finds it counted
-	close(s.ended)
-	s.link.die()
-}
-
-// lostCall is the error of a call whose worker has died.
-func (s *Session) lostCall(d *deadline) error {
-	<-s.ended // dead is set shortly before
-	crash := s.crash.Load()
-	if d.over && errors.Is(crash.Cause, d.late) {
-		return fmt.Errorf("%w after %v", d.late, d.limit)
-	}
-	return crash
+// died ends the session: its crash is known by now.
+func (s *Session) died() {
+	s.peer.Dead.Store(true)
+	s.plugin.died(s) // callers that are woken by what follows find it counted
+	close(s.peer.Ended)
+	s.link.Close()
 }

@@ -14,28 +14,28 @@ import (
 	"time"
 
 	"github.com/nyash-plugins/nyash-go/internal/contract"
-	"github.com/nyash-plugins/nyash-go/internal/isolate/channel"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/pipe"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/shm"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
 	"github.com/nyash-plugins/nyash-go/internal/native"
 )
 
 // start starts a worker and has it load the library.
 func start(ctx context.Context, p *Plugin) (*Session, error) {
-	program, err := findWorker(&p.config, channel.SelfServing.Load())
+	program, err := findWorker(&p.config, wire.SelfServing.Load())
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{plugin: p, ended: make(chan struct{}), outputDone: make(chan struct{}), logs: newLogRate(&p.config)}
-	if p.config.Threads != native.Free {
-		s.turn = make(chan struct{}, 1)
-	}
-	var theirs *gift
-	if s.link, theirs, err = newLink(s); err != nil {
+	s := newSession(p)
+	var theirs *transport.Files
+	if s.link, theirs, err = newTransport(s); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrWorker, err)
 	}
 	err = s.launch(program, theirs)
-	theirs.close()
+	theirs.Close()
 	if err != nil {
-		s.link.die()
+		s.link.Close()
 		return nil, fmt.Errorf("%w: %w", ErrWorker, err)
 	}
 	if err := s.load(ctx); err != nil {
@@ -46,8 +46,19 @@ func start(ctx context.Context, p *Plugin) (*Session, error) {
 	return s, nil
 }
 
+// newTransport makes the transport that the plugin's configuration asks for.
+func newTransport(s *Session) (t transport.Transport, theirs *transport.Files, err error) {
+	if kind := s.plugin.config.Channel; kind == ChannelPipe || kind == ChannelAuto && !shm.Works() {
+		t, theirs, err = pipe.New(&s.peer)
+	} else {
+		t, theirs, err = shm.New(&s.peer)
+	}
+	s.peer.Transport = t
+	return t, theirs, err
+}
+
 // launch starts the process and the goroutines that watch it.
-func (s *Session) launch(program string, theirs *gift) error {
+func (s *Session) launch(program string, theirs *transport.Files) error {
 	command, err := s.plugin.config.command(program)
 	if err != nil {
 		return err
@@ -87,16 +98,18 @@ func (s *Session) load(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { s.kill(context.Cause(ctx)) })
 	defer stop()
 	c := &s.plugin.config
-	answer, err := s.link.load(&channel.Load{
-		Version: channel.Version, File: c.File, InvokeOnly: c.InvokeOnly,
+	answer, err := s.link.Load(&wire.Load{
+		Version: wire.Version, File: c.File, InvokeOnly: c.InvokeOnly,
 		Threads: uint8(c.Threads), Unload: c.Unload, Track: c.Track, Survey: c.Survey, Wrapped: c.Wrapper != nil,
-		Limits: channel.Limits(c.Limits),
+		Limits: wire.Limits(c.Limits),
 	})
 	switch {
 	case err != nil:
 		return s.loadFailed(ctx, err)
-	case answer.Version != channel.Version:
-		return fmt.Errorf("%w: it speaks version %d, and this host version %d: install the two of one release", ErrWorker, answer.Version, channel.Version)
+	case answer.Version != wire.Version:
+		return fmt.Errorf("%w: it speaks version %d, and this host version %d: install the two of one release", ErrWorker, answer.Version, wire.Version)
+	case c.Hooks && !answer.Hooks:
+		return fmt.Errorf("%w: it has no hooks for testers, which only plugin-tester's own worker has: leave the worker to be chosen, or name a plugin-tester", ErrWorker)
 	case answer.Error != nil:
 		return loadError(c.File, answer.Error)
 	}
@@ -119,18 +132,18 @@ func (s *Session) loadFailed(ctx context.Context, err error) error {
 	}
 	// A worker that has closed its end, and goes on, will say nothing any more.
 	select {
-	case <-s.ended:
-	case <-time.After(closedWait):
-		s.kill(errSocket)
+	case <-s.peer.Ended:
+	case <-time.After(transport.CloseWait):
+		s.kill(transport.ErrHungUp)
 	}
 	if !slices.ContainsFunc(gone, func(e error) bool { return errors.Is(err, e) }) {
 		return fmt.Errorf("%w: %w", ErrWorker, err)
 	}
 	if !s.waitEnded() {
-		return fmt.Errorf("load %s: %w", s.plugin.config.File, errSocket)
+		return fmt.Errorf("load %s: %w", s.plugin.config.File, transport.ErrHungUp)
 	}
-	crash := s.crash.Load()
-	if crash.Signal == 0 && crash.Cause == nil && !s.link.begun() {
+	crash := s.peer.Crash.Load()
+	if crash.Signal == 0 && crash.Cause == nil && !s.link.Begun() {
 		return fmt.Errorf("%w: it exited with status %d before it had loaded anything%s; is it nyash-worker, and of this release?", ErrWorker, crash.Status, s.lastOutput())
 	}
 	return fmt.Errorf("load %s: %w", s.plugin.config.File, crash)
@@ -139,7 +152,7 @@ func (s *Session) loadFailed(ctx context.Context, err error) error {
 var reasons = []error{native.ErrNotLibrary, native.ErrOpen, native.ErrSymbol, native.ErrVersion, native.ErrInit, native.ErrDescription, native.ErrBusy}
 
 // loadError rebuilds the error that the worker met.
-func loadError(file string, e *channel.LoadError) error {
+func loadError(file string, e *wire.LoadError) error {
 	var cause error
 	if e.Code != nil {
 		cause = *e.Code
@@ -157,31 +170,31 @@ func loadError(file string, e *channel.LoadError) error {
 
 // watch waits for the process to end and clears away what it leaves.
 func (s *Session) watch() {
-	s.crash.Store(s.crashOf(s.process.wait()))
+	s.peer.Crash.Store(s.crashOf(s.process.wait()))
 	s.cell.remove()
 	// What it said last belongs to the errors that follow.
-	_ = s.output.SetReadDeadline(time.Now().Add(lastWordsWait))
+	_ = s.output.SetReadDeadline(time.Now().Add(transport.DrainWait))
 	select {
 	case <-s.outputDone:
-	case <-time.After(lastWordsWait):
+	case <-time.After(transport.DrainWait):
 	}
-	s.link.lastWords()
+	s.link.Drain()
 	s.logs.over()
-	s.die()
+	s.died()
 }
 
 // crashOf tells how the process ended. state is nil where somebody else in this
 // program has waited for it.
-func (s *Session) crashOf(state *os.ProcessState) *CrashError {
+func (s *Session) crashOf(state *os.ProcessState) *transport.CrashError {
 	killedFor := s.killedFor.Load()
 	if state == nil {
-		crash := &CrashError{Status: -1, Cause: errReaped}
+		crash := &transport.CrashError{Status: -1, Cause: transport.ErrReaped}
 		if killedFor != nil {
 			crash.Cause = *killedFor
 		}
 		return crash
 	}
-	crash := &CrashError{Status: state.ExitCode()}
+	crash := &transport.CrashError{Status: state.ExitCode()}
 	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() { //nolint:misspell // Go's name
 		crash.Signal = status.Signal()
 	}
@@ -194,14 +207,3 @@ func (s *Session) crashOf(state *os.ProcessState) *CrashError {
 	}
 	return crash
 }
-
-// errReaped is the cause of an end of which nothing is known.
-var errReaped = errors.New("it has ended, and how is not known: other code in this program waits for all child processes, or SIGCHLD is ignored")
-
-const (
-	// closedWait is how long a worker whose socket is closed may take to end.
-	closedWait = 100 * time.Millisecond
-	// lastWordsWait is how long the output of a dead worker is waited for: a process
-	// that has left its group could hold it open for ever.
-	lastWordsWait = time.Second
-)

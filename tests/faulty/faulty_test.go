@@ -22,14 +22,14 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/nyash-plugins/nyash-go/loader/worker"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/probe"
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
 	"github.com/nyash-plugins/nyash-go/tools/plugintest"
 )
 
 func TestMain(m *testing.M) {
-	worker.Main()
+	probe.Main()
 	os.Exit(m.Run())
 }
 
@@ -89,7 +89,7 @@ func read(t *testing.T, file string) *plugin {
 }
 
 func (p *plugin) config(t *testing.T, library string) plugintest.Config {
-	c := plugintest.Config{File: library, Timeout: p.timeout, Seed: 1, NoMemcheck: !p.memcheck, Worker: ccbuild.Worker(t)}
+	c := plugintest.Config{File: library, Timeout: p.timeout, Seed: 1, NoMemcheck: !p.memcheck, Worker: ccbuild.TestersWorker(t)}
 	if !p.toml {
 		return c
 	}
@@ -156,7 +156,7 @@ func TestGoodPluginsHaveNoFindings(t *testing.T) {
 			}
 			for round := range rounds {
 				c.Seed, c.Timeout = round+1, 0
-				c.Worker = ccbuild.Worker(t)
+				c.Worker = ccbuild.TestersWorker(t)
 				c.NoMemcheck = round > 0 // which finds the same each time, and is slow
 				tt, err := plugintest.New(c)
 				require.NoError(t, err)

@@ -20,6 +20,7 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/isolate"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
 	"github.com/nyash-plugins/nyash-go/internal/native"
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
 )
@@ -112,7 +113,7 @@ const (
 // isLimit checks an error of a worker that was killed for a limit.
 func isLimit(t testing.TB, err error, text string) {
 	t.Helper()
-	require.ErrorIs(t, err, isolate.ErrCrashed)
+	require.ErrorIs(t, err, transport.ErrCrashed)
 	require.ErrorIs(t, err, isolate.ErrLimit)
 	require.ErrorContains(t, err, text)
 }
@@ -368,7 +369,7 @@ func TestX32Dies(t *testing.T) {
 		t.Skip("only amd64 has it")
 	}
 	_, err := confine(t, isolate.Limits{}).try(mSyscall, 0x40000000|unix.SYS_GETPID)
-	var crash *isolate.CrashError
+	var crash *transport.CrashError
 	require.ErrorAs(t, err, &crash)
 	assert.Equal(t, syscall.SIGSYS, crash.Signal)
 }

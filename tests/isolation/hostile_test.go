@@ -21,7 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"github.com/nyash-plugins/nyash-go/internal/isolate"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
 	"github.com/nyash-plugins/nyash-go/loader"
 	"github.com/nyash-plugins/nyash-go/registry"
 )
@@ -161,7 +161,7 @@ func TestShutdownUnderAFlood(t *testing.T) {
 	require.NoError(t, err)
 	newStubborn(t, h)
 	start := time.Now()
-	require.ErrorIs(t, h.Close(), isolate.ErrNoAnswer)
+	require.ErrorIs(t, h.Close(), transport.ErrNoAnswer)
 	assert.Less(t, time.Since(start), 15*time.Second)
 }
 

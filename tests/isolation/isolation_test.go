@@ -26,8 +26,9 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/isolate"
-	"github.com/nyash-plugins/nyash-go/loader/worker"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
 	"github.com/nyash-plugins/nyash-go/loader"
+	"github.com/nyash-plugins/nyash-go/loader/worker"
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
 )
@@ -159,7 +160,7 @@ func TestCrashes(t *testing.T) {
 			}
 			require.EqualError(t, err, tt.text)
 			require.ErrorIs(t, err, loader.ErrPluginCrashed)
-			var crash *isolate.CrashError
+			var crash *transport.CrashError
 			require.ErrorAs(t, err, &crash)
 			assert.Equal(t, tt.signal, crash.Signal)
 			if tt.method == "segv" {
@@ -382,7 +383,7 @@ func TestAdoptOfADeadWorker(t *testing.T) {
 	require.NoError(t, syscall.Kill(s.PID(), syscall.SIGKILL))
 	eventually(s.Lost)
 	_, _, err = s.Adopt(ctx, 0x1000, 10)
-	require.ErrorIs(t, err, isolate.ErrLost)
+	require.ErrorIs(t, err, transport.ErrLost)
 }
 
 // TestAnOrphanHoldsNothingUp: a child that left the worker's group has its ends

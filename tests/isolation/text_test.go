@@ -20,7 +20,8 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/isolate"
-	"github.com/nyash-plugins/nyash-go/internal/isolate/channel"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/pipe"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
 	"github.com/nyash-plugins/nyash-go/internal/native"
 	"github.com/nyash-plugins/nyash-go/loader"
 	"github.com/nyash-plugins/nyash-go/registry"
@@ -69,13 +70,13 @@ func said(text string) []byte { return announced(text, uint64(len(text))) }
 // announced is a message that says another length.
 func announced(text string, length uint64) []byte {
 	if piped() {
-		return append((&channel.Frame{Op: channel.OpAnswer, Length: length}).Append(nil), text...)
+		return append((&pipe.Frame{Op: wire.OpAnswer, Length: length}).Append(nil), text...)
 	}
 	return append(binary.LittleEndian.AppendUint32(nil, uint32(min(length, 1<<32-1))), text...)
 }
 
 func described(methods string) string {
-	return fmt.Sprintf(`{"Version":%d,"Description":{"TypeID":721,"TypeName":"Liar","Methods":[%s]}}`, channel.Version, methods)
+	return fmt.Sprintf(`{"Version":%d,"Description":{"TypeID":721,"TypeName":"Liar","Methods":[%s]}}`, wire.Version, methods)
 }
 
 func times(text string, n int) string { return strings.TrimSuffix(strings.Repeat(text+",", n), ",") }
@@ -106,9 +107,9 @@ func TestWhatAWorkerSaysThatIsALie(t *testing.T) {
 		"a name too long":           {lie: said(described(`{"Name":"` + strings.Repeat("x", 7<<20) + `"}`)), text: "it has 7340032 bytes, more than the 1024 that are read", is: native.ErrDescription},
 		"a name with escapes":       {lie: said(described(`{"ID":1,"Name":"a"},{"ID":2,"Name":"` + escapes + `"}`)), text: `method 2 of 2 (method_id 2): name: "\x1b]0;owned\a\nnyash: fake" has the control character U+001B at byte 0`, is: native.ErrDescription},
 		"a type name with escapes":  {lie: said(strings.Replace(described(""), "Liar", escapes, 1)), text: `type_name: "\x1b]0;owned\a\nnyash: fake" has the control character U+001B`, is: native.ErrDescription},
-		"an error with escapes":     {lie: said(fmt.Sprintf(`{"Version":%d,"Error":{"Text":"%s","Exists":true}}`, channel.Version, escapes)), text: `\x1b]0;owned\x07\nnyash: fake`},
-		"an endless error":          {lie: said(fmt.Sprintf(`{"Version":%d,"Error":{"Text":"%s","Exists":true}}`, channel.Version, strings.Repeat("x", 7<<20))), text: "x … (7335936 bytes more)"},
-		"a reason with escapes":     {lie: said(fmt.Sprintf(`{"Version":%d,"Error":{"Reason":"init failed","Detail":"%s"}}`, channel.Version, escapes)), text: `init failed: \x1b]0;owned\x07\nnyash: fake`, is: native.ErrInit},
+		"an error with escapes":     {lie: said(fmt.Sprintf(`{"Version":%d,"Error":{"Text":"%s","Exists":true}}`, wire.Version, escapes)), text: `\x1b]0;owned\x07\nnyash: fake`},
+		"an endless error":          {lie: said(fmt.Sprintf(`{"Version":%d,"Error":{"Text":"%s","Exists":true}}`, wire.Version, strings.Repeat("x", 7<<20))), text: "x … (7335936 bytes more)"},
+		"a reason with escapes":     {lie: said(fmt.Sprintf(`{"Version":%d,"Error":{"Reason":"init failed","Detail":"%s"}}`, wire.Version, escapes)), text: `init failed: \x1b]0;owned\x07\nnyash: fake`, is: native.ErrInit},
 		"wrong types":               {lie: said(`{"Version":{},"Base":"here"}`), text: "worker cannot be started: its message cannot be understood: json: cannot unmarshal object", is: isolate.ErrWorker},
 		"an absurd base":            {lie: said(`{"Version":2,"Base":1e400}`), text: "cannot unmarshal number 1e400", is: isolate.ErrWorker},
 		"no JSON":                   {lie: said("\x1b[31m\n"), text: `its message cannot be understood: invalid character '\x1b'`, is: isolate.ErrWorker},
@@ -162,7 +163,7 @@ func TestAnAbsurdBase(t *testing.T) {
 	}
 	dir := t.TempDir()
 	lie := filepath.Join(dir, "lie-and-go-on")
-	require.NoError(t, os.WriteFile(lie, said(fmt.Sprintf(`{"Version":%d,"Base":18446744073709551615,"Description":{"TypeID":721,"TypeName":"Liar"}}`, channel.Version)), 0o600))
+	require.NoError(t, os.WriteFile(lie, said(fmt.Sprintf(`{"Version":%d,"Base":18446744073709551615,"Description":{"TypeID":721,"TypeName":"Liar"}}`, wire.Version)), 0o600))
 	p, err := isolate.Open(ctx, isolate.Config{File: ccbuild.Library(t, "testdata/liar.c"), Dir: dir, Sink: silence{}, Restart: isolate.Restart{Max: 1}, InUse: func() bool { return true }})
 	require.NoError(t, err)
 	defer p.Close()

@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"github.com/nyash-plugins/nyash-go/abi"
-	"github.com/nyash-plugins/nyash-go/internal/isolate/channel"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/probe"
 )
 
 // batchRoom is the room that hosts give to each call of a batch, in bytes.
@@ -29,17 +29,17 @@ func (t *Tester) batches(m *method, k known, alone []string) error {
 }
 
 // inBatch makes one call several times, with these rooms.
-func (r *rig) inBatch(m *method, k known, rooms ...int) (*channel.Batch, error) {
+func (r *rig) inBatch(m *method, k known, rooms ...int) (*probe.Batch, error) {
 	id, args, err := r.ready(m, k)
 	if err != nil {
 		return nil, err
 	}
-	b := &channel.Batch{}
+	b := &probe.Batch{}
 	for _, room := range rooms {
-		b.Calls = append(b.Calls, channel.BatchCall{TypeID: m.box.typeID, Method: m.id, Instance: id, Args: args, Room: room})
+		b.Calls = append(b.Calls, probe.BatchCall{TypeID: m.box.typeID, Method: m.id, Instance: id, Args: args, Room: room})
 	}
 	r.t.check.Calls += len(rooms)
-	if err := r.session.Batch(b); err != nil {
+	if err := probe.RunBatch(r.session, b); err != nil {
 		return nil, &lostError{&step{m: m, typeID: m.box.typeID, method: m.id, instance: id, args: args, room: batchRoom, racing: true}, err}
 	}
 	if b.Damage != 0 {
@@ -49,7 +49,7 @@ func (r *rig) inBatch(m *method, k known, rooms ...int) (*channel.Batch, error) 
 }
 
 // batchAnswer is what a call of a batch answered.
-func batchAnswer(c *channel.BatchCall) *answer {
+func batchAnswer(c *probe.BatchCall) *answer {
 	return &answer{code: abi.Code(c.Code), length: c.Length, room: c.Result}
 }
 
@@ -64,9 +64,9 @@ func (r *rig) wholeBatch(m *method, k known, alone []string) error {
 			return nil // a host makes the rest one by one
 		}
 		r.takeOver(m, a, nil)
-		if b.Calls[i].Code == channel.Unwritten || i >= b.Made || a.comparable() != alone[i] {
+		if b.Calls[i].Code == probe.Unwritten || i >= b.Made || a.comparable() != alone[i] {
 			have := a.comparable()
-			if b.Calls[i].Code == channel.Unwritten {
+			if b.Calls[i].Code == probe.Unwritten {
 				have = "nothing"
 			}
 			r.t.add(Finding{Code: codeBatch, Box: m.box.name, Method: m.name,
@@ -88,7 +88,7 @@ func (r *rig) shortBatch(m *method, k known) error {
 			r.takeOver(m, batchAnswer(&b.Calls[i]), nil)
 		}
 	}
-	if abi.Code(b.Calls[1].Code) == abi.ErrShortBuffer && (b.Made != 2 || b.Calls[2].Code != channel.Unwritten) {
+	if abi.Code(b.Calls[1].Code) == abi.ErrShortBuffer && (b.Made != 2 || b.Calls[2].Code != probe.Unwritten) {
 		r.t.add(Finding{Code: codeBatch, Box: m.box.name, Method: m.name, Expected: "2",
 			Message: fmt.Sprintf("of a batch of 3 whose second call answered short buffer it made %d", b.Made)})
 	}

@@ -6,8 +6,9 @@ import (
 	"slices"
 
 	"github.com/nyash-plugins/nyash-go/abi"
-	"github.com/nyash-plugins/nyash-go/internal/isolate"
-	"github.com/nyash-plugins/nyash-go/internal/isolate/channel"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/probe"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
@@ -19,7 +20,7 @@ type step struct {
 	instance uint32
 	args     []byte
 	room     int
-	layout   channel.Layout
+	layout   wire.Layout
 	racing   bool // others are made at the same time
 }
 
@@ -28,7 +29,7 @@ type answer struct {
 	code   abi.Code
 	length uint64 // *result_len
 	room   []byte // all of it
-	damage channel.Damage
+	damage wire.Damage
 }
 
 // result is the part of the room that the plugin says is the result.
@@ -88,14 +89,14 @@ func (r *rig) run(s step) (*answer, error) {
 
 func (r *rig) raw(s *step) (*answer, error) {
 	a := &answer{room: make([]byte, s.room)}
-	p := &isolate.Probe{Layout: s.layout}
+	p := &probe.Call{Probe: wire.Probe{Layout: s.layout}}
 	if r.options.plain {
 		return a, r.invoke(s, a, &p.Call)
 	}
 	p.TypeID, p.Method, p.Instance = s.typeID, s.method, s.instance
 	p.SetArgs(s.args)
 	p.SetRoom(a.room)
-	if err := r.ended(r.session.Probe(r.ctx, p)); err != nil {
+	if err := r.ended(probe.Invoke(r.ctx, r.session, p)); err != nil {
 		return nil, err
 	}
 	a.code, a.length, a.damage = p.Code, uint64(p.ResultLength), p.Damage
@@ -105,7 +106,7 @@ func (r *rig) raw(s *step) (*answer, error) {
 // invoke is raw with ordinary memory.
 func (r *rig) invoke(s *step, a *answer, c *abi.Call) error {
 	for i := 4; i < len(a.room); i++ {
-		a.room[i] = channel.Filler // as a probe does
+		a.room[i] = wire.Filler // as a probe does
 	}
 	c.TypeID, c.Method, c.Instance = s.typeID, s.method, s.instance
 	c.SetArgs(s.args)
@@ -119,7 +120,7 @@ func (r *rig) invoke(s *step, a *answer, c *abi.Call) error {
 
 // ended ends the worker under a call that the tester has given up.
 func (r *rig) ended(err error) error {
-	var late *isolate.AbandonedError
+	var late *transport.AbandonedError
 	if errors.As(err, &late) {
 		r.session.Kill(late.Err)
 		return late.Wait()

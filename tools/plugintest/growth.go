@@ -6,7 +6,8 @@ import (
 	"time"
 
 	"github.com/nyash-plugins/nyash-go/abi"
-	"github.com/nyash-plugins/nyash-go/internal/isolate"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/probe"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
 )
 
 // growth calls each method often, on instances that are ended, and looks whether
@@ -115,8 +116,8 @@ func (g *growing) rounds(r *rig, times int) (*counts, error) {
 				return nil, nil
 			}
 		}
-		changes, err := r.session.Surroundings(false)
-		if err != nil && !errors.Is(err, isolate.ErrUnsupported) {
+		changes, err := probe.Survey(r.session, false)
+		if err != nil && !errors.Is(err, transport.ErrUnsupported) {
 			return nil, &lostError{&step{m: g.m}, err}
 		}
 		tracked, _ := r.session.Memory()

@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"github.com/nyash-plugins/nyash-go/abi"
-	"github.com/nyash-plugins/nyash-go/internal/isolate/channel"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
@@ -19,13 +19,13 @@ func (t *Tester) judge(r *rig, s *step, a *answer) {
 		t.add(Finding{Code: code, Box: s.m.box.name, Method: s.m.name, Expected: expected,
 			Message: fmt.Sprintf(format, args...), Call: showCall(s), Input: hexText(s.args)})
 	}
-	if a.damage&channel.ArgsWritten != 0 {
+	if a.damage&wire.ArgsWritten != 0 {
 		found(codeArgsWritten, "", "args were not the same after the call")
 	}
-	if a.damage&channel.BeforeResult != 0 {
+	if a.damage&wire.BeforeResult != 0 {
 		found(codeOverrun, "", "it wrote in front of the room of %d bytes that it had", s.room)
 	}
-	if a.damage&channel.BehindResult != 0 {
+	if a.damage&wire.BehindResult != 0 {
 		found(codeOverrun, "", "it wrote past the %d bytes that it had", s.room)
 		return // and what it has returned is the same fault
 	}
@@ -119,7 +119,7 @@ func judgeMessage(s *step, a *answer, found foundFunc) {
 // wrote tells whether there is anything in the room that was not there before.
 func wrote(room []byte) bool {
 	for i, b := range room {
-		if i < 4 && b != 0 || i >= 4 && b != channel.Filler {
+		if i < 4 && b != 0 || i >= 4 && b != wire.Filler {
 			return true
 		}
 		if i >= 64 {
@@ -180,7 +180,7 @@ func (t *Tester) judgeBirth(r *rig, b *box, a *answer) (id uint32, ok bool) {
 			t.add(Finding{Code: code, Box: b.name, Method: abi.NameBirth, Message: fmt.Sprintf(format, args...), Log: r.lastLines()})
 		}
 	}
-	if a.damage&channel.BehindResult != 0 {
+	if a.damage&wire.BehindResult != 0 {
 		found(codeOverrun, "it wrote past the %d bytes that it had", len(a.room))
 	}
 	if a.code != abi.OK {

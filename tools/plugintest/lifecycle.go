@@ -8,8 +8,8 @@ import (
 	"syscall"
 
 	"github.com/nyash-plugins/nyash-go/abi"
-	"github.com/nyash-plugins/nyash-go/internal/isolate"
-	"github.com/nyash-plugins/nyash-go/internal/isolate/channel"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/probe"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
 )
 
 // lifecycle checks births and ends of instances and of the library.
@@ -171,8 +171,8 @@ func (t *Tester) atShutdown() (threads bool, err error) {
 		if err := r.everything(); err != nil {
 			return err
 		}
-		changes, err := r.session.Surroundings(true)
-		if errors.Is(err, isolate.ErrUnsupported) {
+		changes, err := probe.Survey(r.session, true)
+		if errors.Is(err, transport.ErrUnsupported) {
 			t.skip("working directory, umask, signals and threads: %v", err)
 			return nil
 		}
@@ -180,10 +180,10 @@ func (t *Tester) atShutdown() (threads bool, err error) {
 			return &lostError{&step{m: &method{name: "surroundings"}}, err}
 		}
 		t.surroundings(changes)
-		if err := r.session.Shutdown(); err != nil {
+		if err := probe.Shutdown(r.session); err != nil {
 			return &lostError{&step{m: &method{name: "shutdown"}}, err}
 		}
-		if changes, err = r.session.Surroundings(true); err != nil {
+		if changes, err = probe.Survey(r.session, true); err != nil {
 			return &lostError{&step{m: &method{name: "shutdown"}}, err}
 		}
 		var names []string
@@ -242,7 +242,7 @@ func (r *rig) all(b *box) error {
 	return nil
 }
 
-func (t *Tester) surroundings(c channel.Changes) {
+func (t *Tester) surroundings(c probe.Changes) {
 	if c.Now.Dir != c.Before.Dir {
 		t.add(Finding{Code: codeDirectory, Message: fmt.Sprintf("it is now %s", c.Now.Dir)})
 	}
@@ -275,7 +275,7 @@ func (t *Tester) surroundings(c channel.Changes) {
 func signalNames(set uint64) string {
 	var names []string
 	for ; set != 0; set &= set - 1 {
-		name := isolate.SignalName(syscall.Signal(bits.TrailingZeros64(set) + 1))
+		name := transport.SignalName(syscall.Signal(bits.TrailingZeros64(set) + 1))
 		name, _, _ = strings.Cut(name, " ")
 		names = append(names, name)
 	}
@@ -295,7 +295,7 @@ func (t *Tester) reloads() error {
 					return err
 				}
 			}
-			if err := r.session.Reload(); err != nil {
+			if err := probe.Reload(r.session); err != nil {
 				return &lostError{&step{m: &method{name: "reload"}}, err}
 			}
 		}

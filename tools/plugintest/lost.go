@@ -9,8 +9,8 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/nyash-plugins/nyash-go/internal/isolate"
-	"github.com/nyash-plugins/nyash-go/internal/isolate/channel"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
 )
 
 // lostAt takes note of a worker that a call has ended.
@@ -34,11 +34,11 @@ func (t *Tester) lostFinding(r *rig, at *step, err error) Finding {
 	if at.m.box != nil {
 		f.Box, f.Call, f.Input = at.m.box.name, showCall(at), hexText(at.args)
 	}
-	var crash *isolate.CrashError
+	var crash *transport.CrashError
 	switch {
 	case errors.Is(err, errRunaway):
 		f.Code, f.Message = codeMemory, fmt.Sprintf("it took more than %d MiB", memoryLimit*3/4>>20)
-	case errors.Is(err, isolate.ErrTimeout), errors.Is(err, isolate.ErrNoAnswer), errors.Is(err, errLoadHang):
+	case errors.Is(err, transport.ErrTimeout), errors.Is(err, transport.ErrNoAnswer), errors.Is(err, errLoadHang):
 		f.Code, f.Message = codeHang, fmt.Sprintf("no answer after %v", t.config.Timeout)
 	case !errors.As(err, &crash):
 		if at.m.box == nil {
@@ -47,7 +47,7 @@ func (t *Tester) lostFinding(r *rig, at *step, err error) Finding {
 	case crash.Signal == 0:
 		f.Code, f.Message = codeExit, fmt.Sprintf("the process ended with status %d", crash.Status)
 	default:
-		f.Code, f.Message = codeCrash, isolate.SignalName(crash.Signal)
+		f.Code, f.Message = codeCrash, transport.SignalName(crash.Signal)
 		if t.explained[f.Place()] {
 			return Finding{} // there is one of this place, whatever it was found to be
 		}
@@ -70,14 +70,14 @@ func (t *Tester) explain(r *rig, at *step, signal syscall.Signal, f *Finding) {
 		t.backtrace(r, f) // it ended itself, or is not always the same
 		return
 	}
-	switch again := t.replay(r, channel.Slack|channel.Keep); {
+	switch again := t.replay(r, wire.Slack|wire.Keep); {
 	case !again.ran:
 		return
 	case again.crashed:
 		t.backtrace(r, f)
-	case again.damage&(channel.BehindResult|channel.BeforeResult) != 0:
+	case again.damage&(wire.BehindResult|wire.BeforeResult) != 0:
 		f.Code, f.Message = codeOverrun, fmt.Sprintf("it wrote far past the %d bytes that it had: %s", at.room, f.Message)
-	case t.replay(r, channel.Keep).crashed:
+	case t.replay(r, wire.Keep).crashed:
 		f.Code, f.Message = codeOverread, fmt.Sprintf("it read behind the %d bytes of args: %s", len(at.args), f.Message)
 		t.backtrace(r, f)
 	default:
@@ -92,11 +92,11 @@ const maxReplay = 20_000
 
 type replayed struct {
 	ran, crashed bool
-	damage       channel.Damage // of the last call
+	damage       wire.Damage // of the last call
 }
 
 // replay makes all calls of a rig again, with another layout, in another worker.
-func (t *Tester) replay(r *rig, layout channel.Layout) (out replayed) {
+func (t *Tester) replay(r *rig, layout wire.Layout) (out replayed) {
 	again := t.quietRig(rigOptions{unload: r.options.unload})
 	if again == nil {
 		return out

@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"github.com/nyash-plugins/nyash-go/abi"
-	"github.com/nyash-plugins/nyash-go/internal/isolate/channel"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
 )
 
 // protocol sends every method what no good host sends.
@@ -123,7 +123,7 @@ func (k known) orNothing() known {
 func (r *rig) hostileCall(m *method, id uint32, mu mutant) (*answer, error) {
 	s := step{m: m, typeID: m.box.typeID, method: m.id, instance: id, args: mu.message, room: roomSize}
 	if len(mu.message) == 0 {
-		s.layout = channel.NullArgs
+		s.layout = wire.NullArgs
 	}
 	a, err := r.run(s)
 	if err != nil {
@@ -231,7 +231,7 @@ func (r *rig) shortBuffers(m *method, k known) error {
 
 func (r *rig) shortBuffer(m *method, id uint32, args []byte, room int) error {
 	s := step{m: m, typeID: m.box.typeID, method: m.id, instance: id, args: args, room: room}
-	for _, layout := range []channel.Layout{0, channel.NullResult} {
+	for _, layout := range []wire.Layout{0, wire.NullResult} {
 		if layout != 0 && room > 0 {
 			break
 		}

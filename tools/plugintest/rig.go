@@ -12,7 +12,9 @@ import (
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/hostvtable"
 	"github.com/nyash-plugins/nyash-go/internal/isolate"
-	"github.com/nyash-plugins/nyash-go/internal/isolate/channel"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/probe"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
 	"github.com/nyash-plugins/nyash-go/internal/native"
 	"github.com/nyash-plugins/nyash-go/registry"
 )
@@ -38,7 +40,7 @@ type rig struct {
 }
 
 type rigOptions struct {
-	layout  channel.Layout
+	layout  wire.Layout
 	unload  bool
 	wrapper []string // a command around the worker, which makes it slow
 	dir     string   // the working directory; empty for a new one
@@ -76,7 +78,7 @@ func (t *Tester) open(o rigOptions) (*rig, error) {
 	if err := r.start(); err != nil {
 		r.cancel(nil)
 		r.removeDir()
-		if errors.Is(err, isolate.ErrWorker) || errors.Is(err, isolate.ErrUnsupported) || t.ctx.Err() != nil {
+		if errors.Is(err, isolate.ErrWorker) || errors.Is(err, transport.ErrUnsupported) || t.ctx.Err() != nil {
 			return nil, fmt.Errorf("%w: %w", ErrCannotRun, err)
 		}
 		if f := t.loadFinding(r, err); f.Code != "" && !o.quiet {
@@ -93,7 +95,7 @@ func (t *Tester) open(o rigOptions) (*rig, error) {
 func (r *rig) start() error {
 	t, o := r.t, r.options
 	config := isolate.Config{
-		File: t.config.File, Unload: o.unload, Track: true, Survey: o.survey, Sink: r, Output: r.print,
+		File: t.config.File, Unload: o.unload, Track: true, Survey: o.survey, Hooks: true, Sink: r, Output: r.print,
 		Worker: t.config.Worker, Wrapper: o.wrapper, Dir: r.dir, CallTimeout: t.config.Timeout * time.Duration(max(1, o.slow)),
 		InUse: func() bool { return true },
 	}
@@ -168,7 +170,7 @@ func (t *Tester) end(r *rig) {
 		_ = r.plugin.Close()
 		return
 	}
-	if err := r.session.Shutdown(); err != nil && !r.options.quiet {
+	if err := probe.Shutdown(r.session); err != nil && !r.options.quiet {
 		t.lostAt(r, &step{m: &method{name: "shutdown"}}, err)
 	}
 	if memory, ok := r.session.Memory(); ok && !r.options.quiet {
@@ -278,7 +280,7 @@ func (t *Tester) loadFinding(r *rig, err error) Finding {
 		}
 	}
 	f := t.lostFinding(r, &step{m: &method{name: "init"}}, err)
-	if f.Code == "" && !errors.Is(err, isolate.ErrCrashed) {
+	if f.Code == "" && !errors.Is(err, transport.ErrCrashed) {
 		f = Finding{Code: codeLoad, Message: err.Error(), Log: r.lastLines()}
 	}
 	return f

@@ -10,14 +10,14 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/nyash-plugins/nyash-go/loader/worker"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/probe"
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
 	"github.com/nyash-plugins/nyash-go/tlv"
 	"github.com/nyash-plugins/nyash-go/tools/plugintest"
 )
 
 func TestMain(m *testing.M) {
-	worker.Main()
+	probe.Main()
 	os.Exit(m.Run())
 }
 

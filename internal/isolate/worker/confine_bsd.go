@@ -12,11 +12,11 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/nyash-plugins/nyash-go/internal/isolate/channel"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
 )
 
 // confine takes away what the plugin does not need, before any of its code runs.
-func confine(limits channel.Limits, _ bool) error {
+func confine(limits wire.Limits, _ bool) error {
 	if limits.Memory != nil {
 		return unsupported("memory")
 	}

@@ -12,13 +12,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/nyash-plugins/nyash-go/internal/isolate/channel"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
 )
 
 // confine takes away what the plugin does not need, before any of its code runs.
 // wrapped is a worker that a debugger or the like runs, which needs what the system
 // call filter takes away.
-func confine(limits channel.Limits, wrapped bool) error {
+func confine(limits wire.Limits, wrapped bool) error {
 	// What prctl says is of one thread; the filter hands it on to the others.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -36,7 +36,7 @@ func confine(limits channel.Limits, wrapped bool) error {
 	}
 	if limits.Memory != nil {
 		// What this program needs itself does not count, so it is taken before.
-		startThreads(channel.Slots + 1 + runtime.GOMAXPROCS(0) + spareThreads)
+		startThreads(wire.Slots + 1 + runtime.GOMAXPROCS(0) + spareThreads)
 		reserveHeap()
 		used, err := dataSize()
 		if err != nil {

@@ -3,15 +3,15 @@ package worker
 import (
 	"errors"
 
-	"github.com/nyash-plugins/nyash-go/internal/isolate/channel"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
 )
 
 // tidy has nothing to do: a worker inherits what it is given by name.
 func tidy(uintptr, uintptr) error { return nil }
 
 // confine refuses limits that nobody would keep.
-func confine(limits channel.Limits, _ bool) error {
-	if limits != (channel.Limits{}) {
+func confine(limits wire.Limits, _ bool) error {
+	if limits != (wire.Limits{}) {
 		return errors.New("limits are not supported on windows: leave them out there")
 	}
 	return nil

@@ -7,7 +7,8 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/nyash-plugins/nyash-go/internal/isolate/channel"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/pipe"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
 )
 
 // Main returns at once in a program that was started by a user, and never in one
@@ -16,37 +17,40 @@ import (
 //
 // Call it before anything else: what a program sets up before, it sets up in
 // every worker too.
-func Main() {
-	value, isWorker := os.LookupEnv(channel.EnvVersion)
+func Main() { MainWith(nil) }
+
+// MainWith is Main for a program whose workers have a tester's hooks.
+func MainWith(hooks *Hooks) {
+	value, isWorker := os.LookupEnv(wire.EnvVersion)
 	if !isWorker {
-		channel.SelfServing.Store(true)
+		wire.SelfServing.Store(true)
 		return
 	}
-	if err := run(value); err != nil {
+	if err := run(value, hooks); err != nil {
 		fmt.Fprintln(os.Stderr, "worker:", err)
 		os.Exit(1)
 	}
 	os.Exit(0)
 }
 
-func run(environment string) error {
-	kind, first, second, err := channel.ParseEnvironment(environment)
+func run(environment string, hooks *Hooks) error {
+	kind, first, second, err := wire.ParseEnvironment(environment)
 	if err != nil {
 		return err
 	}
 	// For C too: a program that the plugin starts is no worker.
-	if err := os.Unsetenv(channel.EnvVersion); err != nil {
+	if err := os.Unsetenv(wire.EnvVersion); err != nil {
 		return err
 	}
 	if err := tidy(first, second); err != nil {
 		return err
 	}
-	if kind == channel.KindPipe {
-		return serve(newPipeLink(first, second))
+	if kind == wire.KindPipe {
+		return serve(pipe.NewWorker(first, second), hooks)
 	}
-	l, err := newMemoryLink(first, second)
+	t, err := sharedMemory(first, second)
 	if err != nil {
 		return err
 	}
-	return serve(l)
+	return serve(t, hooks)
 }

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/nyash-plugins/nyash-go/internal/isolate/channel"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
 )
 
 var auditArch = map[string]uint32{"amd64": unix.AUDIT_ARCH_X86_64, "arm64": unix.AUDIT_ARCH_AARCH64}[runtime.GOARCH]
@@ -24,7 +24,7 @@ type bounds struct {
 }
 
 // filterCalls has the kernel refuse what a plugin has no business with.
-func filterCalls(limits channel.Limits, wrapped bool) error {
+func filterCalls(limits wire.Limits, wrapped bool) error {
 	b := bounds{
 		memory:      limits.Memory != nil,
 		noProcesses: limits.Processes != nil && *limits.Processes == 0,

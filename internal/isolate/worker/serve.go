@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"runtime"
 	"sync"
@@ -12,44 +13,43 @@ import (
 	"time"
 
 	"github.com/nyash-plugins/nyash-go/abi"
-	"github.com/nyash-plugins/nyash-go/internal/cmem"
-	"github.com/nyash-plugins/nyash-go/internal/isolate/channel"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
 	"github.com/nyash-plugins/nyash-go/internal/native"
 )
 
-// link is one way to be reached by a host; internal/isolate has the other end.
-type link interface {
-	// receive waits for the message that says what to load.
-	receive(*channel.Load) error
-	// prepare comes before the worker is confined and the plugin's code runs.
-	prepare(*channel.Load) error
-	// begin tells the host that the library is about to be loaded.
-	begin() error
-	// answer says how the load went, and where shared memory is, if there is any.
-	answer(*channel.Loaded) error
-	// take waits for a request.
-	take() (id int)
-	// run carries out a request that was taken; call is memory for it.
-	run(w *worker, id int, call *abi.Call)
-	// line tells the host of a log line or a wake; see channel.LineWake.
-	line(kind uint32, text []byte)
-	// watch returns when the host has gone.
-	watch()
+// transport is the worker's end of a way to be reached by a host; packages shm and
+// pipe have both ends.
+type transport interface {
+	// Receive waits for the message that tells what to load.
+	Receive(*wire.Load) error
+	// Prepare comes before the worker is confined and the plugin's code runs.
+	Prepare(*wire.Load) error
+	// Begin tells the host that the library is about to be loaded.
+	Begin() error
+	// Answer tells how the load went, and where shared memory is, if there is any.
+	Answer(*wire.Loaded) error
+	// Take waits for a request.
+	Take() (id int)
+	// Run carries out a request that was taken; call is memory for it.
+	Run(h wire.Handler, id int, call *abi.Call)
+	// Line sends a log line or a wake; see wire.LineWake.
+	Line(kind uint32, text []byte)
+	// Watch returns when the host has gone.
+	Watch()
 }
 
-// worker serves the calls of one host into one plugin.
-type worker struct {
-	link link
-	lib  atomic.Pointer[native.Library] // another one after a reload
+// Worker serves the calls of one host into one plugin.
+type Worker struct {
+	transport transport
+	hooks     *Hooks                         // nil in a worker that no tester has
+	lib       atomic.Pointer[native.Library] // another one after a reload
 
 	servers atomic.Int32 // goroutines that serve
 	free    atomic.Int32 // of them, those without a request
 
-	config native.Config         // of the library
-	before *channel.Surroundings // it was loaded
-	areas  areas                 // of probes
+	config native.Config // of the library
 
-	timed        bool       // limits.cpu_time is set: the host asks who makes a call
+	timed        bool       // limits.cpu_time is set: the host asks which thread makes a call
 	pinnedThread int        // that makes all calls; 0 where the servers do
 	pinnedTurn   sync.Mutex // held while that makes one that is timed
 
@@ -57,46 +57,57 @@ type worker struct {
 	blobs map[uint64]func() // what the host has taken over, by address
 }
 
-func serve(l link) error {
-	w := &worker{link: l, blobs: make(map[uint64]func())}
-	var load channel.Load
-	if err := l.receive(&load); err != nil {
+// Hooks are what testers of plugins add to a worker; see package probe.
+type Hooks struct {
+	// BeforeLoad is called when the worker is confined and nothing of the plugin has
+	// run.
+	BeforeLoad func(*wire.Load)
+	// Probe makes a call with the memory laid out for it.
+	Probe func(*Worker, *abi.Call, wire.Layout) wire.Damage
+	// Operate carries out an operation that workers without hooks do not know.
+	Operate func(w *Worker, op wire.Op, a, b uint64) (text []byte, err error)
+}
+
+func serve(t transport, hooks *Hooks) error {
+	w := &Worker{transport: t, hooks: hooks, blobs: make(map[uint64]func())}
+	var load wire.Load
+	if err := t.Receive(&load); err != nil {
 		return err
 	}
-	answer := channel.Loaded{Version: channel.Version}
+	answer := wire.Loaded{Version: wire.Version, Hooks: hooks != nil}
 	if err := w.load(&load); err != nil {
 		answer.Error = loadError(err)
 	} else {
 		answer.Description = w.lib.Load().Description()
 	}
-	if err := l.answer(&answer); err != nil || answer.Error != nil {
+	if err := t.Answer(&answer); err != nil || answer.Error != nil {
 		return err
 	}
 	w.addServer()
 	// When the host goes, so does the worker, whatever the plugin is doing.
-	l.watch()
+	t.Watch()
 	return nil
 }
 
-func (w *worker) load(load *channel.Load) (err error) {
+func (w *Worker) load(load *wire.Load) (err error) {
 	// Servers wait in system calls and spin; a processor for each keeps them
 	// from waiting for each other in the scheduler.
 	runtime.GOMAXPROCS(runtime.NumCPU() + 4)
-	if err := w.link.prepare(load); err != nil {
+	if err := w.transport.Prepare(load); err != nil {
 		return err
 	}
 	if err := confine(load.Limits, load.Wrapped); err != nil {
 		return err
 	}
-	if err := w.link.begin(); err != nil {
+	if err := w.transport.Begin(); err != nil {
 		return err
 	}
 	// From here on the plugin's code runs.
 	if err := dieOfSignals(); err != nil {
 		return err
 	}
-	if load.Survey {
-		w.before, _ = surroundings(true) // who cannot tell is asked in vain
+	if w.hooks != nil {
+		w.hooks.BeforeLoad(load)
 	}
 	w.config = native.Config{
 		File:       load.File,
@@ -106,19 +117,34 @@ func (w *worker) load(load *channel.Load) (err error) {
 		Track:      true,
 		Sink:       w,
 	}
+	w.timed = load.Limits.CPUTime != nil
+	return w.open()
+}
+
+func (w *Worker) open() error {
 	lib, err := native.Open(context.Background(), w.config)
 	if err != nil {
 		return err
 	}
 	w.lib.Store(lib)
-	w.timed = load.Limits.CPUTime != nil
 	w.findPinned()
 	return nil
 }
 
+// Library is the library that is loaded.
+func (w *Worker) Library() *native.Library { return w.lib.Load() }
+
+// Reload shuts the plugin down and loads it again.
+func (w *Worker) Reload() error {
+	if err := w.lib.Load().Close(); err != nil {
+		return err
+	}
+	return w.open()
+}
+
 // loadError is err as a message.
-func loadError(err error) *channel.LoadError {
-	out := &channel.LoadError{Text: err.Error(), Exists: !errors.Is(err, fs.ErrNotExist)}
+func loadError(err error) *wire.LoadError {
+	out := &wire.LoadError{Text: err.Error(), Exists: !errors.Is(err, fs.ErrNotExist)}
 	var refused *native.Error
 	if errors.As(err, &refused) {
 		out.Reason, out.Detail = refused.Reason.Error(), refused.Detail
@@ -131,9 +157,9 @@ func loadError(err error) *channel.LoadError {
 }
 
 // addServer starts a goroutine that serves, if there may be another.
-func (w *worker) addServer() {
+func (w *Worker) addServer() {
 	// One more than there can be requests: somebody always listens.
-	if w.servers.Add(1) > channel.Slots+1 {
+	if w.servers.Add(1) > wire.Slots+1 {
 		w.servers.Add(-1)
 		return
 	}
@@ -141,29 +167,29 @@ func (w *worker) addServer() {
 	go w.serveRequests()
 }
 
-func (w *worker) serveRequests() {
+func (w *Worker) serveRequests() {
 	if w.timed {
 		runtime.LockOSThread() // the thread that is told is the one that makes the call
 	}
 	call := new(abi.Call)
 	for {
-		i := w.link.take()
+		i := w.transport.Take()
 		// Somebody must be there for the next request, however long this one
 		// takes.
 		if w.free.Add(-1) == 0 {
 			w.addServer()
 		}
-		w.link.run(w, i, call)
+		w.transport.Run(w, i, call)
 		w.free.Add(1)
 	}
 }
 
-// invoke makes a call. Without a context, it always comes to the call.
-func (w *worker) invoke(c *abi.Call) { _ = w.lib.Load().Invoke(context.Background(), c) }
+// Invoke makes a call. Without a context, it always comes to the call.
+func (w *Worker) Invoke(c *abi.Call) { _ = w.lib.Load().Invoke(context.Background(), c) }
 
-// invokeTimed is invoke for a host that asks which thread makes the call, and how
+// InvokeTimed is invoke for a host that asks which thread makes the call, and how
 // much processor time that had used before.
-func (w *worker) invokeTimed(c *abi.Call, began func(thread int, used time.Duration)) {
+func (w *Worker) InvokeTimed(c *abi.Call, began func(thread int, used time.Duration)) {
 	thread := w.pinnedThread
 	if thread == 0 {
 		thread = currentThread()
@@ -173,46 +199,51 @@ func (w *worker) invokeTimed(c *abi.Call, began func(thread int, used time.Durat
 		defer w.pinnedTurn.Unlock()
 	}
 	began(thread, threadTime(thread))
-	w.invoke(c)
+	w.Invoke(c)
 }
 
 // findPinned notes on which thread a library is called that has one for itself.
-func (w *worker) findPinned() {
+func (w *Worker) findPinned() {
 	w.pinnedThread = 0
 	if w.timed && w.config.Threads == native.Pinned {
 		w.lib.Load().InTurn(func() { w.pinnedThread = currentThread() })
 	}
 }
 
-// operate does what is not a call of the plugin's invoke. The text is the result's.
-func (w *worker) operate(op uint32, args, length uint64) (text []byte, err error) {
+// Operate does what is not a call of the plugin's invoke. The text is the result's.
+func (w *Worker) Operate(op wire.Op, args, length uint64) (text []byte, err error) {
 	switch op {
-	case channel.OpAdopt:
+	case wire.OpAdopt:
 		return w.adopt(args, length)
-	case channel.OpDiscard:
+	case wire.OpDiscard:
 		if _, err := w.adopt(args, length); err != nil {
 			return nil, err
 		}
 		return nil, w.release(args)
-	case channel.OpFree:
+	case wire.OpFree:
 		return nil, w.release(args)
-	case channel.OpMemory:
+	case wire.OpMemory:
 		m, _ := w.lib.Load().Memory()
 		return json.Marshal(m)
-	case channel.OpBatch:
-		return w.batch(cmem.Memory(uintptr(args), int(length)))
-	case channel.OpReload:
-		return nil, w.reload()
-	case channel.OpSurroundings:
-		return w.changes(args != 0)
-	case channel.OpShutdown:
+	case wire.OpShutdown:
 		return nil, w.lib.Load().Close()
 	}
-	return nil, errors.New("unknown operation")
+	if w.hooks != nil {
+		return w.hooks.Operate(w, op, args, length)
+	}
+	return nil, fmt.Errorf("operation %d is unknown to this worker", op)
+}
+
+// Probe implements [wire.Handler].
+func (w *Worker) Probe(c *abi.Call, layout wire.Layout) (wire.Damage, error) {
+	if w.hooks == nil {
+		return 0, errors.New("this worker has no hooks for testers")
+	}
+	return w.hooks.Probe(w, c, layout), nil
 }
 
 // adopt keeps a blob until the host gives it back.
-func (w *worker) adopt(addr, length uint64) (data []byte, err error) {
+func (w *Worker) adopt(addr, length uint64) (data []byte, err error) {
 	data, release, err := w.lib.Load().Adopt(context.Background(), addr, length)
 	if err != nil {
 		return nil, err
@@ -223,7 +254,7 @@ func (w *worker) adopt(addr, length uint64) (data []byte, err error) {
 	return data, nil
 }
 
-func (w *worker) release(addr uint64) error {
+func (w *Worker) release(addr uint64) error {
 	w.mu.Lock()
 	release := w.blobs[addr]
 	delete(w.blobs, addr)
@@ -236,7 +267,7 @@ func (w *worker) release(addr uint64) error {
 }
 
 // PluginLog implements hostvtable.Sink.
-func (w *worker) PluginLog(level abi.LogLevel, text string, own bool) {
+func (w *Worker) PluginLog(level abi.LogLevel, text string, own bool) {
 	kind := uint32(level) & 0xff
 	if level < 0 || level > 0xff {
 		// A level of that size has no place in a line's kind, and is in the text
@@ -244,16 +275,16 @@ func (w *worker) PluginLog(level abi.LogLevel, text string, own bool) {
 		kind = uint32(abi.LogInfo)
 	}
 	if !own {
-		kind |= channel.LineUncertain
+		kind |= wire.LineUncertain
 	}
-	w.link.line(kind, []byte(text))
+	w.transport.Line(kind, []byte(text))
 }
 
 // PluginWake implements hostvtable.Sink.
-func (w *worker) PluginWake(handle uint64, own bool) {
-	kind := channel.LineWake
+func (w *Worker) PluginWake(handle uint64, own bool) {
+	kind := wire.LineWake
 	if !own {
-		kind |= channel.LineUncertain
+		kind |= wire.LineUncertain
 	}
-	w.link.line(kind, binary.LittleEndian.AppendUint64(nil, handle))
+	w.transport.Line(kind, binary.LittleEndian.AppendUint64(nil, handle))
 }

@@ -1,7 +1,0 @@
-//go:build amd64 || arm64
-
-package channel
-
-// Pause tells the processor, rounds times, that this is a loop which waits for
-// another one. rounds is not 0.
-func Pause(rounds uint32)

@@ -1,0 +1,225 @@
+package pipe
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/cmem"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
+)
+
+// Worker is the worker's end of two pipes.
+type Worker struct {
+	reading  sync.Mutex
+	in       *bufio.Reader
+	requests [wire.Slots]request
+
+	out   FrameWriter
+	timed bool // the host asks which thread makes a call
+
+	mu   sync.Mutex
+	lent map[uint64][]byte // by address
+}
+
+// request is what the host has asked, and the memory for its answer.
+type request struct {
+	frame   Frame
+	payload []byte
+	room    []byte // with what stands behind it
+	call    *abi.Call
+
+	// For OpServing, which another server answers.
+	thread    atomic.Uint32 // 0 while no call is made
+	threadCPU atomic.Uint64 // written before
+}
+
+func NewWorker(in, out uintptr) *Worker {
+	return &Worker{
+		in:   bufio.NewReaderSize(os.NewFile(in, "requests"), 64<<10),
+		out:  FrameWriter{Out: os.NewFile(out, "answers")},
+		lent: make(map[uint64][]byte),
+	}
+}
+
+// read reads a request. An error is a host that has gone.
+func (l *Worker) read() (id int, err error) {
+	l.reading.Lock()
+	defer l.reading.Unlock()
+	var head [FrameSize]byte
+	if _, err := io.ReadFull(l.in, head[:]); err != nil {
+		return 0, err
+	}
+	f := ParseFrame(&head)
+	if f.ID >= wire.Slots {
+		return 0, fmt.Errorf("request %d, and there are %d", f.ID, wire.Slots)
+	}
+	r := &l.requests[f.ID]
+	r.frame = f
+	if uint64(cap(r.payload)) < f.Length || cap(r.payload) > keep || f.Op == wire.OpLend {
+		r.payload = make([]byte, f.Length)
+	}
+	r.payload = r.payload[:f.Length]
+	_, err = io.ReadFull(l.in, r.payload)
+	return int(f.ID), err
+}
+
+func (l *Worker) Receive(load *wire.Load) error {
+	id, err := l.read()
+	if err != nil {
+		return err
+	}
+	r := &l.requests[id]
+	if r.frame.Op != wire.OpLoad {
+		return errors.New("the host did not say what to load")
+	}
+	return json.Unmarshal(r.payload, load)
+}
+
+func (l *Worker) Prepare(load *wire.Load) error {
+	l.timed = load.Limits.CPUTime != nil
+	return nil
+}
+
+func (l *Worker) Begin() error { return l.out.Write(&Frame{Op: wire.OpBegun}, nil) }
+
+func (l *Worker) Answer(answer *wire.Loaded) error {
+	text, err := wire.Encode(answer)
+	if err != nil {
+		return err
+	}
+	return l.out.Write(&Frame{Op: wire.OpAnswer}, text)
+}
+
+// Watch implements the worker's transport: whoever waits for requests sees that the host has gone.
+func (l *Worker) Watch() { select {} }
+
+// Take implements the worker's transport.
+func (l *Worker) Take() int {
+	id, err := l.read()
+	if err != nil {
+		os.Exit(0)
+	}
+	return id
+}
+
+// Run implements the worker's transport.
+func (l *Worker) Run(w wire.Handler, id int, call *abi.Call) {
+	r := &l.requests[id]
+	r.call = call
+	out := Frame{Op: wire.OpAnswer, ID: r.frame.ID}
+	var text []byte
+	var err error
+	switch r.frame.Op {
+	case wire.OpInvoke:
+		text = r.invoke(w, l.timed)
+		out.Code, out.A = int32(r.call.Code), uint64(r.call.ResultLength)
+	case wire.OpProbe:
+		var damage wire.Damage
+		text, damage, err = r.probe(w)
+		out.Code, out.A, out.B = int32(r.call.Code), uint64(r.call.ResultLength), uint64(damage)
+	case wire.OpLend:
+		out.A = l.lend(r.payload)
+		r.payload = nil // it is the blob now
+	case wire.OpTakeBack:
+		l.takeBack(r.frame.A)
+	case wire.OpServing:
+		text = l.serving(r.frame.A)
+	default:
+		text, err = w.Operate(r.frame.Op, r.frame.A, r.frame.B)
+	}
+	if err != nil {
+		out.Code, text = wire.Refused, []byte(err.Error())
+	}
+	if l.out.Write(&out, text) != nil {
+		os.Exit(0) // the host has gone
+	}
+}
+
+// fence stands behind the room for a result, to see what is written past it.
+var fence = bytes.Repeat([]byte{0xfd}, 64)
+
+// invoke calls the plugin and returns what it has written.
+func (r *request) invoke(w wire.Handler, timed bool) []byte {
+	size := int(r.frame.A)
+	if cap(r.room) < size+len(fence) || cap(r.room) > keep {
+		r.room = make([]byte, size+len(fence))
+	}
+	r.room = r.room[:size+len(fence)]
+	clear(r.room[:min(size, 4)]) // see the loader's seal
+	copy(r.room[size:], fence)
+	c := r.call
+	c.TypeID, c.Method, c.Instance = r.frame.TypeID, r.frame.Method, r.frame.Instance
+	c.SetArgs(r.payload)
+	c.SetRoom(r.room[:size:size])
+	if timed {
+		w.InvokeTimed(c, func(thread int, used time.Duration) {
+			r.threadCPU.Store(uint64(used))
+			r.thread.Store(uint32(thread))
+		})
+		r.thread.Store(0)
+	} else {
+		w.Invoke(c)
+	}
+	if !bytes.Equal(r.room[size:], fence) {
+		// What else it has written to, nobody knows.
+		fmt.Fprintln(os.Stderr, "the plugin has written past the end of its result")
+		os.Exit(1)
+	}
+	return r.room[:min(uintptr(size), c.ResultLength)]
+}
+
+// probe is invoke with memory that is laid out for the call, and returns the
+// whole room.
+func (r *request) probe(w wire.Handler) ([]byte, wire.Damage, error) {
+	size := int(r.frame.A)
+	if cap(r.room) < size || cap(r.room) > keep {
+		r.room = make([]byte, size)
+	}
+	r.room = r.room[:size]
+	c := r.call
+	c.TypeID, c.Method, c.Instance = r.frame.TypeID, r.frame.Method, r.frame.Instance
+	c.SetArgs(r.payload)
+	c.SetRoom(r.room)
+	damage, err := w.Probe(c, wire.Layout(r.frame.B))
+	return r.room, damage, err
+}
+
+// serving is the answer to OpServing.
+func (l *Worker) serving(id uint64) []byte {
+	var thread uint32
+	var used uint64
+	if id < wire.Slots {
+		r := &l.requests[id]
+		thread, used = r.thread.Load(), r.threadCPU.Load()
+	}
+	return binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint32(nil, thread), used)
+}
+
+func (l *Worker) lend(data []byte) uint64 {
+	addr := cmem.Address(data)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lent[addr] = data
+	return addr
+}
+
+func (l *Worker) takeBack(addr uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.lent, addr)
+}
+
+// Line implements the worker's transport. A plugin whose host does not read waits for it.
+func (l *Worker) Line(kind uint32, text []byte) {
+	_ = l.out.Write(&Frame{Op: wire.OpLine, ID: kind}, text[:min(len(text), wire.MaxLine)])
+}

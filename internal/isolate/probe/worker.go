@@ -1,0 +1,206 @@
+package probe
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"sync"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/cmem"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/worker"
+)
+
+const (
+	// fenceSize is what stands before and behind a result, in bytes: a small
+	// overrun is damage to see, a large one meets what cannot be touched.
+	fenceSize = 64
+	// alignment of what a plugin is given, in bytes, as malloc gives it.
+	alignment = 16
+	// guardSize is how much behind an area cannot be touched: more than the size of
+	// any entry, which a plugin may skip unread.
+	guardSize = 80 << 10
+	// takenAway is how many areas stay reserved and cannot be touched, so that a
+	// plugin that kept a pointer crashes and does not meet another call's memory.
+	takenAway = 256
+)
+
+// Main is worker.Main for programs that test plugins: their workers have the hooks
+// that this package's host side asks for. It must be called first thing in main.
+func Main() {
+	hooks := &hooks{}
+	worker.MainWith(&worker.Hooks{BeforeLoad: hooks.beforeLoad, Probe: hooks.probe, Operate: hooks.operate})
+}
+
+// hooks are a worker's, of which a process has one.
+type hooks struct {
+	before *Surroundings // the library was loaded
+	areas  areas
+}
+
+func (h *hooks) beforeLoad(load *wire.Load) {
+	if load.Survey {
+		h.before, _ = surroundings(true) // where that cannot be told, nothing is answered
+	}
+}
+
+func (h *hooks) operate(w *worker.Worker, op wire.Op, a, b uint64) ([]byte, error) {
+	switch op {
+	case wire.OpBatch:
+		return batch(w, cmem.Memory(uintptr(a), int(b)))
+	case wire.OpReload:
+		return nil, w.Reload()
+	case wire.OpSurroundings:
+		return h.changes(a != 0)
+	}
+	return nil, fmt.Errorf("operation %d is unknown to this worker", op)
+}
+
+// areas are the memory of past probes.
+type areas struct {
+	mu   sync.Mutex
+	past [][]byte
+}
+
+// newArea is memory for size bytes and what stands behind them; the last guardSize
+// bytes of the whole cannot be touched.
+func newArea(size, behind int) (whole, own []byte, err error) {
+	page := os.Getpagesize()
+	behind += -(size + behind) & (alignment - 1)
+	pages := (fenceSize + size + behind + page - 1) / page
+	whole, err = mapPages(pages*page + guardSize)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := forbid(whole[pages*page:]); err != nil {
+		return nil, nil, err
+	}
+	usable := whole[:pages*page]
+	for i := range usable {
+		usable[i] = wire.Filler
+	}
+	start := len(usable) - size - behind
+	return whole, usable[start : start+size : start+size], nil
+}
+
+// retire takes an area away, and gives an older one back.
+func (a *areas) retire(keep bool, retired ...[]byte) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, whole := range retired {
+		if keep || whole == nil {
+			continue
+		}
+		_ = forbid(whole)
+		a.past = append(a.past, whole)
+	}
+	for len(a.past) > takenAway {
+		unmapPages(a.past[0])
+		a.past = a.past[1:]
+	}
+}
+
+// probe makes a call with memory that is laid out for it, and copies the result
+// into the call's own room.
+func (h *hooks) probe(w *worker.Worker, c *abi.Call, layout wire.Layout) (damage wire.Damage) {
+	message, room := c.Message(), c.Room()
+	slack := 0
+	if layout&wire.Slack != 0 {
+		slack = wire.SlackSize
+	}
+	argsArea, args, err := newArea(len(message), slack)
+	if err != nil {
+		c.Code = abi.ErrOutOfMemory
+		return 0
+	}
+	resultArea, result, err := newArea(len(room), fenceSize+slack)
+	if err != nil {
+		c.Code = abi.ErrOutOfMemory
+		h.areas.retire(false, argsArea)
+		return 0
+	}
+	copy(args, message)
+	clear(result[:min(len(result), 4)])
+	c.SetArgs(args)
+	c.SetRoom(result)
+	if len(args) == 0 && layout&wire.NullArgs != 0 {
+		c.Args = nil
+	}
+	if len(result) == 0 && layout&wire.NullResult != 0 {
+		c.Result = nil
+	}
+	w.Invoke(c)
+	if !bytes.Equal(args, message) {
+		damage |= wire.ArgsWritten
+	}
+	usable := resultArea[:len(resultArea)-guardSize]
+	before, behind := around(usable, result)
+	if !filled(before) {
+		damage |= wire.BeforeResult
+	}
+	if !filled(behind) {
+		damage |= wire.BehindResult
+	}
+	copy(room, result)
+	h.areas.retire(layout&wire.Keep != 0, argsArea, resultArea)
+	return damage
+}
+
+// batch makes the calls of a Batch, and answers it.
+func batch(w *worker.Worker, request []byte) ([]byte, error) {
+	var b Batch
+	if err := json.Unmarshal(request, &b); err != nil {
+		return nil, err
+	}
+	calls := make([]abi.Call, len(b.Calls))
+	rooms := make([][]byte, len(b.Calls))
+	for i, c := range b.Calls {
+		rooms[i] = bytes.Repeat([]byte{wire.Filler}, c.Room+fenceSize)
+		clear(rooms[i][:min(c.Room, 4)])
+		calls[i] = abi.Call{TypeID: c.TypeID, Method: c.Method, Instance: c.Instance, Code: abi.Code(Unwritten)}
+		calls[i].SetArgs(c.Args)
+		calls[i].SetRoom(rooms[i][:c.Room])
+	}
+	var err error
+	if b.Made, err = w.Library().InvokeBatch(context.Background(), calls); err != nil {
+		return nil, err
+	}
+	for i := range calls {
+		own := &b.Calls[i]
+		own.Code, own.Length, own.Result = int32(calls[i].Code), uint64(calls[i].ResultLength), rooms[i][:own.Room]
+		own.Args = nil
+		if !filled(rooms[i][own.Room:]) {
+			b.Damage |= wire.BehindResult
+		}
+	}
+	return json.Marshal(b)
+}
+
+// around is what stands before and behind part in whole.
+func around(whole, part []byte) (before, behind []byte) {
+	at := int(cmem.Address(part) - cmem.Address(whole))
+	return whole[:at], whole[at+len(part):]
+}
+
+func filled(memory []byte) bool {
+	for _, b := range memory {
+		if b != wire.Filler {
+			return false
+		}
+	}
+	return true
+}
+
+func (h *hooks) changes(threads bool) ([]byte, error) {
+	if h.before == nil {
+		return json.Marshal(Changes{})
+	}
+	now, err := surroundings(threads)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(Changes{Before: *h.before, Now: *now})
+}

@@ -1,0 +1,63 @@
+package shm
+
+import "github.com/nyash-plugins/nyash-go/internal/isolate/wire"
+
+// The shared memory, in order. Offsets and sizes are in bytes.
+const (
+	PageSize = 4096
+
+	// Words that the two sides wait on, each in a cache line of its own.
+	offPending     = 0x040 // u64: a bit for each slot with a request; host sets, worker clears
+	offRequests    = 0x080 // u32: the host counts up to wake a server
+	offWatching    = 0x0c0 // u32: servers that look for requests and are awake
+	offCompletions = 0x100 // u32: the worker counts its answers
+	offHostAsleep  = 0x140 // u32: the host wants to be woken for answers
+	offLogHead     = 0x180 // u64: bytes that were ever written to the ring; worker
+	offLogTail     = 0x1c0 // u64: bytes that were ever read of it; host
+
+	offBegun = 0x200 // u32: the worker is about to load the library
+	offSpun  = 0x240 // u64: nanoseconds that servers have looked for requests; worker
+
+	offSlots = PageSize
+	slotSize = 128
+
+	offLog  = offSlots + wire.Slots*slotSize // a multiple of the page size
+	LogSize = 256 << 10                      // a power of two
+
+	// A slot's own room for a message and for a result, and behind the result a
+	// page that the worker makes unreachable.
+	BufferSize  = 17 * PageSize // more than 65,543 bytes, the largest message of one value
+	bufferPitch = 2*BufferSize + PageSize
+	offBuffers  = offLog + LogSize
+
+	// Everything larger lies in two arenas: one whose blocks the host hands out,
+	// and one that the worker's alloc takes from. They are address space, not
+	// memory, until they are used.
+	offHostArena   = offBuffers + wire.Slots*bufferPitch
+	ArenaSize      = wire.MaxBlob
+	offWorkerArena = offHostArena + ArenaSize
+	Size           = offWorkerArena + ArenaSize
+)
+
+// States of a slot. The host moves it from 0 or done to requested, the worker from
+// there to running and to done.
+const (
+	Requested uint32 = 1 + iota
+	Running
+	Done
+)
+
+// ArgsOffset is where slot i has its own room for a message.
+func ArgsOffset(i int) uint64 { return offBuffers + uint64(i)*bufferPitch }
+
+// ResultOffset is where slot i has its own room for a result.
+func ResultOffset(i int) uint64 { return ArgsOffset(i) + BufferSize }
+
+// GuardOffset is where the page behind the result of slot i begins.
+func GuardOffset(i int) uint64 { return ResultOffset(i) + BufferSize }
+
+// HostArena and WorkerArena are where the arenas begin.
+const (
+	HostArena   uint64 = offHostArena
+	WorkerArena uint64 = offWorkerArena
+)

@@ -1,8 +1,0 @@
-//go:build !unix
-
-package isolate
-
-import "syscall"
-
-// SignalName is the name of a signal and what it means.
-func SignalName(s syscall.Signal) string { return s.String() }

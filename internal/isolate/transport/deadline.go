@@ -1,0 +1,180 @@
+package transport
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Deadline is until when a call, or another request, may take before the worker
+// is killed. The goroutine that waits for the answer looks at it; it belongs to that
+// goroutine alone.
+type Deadline struct {
+	peer  *Peer
+	at    time.Time // when to look next; zero for never
+	limit time.Duration
+	late  error // what the worker is killed for
+	over  bool  // and it was
+
+	// Of a transfer, which is given more time while it moves: how many bytes it has,
+	// until when at most, and how much had moved when it was looked at last.
+	transfer bool
+	bytes    uint64
+	last     time.Time
+	moved    uint64
+
+	// Of an abandoned call without a call timeout: when its grace ends, how many calls
+	// the worker had answered when it was looked at last, and since when there are no
+	// more.
+	grace   time.Time
+	answers uint64
+	since   time.Time
+}
+
+// CallDeadline is that of a call. It begins with [Deadline.Start].
+func (p *Peer) CallDeadline() Deadline {
+	return Deadline{peer: p, limit: p.CallTimeout, late: ErrTimeout}
+}
+
+// ControlDeadline is that of a request that is not a call. It begins with
+// [Deadline.Start].
+func (p *Peer) ControlDeadline() Deadline {
+	return Deadline{peer: p, limit: p.ControlLimit(), late: ErrNoAnswer}
+}
+
+// TransferDeadline is that of a request that is not a call and whose answer has so
+// many bytes: it is put off while they move. It begins with [Deadline.Start].
+func (p *Peer) TransferDeadline(bytes uint64) Deadline {
+	d := p.ControlDeadline()
+	d.transfer, d.bytes = true, bytes
+	return d
+}
+
+// NoDeadline never passes.
+func (p *Peer) NoDeadline() Deadline { return Deadline{peer: p} }
+
+// slowest is how many bytes a second a transfer must come to in the end, however
+// steadily it goes on.
+const slowest = 4 << 20
+
+// Start has the time begin, of a request with so many bytes.
+func (d *Deadline) Start(bytes uint64) {
+	if d.limit == 0 {
+		return
+	}
+	d.at = time.Now().Add(d.limit)
+	if d.transfer {
+		d.last = d.at.Add(time.Duration((d.bytes+bytes)/slowest) * time.Second)
+	}
+}
+
+// Limited reports whether the deadline can pass.
+func (d *Deadline) Limited() bool { return d.limit > 0 }
+
+// ofAbandoned is the deadline of a call from the moment on when no caller waits for
+// it. A call timeout holds as it did before.
+func (d *Deadline) ofAbandoned() Deadline {
+	if d.limit > 0 {
+		return *d
+	}
+	now, grace := time.Now(), d.peer.CancelGrace
+	return Deadline{
+		peer: d.peer, limit: grace, late: fmt.Errorf("%w: cancel_grace is %v", ErrCancelled, grace),
+		at: now, grace: now.Add(grace), answers: d.peer.Transport.Answers(), since: now,
+	}
+}
+
+// Check kills the worker if the time is over. The goroutine that waits calls it
+// whenever it wakes.
+func (d *Deadline) Check() {
+	if d.at.IsZero() {
+		return
+	}
+	now := time.Now()
+	if now.Before(d.at) {
+		return
+	}
+	if !d.grace.IsZero() && !d.graceOver(now) {
+		return
+	}
+	d.at = time.Time{}
+	d.over = true
+	d.peer.Kill(d.late)
+}
+
+// graceOver tells whether an abandoned call must end: it has had its grace, and
+// holds others up, or the worker has answered nothing for so long.
+func (d *Deadline) graceOver(now time.Time) bool {
+	p := d.peer
+	if n := p.Transport.Answers(); n != d.answers {
+		d.answers, d.since = n, now
+	}
+	if !now.Before(d.grace) && (d.limit == 0 || now.Sub(d.since) >= d.limit || p.othersWait() || p.Closing()) {
+		return true
+	}
+	d.at = now.Add(min(max(d.limit/16, time.Millisecond), time.Second))
+	return false
+}
+
+// PutOff gives a transfer another while if something has moved in the last one.
+func (d *Deadline) PutOff(moved uint64) bool {
+	now := time.Now()
+	if !d.transfer || moved == d.moved || !now.Before(d.last) {
+		return false
+	}
+	d.moved = moved
+	d.at = now.Add(d.limit)
+	if d.at.After(d.last) {
+		d.at = d.last
+	}
+	return true
+}
+
+// Left is how long until the deadline must be looked at; negative for never.
+func (d *Deadline) Left() time.Duration {
+	if d.at.IsZero() {
+		return -1
+	}
+	return max(0, time.Until(d.at))
+}
+
+// AbandonedError is a call whose context ended while the plugin worked on it. It
+// goes on in the worker: the call's memory, and what was lent to it, belong to the
+// plugin until Wait returns.
+type AbandonedError struct {
+	Err error // the context's
+	// Finally is called when the call has ended; nil for nothing.
+	Finally func()
+	wait    func() error
+}
+
+// Error is the context's.
+func (e *AbandonedError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the context's error.
+func (e *AbandonedError) Unwrap() error { return e.Err }
+
+// Wait waits for the end of the call, fills it in and returns its error, as
+// [Transport.Call] would have. Whoever made the call must call it, once.
+func (e *AbandonedError) Wait() error {
+	err := e.wait()
+	if e.Finally != nil {
+		e.Finally()
+	}
+	return err
+}
+
+// Abandon makes the error of a call whose context has ended. wait waits for its
+// end; d is its deadline so far.
+func (p *Peer) Abandon(ctx context.Context, d *Deadline, wait func(*Deadline) error) error {
+	p.Abandoned.Add(1)
+	next := d.ofAbandoned()
+	next.Check() // without grace, now
+	return &AbandonedError{Err: context.Cause(ctx), wait: func() error {
+		err := wait(&next)
+		if p.Abandoned.Add(-1) == MaxAbandoned-1 {
+			p.Transport.Admit()
+		}
+		return err
+	}}
+}

@@ -1,0 +1,96 @@
+package transport
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/nyash-plugins/nyash-go/internal/contract"
+)
+
+// Peer is the worker process that a transport reaches, as the session that owns it
+// shows it. The fields of the first group are set before the transport is made.
+type Peer struct {
+	CallTimeout time.Duration // 0 for none
+	CancelGrace time.Duration // 0 to kill at once
+	// Kill ends the process, for a reason that callers are told.
+	Kill func(cause error)
+	// Line gets a log line or a wake; see wire.LineWake. The worker may have sent
+	// anything.
+	Line func(kind uint32, text []byte)
+	// Complain logs what is wrong with the worker itself.
+	Complain func(text string)
+	// Contended reports whether calls wait for the library's turn, and Closing
+	// whether the plugin is being closed.
+	Contended, Closing func() bool
+
+	Transport Transport // set by the session when it is made
+
+	// Abandoned is the number of calls that go on although their contexts have
+	// ended; Lost counts calls that ended with their worker.
+	Abandoned atomic.Int32
+	Lost      *atomic.Uint64
+
+	// Dead is set, and then Ended closed, when the process has ended. Crash is known
+	// by the time that Ended is closed.
+	Dead     atomic.Bool
+	Ended    chan struct{}
+	Crash    atomic.Pointer[CrashError]
+	Expected atomic.Bool // it was asked to end
+}
+
+// controlTimeout is how long a worker may take for what is not a call, the
+// plugin's shutdown among it. Then it is killed: no caller waits for ever for one
+// that was stopped.
+const controlTimeout = 5 * time.Second
+
+// ControlLimit is how long a worker may take for what is not a call: 5 s, or more
+// where calls may take more.
+func (p *Peer) ControlLimit() time.Duration { return max(controlTimeout, p.CallTimeout) }
+
+// MaxAbandoned is with how many abandoned calls a worker is given no new ones.
+const MaxAbandoned = 16
+
+// Full reports whether too many calls were abandoned for a new one to be sent.
+func (p *Peer) Full() bool { return p.Abandoned.Load() >= MaxAbandoned }
+
+// othersWait reports whether calls wait for what a call under way has: the turn,
+// or a slot.
+func (p *Peer) othersWait() bool { return p.Contended() || p.Transport.Queue() > 0 }
+
+// LostCall is the error of a call, or another request, whose worker has died.
+func (p *Peer) LostCall(d *Deadline) error {
+	<-p.Ended // Dead is set shortly before
+	crash := p.Crash.Load()
+	if d.over && errors.Is(crash.Cause, d.late) {
+		return fmt.Errorf("%w after %v", d.late, d.limit)
+	}
+	return crash
+}
+
+// CloseWait is how long a worker whose socket or pipe is closed may take to end.
+const CloseWait = 100 * time.Millisecond
+
+// DrainWait is how long the output of a dead worker is waited for: a process that has
+// left its group could hold it open for ever.
+const DrainWait = time.Second
+
+// ErrHungUp: the worker has closed its end of the socket or pipe, and goes on.
+var ErrHungUp = errors.New("it closed its control socket")
+
+// HungUp is called when the worker's end is closed: it is ending, or it lives and is
+// of no use any more.
+func (p *Peer) HungUp() {
+	select {
+	case <-p.Ended:
+	case <-time.After(CloseWait):
+		if !p.Expected.Load() {
+			p.Kill(ErrHungUp)
+		}
+	}
+}
+
+// Refusal is the error of a worker that cannot do what it was asked; the text is
+// the worker's.
+func Refusal(text []byte) error { return errors.New(contract.Excerpt(string(text))) }

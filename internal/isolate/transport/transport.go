@@ -1,0 +1,135 @@
+// Package transport is what the ways to reach a worker process have in common on
+// the host's side: the interface [Transport] that a way implements, the [Peer] that
+// it is given, deadlines, calls whose callers have left, and the errors of a worker's
+// end. Packages shm and pipe are the two ways; each holds both ends of its protocol.
+//
+// A worker is never trusted: a transport checks every number that it reads, reads it
+// once, and waits for nothing without a bound or a context.
+package transport
+
+import (
+	"context"
+	"math"
+	"os"
+	"time"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
+)
+
+// Transport is one way to reach a worker. Its methods may be called at any time by
+// several goroutines, but for Load, which comes first. Where one waits, its context
+// or the Peer's timeouts bound that.
+type Transport interface {
+	// Load has the worker load the library. io.EOF is a worker that ended instead.
+	Load(*wire.Load) (wire.Loaded, error)
+	// Call calls nyash_plugin_invoke. When ctx ends, the error is an
+	// [*AbandonedError], or ctx's where no call was made; [ErrLost] where there is no
+	// worker; a [*CrashError], or one that matches [ErrTimeout], where the call was
+	// lost. With probe, a tester's hook makes the call (see package probe).
+	Call(ctx context.Context, c *abi.Call, probe *wire.Probe) error
+	// Operate asks for something that is not a call, one of wire's operations. When
+	// ctx ends, nobody learns what came of it.
+	Operate(ctx context.Context, op wire.Op, a, b uint64) (answer []byte, err error)
+
+	// Lend copies data to where the worker sees it. TakeBack does not wait.
+	Lend(ctx context.Context, data []byte) (addr uint64, err error)
+	TakeBack(addr uint64, length int)
+	// Adopt takes over a blob; when ctx ends, it is freed. release waits no longer
+	// than [Peer.ControlLimit]. Discard frees a blob instead, and does not wait.
+	Adopt(ctx context.Context, addr, length uint64) (data []byte, release func(), err error)
+	Discard(addr, length uint64)
+
+	// Active is the number of requests under way; Counts are the calls that there
+	// were, and Answers how many of them have ended.
+	Active() int
+	Counts() (calls, failed uint64)
+	Answers() uint64
+	// Queue is the number of calls that wait for a slot. Admit wakes them, to look
+	// again.
+	Queue() int
+	Admit()
+	// Drain hands on what a worker that has ended logged before.
+	Drain()
+	// Begun reports whether a worker that has died had come to loading the library.
+	Begun() bool
+	// HangUp has the worker exit by itself.
+	HangUp()
+	// Close wakes those who wait, and gives back what nobody uses any more. The
+	// worker is dead by then, or was never started.
+	Close()
+
+	Limited
+}
+
+// Limited is what the watch of limits asks of a transport. The worker may have
+// written anything.
+type Limited interface {
+	// BusyCalls appends the calls that are under way.
+	BusyCalls([]BusyCall) []BusyCall
+	// Serving tells which thread of the worker makes a call, and what that had used
+	// of processor time before; thread is 0 where that is not known yet.
+	Serving(id int) (thread int, before time.Duration)
+	// SharedBytes is how much of the memory that both share has pages: what the host
+	// itself has of it at most, and all. Zeros where nothing is shared.
+	SharedBytes() (own, all uint64)
+	// Spun is for how long the worker says that it has looked for requests.
+	Spun() time.Duration
+	// FixedShared is how much of the shared memory is neither arena's.
+	FixedShared() uint64
+}
+
+// BusyCall is a call that is under way, by its slot or request.
+type BusyCall struct {
+	ID    int
+	Began time.Time
+}
+
+// AppendBusy appends a call that began at a Unix time in nanoseconds; 0 is none.
+func AppendBusy(to []BusyCall, id int, began int64) []BusyCall {
+	if began == 0 {
+		return to
+	}
+	return append(to, BusyCall{id, time.Unix(0, began)})
+}
+
+// Nanoseconds is a time that a worker has written.
+func Nanoseconds(n uint64) time.Duration { return time.Duration(min(n, math.MaxInt64)) }
+
+// ControlSlots is how many of a transport's slots, the first ones, are for what is
+// not a call: however many calls there are, and however long they take, a blob can be
+// freed and the plugin shut down.
+const ControlSlots = 4
+
+// Files is what a worker is started with.
+type Files struct {
+	Files []*os.File // its first descriptors behind the standard ones
+	Kind  wire.Kind
+}
+
+// Close closes the host's copies.
+func (f *Files) Close() {
+	for _, file := range f.Files {
+		file.Close()
+	}
+}
+
+// Outcome is how a wait for an answer ended.
+type Outcome uint8
+
+// The outcomes.
+const (
+	Answered Outcome = iota
+	Died             // the worker has
+	Ended            // the context has
+)
+
+// Signal leaves a token in a buffered channel, unless it is full.
+func Signal(c chan<- struct{}) bool {
+	select {
+	case c <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}

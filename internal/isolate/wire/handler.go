@@ -1,0 +1,22 @@
+package wire
+
+import (
+	"time"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+)
+
+// Handler is what carries out requests in a worker. Its methods may be called by
+// several goroutines at once.
+type Handler interface {
+	// Invoke calls nyash_plugin_invoke, and fills in c.
+	Invoke(c *abi.Call)
+	// InvokeTimed is Invoke for a host that asks which thread makes the call, and
+	// what processor time that had used before; began is called with both.
+	InvokeTimed(c *abi.Call, began func(thread int, used time.Duration))
+	// Operate carries out what is not a call. The text is the answer's.
+	Operate(op Op, a, b uint64) (text []byte, err error)
+	// Probe is Invoke with the memory laid out as a tester wants it; the whole result
+	// buffer is the answer.
+	Probe(c *abi.Call, layout Layout) (Damage, error)
+}

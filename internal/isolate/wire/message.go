@@ -1,0 +1,172 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/contract"
+)
+
+// EnvVersion is the variable that says that the program is to be a worker, of
+// which Version, and how it reaches its host; see [Environment].
+const EnvVersion = "NYASH_WORKER"
+
+// Load is the first message: what the worker is to be.
+type Load struct {
+	Version    int
+	File       string
+	InvokeOnly bool
+	Threads    uint8
+	Unload     bool
+	Track      bool // overwrite what is released
+	Survey     bool // look at the process before loading, for OpSurroundings
+	Wrapped    bool // a debugger or the like runs the worker
+	Limits     Limits
+}
+
+// Limits are what the worker sets for itself before it loads the plugin. The host
+// watches the two of processor time.
+type Limits struct {
+	Memory    *uint64        `json:",omitempty"`
+	OpenFiles *uint64        `json:",omitempty"`
+	CPUTime   *time.Duration `json:",omitempty"`
+	CPUTotal  *time.Duration `json:",omitempty"`
+	Processes *uint64        `json:",omitempty"`
+}
+
+// Loaded is the worker's answer.
+type Loaded struct {
+	Version     int
+	Hooks       bool   // the worker has a tester's hooks
+	Base        uint64 // address of the shared memory in the worker
+	Description abi.Description
+	Error       *LoadError `json:",omitempty"`
+}
+
+// UnmarshalJSON reads the answer, of which every byte may be the plugin's: it stops
+// at more methods than a description may have, so that a message costs the host
+// little more than its length.
+func (l *Loaded) UnmarshalJSON(data []byte) error {
+	var answer struct {
+		Version     int
+		Hooks       bool
+		Base        uint64
+		Description struct {
+			TypeID   uint32
+			TypeName string
+			Methods  methods
+		}
+		Error *LoadError
+	}
+	if err := json.Unmarshal(data, &answer); err != nil {
+		return err
+	}
+	d := &answer.Description
+	*l = Loaded{
+		Version: answer.Version, Hooks: answer.Hooks, Base: answer.Base, Error: answer.Error,
+		Description: abi.Description{TypeID: d.TypeID, TypeName: d.TypeName, Methods: d.Methods.list},
+	}
+	return nil
+}
+
+// methods are read one by one, and once: over and over they would cost many times
+// the message's length.
+type methods struct {
+	list []abi.Method
+	seen bool
+}
+
+func (all *methods) UnmarshalJSON(data []byte) error {
+	if all.seen {
+		return errors.New("the methods come twice")
+	}
+	all.seen = true
+	d := json.NewDecoder(bytes.NewReader(data))
+	switch begin, err := d.Token(); {
+	case err != nil:
+		return err
+	case begin == nil: // null
+		return nil
+	case begin != json.Delim('['):
+		return errors.New("the methods are no list")
+	}
+	for d.More() {
+		if err := contract.CheckMethodCount(uint64(len(all.list)) + 1); err != nil {
+			return err
+		}
+		var m abi.Method
+		if err := d.Decode(&m); err != nil {
+			return fmt.Errorf("method %d: %w", len(all.list)+1, err)
+		}
+		all.list = append(all.list, m)
+	}
+	return nil
+}
+
+// LoadError is a load that failed in the worker.
+type LoadError struct {
+	Text   string
+	Reason string    // of native's errors, or empty
+	Detail string    // of a native.Error
+	Code   *abi.Code `json:",omitempty"`
+	Exists bool      // false where the file is not there
+}
+
+// MaxMessage is the largest message, in bytes; more than any description that
+// [contract.CheckDescription] lets through has.
+const MaxMessage = 8 << 20
+
+// Encode is a message's text.
+func Encode(v any) ([]byte, error) {
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
+	e.SetEscapeHTML(false) // names of such characters would be six times as long
+	err := e.Encode(v)
+	return text.Bytes(), err
+}
+
+// Decode reads a message's text. An error is one line of bounded length, whatever
+// the text is.
+func Decode(text []byte, v any) error {
+	if err := json.Unmarshal(text, v); err != nil {
+		return fmt.Errorf("its message cannot be understood: %s", contract.Excerpt(err.Error()))
+	}
+	return nil
+}
+
+// Send writes a message.
+func Send(w io.Writer, v any) error {
+	data, err := Encode(v)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(binary.LittleEndian.AppendUint32(nil, uint32(len(data))), data...))
+	return err
+}
+
+// Receive reads a message.
+func Receive(r io.Reader, v any) error {
+	var head [4]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return err
+	}
+	n := binary.LittleEndian.Uint32(head[:])
+	if n > MaxMessage {
+		return fmt.Errorf("a message of %d bytes, and the largest is %d", n, MaxMessage)
+	}
+	// What is announced and not sent costs nothing.
+	var text bytes.Buffer
+	if _, err := io.CopyN(&text, r, int64(n)); err != nil {
+		if err == io.EOF { //nolint:errorlint // as io.ReadFull tells it
+			err = io.ErrUnexpectedEOF
+		}
+		return err
+	}
+	return Decode(text.Bytes(), v)
+}

@@ -1,0 +1,54 @@
+package wire
+
+import "sync/atomic"
+
+// Version is that of the layout and of the messages. Host and worker must agree.
+const Version = 2
+
+// Slots is the number of calls that can be under way in a worker at once. A bit
+// of the pending word stands for each.
+const Slots = 64
+
+// MaxBlob is the longest blob that is passed either way, in bytes.
+const MaxBlob = 16 << 30
+
+// Op is what a request asks for.
+type Op = uint32
+
+// The operations. A and B are their two numbers: through shared memory Args and
+// ArgsLength.
+const (
+	OpInvoke   Op = iota
+	OpAdopt       // take over the blob at Args of length ArgsLength
+	OpFree        // free the blob at Args
+	OpMemory      // answer the counts of the host table as JSON
+	OpShutdown    // call the plugin's shutdown
+
+	// Only through a pipe.
+	OpLoad     // the first: load what the payload says as JSON
+	OpLend     // keep the payload, and answer its address as A
+	OpTakeBack // forget what was lent at A
+	OpAnswer   // the worker answers
+	OpLine     // the worker says what the ring would hold
+	OpBegun    // the worker is about to load the library
+
+	// For testers, through both.
+	OpProbe        // invoke, with memory that is laid out for the call
+	OpReload       // shut down and close the library, and load it again
+	OpBatch        // make the calls of the Batch whose JSON is lent at Args, and answer it
+	OpSurroundings // answer Changes as JSON; with the threads where Args is not 0
+
+	// OpServing answers which thread serves request Args, for limits.cpu_time through
+	// a pipe: a u32 thread id and a u64 of its processor time, in nanoseconds, when the
+	// call began. Zeros where none does.
+	OpServing
+
+	OpDiscard // free the blob of length B at A, which the host does not want; through a pipe only
+)
+
+// Refused is the code of an operation other than OpInvoke that failed; the
+// result is the error's text.
+const Refused int32 = -1
+
+// SelfServing is true in a program that can be its own worker.
+var SelfServing atomic.Bool

@@ -1,0 +1,38 @@
+package wire
+
+// Layout is how a worker lays out the memory of one call of OpProbe. Without any
+// bits, the message ends and the room for the result ends in front of memory that
+// cannot be touched, and both are taken away when the call has returned.
+type Layout uint32
+
+// The layouts.
+const (
+	NullArgs   Layout = 1 << iota // no arguments are a NULL pointer
+	NullResult                    // no room is a NULL pointer
+	Slack                         // SlackSize bytes that may be touched behind message and room
+	Keep                          // neither is taken away
+)
+
+// Damage is what a call of OpProbe has done to memory that is not its own.
+type Damage uint32
+
+// The damages.
+const (
+	ArgsWritten  Damage = 1 << iota // to its arguments
+	BeforeResult                    // in front of the room for its result
+	BehindResult                    // behind it
+)
+
+// SlackSize is what [Slack] adds, in bytes, and Filler what memory is filled with
+// that the plugin has not written: the room for a result too, but for its first
+// four bytes.
+const (
+	SlackSize      = 64 << 10
+	Filler    byte = 0xa5
+)
+
+// Probe is how the memory of a call is to be laid out, and what the call did to it.
+type Probe struct {
+	Layout Layout
+	Damage Damage
+}
