@@ -111,7 +111,7 @@ func (h *Host) killWorkers() {
 	}
 }
 
-var errShutdown = errors.New("the host was shut down")
+var errShutdown = fmt.Errorf("the host was shut down: %w", ErrClosed)
 
 // markLoading notes the libraries in this process that are still being loaded.
 func (h *Host) markLoading(stuck map[*library]bool) {

@@ -1,6 +1,7 @@
 package loader
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/nyash-plugins/nyash-go/internal/isolate"
@@ -78,6 +79,10 @@ func (h *Host) Reset(box string) error {
 }
 
 func (h *Host) tell(l *library, state PluginState, err error) {
+	if state == PluginFailed && err != nil {
+		// Whoever called may be gone.
+		h.options.logger.Warn(fmt.Sprintf("the plugin's process has ended or could not be started: %v", err), "plugin", l.name)
+	}
 	if h.options.events != nil {
 		h.options.events(Event{Plugin: l.name, State: state, Err: err, Time: time.Now()})
 	}

@@ -35,6 +35,13 @@ func errOutOfMemory(limit uint64) error {
 	return limitError(fmt.Sprintf("limits.memory: the system ended it for its use of memory, %s are allowed", mib(limit)))
 }
 
-func rounded(t time.Duration) time.Duration { return t.Round(10 * time.Millisecond) }
+// errExhausted is a worker that could not go on where its plugin had taken all memory.
+func errExhausted(limit uint64) error {
+	return limitError(fmt.Sprintf("limits.memory: the plugin has used up the %s that are allowed, and its process could not go on", mib(limit)))
+}
+
+func rounded(t time.Duration) time.Duration {
+	return t.Round(min(10*time.Millisecond, max(t/100, time.Microsecond)))
+}
 
 func mib(n uint64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }

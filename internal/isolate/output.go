@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/binary"
 	"os"
+	"strings"
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
@@ -24,6 +25,9 @@ func (s *Session) readOutput(r *os.File) {
 			return
 		}
 		text := clean(line)
+		if outOfMemory(text) {
+			s.exhausted.Store(true)
+		}
 		s.mu.Lock()
 		s.printed = text
 		s.mu.Unlock()
@@ -33,6 +37,13 @@ func (s *Session) readOutput(r *os.File) {
 			output(text)
 		}
 	}
+}
+
+// outOfMemory reports whether a line is what a worker's runtime prints when it cannot
+// go on for want of memory. A plugin may print that too, and gains nothing by it.
+func outOfMemory(line string) bool {
+	return strings.HasPrefix(line, "fatal error: runtime: cannot allocate memory") ||
+		strings.HasPrefix(line, "fatal error: runtime: out of memory") || strings.HasPrefix(line, "fatal error: out of memory")
 }
 
 // line hands on a line that the plugin has logged, or a wake. The worker may have

@@ -35,6 +35,7 @@ type Session struct {
 
 	killedFor atomic.Pointer[error]
 	ready     atomic.Bool // the library is loaded
+	exhausted atomic.Bool // the worker's own runtime has printed that there is no memory
 
 	logs    *logRate
 	mu      sync.Mutex
@@ -44,11 +45,12 @@ type Session struct {
 func newSession(p *Plugin) *Session {
 	s := &Session{plugin: p, outputDone: make(chan struct{}), logs: newLogRate(&p.config)}
 	s.peer.CallTimeout, s.peer.CancelGrace = p.config.CallTimeout, p.config.CancelGrace
-	s.peer.Ended, s.peer.Lost = make(chan struct{}), &p.lostCalls
+	s.peer.Lost = &p.lostCalls
 	s.peer.Kill, s.peer.Line = s.kill, s.line
 	s.peer.Complain = func(text string) { s.log(abi.LogWarn, text, false) }
 	s.peer.Contended = func() bool { return s.turnQueue.Load() > 0 }
 	s.peer.Closing = p.closing
+	s.peer.Init()
 	if p.config.Threads != native.Free {
 		s.turn = make(chan struct{}, 1)
 	}

@@ -69,7 +69,12 @@ func (s *Session) launch(program string, theirs *transport.Files) error {
 	}
 	defer write.Close()
 	cmd := exec.Command(command[0], command[1:]...)
-	cmd.Dir = s.plugin.config.Dir
+	if cmd.Dir = s.plugin.config.Dir; cmd.Dir != "" {
+		// exec's own error would name the program.
+		if info, err := os.Stat(cmd.Dir); err != nil || !info.IsDir() {
+			return fmt.Errorf("working_directory %s is no directory", cmd.Dir)
+		}
+	}
 	for _, name := range s.plugin.config.Env {
 		if value, ok := os.LookupEnv(name); ok {
 			cmd.Env = append(cmd.Env, name+"="+value)
@@ -170,14 +175,15 @@ func loadError(file string, e *wire.LoadError) error {
 
 // watch waits for the process to end and clears away what it leaves.
 func (s *Session) watch() {
-	s.peer.Crash.Store(s.crashOf(s.process.wait()))
-	s.cell.remove()
-	// What it said last belongs to the errors that follow.
+	state := s.process.wait()
+	// What it printed last belongs to the errors that follow.
 	_ = s.output.SetReadDeadline(time.Now().Add(transport.DrainWait))
 	select {
 	case <-s.outputDone:
 	case <-time.After(transport.DrainWait):
 	}
+	s.peer.Crash.Store(s.crashOf(state))
+	s.cell.remove()
 	s.link.Drain()
 	s.logs.over()
 	s.died()
@@ -204,6 +210,9 @@ func (s *Session) crashOf(state *os.ProcessState) *transport.CrashError {
 		crash.Cause = *killedFor
 	} else if crash.Signal == syscall.SIGKILL {
 		crash.Cause = s.cell.cause()
+	}
+	if limit := s.plugin.config.Limits.Memory; limit != nil && crash.Cause == nil && s.exhausted.Load() {
+		crash.Cause = errExhausted(*limit)
 	}
 	return crash
 }

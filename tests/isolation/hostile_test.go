@@ -336,6 +336,50 @@ func TestADroppedBlobOfAStoppedWorker(t *testing.T) {
 	require.NoError(t, syscall.Kill(pid, syscall.SIGCONT))
 }
 
+// TestOthersAreNotLate: what dies with a call that was late is not itself late.
+func TestOthersAreNotLate(t *testing.T) {
+	h := open(t, stubbornTOML(stubborn(t), never+"\ncall_timeout = \"1s\""))
+	box := newStubborn(t, h)
+	late := make(chan error)
+	go func() {
+		_, err := box.Call(ctx, "rest", 100_000)
+		late <- err
+	}()
+	eventually(func() bool { return ask(t, box, "resting") == 1 })
+	var err error
+	for err == nil {
+		_, err = box.Call(ctx, "rest", 100)
+	}
+	require.NotErrorIs(t, err, loader.ErrCallTimeout)
+	require.True(t, errors.Is(err, loader.ErrPluginCrashed) || errors.Is(err, loader.ErrInstanceLost), err)
+	err = <-late
+	require.ErrorIs(t, err, loader.ErrCallTimeout)
+	assert.EqualError(t, err, "Stubborn.rest: call timed out: it took longer than call_timeout, and its process was killed after 1s")
+}
+
+// TestMemoryUsedUp by the plugin may leave its worker nothing to go on with: an error,
+// which names the limit where the worker could still tell.
+func TestMemoryUsedUp(t *testing.T) {
+	h := open(t, stubbornTOML(stubborn(t), never+"\nlimits = { memory = \"16MiB\" }"))
+	box := newStubborn(t, h)
+	assert.Greater(t, ask(t, box, "fill"), int64(8<<20))
+	for range 30 {
+		_, err := box.Call(ctx, "say", 1000)
+		if err == nil {
+			continue
+		}
+		require.ErrorIs(t, err, loader.ErrPluginCrashed)
+		var crash *loader.CrashError
+		require.ErrorAs(t, err, &crash)
+		if crash.Status == 2 {
+			assert.ErrorIs(t, err, loader.ErrLimit)
+			assert.ErrorContains(t, err, "limits.memory: the plugin has used up the 16.0 MiB that are allowed")
+		}
+		break
+	}
+	assert.EqualValues(t, 42, ask(t, newStubborn(t, h), "add", 40, 2))
+}
+
 // TestErrorsAreCounted: also those of calls that were lost with their worker.
 func TestErrorsAreCounted(t *testing.T) {
 	h := open(t, toml(faulty(t), never+"\ncall_timeout = \"100ms\""))

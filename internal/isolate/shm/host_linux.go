@@ -168,6 +168,7 @@ func (h *Host) Call(ctx context.Context, c *abi.Call, p *wire.Probe) error {
 		return nil
 	}
 	d := h.peer.CallDeadline()
+	d.Start(0)
 	switch h.wait(ctx, i, &d) {
 	case transport.Answered:
 		h.take(&r)
@@ -748,6 +749,7 @@ func (h *Host) Operate(ctx context.Context, op wire.Op, args, length uint64) (an
 	h.submit(i)
 	d := &h.callers[i].control
 	*d = h.peer.ControlDeadline()
+	d.Start(0)
 	if !h.spin(i) {
 		switch h.wait(ctx, i, d) {
 		case transport.Died:

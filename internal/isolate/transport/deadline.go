@@ -14,7 +14,8 @@ type Deadline struct {
 	at    time.Time // when to look next; zero for never
 	limit time.Duration
 	late  error // what the worker is killed for
-	over  bool  // and it was
+	own   error // what the request that is late gets
+	over  bool  // it was late
 
 	// Of a transfer, which is given more time while it moves: how many bytes it has,
 	// until when at most, and how much had moved when it was looked at last.
@@ -33,13 +34,13 @@ type Deadline struct {
 
 // CallDeadline is that of a call. It begins with [Deadline.Start].
 func (p *Peer) CallDeadline() Deadline {
-	return Deadline{peer: p, limit: p.CallTimeout, late: ErrTimeout}
+	return Deadline{peer: p, limit: p.CallTimeout, late: p.callLate, own: p.ownLate}
 }
 
 // ControlDeadline is that of a request that is not a call. It begins with
 // [Deadline.Start].
 func (p *Peer) ControlDeadline() Deadline {
-	return Deadline{peer: p, limit: p.ControlLimit(), late: ErrNoAnswer}
+	return Deadline{peer: p, limit: p.ControlLimit(), late: ErrNoAnswer, own: ErrNoAnswer}
 }
 
 // TransferDeadline is that of a request that is not a call and whose answer has so

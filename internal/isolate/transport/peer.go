@@ -25,6 +25,9 @@ type Peer struct {
 	// whether the plugin is being closed.
 	Contended, Closing func() bool
 
+	// What the worker is killed for when a call is late, and what that call gets.
+	callLate, ownLate error
+
 	Transport Transport // set by the session when it is made
 
 	// Abandoned is the number of calls that go on although their contexts have
@@ -38,6 +41,14 @@ type Peer struct {
 	Ended    chan struct{}
 	Crash    atomic.Pointer[CrashError]
 	Expected atomic.Bool // it was asked to end
+}
+
+// Init makes the peer ready, when its first fields are set.
+func (p *Peer) Init() {
+	p.Ended = make(chan struct{})
+	// Calls that die with the late one are not late.
+	p.callLate = fmt.Errorf("a call took longer than call_timeout (%v)", p.CallTimeout)
+	p.ownLate = fmt.Errorf("%w: it took longer than call_timeout, and its process was killed", ErrTimeout)
 }
 
 // controlTimeout is how long a worker may take for what is not a call, the
@@ -64,7 +75,7 @@ func (p *Peer) LostCall(d *Deadline) error {
 	<-p.Ended // Dead is set shortly before
 	crash := p.Crash.Load()
 	if d.over && errors.Is(crash.Cause, d.late) {
-		return fmt.Errorf("%w after %v", d.late, d.limit)
+		return fmt.Errorf("%w after %v", d.own, d.limit)
 	}
 	return crash
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -38,6 +39,8 @@ func confine(limits wire.Limits, wrapped bool) error {
 		// What this program needs itself does not count, so it is taken before.
 		startThreads(wire.Slots + 1 + runtime.GOMAXPROCS(0) + spareThreads)
 		reserveHeap()
+		// Where there is none left all the same, one line says it all.
+		debug.SetTraceback("none")
 		used, err := dataSize()
 		if err != nil {
 			return err
@@ -86,7 +89,7 @@ func startThreads(n int) {
 
 // heapReserve is how much the Go heap may grow once the limit is set, in bytes: a
 // program of Go that gets no memory ends at once.
-const heapReserve = 16 << 20
+const heapReserve = 64 << 20
 
 // reserveHeap has the runtime own the addresses. No page of them is touched.
 func reserveHeap() {

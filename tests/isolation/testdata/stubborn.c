@@ -18,7 +18,7 @@
 
 #include "nyash_plugin.h"
 
-enum { ADD = 1, REST, FLIP, LEAVE, WHOAMI, ID, FORGE, BIRTHS, FINIS, MAKE, GIVE, TERMINAL, CRASH, HOARD, WANT, RESTING, REAP, BLOCKS, FREEZE };
+enum { ADD = 1, REST, FLIP, LEAVE, WHOAMI, ID, FORGE, BIRTHS, FINIS, MAKE, GIVE, TERMINAL, CRASH, HOARD, WANT, RESTING, REAP, BLOCKS, FREEZE, FILL, SAY };
 
 #ifndef INIT
 #define INIT (void)0
@@ -196,6 +196,16 @@ int32_t nyash_plugin_invoke(uint32_t type_id, uint32_t method, uint32_t instance
         return NYASH_E_SHORT_BUFFER;
     case RESTING:
         return answer_i64(result, result_len, resting);
+    case FILL: /* takes memory, and keeps it, until there is none */
+        for (a = 0, b = 1 << 20; b >= 64; b /= 2)
+            for (void *p = malloc((size_t)b); p != NULL; p = malloc((size_t)b)) {
+                memset(p, 1, (size_t)b);
+                a += b;
+            }
+        return answer_i64(result, result_len, a);
+    case SAY:
+        for (b = 0; b < a; b++) host->log(NYASH_LOG_INFO, "a line");
+        return answer_i64(result, result_len, a);
     case FREEZE:
         kill(getpid(), SIGSTOP);
         return answer_i64(result, result_len, 0);
