@@ -1,7 +1,7 @@
-// Package faults shows that broken libraries and lying plugins give clear
+// Package badplugins shows that broken libraries and lying plugins give clear
 // errors and cost the host nothing. Every fault is a real plugin of a few lines
 // in testdata.
-package faults
+package badplugins
 
 import (
 	"context"
@@ -21,8 +21,8 @@ import (
 	"github.com/nyash-plugins/nyash-go/hostvtable"
 	"github.com/nyash-plugins/nyash-go/internal/native"
 	"github.com/nyash-plugins/nyash-go/loader"
-	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
+	"github.com/nyash-plugins/nyash-go/tests/hosttest"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
@@ -33,29 +33,25 @@ var ctx = context.Background()
 func host(t *testing.T, path, fault string, opts ...loader.Option) *loader.Host {
 	t.Helper()
 	good := ccbuild.Library(t, "testdata/good.c")
-	config, err := registry.Parse("nyash.toml", fmt.Appendf(nil, `
+	text := fmt.Sprintf(`
 [plugins.Fault]
 library = %q
 %s
 [plugins.Good]
 library = %q
 methods = { run = { method_id = 1, args = [], returns = "i32" } }
-`, path, fault, good))
-	require.NoError(t, err)
-	h, err := loader.OpenConfig(config, append(opts, loader.WithMemoryTracking())...)
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, h.Close()) })
-	return h
+`, path, fault, good)
+	// These are faults of libraries in the host's own process, whose memory is looked at.
+	opts = append(opts, loader.WithIsolation(loader.IsolationNone), loader.WithMemoryTracking())
+	return hosttest.Open(t, text, opts...)
 }
 
 // unhurt checks that the host goes on working and that nothing of the faulty
 // library's memory is left.
 func unhurt(t *testing.T, h *loader.Host, path string) {
 	t.Helper()
-	good, err := h.New(ctx, "Good")
-	require.NoError(t, err)
-	result, err := good.Call(ctx, "run")
-	require.NoError(t, err)
+	good := hosttest.New(t, h, "Good")
+	result := hosttest.Call(t, good, "run")
 	assert.Equal(t, tlv.Int32(42), result.Value)
 	require.NoError(t, good.Close())
 
@@ -232,9 +228,8 @@ func TestBirthsThatFail(t *testing.T) {
 func TestBirthReusesALiveID(t *testing.T) {
 	path := ccbuild.Library(t, "testdata/birth_same_id.c")
 	h := host(t, path, methods)
-	first, err := h.New(ctx, "Fault")
-	require.NoError(t, err)
-	_, err = h.New(ctx, "Fault")
+	first := hosttest.New(t, h, "Fault")
+	_, err := h.New(ctx, "Fault")
 	require.ErrorIs(t, err, loader.ErrProtocol)
 	assert.ErrorContains(t, err, "instance id 1, which is alive already")
 	require.NoError(t, first.Close())
@@ -301,9 +296,8 @@ func TestCallsThatFail(t *testing.T) {
 func TestErrorCarriesMessageAndLog(t *testing.T) {
 	path := ccbuild.Library(t, "testdata/message_with_error.c")
 	h := host(t, path, methods)
-	box, err := h.New(ctx, "Fault")
-	require.NoError(t, err)
-	_, err = box.Call(ctx, "run")
+	box := hosttest.New(t, h, "Fault")
+	_, err := box.Call(ctx, "run")
 	var call *loader.CallError
 	require.ErrorAs(t, err, &call)
 	assert.Equal(t, abi.ErrPlugin, call.Code)
@@ -341,9 +335,8 @@ methods = { run = { method_id = 1, args = [ { name = "code", from = "integer", t
 
 func TestTrackingFindsALeak(t *testing.T) {
 	h := host(t, ccbuild.Library(t, "testdata/leaks.c"), methods)
-	box, err := h.New(ctx, "Fault")
-	require.NoError(t, err)
-	_, err = box.Call(ctx, "run")
+	box := hosttest.New(t, h, "Fault")
+	_, err := box.Call(ctx, "run")
 	require.NoError(t, err)
 	assert.Equal(t, hostvtable.Memory{Blocks: 1, Bytes: 123, Allocs: 1}, h.Memory()["Fault"])
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/nyash-plugins/nyash-go/internal/isolate"
 	"github.com/nyash-plugins/nyash-go/internal/native"
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
+	"github.com/nyash-plugins/nyash-go/tests/hosttest"
 )
 
 // The methods of testdata/confined.c.
@@ -144,7 +145,7 @@ func TestMemoryLimit(t *testing.T) {
 		assert.Greater(t, n, int64(32))
 	})
 	t.Run("alloc and malloc add up", func(t *testing.T) {
-		if piped() {
+		if hosttest.Piped() {
 			t.Skip("alloc is malloc there")
 		}
 		c := confine(t, mebibytes(64))
@@ -171,7 +172,7 @@ func TestMemoryLimit(t *testing.T) {
 		assert.Positive(t, free.system(unix.SYS_MEMFD_CREATE, free.call(mBuffer), 0))
 	})
 	t.Run("shared memory", func(t *testing.T) {
-		if piped() {
+		if hosttest.Piped() {
 			t.Skip("there is none")
 		}
 		c := confine(t, mebibytes(64))
@@ -280,7 +281,7 @@ func TestCPUTotalIsOfAllThreads(t *testing.T) {
 // TestSpinningIsNotThePlugins: the worker looks for requests between calls that do
 // nothing, and uses more than the plugin may.
 func TestSpinningIsNotThePlugins(t *testing.T) {
-	if piped() {
+	if hosttest.Piped() {
 		t.Skip("nobody spins")
 	}
 	const limit = 400 * time.Millisecond

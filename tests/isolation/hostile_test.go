@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -23,16 +22,16 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/internal/isolate"
 	"github.com/nyash-plugins/nyash-go/loader"
-	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/tests/hosttest"
 )
 
 // TestFlippedStates: what a slot's state is after it was done means nothing.
 func TestFlippedStates(t *testing.T) {
-	if piped() { // where there are no slots
+	if hosttest.Piped() { // where there are no slots
 		return
 	}
 	for range 3 {
-		h := open(t, stubbornTOML(stubborn(t), never+"\ncall_timeout = \"200ms\""))
+		h := hosttest.Open(t, stubbornTOML(stubborn(t), never+"\ncall_timeout = \"200ms\""))
 		box := newStubborn(t, h)
 		assert.Zero(t, ask(t, box, "flip"))
 		for end := time.Now().Add(time.Second); time.Now().Before(end); {
@@ -42,14 +41,14 @@ func TestFlippedStates(t *testing.T) {
 			}
 		}
 		_ = syscall.Kill(h.Plugins()[0].PID, syscall.SIGKILL)
-		eventually(func() bool { _, err := box.Call(ctx, "id"); return errors.Is(err, loader.ErrInstanceLost) })
+		hosttest.Eventually(func() bool { _, err := box.Call(ctx, "id"); return errors.Is(err, loader.ErrInstanceLost) })
 		assert.EqualValues(t, 42, ask(t, newStubborn(t, h), "add", 40, 2))
 	}
 }
 
 // TestLeavingTheGroup: a worker that joins its host's group is killed all the same.
 func TestLeavingTheGroup(t *testing.T) {
-	h := open(t, stubbornTOML(stubborn(t), never+"\ncall_timeout = \"300ms\""))
+	h := hosttest.Open(t, stubbornTOML(stubborn(t), never+"\ncall_timeout = \"300ms\""))
 	_, err := newStubborn(t, h).Call(ctx, "leave")
 	require.ErrorIs(t, err, loader.ErrCallTimeout)
 	assert.EqualValues(t, 42, ask(t, newStubborn(t, h), "add", 40, 2))
@@ -57,7 +56,7 @@ func TestLeavingTheGroup(t *testing.T) {
 
 // TestIdsOfAnEarlierLife: a lost box is no argument, whatever lives under its number.
 func TestIdsOfAnEarlierLife(t *testing.T) {
-	h := open(t, stubbornTOML(stubborn(t), never))
+	h := hosttest.Open(t, stubbornTOML(stubborn(t), never))
 	lost := newStubborn(t, h)
 	_, err := lost.Call(ctx, "crash")
 	require.ErrorIs(t, err, loader.ErrPluginCrashed)
@@ -83,7 +82,7 @@ func TestIdsOfAnEarlierLife(t *testing.T) {
 // TestForgedHandles: a plugin cannot name, end or invent another library's boxes.
 func TestForgedHandles(t *testing.T) {
 	victim := fmt.Sprintf("\n[libraries.victim]\nboxes = [\"Faulty\"]\npath = %q\n[libraries.victim.Faulty]\ntype_id = 720\n[libraries.victim.Faulty.methods]%s", faulty(t), methods)
-	h := open(t, stubbornTOML(stubborn(t), "")+victim)
+	h := hosttest.Open(t, stubbornTOML(stubborn(t), "")+victim)
 	box, mine := newStubborn(t, h), newBox(t, h)
 	for _, id := range []int{int(mine.ID()), 4242} {
 		_, err := box.Call(ctx, "forge", 720, id)
@@ -91,7 +90,7 @@ func TestForgedHandles(t *testing.T) {
 		assert.ErrorContains(t, err, fmt.Sprintf("the result is a handle of type 720, instance %d: no box of Stubborn has that type_id, and no such box was an argument of this call", id))
 	}
 	r, err := mine.Call(ctx, "add", 1, 2)
-	assert.EqualValues(t, 3, number(t, r, err))
+	assert.EqualValues(t, 3, hosttest.Int(t, r, err))
 	_, err = box.Call(ctx, "forge", 730, 0)
 	require.ErrorIs(t, err, loader.ErrProtocol)
 	// Its own it may name.
@@ -111,7 +110,7 @@ func TestLoadsThatDoNotEnd(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			h := open(t, stubbornTOML(stubborn(t, "-DINIT="+tt.init), never+"\nload_timeout = \"500ms\""))
+			h := hosttest.Open(t, stubbornTOML(stubborn(t, "-DINIT="+tt.init), never+"\nload_timeout = \"500ms\""))
 			start := time.Now()
 			_, err := h.New(ctx, "Stubborn")
 			require.ErrorContains(t, err, tt.want)
@@ -125,7 +124,7 @@ func TestLoadsThatDoNotEnd(t *testing.T) {
 func TestFailedLoadsCount(t *testing.T) {
 	for name, init := range map[string]string{"crash": "abort()", "error": "return -5"} {
 		t.Run(name, func(t *testing.T) {
-			h := open(t, stubbornTOML(stubborn(t, "-DINIT="+init), `restart = { max = 1, within = "1h", backoff = "100ms" }`))
+			h := hosttest.Open(t, stubbornTOML(stubborn(t, "-DINIT="+init), `restart = { max = 1, within = "1h", backoff = "100ms" }`))
 			start := time.Now()
 			for range 2 {
 				_, err := h.New(ctx, "Stubborn")
@@ -143,7 +142,7 @@ func TestFailedLoadsCount(t *testing.T) {
 
 // TestUnfitLibrariesCount as well: what nyash.toml says and the library denies.
 func TestUnfitLibrariesCount(t *testing.T) {
-	h := open(t, fmt.Sprintf("[plugins.Stubborn]\nlibrary = %q\ntype_id = 999\nisolation = \"process\"\nrestart = { max = 1, within = \"1h\", backoff = \"0s\" }", stubborn(t)))
+	h := hosttest.Open(t, fmt.Sprintf("[plugins.Stubborn]\nlibrary = %q\ntype_id = 999\nisolation = \"process\"\nrestart = { max = 1, within = \"1h\", backoff = \"0s\" }", stubborn(t)))
 	for range 2 {
 		_, err := h.New(ctx, "Stubborn")
 		require.ErrorContains(t, err, "type_id 999")
@@ -155,10 +154,7 @@ func TestUnfitLibrariesCount(t *testing.T) {
 
 // TestShutdownUnderAFlood: log lines are no answer.
 func TestShutdownUnderAFlood(t *testing.T) {
-	config, err := registry.Parse("nyash.toml", []byte(stubbornTOML(stubborn(t, "-DSHUTDOWN=flood_and_hang()"), "call_timeout = \"1s\"")))
-	require.NoError(t, err)
-	h, err := loader.OpenConfig(config, defaults()...)
-	require.NoError(t, err)
+	h := hosttest.OpenUnclosed(t, stubbornTOML(stubborn(t, "-DSHUTDOWN=flood_and_hang()"), "call_timeout = \"1s\""))
 	newStubborn(t, h)
 	start := time.Now()
 	require.ErrorIs(t, h.Close(), isolate.ErrNoAnswer)
@@ -167,8 +163,7 @@ func TestShutdownUnderAFlood(t *testing.T) {
 
 // TestNoTerminal: a plugin cannot type into the shell that its host was started from.
 func TestNoTerminal(t *testing.T) {
-	config := filepath.Join(t.TempDir(), "nyash.toml")
-	require.NoError(t, os.WriteFile(config, []byte(stubbornTOML(stubborn(t), "")), 0o600))
+	config := hosttest.File(t, stubbornTOML(stubborn(t), ""))
 	main, side := pty(t)
 	self, err := os.Executable()
 	require.NoError(t, err)
@@ -188,7 +183,7 @@ const terminalCookie = "NYASH_TEST_TERMINAL"
 
 // atTerminal is the host of TestNoTerminal.
 func atTerminal(config string) {
-	h, err := loader.Open(config, defaults()...)
+	h, err := loader.Open(config, hosttest.Options()...)
 	if err != nil {
 		panic(err)
 	}
@@ -221,8 +216,7 @@ func pty(t *testing.T) (main, side *os.File) {
 // TestReaped: somebody else in the program waits for all children, as the first
 // process of a container does, or has the system do it.
 func TestReaped(t *testing.T) {
-	config := filepath.Join(t.TempDir(), "nyash.toml")
-	require.NoError(t, os.WriteFile(config, []byte(stubbornTOML(stubborn(t), never)), 0o600))
+	config := hosttest.File(t, stubbornTOML(stubborn(t), never))
 	self, err := os.Executable()
 	require.NoError(t, err)
 	for _, how := range []string{"by a goroutine", "by the system"} {
@@ -254,7 +248,7 @@ func beReaped(config string) {
 			panic(err)
 		}
 	}
-	h, err := loader.Open(config, defaults()...)
+	h, err := loader.Open(config, hosttest.Options()...)
 	must(err)
 	crashes := 0
 	for range 12 {
@@ -274,10 +268,10 @@ func beReaped(config string) {
 
 // TestABlobKeepsOnlyItself of a dead worker's memory.
 func TestABlobKeepsOnlyItself(t *testing.T) {
-	if piped() { // where the host has copies
+	if hosttest.Piped() { // where the host has copies
 		return
 	}
-	h := open(t, stubbornTOML(stubborn(t), never))
+	h := hosttest.Open(t, stubbornTOML(stubborn(t), never))
 	box := newStubborn(t, h)
 	r, err := box.Call(ctx, "give", 0, 100_000)
 	require.NoError(t, err)
@@ -288,7 +282,7 @@ func TestABlobKeepsOnlyItself(t *testing.T) {
 	require.Greater(t, shared(t), before+(150<<20))
 	_, err = box.Call(ctx, "crash")
 	require.ErrorIs(t, err, loader.ErrPluginCrashed)
-	eventually(func() bool { return shared(t) < before+(16<<20) })
+	hosttest.Eventually(func() bool { return shared(t) < before+(16<<20) })
 	assert.Equal(t, strings.Repeat("b", 100_000), string(blob.Bytes()), "and that is there")
 	blob.Release()
 	assert.Zero(t, mappings(t))
@@ -307,7 +301,7 @@ func shared(t *testing.T) int64 {
 
 // TestADroppedBlobOfAStoppedWorker does not hold up the program's own cleanups.
 func TestADroppedBlobOfAStoppedWorker(t *testing.T) {
-	h := open(t, stubbornTOML(stubborn(t), never+"\ncall_timeout = \"20s\""))
+	h := hosttest.Open(t, stubbornTOML(stubborn(t), never+"\ncall_timeout = \"20s\""))
 	box := newStubborn(t, h)
 	func() {
 		r, err := box.Call(ctx, "give", 0, 1000)
@@ -323,7 +317,7 @@ func TestADroppedBlobOfAStoppedWorker(t *testing.T) {
 		runtime.AddCleanup(own, func(int) { close(cleaned) }, 0)
 	}()
 	start := time.Now()
-	eventually(func() bool {
+	hosttest.Eventually(func() bool {
 		runtime.GC()
 		select {
 		case <-cleaned:
@@ -338,7 +332,7 @@ func TestADroppedBlobOfAStoppedWorker(t *testing.T) {
 
 // TestErrorsAreCounted: also those of calls that were lost with their worker.
 func TestErrorsAreCounted(t *testing.T) {
-	h := open(t, toml(faulty(t), never+"\ncall_timeout = \"100ms\""))
+	h := hosttest.Open(t, toml(faulty(t), never+"\ncall_timeout = \"100ms\""))
 	for i, method := range []string{"segv", "loop", "hangup"} {
 		_, err := newBox(t, h).Call(ctx, method)
 		require.Error(t, err)
@@ -348,17 +342,14 @@ func TestErrorsAreCounted(t *testing.T) {
 
 // TestHostShutdown ends whatever isolated plugins do.
 func TestHostShutdown(t *testing.T) {
-	config, err := registry.Parse("nyash.toml", []byte(stubbornTOML(stubborn(t), never)))
-	require.NoError(t, err)
-	h, err := loader.OpenConfig(config, defaults()...)
-	require.NoError(t, err)
+	h := hosttest.OpenUnclosed(t, stubbornTOML(stubborn(t), never))
 	box, other := newStubborn(t, h), newStubborn(t, h)
 	done := make(chan error)
 	go func() {
 		_, err := box.Call(ctx, "rest", 100_000)
 		done <- err
 	}()
-	eventually(func() bool { return ask(t, other, "resting") == 1 })
+	hosttest.Eventually(func() bool { return ask(t, other, "resting") == 1 })
 	pid := h.Plugins()[0].PID
 	closed := make(chan error)
 	go func() { closed <- h.Close() }() // waits for the call
@@ -367,7 +358,7 @@ func TestHostShutdown(t *testing.T) {
 	start := time.Now()
 	require.NoError(t, h.Shutdown(short), "nothing is left")
 	assert.Less(t, time.Since(start), 5*time.Second)
-	err = <-done
+	err := <-done
 	require.ErrorIs(t, err, loader.ErrPluginCrashed)
 	assert.ErrorContains(t, err, "the host was shut down")
 	<-closed

@@ -5,7 +5,6 @@ package isolation
 import (
 	"encoding/binary"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -25,6 +24,7 @@ import (
 	"github.com/nyash-plugins/nyash-go/loader"
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
+	"github.com/nyash-plugins/nyash-go/tests/hosttest"
 )
 
 const liarMethods = `
@@ -59,7 +59,7 @@ func honest(t testing.TB, h *loader.Host) {
 	t.Helper()
 	box := newLiar(t, h)
 	r, err := box.Call(ctx, "next", 41)
-	assert.EqualValues(t, 42, number(t, r, err))
+	assert.EqualValues(t, 42, hosttest.Int(t, r, err))
 	require.NoError(t, box.Close())
 }
 
@@ -68,7 +68,7 @@ func said(text string) []byte { return announced(text, uint64(len(text))) }
 
 // announced is a message that says another length.
 func announced(text string, length uint64) []byte {
-	if piped() {
+	if hosttest.Piped() {
 		return append((&channel.Frame{Op: channel.OpAnswer, Length: length}).Append(nil), text...)
 	}
 	return append(binary.LittleEndian.AppendUint32(nil, uint32(min(length, 1<<32-1))), text...)
@@ -130,13 +130,13 @@ func TestWhatAWorkerSaysThatIsALie(t *testing.T) {
 				if early {
 					require.NoError(t, os.WriteFile(filepath.Join(dir, "early"), nil, 0o600))
 				}
-				h := open(t, liar(library, isolated(dir)))
+				h := hosttest.Open(t, liar(library, isolated(dir)))
 				var before, after runtime.MemStats
 				runtime.ReadMemStats(&before)
 				_, err := h.New(ctx, "Liar")
 				runtime.ReadMemStats(&after)
 				text := tt.text
-				if piped() && tt.pipes != "" {
+				if hosttest.Piped() && tt.pipes != "" {
 					text = tt.pipes
 				}
 				require.ErrorContains(t, err, text)
@@ -157,7 +157,7 @@ func TestWhatAWorkerSaysThatIsALie(t *testing.T) {
 
 // TestAnAbsurdBase: only the worker itself believes the addresses that it gives.
 func TestAnAbsurdBase(t *testing.T) {
-	if piped() {
+	if hosttest.Piped() {
 		t.Skip("pipes share no memory")
 	}
 	dir := t.TempDir()
@@ -191,8 +191,8 @@ func TestTextIsShownAndNotObeyed(t *testing.T) {
 	library := ccbuild.Library(t, "testdata/liar.c")
 	for name, keys := range map[string]string{"isolated": isolated(t.TempDir()), "in process": ""} {
 		t.Run(name, func(t *testing.T) {
-			log := newRecords()
-			h := open(t, liar(library, keys), loader.WithLogger(slog.New(log)))
+			log := hosttest.NewLog()
+			h := hosttest.Open(t, liar(library, keys), log.Option())
 			box := newLiar(t, h)
 			_, err := box.Call(ctx, "say")
 			var call *loader.CallError
@@ -200,7 +200,7 @@ func TestTextIsShownAndNotObeyed(t *testing.T) {
 			assert.Equal(t, shownText, call.Message)
 			assert.Equal(t, "Liar.say: plugin error (-5): "+shownText, err.Error())
 			assert.Equal(t, "Liar.say: plugin error (-5): "+shownText+"\n\t"+shownText, fmt.Sprintf("%+v", err))
-			assert.Equal(t, []string{shownText}, log.all())
+			assert.Equal(t, []string{shownText}, log.Messages())
 
 			_, err = box.Call(ctx, "result")
 			var message *registry.ResultMessage
@@ -214,11 +214,11 @@ func TestTextIsShownAndNotObeyed(t *testing.T) {
 			assert.Equal(t, rawText, text, "a result is data")
 
 			if name == "isolated" {
-				log.forget()
+				log.Reset()
 				_, err = box.Call(ctx, "print", 1)
 				require.NoError(t, err)
-				eventually(func() bool { return len(log.all()) == 1 })
-				assert.Equal(t, []string{`flood 0\x1b[2J`}, log.all())
+				hosttest.Eventually(func() bool { return len(log.Messages()) == 1 })
+				assert.Equal(t, []string{`flood 0\x1b[2J`}, log.Messages())
 			}
 		})
 	}
@@ -232,7 +232,7 @@ func TestNamesThatTerminalsObey(t *testing.T) {
 	} {
 		library := ccbuild.Library(t, "testdata/liar.c", "-DMETHOD_NAME="+strings.NewReplacer(`\"`, `"`, `\\`, `\`).Replace(tt.name))
 		for _, keys := range []string{isolated(t.TempDir()), ""} {
-			h := open(t, liar(library, keys))
+			h := hosttest.Open(t, liar(library, keys))
 			_, err := h.New(ctx, "Liar")
 			require.ErrorIs(t, err, native.ErrDescription, name)
 			assert.ErrorContains(t, err, tt.text)
@@ -243,8 +243,8 @@ func TestNamesThatTerminalsObey(t *testing.T) {
 var leftOut = regexp.MustCompile(`^(\d+) lines? left out \((.*)\)$`)
 
 // counted are the lines of a flood that were logged, and those that were left out.
-func counted(t testing.TB, log records) (logged, out int, bounds string) {
-	for _, text := range log.all() {
+func counted(t testing.TB, log *hosttest.Log) (logged, out int, bounds string) {
+	for _, text := range log.Messages() {
 		if m := leftOut.FindStringSubmatch(text); m != nil {
 			n, err := strconv.Atoi(m[1])
 			require.NoError(t, err)
@@ -272,12 +272,12 @@ func TestAFloodOfLines(t *testing.T) {
 	for name, tt := range tests {
 		for _, method := range []string{"flood", "print"} {
 			t.Run(name+", "+method, func(t *testing.T) {
-				log := newRecords()
-				h := open(t, liar(library, isolated(t.TempDir())), append(tt.opts, loader.WithLogger(slog.New(log)))...)
+				log := hosttest.NewLog()
+				h := hosttest.Open(t, liar(library, isolated(t.TempDir())), append(tt.opts, log.Option())...)
 				box := newLiar(t, h)
 				r, err := box.Call(ctx, method, lines)
-				assert.EqualValues(t, lines, number(t, r, err))
-				eventually(func() bool { logged, out, _ := counted(t, log); return logged+out >= lines })
+				assert.EqualValues(t, lines, hosttest.Int(t, r, err))
+				hosttest.Eventually(func() bool { logged, out, _ := counted(t, log); return logged+out >= lines })
 				logged, out, bounds := counted(t, log)
 				assert.Equal(t, lines, logged+out, "each is logged or counted")
 				assert.GreaterOrEqual(t, logged, tt.least)
@@ -290,13 +290,10 @@ func TestAFloodOfLines(t *testing.T) {
 
 // TestTheEndOfAFlood: what was left out is told when the worker has ended.
 func TestTheEndOfAFlood(t *testing.T) {
-	log := newRecords()
-	config, err := registry.Parse(filepath.Join(t.TempDir(), "nyash.toml"), []byte(liar(ccbuild.Library(t, "testdata/liar.c"), isolated(t.TempDir()))))
-	require.NoError(t, err)
-	h, err := loader.OpenConfig(config, append(defaults(), loader.WithLogger(slog.New(log)), loader.WithLogRate(1, 0))...)
-	require.NoError(t, err)
+	log := hosttest.NewLog()
+	h := hosttest.OpenUnclosed(t, liar(ccbuild.Library(t, "testdata/liar.c"), isolated(t.TempDir())), log.Option(), loader.WithLogRate(1, 0))
 	box := newLiar(t, h)
-	_, err = box.Call(ctx, "flood", 100)
+	_, err := box.Call(ctx, "flood", 100)
 	require.NoError(t, err)
 	require.NoError(t, box.Close())
 	require.NoError(t, h.Close())
@@ -307,16 +304,16 @@ func TestTheEndOfAFlood(t *testing.T) {
 
 // TestADoorbellThatRingsForNothing does not keep the host from its work.
 func TestADoorbellThatRingsForNothing(t *testing.T) {
-	if piped() {
+	if hosttest.Piped() {
 		t.Skip("pipes have no doorbell")
 	}
-	h := open(t, liar(ccbuild.Library(t, "testdata/liar.c"), isolated(t.TempDir())))
+	h := hosttest.Open(t, liar(ccbuild.Library(t, "testdata/liar.c"), isolated(t.TempDir())))
 	box := newLiar(t, h)
 	_, err := box.Call(ctx, "ring")
 	require.NoError(t, err)
 	for i := range 1000 {
 		r, err := box.Call(ctx, "next", i)
-		require.EqualValues(t, i+1, number(t, r, err))
+		require.EqualValues(t, i+1, hosttest.Int(t, r, err))
 	}
 }
 
@@ -338,7 +335,7 @@ func TestARelativeWorker(t *testing.T) {
 	ran := filepath.Join(dir, "ran")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "nyash-worker"), []byte("#!/bin/sh\ntouch "+ran+"\n"), 0o700))
 
-	h := open(t, toml(library, never+fmt.Sprintf("\nworking_directory = %q", dir)), loader.WithWorker("./nyash-worker"))
+	h := hosttest.Open(t, toml(library, never+fmt.Sprintf("\nworking_directory = %q", dir)), loader.WithWorker("./nyash-worker"))
 	unhurt(t, h)
 	// Where the host is later does not matter.
 	t.Chdir(dir)
@@ -369,7 +366,7 @@ func TestARelativeWrapper(t *testing.T) {
 
 // TestAProcessNameIsNoTime: the system shows the name among the numbers.
 func TestAProcessNameIsNoTime(t *testing.T) {
-	h := open(t, liar(ccbuild.Library(t, "testdata/liar.c"), isolated(t.TempDir())))
+	h := hosttest.Open(t, liar(ccbuild.Library(t, "testdata/liar.c"), isolated(t.TempDir())))
 	box := newLiar(t, h)
 	before := h.Plugins()[0]
 	_, err := box.Call(ctx, "rename")
