@@ -66,7 +66,7 @@ func unhurt(t *testing.T, h *loader.Host, path string) {
 const methods = `type_id = 900
 methods = { run = { method_id = 1, args = [] } }`
 
-func TestFilesThatAreNoPlugins(t *testing.T) {
+func TestLoad_NotALibrary(t *testing.T) {
 	good := ccbuild.Library(t, "testdata/good.c")
 	elf, err := os.ReadFile(good)
 	require.NoError(t, err)
@@ -106,7 +106,7 @@ func TestFilesThatAreNoPlugins(t *testing.T) {
 	}
 }
 
-func TestMissingFile(t *testing.T) {
+func TestLoad_MissingFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "libnone.so")
 	h := host(t, path, methods)
 	_, err := h.New(ctx, "Fault")
@@ -116,7 +116,7 @@ func TestMissingFile(t *testing.T) {
 	unhurt(t, h, path)
 }
 
-func TestDirectory(t *testing.T) {
+func TestLoad_Directory(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "libdir.so")
 	require.NoError(t, os.Mkdir(path, 0o755))
 	_, err := host(t, path, methods).New(ctx, "Fault")
@@ -124,7 +124,7 @@ func TestDirectory(t *testing.T) {
 	assert.ErrorContains(t, err, "it is a directory")
 }
 
-func TestUnreadableFile(t *testing.T) {
+func TestLoad_SymlinkLoop(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "libloop.so")
 	require.NoError(t, os.Symlink(path, path))
 	_, err := host(t, path, methods).New(ctx, "Fault")
@@ -132,7 +132,7 @@ func TestUnreadableFile(t *testing.T) {
 	assert.ErrorContains(t, err, "libloop.so")
 }
 
-func TestLibrariesThatCannotBeLoaded(t *testing.T) {
+func TestLoad_BadLibrary(t *testing.T) {
 	tests := map[string]struct {
 		toml string
 		want []string
@@ -202,7 +202,7 @@ func mapped(t *testing.T) string {
 	return string(maps)
 }
 
-func TestBirthsThatFail(t *testing.T) {
+func TestBirth_BadResult(t *testing.T) {
 	tests := map[string]struct {
 		want string
 		is   error
@@ -225,7 +225,7 @@ func TestBirthsThatFail(t *testing.T) {
 	}
 }
 
-func TestBirthReusesALiveID(t *testing.T) {
+func TestBirth_LiveID(t *testing.T) {
 	path := ccbuild.Library(t, "testdata/birth_same_id.c")
 	h := host(t, path, methods)
 	first := hosttest.New(t, h, "Fault")
@@ -238,7 +238,7 @@ func TestBirthReusesALiveID(t *testing.T) {
 	unhurt(t, h, path)
 }
 
-func TestBirthMayAnswerAHandle(t *testing.T) {
+func TestBirth_Handle(t *testing.T) {
 	path := ccbuild.Library(t, "testdata/birth_handle.c")
 	h := host(t, path, methods)
 	box, err := h.New(ctx, "Fault")
@@ -247,7 +247,7 @@ func TestBirthMayAnswerAHandle(t *testing.T) {
 	unhurt(t, h, path)
 }
 
-func TestCallsThatFail(t *testing.T) {
+func TestCall_BadAnswer(t *testing.T) {
 	returns := func(word string) string {
 		return `methods = { run = { method_id = 1, args = [], returns = "` + word + `" } }`
 	}
@@ -293,7 +293,7 @@ func TestCallsThatFail(t *testing.T) {
 	}
 }
 
-func TestErrorCarriesMessageAndLog(t *testing.T) {
+func TestCallError_MessageAndLog(t *testing.T) {
 	path := ccbuild.Library(t, "testdata/message_with_error.c")
 	h := host(t, path, methods)
 	box := hosttest.New(t, h, "Fault")
@@ -307,7 +307,7 @@ func TestErrorCarriesMessageAndLog(t *testing.T) {
 	assert.Equal(t, "Fault.run: plugin error (-5): out of paper\n\ttray 2 is empty", fmt.Sprintf("%+v", err))
 }
 
-func TestCodes(t *testing.T) {
+func TestCall_Codes(t *testing.T) {
 	path := ccbuild.Library(t, "testdata/code.c")
 	h := host(t, path, `type_id = 900
 methods = { run = { method_id = 1, args = [ { name = "code", from = "integer", to = "i32" } ] } }`)
@@ -333,7 +333,7 @@ methods = { run = { method_id = 1, args = [ { name = "code", from = "integer", t
 	unhurt(t, h, path)
 }
 
-func TestTrackingFindsALeak(t *testing.T) {
+func TestMemory_Leak(t *testing.T) {
 	h := host(t, ccbuild.Library(t, "testdata/leaks.c"), methods)
 	box := hosttest.New(t, h, "Fault")
 	_, err := box.Call(ctx, "run")
@@ -341,7 +341,7 @@ func TestTrackingFindsALeak(t *testing.T) {
 	assert.Equal(t, hostvtable.Memory{Blocks: 1, Bytes: 123, Allocs: 1}, h.Memory()["Fault"])
 }
 
-func TestFaultsHaveTests(t *testing.T) {
+func TestTestdata_Used(t *testing.T) {
 	source, err := os.ReadFile("faults_test.go")
 	require.NoError(t, err)
 	files, err := filepath.Glob("testdata/*.c")

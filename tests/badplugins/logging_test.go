@@ -12,7 +12,7 @@ import (
 	"github.com/nyash-plugins/nyash-go/tests/hosttest"
 )
 
-func TestPluginLogsAtAnyTime(t *testing.T) {
+func TestLog_AnyTime(t *testing.T) {
 	path := ccbuild.Library(t, "testdata/logs_everywhere.c")
 	log := hosttest.NewLog()
 	var wakes []uint64

@@ -83,8 +83,8 @@ func leave(t testing.TB, box, other *loader.Box, method string, args ...any) {
 	require.ErrorIs(t, <-left, context.Canceled)
 }
 
-// TestACallerThatLeavesHurtsNobody: neither the worker nor another's box.
-func TestACallerThatLeavesHurtsNobody(t *testing.T) {
+// TestAbandoned_WorkerLives: a caller that leaves ends neither the worker nor another's box.
+func TestAbandoned_WorkerLives(t *testing.T) {
 	h := hosttest.Open(t, stubbornTOML(stubborn(t), `restart = { max = 0, within = "1h", backoff = "0ms" }`+"\ncancel_grace = \"10s\""))
 	box := newStubborn(t, h)
 	pid := h.Plugins()[0].PID
@@ -97,7 +97,7 @@ func TestACallerThatLeavesHurtsNobody(t *testing.T) {
 	hosttest.Eventually(func() bool { return ask(t, box, "resting") == 0 })
 }
 
-func TestAbandonedCallReturnsAtOnce(t *testing.T) {
+func TestAbandoned_ReturnsAtOnce(t *testing.T) {
 	h := hosttest.Open(t, stubbornTOML(stubborn(t), "cancel_grace = \"50ms\""))
 	box := newStubborn(t, h)
 	short, cancel := context.WithTimeoutCause(ctx, 20*time.Millisecond, errors.New("enough"))
@@ -108,8 +108,8 @@ func TestAbandonedCallReturnsAtOnce(t *testing.T) {
 	assert.Less(t, time.Since(start), 5*time.Second)
 }
 
-// TestCallTimeoutAloneKills where there is one: an ended context does not shorten it.
-func TestCallTimeoutAloneKills(t *testing.T) {
+// TestCallTimeout_EndedContext: a context that ends does not shorten the call timeout.
+func TestCallTimeout_EndedContext(t *testing.T) {
 	h := hosttest.Open(t, stubbornTOML(stubborn(t), never+"\ncall_timeout = \"1s\"\ncancel_grace = \"0s\""))
 	box := newStubborn(t, h)
 	leave(t, box, box, "rest", 300) // ends in time
@@ -162,8 +162,8 @@ func TestCancelGrace(t *testing.T) {
 	})
 }
 
-// TestNoNewCallsBesideManyAbandoned: they wait, until their own contexts end.
-func TestNoNewCallsBesideManyAbandoned(t *testing.T) {
+// TestAbandoned_TooMany: beside many abandoned calls new ones wait, until their own contexts end.
+func TestAbandoned_TooMany(t *testing.T) {
 	h := hosttest.Open(t, stubbornTOML(stubborn(t), "cancel_grace = \"1m\""))
 	box := newStubborn(t, h)
 	short, cancel := context.WithCancel(ctx)
@@ -188,8 +188,8 @@ func TestNoNewCallsBesideManyAbandoned(t *testing.T) {
 	assert.Zero(t, h.Plugins()[0].Restarts)
 }
 
-// TestWhatComesLateIsClearedAway: births, handles, blobs and wishes for more room.
-func TestWhatComesLateIsClearedAway(t *testing.T) {
+// TestAbandoned_LateResults: births, handles, blobs and short buffers that come late are cleared away.
+func TestAbandoned_LateResults(t *testing.T) {
 	h := hosttest.Open(t, stubbornTOML(stubborn(t), "cancel_grace = \"1m\""), loader.WithMemoryTracking())
 	box := newStubborn(t, h)
 	t.Run("a birth is finalised", func(t *testing.T) {
@@ -225,8 +225,8 @@ func TestWhatComesLateIsClearedAway(t *testing.T) {
 	})
 }
 
-// TestSingletonBornLate: the one that comes is the one that everybody gets.
-func TestSingletonBornLate(t *testing.T) {
+// TestAbandoned_SingletonBirth: everybody gets the singleton that was born late, and there is no second.
+func TestAbandoned_SingletonBirth(t *testing.T) {
 	toml := strings.Replace(stubbornTOML(stubborn(t), "cancel_grace = \"1m\""), "type_id = 730\n", "type_id = 730\nsingleton = true\n", 1)
 	h := hosttest.Open(t, toml)
 	short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
@@ -238,8 +238,8 @@ func TestSingletonBornLate(t *testing.T) {
 	assert.Same(t, box, newStubborn(t, h))
 }
 
-// TestCloseDoesNotWaitForAbandonedCalls, and fini follows them.
-func TestCloseDoesNotWaitForAbandonedCalls(t *testing.T) {
+// TestBoxClose_AbandonedCalls: Close does not wait for abandoned calls, and fini follows them.
+func TestBoxClose_AbandonedCalls(t *testing.T) {
 	h := hosttest.Open(t, stubbornTOML(stubborn(t), "cancel_grace = \"1m\""))
 	box, lent, other := newStubborn(t, h), newStubborn(t, h), newStubborn(t, h)
 	leave(t, box, other, "restBeside", 1000, lent)
@@ -275,8 +275,8 @@ func TestBoxShutdown(t *testing.T) {
 	assert.EqualValues(t, 1, ask(t, other, "finis"))
 }
 
-// TestBatchStops before its next call when its context ends.
-func TestBatchStops(t *testing.T) {
+// TestBatch_EndedContext: a batch makes no further call when its context ends.
+func TestBatch_EndedContext(t *testing.T) {
 	h := hosttest.Open(t, stubbornTOML(stubborn(t), "cancel_grace = \"1m\""))
 	box, other := newStubborn(t, h), newStubborn(t, h)
 	batch := box.Batch()
@@ -311,8 +311,8 @@ func TestBatchStops(t *testing.T) {
 	}
 }
 
-// TestSerialWaitingIsNotTheCallsTime: calls that wait for their turn are not late.
-func TestSerialWaitingIsNotTheCallsTime(t *testing.T) {
+// TestCallTimeout_WaitingForTurn: waiting for a serial library's turn is not the call's time.
+func TestCallTimeout_WaitingForTurn(t *testing.T) {
 	for _, threads := range []string{"serial", "pinned"} {
 		t.Run(threads, func(t *testing.T) {
 			h := hosttest.Open(t, stubbornTOML(stubborn(t), fmt.Sprintf("threads = %q\ncall_timeout = \"1s\"", threads)))
@@ -327,8 +327,8 @@ func TestSerialWaitingIsNotTheCallsTime(t *testing.T) {
 	}
 }
 
-// TestWaitingHonoursContexts behind another's load, birth, back-off and turn.
-func TestWaitingHonoursContexts(t *testing.T) {
+// TestContext_Waiting: waiting for another's load, birth, back-off or turn ends with the context.
+func TestContext_Waiting(t *testing.T) {
 	brief := func(t *testing.T, f func(ctx context.Context) error) {
 		t.Helper()
 		short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
@@ -410,9 +410,9 @@ func TestWaitingHonoursContexts(t *testing.T) {
 	})
 }
 
-// TestClientsThatLeave: a server of r.Context() whose clients leave at random goes on
+// TestAbandoned_HTTPClients: a server of r.Context() whose clients leave at random goes on
 // answering all others, from the same worker.
-func TestClientsThatLeave(t *testing.T) {
+func TestAbandoned_HTTPClients(t *testing.T) {
 	h := hosttest.Open(t, stubbornTOML(stubborn(t), `restart = { max = 0, within = "1h", backoff = "0ms" }`))
 	box := newStubborn(t, h)
 	pid := h.Plugins()[0].PID

@@ -25,8 +25,8 @@ import (
 	"github.com/nyash-plugins/nyash-go/tests/hosttest"
 )
 
-// TestFlippedStates: what a slot's state is after it was done means nothing.
-func TestFlippedStates(t *testing.T) {
+// TestHostile_FlippedStates: what a slot's state is after it was done means nothing.
+func TestHostile_FlippedStates(t *testing.T) {
 	if hosttest.Piped() { // where there are no slots
 		return
 	}
@@ -46,16 +46,16 @@ func TestFlippedStates(t *testing.T) {
 	}
 }
 
-// TestLeavingTheGroup: a worker that joins its host's group is killed all the same.
-func TestLeavingTheGroup(t *testing.T) {
+// TestHostile_LeavesProcessGroup: a worker that joins its host's group is killed all the same.
+func TestHostile_LeavesProcessGroup(t *testing.T) {
 	h := hosttest.Open(t, stubbornTOML(stubborn(t), never+"\ncall_timeout = \"300ms\""))
 	_, err := newStubborn(t, h).Call(ctx, "leave")
 	require.ErrorIs(t, err, loader.ErrCallTimeout)
 	assert.EqualValues(t, 42, ask(t, newStubborn(t, h), "add", 40, 2))
 }
 
-// TestIdsOfAnEarlierLife: a lost box is no argument, whatever lives under its number.
-func TestIdsOfAnEarlierLife(t *testing.T) {
+// TestHandle_OfEarlierWorker: a lost box is no argument, whatever lives under its number.
+func TestHandle_OfEarlierWorker(t *testing.T) {
 	h := hosttest.Open(t, stubbornTOML(stubborn(t), never))
 	lost := newStubborn(t, h)
 	_, err := lost.Call(ctx, "crash")
@@ -79,8 +79,8 @@ func TestIdsOfAnEarlierLife(t *testing.T) {
 	require.ErrorIs(t, err, loader.ErrInstanceLost)
 }
 
-// TestForgedHandles: a plugin cannot name, end or invent another library's boxes.
-func TestForgedHandles(t *testing.T) {
+// TestHandle_Forged: a plugin cannot name, end or invent another library's boxes.
+func TestHandle_Forged(t *testing.T) {
 	victim := fmt.Sprintf("\n[libraries.victim]\nboxes = [\"Faulty\"]\npath = %q\n[libraries.victim.Faulty]\ntype_id = 720\n[libraries.victim.Faulty.methods]%s", faulty(t), methods)
 	h := hosttest.Open(t, stubbornTOML(stubborn(t), "")+victim)
 	box, mine := newStubborn(t, h), newBox(t, h)
@@ -101,8 +101,8 @@ func TestForgedHandles(t *testing.T) {
 	assert.Same(t, box, same)
 }
 
-// TestLoadsThatDoNotEnd are ended.
-func TestLoadsThatDoNotEnd(t *testing.T) {
+// TestLoad_Hangs: a load that does not end is ended.
+func TestLoad_Hangs(t *testing.T) {
 	tests := map[string]struct{ init, want string }{
 		"hang":    {"hang()", "the plugin's process did not answer within load_timeout (500ms)"},
 		"socket":  {"close_socket()", "it closed its control socket"},
@@ -120,8 +120,8 @@ func TestLoadsThatDoNotEnd(t *testing.T) {
 	}
 }
 
-// TestFailedLoadsCount towards restart, with back-off.
-func TestFailedLoadsCount(t *testing.T) {
+// TestRestart_FailedLoads: failed loads count towards restart, with back-off.
+func TestRestart_FailedLoads(t *testing.T) {
 	for name, init := range map[string]string{"crash": "abort()", "error": "return -5"} {
 		t.Run(name, func(t *testing.T) {
 			h := hosttest.Open(t, stubbornTOML(stubborn(t, "-DINIT="+init), `restart = { max = 1, within = "1h", backoff = "100ms" }`))
@@ -140,8 +140,8 @@ func TestFailedLoadsCount(t *testing.T) {
 	}
 }
 
-// TestUnfitLibrariesCount as well: what nyash.toml says and the library denies.
-func TestUnfitLibrariesCount(t *testing.T) {
+// TestRestart_UnfitLibrary: a library that contradicts nyash.toml counts towards restart.
+func TestRestart_UnfitLibrary(t *testing.T) {
 	h := hosttest.Open(t, fmt.Sprintf("[plugins.Stubborn]\nlibrary = %q\ntype_id = 999\nisolation = \"process\"\nrestart = { max = 1, within = \"1h\", backoff = \"0s\" }", stubborn(t)))
 	for range 2 {
 		_, err := h.New(ctx, "Stubborn")
@@ -152,8 +152,8 @@ func TestUnfitLibrariesCount(t *testing.T) {
 	assert.Zero(t, h.Plugins()[0].PID)
 }
 
-// TestShutdownUnderAFlood: log lines are no answer.
-func TestShutdownUnderAFlood(t *testing.T) {
+// TestHostClose_FloodOfLines: log lines do not put off the time limit of a shutdown.
+func TestHostClose_FloodOfLines(t *testing.T) {
 	h := hosttest.OpenUnclosed(t, stubbornTOML(stubborn(t, "-DSHUTDOWN=flood_and_hang()"), "call_timeout = \"1s\""))
 	newStubborn(t, h)
 	start := time.Now()
@@ -161,8 +161,8 @@ func TestShutdownUnderAFlood(t *testing.T) {
 	assert.Less(t, time.Since(start), 15*time.Second)
 }
 
-// TestNoTerminal: a plugin cannot type into the shell that its host was started from.
-func TestNoTerminal(t *testing.T) {
+// TestConfine_Terminal: a plugin cannot type into the shell that its host was started from.
+func TestConfine_Terminal(t *testing.T) {
 	config := hosttest.File(t, stubbornTOML(stubborn(t), ""))
 	main, side := pty(t)
 	self, err := os.Executable()
@@ -181,7 +181,7 @@ func TestNoTerminal(t *testing.T) {
 
 const terminalCookie = "NYASH_TEST_TERMINAL"
 
-// atTerminal is the host of TestNoTerminal.
+// atTerminal is the host of TestConfine_Terminal.
 func atTerminal(config string) {
 	h, err := loader.Open(config, hosttest.Options()...)
 	if err != nil {
@@ -213,9 +213,9 @@ func pty(t *testing.T) (main, side *os.File) {
 	return main, side
 }
 
-// TestReaped: somebody else in the program waits for all children, as the first
+// TestWorker_ReapedByOthers: somebody else in the program waits for all children, as the first
 // process of a container does, or has the system do it.
-func TestReaped(t *testing.T) {
+func TestWorker_ReapedByOthers(t *testing.T) {
 	config := hosttest.File(t, stubbornTOML(stubborn(t), never))
 	self, err := os.Executable()
 	require.NoError(t, err)
@@ -232,7 +232,7 @@ func TestReaped(t *testing.T) {
 
 const reaperCookie = "NYASH_TEST_REAPED"
 
-// beReaped is the host of TestReaped.
+// beReaped is the host of TestWorker_ReapedByOthers.
 func beReaped(config string) {
 	if os.Getenv("NYASH_TEST_REAPER") == "by the system" {
 		signal.Ignore(syscall.SIGCHLD)
@@ -266,8 +266,8 @@ func beReaped(config string) {
 	fmt.Printf("%d crashes, and %v\n", crashes, r)
 }
 
-// TestABlobKeepsOnlyItself of a dead worker's memory.
-func TestABlobKeepsOnlyItself(t *testing.T) {
+// TestBlob_AfterCrash: a blob keeps only itself of a dead worker's memory.
+func TestBlob_AfterCrash(t *testing.T) {
 	if hosttest.Piped() { // where the host has copies
 		return
 	}
@@ -299,8 +299,8 @@ func shared(t *testing.T) int64 {
 	return kib << 10
 }
 
-// TestADroppedBlobOfAStoppedWorker does not hold up the program's own cleanups.
-func TestADroppedBlobOfAStoppedWorker(t *testing.T) {
+// TestBlob_DroppedWhileStopped: a dropped blob of a stopped worker does not hold up the program's cleanups.
+func TestBlob_DroppedWhileStopped(t *testing.T) {
 	h := hosttest.Open(t, stubbornTOML(stubborn(t), never+"\ncall_timeout = \"20s\""))
 	box := newStubborn(t, h)
 	func() {
@@ -330,8 +330,8 @@ func TestADroppedBlobOfAStoppedWorker(t *testing.T) {
 	require.NoError(t, syscall.Kill(pid, syscall.SIGCONT))
 }
 
-// TestErrorsAreCounted: also those of calls that were lost with their worker.
-func TestErrorsAreCounted(t *testing.T) {
+// TestPlugins_Errors: calls that were lost with their worker are counted too.
+func TestPlugins_Errors(t *testing.T) {
 	h := hosttest.Open(t, toml(faulty(t), never+"\ncall_timeout = \"100ms\""))
 	for i, method := range []string{"segv", "loop", "hangup"} {
 		_, err := newBox(t, h).Call(ctx, method)

@@ -1,6 +1,5 @@
 //go:build linux
 
-// Every fault ends with the host alive and the next call right.
 package isolation
 
 import (
@@ -166,7 +165,7 @@ func TestHangs(t *testing.T) {
 	}
 }
 
-func TestOtherCallsOfAKilledPlugin(t *testing.T) {
+func TestCrash_OtherCalls(t *testing.T) {
 	h := hosttest.Open(t, toml(faulty(t), never+"\ncancel_grace = \"0s\""))
 	box := newBox(t, h)
 	canceled, cancel := context.WithCancel(ctx)
@@ -193,7 +192,7 @@ func pidOf(t testing.TB, box *loader.Box) int {
 	return int(hosttest.CallInt(t, box, "pid"))
 }
 
-func TestKilledFromOutside(t *testing.T) {
+func TestCrash_KilledFromOutside(t *testing.T) {
 	h := hosttest.Open(t, toml(faulty(t), never))
 	box := newBox(t, h)
 	require.NoError(t, syscall.Kill(pidOf(t, box), syscall.SIGKILL))
@@ -202,7 +201,7 @@ func TestKilledFromOutside(t *testing.T) {
 	assert.Equal(t, 1, h.Plugins()[0].Restarts)
 }
 
-func TestStoppedAndContinued(t *testing.T) {
+func TestWorker_StoppedAndContinued(t *testing.T) {
 	h := hosttest.Open(t, toml(faulty(t), never))
 	box := newBox(t, h)
 	pid := pidOf(t, box)
@@ -222,8 +221,8 @@ func TestStoppedAndContinued(t *testing.T) {
 	require.NoError(t, <-done)
 }
 
-// TestCloseOfAStoppedPlugin: it cannot be shut down, and is not waited for.
-func TestCloseOfAStoppedPlugin(t *testing.T) {
+// TestHostClose_StoppedWorker: a stopped worker cannot be shut down, and is not waited for.
+func TestHostClose_StoppedWorker(t *testing.T) {
 	h := hosttest.OpenUnclosed(t, toml(faulty(t), never))
 	box := newBox(t, h)
 	pid := pidOf(t, box)
@@ -234,7 +233,7 @@ func TestCloseOfAStoppedPlugin(t *testing.T) {
 	assert.True(t, gone(pid))
 }
 
-func TestScribbling(t *testing.T) {
+func TestHostile_Scribbles(t *testing.T) {
 	h := hosttest.Open(t, toml(faulty(t), never+"\ncall_timeout = \"300ms\""))
 	for range 20 {
 		box := newBox(t, h)
@@ -250,7 +249,7 @@ func TestScribbling(t *testing.T) {
 	}
 }
 
-func TestCrashesOutsideOfCalls(t *testing.T) {
+func TestCrash_OutsideOfCalls(t *testing.T) {
 	for _, at := range []string{"AT_LOAD", "AT_INIT"} {
 		t.Run(at, func(t *testing.T) {
 			h := hosttest.Open(t, toml(faulty(t, "-DCRASH_AT="+at), never))
@@ -283,8 +282,8 @@ func TestCrashesOutsideOfCalls(t *testing.T) {
 	})
 }
 
-// TestExitInLoad: that is the plugin's fault, and not the worker's.
-func TestExitInLoad(t *testing.T) {
+// TestLoad_Exits: a plugin that exits while it is loaded is reported as such, and not as a bad worker.
+func TestLoad_Exits(t *testing.T) {
 	for _, at := range []string{"AT_LOAD", "AT_INIT"} {
 		h := hosttest.Open(t, toml(faulty(t, "-DCRASH_AT="+at, "-DCRASH=exit(7)"), never))
 		_, err := h.New(ctx, "Faulty")
@@ -294,8 +293,8 @@ func TestExitInLoad(t *testing.T) {
 	}
 }
 
-// TestBlobsStayAsTheyAre while they are lent, whatever else is called.
-func TestBlobsStayAsTheyAre(t *testing.T) {
+// TestBlob_LentStaysSame: lent memory stays as it is, whatever else is called.
+func TestBlob_LentStaysSame(t *testing.T) {
 	p, err := isolate.Open(ctx, isolate.Config{File: faulty(t), Sink: silence{}, Restart: isolate.Restart{Max: 1}, Channel: channelOfTests(), InUse: func() bool { return true }})
 	require.NoError(t, err)
 	defer p.Close()
@@ -322,8 +321,8 @@ func TestBlobsStayAsTheyAre(t *testing.T) {
 	s.TakeBack(addr, len(lent))
 }
 
-// TestAdoptOfADeadWorker, and of more than there can be.
-func TestAdoptOfADeadWorker(t *testing.T) {
+// TestBlob_AdoptFromDeadWorker: blobs of a dead worker, or larger than can be, are refused.
+func TestBlob_AdoptFromDeadWorker(t *testing.T) {
 	p, err := isolate.Open(ctx, isolate.Config{File: faulty(t), Sink: silence{}, Restart: isolate.Restart{Max: 1}, Channel: channelOfTests(), InUse: func() bool { return true }})
 	require.NoError(t, err)
 	defer p.Close()
@@ -339,9 +338,9 @@ func TestAdoptOfADeadWorker(t *testing.T) {
 	require.ErrorIs(t, err, isolate.ErrLost)
 }
 
-// TestAnOrphanHoldsNothingUp: a child that left the worker's group has its ends
+// TestCrash_OrphanHoldsPipes: a child that left the worker's group has its ends
 // of the pipes.
-func TestAnOrphanHoldsNothingUp(t *testing.T) {
+func TestCrash_OrphanHoldsPipes(t *testing.T) {
 	h := hosttest.Open(t, toml(faulty(t), never+"\ncall_timeout = \"10s\""))
 	box := newBox(t, h)
 	start := time.Now()
@@ -399,7 +398,7 @@ func TestLimits(t *testing.T) {
 	})
 }
 
-func TestForkedChildrenGoWithTheWorker(t *testing.T) {
+func TestCrash_Children(t *testing.T) {
 	h := hosttest.Open(t, toml(faulty(t), never))
 	box := newBox(t, h)
 	pid := pidOf(t, box)
@@ -411,7 +410,7 @@ func TestForkedChildrenGoWithTheWorker(t *testing.T) {
 	unhurt(t, h)
 }
 
-func TestSurroundings(t *testing.T) {
+func TestConfine_Surroundings(t *testing.T) {
 	t.Setenv("NYASH_TEST_SECRET", "x")
 	t.Setenv("NYASH_TEST_PASSED", "x")
 	dir := t.TempDir()
@@ -452,7 +451,7 @@ func TestLogs(t *testing.T) {
 	assert.Equal(t, "printed by the plugin", log.Messages()[5000])
 }
 
-func TestBreaker(t *testing.T) {
+func TestRestart_Breaker(t *testing.T) {
 	var mu sync.Mutex
 	var states []string
 	h := hosttest.Open(t, toml(faulty(t), `restart = { max = 2, within = "1m", backoff = "20ms" }`), loader.WithEvents(func(e loader.Event) {
@@ -489,7 +488,7 @@ func TestBreaker(t *testing.T) {
 	assert.Equal(t, strings.Repeat("Faulty loading,Faulty ready,Faulty failed,", 3)+"Faulty loading,Faulty ready", strings.Join(states, ","))
 }
 
-func TestSingletonIsBornAgain(t *testing.T) {
+func TestCrash_Singleton(t *testing.T) {
 	h := hosttest.Open(t, toml(faulty(t), never+"\nsingleton = true"))
 	first := newBox(t, h)
 	_, err := first.Call(ctx, "segv")
@@ -501,7 +500,7 @@ func TestSingletonIsBornAgain(t *testing.T) {
 	assert.Same(t, second, newBox(t, h))
 }
 
-func TestIdleWorkerEndsAndComesBack(t *testing.T) {
+func TestIdleTimeout(t *testing.T) {
 	h := hosttest.Open(t, toml(faulty(t), `idle_timeout = "50ms"`))
 	box := newBox(t, h)
 	pid := pidOf(t, box)
@@ -514,7 +513,7 @@ func TestIdleWorkerEndsAndComesBack(t *testing.T) {
 	assert.Zero(t, h.Plugins()[0].Restarts, "which is no restart")
 }
 
-func TestWorkerPrograms(t *testing.T) {
+func TestWithWorker_Programs(t *testing.T) {
 	library := faulty(t)
 	tests := map[string]struct{ program, text string }{
 		"missing":       {"/nonexistent/nyash-worker", "worker cannot be started: fork/exec /nonexistent/nyash-worker: no such file or directory"},
@@ -566,7 +565,7 @@ func mappings(t *testing.T) int {
 	return strings.Count(string(maps), "nyash-worker")
 }
 
-func TestAThousandCrashes(t *testing.T) {
+func TestCrash_Thousand(t *testing.T) {
 	h := hosttest.Open(t, toml(faulty(t), never))
 	crash := func() {
 		box := newBox(t, h)
@@ -605,7 +604,7 @@ func beHost(config string) {
 	_, _ = box.Call(ctx, "loop")
 }
 
-func TestNoWorkerIsLeftBehind(t *testing.T) {
+func TestHost_Killed(t *testing.T) {
 	config := hosttest.File(t, toml(faulty(t), ""))
 	self, err := os.Executable()
 	require.NoError(t, err)
@@ -642,7 +641,7 @@ func stateOf(pid int) string {
 	return strings.TrimSpace(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 }
 
-func TestManyCallersAtOnce(t *testing.T) {
+func TestCall_ManyCallers(t *testing.T) {
 	h := hosttest.Open(t, toml(faulty(t), never))
 	box := newBox(t, h)
 	var wg sync.WaitGroup

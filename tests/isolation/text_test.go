@@ -88,8 +88,8 @@ func distinct(n int) string {
 	return strings.TrimSuffix(b.String(), ",")
 }
 
-// TestWhatAWorkerSaysThatIsALie: any code of a plugin can answer its host's load.
-func TestWhatAWorkerSaysThatIsALie(t *testing.T) {
+// TestLoad_Lies: a plugin's code can answer the host's load itself, with anything.
+func TestLoad_Lies(t *testing.T) {
 	library := ccbuild.Library(t, "testdata/liar.c")
 	const escapes = `\u001b]0;owned\u0007\nnyash: fake`
 	tests := map[string]struct {
@@ -155,8 +155,8 @@ func TestWhatAWorkerSaysThatIsALie(t *testing.T) {
 	}
 }
 
-// TestAnAbsurdBase: only the worker itself believes the addresses that it gives.
-func TestAnAbsurdBase(t *testing.T) {
+// TestLoad_AbsurdBase: only the worker itself believes the addresses that it gives.
+func TestLoad_AbsurdBase(t *testing.T) {
 	if hosttest.Piped() {
 		t.Skip("pipes share no memory")
 	}
@@ -187,7 +187,7 @@ const (
 	shownText = `\x1b]0;owned\x07\x1b[31m\r\nnyash: success\t\u202e\u009b`
 )
 
-func TestTextIsShownAndNotObeyed(t *testing.T) {
+func TestText_Escaped(t *testing.T) {
 	library := ccbuild.Library(t, "testdata/liar.c")
 	for name, keys := range map[string]string{"isolated": isolated(t.TempDir()), "in process": ""} {
 		t.Run(name, func(t *testing.T) {
@@ -224,8 +224,8 @@ func TestTextIsShownAndNotObeyed(t *testing.T) {
 	}
 }
 
-// TestNamesThatTerminalsObey are refused, in a worker or not.
-func TestNamesThatTerminalsObey(t *testing.T) {
+// TestText_MethodNames: names that a terminal would obey are refused, in a worker or not.
+func TestText_MethodNames(t *testing.T) {
 	for name, tt := range map[string]struct{ name, text string }{
 		"a line":    {`\"read\\nnyash: fake\"`, `method 2 of 2 (method_id 2): name: "read\nnyash: fake" has the control character U+000A at byte 4`},
 		"an escape": {`\"\\033[31mread\"`, `method 2 of 2 (method_id 2): name: "\x1b[31mread" has the control character U+001B at byte 0`},
@@ -256,7 +256,7 @@ func counted(t testing.TB, log *hosttest.Log) (logged, out int, bounds string) {
 	return logged, out, bounds
 }
 
-func TestAFloodOfLines(t *testing.T) {
+func TestLogRate_Flood(t *testing.T) {
 	library := ccbuild.Library(t, "testdata/liar.c")
 	const lines = 40_000
 	tests := map[string]struct {
@@ -288,8 +288,8 @@ func TestAFloodOfLines(t *testing.T) {
 	}
 }
 
-// TestTheEndOfAFlood: what was left out is told when the worker has ended.
-func TestTheEndOfAFlood(t *testing.T) {
+// TestLogRate_AtEnd: the number of lines left out is logged when the worker has ended.
+func TestLogRate_AtEnd(t *testing.T) {
 	log := hosttest.NewLog()
 	h := hosttest.OpenUnclosed(t, liar(ccbuild.Library(t, "testdata/liar.c"), isolated(t.TempDir())), log.Option(), loader.WithLogRate(1, 0))
 	box := newLiar(t, h)
@@ -302,8 +302,8 @@ func TestTheEndOfAFlood(t *testing.T) {
 	assert.NotZero(t, out)
 }
 
-// TestADoorbellThatRingsForNothing does not keep the host from its work.
-func TestADoorbellThatRingsForNothing(t *testing.T) {
+// TestHostile_Doorbell: a doorbell that rings for nothing does not keep the host from its work.
+func TestHostile_Doorbell(t *testing.T) {
 	if hosttest.Piped() {
 		t.Skip("pipes have no doorbell")
 	}
@@ -317,15 +317,15 @@ func TestADoorbellThatRingsForNothing(t *testing.T) {
 	}
 }
 
-func TestWithLogRateRefusesNonsense(t *testing.T) {
+func TestWithLogRate_Invalid(t *testing.T) {
 	for _, o := range []loader.Option{loader.WithLogRate(-1, 0), loader.WithLogRate(0, -1)} {
 		_, err := loader.OpenConfig(&registry.Config{}, o)
 		require.ErrorContains(t, err, "write 0 for no limit")
 	}
 }
 
-// TestARelativeWorker is the host's, and not what lies in the plugin's folder.
-func TestARelativeWorker(t *testing.T) {
+// TestWithWorker_RelativePath: the path is the host's, and not one in the plugin's folder.
+func TestWithWorker_RelativePath(t *testing.T) {
 	library := faulty(t)
 	self, err := os.Executable()
 	require.NoError(t, err)
@@ -349,8 +349,8 @@ func TestARelativeWorker(t *testing.T) {
 	require.ErrorContains(t, err, `WithWorker: exec: "no-such-worker": executable file not found in $PATH`)
 }
 
-// TestARelativeWrapper: a debugger is found from where the host is, too.
-func TestARelativeWrapper(t *testing.T) {
+// TestWrapper_RelativePath: a debugger's path is the host's, too.
+func TestWrapper_RelativePath(t *testing.T) {
 	library := faulty(t)
 	t.Chdir(t.TempDir())
 	const pass = "#!/bin/sh\nexec \"$@\"\n"
@@ -364,8 +364,8 @@ func TestARelativeWrapper(t *testing.T) {
 	assert.NoFileExists(t, ran)
 }
 
-// TestAProcessNameIsNoTime: the system shows the name among the numbers.
-func TestAProcessNameIsNoTime(t *testing.T) {
+// TestPlugins_ProcessName: a process's name, which the system shows among its times, is not taken for one.
+func TestPlugins_ProcessName(t *testing.T) {
 	h := hosttest.Open(t, liar(ccbuild.Library(t, "testdata/liar.c"), isolated(t.TempDir())))
 	box := newLiar(t, h)
 	before := h.Plugins()[0]
