@@ -8,7 +8,7 @@ import (
 )
 
 // Adopt takes over a block that the library got from alloc and handed to the
-// host (SPEC section 2, Blob). The returned function frees it and must be called
+// host (docs/abi.md, section 2, "Blobs"). The returned function frees it and must be called
 // once. A table that tracks memory knows the block, and refuses one that alloc
 // did not return, that is too small or that was handed over before; another can
 // only try whether the memory is there.

@@ -1,6 +1,6 @@
 // Package hostvtable makes the permanent table of functions that plugins call
-// their host through: alloc, free, wake and log (section 1 of the
-// specification, "Vtable lifetime").
+// their host through: alloc, free, wake and log (docs/abi.md, section 1, "The
+// host table").
 //
 // It is for the packages that load libraries; a program that uses plugins
 // meets it only through the options of package loader.

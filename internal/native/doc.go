@@ -1,6 +1,6 @@
 // Package native loads plugins into the host's own process: it opens a shared
-// library without cgo, finds the four symbols of section 1 of the
-// specification, runs abi and init, and makes the calls.
+// library without cgo, finds the symbols of a plugin (docs/abi.md, section 1),
+// runs abi and init, and makes the calls.
 //
 // It is for package loader, which adds names, types and the life of instances;
 // nothing here knows nyash.toml.

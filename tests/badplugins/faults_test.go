@@ -1,7 +1,7 @@
-// Package faults shows that broken libraries and lying plugins give clear
+// Package badplugins shows that broken libraries and lying plugins give clear
 // errors and cost the host nothing. Every fault is a real plugin of a few lines
 // in testdata.
-package faults
+package badplugins
 
 import (
 	"context"
@@ -21,8 +21,8 @@ import (
 	"github.com/nyash-plugins/nyash-go/hostvtable"
 	"github.com/nyash-plugins/nyash-go/internal/native"
 	"github.com/nyash-plugins/nyash-go/loader"
-	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
+	"github.com/nyash-plugins/nyash-go/tests/hosttest"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
@@ -33,29 +33,25 @@ var ctx = context.Background()
 func host(t *testing.T, path, fault string, opts ...loader.Option) *loader.Host {
 	t.Helper()
 	good := ccbuild.Library(t, "testdata/good.c")
-	config, err := registry.Parse("nyash.toml", fmt.Appendf(nil, `
+	text := fmt.Sprintf(`
 [plugins.Fault]
 library = %q
 %s
 [plugins.Good]
 library = %q
 methods = { run = { method_id = 1, args = [], returns = "i32" } }
-`, path, fault, good))
-	require.NoError(t, err)
-	h, err := loader.OpenConfig(config, append(opts, loader.WithMemoryTracking())...)
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, h.Close()) })
-	return h
+`, path, fault, good)
+	// These are faults of libraries in the host's own process, whose memory is looked at.
+	opts = append(opts, loader.WithIsolation(loader.IsolationNone), loader.WithMemoryTracking())
+	return hosttest.Open(t, text, opts...)
 }
 
 // unhurt checks that the host goes on working and that nothing of the faulty
 // library's memory is left.
 func unhurt(t *testing.T, h *loader.Host, path string) {
 	t.Helper()
-	good, err := h.New(ctx, "Good")
-	require.NoError(t, err)
-	result, err := good.Call(ctx, "run")
-	require.NoError(t, err)
+	good := hosttest.New(t, h, "Good")
+	result := hosttest.Call(t, good, "run")
 	assert.Equal(t, tlv.Int32(42), result.Value)
 	require.NoError(t, good.Close())
 
@@ -70,7 +66,7 @@ func unhurt(t *testing.T, h *loader.Host, path string) {
 const methods = `type_id = 900
 methods = { run = { method_id = 1, args = [] } }`
 
-func TestFilesThatAreNoPlugins(t *testing.T) {
+func TestLoad_NotALibrary(t *testing.T) {
 	good := ccbuild.Library(t, "testdata/good.c")
 	elf, err := os.ReadFile(good)
 	require.NoError(t, err)
@@ -110,7 +106,7 @@ func TestFilesThatAreNoPlugins(t *testing.T) {
 	}
 }
 
-func TestMissingFile(t *testing.T) {
+func TestLoad_MissingFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "libnone.so")
 	h := host(t, path, methods)
 	_, err := h.New(ctx, "Fault")
@@ -120,7 +116,7 @@ func TestMissingFile(t *testing.T) {
 	unhurt(t, h, path)
 }
 
-func TestDirectory(t *testing.T) {
+func TestLoad_Directory(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "libdir.so")
 	require.NoError(t, os.Mkdir(path, 0o755))
 	_, err := host(t, path, methods).New(ctx, "Fault")
@@ -128,7 +124,7 @@ func TestDirectory(t *testing.T) {
 	assert.ErrorContains(t, err, "it is a directory")
 }
 
-func TestUnreadableFile(t *testing.T) {
+func TestLoad_SymlinkLoop(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "libloop.so")
 	require.NoError(t, os.Symlink(path, path))
 	_, err := host(t, path, methods).New(ctx, "Fault")
@@ -136,7 +132,7 @@ func TestUnreadableFile(t *testing.T) {
 	assert.ErrorContains(t, err, "libloop.so")
 }
 
-func TestLibrariesThatCannotBeLoaded(t *testing.T) {
+func TestLoad_BadLibrary(t *testing.T) {
 	tests := map[string]struct {
 		toml string
 		want []string
@@ -206,7 +202,7 @@ func mapped(t *testing.T) string {
 	return string(maps)
 }
 
-func TestBirthsThatFail(t *testing.T) {
+func TestBirth_BadResult(t *testing.T) {
 	tests := map[string]struct {
 		want string
 		is   error
@@ -229,12 +225,11 @@ func TestBirthsThatFail(t *testing.T) {
 	}
 }
 
-func TestBirthReusesALiveID(t *testing.T) {
+func TestBirth_LiveID(t *testing.T) {
 	path := ccbuild.Library(t, "testdata/birth_same_id.c")
 	h := host(t, path, methods)
-	first, err := h.New(ctx, "Fault")
-	require.NoError(t, err)
-	_, err = h.New(ctx, "Fault")
+	first := hosttest.New(t, h, "Fault")
+	_, err := h.New(ctx, "Fault")
 	require.ErrorIs(t, err, loader.ErrProtocol)
 	assert.ErrorContains(t, err, "instance id 1, which is alive already")
 	require.NoError(t, first.Close())
@@ -243,7 +238,7 @@ func TestBirthReusesALiveID(t *testing.T) {
 	unhurt(t, h, path)
 }
 
-func TestBirthMayAnswerAHandle(t *testing.T) {
+func TestBirth_Handle(t *testing.T) {
 	path := ccbuild.Library(t, "testdata/birth_handle.c")
 	h := host(t, path, methods)
 	box, err := h.New(ctx, "Fault")
@@ -252,7 +247,7 @@ func TestBirthMayAnswerAHandle(t *testing.T) {
 	unhurt(t, h, path)
 }
 
-func TestCallsThatFail(t *testing.T) {
+func TestCall_BadAnswer(t *testing.T) {
 	returns := func(word string) string {
 		return `methods = { run = { method_id = 1, args = [], returns = "` + word + `" } }`
 	}
@@ -298,12 +293,11 @@ func TestCallsThatFail(t *testing.T) {
 	}
 }
 
-func TestErrorCarriesMessageAndLog(t *testing.T) {
+func TestCallError_MessageAndLog(t *testing.T) {
 	path := ccbuild.Library(t, "testdata/message_with_error.c")
 	h := host(t, path, methods)
-	box, err := h.New(ctx, "Fault")
-	require.NoError(t, err)
-	_, err = box.Call(ctx, "run")
+	box := hosttest.New(t, h, "Fault")
+	_, err := box.Call(ctx, "run")
 	var call *loader.CallError
 	require.ErrorAs(t, err, &call)
 	assert.Equal(t, abi.ErrPlugin, call.Code)
@@ -313,7 +307,7 @@ func TestErrorCarriesMessageAndLog(t *testing.T) {
 	assert.Equal(t, "Fault.run: plugin error (-5): out of paper\n\ttray 2 is empty", fmt.Sprintf("%+v", err))
 }
 
-func TestCodes(t *testing.T) {
+func TestCall_Codes(t *testing.T) {
 	path := ccbuild.Library(t, "testdata/code.c")
 	h := host(t, path, `type_id = 900
 methods = { run = { method_id = 1, args = [ { name = "code", from = "integer", to = "i32" } ] } }`)
@@ -339,16 +333,15 @@ methods = { run = { method_id = 1, args = [ { name = "code", from = "integer", t
 	unhurt(t, h, path)
 }
 
-func TestTrackingFindsALeak(t *testing.T) {
+func TestMemory_Leak(t *testing.T) {
 	h := host(t, ccbuild.Library(t, "testdata/leaks.c"), methods)
-	box, err := h.New(ctx, "Fault")
-	require.NoError(t, err)
-	_, err = box.Call(ctx, "run")
+	box := hosttest.New(t, h, "Fault")
+	_, err := box.Call(ctx, "run")
 	require.NoError(t, err)
 	assert.Equal(t, hostvtable.Memory{Blocks: 1, Bytes: 123, Allocs: 1}, h.Memory()["Fault"])
 }
 
-func TestFaultsHaveTests(t *testing.T) {
+func TestTestdata_Used(t *testing.T) {
 	source, err := os.ReadFile("faults_test.go")
 	require.NoError(t, err)
 	files, err := filepath.Glob("testdata/*.c")

@@ -1,9 +1,7 @@
-package faults
+package badplugins
 
 import (
-	"context"
 	"log/slog"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -11,76 +9,29 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/loader"
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
+	"github.com/nyash-plugins/nyash-go/tests/hosttest"
 )
 
-// lines is a slog.Handler that keeps what it gets.
-type lines struct {
-	mu    sync.Mutex
-	texts []string
-	added chan struct{}
-	with  []slog.Attr
-	root  *lines
-}
-
-func newLines() *lines {
-	l := &lines{added: make(chan struct{}, 100)}
-	l.root = l
-	return l
-}
-
-func (l *lines) Enabled(context.Context, slog.Level) bool { return true }
-func (l *lines) WithGroup(string) slog.Handler            { return l }
-func (l *lines) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return &lines{root: l.root, with: append(l.with[:len(l.with):len(l.with)], attrs...)}
-}
-
-func (l *lines) Handle(_ context.Context, r slog.Record) error {
-	text := ""
-	for _, a := range l.with {
-		if a.Key == "plugin" {
-			text += a.Value.String() + " "
-		}
-	}
-	r.Attrs(func(a slog.Attr) bool {
-		if a.Key != "after_close" { // the plugin's thread may be quicker than the host
-			text += a.String() + " "
-		}
-		return true
-	})
-	l.root.mu.Lock()
-	l.root.texts = append(l.root.texts, r.Level.String()+" "+text+r.Message)
-	l.root.mu.Unlock()
-	l.root.added <- struct{}{}
-	return nil
-}
-
-func TestPluginLogsAtAnyTime(t *testing.T) {
+func TestLog_AnyTime(t *testing.T) {
 	path := ccbuild.Library(t, "testdata/logs_everywhere.c")
-	got := newLines()
+	log := hosttest.NewLog()
 	var wakes []uint64
-	h := host(t, path, methods, loader.WithLogger(slog.New(got)),
+	h := host(t, path, methods, log.Option(),
 		loader.WithWake(func(plugin string, handle uint64) {
 			assert.Equal(t, "Fault", plugin)
 			wakes = append(wakes, handle)
 		}))
-	box, err := h.New(ctx, "Fault")
-	require.NoError(t, err)
-	_, err = box.Call(ctx, "run")
-	require.NoError(t, err)
+	hosttest.Call(t, hosttest.New(t, h, "Fault"), "run")
 	unhurt(t, h, path)
 	require.NoError(t, h.Close())
 
-	want := []string{
-		"INFO Fault in init",
-		"INFO Fault in a call",
-		"INFO Fault in shutdown",
-		"INFO Fault from a thread after shutdown",
+	want := []string{"in init", "in a call", "in shutdown", "from a thread after shutdown"}
+	hosttest.Eventually(func() bool { return len(log.Messages()) >= len(want) })
+	assert.Equal(t, want, log.Messages())
+	for _, line := range log.Records() {
+		assert.Equal(t, slog.LevelInfo, line.Level, line.Message)
+		assert.Equal(t, "Fault", line.Attrs["plugin"].String(), line.Message)
+		assert.NotContains(t, line.Attrs, "plugin_uncertain", line.Message)
 	}
-	for range want {
-		<-got.added
-	}
-	got.mu.Lock()
-	defer got.mu.Unlock()
-	assert.Equal(t, want, got.texts)
 	assert.Equal(t, []uint64{6}, wakes, "a closed host is woken no more")
 }

@@ -50,14 +50,14 @@ func documents(t *testing.T) []string {
 	return all
 }
 
-var block = regexp.MustCompile("(?ms)^```(\\w*)\n(.*?)^```$")
+var fenced = regexp.MustCompile("(?ms)^```(\\w*)\n(.*?)^```$")
 
 // blocks are the fenced blocks of one language.
 func blocks(t *testing.T, file, language string) []string {
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
 	var all []string
-	for _, m := range block.FindAllStringSubmatch(string(text), -1) {
+	for _, m := range fenced.FindAllStringSubmatch(string(text), -1) {
 		if m[1] == language {
 			all = append(all, m[2])
 		}
@@ -88,8 +88,9 @@ func TestCommands(t *testing.T) {
 	assert.True(t, seen["make run\n"], "the README shows its first command")
 }
 
-var link = regexp.MustCompile(`\]\(([^)#]+)(#[^)]*)?\)`)
+var link = regexp.MustCompile(`\]\(([^)#]*)(#[^)]*)?\)`)
 
+// TestLinks follows the links within the repository, to a heading where they name one.
 func TestLinks(t *testing.T) {
 	for _, file := range documents(t) {
 		text, err := os.ReadFile(file)
@@ -98,10 +99,32 @@ func TestLinks(t *testing.T) {
 			if strings.Contains(m[1], "://") {
 				continue
 			}
-			_, err := os.Stat(filepath.Join(filepath.Dir(file), m[1]))
-			assert.NoError(t, err, "%s links to %s", file, m[1])
+			target := file
+			if m[1] != "" {
+				target = filepath.Join(filepath.Dir(file), m[1])
+			}
+			_, err := os.Stat(target)
+			if assert.NoError(t, err, "%s links to %s", file, m[1]) && m[2] != "" {
+				assert.Contains(t, anchors(t, target), m[2], "%s links to %s%s", file, m[1], m[2])
+			}
 		}
 	}
+}
+
+var (
+	heading  = regexp.MustCompile(`(?m)^#+ (.*)$`)
+	noAnchor = regexp.MustCompile(`[^\pL\pN _-]`)
+)
+
+// anchors are what a page's headings can be linked as.
+func anchors(t *testing.T, file string) (all []string) {
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	for _, m := range heading.FindAllStringSubmatch(fenced.ReplaceAllString(string(text), ""), -1) {
+		name := noAnchor.ReplaceAllString(strings.ToLower(m[1]), "")
+		all = append(all, "#"+strings.ReplaceAll(name, " ", "-"))
+	}
+	return all
 }
 
 // TestTOML reads every nyash.toml that a document shows.
@@ -115,7 +138,7 @@ func TestTOML(t *testing.T) {
 			read[filepath.Base(file)] = true
 		}
 	}
-	assert.True(t, read["README.md"] && read["nyash-toml.md"], "read: %v", read)
+	assert.True(t, read["process.md"] && read["nyash-toml.md"], "read: %v", read)
 }
 
 // TestPluginOfTheABIPage loads the plugin that docs/abi.md shows, and calls it.

@@ -23,6 +23,7 @@ import (
 	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
 	"github.com/nyash-plugins/nyash-go/internal/native"
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
+	"github.com/nyash-plugins/nyash-go/tests/hosttest"
 )
 
 // The methods of testdata/confined.c.
@@ -118,8 +119,8 @@ func isLimit(t testing.TB, err error, text string) {
 	require.ErrorContains(t, err, text)
 }
 
-// TestThreadsAreTheWorkersOwn: what the worker needs for calls at once does not count.
-func TestThreadsAreTheWorkersOwn(t *testing.T) {
+// TestLimits_MemoryWithoutWorkerThreads: what a worker needs for calls at once does not count.
+func TestLimits_MemoryWithoutWorkerThreads(t *testing.T) {
 	c := confine(t, mebibytes(256))
 	var wg sync.WaitGroup
 	for range 64 {
@@ -131,13 +132,13 @@ func TestThreadsAreTheWorkersOwn(t *testing.T) {
 	wg.Wait()
 }
 
-// TestLoggingThreadUnderALimit: nor what it needs to hear a thread of the plugin.
-func TestLoggingThreadUnderALimit(t *testing.T) {
+// TestLimits_MemoryWithoutLogThread: what a worker needs for log lines of a plugin's thread does not count.
+func TestLimits_MemoryWithoutLogThread(t *testing.T) {
 	c := confine(t, mebibytes(64))
 	assert.EqualValues(t, 30000, c.call(mFlood, 30000))
 }
 
-func TestMemoryLimit(t *testing.T) {
+func TestLimits_Memory(t *testing.T) {
 	t.Run("alloc", func(t *testing.T) {
 		c := confine(t, mebibytes(64))
 		n := c.call(mTake, 400)
@@ -145,7 +146,7 @@ func TestMemoryLimit(t *testing.T) {
 		assert.Greater(t, n, int64(32))
 	})
 	t.Run("alloc and malloc add up", func(t *testing.T) {
-		if piped() {
+		if hosttest.Piped() {
 			t.Skip("alloc is malloc there")
 		}
 		c := confine(t, mebibytes(64))
@@ -172,7 +173,7 @@ func TestMemoryLimit(t *testing.T) {
 		assert.Positive(t, free.system(unix.SYS_MEMFD_CREATE, free.call(mBuffer), 0))
 	})
 	t.Run("shared memory", func(t *testing.T) {
-		if piped() {
+		if hosttest.Piped() {
 			t.Skip("there is none")
 		}
 		c := confine(t, mebibytes(64))
@@ -196,9 +197,9 @@ func TestMemoryLimit(t *testing.T) {
 	})
 }
 
-// TestMemoryCell: where the host can make a cgroup, it bounds all memory and all that
+// TestLimits_Cgroup: where the host can make a cgroup, it bounds all memory and all that
 // the worker has started.
-func TestMemoryCell(t *testing.T) {
+func TestLimits_Cgroup(t *testing.T) {
 	c := confine(t, mebibytes(64))
 	own, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", c.PID()))
 	require.NoError(t, err)
@@ -245,7 +246,7 @@ func (c *confined) write(data []byte) {
 	require.NoError(c.t, err)
 }
 
-func TestCPUTimeIsOfOneCall(t *testing.T) {
+func TestLimits_CPUTime(t *testing.T) {
 	for _, threads := range []native.Threads{native.Free, native.Serial, native.Pinned} {
 		t.Run(fmt.Sprint(threads), func(t *testing.T) {
 			c := confine(t, isolate.Limits{CPUTime: value(300 * time.Millisecond)}, func(config *isolate.Config) { config.Threads = threads })
@@ -270,7 +271,7 @@ func TestCPUTimeIsOfOneCall(t *testing.T) {
 	}
 }
 
-func TestCPUTotalIsOfAllThreads(t *testing.T) {
+func TestLimits_CPUTotal(t *testing.T) {
 	c := confine(t, isolate.Limits{CPUTotal: value(500 * time.Millisecond)})
 	c.call(mBurn, 100)
 	c.call(mBurnThread, 60_000)
@@ -278,10 +279,10 @@ func TestCPUTotalIsOfAllThreads(t *testing.T) {
 	isLimit(t, err, "its process was killed: limits.cpu_total: the process used ")
 }
 
-// TestSpinningIsNotThePlugins: the worker looks for requests between calls that do
+// TestLimits_CPUTotalWithoutSpinning: the worker looks for requests between calls that do
 // nothing, and uses more than the plugin may.
-func TestSpinningIsNotThePlugins(t *testing.T) {
-	if piped() {
+func TestLimits_CPUTotalWithoutSpinning(t *testing.T) {
+	if hosttest.Piped() {
 		t.Skip("nobody spins")
 	}
 	const limit = 400 * time.Millisecond
@@ -296,7 +297,7 @@ func TestSpinningIsNotThePlugins(t *testing.T) {
 	}
 }
 
-func TestSignals(t *testing.T) {
+func TestFilter_Signals(t *testing.T) {
 	host, group := int64(os.Getpid()), int64(syscall.Getpgrp())
 	sleeper := exec.Command("sleep", "1000")
 	require.NoError(t, sleeper.Start())
@@ -336,7 +337,7 @@ func TestSignals(t *testing.T) {
 	}
 }
 
-func TestOthersAreOutOfReach(t *testing.T) {
+func TestFilter_OtherProcesses(t *testing.T) {
 	host, group := int64(os.Getpid()), int64(syscall.Getpgrp())
 	c := confine(t, isolate.Limits{})
 	buffer, self := c.call(mBuffer), int64(c.PID())
@@ -364,7 +365,7 @@ func TestOthersAreOutOfReach(t *testing.T) {
 	assert.Equal(t, enosys, c.system(unix.SYS_CLONE3, 0, 0))
 }
 
-func TestX32Dies(t *testing.T) {
+func TestFilter_X32(t *testing.T) {
 	if unix.SYS_GETPID != 39 {
 		t.Skip("only amd64 has it")
 	}
@@ -374,8 +375,8 @@ func TestX32Dies(t *testing.T) {
 	assert.Equal(t, syscall.SIGSYS, crash.Signal)
 }
 
-// TestInheritedDescriptors: whatever they are of, the plugin has none of the host's.
-func TestInheritedDescriptors(t *testing.T) {
+// TestConfine_InheritedDescriptors: the plugin has no descriptor of the host's, of whatever kind.
+func TestConfine_InheritedDescriptors(t *testing.T) {
 	event, err := unix.Eventfd(0, 0)
 	require.NoError(t, err)
 	defer unix.Close(event)
@@ -422,8 +423,8 @@ func TestInheritedDescriptors(t *testing.T) {
 	}
 }
 
-// TestStartedProgramsAreNoWorkers: nothing of the plugin's environment says so.
-func TestStartedProgramsAreNoWorkers(t *testing.T) {
+// TestConfine_Environment: programs that a plugin starts are no workers.
+func TestConfine_Environment(t *testing.T) {
 	c := confine(t, isolate.Limits{}, func(config *isolate.Config) { config.Env = []string{"PATH"} })
 	assert.Zero(t, c.call(mHasEnv))
 	assert.Zero(t, c.call(mRunEnv))

@@ -19,8 +19,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/nyash-plugins/nyash-go/loader"
-	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
+	"github.com/nyash-plugins/nyash-go/tests/hosttest"
 )
 
 const stubbornMethods = `
@@ -67,7 +67,7 @@ func newStubborn(t testing.TB, h *loader.Host, args ...any) *loader.Box {
 func ask(t testing.TB, box *loader.Box, method string, args ...any) int64 {
 	t.Helper()
 	r, err := box.Call(ctx, method, args...)
-	return number(t, r, err)
+	return hosttest.Int(t, r, err)
 }
 
 // leave calls a method and gives up when it is under way.
@@ -80,14 +80,14 @@ func leave(t testing.TB, box, other *loader.Box, method string, args ...any) {
 		_, err := box.Call(short, method, args...)
 		left <- err
 	}()
-	eventually(func() bool { return ask(t, other, "resting") > before })
+	hosttest.Eventually(func() bool { return ask(t, other, "resting") > before })
 	cancel()
 	require.ErrorIs(t, <-left, context.Canceled)
 }
 
-// TestACallerThatLeavesHurtsNobody: neither the worker nor another's box.
-func TestACallerThatLeavesHurtsNobody(t *testing.T) {
-	h := open(t, stubbornTOML(stubborn(t), `restart = { max = 0, within = "1h", backoff = "0ms" }`+"\ncancel_grace = \"10s\""))
+// TestAbandoned_WorkerLives: a caller that leaves ends neither the worker nor another's box.
+func TestAbandoned_WorkerLives(t *testing.T) {
+	h := hosttest.Open(t, stubbornTOML(stubborn(t), `restart = { max = 0, within = "1h", backoff = "0ms" }`+"\ncancel_grace = \"10s\""))
 	box := newStubborn(t, h)
 	pid := h.Plugins()[0].PID
 	for range 10 { // each alone would have broken the plugin
@@ -96,11 +96,11 @@ func TestACallerThatLeavesHurtsNobody(t *testing.T) {
 	assert.EqualValues(t, 3, ask(t, box, "add", 1, 2))
 	assert.Equal(t, pid, h.Plugins()[0].PID)
 	assert.Zero(t, h.Plugins()[0].Restarts)
-	eventually(func() bool { return ask(t, box, "resting") == 0 })
+	hosttest.Eventually(func() bool { return ask(t, box, "resting") == 0 })
 }
 
-func TestAbandonedCallReturnsAtOnce(t *testing.T) {
-	h := open(t, stubbornTOML(stubborn(t), "cancel_grace = \"50ms\""))
+func TestAbandoned_ReturnsAtOnce(t *testing.T) {
+	h := hosttest.Open(t, stubbornTOML(stubborn(t), "cancel_grace = \"50ms\""))
 	box := newStubborn(t, h)
 	short, cancel := context.WithTimeoutCause(ctx, 20*time.Millisecond, errors.New("enough"))
 	defer cancel()
@@ -110,15 +110,15 @@ func TestAbandonedCallReturnsAtOnce(t *testing.T) {
 	assert.Less(t, time.Since(start), 5*time.Second)
 }
 
-// TestCallTimeoutAloneKills where there is one: an ended context does not shorten it.
-func TestCallTimeoutAloneKills(t *testing.T) {
-	h := open(t, stubbornTOML(stubborn(t), never+"\ncall_timeout = \"1s\"\ncancel_grace = \"0s\""))
+// TestCallTimeout_EndedContext: a context that ends does not shorten the call timeout.
+func TestCallTimeout_EndedContext(t *testing.T) {
+	h := hosttest.Open(t, stubbornTOML(stubborn(t), never+"\ncall_timeout = \"1s\"\ncancel_grace = \"0s\""))
 	box := newStubborn(t, h)
 	leave(t, box, box, "rest", 300) // ends in time
-	eventually(func() bool { return ask(t, box, "resting") == 0 })
+	hosttest.Eventually(func() bool { return ask(t, box, "resting") == 0 })
 	leave(t, box, box, "rest", 100_000)
 	assert.EqualValues(t, 3, ask(t, box, "add", 1, 2), "it lives")
-	eventually(func() bool {
+	hosttest.Eventually(func() bool {
 		_, err := box.Call(ctx, "add", 1, 2)
 		return errors.Is(err, loader.ErrInstanceLost) || errors.Is(err, loader.ErrPluginCrashed)
 	})
@@ -130,7 +130,7 @@ func TestCallTimeoutAloneKills(t *testing.T) {
 func TestCancelGrace(t *testing.T) {
 	library := stubborn(t)
 	t.Run("holds nobody up", func(t *testing.T) {
-		h := open(t, stubbornTOML(library, "cancel_grace = \"100ms\""))
+		h := hosttest.Open(t, stubbornTOML(library, "cancel_grace = \"100ms\""))
 		box := newStubborn(t, h)
 		leave(t, box, box, "rest", 1500)
 		for ask(t, box, "resting") == 1 { // the worker answers: it is left alone
@@ -138,14 +138,14 @@ func TestCancelGrace(t *testing.T) {
 		assert.Zero(t, h.Plugins()[0].Restarts)
 	})
 	t.Run("answers nothing", func(t *testing.T) {
-		h := open(t, stubbornTOML(library, never+"\ncancel_grace = \"100ms\""))
+		h := hosttest.Open(t, stubbornTOML(library, never+"\ncancel_grace = \"100ms\""))
 		box := newStubborn(t, h)
 		leave(t, box, box, "rest", 100_000)
-		eventually(func() bool { return h.Plugins()[0].PID == 0 })
+		hosttest.Eventually(func() bool { return h.Plugins()[0].PID == 0 })
 		assert.ErrorContains(t, h.Plugins()[0].Err, "a call did not end after its context had ended: cancel_grace is 100ms")
 	})
 	t.Run("holds the turn", func(t *testing.T) {
-		h := open(t, stubbornTOML(library, never+"\nthreads = \"serial\"\ncancel_grace = \"300ms\""))
+		h := hosttest.Open(t, stubbornTOML(library, never+"\nthreads = \"serial\"\ncancel_grace = \"300ms\""))
 		box := newStubborn(t, h)
 		short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
 		defer cancel()
@@ -157,16 +157,16 @@ func TestCancelGrace(t *testing.T) {
 		assert.Zero(t, h.Plugins()[0].Restarts)
 	})
 	t.Run("none", func(t *testing.T) {
-		h := open(t, stubbornTOML(library, never+"\ncancel_grace = \"0s\""))
+		h := hosttest.Open(t, stubbornTOML(library, never+"\ncancel_grace = \"0s\""))
 		box := newStubborn(t, h)
 		leave(t, box, box, "rest", 100_000)
-		eventually(func() bool { return h.Plugins()[0].PID == 0 })
+		hosttest.Eventually(func() bool { return h.Plugins()[0].PID == 0 })
 	})
 }
 
-// TestNoNewCallsBesideManyAbandoned: they wait, until their own contexts end.
-func TestNoNewCallsBesideManyAbandoned(t *testing.T) {
-	h := open(t, stubbornTOML(stubborn(t), "cancel_grace = \"1m\""))
+// TestAbandoned_TooMany: beside many abandoned calls new ones wait, until their own contexts end.
+func TestAbandoned_TooMany(t *testing.T) {
+	h := hosttest.Open(t, stubbornTOML(stubborn(t), "cancel_grace = \"1m\""))
 	box := newStubborn(t, h)
 	short, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
@@ -176,7 +176,7 @@ func TestNoNewCallsBesideManyAbandoned(t *testing.T) {
 			assert.ErrorIs(t, err, context.Canceled)
 		})
 	}
-	eventually(func() bool { return ask(t, box, "resting") == 16 })
+	hosttest.Eventually(func() bool { return ask(t, box, "resting") == 16 })
 	cancel()
 	wg.Wait()
 	brief, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
@@ -190,9 +190,9 @@ func TestNoNewCallsBesideManyAbandoned(t *testing.T) {
 	assert.Zero(t, h.Plugins()[0].Restarts)
 }
 
-// TestWhatComesLateIsClearedAway: births, handles, blobs and wishes for more room.
-func TestWhatComesLateIsClearedAway(t *testing.T) {
-	h := open(t, stubbornTOML(stubborn(t), "cancel_grace = \"1m\""), loader.WithMemoryTracking())
+// TestAbandoned_LateResults: births, handles, blobs and short buffers that come late are cleared away.
+func TestAbandoned_LateResults(t *testing.T) {
+	h := hosttest.Open(t, stubbornTOML(stubborn(t), "cancel_grace = \"1m\""), loader.WithMemoryTracking())
 	box := newStubborn(t, h)
 	t.Run("a birth is finalised", func(t *testing.T) {
 		short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
@@ -200,21 +200,21 @@ func TestWhatComesLateIsClearedAway(t *testing.T) {
 		_, err := h.New(short, "Stubborn", 300)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		assert.EqualValues(t, 1, ask(t, box, "births"))
-		eventually(func() bool { return ask(t, box, "births") == 2 && ask(t, box, "finis") == 1 })
+		hosttest.Eventually(func() bool { return ask(t, box, "births") == 2 && ask(t, box, "finis") == 1 })
 	})
 	t.Run("a handle is given back", func(t *testing.T) {
 		leave(t, box, box, "make", 200)
-		eventually(func() bool { return ask(t, box, "finis") == 2 })
+		hosttest.Eventually(func() bool { return ask(t, box, "finis") == 2 })
 	})
 	t.Run("a blob is freed", func(t *testing.T) {
 		leave(t, box, box, "give", 200, 1<<20)
-		eventually(func() bool { return ask(t, box, "resting") == 0 })
-		eventually(func() bool { m := h.Memory(); return m["Stubborn"].Allocs == 1 && m["Stubborn"].Blocks == 0 })
+		hosttest.Eventually(func() bool { return ask(t, box, "resting") == 0 })
+		hosttest.Eventually(func() bool { m := h.Memory(); return m["Stubborn"].Allocs == 1 && m["Stubborn"].Blocks == 0 })
 	})
 	t.Run("more room is not given", func(t *testing.T) {
 		calls := func() uint64 { return h.Plugins()[0].Calls }
 		leave(t, box, box, "want", 200)
-		eventually(func() bool { return ask(t, box, "resting") == 0 })
+		hosttest.Eventually(func() bool { return ask(t, box, "resting") == 0 })
 		before := calls()
 		ask(t, box, "id")
 		assert.Equal(t, before+1, calls())
@@ -222,15 +222,15 @@ func TestWhatComesLateIsClearedAway(t *testing.T) {
 	t.Run("a live box stays", func(t *testing.T) {
 		finis := ask(t, box, "finis")
 		leave(t, box, box, "restBeside", 100, box)
-		eventually(func() bool { return ask(t, box, "resting") == 0 })
+		hosttest.Eventually(func() bool { return ask(t, box, "resting") == 0 })
 		assert.Equal(t, finis, ask(t, box, "finis"))
 	})
 }
 
-// TestSingletonBornLate: the one that comes is the one that everybody gets.
-func TestSingletonBornLate(t *testing.T) {
+// TestAbandoned_SingletonBirth: everybody gets the singleton that was born late, and there is no second.
+func TestAbandoned_SingletonBirth(t *testing.T) {
 	toml := strings.Replace(stubbornTOML(stubborn(t), "cancel_grace = \"1m\""), "type_id = 730\n", "type_id = 730\nsingleton = true\n", 1)
-	h := open(t, toml)
+	h := hosttest.Open(t, toml)
 	short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
 	defer cancel()
 	_, err := h.New(short, "Stubborn", 300)
@@ -240,9 +240,9 @@ func TestSingletonBornLate(t *testing.T) {
 	assert.Same(t, box, newStubborn(t, h))
 }
 
-// TestCloseDoesNotWaitForAbandonedCalls, and fini follows them.
-func TestCloseDoesNotWaitForAbandonedCalls(t *testing.T) {
-	h := open(t, stubbornTOML(stubborn(t), "cancel_grace = \"1m\""))
+// TestBoxClose_AbandonedCalls: Close does not wait for abandoned calls, and fini follows them.
+func TestBoxClose_AbandonedCalls(t *testing.T) {
+	h := hosttest.Open(t, stubbornTOML(stubborn(t), "cancel_grace = \"1m\""))
 	box, lent, other := newStubborn(t, h), newStubborn(t, h), newStubborn(t, h)
 	leave(t, box, other, "restBeside", 1000, lent)
 	require.NoError(t, box.Close())
@@ -251,19 +251,19 @@ func TestCloseDoesNotWaitForAbandonedCalls(t *testing.T) {
 	assert.EqualValues(t, 0, ask(t, other, "finis"))
 	_, err := box.Call(ctx, "id")
 	require.ErrorIs(t, err, loader.ErrClosed)
-	eventually(func() bool { return ask(t, other, "finis") == 2 })
+	hosttest.Eventually(func() bool { return ask(t, other, "finis") == 2 })
 	assert.EqualValues(t, 0, ask(t, other, "resting"))
 }
 
 func TestBoxShutdown(t *testing.T) {
-	h := open(t, stubbornTOML(stubborn(t), ""))
+	h := hosttest.Open(t, stubbornTOML(stubborn(t), ""))
 	box, other := newStubborn(t, h), newStubborn(t, h)
 	done := make(chan error)
 	go func() {
 		_, err := box.Call(ctx, "rest", 500)
 		done <- err
 	}()
-	eventually(func() bool { return ask(t, other, "resting") == 1 })
+	hosttest.Eventually(func() bool { return ask(t, other, "resting") == 1 })
 	short, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
 	defer cancel()
 	err := box.Shutdown(short)
@@ -277,9 +277,9 @@ func TestBoxShutdown(t *testing.T) {
 	assert.EqualValues(t, 1, ask(t, other, "finis"))
 }
 
-// TestBatchStops before its next call when its context ends.
-func TestBatchStops(t *testing.T) {
-	h := open(t, stubbornTOML(stubborn(t), "cancel_grace = \"1m\""))
+// TestBatch_EndedContext: a batch makes no further call when its context ends.
+func TestBatch_EndedContext(t *testing.T) {
+	h := hosttest.Open(t, stubbornTOML(stubborn(t), "cancel_grace = \"1m\""))
 	box, other := newStubborn(t, h), newStubborn(t, h)
 	batch := box.Batch()
 	require.NoError(t, batch.Add("add", 1, 2))
@@ -287,7 +287,7 @@ func TestBatchStops(t *testing.T) {
 	require.NoError(t, batch.Add("make", 0))
 	short, cancel := context.WithCancel(ctx)
 	go func() {
-		eventually(func() bool { return ask(t, box, "resting") == 1 })
+		hosttest.Eventually(func() bool { return ask(t, box, "resting") == 1 })
 		cancel()
 	}()
 	results, err := batch.Run(short)
@@ -299,7 +299,7 @@ func TestBatchStops(t *testing.T) {
 	require.ErrorIs(t, results[2].Err, context.Canceled)
 	require.NoError(t, other.Close())
 	assert.EqualValues(t, 0, ask(t, box, "finis"), "it is lent until the call ends")
-	eventually(func() bool { return ask(t, box, "finis") == 1 })
+	hosttest.Eventually(func() bool { return ask(t, box, "finis") == 1 })
 	// The batch is usable again, and its memory is its own.
 	for range 50 {
 		require.NoError(t, batch.Add("add", 20, 22))
@@ -313,11 +313,11 @@ func TestBatchStops(t *testing.T) {
 	}
 }
 
-// TestSerialWaitingIsNotTheCallsTime: calls that wait for their turn are not late.
-func TestSerialWaitingIsNotTheCallsTime(t *testing.T) {
+// TestCallTimeout_WaitingForTurn: waiting for a serial library's turn is not the call's time.
+func TestCallTimeout_WaitingForTurn(t *testing.T) {
 	for _, threads := range []string{"serial", "pinned"} {
 		t.Run(threads, func(t *testing.T) {
-			h := open(t, stubbornTOML(stubborn(t), fmt.Sprintf("threads = %q\ncall_timeout = \"1s\"", threads)))
+			h := hosttest.Open(t, stubbornTOML(stubborn(t), fmt.Sprintf("threads = %q\ncall_timeout = \"1s\"", threads)))
 			box := newStubborn(t, h)
 			var wg sync.WaitGroup
 			for range 8 {
@@ -329,8 +329,8 @@ func TestSerialWaitingIsNotTheCallsTime(t *testing.T) {
 	}
 }
 
-// TestWaitingHonoursContexts behind another's load, birth, back-off and turn.
-func TestWaitingHonoursContexts(t *testing.T) {
+// TestContext_Waiting: waiting for another's load, birth, back-off or turn ends with the context.
+func TestContext_Waiting(t *testing.T) {
 	brief := func(t *testing.T, f func(ctx context.Context) error) {
 		t.Helper()
 		short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
@@ -340,22 +340,22 @@ func TestWaitingHonoursContexts(t *testing.T) {
 		assert.Less(t, time.Since(start), time.Second)
 	}
 	t.Run("load", func(t *testing.T) {
-		h := open(t, stubbornTOML(stubborn(t, "-DINIT=hang()"), never+"\nload_timeout = \"2s\""))
+		h := hosttest.Open(t, stubbornTOML(stubborn(t, "-DINIT=hang()"), never+"\nload_timeout = \"2s\""))
 		first := make(chan error)
 		go func() {
 			_, err := h.New(ctx, "Stubborn")
 			first <- err
 		}()
-		eventually(func() bool { return h.Plugins()[0].State == loader.PluginLoading })
+		hosttest.Eventually(func() bool { return h.Plugins()[0].State == loader.PluginLoading })
 		brief(t, func(ctx context.Context) error { _, err := h.New(ctx, "Stubborn"); return err })
 		brief(t, func(ctx context.Context) error { return h.Load(ctx, "Stubborn") })
 		require.ErrorContains(t, <-first, "the plugin's process did not answer within load_timeout (2s)")
 	})
 	t.Run("slow load", func(t *testing.T) {
 		// Callers with little time do not keep a library from being loaded.
-		h := open(t, stubbornTOML(stubborn(t, "-DINIT=rest(400)"), `restart = { max = 0, within = "1h", backoff = "0ms" }`))
+		h := hosttest.Open(t, stubbornTOML(stubborn(t, "-DINIT=rest(400)"), `restart = { max = 0, within = "1h", backoff = "0ms" }`))
 		tries := 0
-		eventually(func() bool {
+		hosttest.Eventually(func() bool {
 			short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
 			defer cancel()
 			tries++
@@ -365,7 +365,7 @@ func TestWaitingHonoursContexts(t *testing.T) {
 		assert.Greater(t, tries, 1)
 	})
 	t.Run("back-off", func(t *testing.T) {
-		h := open(t, stubbornTOML(stubborn(t), `restart = { max = 5, within = "1h", backoff = "1h" }`))
+		h := hosttest.Open(t, stubbornTOML(stubborn(t), `restart = { max = 5, within = "1h", backoff = "1h" }`))
 		_, err := newStubborn(t, h).Call(ctx, "crash")
 		require.ErrorIs(t, err, loader.ErrPluginCrashed)
 		waiting := make(chan error)
@@ -381,31 +381,28 @@ func TestWaitingHonoursContexts(t *testing.T) {
 	})
 	t.Run("birth of a singleton", func(t *testing.T) {
 		toml := strings.Replace(stubbornTOML(stubborn(t), ""), "type_id = 730\n", "type_id = 730\nsingleton = true\n", 1)
-		h := open(t, toml)
+		h := hosttest.Open(t, toml)
 		require.NoError(t, h.Load(ctx, "Stubborn"))
 		first := make(chan error)
 		go func() {
 			_, err := h.New(ctx, "Stubborn", 500)
 			first <- err
 		}()
-		eventually(func() bool { return h.Plugins()[0].Calls == 1 })
+		hosttest.Eventually(func() bool { return h.Plugins()[0].Calls == 1 })
 		brief(t, func(ctx context.Context) error { _, err := h.New(ctx, "Stubborn"); return err })
 		require.NoError(t, <-first)
 	})
 	t.Run("turn", func(t *testing.T) {
-		h := open(t, stubbornTOML(stubborn(t), "threads = \"serial\""))
+		h := hosttest.Open(t, stubbornTOML(stubborn(t), "threads = \"serial\""))
 		box := newStubborn(t, h)
 		first := make(chan int64)
 		go func() { first <- ask(t, box, "rest", 500) }()
-		eventually(func() bool { return h.Plugins()[0].Calls == 2 })
+		hosttest.Eventually(func() bool { return h.Plugins()[0].Calls == 2 })
 		brief(t, func(ctx context.Context) error { _, err := box.Call(ctx, "id"); return err })
 		assert.EqualValues(t, 500, <-first)
 	})
 	t.Run("close ends a load", func(t *testing.T) {
-		config, err := registry.Parse("nyash.toml", []byte(stubbornTOML(stubborn(t, "-DINIT=hang()"), "")))
-		require.NoError(t, err)
-		h, err := loader.OpenConfig(config, defaults()...)
-		require.NoError(t, err)
+		h := hosttest.OpenUnclosed(t, stubbornTOML(stubborn(t, "-DINIT=hang()"), ""))
 		brief(t, func(ctx context.Context) error { _, err := h.New(ctx, "Stubborn"); return err })
 		short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
 		defer cancel()
@@ -415,10 +412,10 @@ func TestWaitingHonoursContexts(t *testing.T) {
 	})
 }
 
-// TestClientsThatLeave: a server of r.Context() whose clients leave at random goes on
+// TestAbandoned_HTTPClients: a server of r.Context() whose clients leave at random goes on
 // answering all others, from the same worker.
-func TestClientsThatLeave(t *testing.T) {
-	h := open(t, stubbornTOML(stubborn(t), `restart = { max = 0, within = "1h", backoff = "0ms" }`))
+func TestAbandoned_HTTPClients(t *testing.T) {
+	h := hosttest.Open(t, stubbornTOML(stubborn(t), `restart = { max = 0, within = "1h", backoff = "0ms" }`))
 	box := newStubborn(t, h)
 	pid := h.Plugins()[0].PID
 	var answered, gone atomic.Int64

@@ -1,2 +1,3 @@
-// Package isolation holds the tests of plugins in processes of their own.
+// Package isolation tests plugins in processes of their own: crashes, hangs, limits
+// and hostile plugins. Each test ends with the host alive and the next call right.
 package isolation

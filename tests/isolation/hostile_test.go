@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -23,16 +22,16 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
 	"github.com/nyash-plugins/nyash-go/loader"
-	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/tests/hosttest"
 )
 
-// TestFlippedStates: what a slot's state is after it was done means nothing.
-func TestFlippedStates(t *testing.T) {
-	if piped() { // where there are no slots
+// TestHostile_FlippedStates: what a slot's state is after it was done means nothing.
+func TestHostile_FlippedStates(t *testing.T) {
+	if hosttest.Piped() { // where there are no slots
 		return
 	}
 	for range 3 {
-		h := open(t, stubbornTOML(stubborn(t), never+"\ncall_timeout = \"200ms\""))
+		h := hosttest.Open(t, stubbornTOML(stubborn(t), never+"\ncall_timeout = \"200ms\""))
 		box := newStubborn(t, h)
 		assert.Zero(t, ask(t, box, "flip"))
 		for end := time.Now().Add(time.Second); time.Now().Before(end); {
@@ -42,22 +41,22 @@ func TestFlippedStates(t *testing.T) {
 			}
 		}
 		_ = syscall.Kill(h.Plugins()[0].PID, syscall.SIGKILL)
-		eventually(func() bool { _, err := box.Call(ctx, "id"); return errors.Is(err, loader.ErrInstanceLost) })
+		hosttest.Eventually(func() bool { _, err := box.Call(ctx, "id"); return errors.Is(err, loader.ErrInstanceLost) })
 		assert.EqualValues(t, 42, ask(t, newStubborn(t, h), "add", 40, 2))
 	}
 }
 
-// TestLeavingTheGroup: a worker that joins its host's group is killed all the same.
-func TestLeavingTheGroup(t *testing.T) {
-	h := open(t, stubbornTOML(stubborn(t), never+"\ncall_timeout = \"300ms\""))
+// TestHostile_LeavesProcessGroup: a worker that joins its host's group is killed all the same.
+func TestHostile_LeavesProcessGroup(t *testing.T) {
+	h := hosttest.Open(t, stubbornTOML(stubborn(t), never+"\ncall_timeout = \"300ms\""))
 	_, err := newStubborn(t, h).Call(ctx, "leave")
 	require.ErrorIs(t, err, loader.ErrCallTimeout)
 	assert.EqualValues(t, 42, ask(t, newStubborn(t, h), "add", 40, 2))
 }
 
-// TestIdsOfAnEarlierLife: a lost box is no argument, whatever lives under its number.
-func TestIdsOfAnEarlierLife(t *testing.T) {
-	h := open(t, stubbornTOML(stubborn(t), never))
+// TestHandle_OfEarlierWorker: a lost box is no argument, whatever lives under its number.
+func TestHandle_OfEarlierWorker(t *testing.T) {
+	h := hosttest.Open(t, stubbornTOML(stubborn(t), never))
 	lost := newStubborn(t, h)
 	_, err := lost.Call(ctx, "crash")
 	require.ErrorIs(t, err, loader.ErrPluginCrashed)
@@ -80,10 +79,10 @@ func TestIdsOfAnEarlierLife(t *testing.T) {
 	require.ErrorIs(t, err, loader.ErrInstanceLost)
 }
 
-// TestForgedHandles: a plugin cannot name, end or invent another library's boxes.
-func TestForgedHandles(t *testing.T) {
+// TestHandle_Forged: a plugin cannot name, end or invent another library's boxes.
+func TestHandle_Forged(t *testing.T) {
 	victim := fmt.Sprintf("\n[libraries.victim]\nboxes = [\"Faulty\"]\npath = %q\n[libraries.victim.Faulty]\ntype_id = 720\n[libraries.victim.Faulty.methods]%s", faulty(t), methods)
-	h := open(t, stubbornTOML(stubborn(t), "")+victim)
+	h := hosttest.Open(t, stubbornTOML(stubborn(t), "")+victim)
 	box, mine := newStubborn(t, h), newBox(t, h)
 	for _, id := range []int{int(mine.ID()), 4242} {
 		_, err := box.Call(ctx, "forge", 720, id)
@@ -91,7 +90,7 @@ func TestForgedHandles(t *testing.T) {
 		assert.ErrorContains(t, err, fmt.Sprintf("the result is a handle of type 720, instance %d: no box of Stubborn has that type_id, and no such box was an argument of this call", id))
 	}
 	r, err := mine.Call(ctx, "add", 1, 2)
-	assert.EqualValues(t, 3, number(t, r, err))
+	assert.EqualValues(t, 3, hosttest.Int(t, r, err))
 	_, err = box.Call(ctx, "forge", 730, 0)
 	require.ErrorIs(t, err, loader.ErrProtocol)
 	// Its own it may name.
@@ -102,8 +101,8 @@ func TestForgedHandles(t *testing.T) {
 	assert.Same(t, box, same)
 }
 
-// TestLoadsThatDoNotEnd are ended.
-func TestLoadsThatDoNotEnd(t *testing.T) {
+// TestLoad_Hangs: a load that does not end is ended.
+func TestLoad_Hangs(t *testing.T) {
 	tests := map[string]struct{ init, want string }{
 		"hang":    {"hang()", "the plugin's process did not answer within load_timeout (500ms)"},
 		"socket":  {"close_socket()", "it closed its control socket"},
@@ -111,7 +110,7 @@ func TestLoadsThatDoNotEnd(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			h := open(t, stubbornTOML(stubborn(t, "-DINIT="+tt.init), never+"\nload_timeout = \"500ms\""))
+			h := hosttest.Open(t, stubbornTOML(stubborn(t, "-DINIT="+tt.init), never+"\nload_timeout = \"500ms\""))
 			start := time.Now()
 			_, err := h.New(ctx, "Stubborn")
 			require.ErrorContains(t, err, tt.want)
@@ -121,11 +120,11 @@ func TestLoadsThatDoNotEnd(t *testing.T) {
 	}
 }
 
-// TestFailedLoadsCount towards restart, with back-off.
-func TestFailedLoadsCount(t *testing.T) {
+// TestRestart_FailedLoads: failed loads count towards restart, with back-off.
+func TestRestart_FailedLoads(t *testing.T) {
 	for name, init := range map[string]string{"crash": "abort()", "error": "return -5"} {
 		t.Run(name, func(t *testing.T) {
-			h := open(t, stubbornTOML(stubborn(t, "-DINIT="+init), `restart = { max = 1, within = "1h", backoff = "100ms" }`))
+			h := hosttest.Open(t, stubbornTOML(stubborn(t, "-DINIT="+init), `restart = { max = 1, within = "1h", backoff = "100ms" }`))
 			start := time.Now()
 			for range 2 {
 				_, err := h.New(ctx, "Stubborn")
@@ -141,9 +140,9 @@ func TestFailedLoadsCount(t *testing.T) {
 	}
 }
 
-// TestUnfitLibrariesCount as well: what nyash.toml says and the library denies.
-func TestUnfitLibrariesCount(t *testing.T) {
-	h := open(t, fmt.Sprintf("[plugins.Stubborn]\nlibrary = %q\ntype_id = 999\nisolation = \"process\"\nrestart = { max = 1, within = \"1h\", backoff = \"0s\" }", stubborn(t)))
+// TestRestart_UnfitLibrary: a library that contradicts nyash.toml counts towards restart.
+func TestRestart_UnfitLibrary(t *testing.T) {
+	h := hosttest.Open(t, fmt.Sprintf("[plugins.Stubborn]\nlibrary = %q\ntype_id = 999\nisolation = \"process\"\nrestart = { max = 1, within = \"1h\", backoff = \"0s\" }", stubborn(t)))
 	for range 2 {
 		_, err := h.New(ctx, "Stubborn")
 		require.ErrorContains(t, err, "type_id 999")
@@ -153,22 +152,18 @@ func TestUnfitLibrariesCount(t *testing.T) {
 	assert.Zero(t, h.Plugins()[0].PID)
 }
 
-// TestShutdownUnderAFlood: log lines are no answer.
-func TestShutdownUnderAFlood(t *testing.T) {
-	config, err := registry.Parse("nyash.toml", []byte(stubbornTOML(stubborn(t, "-DSHUTDOWN=flood_and_hang()"), "call_timeout = \"1s\"")))
-	require.NoError(t, err)
-	h, err := loader.OpenConfig(config, defaults()...)
-	require.NoError(t, err)
+// TestHostClose_FloodOfLines: log lines do not put off the time limit of a shutdown.
+func TestHostClose_FloodOfLines(t *testing.T) {
+	h := hosttest.OpenUnclosed(t, stubbornTOML(stubborn(t, "-DSHUTDOWN=flood_and_hang()"), "call_timeout = \"1s\""))
 	newStubborn(t, h)
 	start := time.Now()
 	require.ErrorIs(t, h.Close(), transport.ErrNoAnswer)
 	assert.Less(t, time.Since(start), 15*time.Second)
 }
 
-// TestNoTerminal: a plugin cannot type into the shell that its host was started from.
-func TestNoTerminal(t *testing.T) {
-	config := filepath.Join(t.TempDir(), "nyash.toml")
-	require.NoError(t, os.WriteFile(config, []byte(stubbornTOML(stubborn(t), "")), 0o600))
+// TestConfine_Terminal: a plugin cannot type into the shell that its host was started from.
+func TestConfine_Terminal(t *testing.T) {
+	config := hosttest.File(t, stubbornTOML(stubborn(t), ""))
 	main, side := pty(t)
 	self, err := os.Executable()
 	require.NoError(t, err)
@@ -186,9 +181,9 @@ func TestNoTerminal(t *testing.T) {
 
 const terminalCookie = "NYASH_TEST_TERMINAL"
 
-// atTerminal is the host of TestNoTerminal.
+// atTerminal is the host of TestConfine_Terminal.
 func atTerminal(config string) {
-	h, err := loader.Open(config, defaults()...)
+	h, err := loader.Open(config, hosttest.Options()...)
 	if err != nil {
 		panic(err)
 	}
@@ -218,11 +213,10 @@ func pty(t *testing.T) (main, side *os.File) {
 	return main, side
 }
 
-// TestReaped: somebody else in the program waits for all children, as the first
+// TestWorker_ReapedByOthers: somebody else in the program waits for all children, as the first
 // process of a container does, or has the system do it.
-func TestReaped(t *testing.T) {
-	config := filepath.Join(t.TempDir(), "nyash.toml")
-	require.NoError(t, os.WriteFile(config, []byte(stubbornTOML(stubborn(t), never)), 0o600))
+func TestWorker_ReapedByOthers(t *testing.T) {
+	config := hosttest.File(t, stubbornTOML(stubborn(t), never))
 	self, err := os.Executable()
 	require.NoError(t, err)
 	for _, how := range []string{"by a goroutine", "by the system"} {
@@ -238,7 +232,7 @@ func TestReaped(t *testing.T) {
 
 const reaperCookie = "NYASH_TEST_REAPED"
 
-// beReaped is the host of TestReaped.
+// beReaped is the host of TestWorker_ReapedByOthers.
 func beReaped(config string) {
 	if os.Getenv("NYASH_TEST_REAPER") == "by the system" {
 		signal.Ignore(syscall.SIGCHLD)
@@ -254,7 +248,7 @@ func beReaped(config string) {
 			panic(err)
 		}
 	}
-	h, err := loader.Open(config, defaults()...)
+	h, err := loader.Open(config, hosttest.Options()...)
 	must(err)
 	crashes := 0
 	for range 12 {
@@ -272,12 +266,12 @@ func beReaped(config string) {
 	fmt.Printf("%d crashes, and %v\n", crashes, r)
 }
 
-// TestABlobKeepsOnlyItself of a dead worker's memory.
-func TestABlobKeepsOnlyItself(t *testing.T) {
-	if piped() { // where the host has copies
+// TestBlob_AfterCrash: a blob keeps only itself of a dead worker's memory.
+func TestBlob_AfterCrash(t *testing.T) {
+	if hosttest.Piped() { // where the host has copies
 		return
 	}
-	h := open(t, stubbornTOML(stubborn(t), never))
+	h := hosttest.Open(t, stubbornTOML(stubborn(t), never))
 	box := newStubborn(t, h)
 	r, err := box.Call(ctx, "give", 0, 100_000)
 	require.NoError(t, err)
@@ -288,7 +282,7 @@ func TestABlobKeepsOnlyItself(t *testing.T) {
 	require.Greater(t, shared(t), before+(150<<20))
 	_, err = box.Call(ctx, "crash")
 	require.ErrorIs(t, err, loader.ErrPluginCrashed)
-	eventually(func() bool { return shared(t) < before+(16<<20) })
+	hosttest.Eventually(func() bool { return shared(t) < before+(16<<20) })
 	assert.Equal(t, strings.Repeat("b", 100_000), string(blob.Bytes()), "and that is there")
 	blob.Release()
 	assert.Zero(t, mappings(t))
@@ -305,9 +299,9 @@ func shared(t *testing.T) int64 {
 	return kib << 10
 }
 
-// TestADroppedBlobOfAStoppedWorker does not hold up the program's own cleanups.
-func TestADroppedBlobOfAStoppedWorker(t *testing.T) {
-	h := open(t, stubbornTOML(stubborn(t), never+"\ncall_timeout = \"20s\""))
+// TestBlob_DroppedWhileStopped: a dropped blob of a stopped worker does not hold up the program's cleanups.
+func TestBlob_DroppedWhileStopped(t *testing.T) {
+	h := hosttest.Open(t, stubbornTOML(stubborn(t), never+"\ncall_timeout = \"20s\""))
 	box := newStubborn(t, h)
 	func() {
 		r, err := box.Call(ctx, "give", 0, 1000)
@@ -323,7 +317,7 @@ func TestADroppedBlobOfAStoppedWorker(t *testing.T) {
 		runtime.AddCleanup(own, func(int) { close(cleaned) }, 0)
 	}()
 	start := time.Now()
-	eventually(func() bool {
+	hosttest.Eventually(func() bool {
 		runtime.GC()
 		select {
 		case <-cleaned:
@@ -336,16 +330,16 @@ func TestADroppedBlobOfAStoppedWorker(t *testing.T) {
 	require.NoError(t, syscall.Kill(pid, syscall.SIGCONT))
 }
 
-// TestOthersAreNotLate: what dies with a call that was late is not itself late.
-func TestOthersAreNotLate(t *testing.T) {
-	h := open(t, stubbornTOML(stubborn(t), never+"\ncall_timeout = \"1s\""))
+// TestCallTimeout_OthersAreNotLate: what dies with a call that was late is not itself late.
+func TestCallTimeout_OthersAreNotLate(t *testing.T) {
+	h := hosttest.Open(t, stubbornTOML(stubborn(t), never+"\ncall_timeout = \"1s\""))
 	box := newStubborn(t, h)
 	late := make(chan error)
 	go func() {
 		_, err := box.Call(ctx, "rest", 100_000)
 		late <- err
 	}()
-	eventually(func() bool { return ask(t, box, "resting") == 1 })
+	hosttest.Eventually(func() bool { return ask(t, box, "resting") == 1 })
 	var err error
 	for err == nil {
 		_, err = box.Call(ctx, "rest", 100)
@@ -357,10 +351,10 @@ func TestOthersAreNotLate(t *testing.T) {
 	assert.EqualError(t, err, "Stubborn.rest: call timed out: it took longer than call_timeout, and its process was killed after 1s")
 }
 
-// TestMemoryUsedUp by the plugin may leave its worker nothing to go on with: an error,
+// TestLimits_MemoryUsedUp by the plugin may leave its worker nothing to go on with: an error,
 // which names the limit where the worker could still tell.
-func TestMemoryUsedUp(t *testing.T) {
-	h := open(t, stubbornTOML(stubborn(t), never+"\nlimits = { memory = \"16MiB\" }"))
+func TestLimits_MemoryUsedUp(t *testing.T) {
+	h := hosttest.Open(t, stubbornTOML(stubborn(t), never+"\nlimits = { memory = \"16MiB\" }"))
 	box := newStubborn(t, h)
 	assert.Greater(t, ask(t, box, "fill"), int64(8<<20))
 	for range 30 {
@@ -380,9 +374,9 @@ func TestMemoryUsedUp(t *testing.T) {
 	assert.EqualValues(t, 42, ask(t, newStubborn(t, h), "add", 40, 2))
 }
 
-// TestErrorsAreCounted: also those of calls that were lost with their worker.
-func TestErrorsAreCounted(t *testing.T) {
-	h := open(t, toml(faulty(t), never+"\ncall_timeout = \"100ms\""))
+// TestPlugins_Errors: calls that were lost with their worker are counted too.
+func TestPlugins_Errors(t *testing.T) {
+	h := hosttest.Open(t, toml(faulty(t), never+"\ncall_timeout = \"100ms\""))
 	for i, method := range []string{"segv", "loop", "hangup"} {
 		_, err := newBox(t, h).Call(ctx, method)
 		require.Error(t, err)
@@ -392,17 +386,14 @@ func TestErrorsAreCounted(t *testing.T) {
 
 // TestHostShutdown ends whatever isolated plugins do.
 func TestHostShutdown(t *testing.T) {
-	config, err := registry.Parse("nyash.toml", []byte(stubbornTOML(stubborn(t), never)))
-	require.NoError(t, err)
-	h, err := loader.OpenConfig(config, defaults()...)
-	require.NoError(t, err)
+	h := hosttest.OpenUnclosed(t, stubbornTOML(stubborn(t), never))
 	box, other := newStubborn(t, h), newStubborn(t, h)
 	done := make(chan error)
 	go func() {
 		_, err := box.Call(ctx, "rest", 100_000)
 		done <- err
 	}()
-	eventually(func() bool { return ask(t, other, "resting") == 1 })
+	hosttest.Eventually(func() bool { return ask(t, other, "resting") == 1 })
 	pid := h.Plugins()[0].PID
 	closed := make(chan error)
 	go func() { closed <- h.Close() }() // waits for the call
@@ -411,7 +402,7 @@ func TestHostShutdown(t *testing.T) {
 	start := time.Now()
 	require.NoError(t, h.Shutdown(short), "nothing is left")
 	assert.Less(t, time.Since(start), 5*time.Second)
-	err = <-done
+	err := <-done
 	require.ErrorIs(t, err, loader.ErrPluginCrashed)
 	assert.ErrorContains(t, err, "the host was shut down")
 	<-closed

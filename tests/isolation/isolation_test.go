@@ -1,6 +1,5 @@
 //go:build linux
 
-// Every fault ends with the host alive and the next call right.
 package isolation
 
 import (
@@ -8,8 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,8 +26,8 @@ import (
 	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
 	"github.com/nyash-plugins/nyash-go/loader"
 	"github.com/nyash-plugins/nyash-go/loader/worker"
-	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
+	"github.com/nyash-plugins/nyash-go/tests/hosttest"
 )
 
 var ctx = context.Background()
@@ -90,40 +87,9 @@ func faulty(t testing.TB, flags ...string) string {
 	return ccbuild.Library(t, "testdata/faulty.c", append([]string{"-Wno-infinite-recursion", "-Wno-unknown-warning-option"}, flags...)...)
 }
 
-// piped runs the tests with pipes between hosts and workers.
-func piped() bool { return os.Getenv("NYASH_TEST_CHANNEL") == "pipe" }
-
-func defaults() []loader.Option {
-	opts := []loader.Option{loader.WithLogger(slog.New(slog.DiscardHandler))}
-	if piped() {
-		opts = append(opts, loader.WithWorkerChannel(isolate.ChannelPipe))
-	}
-	return opts
-}
-
-func open(t testing.TB, text string, opts ...loader.Option) *loader.Host {
-	t.Helper()
-	config, err := registry.Parse(filepath.Join(t.TempDir(), "nyash.toml"), []byte(text))
-	require.NoError(t, err)
-	h, err := loader.OpenConfig(config, append(defaults(), opts...)...)
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, h.Close()) })
-	return h
-}
-
 func newBox(t testing.TB, h *loader.Host) *loader.Box {
 	t.Helper()
-	box, err := h.New(ctx, "Faulty")
-	require.NoError(t, err)
-	return box
-}
-
-func number(t testing.TB, r loader.Result, err error) int64 {
-	t.Helper()
-	require.NoError(t, err)
-	n, err := r.Int()
-	require.NoError(t, err)
-	return n
+	return hosttest.New(t, h, "Faulty")
 }
 
 // unhurt sees to it that the next call is right.
@@ -131,7 +97,7 @@ func unhurt(t testing.TB, h *loader.Host) {
 	t.Helper()
 	box := newBox(t, h)
 	r, err := box.Call(ctx, "add", 40, 2)
-	assert.EqualValues(t, 42, number(t, r, err))
+	assert.EqualValues(t, 42, hosttest.Int(t, r, err))
 	require.NoError(t, box.Close())
 }
 
@@ -151,10 +117,10 @@ func TestCrashes(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			h := open(t, toml(library, never))
+			h := hosttest.Open(t, toml(library, never))
 			box, other := newBox(t, h), newBox(t, h)
 			_, err := box.Call(ctx, tt.method)
-			if piped() && tt.method == "overrun" {
+			if hosttest.Piped() && tt.method == "overrun" {
 				// Seen afterwards by what stands behind the result.
 				tt.signal, tt.text = 0, "Faulty.overrun: plugin crashed: its process exited with status 1 in the middle of a call"
 			}
@@ -182,14 +148,14 @@ func TestHangs(t *testing.T) {
 	library := faulty(t)
 	for _, method := range []string{"loop", "deadlock"} {
 		t.Run(method+", call timeout", func(t *testing.T) {
-			h := open(t, toml(library, never+"\ncall_timeout = \"100ms\""))
+			h := hosttest.Open(t, toml(library, never+"\ncall_timeout = \"100ms\""))
 			_, err := newBox(t, h).Call(ctx, method)
 			require.ErrorIs(t, err, loader.ErrCallTimeout)
 			assert.Contains(t, err.Error(), "after 100ms")
 			unhurt(t, h)
 		})
 		t.Run(method+", context", func(t *testing.T) {
-			h := open(t, toml(library, never+"\ncancel_grace = \"100ms\""))
+			h := hosttest.Open(t, toml(library, never+"\ncancel_grace = \"100ms\""))
 			box := newBox(t, h)
 			short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
 			defer cancel()
@@ -200,8 +166,8 @@ func TestHangs(t *testing.T) {
 	}
 }
 
-func TestOtherCallsOfAKilledPlugin(t *testing.T) {
-	h := open(t, toml(faulty(t), never+"\ncancel_grace = \"0s\""))
+func TestCrash_OtherCalls(t *testing.T) {
+	h := hosttest.Open(t, toml(faulty(t), never+"\ncancel_grace = \"0s\""))
 	box := newBox(t, h)
 	canceled, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
@@ -214,41 +180,34 @@ func TestOtherCallsOfAKilledPlugin(t *testing.T) {
 		_, err := box.Call(canceled, "loop")
 		assert.ErrorIs(t, err, context.Canceled)
 	})
-	eventually(func() bool { return h.Plugins()[0].Calls >= 3 })
+	hosttest.Eventually(func() bool { return h.Plugins()[0].Calls >= 3 })
 	cancel()
 	wg.Wait()
-	eventually(func() bool { return h.Plugins()[0].PID == 0 })
+	hosttest.Eventually(func() bool { return h.Plugins()[0].PID == 0 })
 	unhurt(t, h)
 	assert.Zero(t, h.Plugins()[0].Restarts, "a caller who left is nobody's fault")
 }
 
-// eventually runs until ok says so; the test's own time limit ends it.
-func eventually(ok func() bool) {
-	for !ok() {
-		runtime.Gosched()
-	}
-}
-
 func pidOf(t testing.TB, box *loader.Box) int {
-	r, err := box.Call(ctx, "pid")
-	return int(number(t, r, err))
+	t.Helper()
+	return int(hosttest.CallInt(t, box, "pid"))
 }
 
-func TestKilledFromOutside(t *testing.T) {
-	h := open(t, toml(faulty(t), never))
+func TestCrash_KilledFromOutside(t *testing.T) {
+	h := hosttest.Open(t, toml(faulty(t), never))
 	box := newBox(t, h)
 	require.NoError(t, syscall.Kill(pidOf(t, box), syscall.SIGKILL))
-	eventually(func() bool { _, err := box.Call(ctx, "add", 1, 2); return errors.Is(err, loader.ErrInstanceLost) })
+	hosttest.Eventually(func() bool { _, err := box.Call(ctx, "add", 1, 2); return errors.Is(err, loader.ErrInstanceLost) })
 	unhurt(t, h)
 	assert.Equal(t, 1, h.Plugins()[0].Restarts)
 }
 
-func TestStoppedAndContinued(t *testing.T) {
-	h := open(t, toml(faulty(t), never))
+func TestWorker_StoppedAndContinued(t *testing.T) {
+	h := hosttest.Open(t, toml(faulty(t), never))
 	box := newBox(t, h)
 	pid := pidOf(t, box)
 	require.NoError(t, syscall.Kill(pid, syscall.SIGSTOP))
-	eventually(func() bool { return strings.HasPrefix(stateOf(pid), "T") })
+	hosttest.Eventually(func() bool { return strings.HasPrefix(stateOf(pid), "T") })
 	done := make(chan error)
 	go func() {
 		_, err := box.Call(ctx, "add", 1, 2)
@@ -263,23 +222,20 @@ func TestStoppedAndContinued(t *testing.T) {
 	require.NoError(t, <-done)
 }
 
-// TestCloseOfAStoppedPlugin: it cannot be shut down, and is not waited for.
-func TestCloseOfAStoppedPlugin(t *testing.T) {
-	config, err := registry.Parse("nyash.toml", []byte(toml(faulty(t), never)))
-	require.NoError(t, err)
-	h, err := loader.OpenConfig(config, defaults()...)
-	require.NoError(t, err)
+// TestHostClose_StoppedWorker: a stopped worker cannot be shut down, and is not waited for.
+func TestHostClose_StoppedWorker(t *testing.T) {
+	h := hosttest.OpenUnclosed(t, toml(faulty(t), never))
 	box := newBox(t, h)
 	pid := pidOf(t, box)
 	require.NoError(t, box.Close())
 	require.NoError(t, syscall.Kill(pid, syscall.SIGSTOP))
-	eventually(func() bool { return strings.HasPrefix(stateOf(pid), "T") })
+	hosttest.Eventually(func() bool { return strings.HasPrefix(stateOf(pid), "T") })
 	require.ErrorContains(t, h.Close(), "the plugin's process did not answer after 5s")
 	assert.True(t, gone(pid))
 }
 
-func TestScribbling(t *testing.T) {
-	h := open(t, toml(faulty(t), never+"\ncall_timeout = \"300ms\""))
+func TestHostile_Scribbles(t *testing.T) {
+	h := hosttest.Open(t, toml(faulty(t), never+"\ncall_timeout = \"300ms\""))
 	for range 20 {
 		box := newBox(t, h)
 		_, _ = box.Call(ctx, "scribble") // any answer, or none
@@ -288,16 +244,16 @@ func TestScribbling(t *testing.T) {
 		// Whatever it has done to itself, another process is right again.
 		if pid := h.Plugins()[0].PID; pid != 0 {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
-			eventually(func() bool { return h.Plugins()[0].PID != pid })
+			hosttest.Eventually(func() bool { return h.Plugins()[0].PID != pid })
 		}
 		unhurt(t, h)
 	}
 }
 
-func TestCrashesOutsideOfCalls(t *testing.T) {
+func TestCrash_OutsideOfCalls(t *testing.T) {
 	for _, at := range []string{"AT_LOAD", "AT_INIT"} {
 		t.Run(at, func(t *testing.T) {
-			h := open(t, toml(faulty(t, "-DCRASH_AT="+at), never))
+			h := hosttest.Open(t, toml(faulty(t, "-DCRASH_AT="+at), never))
 			for range 3 {
 				_, err := h.New(ctx, "Faulty")
 				require.ErrorIs(t, err, loader.ErrPluginCrashed)
@@ -306,14 +262,14 @@ func TestCrashesOutsideOfCalls(t *testing.T) {
 		})
 	}
 	t.Run("birth", func(t *testing.T) {
-		h := open(t, toml(faulty(t, "-DCRASH_AT=AT_BIRTH"), never))
+		h := hosttest.Open(t, toml(faulty(t, "-DCRASH_AT=AT_BIRTH"), never))
 		for range 3 {
 			_, err := h.New(ctx, "Faulty")
 			require.EqualError(t, err, "Faulty.birth: plugin crashed: SIGSEGV (segmentation fault)")
 		}
 	})
 	t.Run("fini", func(t *testing.T) {
-		h := open(t, toml(faulty(t, "-DCRASH_AT=AT_FINI"), never))
+		h := hosttest.Open(t, toml(faulty(t, "-DCRASH_AT=AT_FINI"), never))
 		box, other := newBox(t, h), newBox(t, h)
 		require.NoError(t, box.Close())
 		_, err := other.Call(ctx, "add", 1, 2)
@@ -321,19 +277,16 @@ func TestCrashesOutsideOfCalls(t *testing.T) {
 		unhurt(t, h)
 	})
 	t.Run("shutdown", func(t *testing.T) {
-		config, err := registry.Parse("nyash.toml", []byte(toml(faulty(t, "-DCRASH_AT=AT_SHUTDOWN"), never)))
-		require.NoError(t, err)
-		h, err := loader.OpenConfig(config, defaults()...)
-		require.NoError(t, err)
+		h := hosttest.OpenUnclosed(t, toml(faulty(t, "-DCRASH_AT=AT_SHUTDOWN"), never))
 		require.NoError(t, newBox(t, h).Close())
 		require.ErrorIs(t, h.Close(), loader.ErrPluginCrashed)
 	})
 }
 
-// TestExitInLoad: that is the plugin's fault, and not the worker's.
-func TestExitInLoad(t *testing.T) {
+// TestLoad_Exits: a plugin that exits while it is loaded is reported as such, and not as a bad worker.
+func TestLoad_Exits(t *testing.T) {
 	for _, at := range []string{"AT_LOAD", "AT_INIT"} {
-		h := open(t, toml(faulty(t, "-DCRASH_AT="+at, "-DCRASH=exit(7)"), never))
+		h := hosttest.Open(t, toml(faulty(t, "-DCRASH_AT="+at, "-DCRASH=exit(7)"), never))
 		_, err := h.New(ctx, "Faulty")
 		require.ErrorIs(t, err, loader.ErrPluginCrashed)
 		assert.NotErrorIs(t, err, isolate.ErrWorker)
@@ -341,8 +294,8 @@ func TestExitInLoad(t *testing.T) {
 	}
 }
 
-// TestBlobsStayAsTheyAre while they are lent, whatever else is called.
-func TestBlobsStayAsTheyAre(t *testing.T) {
+// TestBlob_LentStaysSame: lent memory stays as it is, whatever else is called.
+func TestBlob_LentStaysSame(t *testing.T) {
 	p, err := isolate.Open(ctx, isolate.Config{File: faulty(t), Sink: silence{}, Restart: isolate.Restart{Max: 1}, Channel: channelOfTests(), InUse: func() bool { return true }})
 	require.NoError(t, err)
 	defer p.Close()
@@ -369,8 +322,8 @@ func TestBlobsStayAsTheyAre(t *testing.T) {
 	s.TakeBack(addr, len(lent))
 }
 
-// TestAdoptOfADeadWorker, and of more than there can be.
-func TestAdoptOfADeadWorker(t *testing.T) {
+// TestBlob_AdoptFromDeadWorker: blobs of a dead worker, or larger than can be, are refused.
+func TestBlob_AdoptFromDeadWorker(t *testing.T) {
 	p, err := isolate.Open(ctx, isolate.Config{File: faulty(t), Sink: silence{}, Restart: isolate.Restart{Max: 1}, Channel: channelOfTests(), InUse: func() bool { return true }})
 	require.NoError(t, err)
 	defer p.Close()
@@ -381,15 +334,15 @@ func TestAdoptOfADeadWorker(t *testing.T) {
 		require.Error(t, err)
 	}
 	require.NoError(t, syscall.Kill(s.PID(), syscall.SIGKILL))
-	eventually(s.Lost)
+	hosttest.Eventually(s.Lost)
 	_, _, err = s.Adopt(ctx, 0x1000, 10)
 	require.ErrorIs(t, err, transport.ErrLost)
 }
 
-// TestAnOrphanHoldsNothingUp: a child that left the worker's group has its ends
+// TestCrash_OrphanHoldsPipes: a child that left the worker's group has its ends
 // of the pipes.
-func TestAnOrphanHoldsNothingUp(t *testing.T) {
-	h := open(t, toml(faulty(t), never+"\ncall_timeout = \"10s\""))
+func TestCrash_OrphanHoldsPipes(t *testing.T) {
+	h := hosttest.Open(t, toml(faulty(t), never+"\ncall_timeout = \"10s\""))
 	box := newBox(t, h)
 	start := time.Now()
 	_, err := box.Call(ctx, "orphan")
@@ -405,7 +358,7 @@ func (silence) PluginLog(abi.LogLevel, string, bool) {}
 func (silence) PluginWake(uint64, bool)              {}
 
 func channelOfTests() isolate.Channel {
-	if piped() {
+	if hosttest.Piped() {
 		return isolate.ChannelPipe
 	}
 	return isolate.ChannelAuto
@@ -414,13 +367,13 @@ func channelOfTests() isolate.Channel {
 func TestLimits(t *testing.T) {
 	library := faulty(t)
 	call := func(t *testing.T, limits, method string) (int64, error) {
-		h := open(t, toml(library, never+"\nlimits = { "+limits+" }"))
+		h := hosttest.Open(t, toml(library, never+"\nlimits = { "+limits+" }"))
 		r, err := newBox(t, h).Call(ctx, method)
 		unhurt(t, h)
 		if err != nil {
 			return 0, err
 		}
-		return number(t, r, err), nil
+		return hosttest.Int(t, r, err), nil
 	}
 	t.Run("memory", func(t *testing.T) {
 		mib, err := call(t, `memory = "64MiB"`, "hog")
@@ -446,95 +399,63 @@ func TestLimits(t *testing.T) {
 	})
 }
 
-func TestForkedChildrenGoWithTheWorker(t *testing.T) {
-	h := open(t, toml(faulty(t), never))
+func TestCrash_Children(t *testing.T) {
+	h := hosttest.Open(t, toml(faulty(t), never))
 	box := newBox(t, h)
 	pid := pidOf(t, box)
 	r, err := box.Call(ctx, "fork")
-	assert.EqualValues(t, 1000, number(t, r, err))
+	assert.EqualValues(t, 1000, hosttest.Int(t, r, err))
 	_, err = box.Call(ctx, "abort")
 	require.ErrorIs(t, err, loader.ErrPluginCrashed)
-	eventually(func() bool { return errors.Is(syscall.Kill(-pid, 0), syscall.ESRCH) })
+	hosttest.Eventually(func() bool { return errors.Is(syscall.Kill(-pid, 0), syscall.ESRCH) })
 	unhurt(t, h)
 }
 
-func TestSurroundings(t *testing.T) {
+func TestConfine_Surroundings(t *testing.T) {
 	t.Setenv("NYASH_TEST_SECRET", "x")
 	t.Setenv("NYASH_TEST_PASSED", "x")
 	dir := t.TempDir()
 	leak, err := syscall.Open("/dev/null", syscall.O_RDONLY, 0) // without O_CLOEXEC
 	require.NoError(t, err)
 	defer syscall.Close(leak)
-	h := open(t, toml(faulty(t), fmt.Sprintf("env = [\"NYASH_TEST_PASSED\", \"NYASH_TEST_MISSING\"]\nworking_directory = %q", dir)))
+	h := hosttest.Open(t, toml(faulty(t), fmt.Sprintf("env = [\"NYASH_TEST_PASSED\", \"NYASH_TEST_MISSING\"]\nworking_directory = %q", dir)))
 	box := newBox(t, h)
 	r, err := box.Call(ctx, "env")
-	assert.EqualValues(t, 1, number(t, r, err), "the one that was named")
+	assert.EqualValues(t, 1, hosttest.Int(t, r, err), "the one that was named")
 	r, err = box.Call(ctx, "cwd")
 	require.NoError(t, err)
 	text, err := r.Text()
 	require.NoError(t, err)
 	assert.Equal(t, dir, text)
 	r, err = box.Call(ctx, "inherited")
-	assert.LessOrEqual(t, number(t, r, err), int64(7), "socket or pipes, and what the runtime polls with and asks for its processors")
-}
-
-// records keeps what is logged.
-type records struct {
-	slog.Handler
-	mu    *sync.Mutex
-	texts *[]string
-}
-
-func newRecords() records {
-	return records{slog.NewTextHandler(io.Discard, nil), new(sync.Mutex), new([]string)}
-}
-
-func (r records) Enabled(context.Context, slog.Level) bool { return true }
-func (r records) WithAttrs([]slog.Attr) slog.Handler       { return r }
-func (r records) Handle(_ context.Context, record slog.Record) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	*r.texts = append(*r.texts, record.Message)
-	return nil
-}
-
-func (r records) all() []string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return append([]string(nil), *r.texts...)
-}
-
-func (r records) forget() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	*r.texts = nil
+	assert.LessOrEqual(t, hosttest.Int(t, r, err), int64(7), "socket or pipes, and what the runtime polls with and asks for its processors")
 }
 
 func TestLogs(t *testing.T) {
-	log := newRecords()
-	h := open(t, toml(faulty(t), ""), loader.WithLogger(slog.New(log)))
+	log := hosttest.NewLog()
+	h := hosttest.Open(t, toml(faulty(t), ""), log.Option())
 	box := newBox(t, h)
-	assert.Equal(t, []string{"init"}, log.all())
-	log.forget()
+	assert.Equal(t, []string{"init"}, log.Messages())
+	log.Reset()
 	for range 5 { // more than the ring holds at once
 		_, err := box.Call(ctx, "log")
 		require.NoError(t, err)
 	}
-	lines := log.all()
+	lines := log.Messages()
 	require.Len(t, lines, 5000, "all of them, when the call returns")
 	for i, line := range lines {
 		require.Equal(t, fmt.Sprintf("line %d of a great many that are to come in their order", i%1000), line)
 	}
 	_, err := box.Call(ctx, "print")
 	require.NoError(t, err)
-	eventually(func() bool { return len(log.all()) == 5001 })
-	assert.Equal(t, "printed by the plugin", log.all()[5000])
+	hosttest.Eventually(func() bool { return len(log.Messages()) == 5001 })
+	assert.Equal(t, "printed by the plugin", log.Messages()[5000])
 }
 
-func TestBreaker(t *testing.T) {
+func TestRestart_Breaker(t *testing.T) {
 	var mu sync.Mutex
 	var states []string
-	h := open(t, toml(faulty(t), `restart = { max = 2, within = "1m", backoff = "20ms" }`), loader.WithEvents(func(e loader.Event) {
+	h := hosttest.Open(t, toml(faulty(t), `restart = { max = 2, within = "1m", backoff = "20ms" }`), loader.WithEvents(func(e loader.Event) {
 		mu.Lock()
 		defer mu.Unlock()
 		states = append(states, e.Plugin+" "+e.State.String())
@@ -568,32 +489,32 @@ func TestBreaker(t *testing.T) {
 	assert.Equal(t, strings.Repeat("Faulty loading,Faulty ready,Faulty failed,", 3)+"Faulty loading,Faulty ready", strings.Join(states, ","))
 }
 
-func TestSingletonIsBornAgain(t *testing.T) {
-	h := open(t, toml(faulty(t), never+"\nsingleton = true"))
+func TestCrash_Singleton(t *testing.T) {
+	h := hosttest.Open(t, toml(faulty(t), never+"\nsingleton = true"))
 	first := newBox(t, h)
 	_, err := first.Call(ctx, "segv")
 	require.ErrorIs(t, err, loader.ErrPluginCrashed)
 	second := newBox(t, h)
 	assert.NotSame(t, first, second)
 	r, err := second.Call(ctx, "add", 1, 2)
-	assert.EqualValues(t, 3, number(t, r, err))
+	assert.EqualValues(t, 3, hosttest.Int(t, r, err))
 	assert.Same(t, second, newBox(t, h))
 }
 
-func TestIdleWorkerEndsAndComesBack(t *testing.T) {
-	h := open(t, toml(faulty(t), `idle_timeout = "50ms"`))
+func TestIdleTimeout(t *testing.T) {
+	h := hosttest.Open(t, toml(faulty(t), `idle_timeout = "50ms"`))
 	box := newBox(t, h)
 	pid := pidOf(t, box)
 	<-time.After(150 * time.Millisecond) // three times as long
 	assert.Equal(t, pid, pidOf(t, box), "not while a box is alive")
 	require.NoError(t, box.Close())
-	eventually(func() bool { return h.Plugins()[0].State == loader.PluginUnloaded })
+	hosttest.Eventually(func() bool { return h.Plugins()[0].State == loader.PluginUnloaded })
 	assert.Zero(t, h.Plugins()[0].PID)
 	unhurt(t, h)
 	assert.Zero(t, h.Plugins()[0].Restarts, "which is no restart")
 }
 
-func TestWorkerPrograms(t *testing.T) {
+func TestWithWorker_Programs(t *testing.T) {
 	library := faulty(t)
 	tests := map[string]struct{ program, text string }{
 		"missing":       {"/nonexistent/nyash-worker", "worker cannot be started: fork/exec /nonexistent/nyash-worker: no such file or directory"},
@@ -603,7 +524,7 @@ func TestWorkerPrograms(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			h := open(t, toml(library, ""), loader.WithWorker(tt.program))
+			h := hosttest.Open(t, toml(library, ""), loader.WithWorker(tt.program))
 			_, err := h.New(ctx, "Faulty")
 			require.ErrorIs(t, err, isolate.ErrWorker)
 			assert.ErrorContains(t, err, tt.text)
@@ -615,7 +536,7 @@ func TestWorkerPrograms(t *testing.T) {
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		out, err := build.CombinedOutput()
 		require.NoError(t, err, "%s", out)
-		h := open(t, toml(library, never), loader.WithWorker(program))
+		h := hosttest.Open(t, toml(library, never), loader.WithWorker(program))
 		unhurt(t, h)
 		_, err = newBox(t, h).Call(ctx, "segv")
 		require.ErrorIs(t, err, loader.ErrPluginCrashed)
@@ -645,8 +566,8 @@ func mappings(t *testing.T) int {
 	return strings.Count(string(maps), "nyash-worker")
 }
 
-func TestAThousandCrashes(t *testing.T) {
-	h := open(t, toml(faulty(t), never))
+func TestCrash_Thousand(t *testing.T) {
+	h := hosttest.Open(t, toml(faulty(t), never))
 	crash := func() {
 		box := newBox(t, h)
 		_, err := box.Call(ctx, "segv")
@@ -662,13 +583,13 @@ func TestAThousandCrashes(t *testing.T) {
 	}
 	unhurt(t, h)
 	// The present worker's, and nobody else's.
-	eventually(func() bool { return descriptors(t) <= files+perWorker && runtime.NumGoroutine() <= goroutines+4 })
+	hosttest.Eventually(func() bool { return descriptors(t) <= files+perWorker && runtime.NumGoroutine() <= goroutines+4 })
 	assert.LessOrEqual(t, mappings(t), 2)
 	assert.Equal(t, 1010, h.Plugins()[0].Restarts)
 }
 
 func beHost(config string) {
-	h, err := loader.Open(config, defaults()...)
+	h, err := loader.Open(config, hosttest.Options()...)
 	if err != nil {
 		panic(err)
 	}
@@ -684,9 +605,8 @@ func beHost(config string) {
 	_, _ = box.Call(ctx, "loop")
 }
 
-func TestNoWorkerIsLeftBehind(t *testing.T) {
-	config := filepath.Join(t.TempDir(), "nyash.toml")
-	require.NoError(t, os.WriteFile(config, []byte(toml(faulty(t), "")), 0o600))
+func TestHost_Killed(t *testing.T) {
+	config := hosttest.File(t, toml(faulty(t), ""))
 	self, err := os.Executable()
 	require.NoError(t, err)
 	cmd := exec.Command(self)
@@ -701,7 +621,7 @@ func TestNoWorkerIsLeftBehind(t *testing.T) {
 	require.NoError(t, cmd.Process.Kill())
 	killed := time.Now()
 	_ = cmd.Wait()
-	eventually(func() bool { return gone(pid) })
+	hosttest.Eventually(func() bool { return gone(pid) })
 	assert.Less(t, time.Since(killed), time.Second)
 }
 
@@ -722,8 +642,8 @@ func stateOf(pid int) string {
 	return strings.TrimSpace(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 }
 
-func TestManyCallersAtOnce(t *testing.T) {
-	h := open(t, toml(faulty(t), never))
+func TestCall_ManyCallers(t *testing.T) {
+	h := hosttest.Open(t, toml(faulty(t), never))
 	box := newBox(t, h)
 	var wg sync.WaitGroup
 	for i := range 100 { // more than there are slots

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/nyash-plugins/nyash-go/loader"
+	"github.com/nyash-plugins/nyash-go/tests/hosttest"
 )
 
 // TestSoak has several goroutines call a plugin whose process is killed, crashes
@@ -30,7 +31,7 @@ func TestSoak(t *testing.T) {
 		span, err = time.ParseDuration(text)
 		require.NoError(t, err)
 	}
-	h := open(t, toml(faulty(t), never+"\ncall_timeout = \"200ms\""))
+	h := hosttest.Open(t, toml(faulty(t), never+"\ncall_timeout = \"200ms\""))
 	unhurt(t, h)
 	files, goroutines := descriptors(t), runtime.NumGoroutine()
 	var right, crashed atomic.Int64
@@ -48,7 +49,7 @@ func TestSoak(t *testing.T) {
 	}
 	wg.Wait()
 	unhurt(t, h)
-	eventually(func() bool { return descriptors(t) <= files+perWorker && runtime.NumGoroutine() <= goroutines+4 })
+	hosttest.Eventually(func() bool { return descriptors(t) <= files+perWorker && runtime.NumGoroutine() <= goroutines+4 })
 	assert.LessOrEqual(t, mappings(t), 2)
 	assert.Positive(t, right.Load())
 	assert.Positive(t, crashed.Load())

@@ -5,7 +5,6 @@ package isolation
 import (
 	"encoding/binary"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -26,6 +25,7 @@ import (
 	"github.com/nyash-plugins/nyash-go/loader"
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
+	"github.com/nyash-plugins/nyash-go/tests/hosttest"
 )
 
 const liarMethods = `
@@ -60,7 +60,7 @@ func honest(t testing.TB, h *loader.Host) {
 	t.Helper()
 	box := newLiar(t, h)
 	r, err := box.Call(ctx, "next", 41)
-	assert.EqualValues(t, 42, number(t, r, err))
+	assert.EqualValues(t, 42, hosttest.Int(t, r, err))
 	require.NoError(t, box.Close())
 }
 
@@ -69,7 +69,7 @@ func said(text string) []byte { return announced(text, uint64(len(text))) }
 
 // announced is a message that says another length.
 func announced(text string, length uint64) []byte {
-	if piped() {
+	if hosttest.Piped() {
 		return append((&pipe.Frame{Op: wire.OpAnswer, Length: length}).Append(nil), text...)
 	}
 	return append(binary.LittleEndian.AppendUint32(nil, uint32(min(length, 1<<32-1))), text...)
@@ -89,8 +89,8 @@ func distinct(n int) string {
 	return strings.TrimSuffix(b.String(), ",")
 }
 
-// TestWhatAWorkerSaysThatIsALie: any code of a plugin can answer its host's load.
-func TestWhatAWorkerSaysThatIsALie(t *testing.T) {
+// TestLoad_Lies: a plugin's code can answer the host's load itself, with anything.
+func TestLoad_Lies(t *testing.T) {
 	library := ccbuild.Library(t, "testdata/liar.c")
 	const escapes = `\u001b]0;owned\u0007\nnyash: fake`
 	tests := map[string]struct {
@@ -131,13 +131,13 @@ func TestWhatAWorkerSaysThatIsALie(t *testing.T) {
 				if early {
 					require.NoError(t, os.WriteFile(filepath.Join(dir, "early"), nil, 0o600))
 				}
-				h := open(t, liar(library, isolated(dir)))
+				h := hosttest.Open(t, liar(library, isolated(dir)))
 				var before, after runtime.MemStats
 				runtime.ReadMemStats(&before)
 				_, err := h.New(ctx, "Liar")
 				runtime.ReadMemStats(&after)
 				text := tt.text
-				if piped() && tt.pipes != "" {
+				if hosttest.Piped() && tt.pipes != "" {
 					text = tt.pipes
 				}
 				require.ErrorContains(t, err, text)
@@ -156,9 +156,9 @@ func TestWhatAWorkerSaysThatIsALie(t *testing.T) {
 	}
 }
 
-// TestAnAbsurdBase: only the worker itself believes the addresses that it gives.
-func TestAnAbsurdBase(t *testing.T) {
-	if piped() {
+// TestLoad_AbsurdBase: only the worker itself believes the addresses that it gives.
+func TestLoad_AbsurdBase(t *testing.T) {
+	if hosttest.Piped() {
 		t.Skip("pipes share no memory")
 	}
 	dir := t.TempDir()
@@ -188,12 +188,12 @@ const (
 	shownText = `\x1b]0;owned\x07\x1b[31m\r\nnyash: success\t\u202e\u009b`
 )
 
-func TestTextIsShownAndNotObeyed(t *testing.T) {
+func TestText_Escaped(t *testing.T) {
 	library := ccbuild.Library(t, "testdata/liar.c")
 	for name, keys := range map[string]string{"isolated": isolated(t.TempDir()), "in process": ""} {
 		t.Run(name, func(t *testing.T) {
-			log := newRecords()
-			h := open(t, liar(library, keys), loader.WithLogger(slog.New(log)))
+			log := hosttest.NewLog()
+			h := hosttest.Open(t, liar(library, keys), log.Option())
 			box := newLiar(t, h)
 			_, err := box.Call(ctx, "say")
 			var call *loader.CallError
@@ -201,7 +201,7 @@ func TestTextIsShownAndNotObeyed(t *testing.T) {
 			assert.Equal(t, shownText, call.Message)
 			assert.Equal(t, "Liar.say: plugin error (-5): "+shownText, err.Error())
 			assert.Equal(t, "Liar.say: plugin error (-5): "+shownText+"\n\t"+shownText, fmt.Sprintf("%+v", err))
-			assert.Equal(t, []string{shownText}, log.all())
+			assert.Equal(t, []string{shownText}, log.Messages())
 
 			_, err = box.Call(ctx, "result")
 			var message *registry.ResultMessage
@@ -215,25 +215,25 @@ func TestTextIsShownAndNotObeyed(t *testing.T) {
 			assert.Equal(t, rawText, text, "a result is data")
 
 			if name == "isolated" {
-				log.forget()
+				log.Reset()
 				_, err = box.Call(ctx, "print", 1)
 				require.NoError(t, err)
-				eventually(func() bool { return len(log.all()) == 1 })
-				assert.Equal(t, []string{`flood 0\x1b[2J`}, log.all())
+				hosttest.Eventually(func() bool { return len(log.Messages()) == 1 })
+				assert.Equal(t, []string{`flood 0\x1b[2J`}, log.Messages())
 			}
 		})
 	}
 }
 
-// TestNamesThatTerminalsObey are refused, in a worker or not.
-func TestNamesThatTerminalsObey(t *testing.T) {
+// TestText_MethodNames: names that a terminal would obey are refused, in a worker or not.
+func TestText_MethodNames(t *testing.T) {
 	for name, tt := range map[string]struct{ name, text string }{
 		"a line":    {`\"read\\nnyash: fake\"`, `method 2 of 2 (method_id 2): name: "read\nnyash: fake" has the control character U+000A at byte 4`},
 		"an escape": {`\"\\033[31mread\"`, `method 2 of 2 (method_id 2): name: "\x1b[31mread" has the control character U+001B at byte 0`},
 	} {
 		library := ccbuild.Library(t, "testdata/liar.c", "-DMETHOD_NAME="+strings.NewReplacer(`\"`, `"`, `\\`, `\`).Replace(tt.name))
 		for _, keys := range []string{isolated(t.TempDir()), ""} {
-			h := open(t, liar(library, keys))
+			h := hosttest.Open(t, liar(library, keys))
 			_, err := h.New(ctx, "Liar")
 			require.ErrorIs(t, err, native.ErrDescription, name)
 			assert.ErrorContains(t, err, tt.text)
@@ -244,8 +244,8 @@ func TestNamesThatTerminalsObey(t *testing.T) {
 var leftOut = regexp.MustCompile(`^(\d+) lines? left out \((.*)\)$`)
 
 // counted are the lines of a flood that were logged, and those that were left out.
-func counted(t testing.TB, log records) (logged, out int, bounds string) {
-	for _, text := range log.all() {
+func counted(t testing.TB, log *hosttest.Log) (logged, out int, bounds string) {
+	for _, text := range log.Messages() {
 		if m := leftOut.FindStringSubmatch(text); m != nil {
 			n, err := strconv.Atoi(m[1])
 			require.NoError(t, err)
@@ -257,7 +257,7 @@ func counted(t testing.TB, log records) (logged, out int, bounds string) {
 	return logged, out, bounds
 }
 
-func TestAFloodOfLines(t *testing.T) {
+func TestLogRate_Flood(t *testing.T) {
 	library := ccbuild.Library(t, "testdata/liar.c")
 	const lines = 40_000
 	tests := map[string]struct {
@@ -273,12 +273,12 @@ func TestAFloodOfLines(t *testing.T) {
 	for name, tt := range tests {
 		for _, method := range []string{"flood", "print"} {
 			t.Run(name+", "+method, func(t *testing.T) {
-				log := newRecords()
-				h := open(t, liar(library, isolated(t.TempDir())), append(tt.opts, loader.WithLogger(slog.New(log)))...)
+				log := hosttest.NewLog()
+				h := hosttest.Open(t, liar(library, isolated(t.TempDir())), append(tt.opts, log.Option())...)
 				box := newLiar(t, h)
 				r, err := box.Call(ctx, method, lines)
-				assert.EqualValues(t, lines, number(t, r, err))
-				eventually(func() bool { logged, out, _ := counted(t, log); return logged+out >= lines })
+				assert.EqualValues(t, lines, hosttest.Int(t, r, err))
+				hosttest.Eventually(func() bool { logged, out, _ := counted(t, log); return logged+out >= lines })
 				logged, out, bounds := counted(t, log)
 				assert.Equal(t, lines, logged+out, "each is logged or counted")
 				assert.GreaterOrEqual(t, logged, tt.least)
@@ -289,15 +289,12 @@ func TestAFloodOfLines(t *testing.T) {
 	}
 }
 
-// TestTheEndOfAFlood: what was left out is told when the worker has ended.
-func TestTheEndOfAFlood(t *testing.T) {
-	log := newRecords()
-	config, err := registry.Parse(filepath.Join(t.TempDir(), "nyash.toml"), []byte(liar(ccbuild.Library(t, "testdata/liar.c"), isolated(t.TempDir()))))
-	require.NoError(t, err)
-	h, err := loader.OpenConfig(config, append(defaults(), loader.WithLogger(slog.New(log)), loader.WithLogRate(1, 0))...)
-	require.NoError(t, err)
+// TestLogRate_AtEnd: the number of lines left out is logged when the worker has ended.
+func TestLogRate_AtEnd(t *testing.T) {
+	log := hosttest.NewLog()
+	h := hosttest.OpenUnclosed(t, liar(ccbuild.Library(t, "testdata/liar.c"), isolated(t.TempDir())), log.Option(), loader.WithLogRate(1, 0))
 	box := newLiar(t, h)
-	_, err = box.Call(ctx, "flood", 100)
+	_, err := box.Call(ctx, "flood", 100)
 	require.NoError(t, err)
 	require.NoError(t, box.Close())
 	require.NoError(t, h.Close())
@@ -306,30 +303,30 @@ func TestTheEndOfAFlood(t *testing.T) {
 	assert.NotZero(t, out)
 }
 
-// TestADoorbellThatRingsForNothing does not keep the host from its work.
-func TestADoorbellThatRingsForNothing(t *testing.T) {
-	if piped() {
+// TestHostile_Doorbell: a doorbell that rings for nothing does not keep the host from its work.
+func TestHostile_Doorbell(t *testing.T) {
+	if hosttest.Piped() {
 		t.Skip("pipes have no doorbell")
 	}
-	h := open(t, liar(ccbuild.Library(t, "testdata/liar.c"), isolated(t.TempDir())))
+	h := hosttest.Open(t, liar(ccbuild.Library(t, "testdata/liar.c"), isolated(t.TempDir())))
 	box := newLiar(t, h)
 	_, err := box.Call(ctx, "ring")
 	require.NoError(t, err)
 	for i := range 1000 {
 		r, err := box.Call(ctx, "next", i)
-		require.EqualValues(t, i+1, number(t, r, err))
+		require.EqualValues(t, i+1, hosttest.Int(t, r, err))
 	}
 }
 
-func TestWithLogRateRefusesNonsense(t *testing.T) {
+func TestWithLogRate_Invalid(t *testing.T) {
 	for _, o := range []loader.Option{loader.WithLogRate(-1, 0), loader.WithLogRate(0, -1)} {
 		_, err := loader.OpenConfig(&registry.Config{}, o)
 		require.ErrorContains(t, err, "write 0 for no limit")
 	}
 }
 
-// TestARelativeWorker is the host's, and not what lies in the plugin's folder.
-func TestARelativeWorker(t *testing.T) {
+// TestWithWorker_RelativePath: the path is the host's, and not one in the plugin's folder.
+func TestWithWorker_RelativePath(t *testing.T) {
 	library := faulty(t)
 	self, err := os.Executable()
 	require.NoError(t, err)
@@ -339,7 +336,7 @@ func TestARelativeWorker(t *testing.T) {
 	ran := filepath.Join(dir, "ran")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "nyash-worker"), []byte("#!/bin/sh\ntouch "+ran+"\n"), 0o700))
 
-	h := open(t, toml(library, never+fmt.Sprintf("\nworking_directory = %q", dir)), loader.WithWorker("./nyash-worker"))
+	h := hosttest.Open(t, toml(library, never+fmt.Sprintf("\nworking_directory = %q", dir)), loader.WithWorker("./nyash-worker"))
 	unhurt(t, h)
 	// Where the host is later does not matter.
 	t.Chdir(dir)
@@ -353,8 +350,8 @@ func TestARelativeWorker(t *testing.T) {
 	require.ErrorContains(t, err, `WithWorker: exec: "no-such-worker": executable file not found in $PATH`)
 }
 
-// TestARelativeWrapper: a debugger is found from where the host is, too.
-func TestARelativeWrapper(t *testing.T) {
+// TestWrapper_RelativePath: a debugger's path is the host's, too.
+func TestWrapper_RelativePath(t *testing.T) {
 	library := faulty(t)
 	t.Chdir(t.TempDir())
 	const pass = "#!/bin/sh\nexec \"$@\"\n"
@@ -368,9 +365,9 @@ func TestARelativeWrapper(t *testing.T) {
 	assert.NoFileExists(t, ran)
 }
 
-// TestAProcessNameIsNoTime: the system shows the name among the numbers.
-func TestAProcessNameIsNoTime(t *testing.T) {
-	h := open(t, liar(ccbuild.Library(t, "testdata/liar.c"), isolated(t.TempDir())))
+// TestPlugins_ProcessName: a process's name, which the system shows among its times, is not taken for one.
+func TestPlugins_ProcessName(t *testing.T) {
+	h := hosttest.Open(t, liar(ccbuild.Library(t, "testdata/liar.c"), isolated(t.TempDir())))
 	box := newLiar(t, h)
 	before := h.Plugins()[0]
 	_, err := box.Call(ctx, "rename")
