@@ -42,13 +42,14 @@ func (b *Blob) Len() int { return len(b.Bytes()) }
 // Release gives the memory back. Releasing again does nothing.
 func (b *Blob) Release() {
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.release == nil {
+	release := b.release
+	b.data, b.release = nil, nil
+	b.mu.Unlock()
+	if release == nil {
 		return
 	}
 	b.cleanup.Stop()
-	b.release()
-	b.data, b.release = nil, nil
+	release() // apart: it may wait for a worker, for some seconds
 }
 
 // String describes the blob for people.

@@ -70,19 +70,15 @@ func (h *Host) shutDown() {
 	if h.frames.wait(h.over, h.nothingPending) != nil {
 		h.markLoading(stuck)
 	}
-	// A call under way can hand over a new instance until it ends, so this
-	// goes on until nothing is left.
-	for left := h.liveInstances(stuck); len(left) > 0; left = h.liveInstances(stuck) {
-		for _, in := range left {
-			in.closed.Store(true)
-		}
-		for _, in := range left {
-			if !stuck[in.lib] && !h.finish(in) {
-				stuck[in.lib] = true
-			}
+	// A call under way can hand over a new instance until it ends, and so can one that
+	// was abandoned: this goes on until nothing is left of either.
+	for {
+		h.finishAll(stuck)
+		settled := func() bool { return h.late.Load() == 0 || len(h.liveInstances(stuck)) > 0 }
+		if h.frames.wait(h.over, settled) != nil || len(h.liveInstances(stuck)) == 0 {
+			break
 		}
 	}
-	_ = h.frames.wait(h.over, func() bool { return h.late.Load() == 0 })
 
 	var errs []error
 	for _, l := range h.inReverse() {
@@ -94,6 +90,21 @@ func (h *Host) shutDown() {
 		errs = append(errs, err)
 	}
 	h.closeErr = errors.Join(append(errs, h.stuckError(stuck))...)
+}
+
+// finishAll finalises the instances that there are. Libraries in this process that
+// do not let go of theirs are noted as stuck.
+func (h *Host) finishAll(stuck map[*library]bool) {
+	for left := h.liveInstances(stuck); len(left) > 0; left = h.liveInstances(stuck) {
+		for _, in := range left {
+			in.closed.Store(true)
+		}
+		for _, in := range left {
+			if !stuck[in.lib] && !h.finish(in) {
+				stuck[in.lib] = true
+			}
+		}
+	}
 }
 
 func (h *Host) nothingPending() bool {

@@ -222,9 +222,10 @@ type Memory = hostvtable.Memory
 // [WithMemoryTracking].
 func (h *Host) Memory() map[string]Memory {
 	h.mu.Lock()
-	defer h.mu.Unlock()
+	loaded := slices.Clone(h.loaded)
+	h.mu.Unlock()
 	memory := make(map[string]Memory)
-	for _, l := range h.loaded {
+	for _, l := range loaded { // without the lock: a worker is asked
 		if l.loaded.Load() {
 			memoryOf := l.backend.Memory
 			if p := l.plugin.Load(); p != nil {

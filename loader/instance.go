@@ -248,7 +248,9 @@ func (in *instance) boxAgain(want string) (*Box, error) {
 // what comes of it. Until then the frame, and all that was lent, stay as they are.
 func (in *instance) abandon(plan *registry.Plan, f *frame, late *transport.AbandonedError) error {
 	h := in.host
-	in.bornLate = plan.ID == abi.MethodBirth
+	if plan.ID == abi.MethodBirth { // of an instance that no other call has
+		in.bornLate = true
+	}
 	h.late.Add(1)
 	h.frames.abandon(f)
 	err := in.failed(plan, late.Err)

@@ -87,19 +87,20 @@ func (w *limitWatch) look() (next time.Duration, err error) {
 		}
 		next = min(next, pace(busy, lookIdle))
 	}
-	if limit := w.limits.CPUTime; limit != nil {
-		if err := w.callTime(*limit); err != nil {
-			return 0, err
-		}
-		// A call that begins now cannot have used it before.
-		next = min(next, pace(busy, max(lookBusy, min(*limit, lookIdle))))
-	}
 	if limit := w.limits.CPUTotal; limit != nil {
 		used := w.total()
 		if used > *limit {
 			return 0, errCPUTotal(used, *limit)
 		}
 		next = min(next, max(lookBusy, (*limit-used)/time.Duration(runtime.NumCPU())))
+	}
+	// Last: over pipes it waits for the worker.
+	if limit := w.limits.CPUTime; limit != nil {
+		if err := w.callTime(*limit); err != nil {
+			return 0, err
+		}
+		// A call that begins now cannot have used it before.
+		next = min(next, pace(busy, max(lookBusy, min(*limit, lookIdle))))
 	}
 	return next, nil
 }

@@ -86,11 +86,26 @@ func (r *logRate) allow(bytes int) bool {
 		r.bytes.AllowN(now, bytes)
 		return true
 	}
+	r.count()
+	return false
+}
+
+// count counts a line that is left out, with mu held.
+func (r *logRate) count() {
 	r.leftOut++
 	if r.timer == nil {
 		r.timer = time.AfterFunc(leftOutEvery, r.over)
 	}
-	return false
+}
+
+// leaveOut counts a line that was allowed and found no room.
+func (r *logRate) leaveOut() {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.count()
 }
 
 func fits(l *rate.Limiter, now time.Time, n int) bool {

@@ -48,21 +48,27 @@ func outOfMemory(line string) bool {
 
 // line hands on a line that the plugin has logged, or a wake. The worker may have
 // said anything.
-func (s *Session) line(kind uint32, text []byte) {
+func (s *Session) line(kind uint32, text []byte) (ok bool) {
 	own := kind&wire.LineUncertain == 0
 	switch {
 	case kind&wire.LineWake == 0:
-		s.log(abi.LogLevel(kind&0xff), clean(text), own)
+		return s.log(abi.LogLevel(kind&0xff), clean(text), own)
 	case len(text) == 8:
-		s.plugin.config.Sink.PluginWake(binary.LittleEndian.Uint64(text), own)
+		return s.lines.put(line{wake: true, handle: binary.LittleEndian.Uint64(text), own: own})
 	}
+	return false
 }
 
 // log logs a line, if the worker has not said too much lately.
-func (s *Session) log(level abi.LogLevel, text string, own bool) {
-	if s.logs.allow(len(text)) {
-		s.plugin.config.Sink.PluginLog(level, text, own)
+func (s *Session) log(level abi.LogLevel, text string, own bool) (ok bool) {
+	if !s.logs.allow(len(text)) {
+		return false
 	}
+	if !s.lines.put(line{level: level, text: text, own: own}) {
+		s.logs.leaveOut()
+		return false
+	}
+	return true
 }
 
 func (s *Session) lastOutput() string {

@@ -38,15 +38,16 @@ type Session struct {
 	exhausted atomic.Bool // the worker's own runtime has printed that there is no memory
 
 	logs    *logRate
+	lines   *lineQueue
 	mu      sync.Mutex
 	printed string // the last line
 }
 
 func newSession(p *Plugin) *Session {
-	s := &Session{plugin: p, outputDone: make(chan struct{}), logs: newLogRate(&p.config)}
+	s := &Session{plugin: p, outputDone: make(chan struct{}), logs: newLogRate(&p.config), lines: newLineQueue(p.config.Sink)}
 	s.peer.CallTimeout, s.peer.CancelGrace = p.config.CallTimeout, p.config.CancelGrace
 	s.peer.Lost = &p.lostCalls
-	s.peer.Kill, s.peer.Line = s.kill, s.line
+	s.peer.Kill, s.peer.Line, s.peer.Flush = s.kill, s.line, s.lines.flush
 	s.peer.Complain = func(text string) { s.log(abi.LogWarn, text, false) }
 	s.peer.Contended = func() bool { return s.turnQueue.Load() > 0 }
 	s.peer.Closing = p.closing
@@ -187,7 +188,7 @@ func (s *Session) end() error {
 		s.link.HangUp()
 		select {
 		case <-s.peer.Ended:
-		case <-time.After(s.peer.ControlLimit()):
+		case <-time.After(s.peer.ControlLimit(wire.OpShutdown)):
 		}
 	}
 	s.kill(errOver) // it has nothing left to do

@@ -186,6 +186,7 @@ func (s *Session) watch() {
 	s.cell.remove()
 	s.link.Drain()
 	s.logs.over()
+	s.lines.flush(context.Background())
 	s.died()
 }
 

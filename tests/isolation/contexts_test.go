@@ -42,6 +42,11 @@ hoard    = { method_id = 14, args = [ { name = "bytes", from = "integer", to = "
 want     = { method_id = 15, args = [ { name = "ms", from = "integer", to = "i64" } ], returns = "i64" }
 resting  = { method_id = 16, args = [], returns = "i64" }
 freeze   = { method_id = 19, args = [] }
+huge     = { method_id = 22, args = [ { name = "first", from = "integer", to = "i64" }, { name = "then", from = "integer", to = "i64" } ], returns = "i64" }
+twice    = { method_id = 23, args = [], returns = "blob" }
+sumBlob  = { method_id = 24, args = [ { name = "data", from = "bytes", to = "blob" }, { name = "ms", from = "integer", to = "i64" } ], returns = "i64" }
+nag      = { method_id = 25, args = [], returns = "i64" }
+detach   = { method_id = 26, args = [], returns = "i64" }
 fill     = { method_id = 20, args = [], returns = "i64" }
 say      = { method_id = 21, args = [ { name = "lines", from = "integer", to = "i64" } ], returns = "i64" }
 restBeside = { method_id = 2, args = [ { name = "ms", from = "integer", to = "i64" }, { name = "box", from = "box", to = "handle" } ], returns = "i64" }

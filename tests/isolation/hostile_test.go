@@ -3,15 +3,19 @@
 package isolation
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"math"
 	"os"
 	"os/exec"
 	"os/signal"
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -372,6 +376,127 @@ func TestLimits_MemoryUsedUp(t *testing.T) {
 		break
 	}
 	assert.EqualValues(t, 42, ask(t, newStubborn(t, h), "add", 40, 2))
+}
+
+// TestHostile_ResultLength: the length that a plugin says is not that of its buffer.
+func TestHostile_ResultLength(t *testing.T) {
+	h := hosttest.Open(t, stubbornTOML(stubborn(t), never))
+	box := newStubborn(t, h)
+	ones := bytes.Repeat([]byte{1}, 4<<20)
+	for _, lie := range []struct{ first, then int64 }{{0, -1}, {0, math.MaxInt64}, {1 << 20, 1 << 36}, {1 << 20, 1 << 33}, {1 << 20, -1}} {
+		sums := make(chan int64)
+		go func() { sums <- ask(t, box, "sumBlob", ones, 100) }()
+		hosttest.Eventually(func() bool { return ask(t, box, "resting") == 1 })
+		_, err := box.Call(ctx, "huge", lie.first, lie.then)
+		require.Error(t, err)
+		assert.EqualValues(t, len(ones), <-sums, "another caller's data is as it was")
+	}
+	// Room that was asked for and not used is given back.
+	for range 2000 {
+		_, err := box.Call(ctx, "huge", 15<<20, 4)
+		require.ErrorContains(t, err, "decode", "four bytes are no result")
+	}
+}
+
+// TestHostile_BlobTwice: a blob that is returned again is the first one's.
+func TestHostile_BlobTwice(t *testing.T) {
+	h := hosttest.Open(t, stubbornTOML(stubborn(t), never))
+	box := newStubborn(t, h)
+	r, err := box.Call(ctx, "twice")
+	require.NoError(t, err)
+	blob, err := r.Blob()
+	require.NoError(t, err)
+	for range 3 {
+		_, err = box.Call(ctx, "twice")
+		require.ErrorIs(t, err, loader.ErrProtocol)
+	}
+	_, err = box.Call(ctx, "crash")
+	require.ErrorIs(t, err, loader.ErrPluginCrashed)
+	assert.Equal(t, strings.Repeat("b", 1<<20), string(blob.Bytes()))
+	blob.Release()
+}
+
+// stuckHandler is a log handler that does not return until it is let go.
+type stuckHandler struct {
+	slog.Handler
+	letGo chan struct{}
+}
+
+func (s stuckHandler) Enabled(context.Context, slog.Level) bool { return true }
+func (s stuckHandler) WithAttrs([]slog.Attr) slog.Handler       { return s }
+func (s stuckHandler) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == "again" {
+		<-s.letGo
+	}
+	return nil
+}
+
+// TestHostile_StuckLogHandler: nothing but the log waits for the host's log handler.
+func TestHostile_StuckLogHandler(t *testing.T) {
+	stuck := stuckHandler{letGo: make(chan struct{})}
+	defer close(stuck.letGo)
+	h := hosttest.OpenUnclosed(t, stubbornTOML(stubborn(t), never+"\ncall_timeout = \"1s\""), loader.WithLogger(slog.New(stuck)))
+	box := newStubborn(t, h)
+	ask(t, box, "nag")
+	for range 3 {
+		short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+		start := time.Now()
+		_, _ = box.Call(short, "add", 1, 2)
+		assert.Less(t, time.Since(start), time.Second)
+		cancel()
+	}
+	_, err := box.Call(ctx, "rest", 100_000)
+	require.ErrorIs(t, err, loader.ErrCallTimeout)
+	short, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	_ = h.Shutdown(short)
+	assert.Less(t, time.Since(start), 10*time.Second)
+}
+
+// TestHostile_HostsEnd: a worker cannot have the system forget that it ends with its
+// host.
+func TestHostile_HostsEnd(t *testing.T) {
+	h := hosttest.Open(t, stubbornTOML(stubborn(t), ""))
+	assert.EqualValues(t, -1, ask(t, newStubborn(t, h), "detach"))
+}
+
+// TestAbandoned_BornAtClose: a birth that comes while the host closes is finalised
+// before the plugin's shutdown.
+func TestAbandoned_BornAtClose(t *testing.T) {
+	for _, singleton := range []string{"", "singleton = true"} {
+		toml := strings.Replace(stubbornTOML(stubborn(t, `-DSHUTDOWN=told()`), ""), "type_id = 730\n", "type_id = 730\n"+singleton+"\n", 1)
+		log := hosttest.NewLog()
+		h := hosttest.OpenUnclosed(t, toml, loader.WithLogger(slog.New(log)))
+		require.NoError(t, h.Load(ctx, "Stubborn"))
+		short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+		_, err := h.New(short, "Stubborn", 300)
+		cancel()
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.NoError(t, h.Close())
+		assert.Contains(t, log.Messages(), "1 births, 1 finis")
+	}
+}
+
+// TestAbandoned_AloneOverPipes: others that call do not count as held up while there
+// are slots.
+func TestAbandoned_HoldsNobodyUp(t *testing.T) {
+	h := hosttest.Open(t, stubbornTOML(stubborn(t), "cancel_grace = \"100ms\""))
+	box := newStubborn(t, h)
+	leave(t, box, box, "rest", 2000)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for end := time.Now().Add(1500 * time.Millisecond); time.Now().Before(end); {
+				_, err := box.Call(ctx, "add", 1, 2)
+				if !assert.NoError(t, err) {
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	assert.Zero(t, h.Plugins()[0].Restarts)
 }
 
 // TestPlugins_Errors: calls that were lost with their worker are counted too.

@@ -192,6 +192,13 @@ func readPayload(r io.Reader, buf []byte, n uint64, moved *atomic.Uint64) ([]byt
 // claim takes a request for a call, and waits for one while all are under way, or
 // while too many calls were abandoned.
 func (h *Host) claim(ctx context.Context) (*pipeCaller, error) {
+	if !h.peer.Full() {
+		select {
+		case id := <-h.free:
+			return h.claimed(id)
+		default:
+		}
+	}
 	h.waiters.Add(1)
 	defer h.waiters.Add(-1)
 	for h.peer.Full() {
@@ -207,20 +214,20 @@ func (h *Host) claim(ctx context.Context) (*pipeCaller, error) {
 }
 
 func (h *Host) claimFrom(ctx context.Context, free <-chan uint32) (*pipeCaller, error) {
-	if h.peer.Dead.Load() {
-		return nil, transport.ErrLost
-	}
-	var id uint32
 	select {
-	case id = <-free:
-	default:
-		select {
-		case id = <-free:
-		case <-h.peer.Ended:
-			return nil, transport.ErrLost
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
+	case id := <-free:
+		return h.claimed(id)
+	case <-h.peer.Ended:
+		return nil, transport.ErrLost
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+func (h *Host) claimed(id uint32) (*pipeCaller, error) {
+	if h.peer.Dead.Load() {
+		h.giveID(&h.callers[id])
+		return nil, transport.ErrLost
 	}
 	h.running.Add(1)
 	return &h.callers[id], nil
@@ -326,22 +333,22 @@ func (h *Host) Call(ctx context.Context, call *abi.Call, p *wire.Probe) error {
 	}
 	switch h.wait(ctx, c, &c.until) {
 	case transport.Answered:
-		h.take(c, call, p)
+		h.take(ctx, c, call, p)
 		return nil
 	case transport.Died:
-		return h.lose(c, &c.until)
+		return h.lose(ctx, c, &c.until)
 	}
 	return h.peer.Abandon(ctx, &c.until, func(d *transport.Deadline) error {
 		if h.wait(context.Background(), c, d) == transport.Died {
-			return h.lose(c, d)
+			return h.lose(context.Background(), c, d)
 		}
-		h.take(c, call, p)
+		h.take(context.Background(), c, call, p)
 		return nil
 	})
 }
 
 // take takes the answer to a call, and ends the request.
-func (h *Host) take(c *pipeCaller, call *abi.Call, p *wire.Probe) {
+func (h *Host) take(ctx context.Context, c *pipeCaller, call *abi.Call, p *wire.Probe) {
 	copy(call.Room(), c.data)
 	call.Code, call.ResultLength = abi.Code(c.answer.Code), uintptr(c.answer.A)
 	if p != nil {
@@ -352,13 +359,15 @@ func (h *Host) take(c *pipeCaller, call *abi.Call, p *wire.Probe) {
 	}
 	h.done.Add(1)
 	h.release(c)
+	h.peer.Flush(ctx)
 }
 
 // lose ends a call whose worker has died.
-func (h *Host) lose(c *pipeCaller, d *transport.Deadline) error {
+func (h *Host) lose(ctx context.Context, c *pipeCaller, d *transport.Deadline) error {
 	h.peer.Lost.Add(1)
 	err := h.peer.LostCall(d)
 	h.release(c)
+	h.peer.Flush(ctx)
 	return err
 }
 
@@ -400,7 +409,7 @@ func (h *Host) ask(ctx context.Context, f *Frame, payload []byte, most uint64, l
 
 // Operate implements [transport.Transport].
 func (h *Host) Operate(ctx context.Context, op wire.Op, args, length uint64) ([]byte, error) {
-	c, err := h.ask(ctx, &Frame{Op: op, A: args, B: length}, nil, pipeText, h.peer.TransferDeadline(0), nil)
+	c, err := h.ask(ctx, &Frame{Op: op, A: args, B: length}, nil, pipeText, h.peer.TransferDeadline(op, 0), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -411,7 +420,7 @@ func (h *Host) Operate(ctx context.Context, op wire.Op, args, length uint64) ([]
 // lend implements link: the worker has a copy.
 func (h *Host) Lend(ctx context.Context, data []byte) (addr uint64, err error) {
 	late := func(c *pipeCaller) { h.TakeBack(c.answer.A, len(data)) }
-	c, err := h.ask(ctx, &Frame{Op: wire.OpLend}, data, pipeText, h.peer.TransferDeadline(0), late)
+	c, err := h.ask(ctx, &Frame{Op: wire.OpLend}, data, pipeText, h.peer.TransferDeadline(wire.OpLend, 0), late)
 	if err != nil {
 		return 0, err
 	}
@@ -432,7 +441,7 @@ func (h *Host) Adopt(ctx context.Context, addr, length uint64) (data []byte, rel
 		return nil, nil, fmt.Errorf("its length of %d bytes is more than the %d that can be taken over", length, uint64(wire.MaxBlob))
 	}
 	free := func() { _, _ = h.Operate(context.Background(), wire.OpFree, addr, 0) }
-	c, err := h.ask(ctx, &Frame{Op: wire.OpAdopt, A: addr, B: length}, nil, max(length, pipeText), h.peer.TransferDeadline(length), func(*pipeCaller) { go free() })
+	c, err := h.ask(ctx, &Frame{Op: wire.OpAdopt, A: addr, B: length}, nil, max(length, pipeText), h.peer.TransferDeadline(wire.OpAdopt, length), func(*pipeCaller) { go free() })
 	if err != nil {
 		return nil, nil, err
 	}

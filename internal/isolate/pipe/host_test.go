@@ -19,11 +19,12 @@ import (
 // heard keeps the lines that come.
 type heard struct{ lines []string }
 
-func (h *heard) line(kind uint32, text []byte) {
+func (h *heard) line(kind uint32, text []byte) bool {
 	if kind&wire.LineWake != 0 {
 		text = append([]byte("wake "), text...)
 	}
 	h.lines = append(h.lines, string(text))
+	return true
 }
 
 // listener is a host that has asked request 5, for at most 16 bytes.

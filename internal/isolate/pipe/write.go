@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
 )
 
 // requestWriter writes whole requests to the worker's pipe, one after another.
@@ -103,7 +104,7 @@ func (w *requestWriter) takeTurn(ctx context.Context, d *transport.Deadline) err
 	}
 	var stalled <-chan time.Time
 	if d.Limited() {
-		ticker := time.NewTicker(w.peer.ControlLimit())
+		ticker := time.NewTicker(w.peer.ControlLimit(wire.OpShutdown))
 		defer ticker.Stop()
 		stalled = ticker.C
 	}

@@ -1,6 +1,7 @@
 package shm
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -42,10 +43,15 @@ type Host struct {
 	unmapped bool       // guarded by lines
 
 	mu      sync.Mutex
-	lent    int               // blobs of the host that were not taken back
-	adopted map[uint64]uint64 // blobs that the host has: length by offset
-	punched bool              // what is not adopted was given back, after the worker's end
+	lent    int                // blobs of the host that were not taken back
+	adopted map[uint64]adopted // blobs that the host has, by the order of adoption
+	adopts  uint64             // that there were
+	punched bool               // what is not adopted was given back, after the worker's end
 }
+
+// adopted is a part of the shared memory that the host uses as a blob. A worker may
+// name one part twice: each adoption is counted by itself.
+type adopted struct{ offset, length uint64 }
 
 // caller is the host's side of a slot.
 type caller struct {
@@ -93,7 +99,7 @@ func New(peer *transport.Peer) (transport.Transport, *transport.Files, error) {
 		control:  os.NewFile(uintptr(pair[0]), "control socket"),
 		slotFree: make(chan struct{}, wire.Slots),
 		ctrlFree: make(chan struct{}, transport.ControlSlots),
-		adopted:  make(map[uint64]uint64),
+		adopted:  make(map[uint64]adopted),
 	}
 	for i := range h.callers {
 		h.callers[i].told = make(chan struct{}, 1)
@@ -142,13 +148,18 @@ func (h *Host) Answers() (n uint64) {
 
 // sentCall is a call while it is in a slot.
 type sentCall struct {
-	slot      int
-	call      *abi.Call
-	probe     *wire.Probe // holds call, or is nil
-	args      uint64
-	argsOwn   bool // a block of its own, to be given back
-	result    uint64
-	resultOwn bool
+	slot   int
+	call   *abi.Call
+	probe  *wire.Probe // holds call, or is nil
+	args   block
+	result block
+}
+
+// block is where a message or a result is in the shared memory. Its length is the
+// host's: what the plugin says of its result is never used to give memory back.
+type block struct {
+	offset, length uint64
+	own            bool // not the slot's, to be given back
 }
 
 // Call implements [transport.Transport].
@@ -164,24 +175,24 @@ func (h *Host) Call(ctx context.Context, c *abi.Call, p *wire.Probe) error {
 	}
 	h.submit(i)
 	if h.spin(i) {
-		h.take(&r)
+		h.take(ctx, &r)
 		return nil
 	}
 	d := h.peer.CallDeadline()
 	d.Start(0)
 	switch h.wait(ctx, i, &d) {
 	case transport.Answered:
-		h.take(&r)
+		h.take(ctx, &r)
 		return nil
 	case transport.Died:
-		return h.lose(&r, &d)
+		return h.lose(ctx, &r, &d)
 	}
 	late := r // r itself is to stay on the stack
 	return h.peer.Abandon(ctx, &d, func(d *transport.Deadline) error {
 		if h.wait(context.Background(), late.slot, d) == transport.Died {
-			return h.lose(&late, d)
+			return h.lose(context.Background(), &late, d)
 		}
-		h.take(&late)
+		h.take(context.Background(), &late)
 		return nil
 	})
 }
@@ -191,92 +202,95 @@ func (h *Host) fill(r *sentCall) (err error) {
 	slot := h.mem.Slot(r.slot)
 	c, p := r.call, r.probe
 	message, room := c.Message(), c.Room()
-	if r.args, r.argsOwn, err = h.place(ArgsOffset(r.slot), message); err != nil {
+	if r.args, err = h.place(ArgsOffset(r.slot), message); err != nil {
 		return err
 	}
-	if r.result, r.resultOwn, err = h.roomFor(r.slot, len(room)); err != nil {
-		h.giveBack(r.args, len(message), r.argsOwn)
+	if r.result, err = h.roomFor(r.slot, len(room)); err != nil {
+		h.giveBack(r.args)
 		return err
 	}
 	slot.Op, slot.TypeID, slot.Method, slot.Instance = wire.OpInvoke, c.TypeID, c.Method, c.Instance
 	if p != nil {
 		slot.Op, slot.Layout = wire.OpProbe, p.Layout
 	}
-	slot.Args, slot.ArgsLength = r.args, uint64(len(message))
-	slot.Room, slot.RoomLength, slot.Length = r.result, uint64(len(room)), 0
+	slot.Args, slot.ArgsLength = r.args.offset, r.args.length
+	slot.Room, slot.RoomLength, slot.Length = r.result.offset, r.result.length, 0
 	return nil
 }
 
 // take takes the answer out of a slot that was seen to be done, and frees it. Each
 // number is read once: the worker could change them at any time.
-func (h *Host) take(r *sentCall) {
-	slot, c, room := h.mem.Slot(r.slot), r.call, r.call.Room()
+func (h *Host) take(ctx context.Context, r *sentCall) {
+	slot, c, room := h.mem.Slot(r.slot), r.call, r.call.Room() // its length is still the host's
 	code, length := slot.Code, slot.Length
 	if r.probe == nil {
-		copy(room, h.mem.Bytes(r.result, min(length, uint64(len(room)))))
+		copy(room, h.mem.Bytes(r.result.offset, min(length, r.result.length)))
 	} else {
-		copy(room, h.mem.Bytes(r.result, uint64(len(room))))
+		copy(room, h.mem.Bytes(r.result.offset, r.result.length))
 		r.probe.Damage = slot.Damage
 	}
 	c.Code, c.ResultLength = abi.Code(code), uintptr(length)
 	if code != 0 {
 		h.callers[r.slot].errors.Add(1)
 	}
-	h.finish(r)
+	h.finish(ctx, r)
 }
 
 // lose ends a call whose worker has died.
-func (h *Host) lose(r *sentCall, d *transport.Deadline) error {
+func (h *Host) lose(ctx context.Context, r *sentCall, d *transport.Deadline) error {
 	h.peer.Lost.Add(1)
-	h.finish(r)
+	h.finish(ctx, r)
 	return h.peer.LostCall(d)
 }
 
-func (h *Host) finish(r *sentCall) {
-	h.giveBack(r.args, len(r.call.Message()), r.argsOwn)
-	h.giveBack(r.result, len(r.call.Room()), r.resultOwn)
-	// What the plugin said during the call is heard when the call returns.
+func (h *Host) finish(ctx context.Context, r *sentCall) {
+	h.giveBack(r.args)
+	h.giveBack(r.result)
+	// What the plugin logged during the call is delivered when the call returns.
 	if h.mem.HasLines() {
 		h.drain()
 	}
 	h.release(r.slot)
+	h.peer.Flush(ctx)
 }
 
-// place puts a message where the worker sees it: into the slot, or into a block
-// of its own that is to be given back.
-func (h *Host) place(own uint64, message []byte) (offset uint64, block bool, err error) {
-	if len(message) <= BufferSize {
-		copy(h.mem.Bytes(own, uint64(len(message))), message)
-		return own, false, nil
+// place puts a message where the worker sees it: into the slot, or into a block of
+// its own.
+func (h *Host) place(slots uint64, message []byte) (b block, err error) {
+	b = block{offset: slots, length: uint64(len(message))}
+	if len(message) > BufferSize {
+		var ok bool
+		if b.offset, ok = h.arena.Alloc(b.length); !ok {
+			return b, errNoRoom(len(message))
+		}
+		b.own = true
 	}
-	offset, ok := h.arena.Alloc(uint64(len(message)))
-	if !ok {
-		return 0, false, errNoRoom(len(message))
-	}
-	copy(h.mem.Bytes(offset, uint64(len(message))), message)
-	return offset, true, nil
+	copy(h.mem.Bytes(b.offset, b.length), message)
+	return b, nil
 }
 
 // roomFor finds room for a result. In a slot it ends where the guarded page
 // begins, but for what keeps its beginning aligned.
-func (h *Host) roomFor(i, size int) (offset uint64, block bool, err error) {
+func (h *Host) roomFor(i, size int) (b block, err error) {
 	const alignment = 8
+	b = block{length: uint64(size)}
 	if size <= BufferSize {
-		offset = GuardOffset(i) - uint64((size+alignment-1)&^(alignment-1))
-		clear(h.mem.Bytes(offset, uint64(min(size, 4)))) // see the loader's seal
-		return offset, false, nil
+		b.offset = GuardOffset(i) - uint64((size+alignment-1)&^(alignment-1))
+		clear(h.mem.Bytes(b.offset, uint64(min(size, 4)))) // a plugin that writes nothing shows by these bytes
+		return b, nil
 	}
-	offset, ok := h.arena.Alloc(uint64(size))
-	if !ok {
-		return 0, false, errNoRoom(size)
+	var ok bool
+	if b.offset, ok = h.arena.Alloc(b.length); !ok {
+		return b, errNoRoom(size)
 	}
-	clear(h.mem.Bytes(offset, 4))
-	return offset, true, nil
+	b.own = true
+	clear(h.mem.Bytes(b.offset, 4))
+	return b, nil
 }
 
-func (h *Host) giveBack(offset uint64, length int, block bool) {
-	if block {
-		h.arena.Free(offset, uint64(length))
+func (h *Host) giveBack(b block) {
+	if b.own {
+		h.arena.Free(b.offset, b.length)
 	}
 }
 
@@ -632,12 +646,13 @@ func (h *Host) punch() {
 	}
 	h.punched = true
 	at := uint64(0)
-	for _, offset := range slices.Sorted(maps.Keys(h.adopted)) {
-		from := offset &^ (PageSize - 1)
+	all := slices.SortedFunc(maps.Values(h.adopted), func(a, b adopted) int { return cmp.Compare(a.offset, b.offset) })
+	for _, a := range all {
+		from := a.offset &^ (PageSize - 1)
 		if from > at {
 			h.mem.Drop(at, from-at)
 		}
-		at = max(at, from+Pages(offset-from+h.adopted[offset]))
+		at = max(at, from+Pages(a.offset-from+a.length))
 	}
 	h.mem.Drop(at, Size-at)
 }
@@ -692,9 +707,11 @@ func (h *Host) Adopt(ctx context.Context, addr, length uint64) (data []byte, rel
 		h.mu.Unlock()
 		return nil, nil, transport.ErrLost
 	}
+	h.adopts++
+	id := h.adopts
 	if inArena {
 		// Before the worker is asked: should it die meanwhile, the bytes stay.
-		h.adopted[offset] = max(h.adopted[offset], length)
+		h.adopted[id] = adopted{offset, length}
 	}
 	h.mu.Unlock()
 	_, err = h.Operate(ctx, wire.OpAdopt, addr, length)
@@ -702,12 +719,12 @@ func (h *Host) Adopt(ctx context.Context, addr, length uint64) (data []byte, rel
 		err = fmt.Errorf("%d bytes at address %#x are not in the memory that the plugin's alloc takes from", length, addr)
 	}
 	if err != nil {
-		h.forget(offset)
+		h.forget(id)
 		return nil, nil, err
 	}
 	return h.mem.Bytes(offset, length), func() {
 		h.freeBlob(addr)
-		h.forget(offset)
+		h.forget(id)
 	}, nil
 }
 
@@ -717,9 +734,9 @@ func (h *Host) freeBlob(addr uint64) {
 }
 
 // forget ends the use of an adopted blob.
-func (h *Host) forget(offset uint64) {
+func (h *Host) forget(id uint64) {
 	h.mu.Lock()
-	delete(h.adopted, offset)
+	delete(h.adopted, id)
 	h.mu.Unlock()
 	if h.peer.Dead.Load() {
 		h.reclaim()
@@ -748,7 +765,7 @@ func (h *Host) Operate(ctx context.Context, op wire.Op, args, length uint64) (an
 	slot.Room, slot.RoomLength, slot.Length = room, BufferSize, 0
 	h.submit(i)
 	d := &h.callers[i].control
-	*d = h.peer.ControlDeadline()
+	*d = h.peer.ControlDeadline(op)
 	d.Start(0)
 	if !h.spin(i) {
 		switch h.wait(ctx, i, d) {
@@ -806,15 +823,20 @@ func (h *Host) listen() {
 }
 
 // drain hands on what the plugin has logged. A worker that has written nonsense
-// to the ring only loses its lines. some tells that there were any.
+// to the ring only loses its lines. some tells that there were any, and that they
+// were not too many.
 func (h *Host) drain() (some bool) {
 	h.lines.Lock()
 	defer h.lines.Unlock()
 	if h.unmapped {
 		return false
 	}
-	some = h.mem.HasLines()
-	if err := h.mem.ReadLines(h.peer.Line); err != nil {
+	err := h.mem.ReadLines(func(kind uint32, text []byte) {
+		if h.peer.Line(kind, text) {
+			some = true
+		}
+	})
+	if err != nil {
 		h.peer.Complain(err.Error())
 	}
 	return some

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
 )
 
 // Deadline is until when a call, or another request, may take before the worker
@@ -39,14 +41,14 @@ func (p *Peer) CallDeadline() Deadline {
 
 // ControlDeadline is that of a request that is not a call. It begins with
 // [Deadline.Start].
-func (p *Peer) ControlDeadline() Deadline {
-	return Deadline{peer: p, limit: p.ControlLimit(), late: ErrNoAnswer, own: ErrNoAnswer}
+func (p *Peer) ControlDeadline(op wire.Op) Deadline {
+	return Deadline{peer: p, limit: p.ControlLimit(op), late: ErrNoAnswer, own: ErrNoAnswer}
 }
 
 // TransferDeadline is that of a request that is not a call and whose answer has so
 // many bytes: it is put off while they move. It begins with [Deadline.Start].
-func (p *Peer) TransferDeadline(bytes uint64) Deadline {
-	d := p.ControlDeadline()
+func (p *Peer) TransferDeadline(op wire.Op, bytes uint64) Deadline {
+	d := p.ControlDeadline(op)
 	d.transfer, d.bytes = true, bytes
 	return d
 }

@@ -1,12 +1,14 @@
 package transport
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
 
 	"github.com/nyash-plugins/nyash-go/internal/contract"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
 )
 
 // Peer is the worker process that a transport reaches, as the session that owns it
@@ -17,8 +19,10 @@ type Peer struct {
 	// Kill ends the process, for a reason that callers are told.
 	Kill func(cause error)
 	// Line gets a log line or a wake; see wire.LineWake. The worker may have sent
-	// anything.
-	Line func(kind uint32, text []byte)
+	// anything. It does not wait, and reports whether there was room for it. Flush
+	// waits until the lines so far are delivered, for a bounded time and until ctx ends.
+	Line  func(kind uint32, text []byte) (ok bool)
+	Flush func(ctx context.Context)
 	// Complain logs what is wrong with the worker itself.
 	Complain func(text string)
 	// Contended reports whether calls wait for the library's turn, and Closing
@@ -51,14 +55,19 @@ func (p *Peer) Init() {
 	p.ownLate = fmt.Errorf("%w: it took longer than call_timeout, and its process was killed", ErrTimeout)
 }
 
-// controlTimeout is how long a worker may take for what is not a call, the
-// plugin's shutdown among it. Then it is killed: no caller waits for ever for one
-// that was stopped.
+// controlTimeout is how long a worker may take for what is not a call. Then it is
+// killed: no caller waits for ever for one that was stopped.
 const controlTimeout = 5 * time.Second
 
-// ControlLimit is how long a worker may take for what is not a call: 5 s, or more
-// where calls may take more.
-func (p *Peer) ControlLimit() time.Duration { return max(controlTimeout, p.CallTimeout) }
+// ControlLimit is how long a worker may take for an operation that is not a call:
+// 5 s, and more for those that run the plugin's code, where calls may take more.
+func (p *Peer) ControlLimit(op wire.Op) time.Duration {
+	switch op {
+	case wire.OpShutdown, wire.OpBatch, wire.OpReload, wire.OpSurroundings:
+		return max(controlTimeout, p.CallTimeout)
+	}
+	return controlTimeout
+}
 
 // MaxAbandoned is with how many abandoned calls a worker is given no new ones.
 const MaxAbandoned = 16

@@ -73,9 +73,11 @@ func (b bounds) rules() []rule {
 			when(1, whole, unix.SIOCSPGRP, denied),
 		}, allow},
 	)
+	// A worker ends with its host, whatever becomes of that.
+	rules = append(rules, rule{unix.SYS_PRCTL, []ruleCase{when(0, whole, unix.PR_SET_PDEATHSIG, denied)}, allow})
 	if b.memory {
 		// What RLIMIT_DATA does not count.
-		for _, number := range []uint32{unix.SYS_MEMFD_CREATE, unix.SYS_MEMFD_SECRET, unix.SYS_SHMGET} {
+		for _, number := range []uint32{unix.SYS_MEMFD_CREATE, unix.SYS_MEMFD_SECRET, unix.SYS_SHMGET, unix.SYS_IO_URING_SETUP, unix.SYS_USERFAULTFD} {
 			rules = append(rules, rule{number: number, otherwise: denied})
 		}
 		// MAP_SHARED is a bit of MAP_SHARED_VALIDATE.

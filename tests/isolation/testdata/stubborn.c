@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -18,7 +19,7 @@
 
 #include "nyash_plugin.h"
 
-enum { ADD = 1, REST, FLIP, LEAVE, WHOAMI, ID, FORGE, BIRTHS, FINIS, MAKE, GIVE, TERMINAL, CRASH, HOARD, WANT, RESTING, REAP, BLOCKS, FREEZE, FILL, SAY };
+enum { ADD = 1, REST, FLIP, LEAVE, WHOAMI, ID, FORGE, BIRTHS, FINIS, MAKE, GIVE, TERMINAL, CRASH, HOARD, WANT, RESTING, REAP, BLOCKS, FREEZE, FILL, SAY, HUGE_, TWICE, SUM, NAG, DETACH };
 
 #ifndef INIT
 #define INIT (void)0
@@ -47,6 +48,22 @@ static void become_another(void) { execlp("sleep", "sleep", "1000", (char *)NULL
 static void *flood(void *unused) {
     for (;;) host->log(NYASH_LOG_INFO, "a line of a flood");
     return unused;
+}
+
+static void *nag(void *unused) {
+    for (;;) {
+        host->log(NYASH_LOG_INFO, "again");
+        usleep(1000);
+    }
+    return unused;
+}
+
+static uint8_t *twice;
+
+static void told(void) {
+    char text[64];
+    snprintf(text, sizeof text, "%lld births, %lld finis", (long long)births, (long long)finis);
+    host->log(NYASH_LOG_INFO, text);
 }
 
 static void flood_and_hang(void) {
@@ -203,6 +220,31 @@ int32_t nyash_plugin_invoke(uint32_t type_id, uint32_t method, uint32_t instance
                 a += b;
             }
         return answer_i64(result, result_len, a);
+    case HUGE_: /* asks for room, if it is to, and then says that it wrote more than there is */
+        if (a > 0 && *result_len < (size_t)a) {
+            *result_len = (size_t)a;
+            return NYASH_E_SHORT_BUFFER;
+        }
+        *result_len = (size_t)b;
+        return b == 4 ? NYASH_OK : NYASH_E_PLUGIN;
+    case TWICE: /* the same blob each time */
+        if (twice == NULL) memset(twice = host->alloc(1 << 20), 'b', 1 << 20);
+        blob[0] = (uint64_t)(uintptr_t)twice;
+        blob[1] = 1 << 20;
+        return answer(result, result_len, NYASH_TAG_BLOB, blob, sizeof blob);
+    case SUM: {
+        memcpy(blob, args + 8, sizeof blob);
+        memcpy(&b, args + 28, sizeof b);
+        rest(b);
+        for (a = 0, b = 0; b < (int64_t)blob[1]; b++) a += ((const uint8_t *)(uintptr_t)blob[0])[b];
+        return answer_i64(result, result_len, a);
+    }
+    case NAG: {
+        pthread_t thread;
+        return answer_i64(result, result_len, pthread_create(&thread, NULL, nag, NULL));
+    }
+    case DETACH: /* from the end of its host */
+        return answer_i64(result, result_len, prctl(PR_SET_PDEATHSIG, 0));
     case SAY:
         for (b = 0; b < a; b++) host->log(NYASH_LOG_INFO, "a line");
         return answer_i64(result, result_len, a);
