@@ -11,9 +11,9 @@ import (
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
-// batchRoom is the room for a result in a batch. A call that needs more is made
+// batchResultSize is the room for a result in a batch. A call that needs more is made
 // again by itself, as the specification provides for a short buffer.
-const batchRoom = 1 << 10
+const batchResultSize = 1 << 10
 
 // Batch collects calls on one box and makes them together: in a single crossing
 // into the plugin where it offers one (nyash_plugin_invoke_batch, one line for
@@ -30,10 +30,10 @@ type Batch struct {
 
 // slot is a call's place in a batch. The next batch uses it again.
 type slot struct {
-	plan *registry.Plan
-	args []byte // room for the message with the arguments
-	room *[batchRoom + canary]byte
-	lent span // its boxes in the batch's
+	plan      *registry.Plan
+	args      []byte // room for the message with the arguments
+	resultBuf *[batchResultSize + canarySize]byte
+	lent      span // its boxes in the batch's
 }
 
 type span struct{ from, to int }
@@ -55,7 +55,7 @@ func (b *Batch) Reset() {
 	b.calls = b.calls[:0]
 	if len(b.lent) > 0 || len(b.blobs) > 0 {
 		clear(b.lent)
-		b.lent, b.blobs = b.lent[:0], takeBack(b.box.in.to, b.blobs)
+		b.lent, b.blobs = b.lent[:0], unlendBlobs(b.box.in.backend, b.blobs)
 	}
 }
 
@@ -90,9 +90,9 @@ func (b *Batch) add(of *Box, plan *registry.Plan, args []any) error {
 		blobs := len(b.blobs)
 		msg, err := b.encode(s.args[:0], plan, args)
 		if err != nil {
-			takeBack(b.box.in.to, b.blobs[blobs:])
+			unlendBlobs(b.box.in.backend, b.blobs[blobs:])
 			b.lent, b.blobs = b.lent[:lent], b.blobs[:blobs]
-			return unmade(plan, err)
+			return errNotSent(plan, err)
 		}
 		n, s.args = len(msg), msg[:cap(msg)]
 		b.calls[:i+1][i].SetArgs(s.args)
@@ -104,19 +104,19 @@ func (b *Batch) add(of *Box, plan *registry.Plan, args []any) error {
 	b.calls = b.calls[:i+1]
 	c := &b.calls[i]
 	c.Method, c.ArgsLength = plan.ID, uintptr(n)
-	renew(c, s.room[:])
+	resetResult(c, s.resultBuf[:])
 	return nil
 }
 
 // grow makes as many places again as there are.
 func (b *Batch) grow() {
 	const least = 8
-	const each = argsRoom + batchRoom + canary
+	const each = initialArgsSize + batchResultSize + canarySize
 	more := max(least, len(b.slots))
 	memory := make([]byte, more*each)
 	b.calls = append(make([]abi.Call, 0, len(b.slots)+more), b.calls...)
 	for range more {
-		b.slots = append(b.slots, slot{args: memory[:argsRoom:argsRoom], room: (*[batchRoom + canary]byte)(memory[argsRoom:each])})
+		b.slots = append(b.slots, slot{args: memory[:initialArgsSize:initialArgsSize], resultBuf: (*[batchResultSize + canarySize]byte)(memory[initialArgsSize:each])})
 		memory = memory[each:]
 	}
 	// What does not change from call to call is set once; see add for the rest.
@@ -125,7 +125,7 @@ func (b *Batch) grow() {
 		c := &b.calls[:i+1][i]
 		c.TypeID, c.Instance = in.typ.ID, in.id
 		c.SetArgs(b.slots[i].args)
-		seal(c, b.slots[i].room[:])
+		armResult(c, b.slots[i].resultBuf[:])
 	}
 }
 
@@ -144,7 +144,7 @@ func (b *Batch) encode(msg []byte, plan *registry.Plan, args []any) (_ []byte, e
 				msg, err = plan.AppendArg(msg, i, box.in.handle())
 			}
 		case plan.IsBlob(i):
-			msg, b.blobs, err = appendBlob(context.Background(), msg, b.blobs, b.box.in.to, plan, i, arg)
+			msg, b.blobs, err = appendBlob(context.Background(), msg, b.blobs, b.box.in.backend, plan, i, arg)
 		default:
 			msg, err = plan.AppendArg(msg, i, arg)
 		}
@@ -173,18 +173,18 @@ func (b *Batch) AppendResults(ctx context.Context, dst []BatchResult) ([]BatchRe
 	if err := context.Cause(ctx); err != nil {
 		return dst, fmt.Errorf("batch on %v: %w", b.box, err)
 	}
-	f, err := in.host.frames.acquire(ctx, in, &b.box.hint)
+	f, err := in.host.slots.acquire(ctx, in, &b.box.cache)
 	if err != nil {
 		return dst, fmt.Errorf("batch on %v: %w", b.box, err)
 	}
 	if err := b.lend(f); err != nil {
-		in.host.frames.release(f)
+		in.host.slots.release(f)
 		return dst, fmt.Errorf("batch on %v: %w", b.box, err)
 	}
 	first := len(dst)
 	dst = slices.Grow(dst, len(b.calls))[:first+len(b.calls)]
 	if abandoned := b.run(ctx, f, dst[first:]); !abandoned {
-		in.host.frames.release(f)
+		in.host.slots.release(f)
 	}
 	runtime.KeepAlive(b.box)
 	return dst, nil
@@ -192,14 +192,14 @@ func (b *Batch) AppendResults(ctx context.Context, dst []BatchResult) ([]BatchRe
 
 // run makes the calls; there is a place in results for each. When ctx ends, it makes
 // no further one; abandoned tells that one is still under way, with the frame.
-func (b *Batch) run(ctx context.Context, f *frame, results []BatchResult) (abandoned bool) {
+func (b *Batch) run(ctx context.Context, f *callSlot, results []BatchResult) (abandoned bool) {
 	in := b.box.in
 	for at := 0; at < len(results); {
 		if at > 0 && ctx.Err() != nil {
 			b.fail(results, at, context.Cause(ctx))
 			return false
 		}
-		made, err := in.to.InvokeBatch(ctx, b.calls[at:])
+		made, err := in.backend.InvokeBatch(ctx, b.calls[at:])
 		if err != nil {
 			b.fail(results, at, err)
 			return false
@@ -219,18 +219,18 @@ func (b *Batch) run(ctx context.Context, f *frame, results []BatchResult) (aband
 }
 
 // lend keeps the boxes among the arguments alive until the frame's release.
-func (b *Batch) lend(f *frame) error {
+func (b *Batch) lend(f *callSlot) error {
 	if b.box.in.closed.Load() {
 		return ErrClosed
 	}
 	for _, box := range b.lent {
-		if box.in.to.Lost() || box.in.lib == b.box.in.lib && box.in.to != b.box.in.to {
+		if box.in.backend.Lost() || box.in.lib == b.box.in.lib && box.in.backend != b.box.in.backend {
 			return fmt.Errorf("an argument is %v: %w", box, ErrInstanceLost)
 		}
 		if !box.in.lend() {
 			return fmt.Errorf("an argument is %v: %w", box, ErrClosed)
 		}
-		f.untidy = true
+		f.needsCleanup = true
 		f.lent = append(f.lent, box.in)
 	}
 	return nil
@@ -241,8 +241,8 @@ func (b *Batch) lend(f *frame) error {
 func (b *Batch) outcomes(ctx context.Context, calls []abi.Call, slots []slot, results []BatchResult) int {
 	for i := range calls {
 		c, s := &calls[i], &slots[i]
-		if plain(c, s.room[:]) {
-			if v, ok := s.plan.Number(s.room[:c.ResultLength]); ok {
+		if fastOK(c, s.resultBuf[:]) {
+			if v, ok := s.plan.Number(s.resultBuf[:c.ResultLength]); ok {
 				results[i] = BatchResult{Result: Result{Value: v}}
 				continue
 			}
@@ -257,13 +257,13 @@ func (b *Batch) outcomes(ctx context.Context, calls []abi.Call, slots []slot, re
 
 func (b *Batch) outcome(ctx context.Context, c *abi.Call, s *slot) BatchResult {
 	in := b.box.in
-	if err := check(c, s.room[:]); err != nil {
-		seal(c, s.room[:])
-		return BatchResult{Err: in.failed(s.plan, err)}
+	if err := checkResult(c, s.resultBuf[:]); err != nil {
+		armResult(c, s.resultBuf[:])
+		return BatchResult{Err: in.errHost(s.plan, err)}
 	}
-	answer := s.room[:c.ResultLength]
+	answer := s.resultBuf[:c.ResultLength]
 	if c.Code != abi.OK {
-		return BatchResult{Err: in.refused(s.plan, c.Code, answer)}
+		return BatchResult{Err: in.errCode(s.plan, c.Code, answer)}
 	}
 	r, err := in.result(ctx, s.plan, b.lentTo(s), answer)
 	return BatchResult{r, err}
@@ -278,32 +278,32 @@ func (b *Batch) lentTo(s *slot) (lent []*instance) {
 }
 
 // single makes one of the calls by itself, with room for any result.
-func (b *Batch) single(ctx context.Context, f *frame, i int) (r BatchResult, goesOn bool) {
+func (b *Batch) single(ctx context.Context, f *callSlot, i int) (r BatchResult, goesOn bool) {
 	in, plan := b.box.in, b.slots[i].plan
 	f.Call = b.calls[i]
-	seal(&f.Call, f.room)
-	err := in.to.Invoke(ctx, &f.Call)
+	armResult(&f.Call, f.resultBuf)
+	err := in.backend.Invoke(ctx, &f.Call)
 	if err == nil {
-		err = f.settle(ctx, in.to, in.host.options.maxResult)
+		err = f.retryShortBuffer(ctx, in.backend, in.host.options.maxResult)
 	}
-	late := abandoned(err)
+	late := asAbandoned(err)
 	switch {
 	case late != nil:
 		// What was lent goes with the call.
-		f.to, f.blobs, b.blobs = in.to, b.blobs, nil
+		f.backend, f.blobs, b.blobs = in.backend, b.blobs, nil
 		return BatchResult{Err: in.abandon(plan, f, late)}, true
 	case err != nil:
-		return BatchResult{Err: in.failed(plan, err)}, false
+		return BatchResult{Err: in.errHost(plan, err)}, false
 	case f.Code != abi.OK:
-		return BatchResult{Err: in.refused(plan, f.Code, f.answer())}, false
+		return BatchResult{Err: in.errCode(plan, f.Code, f.resultBytes())}, false
 	}
-	r.Result, r.Err = in.result(ctx, plan, b.lentTo(&b.slots[i]), f.answer())
+	r.Result, r.Err = in.result(ctx, plan, b.lentTo(&b.slots[i]), f.resultBytes())
 	return r, false
 }
 
 // fail gives all calls from at on the same error.
 func (b *Batch) fail(results []BatchResult, at int, err error) {
 	for i := at; i < len(results); i++ {
-		results[i] = BatchResult{Err: b.box.in.failed(b.slots[i].plan, err)}
+		results[i] = BatchResult{Err: b.box.in.errHost(b.slots[i].plan, err)}
 	}
 }

@@ -58,7 +58,7 @@ func (b *Blob) String() string { return fmt.Sprintf("blob (%d bytes)", b.Len()) 
 func (in *instance) blobResult(ctx context.Context, plan *registry.Plan, v tlv.Value) (Result, error) {
 	addr, length, err := v.Blob()
 	if err != nil {
-		return Result{}, in.failed(plan, err)
+		return Result{}, in.errHost(plan, err)
 	}
 	data, release, err := in.adoptBlob(ctx, plan, addr, length)
 	if err != nil {
@@ -75,17 +75,17 @@ func (in *instance) blobResult(ctx context.Context, plan *registry.Plan, v tlv.V
 
 func (in *instance) adoptBlob(ctx context.Context, plan *registry.Plan, addr, length uint64) (data []byte, release func(), err error) {
 	if most := in.host.options.maxBlob; length > most {
-		in.to.Discard(addr, length)
-		return nil, nil, in.failed(plan, fmt.Errorf("%w: a blob of %d bytes, the host allows %d (loader.WithMaxBlob)", ErrResultSize, length, most))
+		in.backend.Discard(addr, length)
+		return nil, nil, in.errHost(plan, fmt.Errorf("%w: a blob of %d bytes, the host allows %d (loader.WithMaxBlob)", ErrResultSize, length, most))
 	}
-	data, release, err = in.to.Adopt(ctx, addr, length)
+	data, release, err = in.backend.Adopt(ctx, addr, length)
 	switch {
 	case err == nil:
 		return data, release, nil
 	case ctx.Err() != nil || errors.Is(err, isolate.ErrCrashed) || errors.Is(err, isolate.ErrLost) || errors.Is(err, isolate.ErrNoAnswer):
-		return nil, nil, in.failed(plan, err)
+		return nil, nil, in.errHost(plan, err)
 	}
-	return nil, nil, in.failed(plan, violation("the result is a blob that cannot be taken over: %w", err))
+	return nil, nil, in.errHost(plan, protocolErrorf("the result is a blob that cannot be taken over: %w", err))
 }
 
 // lentBlob is memory that a plugin may use until it is taken back. It keeps the
@@ -109,7 +109,7 @@ func appendBlob(ctx context.Context, msg []byte, blobs []lentBlob, to backend, p
 }
 
 // takeBack ends the lending and returns the empty list.
-func takeBack(to backend, blobs []lentBlob) []lentBlob {
+func unlendBlobs(to backend, blobs []lentBlob) []lentBlob {
 	for _, b := range blobs {
 		to.TakeBack(b.addr, len(b.data))
 	}

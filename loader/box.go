@@ -16,9 +16,9 @@ import (
 // instead is finalised by the runtime at a time of its choosing, and the log
 // says so.
 type Box struct {
-	in   *instance
-	hint hint
-	self *Box // what is kept of a Box that came as an argument, which must not escape
+	in    *instance
+	cache slotCache
+	self  *Box // what is kept of a Box that came as an argument, which must not escape
 }
 
 // New makes a box: it loads the library if this is the first use, and calls
@@ -30,11 +30,11 @@ type Box struct {
 // birth that has begun runs to its end, in the host's own process before New returns;
 // of an isolated plugin it is abandoned when ctx ends, and finalised when it comes.
 func (h *Host) New(ctx context.Context, name string, args ...any) (*Box, error) {
-	k, err := h.ready(ctx, name)
+	k, err := h.acquireType(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	defer h.leave()
+	defer h.release()
 	if !k.typ.Load().Singleton {
 		box, _, err := h.birth(ctx, k, args, nil)
 		return box, err
@@ -43,11 +43,11 @@ func (h *Host) New(ctx context.Context, name string, args ...any) (*Box, error) 
 }
 
 // singleton returns the one box of a kind, which it makes if there is none.
-func (h *Host) singleton(ctx context.Context, k *kind, args []any) (*Box, error) {
+func (h *Host) singleton(ctx context.Context, k *boxType, args []any) (*Box, error) {
 	if err := k.making.Acquire(ctx, 1); err != nil {
 		return nil, &CallError{Box: k.name, Method: abi.NameBirth, Err: context.Cause(ctx)}
 	}
-	if k.single != nil && !k.single.in.to.Lost() {
+	if k.single != nil && !k.single.in.backend.Lost() {
 		defer k.making.Release(1)
 		return k.single, nil
 	}
@@ -80,7 +80,7 @@ func (b *Box) Call(ctx context.Context, method string, args ...any) (Result, err
 	if err != nil {
 		return Result{}, &CallError{Box: b.in.typ.Name, Method: method, Err: err}
 	}
-	return b.call(ctx, plan, &b.hint, args)
+	return b.call(ctx, plan, &b.cache, args)
 }
 
 // Close finalises the box: it refuses new calls at once, waits for those under

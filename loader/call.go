@@ -13,20 +13,20 @@ import (
 )
 
 // call runs one method call from Go values to a Go value.
-func (b *Box) call(ctx context.Context, plan *registry.Plan, hint *hint, args []any) (r Result, err error) {
+func (b *Box) call(ctx context.Context, plan *registry.Plan, cache *slotCache, args []any) (r Result, err error) {
 	in := b.in
-	f, err := in.run(ctx, plan, hint, args)
+	f, err := in.run(ctx, plan, cache, args)
 	// Until here the box counts as in use, whatever the caller does with it.
 	runtime.KeepAlive(b)
 	if err != nil {
 		return Result{}, err
 	}
-	if v, ok := plan.Number(f.answer()); ok {
+	if v, ok := plan.Number(f.resultBytes()); ok {
 		r.Value = v
 	} else {
-		r, err = in.result(ctx, plan, f.lent, f.answer())
+		r, err = in.result(ctx, plan, f.lent, f.resultBytes())
 	}
-	in.host.frames.release(f)
+	in.host.slots.release(f)
 	return r, err
 }
 
@@ -36,7 +36,7 @@ func (b *Box) call(ctx context.Context, plan *registry.Plan, hint *hint, args []
 func (in *instance) result(ctx context.Context, plan *registry.Plan, lent []*instance, answer []byte) (Result, error) {
 	v, err := plan.Result(answer)
 	if err != nil {
-		return Result{}, in.failed(plan, err)
+		return Result{}, in.errHost(plan, err)
 	}
 	switch v.Tag() {
 	case tlv.TagHandle:
@@ -49,67 +49,67 @@ func (in *instance) result(ctx context.Context, plan *registry.Plan, lent []*ins
 
 // run makes a call up to the plugin's answer, which the returned frame holds.
 // The caller reads it and releases the frame. Errors are complete.
-func (in *instance) run(ctx context.Context, plan *registry.Plan, hint *hint, args []any) (*frame, error) {
+func (in *instance) run(ctx context.Context, plan *registry.Plan, cache *slotCache, args []any) (*callSlot, error) {
 	if ctx.Done() != nil && ctx.Err() != nil {
-		return nil, unmade(plan, context.Cause(ctx))
+		return nil, errNotSent(plan, context.Cause(ctx))
 	}
 	h := in.host
-	f := hint.frame.Load()
-	if f == nil || !f.busy.CompareAndSwap(0, in.number) {
+	f := cache.slot.Load()
+	if f == nil || !f.owner.CompareAndSwap(0, in.number) {
 		var err error
-		if f, err = h.frames.acquire(ctx, in, hint); err != nil {
-			return nil, unmade(plan, err)
+		if f, err = h.slots.acquire(ctx, in, cache); err != nil {
+			return nil, errNotSent(plan, err)
 		}
 	}
 	// Asked only now: who closes looks through the frames after saying so.
 	if in.closed.Load() {
-		h.frames.release(f)
-		return nil, unmade(plan, ErrClosed)
+		h.slots.release(f)
+		return nil, errNotSent(plan, ErrClosed)
 	}
 	n := plan.PutNumbers(f.args, args)
 	if n == 0 {
 		msg, err := f.encode(ctx, in, plan, args)
 		if err != nil {
-			h.frames.release(f)
-			return nil, unmade(plan, err)
+			h.slots.release(f)
+			return nil, errNotSent(plan, err)
 		}
 		n, f.args = len(msg), msg[:cap(msg)]
-		f.untidy = f.untidy || n > maxKept
+		f.needsCleanup = f.needsCleanup || n > maxKeptBuf
 	}
 	f.TypeID, f.Method, f.Instance = in.typ.ID, plan.ID, in.id
 	f.SetArgs(f.args[:n])
-	seal(&f.Call, f.room)
-	err := in.to.Invoke(ctx, &f.Call)
-	if err == nil && plain(&f.Call, f.room) {
+	armResult(&f.Call, f.resultBuf)
+	err := in.backend.Invoke(ctx, &f.Call)
+	if err == nil && fastOK(&f.Call, f.resultBuf) {
 		return f, nil
 	}
-	return in.settle(ctx, plan, f, err)
+	return in.finishCall(ctx, plan, f, err)
 }
 
 // settle goes on after a call that was not answered plainly: with a message, a
 // wish for more room, a violation, or not at all. It returns f or releases it.
-func (in *instance) settle(ctx context.Context, plan *registry.Plan, f *frame, err error) (*frame, error) {
+func (in *instance) finishCall(ctx context.Context, plan *registry.Plan, f *callSlot, err error) (*callSlot, error) {
 	h := in.host
 	if err == nil {
-		err = f.settle(ctx, in.to, h.options.maxResult)
+		err = f.retryShortBuffer(ctx, in.backend, h.options.maxResult)
 	}
-	late := abandoned(err)
+	late := asAbandoned(err)
 	switch {
 	case late != nil:
 		return nil, in.abandon(plan, f, late)
 	case err != nil:
-		err = in.failed(plan, err)
+		err = in.errHost(plan, err)
 	case f.Code != abi.OK:
-		err = in.refused(plan, f.Code, f.answer())
+		err = in.errCode(plan, f.Code, f.resultBytes())
 	default:
 		return f, nil
 	}
-	h.frames.release(f)
+	h.slots.release(f)
 	return nil, err
 }
 
 // abandoned is a call that goes on, or nil.
-func abandoned(err error) *isolate.AbandonedError {
+func asAbandoned(err error) *isolate.AbandonedError {
 	if err == nil { // apart from what follows, which allocates
 		return nil
 	}
@@ -120,7 +120,7 @@ func abandoned(err error) *isolate.AbandonedError {
 
 // encode writes the arguments as a TLV message. The Boxes among them are lent
 // until the frame's release.
-func (f *frame) encode(ctx context.Context, in *instance, plan *registry.Plan, args []any) (msg []byte, err error) {
+func (f *callSlot) encode(ctx context.Context, in *instance, plan *registry.Plan, args []any) (msg []byte, err error) {
 	if err := plan.CheckCount(len(args)); err != nil {
 		return nil, err
 	}
@@ -130,9 +130,9 @@ func (f *frame) encode(ctx context.Context, in *instance, plan *registry.Plan, a
 		case ok:
 			msg, err = f.appendBox(msg, in, plan, i, box)
 		case plan.IsBlob(i):
-			f.untidy = true
-			f.to = in.to
-			msg, f.blobs, err = appendBlob(ctx, msg, f.blobs, in.to, plan, i, arg)
+			f.needsCleanup = true
+			f.backend = in.backend
+			msg, f.blobs, err = appendBlob(ctx, msg, f.blobs, in.backend, plan, i, arg)
 		default:
 			msg, err = plan.AppendArg(msg, i, arg)
 		}
@@ -143,14 +143,14 @@ func (f *frame) encode(ctx context.Context, in *instance, plan *registry.Plan, a
 	return msg, tlv.PatchArgc(msg, len(args))
 }
 
-func (f *frame) appendBox(msg []byte, in *instance, plan *registry.Plan, i int, box *Box) ([]byte, error) {
+func (f *callSlot) appendBox(msg []byte, in *instance, plan *registry.Plan, i int, box *Box) ([]byte, error) {
 	if err := in.lendable(box, i); err != nil {
 		return msg, err
 	}
 	if !box.in.lend() {
 		return msg, notLent(box.in, i, ErrClosed)
 	}
-	f.untidy = true
+	f.needsCleanup = true
 	f.lent = append(f.lent, box.in)
 	return plan.AppendArg(msg, i, box.in.handle())
 }
@@ -166,12 +166,12 @@ func (in *instance) lendable(box *Box, i int) error {
 	case arg.host != in.host:
 		return fmt.Errorf("argument %d: %w", i+1, ErrForeignBox)
 	// An id of one life of a library names another instance in the next one.
-	case arg.to.Lost(), arg.lib == in.lib && arg.to != in.to:
+	case arg.backend.Lost(), arg.lib == in.lib && arg.backend != in.backend:
 		return notLent(arg, i, ErrInstanceLost)
 	case arg.lib == in.lib:
 		return nil
 	}
-	if own := in.lib.kindOf(arg.typ.ID); own != nil {
+	if own := in.lib.boxTypeByID(arg.typ.ID); own != nil {
 		return fmt.Errorf("argument %d is a %s of %s, whose type_id %d is that of %s in %s: give one of the two another type_id to pass boxes between them",
 			i+1, arg.typ.Name, arg.lib.name, arg.typ.ID, own.name, in.lib.name)
 	}
@@ -189,27 +189,27 @@ func notLent(arg *instance, i int, why error) error {
 func (in *instance) boxResult(plan *registry.Plan, lent []*instance, v tlv.Value) (Result, error) {
 	handle, err := v.Handle()
 	if err != nil {
-		return Result{}, in.failed(plan, err)
+		return Result{}, in.errHost(plan, err)
 	}
 	box, err := in.boxFor(handle, lent, plan.Returns.Box)
 	if err != nil {
-		return Result{}, in.failed(plan, err)
+		return Result{}, in.errHost(plan, err)
 	}
 	return Result{Value: v, box: box}, nil
 }
 
 // unmade is the error of a call that never reached the plugin, so that its log
 // has nothing to say about it.
-func unmade(plan *registry.Plan, cause error) error {
+func errNotSent(plan *registry.Plan, cause error) error {
 	return &CallError{Box: plan.Box, Method: plan.Name, Err: cause}
 }
 
 // failed is the error of a call whose answer the host cannot accept.
-func (in *instance) failed(plan *registry.Plan, cause error) error {
+func (in *instance) errHost(plan *registry.Plan, cause error) error {
 	return &CallError{Box: plan.Box, Method: plan.Name, Err: cause, Log: in.lib.lastLines()}
 }
 
 // refused is the error of a call that the plugin answered with a code.
-func (in *instance) refused(plan *registry.Plan, code abi.Code, answer []byte) error {
+func (in *instance) errCode(plan *registry.Plan, code abi.Code, answer []byte) error {
 	return &CallError{Box: plan.Box, Method: plan.Name, Code: code, Message: message(answer), Log: in.lib.lastLines()}
 }

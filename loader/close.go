@@ -67,7 +67,7 @@ func (h *Host) shutDown() {
 		h.giveUp()
 	}()
 	stuck := make(map[*library]bool)
-	if h.frames.wait(h.over, h.nothingPending) != nil {
+	if h.slots.wait(h.over, h.nothingPending) != nil {
 		h.markLoading(stuck)
 	}
 	// A call under way can hand over a new instance until it ends, so this
@@ -82,7 +82,7 @@ func (h *Host) shutDown() {
 			}
 		}
 	}
-	_ = h.frames.wait(h.over, func() bool { return h.late.Load() == 0 })
+	_ = h.slots.wait(h.over, func() bool { return h.abandonedCalls.Load() == 0 })
 
 	var errs []error
 	for _, l := range h.inReverse() {
@@ -127,11 +127,11 @@ func (h *Host) markLoading(stuck map[*library]bool) {
 func (h *Host) finish(in *instance) bool {
 	_ = in.close(h.over)
 	if in.lib.plugin.Load() != nil {
-		<-in.gone // its worker ends, or is killed
+		<-in.finalised // its worker ends, or is killed
 		return true
 	}
 	select {
-	case <-in.gone:
+	case <-in.finalised:
 		return true
 	case <-h.over.Done():
 		return false

@@ -137,6 +137,6 @@ func (e *CallError) Unwrap() []error {
 }
 
 // violation is an answer that the specification rules out.
-func violation(format string, args ...any) error {
+func protocolErrorf(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{ErrProtocol}, args...)...)
 }

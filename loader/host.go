@@ -18,12 +18,12 @@ import (
 type Host struct {
 	config    *registry.Config
 	options   options
-	kinds     map[string]*kind // by box name
+	boxTypes  map[string]*boxType // by box name
 	libraries []*library
 	names     []string // of kinds, plugins first, in the order of nyash.toml
 	builtins  map[*registry.Builtin]uint32
-	frames    *frames
-	births    hint
+	slots     *callSlots
+	births    slotCache
 
 	mu      sync.Mutex
 	closing bool
@@ -38,8 +38,8 @@ type Host struct {
 	over     context.Context // until closeGrace after that: then nothing is waited for
 	giveUp   context.CancelFunc
 
-	late atomic.Int32  // calls that nobody waits for
-	made atomic.Uint64 // numbers instances
+	abandonedCalls atomic.Int32  // calls that nobody waits for
+	made           atomic.Uint64 // numbers instances
 }
 
 // Open reads a nyash.toml and makes a host for the boxes that it declares. It
@@ -67,7 +67,7 @@ func OpenConfig(config *registry.Config, opts ...Option) (*Host, error) {
 			logBytes:    DefaultLogBytes,
 			builtins:    registry.Builtins(),
 		},
-		kinds:    make(map[string]*kind),
+		boxTypes: make(map[string]*boxType),
 		builtins: make(map[*registry.Builtin]uint32),
 		closed:   make(chan struct{}),
 		live:     make(map[liveKey]*instance),
@@ -79,7 +79,7 @@ func OpenConfig(config *registry.Config, opts ...Option) (*Host, error) {
 			return nil, err
 		}
 	}
-	h.frames = newFrames(h.options.maxInFlight)
+	h.slots = newCallSlots(h.options.maxInFlight)
 	for _, w := range config.Warnings {
 		h.options.logger.Warn(w.Error())
 	}
@@ -87,7 +87,7 @@ func OpenConfig(config *registry.Config, opts ...Option) (*Host, error) {
 		h.add(newLibrary(h, conf))
 	}
 	for _, b := range h.options.builtins {
-		if _, replaced := h.kinds[b.Name]; !replaced {
+		if _, replaced := h.boxTypes[b.Name]; !replaced {
 			h.numberBuiltin(b)
 			h.add(newBuiltin(h, b))
 		}
@@ -97,8 +97,8 @@ func OpenConfig(config *registry.Config, opts ...Option) (*Host, error) {
 
 func (h *Host) add(l *library) {
 	h.libraries = append(h.libraries, l)
-	for _, k := range l.kinds {
-		h.kinds[k.name] = k
+	for _, k := range l.boxTypes {
+		h.boxTypes[k.name] = k
 		h.names = append(h.names, k.name)
 	}
 }
@@ -119,8 +119,8 @@ func (h *Host) Config() *registry.Config { return h.config }
 func (h *Host) Boxes() []string { return slices.Clone(h.names) }
 
 // kind finds a box by name.
-func (h *Host) kind(name string) (*kind, error) {
-	if k := h.kinds[name]; k != nil {
+func (h *Host) boxType(name string) (*boxType, error) {
+	if k := h.boxTypes[name]; k != nil {
 		return k, nil
 	}
 	return nil, fmt.Errorf("%w: %s in %s%s", ErrNoBox, name, h.config.Path, registry.DidYouMean(name, h.names))
@@ -129,26 +129,26 @@ func (h *Host) kind(name string) (*kind, error) {
 // Type tells a box's ids and methods. It loads the box's library, because
 // nyash.toml may leave to the library what it knows itself.
 func (h *Host) Type(ctx context.Context, name string) (*registry.Type, error) {
-	k, err := h.ready(ctx, name)
+	k, err := h.acquireType(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	defer h.leave()
+	defer h.release()
 	return k.typ.Load(), nil
 }
 
 // ready finds a box and loads its library. The host stays open until the caller
 // leaves it.
-func (h *Host) ready(ctx context.Context, name string) (*kind, error) {
-	k, err := h.kind(name)
+func (h *Host) acquireType(ctx context.Context, name string) (*boxType, error) {
+	k, err := h.boxType(name)
 	if err != nil {
 		return nil, err
 	}
-	if err := h.enter(); err != nil {
+	if err := h.retain(); err != nil {
 		return nil, err
 	}
 	if err := k.lib.load(ctx); err != nil {
-		h.leave()
+		h.release()
 		return nil, err
 	}
 	return k, nil
@@ -161,14 +161,14 @@ func (h *Host) Load(ctx context.Context, names ...string) error {
 	if len(names) == 0 {
 		names = h.names
 	}
-	if err := h.enter(); err != nil {
+	if err := h.retain(); err != nil {
 		return err
 	}
-	defer h.leave()
+	defer h.release()
 	errs := make([]error, len(names))
 	libraries := make(map[*library]int)
 	for i, name := range names {
-		k, err := h.kind(name)
+		k, err := h.boxType(name)
 		if err != nil {
 			errs[i] = err
 			continue
@@ -188,7 +188,7 @@ func (h *Host) Load(ctx context.Context, names ...string) error {
 }
 
 // enter keeps the host open until leave.
-func (h *Host) enter() error {
+func (h *Host) retain() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closing {
@@ -198,17 +198,17 @@ func (h *Host) enter() error {
 	return nil
 }
 
-func (h *Host) leave() {
+func (h *Host) release() {
 	h.mu.Lock()
 	h.pending--
 	h.mu.Unlock()
-	if h.frames.waiters.Load() != 0 {
-		h.frames.signal()
+	if h.slots.waiters.Load() != 0 {
+		h.slots.signal()
 	}
 }
 
 // enlist records a library that is about to be ready.
-func (h *Host) enlist(l *library) {
+func (h *Host) registerLibrary(l *library) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.loaded = append(h.loaded, l)

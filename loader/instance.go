@@ -19,40 +19,40 @@ import (
 // instance is an object inside a plugin that the host owes a fini. It lives
 // until that is done, whether or not the program still has the Box.
 type instance struct {
-	host   *Host
-	lib    *library
-	to     backend // where it lives
-	typ    *registry.Type
-	id     uint32
-	number uint64 // in the order of making; never 0
+	host    *Host
+	lib     *library
+	backend backend // where it lives
+	typ     *registry.Type
+	id      uint32
+	number  uint64 // in the order of making; never 0
 
-	closed   atomic.Bool  // no further call may begin
-	lent     atomic.Int32 // calls under way that have it as an argument
-	lentLate atomic.Int32 // of them, those that nobody waits for
+	closed        atomic.Bool  // no further call may begin
+	lent          atomic.Int32 // calls under way that have it as an argument
+	lentAbandoned atomic.Int32 // of them, those that nobody waits for
 
-	ending atomic.Bool   // somebody sees to its fini
-	calm   chan struct{} // closed when Close may return: fini was called, or follows calls that nobody waits for
-	gone   chan struct{} // closed when fini was called
+	ending    atomic.Bool   // somebody sees to its fini
+	closeDone chan struct{} // closed when Close may return: fini was called, or follows calls that nobody waits for
+	finalised chan struct{} // closed when fini was called
 
-	// Of one whose birth was abandoned: bornLate is set then, and later is called
+	// Of one whose birth was abandoned: birthAbandoned is set then, and later is called
 	// with its Box, or nil, when the birth has ended. Without later it is finalised.
-	bornLate bool
-	later    func(*Box)
+	birthAbandoned bool
+	onLateBirth    func(*Box)
 
 	// Guarded by host.mu. The Box is held weakly, so that a program's dropping
 	// it can be noticed; owner tells the Box in use from those before it.
-	box   weak.Pointer[Box]
-	owner uint64
+	box    weak.Pointer[Box]
+	boxSeq uint64
 }
 
 // liveKey names an instance that is owed a fini. Ids are a library's own, and of
 // one life of it.
 type liveKey struct {
-	to     backend
-	handle tlv.Handle
+	backend backend
+	handle  tlv.Handle
 }
 
-func (in *instance) key() liveKey { return liveKey{in.to, in.handle()} }
+func (in *instance) key() liveKey { return liveKey{in.backend, in.handle()} }
 
 // String returns a name for logs, such as "FileBox(3)".
 func (in *instance) String() string { return fmt.Sprintf("%s(%d)", in.typ.Name, in.id) }
@@ -62,90 +62,90 @@ func (in *instance) handle() tlv.Handle { return tlv.Handle{Type: in.typ.ID, Ins
 // birth makes a new instance. The host is kept open by the caller. goesOn tells
 // that the birth was abandoned; later is then called when it has ended, with the
 // box that came of it or nil. Without later such a box is finalised.
-func (h *Host) birth(ctx context.Context, k *kind, args []any, later func(*Box)) (box *Box, goesOn bool, err error) {
+func (h *Host) birth(ctx context.Context, k *boxType, args []any, later func(*Box)) (box *Box, goesOn bool, err error) {
 	typ := k.typ.Load()
-	in, f, err := h.deliver(ctx, k, typ, args, later)
+	in, f, err := h.callBirth(ctx, k, typ, args, later)
 	if errors.Is(err, ErrInstanceLost) {
 		// The worker ended before it was called: idle, or killed. The next one
 		// is as good.
-		in, f, err = h.deliver(ctx, k, typ, args, later)
+		in, f, err = h.callBirth(ctx, k, typ, args, later)
 	}
 	if err != nil {
-		return nil, in != nil && in.bornLate, err
+		return nil, in != nil && in.birthAbandoned, err
 	}
-	defer h.frames.release(f)
-	box, err = in.born(f.answer())
+	defer h.slots.release(f)
+	box, err = in.born(f.resultBytes())
 	return box, false, err
 }
 
 // deliver calls birth. The frame holds the answer.
-func (h *Host) deliver(ctx context.Context, k *kind, typ *registry.Type, args []any, later func(*Box)) (*instance, *frame, error) {
-	to, err := k.lib.session(ctx)
+func (h *Host) callBirth(ctx context.Context, k *boxType, typ *registry.Type, args []any, later func(*Box)) (*instance, *callSlot, error) {
+	b, err := k.lib.session(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	in := h.newInstance(k.lib, to, typ, 0)
-	in.later = later
+	in := h.newInstance(k.lib, b, typ, 0)
+	in.onLateBirth = later
 	f, err := in.run(ctx, typ.Birth, &h.births, args)
 	return in, f, err
 }
 
 // born takes what birth answered.
 func (in *instance) born(answer []byte) (box *Box, err error) {
-	if in.id, err = newborn(in.typ, answer); err == nil {
-		box, err = in.host.register(in)
+	if in.id, err = parseBirth(in.typ, answer); err == nil {
+		box, err = in.host.registerInstance(in)
 	}
 	if err != nil {
-		return nil, in.failed(in.typ.Birth, err)
+		return nil, in.errHost(in.typ.Birth, err)
 	}
 	return box, nil
 }
 
-func (h *Host) newInstance(l *library, to backend, typ *registry.Type, id uint32) *instance {
+func (h *Host) newInstance(l *library, b backend, typ *registry.Type, id uint32) *instance {
 	return &instance{
-		host: h, lib: l, to: to, typ: typ, id: id, number: h.made.Add(1),
-		calm: make(chan struct{}), gone: make(chan struct{}),
+		host: h, lib: l, backend: b, typ: typ, id: id, number: h.made.Add(1),
+		closeDone: make(chan struct{}), finalised: make(chan struct{}),
 	}
 }
 
 // newborn reads the answer to a birth: a raw u32, or a TLV with one Handle.
-func newborn(t *registry.Type, result []byte) (id uint32, err error) {
+func parseBirth(t *registry.Type, result []byte) (id uint32, err error) {
 	if len(result) == 4 {
 		id = binary.LittleEndian.Uint32(result)
 	} else {
 		v, err := tlv.DecodeOne(result)
 		if err != nil {
-			return 0, violation("birth must answer the instance id in 4 bytes, or a handle; it answered %d bytes: % x", len(result), result[:min(len(result), 16)])
+			return 0, protocolErrorf("birth must answer the instance id in 4 bytes, or a handle; it answered %d bytes: % x", len(result), result[:min(len(result), 16)])
 		}
 		handle, err := v.Handle()
 		if err != nil {
-			return 0, violation("birth must answer the instance id in 4 bytes, or a handle; it answered %v %v", v.Tag(), v)
+			return 0, protocolErrorf("birth must answer the instance id in 4 bytes, or a handle; it answered %v %v", v.Tag(), v)
 		}
 		if handle.Type != t.ID {
-			return 0, violation("birth answered a handle of type %d, and %s has type_id %d", handle.Type, t.Name, t.ID)
+			return 0, protocolErrorf("birth answered a handle of type %d, and %s has type_id %d", handle.Type, t.Name, t.ID)
 		}
 		id = handle.Instance
 	}
 	if id == 0 {
-		return 0, violation("birth answered instance id 0, which is never one")
+		return 0, protocolErrorf("birth answered instance id 0, which is never one")
 	}
 	return id, nil
 }
 
 // register takes a newborn instance into the host's care.
-func (h *Host) register(in *instance) (*Box, error) {
+func (h *Host) registerInstance(in *instance) (*Box, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	// An instance that is being closed may have freed its id already, and one
 	// that was lost has.
-	if other := h.live[in.key()]; other != nil && !other.closed.Load() && !in.to.Lost() {
-		return nil, violation("birth answered instance id %d, which is alive already", in.id)
+	if other := h.live[in.key()]; other != nil && !other.closed.Load() && !in.backend.Lost() {
+		return nil, protocolErrorf("birth answered instance id %d, which is alive already", in.id)
 	}
-	return h.own(in), nil
+	return h.addLive(in), nil
 }
 
 // own enters an instance and makes its Box, with h.mu held.
-func (h *Host) own(in *instance) *Box {
+func (h *Host) addLive(in *instance) *Box {
 	h.live[in.key()] = in
 	return in.newBox()
 }
@@ -155,22 +155,22 @@ func (in *instance) newBox() *Box {
 	box := &Box{in: in}
 	box.self = box
 	in.box = weak.Make(box)
-	in.owner++
-	runtime.AddCleanup(box, (*dropped).collect, &dropped{in, in.owner})
+	in.boxSeq++
+	runtime.AddCleanup(box, (*boxCleanup).collect, &boxCleanup{in, in.boxSeq})
 	return box
 }
 
 // dropped is a Box that the program let go without closing it.
-type dropped struct {
-	in    *instance
-	owner uint64
+type boxCleanup struct {
+	in     *instance
+	boxSeq uint64
 }
 
 // collect runs on the runtime's cleanup goroutine, which must not be kept
 // waiting for a plugin.
-func (d *dropped) collect() {
+func (d *boxCleanup) collect() {
 	in := d.in
-	if !in.markUnreachable(d.owner) {
+	if !in.markUnreachable(d.boxSeq) {
 		return
 	}
 	in.host.options.logger.Warn(fmt.Sprintf("%s instance %d was dropped without Close; it is finalised now", in.typ.Name, in.id),
@@ -182,10 +182,10 @@ func (d *dropped) collect() {
 // last one that it had, and nobody closes it already. A handle that brings the
 // instance back is either adopted before, and then has made another Box, or
 // finds it closed.
-func (in *instance) markUnreachable(owner uint64) bool {
+func (in *instance) markUnreachable(boxSeq uint64) bool {
 	in.host.mu.Lock()
 	defer in.host.mu.Unlock()
-	return owner == in.owner && in.closed.CompareAndSwap(false, true)
+	return boxSeq == in.boxSeq && in.closed.CompareAndSwap(false, true)
 }
 
 // boxFor finds or makes the Box for a handle that the plugin returned to a call on
@@ -194,16 +194,16 @@ func (in *instance) markUnreachable(owner uint64) bool {
 // that nyash.toml declares, or empty.
 func (in *instance) boxFor(handle tlv.Handle, lent []*instance, want string) (*Box, error) {
 	if handle.Instance == 0 {
-		return nil, violation("the result is a handle with instance id 0, which is never one")
+		return nil, protocolErrorf("the result is a handle with instance id 0, which is never one")
 	}
 	for _, arg := range lent {
 		if arg.handle() == handle {
 			return arg.boxAgain(want)
 		}
 	}
-	k := in.lib.kindOf(handle.Type)
+	k := in.lib.boxTypeByID(handle.Type)
 	if k == nil {
-		return nil, violation("the result is a handle of type %d, instance %d: no box of %s has that type_id, and no such box was an argument of this call (a plugin cannot keep boxes that it was lent, nor name another library's)",
+		return nil, protocolErrorf("the result is a handle of type %d, instance %d: no box of %s has that type_id, and no such box was an argument of this call (a plugin cannot keep boxes that it was lent, nor name another library's)",
 			handle.Type, handle.Instance, in.lib.name)
 	}
 	if err := wanted(want, k.name); err != nil {
@@ -211,10 +211,10 @@ func (in *instance) boxFor(handle tlv.Handle, lent []*instance, want string) (*B
 	}
 	h := in.host
 	h.mu.Lock()
-	known := h.live[liveKey{in.to, handle}]
+	known := h.live[liveKey{in.backend, handle}]
 	if known == nil {
 		defer h.mu.Unlock()
-		return h.own(h.newInstance(in.lib, in.to, k.typ.Load(), handle.Instance)), nil
+		return h.addLive(h.newInstance(in.lib, in.backend, k.typ.Load(), handle.Instance)), nil
 	}
 	h.mu.Unlock()
 	return known.boxAgain(want)
@@ -246,37 +246,37 @@ func (in *instance) boxAgain(want string) (*Box, error) {
 
 // abandon leaves a call whose context has ended to the plugin, and clears away
 // what comes of it. Until then the frame, and all that was lent, stay as they are.
-func (in *instance) abandon(plan *registry.Plan, f *frame, late *isolate.AbandonedError) error {
+func (in *instance) abandon(plan *registry.Plan, f *callSlot, late *isolate.AbandonedError) error {
 	h := in.host
-	in.bornLate = plan.ID == abi.MethodBirth
-	h.late.Add(1)
-	h.frames.abandon(f)
-	err := in.failed(plan, late.Err)
+	in.birthAbandoned = plan.ID == abi.MethodBirth
+	h.abandonedCalls.Add(1)
+	h.slots.abandon(f)
+	err := in.errHost(plan, late.Err)
 	go func() {
 		var box *Box
-		if late.Wait() == nil && check(&f.Call, f.room) == nil && f.Code == abi.OK {
-			box = in.comesLate(plan, f)
+		if late.Wait() == nil && checkResult(&f.Call, f.resultBuf) == nil && f.Code == abi.OK {
+			box = in.discardLate(plan, f)
 		}
-		if in.later != nil && plan.ID == abi.MethodBirth {
-			in.later(box)
+		if in.onLateBirth != nil && plan.ID == abi.MethodBirth {
+			in.onLateBirth(box)
 		}
-		h.late.Add(-1)
-		h.frames.release(f)
+		h.abandonedCalls.Add(-1)
+		h.slots.release(f)
 	}()
 	return err
 }
 
 // comesLate clears away what an abandoned call has made, unless it is a singleton.
-func (in *instance) comesLate(plan *registry.Plan, f *frame) *Box {
+func (in *instance) discardLate(plan *registry.Plan, f *callSlot) *Box {
 	if plan.ID == abi.MethodBirth {
-		box, err := in.born(f.answer())
-		if err != nil || in.later != nil {
+		box, err := in.born(f.resultBytes())
+		if err != nil || in.onLateBirth != nil {
 			return box
 		}
 		go in.close(context.Background()) //nolint:errcheck // there is none without an end; it waits for this call
 		return nil
 	}
-	v, err := tlv.DecodeOne(f.answer())
+	v, err := tlv.DecodeOne(f.resultBytes())
 	if err != nil {
 		return nil
 	}
@@ -290,7 +290,7 @@ func (in *instance) comesLate(plan *registry.Plan, f *frame) *Box {
 		}
 	case tlv.TagBlob:
 		addr, length, _ := v.Blob()
-		in.to.Discard(addr, length)
+		in.backend.Discard(addr, length)
 	}
 	return nil
 }
@@ -300,7 +300,7 @@ func (in *instance) comesLate(plan *registry.Plan, f *frame) *Box {
 func (in *instance) unknown(handle tlv.Handle) bool {
 	in.host.mu.Lock()
 	defer in.host.mu.Unlock()
-	return in.host.live[liveKey{in.to, handle}] == nil
+	return in.host.live[liveKey{in.backend, handle}] == nil
 }
 
 // close has the instance finalised, once, when the calls under way have ended, and
@@ -316,7 +316,7 @@ func (in *instance) close(ctx context.Context) error {
 		}
 	}
 	select {
-	case <-in.calm:
+	case <-in.closeDone:
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -326,16 +326,16 @@ func (in *instance) close(ctx context.Context) error {
 // end waits for the calls under way and finalises the instance. Where only abandoned
 // ones are left it returns, and goes on by itself.
 func (in *instance) end() {
-	frames := in.host.frames
-	_ = frames.wait(context.Background(), func() bool { return frames.deserted(in) }) // Background is never done
-	if frames.idle(in) {
+	slots := in.host.slots
+	_ = slots.wait(context.Background(), func() bool { return slots.onlyAbandoned(in) }) // Background is never done
+	if slots.idle(in) {
 		in.finalise()
-		close(in.calm)
+		close(in.closeDone)
 		return
 	}
-	close(in.calm)
+	close(in.closeDone)
 	go func() {
-		_ = frames.wait(context.Background(), func() bool { return frames.idle(in) })
+		_ = slots.wait(context.Background(), func() bool { return slots.idle(in) })
 		in.finalise()
 	}()
 }
@@ -348,11 +348,11 @@ func (in *instance) finalise() {
 		delete(h.live, in.key())
 	}
 	h.mu.Unlock()
-	close(in.gone)
+	close(in.finalised)
 }
 
-// finiRoom is enough for the Void that a fini may answer.
-const finiRoom = 64
+// finiResultSize is enough for the Void that a fini may answer.
+const finiResultSize = 64
 
 // finiTimeout is how long a fini of an isolated plugin may take that has no
 // call_timeout. Then it is abandoned.
@@ -361,7 +361,7 @@ const finiTimeout = 30 * time.Second
 // fini calls the plugin, if it lives. The answer is ignored, as the specification
 // says; an error that kept the call from being made is worth a line.
 func (in *instance) fini() {
-	if in.to.Lost() {
+	if in.backend.Lost() {
 		return
 	}
 	ctx := context.Background()
@@ -372,9 +372,9 @@ func (in *instance) fini() {
 	}
 	c := &abi.Call{TypeID: in.typ.ID, Method: abi.MethodFini, Instance: in.id}
 	c.SetArgs(tlv.AppendHeader(nil))
-	c.SetRoom(make([]byte, finiRoom))
-	err := in.to.Invoke(ctx, c)
-	if late := abandoned(err); late != nil {
+	c.SetRoom(make([]byte, finiResultSize))
+	err := in.backend.Invoke(ctx, c)
+	if late := asAbandoned(err); late != nil {
 		go late.Wait() //nolint:errcheck // the answer is ignored
 	}
 	if err != nil {
@@ -388,13 +388,13 @@ func (in *instance) lend() bool {
 	if !in.closed.Load() {
 		return true
 	}
-	in.giveBack()
+	in.unlend()
 	return false
 }
 
-func (in *instance) giveBack() {
+func (in *instance) unlend() {
 	in.lent.Add(-1)
-	if fs := in.host.frames; fs.waiters.Load() != 0 {
-		fs.signal()
+	if cs := in.host.slots; cs.waiters.Load() != 0 {
+		cs.signal()
 	}
 }

@@ -19,11 +19,11 @@ import (
 // library is one entry of nyash.toml that names a shared library, or one
 // built-in box.
 type library struct {
-	host    *Host
-	name    string            // as log lines and errors call it
-	conf    *registry.Library // nil for a built-in box
-	builtin *registry.Builtin // nil for a plugin
-	kinds   []*kind
+	host     *Host
+	name     string            // as log lines and errors call it
+	conf     *registry.Library // nil for a built-in box
+	builtin  *registry.Builtin // nil for a plugin
+	boxTypes []*boxType
 
 	loading     singleflight.Group
 	busyLoading atomic.Bool
@@ -37,7 +37,7 @@ type library struct {
 }
 
 // kind is a box type that the host can make instances of.
-type kind struct {
+type boxType struct {
 	name string
 	lib  *library
 	box  *registry.Box // nil for a built-in box
@@ -52,27 +52,27 @@ type kind struct {
 func newLibrary(h *Host, conf *registry.Library) *library {
 	l := &library{host: h, name: conf.Name, conf: conf}
 	for _, box := range conf.Boxes {
-		l.kinds = append(l.kinds, newKind(box.Name, l, box))
+		l.boxTypes = append(l.boxTypes, newBoxType(box.Name, l, box))
 	}
-	if len(l.kinds) == 1 {
-		l.name = l.kinds[0].name
+	if len(l.boxTypes) == 1 {
+		l.name = l.boxTypes[0].name
 	}
 	return l
 }
 
 func newBuiltin(h *Host, b *registry.Builtin) *library {
 	l := &library{host: h, name: b.Name, builtin: b}
-	l.kinds = []*kind{newKind(b.Name, l, nil)}
+	l.boxTypes = []*boxType{newBoxType(b.Name, l, nil)}
 	return l
 }
 
-func newKind(name string, l *library, box *registry.Box) *kind {
-	return &kind{name: name, lib: l, box: box, making: semaphore.NewWeighted(1)}
+func newBoxType(name string, l *library, box *registry.Box) *boxType {
+	return &boxType{name: name, lib: l, box: box, making: semaphore.NewWeighted(1)}
 }
 
 // kindOf is the library's box with a type id, or nil. The library is loaded.
-func (l *library) kindOf(typeID uint32) *kind {
-	for _, k := range l.kinds {
+func (l *library) boxTypeByID(typeID uint32) *boxType {
+	for _, k := range l.boxTypes {
 		if k.typ.Load().ID == typeID {
 			return k
 		}
@@ -104,10 +104,10 @@ func (l *library) loadOnce() (any, error) {
 		return nil, nil
 	}
 	// The host stays open, whoever waits.
-	if err := l.host.enter(); err != nil {
+	if err := l.host.retain(); err != nil {
 		return nil, err
 	}
-	defer l.host.leave()
+	defer l.host.release()
 	l.busyLoading.Store(true)
 	defer l.busyLoading.Store(false)
 	b, err := l.open()
@@ -118,11 +118,11 @@ func (l *library) loadOnce() (any, error) {
 	if err != nil {
 		return nil, errors.Join(err, l.refuse(b))
 	}
-	for i, k := range l.kinds {
+	for i, k := range l.boxTypes {
 		k.typ.Store(types[i])
 	}
 	l.backend = b
-	l.host.enlist(l)
+	l.host.registerLibrary(l)
 	l.loaded.Store(true)
 	return nil, nil
 }
@@ -205,7 +205,7 @@ func (l *library) processConfig(file string) isolate.Config {
 		Env:         conf.Env,
 		Dir:         dir,
 		InUse:       l.inUse,
-		OnState:     func(s isolate.State, err error) { l.host.tell(l, s, err) },
+		OnState:     func(s isolate.State, err error) { l.host.emitEvent(l, s, err) },
 	}
 }
 
@@ -228,7 +228,7 @@ func (l *library) inUse() bool {
 	l.host.mu.Lock()
 	defer l.host.mu.Unlock()
 	for _, in := range l.host.live {
-		if in.lib == l && !in.to.Lost() {
+		if in.lib == l && !in.backend.Lost() {
 			return true
 		}
 	}
@@ -246,9 +246,9 @@ func (l *library) bind(b backend) ([]*registry.Type, error) {
 	if l.builtin != nil {
 		return []*registry.Type{l.builtin.Bind(l.host.builtinID(l.builtin))}, nil
 	}
-	types := make([]*registry.Type, len(l.kinds))
+	types := make([]*registry.Type, len(l.boxTypes))
 	var errs []error
-	for i, k := range l.kinds {
+	for i, k := range l.boxTypes {
 		t, err := k.box.Bind(b.Description())
 		types[i] = t
 		errs = append(errs, err)

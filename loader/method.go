@@ -13,9 +13,9 @@ import (
 // use; goroutines that call a great deal are served best by a Method each. It
 // keeps its box from being finalised by the runtime, and ends with the box.
 type Method struct {
-	box  *Box
-	plan *registry.Plan
-	hint hint
+	box   *Box
+	plan  *registry.Plan
+	cache slotCache
 }
 
 // Method finds a method. The error matches registry.ErrNoMethod.
@@ -31,7 +31,7 @@ func (b *Box) Method(name string) (*Method, error) {
 // number or nothing it allocates nothing; see [Method.AppendBytes] for strings
 // and bytes.
 func (m *Method) Call(ctx context.Context, args ...any) (Result, error) {
-	return m.box.call(ctx, m.plan, &m.hint, args)
+	return m.box.call(ctx, m.plan, &m.cache, args)
 }
 
 // AppendBytes calls the method and appends its result, which must be a String,
@@ -40,12 +40,12 @@ func (m *Method) Call(ctx context.Context, args ...any) (Result, error) {
 // returned as it was.
 func (m *Method) AppendBytes(ctx context.Context, dst []byte, args ...any) ([]byte, error) {
 	in := m.box.in
-	f, err := in.run(ctx, m.plan, &m.hint, args)
+	f, err := in.run(ctx, m.plan, &m.cache, args)
 	if err != nil {
 		return dst, err
 	}
-	dst, err = in.appendAnswer(ctx, dst, m.plan, f.answer())
-	in.host.frames.release(f)
+	dst, err = in.appendAnswer(ctx, dst, m.plan, f.resultBytes())
+	in.host.slots.release(f)
 	runtime.KeepAlive(m)
 	return dst, err
 }
@@ -53,7 +53,7 @@ func (m *Method) AppendBytes(ctx context.Context, dst []byte, args ...any) ([]by
 func (in *instance) appendAnswer(ctx context.Context, dst []byte, plan *registry.Plan, answer []byte) ([]byte, error) {
 	e, err := plan.Entry(answer)
 	if err != nil {
-		return dst, in.failed(plan, err)
+		return dst, in.errHost(plan, err)
 	}
 	switch e.Tag {
 	case tlv.TagString, tlv.TagBytes:
@@ -67,7 +67,7 @@ func (in *instance) appendAnswer(ctx context.Context, dst []byte, plan *registry
 		defer release()
 		return append(dst, data...), nil
 	}
-	return dst, in.failed(plan, fmt.Errorf("the result is %v, and AppendBytes takes string, bytes or blob", e.Tag))
+	return dst, in.errHost(plan, fmt.Errorf("the result is %v, and AppendBytes takes string, bytes or blob", e.Tag))
 }
 
 // Name is the method's name.

@@ -83,8 +83,8 @@ func WithMaxInFlight(n int) Option {
 // for with a short-buffer answer. The default is [DefaultMaxResult].
 func WithMaxResult(bytes int) Option {
 	return func(o *options) error {
-		if bytes < resultRoom {
-			return fmt.Errorf("WithMaxResult: %d bytes; the smallest limit is %d, the largest single value", bytes, resultRoom)
+		if bytes < initialResultSize {
+			return fmt.Errorf("WithMaxResult: %d bytes; the smallest limit is %d, the largest single value", bytes, initialResultSize)
 		}
 		o.maxResult = bytes
 		return nil

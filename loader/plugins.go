@@ -67,7 +67,7 @@ func (h *Host) Plugins() []PluginStatus {
 // Reset lets an isolated library start again that crashed more often than its
 // restart policy allows. box is any box of the library.
 func (h *Host) Reset(box string) error {
-	k, err := h.kind(box)
+	k, err := h.boxType(box)
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func (h *Host) Reset(box string) error {
 	return nil
 }
 
-func (h *Host) tell(l *library, state PluginState, err error) {
+func (h *Host) emitEvent(l *library, state PluginState, err error) {
 	if h.options.events != nil {
 		h.options.events(Event{Plugin: l.name, State: state, Err: err, Time: time.Now()})
 	}
