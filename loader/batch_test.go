@@ -78,6 +78,7 @@ func TestBatchErrors(t *testing.T) {
 	require.ErrorIs(t, batch.Add("ad"), registry.ErrNoMethod)
 	require.ErrorIs(t, batch.Add("add", 1), abi.ErrInvalidArgs)
 	require.ErrorIs(t, batch.Add("take", lent, lent), abi.ErrInvalidArgs)
+	require.ErrorIs(t, batch.Add("take", tlv.Handle{Type: 700, Instance: 2}), abi.ErrInvalidArgs)
 	method, err := lent.Method("calls")
 	require.NoError(t, err)
 	require.EqualError(t, batch.AddMethod(method), "batch on Probe(1): calls is a method of Probe(2)")
@@ -133,8 +134,8 @@ func TestBatchOfABuiltin(t *testing.T) {
 	results, err := batch.Run(ctx)
 	require.NoError(t, err)
 	require.Len(t, results, 2)
-	assert.Equal(t, tlv.String("1970"), results[0].Value)
-	assert.Equal(t, tlv.String("01"), results[1].Value)
+	assert.Equal(t, "1970", results[0].Any())
+	assert.Equal(t, "01", results[1].Any())
 }
 
 func TestBatchIsUsedAgain(t *testing.T) {
@@ -152,7 +153,7 @@ func TestBatchIsUsedAgain(t *testing.T) {
 		require.Len(t, results, 64)
 		for i, r := range results {
 			require.NoError(t, r.Err)
-			require.Equal(t, tlv.Int64(int64(round+i)), r.Value)
+			require.Equal(t, int64(round+i), r.Any())
 		}
 	}
 }

@@ -70,7 +70,7 @@ func (in *instance) blobResult(ctx context.Context, plan *registry.Plan, v tlv.V
 		logger.Warn(fmt.Sprintf("a blob of %s.%s was dropped without Release; it is released now", plan.Box, plan.Name), "plugin", lib)
 		go release() // the runtime's cleanup goroutine must not wait for a plugin
 	}, release)
-	return Result{Value: v, blob: blob}, nil
+	return Result{value: v, blob: blob}, nil
 }
 
 func (in *instance) adoptBlob(ctx context.Context, plan *registry.Plan, addr, length uint64) (data []byte, release func(), err error) {
@@ -108,11 +108,11 @@ func appendBlob(ctx context.Context, msg []byte, blobs []lentBlob, to backend, p
 	return tlv.AppendBlob(msg, addr, uint64(len(data))), append(blobs, lentBlob{data, addr}), nil
 }
 
-// takeBack ends the lending and returns the empty list.
-func unlendBlobs(to backend, blobs []lentBlob) []lentBlob {
+// unlendBlobs ends the lending of blobs, which nothing refers to any more, and clears
+// the list.
+func unlendBlobs(to backend, blobs []lentBlob) {
 	for _, b := range blobs {
 		to.TakeBack(b.addr, len(b.data))
 	}
 	clear(blobs)
-	return blobs[:0]
 }

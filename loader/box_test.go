@@ -27,25 +27,26 @@ func TestCall(t *testing.T) {
 		arg  any
 		want tlv.Value
 	}{
-		"int":       {7, tlv.Int64(7)},
-		"int32":     {int32(-7), tlv.Int32(-7)},
-		"uint8":     {uint8(255), tlv.Int64(255)},
-		"duration":  {time.Second, tlv.Int64(1e9)},
-		"float64":   {1.5, tlv.Float64(1.5)},
-		"float32":   {float32(1.5), tlv.Float32(1.5)},
-		"string":    {"naïve\x00text", tlv.String("naïve\x00text")},
-		"named":     {named("x"), tlv.String("x")},
-		"bytes":     {[]byte{0, 255}, tlv.Bytes([]byte{0, 255})},
-		"bool":      {true, tlv.Bool(true)},
-		"nil":       {nil, tlv.Void()},
-		"value":     {tlv.Int32(3), tlv.Int32(3)},
-		"longest":   {strings.Repeat("x", tlv.MaxPayload), tlv.String(strings.Repeat("x", tlv.MaxPayload))},
-		"empty":     {"", tlv.String("")},
-		"no handle": {tlv.HandleValue(tlv.Handle{Type: 700, Instance: 1}), tlv.HandleValue(tlv.Handle{Type: 700, Instance: 1})},
+		"int":      {7, tlv.Int64(7)},
+		"int32":    {int32(-7), tlv.Int32(-7)},
+		"uint8":    {uint8(255), tlv.Int64(255)},
+		"duration": {time.Second, tlv.Int64(1e9)},
+		"float64":  {1.5, tlv.Float64(1.5)},
+		"float32":  {float32(1.5), tlv.Float32(1.5)},
+		"string":   {"naïve\x00text", tlv.String("naïve\x00text")},
+		"named":    {named("x"), tlv.String("x")},
+		"bytes":    {[]byte{0, 255}, tlv.Bytes([]byte{0, 255})},
+		"bool":     {true, tlv.Bool(true)},
+		"nil":      {nil, tlv.Void()},
+		"value":    {tlv.Int32(3), tlv.Int32(3)},
+		"longest":  {strings.Repeat("x", tlv.MaxPayload), tlv.String(strings.Repeat("x", tlv.MaxPayload))},
+		"empty":    {"", tlv.String("")},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			assert.Equal(t, tt.want, call(t, box, "echo", tt.arg).Value)
+			r := call(t, box, "echo", tt.arg)
+			assert.Equal(t, tt.want.Tag(), r.Tag())
+			assert.Equal(t, tt.want.Any(), r.Any())
 		})
 	}
 	t.Run("result without TLV is void", func(t *testing.T) {
@@ -81,6 +82,8 @@ func TestCallErrors(t *testing.T) {
 		"not UTF-8":        {ctx, "echo", []any{"\xff"}, "Probe.echo: argument 1: encode TLV: string is not UTF-8: invalid UTF-8 (-7)", abi.ErrInvalidUTF8},
 		"nil box":          {ctx, "take", []any{(*loader.Box)(nil)}, "Probe.take: argument 1 is a nil *loader.Box", nil},
 		"closed box":       {ctx, "take", []any{closed}, "Probe.take: argument 1 is Probe(2): closed", loader.ErrClosed},
+		"handle":           {ctx, "take", []any{tlv.Handle{Type: 700, Instance: 1}}, "Probe.take: argument 1 is a handle: pass the *loader.Box instead: invalid arguments (-4)", abi.ErrInvalidArgs},
+		"handle value":     {ctx, "echo", []any{tlv.HandleValue(tlv.Handle{Type: 700, Instance: 1})}, "Probe.echo: argument 1 is a handle: pass the *loader.Box instead: invalid arguments (-4)", abi.ErrInvalidArgs},
 		"no box":           {ctx, "take", []any{5}, "Probe.take: argument 1 (box): it must be a box, and this is an integer", abi.ErrInvalidArgs},
 		"context done":     {done, "nothing", nil, "Probe.nothing: no time left", nil},
 		"unknown type":     {ctx, "other", nil, "Probe.other: protocol violation: the result is a handle of type 701, instance 4242: no box of Probe has that type_id, and no such box was an argument of this call (a plugin cannot keep boxes that it was lent, nor name another library's)", loader.ErrProtocol},
@@ -204,7 +207,7 @@ func TestHandles(t *testing.T) {
 	})
 	t.Run("result of another library that was none", func(t *testing.T) {
 		for _, id := range []uint32{4242, newBox(t, h, "Second").ID()} { // made up, and alive
-			_, err := box.Call(ctx, "echo", tlv.HandleValue(tlv.Handle{Type: 701, Instance: id}))
+			_, err := box.Call(ctx, "name", 701, id)
 			require.ErrorIs(t, err, loader.ErrProtocol)
 			assert.ErrorContains(t, err, "no such box was an argument of this call")
 		}
@@ -378,7 +381,7 @@ func TestSharedBoxesUnderLoad(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				if r.Value != tlv.Int64(int64(i+n)) {
+				if got, err := r.Int(); err != nil || got != int64(i+n) {
 					t.Errorf("add(%d, %d) = %v", i, n, r)
 					return
 				}

@@ -31,11 +31,9 @@ const (
 type callSlot struct {
 	owner atomic.Uint64 // instance.number of the instance that is called; 0 while the slot is free
 	abi.Call
-	args      []byte      // the message with the arguments
-	resultBuf []byte      // the result, and the canary behind it
-	lent      []*instance // arguments that must outlive the call
-	blobs     []lentBlob  // arguments that are lent by reference
-	backend   backend     // that blobs are lent to
+	args      []byte // the message with the arguments
+	resultBuf []byte // the result, and the canary behind it
+	borrowed         // what the arguments refer to
 
 	fromPool     bool        // goes back to the pool on release
 	needsCleanup bool        // release has more to do than to clear owner
@@ -146,15 +144,7 @@ func (cs *callSlots) release(s *callSlot) {
 
 // cleanUp is release for a slot that has needsCleanup set.
 func (cs *callSlots) cleanUp(s *callSlot) {
-	abandoned := s.abandoned.Load()
-	for _, in := range s.lent {
-		if abandoned {
-			in.lentAbandoned.Add(-1)
-		}
-		in.unlend()
-	}
-	clear(s.lent)
-	s.lent, s.blobs = s.lent[:0], unlendBlobs(s.backend, s.blobs)
+	s.borrowed.returnAll(s.abandoned.Load())
 	if len(s.args) > maxKeptBuf {
 		s.args = make([]byte, initialArgsSize)
 	}
@@ -205,9 +195,7 @@ func (cs *callSlots) onlyAbandoned(in *instance) bool {
 // abandon marks a call whose caller returns while the plugin goes on with it.
 func (cs *callSlots) abandon(s *callSlot) {
 	s.needsCleanup = true
-	for _, in := range s.lent {
-		in.lentAbandoned.Add(1)
-	}
+	s.borrowed.abandon()
 	s.abandoned.Store(true)
 	if cs.waiters.Load() != 0 {
 		cs.signal()

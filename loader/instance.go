@@ -192,12 +192,12 @@ func (in *instance) markUnreachable(boxSeq uint64) bool {
 // in, to which boxes were lent. A handle is believed only if it names one of those,
 // or an instance of the answering library (docs/abi.md, Handles). want is the box
 // that nyash.toml declares, or empty.
-func (in *instance) boxFor(handle tlv.Handle, lent []*instance, want string) (*Box, error) {
+func (in *instance) boxForHandle(handle tlv.Handle, boxes []boxArg, want string) (*Box, error) {
 	if handle.Instance == 0 {
 		return nil, protocolErrorf("the result is a handle with instance id 0, which is never one")
 	}
-	for _, arg := range lent {
-		if arg.handle() == handle {
+	for _, a := range boxes {
+		if arg := a.box.in; arg.handle() == handle {
 			return arg.boxAgain(want)
 		}
 	}
@@ -284,7 +284,7 @@ func (in *instance) discardLate(plan *registry.Plan, f *callSlot) *Box {
 	case tlv.TagHandle:
 		handle, _ := v.Handle()
 		if in.unknown(handle) {
-			if box, err := in.boxFor(handle, nil, ""); err == nil {
+			if box, err := in.boxForHandle(handle, nil, ""); err == nil {
 				go box.Close()
 			}
 		}

@@ -42,6 +42,7 @@ calls   = { method_id = 16, args = [], returns = "i64" }
 nothing = { method_id = 17, args = [], returns = "void" }
 say     = { method_id = 18, args = [], returns = "void" }
 refuse  = { method_id = 19, args = [] }
+name    = { method_id = 21, args = [ { name = "type", from = "integer", to = "i64" }, { name = "id", from = "integer", to = "i64" } ] }
 wrong   = { method_id = 3, args = [], returns = "i64" }
 `
 

@@ -10,17 +10,19 @@ import (
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
-// canary is the number of bytes behind a result buffer that no plugin may
-// write to; a call that changed them ran over its buffer.
-const canarySize = 8
+// A result buffer is a slice whose last canarySize bytes are no part of the capacity
+// that the plugin is given. They hold canaryValue: a call that changed them wrote past
+// the end of its buffer.
+const (
+	canarySize  = 8
+	canaryValue = 0x5ca1ab1e0ddba11 // any value that is unlikely to be written by chance
+)
 
-const canaryValue = 0x5ca1ab1e0ddba11 // any value that is unlikely to be written by chance
-
-// maxRetries bounds how often a plugin may ask for a larger buffer in one call.
+// maxRetries bounds how often a plugin may answer short buffer in one call
+// (docs/abi.md, invoke).
 const maxRetries = 8
 
-// seal gives a call its room for a result: all of it but the canary behind it is
-// the plugin's to write to.
+// armResult gives a call its result buffer and sets the canary.
 func armResult(c *abi.Call, buf []byte) {
 	capacity := len(buf) - canarySize
 	c.SetRoom(buf[:capacity])
@@ -28,26 +30,27 @@ func armResult(c *abi.Call, buf []byte) {
 	resetResult(c, buf)
 }
 
-// renew is seal for a call that has that room already, and a canary that is
-// alive.
+// resetResult is armResult for a call that has this buffer already, with an intact
+// canary.
 func resetResult(c *abi.Call, buf []byte) {
 	c.ResultLength = uintptr(len(buf) - canarySize)
-	// A plugin that leaves its buffer alone shows by these bytes.
+	// No message begins with these bytes, so checkResult can tell a buffer that the
+	// plugin left alone.
 	binary.LittleEndian.PutUint32(buf, 0)
 }
 
-// plain reports whether a call was answered with success and a result inside of
-// its resultBuf: nothing that [check] would have to say or do anything about.
+// fastOK reports whether a call succeeded with a result inside of its buffer, the
+// case in which [checkResult] would neither return an error nor change anything.
 func fastOK(c *abi.Call, buf []byte) bool {
 	capacity := len(buf) - canarySize
 	return c.Code == abi.OK && c.ResultLength < uintptr(capacity) &&
 		binary.LittleEndian.Uint64(buf[capacity:]) == canaryValue
 }
 
-// check sees to it that an answer is one that the specification allows (section
-// 1, invoke), and sets the length of one that has none: a plugin without a
-// result may leave the buffer and the length as they were, and an error's
-// message is optional.
+// checkResult returns [ErrProtocol] unless the code, the length and the buffer are as
+// docs/abi.md, invoke allows. It sets the length of a result that is missing to 0: a
+// plugin that has none may leave buffer and length as they were, and the message of
+// an error is optional.
 func checkResult(c *abi.Call, buf []byte) error {
 	capacity := len(buf) - canarySize
 	if binary.LittleEndian.Uint64(buf[capacity:]) != canaryValue {
@@ -65,50 +68,52 @@ func checkResult(c *abi.Call, buf []byte) error {
 	return nil
 }
 
-// settle checks the answer of the call that f holds, and makes the call again
-// with more room as long as the plugin asks for it. Afterwards f.Code is the
-// answer's code and f.ResultLength its length.
-func (f *callSlot) retryShortBuffer(ctx context.Context, b backend, maxResult int) error {
+// retryShortBuffer checks the result of the slot's call, and makes the call again
+// with a larger buffer for as long as the plugin answers short buffer: maxRetries
+// times at most, and up to maxResult bytes. Afterwards s.Code is the final code and
+// s.ResultLength is within the buffer.
+func (s *callSlot) retryShortBuffer(ctx context.Context, b backend, maxResult int) error {
 	for tries := 1; ; tries++ {
-		if err := checkResult(&f.Call, f.resultBuf); err != nil || f.Code != abi.ErrShortBuffer {
+		if err := checkResult(&s.Call, s.resultBuf); err != nil || s.Code != abi.ErrShortBuffer {
 			return err
 		}
 		if tries == maxRetries {
 			return protocolErrorf("the plugin answered %d times that its result buffer was too short", maxRetries)
 		}
-		// The plugin has done nothing yet, and for nobody.
+		// A call that answered short buffer had no effect, so it need not be repeated.
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if err := f.grow(uint64(f.ResultLength), maxResult); err != nil {
+		if err := s.growResult(uint64(s.ResultLength), maxResult); err != nil {
 			return err
 		}
-		armResult(&f.Call, f.resultBuf)
-		if err := b.Invoke(ctx, &f.Call); err != nil {
+		armResult(&s.Call, s.resultBuf)
+		if err := b.Invoke(ctx, &s.Call); err != nil {
 			return err
 		}
 	}
 }
 
-// answer is what the plugin wrote. It is valid until the frame's end.
-func (f *callSlot) resultBytes() []byte { return f.resultBuf[:f.ResultLength] }
+// resultBytes is the result of a call that was checked, valid until the slot's
+// release.
+func (s *callSlot) resultBytes() []byte { return s.resultBuf[:s.ResultLength] }
 
-func (f *callSlot) grow(need uint64, maxResult int) error {
-	if capacity := len(f.resultBuf) - canarySize; need <= uint64(capacity) {
+func (s *callSlot) growResult(need uint64, maxResult int) error {
+	if capacity := len(s.resultBuf) - canarySize; need <= uint64(capacity) {
 		return protocolErrorf("the plugin answered that %d bytes are too short and asked for %d", capacity, need)
 	}
 	if need > uint64(maxResult) {
 		return fmt.Errorf("%w: the plugin asks for %d bytes, the host allows %d (loader.WithMaxResult)", ErrResultSize, need, maxResult)
 	}
-	f.resultBuf = make([]byte, int(need)+canarySize)
-	f.needsCleanup = true
+	s.resultBuf = make([]byte, int(need)+canarySize)
+	s.needsCleanup = true
 	return nil
 }
 
-// message is the plugin's explanation of an error code: a TLV with exactly one
-// String. What it would do to a terminal is written out.
-func message(answer []byte) string {
-	v, err := tlv.DecodeOne(answer)
+// message is the plugin's explanation of an error code, made printable: the result
+// where that is a message of exactly one String, and otherwise empty.
+func message(result []byte) string {
+	v, err := tlv.DecodeOne(result)
 	if err != nil {
 		return ""
 	}

@@ -56,7 +56,7 @@ func unhurt(t *testing.T, h *loader.Host, path string) {
 	require.NoError(t, err)
 	result, err := good.Call(ctx, "run")
 	require.NoError(t, err)
-	assert.Equal(t, tlv.Int32(42), result.Value)
+	assert.Equal(t, int32(42), result.Any())
 	require.NoError(t, good.Close())
 
 	table, err := hostvtable.For(path, true)
