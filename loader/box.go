@@ -47,13 +47,13 @@ func (h *Host) singleton(ctx context.Context, k *boxType, args []any) (*Box, err
 	if err := k.making.Acquire(ctx, 1); err != nil {
 		return nil, &CallError{Box: k.name, Method: abi.NameBirth, Err: context.Cause(ctx)}
 	}
-	if k.single != nil && !k.single.in.backend.Lost() {
+	if k.singleton != nil && !k.singleton.in.backend.Lost() {
 		defer k.making.Release(1)
-		return k.single, nil
+		return k.singleton, nil
 	}
 	// A birth whose caller has left goes on, and there is no second one beside it.
 	done := func(box *Box) {
-		k.single = box
+		k.singleton = box
 		k.making.Release(1)
 	}
 	box, goesOn, err := h.birth(ctx, k, args, done)

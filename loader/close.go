@@ -105,9 +105,7 @@ func (h *Host) nothingPending() bool {
 // killWorkers ends all calls of isolated libraries.
 func (h *Host) killWorkers() {
 	for _, l := range h.libraries {
-		if p := l.plugin.Load(); p != nil {
-			p.Kill(errShutdown)
-		}
+		l.source.kill(errShutdown)
 	}
 }
 
@@ -116,7 +114,7 @@ var errShutdown = errors.New("the host was shut down")
 // markLoading notes the libraries in this process that are still being loaded.
 func (h *Host) markLoading(stuck map[*library]bool) {
 	for _, l := range h.libraries {
-		if l.busyLoading.Load() && l.plugin.Load() == nil {
+		if l.busyLoading.Load() && !l.source.killable() {
 			stuck[l] = true
 		}
 	}
@@ -126,7 +124,7 @@ func (h *Host) markLoading(stuck map[*library]bool) {
 // a call in this process cannot be made to end.
 func (h *Host) finish(in *instance) bool {
 	_ = in.close(h.over)
-	if in.lib.plugin.Load() != nil {
+	if in.lib.source.killable() {
 		<-in.finalised // its worker ends, or is killed
 		return true
 	}
@@ -140,7 +138,7 @@ func (h *Host) finish(in *instance) bool {
 
 // bounded closes a library, and leaves it alone when the host waits no longer.
 func (h *Host) bounded(l *library) (done bool, err error) {
-	if l.plugin.Load() != nil {
+	if l.source.killable() {
 		return true, l.close()
 	}
 	finished := make(chan error, 1)

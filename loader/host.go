@@ -13,38 +13,42 @@ import (
 	"github.com/nyash-plugins/nyash-go/registry"
 )
 
-// Host loads plugins and owns what they make. It is made by [Open]; all its
-// methods are safe for concurrent use.
+// Host loads the plugins that a nyash.toml declares and owns the instances that are
+// made in them. It is made by [Open] or [OpenConfig], and its owner closes it. All
+// methods are safe for concurrent use; after Close they return [ErrClosed], except
+// those that only tell about nyash.toml.
 type Host struct {
 	config    *registry.Config
 	options   options
 	boxTypes  map[string]*boxType // by box name
 	libraries []*library
-	names     []string // of kinds, plugins first, in the order of nyash.toml
-	builtins  map[*registry.Builtin]uint32
+	names     []string // of boxTypes, plugins first, in the order of nyash.toml
 	slots     *callSlots
-	births    slotCache
+	births    slotCache // of calls of birth
 
 	mu      sync.Mutex
 	closing bool
-	pending int                   // makings of boxes and loads under way
+	pending int                   // uses that retain counts: births and loads under way
 	loaded  []*library            // in the order of loading
 	live    map[liveKey]*instance // instances that are owed a fini
 
 	closed   chan struct{}
 	closeErr error           // known when closed is closed
-	forced   context.Context // until a Shutdown's context ends: then workers are killed
+	forced   context.Context // ends with the context of a Shutdown: then workers are killed
 	force    context.CancelCauseFunc
-	over     context.Context // until closeGrace after that: then nothing is waited for
+	over     context.Context // ends closeGrace after that: then nothing is waited for
 	giveUp   context.CancelFunc
 
-	abandonedCalls atomic.Int32  // calls that nobody waits for
-	made           atomic.Uint64 // numbers instances
+	abandonedCalls atomic.Int32  // abandoned calls that are still under way
+	lastNumber     atomic.Uint64 // instance.number given last
 }
 
 // Open reads a nyash.toml and makes a host for the boxes that it declares. It
 // loads no library: that happens when a library's first box is made, or with
 // [Host.Load]. Warnings about the file go to the logger.
+//
+// The error is that of [registry.Load], all mistakes of the file at once, or that of
+// an option. The caller closes the host.
 func Open(path string, opts ...Option) (*Host, error) {
 	config, err := registry.Load(path)
 	if err != nil {
@@ -68,7 +72,6 @@ func OpenConfig(config *registry.Config, opts ...Option) (*Host, error) {
 			builtins:    registry.Builtins(),
 		},
 		boxTypes: make(map[string]*boxType),
-		builtins: make(map[*registry.Builtin]uint32),
 		closed:   make(chan struct{}),
 		live:     make(map[liveKey]*instance),
 	}
@@ -86,10 +89,13 @@ func OpenConfig(config *registry.Config, opts ...Option) (*Host, error) {
 	for _, conf := range config.Libraries {
 		h.add(newLibrary(h, conf))
 	}
+	builtins := uint32(0)
 	for _, b := range h.options.builtins {
 		if _, replaced := h.boxTypes[b.Name]; !replaced {
-			h.numberBuiltin(b)
-			h.add(newBuiltin(h, b))
+			// Type ids from the far end, which plugins do not use, so that built-in
+			// boxes can be passed to them.
+			h.add(newBuiltin(h, 1<<32-1-builtins, b))
+			builtins++
 		}
 	}
 	return h, nil
@@ -103,22 +109,14 @@ func (h *Host) add(l *library) {
 	}
 }
 
-// numberBuiltin gives a built-in box a type id from the far end, which plugins do
-// not use, so that it can be passed to them.
-func (h *Host) numberBuiltin(b *registry.Builtin) {
-	h.builtins[b] = uint32(1<<32 - 1 - len(h.builtins))
-}
-
-func (h *Host) builtinID(b *registry.Builtin) uint32 { return h.builtins[b] }
-
-// Config is what nyash.toml says. It must not be changed.
+// Config returns the parsed nyash.toml. It must not be changed.
 func (h *Host) Config() *registry.Config { return h.config }
 
 // Boxes lists the names that [Host.New] knows: those of nyash.toml in its
 // order, then the built-in ones.
 func (h *Host) Boxes() []string { return slices.Clone(h.names) }
 
-// kind finds a box by name.
+// boxType finds a box by name.
 func (h *Host) boxType(name string) (*boxType, error) {
 	if k := h.boxTypes[name]; k != nil {
 		return k, nil
@@ -126,8 +124,9 @@ func (h *Host) boxType(name string) (*boxType, error) {
 	return nil, fmt.Errorf("%w: %s in %s%s", ErrNoBox, name, h.config.Path, registry.DidYouMean(name, h.names))
 }
 
-// Type tells a box's ids and methods. It loads the box's library, because
-// nyash.toml may leave to the library what it knows itself.
+// Type returns a box's ids and methods. It loads the box's library, because
+// nyash.toml may leave ids to the library's own description. The Type must not be
+// changed. ctx bounds the waiting for the load.
 func (h *Host) Type(ctx context.Context, name string) (*registry.Type, error) {
 	k, err := h.acquireType(ctx, name)
 	if err != nil {
@@ -137,8 +136,8 @@ func (h *Host) Type(ctx context.Context, name string) (*registry.Type, error) {
 	return k.typ.Load(), nil
 }
 
-// ready finds a box and loads its library. The host stays open until the caller
-// leaves it.
+// acquireType finds a box, loads its library, and retains the host for the caller to
+// release.
 func (h *Host) acquireType(ctx context.Context, name string) (*boxType, error) {
 	k, err := h.boxType(name)
 	if err != nil {
@@ -156,7 +155,8 @@ func (h *Host) acquireType(ctx context.Context, name string) (*boxType, error) {
 
 // Load loads the libraries of the named boxes, or of all boxes when none is
 // named, at the same time where that is possible. It reports every failure;
-// the other libraries are loaded all the same.
+// the other libraries are loaded all the same. ctx bounds the waiting; a load that has
+// begun goes on, for the next caller.
 func (h *Host) Load(ctx context.Context, names ...string) error {
 	if len(names) == 0 {
 		names = h.names
@@ -187,7 +187,7 @@ func (h *Host) Load(ctx context.Context, names ...string) error {
 	return errors.Join(errs...)
 }
 
-// enter keeps the host open until leave.
+// retain keeps the host from closing until release, or fails if it closes already.
 func (h *Host) retain() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -207,17 +207,18 @@ func (h *Host) release() {
 	}
 }
 
-// enlist records a library that is about to be ready.
+// registerLibrary notes the order in which libraries were loaded.
 func (h *Host) registerLibrary(l *library) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.loaded = append(h.loaded, l)
 }
 
-// Memory counts what went through the host table of a library.
+// Memory counts the blocks that a library took from the host table (docs/abi.md, The
+// host table): how many, their bytes, and frees that were wrong.
 type Memory = hostvtable.Memory
 
-// Memory counts, for each loaded library by the name of its plugin, what it
+// Memory returns, for each loaded library by the name of its plugin, what it
 // took from the host table. It is empty unless the host was opened with
 // [WithMemoryTracking].
 func (h *Host) Memory() map[string]Memory {
@@ -226,11 +227,7 @@ func (h *Host) Memory() map[string]Memory {
 	memory := make(map[string]Memory)
 	for _, l := range h.loaded {
 		if l.loaded.Load() {
-			memoryOf := l.backend.Memory
-			if p := l.plugin.Load(); p != nil {
-				memoryOf = p.Memory
-			}
-			if m, ok := memoryOf(); ok {
+			if m, ok := l.source.memory(); ok {
 				memory[l.name] = m
 			}
 		}

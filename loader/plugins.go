@@ -48,18 +48,10 @@ type PluginStatus struct {
 func (h *Host) Plugins() []PluginStatus {
 	var all []PluginStatus
 	for _, l := range h.libraries {
-		if l.conf == nil {
-			continue
+		var s PluginStatus
+		if l.source.status(&s) {
+			all = append(all, s)
 		}
-		s := PluginStatus{Name: l.name, Library: l.conf.Name, Isolation: l.isolation()}
-		if p := l.plugin.Load(); p != nil {
-			now := p.Status()
-			s.State, s.PID, s.Restarts, s.Err = now.State, now.PID, now.Restarts, now.Err
-			s.Calls, s.Errors, s.RSS, s.CPU = now.Calls, now.Errors, now.RSS, now.CPU
-		} else if l.loaded.Load() {
-			s.State = PluginReady
-		}
-		all = append(all, s)
 	}
 	return all
 }
@@ -71,9 +63,7 @@ func (h *Host) Reset(box string) error {
 	if err != nil {
 		return err
 	}
-	if p := k.lib.plugin.Load(); p != nil {
-		p.Reset()
-	}
+	k.lib.source.reset()
 	return nil
 }
 
