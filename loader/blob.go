@@ -14,8 +14,9 @@ import (
 
 // Blob is data that a method returned by reference (returns = "blob"): memory
 // that the plugin took from the host's alloc and that belongs to the host now.
-// Nothing of it is copied. Release it when done: a Blob that is dropped instead
-// is released by the runtime at a time of its choosing, and the log says so.
+// Nothing of it is copied (docs/abi.md, Blobs). Its owner releases it: a Blob that is
+// dropped instead is released some time after the garbage collector finds it, with a
+// warning in the log.
 //
 // A Blob may be used by several goroutines as long as none releases it while
 // another reads its bytes. It outlives its box and its host.
@@ -39,7 +40,8 @@ func (b *Blob) Bytes() []byte {
 // Len is the number of bytes; 0 after Release.
 func (b *Blob) Len() int { return len(b.Bytes()) }
 
-// Release gives the memory back. Releasing again does nothing.
+// Release frees the memory. It does not wait for the plugin. Releasing again does
+// nothing.
 func (b *Blob) Release() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -54,7 +56,7 @@ func (b *Blob) Release() {
 // String describes the blob for people.
 func (b *Blob) String() string { return fmt.Sprintf("blob (%d bytes)", b.Len()) }
 
-// blobResult takes over the memory that a plugin's answer refers to.
+// blobResult takes over the memory that a result refers to.
 func (in *instance) blobResult(ctx context.Context, plan *registry.Plan, v tlv.Value) (Result, error) {
 	addr, length, err := v.Blob()
 	if err != nil {
@@ -73,6 +75,7 @@ func (in *instance) blobResult(ctx context.Context, plan *registry.Plan, v tlv.V
 	return Result{value: v, blob: blob}, nil
 }
 
+// adoptBlob takes over a blob. The caller calls release, once.
 func (in *instance) adoptBlob(ctx context.Context, plan *registry.Plan, addr, length uint64) (data []byte, release func(), err error) {
 	if most := in.host.options.maxBlob; length > most {
 		in.backend.Discard(addr, length)
@@ -88,8 +91,8 @@ func (in *instance) adoptBlob(ctx context.Context, plan *registry.Plan, addr, le
 	return nil, nil, in.errHost(plan, protocolErrorf("the result is a blob that cannot be taken over: %w", err))
 }
 
-// lentBlob is memory that a plugin may use until it is taken back. It keeps the
-// caller's data alive, and off its stack, which can move.
+// lentBlob is memory that a plugin may read until TakeBack. Keeping data here keeps it
+// alive, and makes it escape to the heap: a goroutine's stack can move.
 type lentBlob struct {
 	data []byte
 	addr uint64

@@ -51,7 +51,7 @@ type builtinBackend struct {
 	instances map[uint32]any // their states
 }
 
-// Invoke answers as a plugin would: errors become a code and a message.
+// Invoke returns errors as a plugin does: as a code and a message.
 func (b *builtinBackend) Invoke(ctx context.Context, c *abi.Call) error {
 	v, err := b.run(ctx, c)
 	c.Code = abi.OK
@@ -65,7 +65,7 @@ func (b *builtinBackend) Invoke(ctx context.Context, c *abi.Call) error {
 		c.Code, c.ResultLength = abi.ErrPlugin, 0
 		return nil
 	}
-	// Any single value fits: results start with room for the largest.
+	// Any single value fits, see initialResultSize.
 	c.ResultLength = uintptr(copy(c.Room(), msg))
 	return nil
 }
@@ -94,9 +94,9 @@ func (b *builtinBackend) Adopt(context.Context, uint64, uint64) ([]byte, func(),
 // Discard does nothing.
 func (b *builtinBackend) Discard(uint64, uint64) {}
 
-// run answers birth with a handle, which stands for an instance id too.
+// run makes a call. birth returns a handle, as it may (docs/abi.md, invoke).
 func (b *builtinBackend) run(ctx context.Context, c *abi.Call) (v tlv.Value, err error) {
-	// A call must give its place back, whatever happens in it.
+	// A panic must not skip the release of the call's slot.
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("panic: %v", r)

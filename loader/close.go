@@ -41,7 +41,7 @@ func (h *Host) Shutdown(ctx context.Context) error {
 	case <-h.closed:
 	case <-ctx.Done():
 		h.force(context.Cause(ctx))
-		<-h.closed // from here on nothing waits for a plugin
+		<-h.closed // bounded, see shutDown
 	}
 	if first {
 		return h.closeErr
@@ -53,8 +53,8 @@ func (h *Host) Shutdown(ctx context.Context) error {
 // host's process may still take, and then each shutdown.
 const closeGrace = time.Second
 
-// shutDown closes the host. What it waits for ends with h.over, or because its
-// worker is killed.
+// shutDown closes the host, once. Nothing that it waits for outlasts h.over: a worker
+// has been killed by then, and a library in this process is left as it is (stuck).
 func (h *Host) shutDown() {
 	defer close(h.closed)
 	stop := context.AfterFunc(h.forced, func() {
@@ -77,7 +77,7 @@ func (h *Host) shutDown() {
 			in.closed.Store(true)
 		}
 		for _, in := range left {
-			if !stuck[in.lib] && !h.finish(in) {
+			if !stuck[in.lib] && !h.closeInstance(in) {
 				stuck[in.lib] = true
 			}
 		}
@@ -85,11 +85,11 @@ func (h *Host) shutDown() {
 	_ = h.slots.wait(h.over, func() bool { return h.abandonedCalls.Load() == 0 })
 
 	var errs []error
-	for _, l := range h.inReverse() {
+	for _, l := range h.closingOrder() {
 		if stuck[l] {
 			continue
 		}
-		done, err := h.bounded(l)
+		done, err := h.closeLibrary(l)
 		stuck[l] = !done
 		errs = append(errs, err)
 	}
@@ -102,7 +102,7 @@ func (h *Host) nothingPending() bool {
 	return h.pending == 0
 }
 
-// killWorkers ends all calls of isolated libraries.
+// killWorkers kills the workers, and with them all calls of isolated libraries.
 func (h *Host) killWorkers() {
 	for _, l := range h.libraries {
 		l.source.kill(errShutdown)
@@ -120,12 +120,12 @@ func (h *Host) markLoading(stuck map[*library]bool) {
 	}
 }
 
-// finish closes an instance and waits for its fini. It reports whether that came:
-// a call in this process cannot be made to end.
-func (h *Host) finish(in *instance) bool {
+// closeInstance closes an instance and waits for its fini. It reports whether that was
+// called: a call in this process may not end before h.over.
+func (h *Host) closeInstance(in *instance) bool {
 	_ = in.close(h.over)
 	if in.lib.source.killable() {
-		<-in.finalised // its worker ends, or is killed
+		<-in.finalised // at the latest when the worker is killed
 		return true
 	}
 	select {
@@ -136,8 +136,9 @@ func (h *Host) finish(in *instance) bool {
 	}
 }
 
-// bounded closes a library, and leaves it alone when the host waits no longer.
-func (h *Host) bounded(l *library) (done bool, err error) {
+// closeLibrary closes a library. done is false where it was still at it closeGrace
+// after a Shutdown's context had ended.
+func (h *Host) closeLibrary(l *library) (done bool, err error) {
 	if l.source.killable() {
 		return true, l.close()
 	}
@@ -170,9 +171,9 @@ func (h *Host) stuckError(stuck map[*library]bool) error {
 		h.config.Path, context.Cause(h.forced), strings.Join(names, ", "))
 }
 
-// inReverse lists the libraries to shut down, in the reverse order of loading, and
+// closingOrder lists the libraries to shut down, in the reverse order of loading, and
 // before them those that have a worker and were never ready.
-func (h *Host) inReverse() []*library {
+func (h *Host) closingOrder() []*library {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var all []*library
@@ -187,8 +188,8 @@ func (h *Host) inReverse() []*library {
 	return all
 }
 
-// liveInstances lists what is owed a fini, the youngest first, but for what belongs
-// to libraries that are stuck.
+// liveInstances lists the instances without a fini, the youngest first, except those of
+// libraries that are stuck.
 func (h *Host) liveInstances(stuck map[*library]bool) []*instance {
 	h.mu.Lock()
 	defer h.mu.Unlock()

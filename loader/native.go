@@ -74,7 +74,7 @@ func (s *nativeSource) close() error {
 	if s.lib.log == nil {
 		return nil
 	}
-	s.lib.log.stopWaking()
+	s.lib.log.detachWake()
 	defer s.lib.log.close()
 	if b == nil {
 		return nil

@@ -28,8 +28,8 @@ type Event struct {
 	Time   time.Time
 }
 
-// PluginStatus tells how a library is. What is counted and measured is counted
-// and measured of isolated libraries only.
+// PluginStatus is the state of a library. PID, Restarts, Calls, Errors, RSS, CPU and
+// Err are set for isolated libraries only.
 type PluginStatus struct {
 	Name      string // the plugin's; the library's where it provides several boxes
 	Library   string // as nyash.toml names it
@@ -37,14 +37,15 @@ type PluginStatus struct {
 	State     PluginState
 	PID       int           // of the worker; 0 without one
 	Restarts  int           // workers that took the place of one that died
-	Calls     uint64        // that were made
-	Errors    uint64        // of them, those that failed or that the plugin refused
+	Calls     uint64        // calls that were made
+	Errors    uint64        // of these, those that failed or returned an error code
 	RSS       uint64        // the worker's resident memory, in bytes
 	CPU       time.Duration // the worker's processor time
 	Err       error         // of the last failure
 }
 
-// Plugins tells how the libraries are, in the order of nyash.toml.
+// Plugins returns the state of each library, in the order of nyash.toml. It reads what
+// the system counts of a worker, and waits for no plugin.
 func (h *Host) Plugins() []PluginStatus {
 	var all []PluginStatus
 	for _, l := range h.libraries {
@@ -56,17 +57,19 @@ func (h *Host) Plugins() []PluginStatus {
 	return all
 }
 
-// Reset lets an isolated library start again that crashed more often than its
-// restart policy allows. box is any box of the library.
+// Reset permits an isolated library to start again that crashed more often than its
+// restart policy allows ([ErrPluginBroken]). box is any box of the library; the error
+// is [ErrNoBox]. On other libraries it does nothing.
 func (h *Host) Reset(box string) error {
-	k, err := h.boxType(box)
+	t, err := h.boxType(box)
 	if err != nil {
 		return err
 	}
-	k.lib.source.reset()
+	t.lib.source.reset()
 	return nil
 }
 
+// emitEvent calls the program's function for events, if there is one.
 func (h *Host) emitEvent(l *library, state PluginState, err error) {
 	if h.options.events != nil {
 		h.options.events(Event{Plugin: l.name, State: state, Err: err, Time: time.Now()})

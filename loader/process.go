@@ -120,7 +120,7 @@ func (s *processSource) close() error {
 	if p == nil {
 		return nil
 	}
-	s.lib.log.stopWaking()
+	s.lib.log.detachWake()
 	defer s.lib.log.close()
 	return p.Close()
 }
