@@ -84,22 +84,22 @@ func (b *Batch) add(of *Box, plan *registry.Plan, args []any) error {
 	if b.n == len(b.calls) {
 		b.grow()
 	}
-	c, x := &b.calls[b.n], &b.extra[b.n]
-	boxes, blobs := len(b.boxes), len(b.blobs)
+	x := &b.extra[b.n]
+	boxes := len(b.boxes)
 	n := plan.PutNumbers(x.args, args)
 	if n == 0 {
+		blobs := len(b.blobs)
 		msg, err := b.box.in.encodeArgs(context.Background(), x.args[:0], &b.borrowed, plan, args)
 		if err != nil {
 			b.borrowed.truncate(boxes, blobs)
 			return errNotSent(plan, err)
 		}
 		n, x.args = len(msg), msg[:cap(msg)]
-		c.SetArgs(x.args)
+		b.calls[b.n].SetArgs(x.args)
 	}
-	if x.plan != plan {
-		x.plan = plan
-	}
+	x.plan = plan
 	x.boxes = span{boxes, len(b.boxes)}
+	c := &b.calls[b.n]
 	c.Method, c.ArgsLength = plan.ID, uintptr(n)
 	resetResult(c, x.resultBuf[:])
 	b.n++

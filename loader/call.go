@@ -34,7 +34,7 @@ func (b *Box) call(ctx context.Context, plan *registry.Plan, cache *slotCache, a
 // returned slot holds it; the caller reads it and releases the slot. Errors are
 // complete.
 func (in *instance) run(ctx context.Context, plan *registry.Plan, cache *slotCache, args []any) (*callSlot, error) {
-	if ctx.Done() != nil && ctx.Err() != nil {
+	if ctx.Err() != nil {
 		return nil, errNotSent(plan, context.Cause(ctx))
 	}
 	h := in.host
