@@ -281,7 +281,7 @@ func (in *instance) abandon(plan *registry.Plan, s *callSlot, call *isolate.Aban
 func (in *instance) endLateBirth(ok bool, s *callSlot) {
 	var box *Box
 	if ok {
-		box, _ = in.born(s.resultBytes()) // nobody is left to return the error to
+		box, _ = in.born(s.resultBytes()) // there is no caller to return the error to
 	}
 	switch {
 	case in.onLateBirth != nil:
@@ -367,7 +367,7 @@ func (in *instance) finalise() {
 	close(in.finalised)
 }
 
-// finiResultSize is enough for the Void that a fini may answer.
+// finiResultSize is the size of the result buffer of a fini, which may return a Void.
 const finiResultSize = 64
 
 // finiTimeout is how long a fini of an isolated plugin may take before it is abandoned.

@@ -63,7 +63,7 @@ func newBoxType(name string, l *library, decl *registry.Box) *boxType {
 	return &boxType{name: name, lib: l, decl: decl, making: semaphore.NewWeighted(1)}
 }
 
-// boxTypeByID is the library's box with a type id, or nil. The library is loaded.
+// boxTypeByID finds the box with a type id, or returns nil. The library must be loaded.
 func (l *library) boxTypeByID(typeID uint32) *boxType {
 	for _, t := range l.boxTypes {
 		if t.typ.Load().ID == typeID {
@@ -73,8 +73,8 @@ func (l *library) boxTypeByID(typeID uint32) *boxType {
 	return nil
 }
 
-// load makes the library ready, once; those who come meanwhile wait. When ctx ends,
-// only the waiting does, and the load goes on. One that failed leaves nothing behind
+// load makes the library ready, once; concurrent callers wait for the same load. When
+// ctx ends, only the waiting does, and the load goes on. One that failed leaves nothing behind
 // and is tried again at the next use.
 func (l *library) load(ctx context.Context) error {
 	if l.loaded.Load() {
@@ -92,11 +92,12 @@ func (l *library) load(ctx context.Context) error {
 	}
 }
 
+// loadOnce is run by one goroutine at a time.
 func (l *library) loadOnce() (any, error) {
 	if l.loaded.Load() {
 		return nil, nil
 	}
-	// The host stays open, whoever waits.
+	// The load may outlast its callers, and so it retains the host itself.
 	if err := l.host.retain(); err != nil {
 		return nil, err
 	}

@@ -60,7 +60,7 @@ func checkResult(c *abi.Call, buf []byte) error {
 		return nil
 	}
 	if c.ResultLength > uintptr(capacity) && c.Code == abi.OK {
-		return protocolErrorf("the plugin says that it wrote %d bytes to a %d-byte result buffer: memory may be damaged", c.ResultLength, capacity)
+		return protocolErrorf("the plugin returned a length of %d for a %d-byte result buffer: memory may be damaged", c.ResultLength, capacity)
 	}
 	if c.ResultLength > uintptr(capacity) || binary.LittleEndian.Uint32(buf) == 0 {
 		c.ResultLength = 0
