@@ -14,6 +14,7 @@ import (
 // TestAllocs holds the number of allocations of a call. The portable call path
 // has one of its own.
 func TestAllocs(t *testing.T) {
+	ctx := context.Background() // without a Done channel
 	box := newBox(t, openProbe(t), "Probe")
 	method := func(name string) *loader.Method {
 		m, err := box.Method(name)

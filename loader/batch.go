@@ -8,32 +8,35 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/registry"
-	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
-// batchRoom is the room for a result in a batch. A call that needs more is made
-// again by itself, as the specification provides for a short buffer.
-const batchRoom = 1 << 10
+// batchResultSize is the capacity of a result buffer in a batch (docs/abi.md,
+// Batches). A call that needs more is made again by itself.
+const batchResultSize = 1 << 10
 
 // Batch collects calls on one box and makes them together: in a single crossing
 // into the plugin where it offers one (nyash_plugin_invoke_batch, one line for
 // the plugin's author), one by one where it does not. Results and errors are
 // those of single calls, in order; only an error message of more than about
-// 1,000 bytes may be cut. A Batch is for one goroutine at a time.
+// 1,000 bytes may be cut (docs/abi.md, Batches).
+//
+// A Batch is for one goroutine at a time. It may be used again after Run, and then
+// allocates nothing but what its results need.
 type Batch struct {
 	box   *Box
-	calls []abi.Call // as the plugin gets them
-	slots []slot     // what else there is to each of calls, and to further ones
-	lent  []*Box     // boxes among the arguments
-	blobs []lentBlob // among the arguments
+	n     int         // calls that were added
+	calls []abi.Call  // the first n are as the plugin gets them
+	extra []batchCall // to each of calls, what the host needs beside it
+	borrowed
 }
 
-// slot is a call's place in a batch. The next batch uses it again.
-type slot struct {
-	plan *registry.Plan
-	args []byte // room for the message with the arguments
-	room *[batchRoom + canary]byte
-	lent span // its boxes in the batch's
+// batchCall is what belongs to a call of a batch beside the abi.Call. Its buffers are
+// used again by the next batch.
+type batchCall struct {
+	plan      *registry.Plan
+	args      []byte // the message with the arguments
+	resultBuf *[batchResultSize + canarySize]byte
+	boxes     span // its own among the batch's borrowed.boxes
 }
 
 type span struct{ from, to int }
@@ -41,21 +44,20 @@ type span struct{ from, to int }
 // BatchResult is the outcome of one call of a batch.
 type BatchResult struct {
 	Result
-	Err error // what [Box.Call] would return
+	Err error // what [Box.Call] would return; a *[CallError]
 }
 
 // Batch makes an empty batch.
 func (b *Box) Batch() *Batch { return &Batch{box: b} }
 
-// Len is the number of calls that wait for Run.
-func (b *Batch) Len() int { return len(b.calls) }
+// Len is the number of calls that were added since the last Run or Reset.
+func (b *Batch) Len() int { return b.n }
 
-// Reset forgets the calls, and keeps the memory for others.
+// Reset removes the calls, and keeps the memory for others.
 func (b *Batch) Reset() {
-	b.calls = b.calls[:0]
-	if len(b.lent) > 0 || len(b.blobs) > 0 {
-		clear(b.lent)
-		b.lent, b.blobs = b.lent[:0], takeBack(b.box.in.to, b.blobs)
+	b.n = 0
+	if !b.borrowed.empty() {
+		b.borrowed.returnAll(false)
 	}
 }
 
@@ -79,136 +81,116 @@ func (b *Batch) add(of *Box, plan *registry.Plan, args []any) error {
 	if of.in != b.box.in {
 		return fmt.Errorf("batch on %v: %s is a method of %v", b.box, plan.Name, of)
 	}
-	i := len(b.calls)
-	if i == len(b.slots) {
+	if b.n == len(b.calls) {
 		b.grow()
 	}
-	s := &b.slots[i]
-	n := plan.PutNumbers(s.args, args)
-	lent := len(b.lent)
+	x := &b.extra[b.n]
+	boxes := len(b.boxes)
+	n := plan.PutNumbers(x.args, args)
 	if n == 0 {
 		blobs := len(b.blobs)
-		msg, err := b.encode(s.args[:0], plan, args)
+		msg, err := b.box.in.encodeArgs(context.Background(), x.args[:0], &b.borrowed, plan, args)
 		if err != nil {
-			takeBack(b.box.in.to, b.blobs[blobs:])
-			b.lent, b.blobs = b.lent[:lent], b.blobs[:blobs]
-			return unmade(plan, err)
+			b.borrowed.truncate(boxes, blobs)
+			return errNotSent(plan, err)
 		}
-		n, s.args = len(msg), msg[:cap(msg)]
-		b.calls[:i+1][i].SetArgs(s.args)
+		n, x.args = len(msg), msg[:cap(msg)]
+		b.calls[b.n].SetArgs(x.args)
 	}
-	if s.plan != plan {
-		s.plan = plan
-	}
-	s.lent = span{lent, len(b.lent)}
-	b.calls = b.calls[:i+1]
-	c := &b.calls[i]
+	x.plan = plan
+	x.boxes = span{boxes, len(b.boxes)}
+	c := &b.calls[b.n]
 	c.Method, c.ArgsLength = plan.ID, uintptr(n)
-	renew(c, s.room[:])
+	resetResult(c, x.resultBuf[:])
+	b.n++
 	return nil
 }
 
-// grow makes as many places again as there are.
+// grow doubles the number of calls that there are buffers for, and sets what is the
+// same for all calls of the batch's box.
 func (b *Batch) grow() {
 	const least = 8
-	const each = argsRoom + batchRoom + canary
-	more := max(least, len(b.slots))
+	const each = initialArgsSize + batchResultSize + canarySize
+	in, have := b.box.in, len(b.calls)
+	more := max(least, have)
 	memory := make([]byte, more*each)
-	b.calls = append(make([]abi.Call, 0, len(b.slots)+more), b.calls...)
-	for range more {
-		b.slots = append(b.slots, slot{args: memory[:argsRoom:argsRoom], room: (*[batchRoom + canary]byte)(memory[argsRoom:each])})
+	b.calls = append(b.calls, make([]abi.Call, more)...)
+	for i := have; i < have+more; i++ {
+		x := batchCall{args: memory[:initialArgsSize:initialArgsSize], resultBuf: (*[batchResultSize + canarySize]byte)(memory[initialArgsSize:each])}
 		memory = memory[each:]
-	}
-	// What does not change from call to call is set once; see add for the rest.
-	in := b.box.in
-	for i := len(b.calls); i < len(b.slots); i++ {
-		c := &b.calls[:i+1][i]
+		b.extra = append(b.extra, x)
+		c := &b.calls[i]
 		c.TypeID, c.Instance = in.typ.ID, in.id
-		c.SetArgs(b.slots[i].args)
-		seal(c, b.slots[i].room[:])
+		c.SetArgs(x.args)
+		armResult(c, x.resultBuf[:])
 	}
-}
-
-// encode writes the arguments of a call to msg. Boxes among them are lent when
-// the batch runs.
-func (b *Batch) encode(msg []byte, plan *registry.Plan, args []any) (_ []byte, err error) {
-	if err := plan.CheckCount(len(args)); err != nil {
-		return nil, err
-	}
-	msg = tlv.AppendHeader(msg)
-	for i, arg := range args {
-		switch box, ok := arg.(*Box); {
-		case ok:
-			if err = b.box.in.lendable(box, i); err == nil {
-				b.lent = append(b.lent, box.self)
-				msg, err = plan.AppendArg(msg, i, box.in.handle())
-			}
-		case plan.IsBlob(i):
-			msg, b.blobs, err = appendBlob(context.Background(), msg, b.blobs, b.box.in.to, plan, i, arg)
-		default:
-			msg, err = plan.AppendArg(msg, i, arg)
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	return msg, tlv.PatchArgc(msg, len(args))
 }
 
 // Run makes the calls in order and empties the batch. There is a result for
-// every call, which its Err belongs to. The error of Run itself means that no
+// every call, with its error. The error of Run itself means that no
 // call was made: ctx was done, or the box or one among the arguments is closed.
+//
+// When ctx ends meanwhile, the calls that were not made get its error.
 func (b *Batch) Run(ctx context.Context) ([]BatchResult, error) {
 	defer b.Reset()
-	return b.AppendResults(ctx, make([]BatchResult, 0, len(b.calls)))
+	return b.AppendResults(ctx, make([]BatchResult, 0, b.n))
 }
 
 // AppendResults is [Batch.Run] with the results appended to dst.
 func (b *Batch) AppendResults(ctx context.Context, dst []BatchResult) ([]BatchResult, error) {
 	defer b.Reset()
-	if len(b.calls) == 0 {
+	if b.n == 0 {
 		return dst, nil
 	}
 	in := b.box.in
 	if err := context.Cause(ctx); err != nil {
 		return dst, fmt.Errorf("batch on %v: %w", b.box, err)
 	}
-	f, err := in.host.frames.acquire(ctx, in, &b.box.hint)
+	s, err := in.host.slots.acquire(ctx, in, &b.box.cache)
 	if err != nil {
 		return dst, fmt.Errorf("batch on %v: %w", b.box, err)
 	}
-	if err := b.lend(f); err != nil {
-		in.host.frames.release(f)
+	// From here on the slot has what the calls borrow: if one of them is abandoned,
+	// it keeps that for as long.
+	b.borrowed, s.borrowed = s.borrowed, b.borrowed
+	if !s.borrowed.empty() {
+		s.needsCleanup = true
+	}
+	err = ErrClosed
+	if !in.closed.Load() { // after acquire, see instance.run
+		err = s.lendBoxes(in)
+	}
+	if err != nil {
+		in.host.slots.release(s)
 		return dst, fmt.Errorf("batch on %v: %w", b.box, err)
 	}
 	first := len(dst)
-	dst = slices.Grow(dst, len(b.calls))[:first+len(b.calls)]
-	if abandoned := b.run(ctx, f, dst[first:]); !abandoned {
-		in.host.frames.release(f)
+	dst = slices.Grow(dst, b.n)[:first+b.n]
+	if abandoned := b.run(ctx, s, dst[first:]); !abandoned {
+		in.host.slots.release(s)
 	}
 	runtime.KeepAlive(b.box)
 	return dst, nil
 }
 
-// run makes the calls; there is a place in results for each. When ctx ends, it makes
-// no further one; abandoned tells that one is still under way, with the frame.
-func (b *Batch) run(ctx context.Context, f *frame, results []BatchResult) (abandoned bool) {
-	in := b.box.in
-	for at := 0; at < len(results); {
+// run makes the calls and sets results, which has one for each. When ctx ends, it makes
+// no further call. abandoned means that one is still under way, and keeps the slot.
+func (b *Batch) run(ctx context.Context, s *callSlot, results []BatchResult) (abandoned bool) {
+	for at := 0; at < b.n; {
 		if at > 0 && ctx.Err() != nil {
 			b.fail(results, at, context.Cause(ctx))
 			return false
 		}
-		made, err := in.to.InvokeBatch(ctx, b.calls[at:])
+		made, err := b.box.in.backend.InvokeBatch(ctx, b.calls[at:b.n])
 		if err != nil {
 			b.fail(results, at, err)
 			return false
 		}
-		at += b.outcomes(ctx, b.calls[at:at+made], b.slots[at:], results[at:])
-		// What was not made, or needs more room, is made by itself; then the
-		// batch goes on behind it.
-		if at < len(results) {
-			if results[at], abandoned = b.single(ctx, f, at); abandoned {
+		at += b.setResults(ctx, s, results, at, made)
+		// The next call was not made, or answered short buffer: it is made by
+		// itself, and the batch goes on behind it.
+		if at < b.n {
+			if results[at], abandoned = b.single(ctx, s, at); abandoned {
 				b.fail(results, at+1, context.Cause(ctx))
 				return true
 			}
@@ -218,92 +200,54 @@ func (b *Batch) run(ctx context.Context, f *frame, results []BatchResult) (aband
 	return false
 }
 
-// lend keeps the boxes among the arguments alive until the frame's release.
-func (b *Batch) lend(f *frame) error {
-	if b.box.in.closed.Load() {
-		return ErrClosed
-	}
-	for _, box := range b.lent {
-		if box.in.to.Lost() || box.in.lib == b.box.in.lib && box.in.to != b.box.in.to {
-			return fmt.Errorf("an argument is %v: %w", box, ErrInstanceLost)
-		}
-		if !box.in.lend() {
-			return fmt.Errorf("an argument is %v: %w", box, ErrClosed)
-		}
-		f.untidy = true
-		f.lent = append(f.lent, box.in)
-	}
-	return nil
-}
-
-// outcomes sets the results of calls that the plugin has answered, up to one
-// that needs more room, and returns how many there are.
-func (b *Batch) outcomes(ctx context.Context, calls []abi.Call, slots []slot, results []BatchResult) int {
+// setResults sets the results of the calls that the plugin made, from at on and up to
+// one that answered short buffer. It returns how many it set.
+func (b *Batch) setResults(ctx context.Context, s *callSlot, results []BatchResult, at, made int) int {
+	calls, extra, results := b.calls[at:at+made], b.extra[at:at+made], results[at:at+made]
 	for i := range calls {
-		c, s := &calls[i], &slots[i]
-		if plain(c, s.room[:]) {
-			if v, ok := s.plan.Number(s.room[:c.ResultLength]); ok {
-				results[i] = BatchResult{Result: Result{Value: v}}
+		c, x := &calls[i], &extra[i]
+		if fastOK(c, x.resultBuf[:]) {
+			if v, ok := x.plan.Number(x.resultBuf[:c.ResultLength]); ok {
+				results[i] = BatchResult{Result: Result{value: v}}
 				continue
 			}
 		}
 		if c.Code == abi.ErrShortBuffer {
 			return i
 		}
-		results[i] = b.outcome(ctx, c, s)
+		err := checkResult(c, x.resultBuf[:])
+		if err != nil {
+			armResult(c, x.resultBuf[:]) // the canary may be damaged
+		}
+		results[i] = b.result(ctx, s, x, c, x.resultBuf[:], err)
 	}
-	return len(calls)
+	return made
 }
 
-func (b *Batch) outcome(ctx context.Context, c *abi.Call, s *slot) BatchResult {
+// single makes call i by itself, with a buffer for any result. abandoned is as for run.
+func (b *Batch) single(ctx context.Context, s *callSlot, i int) (r BatchResult, abandoned bool) {
+	in, x := b.box.in, &b.extra[i]
+	s.Call = b.calls[i]
+	armResult(&s.Call, s.resultBuf)
+	err := in.backend.Invoke(ctx, &s.Call)
+	if abandoned, err = in.finishCall(ctx, x.plan, s, err); err != nil {
+		return BatchResult{Err: err}, abandoned
+	}
+	return b.result(ctx, s, x, &s.Call, s.resultBuf, nil), false
+}
+
+// result is the outcome of a call that has ended, whose result was checked with err.
+func (b *Batch) result(ctx context.Context, s *callSlot, x *batchCall, c *abi.Call, buf []byte, err error) (r BatchResult) {
 	in := b.box.in
-	if err := check(c, s.room[:]); err != nil {
-		seal(c, s.room[:])
-		return BatchResult{Err: in.failed(s.plan, err)}
+	if r.Err = in.callError(x.plan, c, buf, err); r.Err == nil {
+		r.Result, r.Err = in.result(ctx, x.plan, s.boxes[x.boxes.from:x.boxes.to], buf[:c.ResultLength])
 	}
-	answer := s.room[:c.ResultLength]
-	if c.Code != abi.OK {
-		return BatchResult{Err: in.refused(s.plan, c.Code, answer)}
-	}
-	r, err := in.result(ctx, s.plan, b.lentTo(s), answer)
-	return BatchResult{r, err}
-}
-
-// lentTo are the boxes among the arguments of one call.
-func (b *Batch) lentTo(s *slot) (lent []*instance) {
-	for _, box := range b.lent[s.lent.from:s.lent.to] {
-		lent = append(lent, box.in)
-	}
-	return lent
-}
-
-// single makes one of the calls by itself, with room for any result.
-func (b *Batch) single(ctx context.Context, f *frame, i int) (r BatchResult, goesOn bool) {
-	in, plan := b.box.in, b.slots[i].plan
-	f.Call = b.calls[i]
-	seal(&f.Call, f.room)
-	err := in.to.Invoke(ctx, &f.Call)
-	if err == nil {
-		err = f.settle(ctx, in.to, in.host.options.maxResult)
-	}
-	late := abandoned(err)
-	switch {
-	case late != nil:
-		// What was lent goes with the call.
-		f.to, f.blobs, b.blobs = in.to, b.blobs, nil
-		return BatchResult{Err: in.abandon(plan, f, late)}, true
-	case err != nil:
-		return BatchResult{Err: in.failed(plan, err)}, false
-	case f.Code != abi.OK:
-		return BatchResult{Err: in.refused(plan, f.Code, f.answer())}, false
-	}
-	r.Result, r.Err = in.result(ctx, plan, b.lentTo(&b.slots[i]), f.answer())
-	return r, false
+	return r
 }
 
 // fail gives all calls from at on the same error.
 func (b *Batch) fail(results []BatchResult, at int, err error) {
-	for i := at; i < len(results); i++ {
-		results[i] = BatchResult{Err: b.box.in.failed(b.slots[i].plan, err)}
+	for i := at; i < b.n; i++ {
+		results[i] = BatchResult{Err: b.box.in.errHost(b.extra[i].plan, err)}
 	}
 }

@@ -42,7 +42,7 @@ func steps(box *loader.Box) []step {
 
 func outcome(r loader.Result, err error) string { return fmt.Sprintf("%v, %v", r, err) }
 
-func TestBatchIsLikeSingleCalls(t *testing.T) {
+func TestBatch_SameAsSingleCalls(t *testing.T) {
 	for name, flag := range map[string]string{"in one crossing": "-DBATCH", "without the symbol": "-DNO_BATCH"} {
 		for _, threads := range []string{"free", "serial", "pinned"} {
 			t.Run(name+", "+threads, func(t *testing.T) {
@@ -50,7 +50,7 @@ func TestBatchIsLikeSingleCalls(t *testing.T) {
 				var want []string
 				box := newBox(t, open(t, toml), "Probe")
 				for _, s := range steps(box) {
-					want = append(want, outcome(box.Call(ctx, s.method, s.args...)))
+					want = append(want, outcome(box.Call(t.Context(), s.method, s.args...)))
 				}
 
 				box = newBox(t, open(t, probeTOML(probeLibrary(t, flag), fmt.Sprintf("threads = %q", threads))), "Probe")
@@ -58,7 +58,7 @@ func TestBatchIsLikeSingleCalls(t *testing.T) {
 				for _, s := range steps(box) {
 					require.NoError(t, batch.Add(s.method, s.args...))
 				}
-				results, err := batch.Run(ctx)
+				results, err := batch.Run(t.Context())
 				require.NoError(t, err)
 				var got []string
 				for _, r := range results {
@@ -71,29 +71,30 @@ func TestBatchIsLikeSingleCalls(t *testing.T) {
 	}
 }
 
-func TestBatchErrors(t *testing.T) {
+func TestBatch_Errors(t *testing.T) {
 	h := open(t, probeTOML(probeLibrary(t, "-DBATCH"), ""))
 	box, lent := newBox(t, h, "Probe"), newBox(t, h, "Probe")
 	batch := box.Batch()
 	require.ErrorIs(t, batch.Add("ad"), registry.ErrNoMethod)
 	require.ErrorIs(t, batch.Add("add", 1), abi.ErrInvalidArgs)
 	require.ErrorIs(t, batch.Add("take", lent, lent), abi.ErrInvalidArgs)
+	require.ErrorIs(t, batch.Add("take", tlv.Handle{Type: 700, Instance: 2}), abi.ErrInvalidArgs)
 	method, err := lent.Method("calls")
 	require.NoError(t, err)
 	require.EqualError(t, batch.AddMethod(method), "batch on Probe(1): calls is a method of Probe(2)")
 	require.Zero(t, batch.Len(), "what is refused is not added")
-	results, err := batch.Run(ctx)
+	results, err := batch.Run(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, results)
 
 	require.NoError(t, batch.Add("calls"))
 	require.NoError(t, batch.Add("take", lent))
 	require.NoError(t, lent.Close())
-	_, err = batch.Run(ctx)
+	_, err = batch.Run(t.Context())
 	require.ErrorIs(t, err, loader.ErrClosed)
 	assert.EqualValues(t, 1, callInt(t, box, "calls"), "no call of the batch was made")
 
-	done, cancel := context.WithCancel(ctx)
+	done, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.NoError(t, batch.Add("calls"))
 	_, err = batch.Run(done)
@@ -101,17 +102,17 @@ func TestBatchErrors(t *testing.T) {
 
 	require.NoError(t, box.Close())
 	require.NoError(t, batch.Add("calls"))
-	_, err = batch.Run(ctx)
+	_, err = batch.Run(t.Context())
 	require.ErrorIs(t, err, loader.ErrClosed)
 }
 
-func TestBatchOfAPluginThatCountsWrongly(t *testing.T) {
+func TestBatch_WrongCount(t *testing.T) {
 	box := newBox(t, open(t, probeTOML(probeLibrary(t, "-DBATCH_LIES"), "")), "Probe")
 	batch := box.Batch()
 	for range 3 {
 		require.NoError(t, batch.Add("births"))
 	}
-	results, err := batch.Run(ctx)
+	results, err := batch.Run(t.Context())
 	require.NoError(t, err)
 	require.Len(t, results, 3)
 	if isolated { // which has no batches that a plugin could count
@@ -126,18 +127,18 @@ func TestBatchOfAPluginThatCountsWrongly(t *testing.T) {
 	}
 }
 
-func TestBatchOfABuiltin(t *testing.T) {
+func TestBatch_Builtin(t *testing.T) {
 	batch := newBox(t, open(t, ""), "TimeBox").Batch()
 	require.NoError(t, batch.Add("format", 0, "2006"))
 	require.NoError(t, batch.Add("format", 0, "01"))
-	results, err := batch.Run(ctx)
+	results, err := batch.Run(t.Context())
 	require.NoError(t, err)
 	require.Len(t, results, 2)
-	assert.Equal(t, tlv.String("1970"), results[0].Value)
-	assert.Equal(t, tlv.String("01"), results[1].Value)
+	assert.Equal(t, "1970", results[0].Any())
+	assert.Equal(t, "01", results[1].Any())
 }
 
-func TestBatchIsUsedAgain(t *testing.T) {
+func TestBatch_Reuse(t *testing.T) {
 	box := newBox(t, open(t, probeTOML(probeLibrary(t, "-DBATCH"), "")), "Probe")
 	add, err := box.Method("add")
 	require.NoError(t, err)
@@ -147,17 +148,18 @@ func TestBatchIsUsedAgain(t *testing.T) {
 		for i := range 64 {
 			require.NoError(t, batch.AddMethod(add, round, i))
 		}
-		results, err = batch.AppendResults(ctx, results[:0])
+		results, err = batch.AppendResults(t.Context(), results[:0])
 		require.NoError(t, err)
 		require.Len(t, results, 64)
 		for i, r := range results {
 			require.NoError(t, r.Err)
-			require.Equal(t, tlv.Int64(int64(round+i)), r.Value)
+			require.Equal(t, int64(round+i), r.Any())
 		}
 	}
 }
 
 func BenchmarkBatchOf64(b *testing.B) {
+	ctx := context.Background()
 	box := newBox(b, open(b, probeTOML(probeLibrary(b, "-DBATCH", "-O2"), "")), "Probe")
 	add, err := box.Method("add")
 	require.NoError(b, err)

@@ -1,6 +1,7 @@
 package loader_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -15,7 +16,7 @@ func BenchmarkCall(b *testing.B) {
 	x := b.N + 1000 // no constant, which could be passed for less
 	b.ReportAllocs()
 	for b.Loop() {
-		r, err := box.Call(ctx, "add", x, 2000)
+		r, err := box.Call(context.Background(), "add", x, 2000)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -32,7 +33,7 @@ func BenchmarkMethod(b *testing.B) {
 	x := b.N + 1000
 	b.ReportAllocs()
 	for b.Loop() {
-		r, err := add.Call(ctx, x, 2000)
+		r, err := add.Call(context.Background(), x, 2000)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -49,7 +50,7 @@ func BenchmarkEcho(b *testing.B) {
 	data, dst := make([]byte, 16), make([]byte, 0, 16)
 	b.ReportAllocs()
 	for b.Loop() {
-		if dst, err = echo.AppendBytes(ctx, dst[:0], data); err != nil {
+		if dst, err = echo.AppendBytes(context.Background(), dst[:0], data); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -69,7 +70,7 @@ func BenchmarkParallel(b *testing.B) {
 			b.RunParallel(func(pb *testing.PB) {
 				box := box()
 				for pb.Next() {
-					if _, err := box.Call(ctx, "add", 1, 2); err != nil {
+					if _, err := box.Call(context.Background(), "add", 1, 2); err != nil {
 						b.Error(err)
 						return
 					}
@@ -88,7 +89,7 @@ func BenchmarkLoad(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if err := h.Load(ctx, "FileBox"); err != nil {
+		if err := h.Load(context.Background(), "FileBox"); err != nil {
 			b.Fatal(err)
 		}
 		if err := h.Close(); err != nil {

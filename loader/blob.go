@@ -14,8 +14,9 @@ import (
 
 // Blob is data that a method returned by reference (returns = "blob"): memory
 // that the plugin took from the host's alloc and that belongs to the host now.
-// Nothing of it is copied. Release it when done: a Blob that is dropped instead
-// is released by the runtime at a time of its choosing, and the log says so.
+// Nothing of it is copied (docs/abi.md, Blobs). Its owner releases it: a Blob that is
+// dropped instead is released some time after the garbage collector finds it, with a
+// warning in the log.
 //
 // A Blob may be used by several goroutines as long as none releases it while
 // another reads its bytes. It outlives its box and its host.
@@ -39,7 +40,8 @@ func (b *Blob) Bytes() []byte {
 // Len is the number of bytes; 0 after Release.
 func (b *Blob) Len() int { return len(b.Bytes()) }
 
-// Release gives the memory back. Releasing again does nothing.
+// Release frees the memory. Of an isolated plugin it may wait for the worker, for no
+// longer than five seconds. Releasing again does nothing.
 func (b *Blob) Release() {
 	b.mu.Lock()
 	release := b.release
@@ -55,11 +57,11 @@ func (b *Blob) Release() {
 // String describes the blob for people.
 func (b *Blob) String() string { return fmt.Sprintf("blob (%d bytes)", b.Len()) }
 
-// blobResult takes over the memory that a plugin's answer refers to.
+// blobResult takes over the memory that a result refers to.
 func (in *instance) blobResult(ctx context.Context, plan *registry.Plan, v tlv.Value) (Result, error) {
 	addr, length, err := v.Blob()
 	if err != nil {
-		return Result{}, in.failed(plan, err)
+		return Result{}, in.errHost(plan, err)
 	}
 	data, release, err := in.adoptBlob(ctx, plan, addr, length)
 	if err != nil {
@@ -71,26 +73,27 @@ func (in *instance) blobResult(ctx context.Context, plan *registry.Plan, v tlv.V
 		logger.Warn(fmt.Sprintf("a blob of %s.%s was dropped without Release; it is released now", plan.Box, plan.Name), "plugin", lib)
 		go release() // the runtime's cleanup goroutine must not wait for a plugin
 	}, release)
-	return Result{Value: v, blob: blob}, nil
+	return Result{value: v, blob: blob}, nil
 }
 
+// adoptBlob takes over a blob. The caller calls release, once.
 func (in *instance) adoptBlob(ctx context.Context, plan *registry.Plan, addr, length uint64) (data []byte, release func(), err error) {
 	if most := in.host.options.maxBlob; length > most {
-		in.to.Discard(addr, length)
-		return nil, nil, in.failed(plan, fmt.Errorf("%w: a blob of %d bytes, the host allows %d (loader.WithMaxBlob)", ErrResultSize, length, most))
+		in.backend.Discard(addr, length)
+		return nil, nil, in.errHost(plan, fmt.Errorf("%w: a blob of %d bytes, the host allows %d (loader.WithMaxBlob)", ErrResultSize, length, most))
 	}
-	data, release, err = in.to.Adopt(ctx, addr, length)
+	data, release, err = in.backend.Adopt(ctx, addr, length)
 	switch {
 	case err == nil:
 		return data, release, nil
 	case ctx.Err() != nil || errors.Is(err, transport.ErrCrashed) || errors.Is(err, transport.ErrLost) || errors.Is(err, transport.ErrNoAnswer):
-		return nil, nil, in.failed(plan, err)
+		return nil, nil, in.errHost(plan, err)
 	}
-	return nil, nil, in.failed(plan, violation("the result is a blob that cannot be taken over: %w", err))
+	return nil, nil, in.errHost(plan, protocolErrorf("the result is a blob that cannot be taken over: %w", err))
 }
 
-// lentBlob is memory that a plugin may use until it is taken back. It keeps the
-// caller's data alive, and off its stack, which can move.
+// lentBlob is memory that a plugin may read until TakeBack. Keeping data here keeps it
+// alive, and makes it escape to the heap: a goroutine's stack can move.
 type lentBlob struct {
 	data []byte
 	addr uint64
@@ -109,11 +112,11 @@ func appendBlob(ctx context.Context, msg []byte, blobs []lentBlob, to backend, p
 	return tlv.AppendBlob(msg, addr, uint64(len(data))), append(blobs, lentBlob{data, addr}), nil
 }
 
-// takeBack ends the lending and returns the empty list.
-func takeBack(to backend, blobs []lentBlob) []lentBlob {
+// unlendBlobs ends the lending of blobs, which nothing refers to any more, and clears
+// the list.
+func unlendBlobs(to backend, blobs []lentBlob) {
 	for _, b := range blobs {
 		to.TakeBack(b.addr, len(b.data))
 	}
 	clear(blobs)
-	return blobs[:0]
 }

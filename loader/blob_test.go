@@ -68,7 +68,7 @@ func memoryOf(t testing.TB, h *loader.Host) hostvtable.Memory {
 	return hostvtable.Memory{}
 }
 
-func TestBlobs(t *testing.T) {
+func TestBlob(t *testing.T) {
 	for _, tracked := range []bool{false, true} {
 		t.Run(fmt.Sprintf("tracked %v", tracked), func(t *testing.T) {
 			var opts []loader.Option
@@ -83,7 +83,7 @@ func TestBlobs(t *testing.T) {
 
 			for _, size := range []int{0, 1, 65_536, 3 << 20} {
 				data := bytes.Repeat([]byte("0123456789abcdef"), size/16+1)[:size]
-				r, err := box.Call(ctx, "echo", data)
+				r, err := box.Call(t.Context(), "echo", data)
 				blob := blobOf(t, r, err)
 				assert.True(t, bytes.Equal(data, blob.Bytes()), size)
 				assert.Equal(t, size, blob.Len())
@@ -93,11 +93,11 @@ func TestBlobs(t *testing.T) {
 				blob.Release()
 			}
 
-			_, err := box.Call(ctx, "echo", "text")
+			_, err := box.Call(t.Context(), "echo", "text")
 			require.EqualError(t, err, "Blobs.echo: argument 1 (data): it must be bytes, and this is a string")
-			_, err = box.Call(ctx, "sum", 5)
+			_, err = box.Call(t.Context(), "sum", 5)
 			require.EqualError(t, err, "Blobs.sum: argument 1 (data): an integer cannot become a blob")
-			_, err = box.Call(ctx, "undeclared", "x")
+			_, err = box.Call(t.Context(), "undeclared", "x")
 			require.ErrorIs(t, err, registry.ErrBlob)
 			_, err = call(t, box, "sum", "x").Blob()
 			require.EqualError(t, err, "the result is i64, not a blob")
@@ -105,23 +105,23 @@ func TestBlobs(t *testing.T) {
 	}
 }
 
-func TestBlobAppended(t *testing.T) {
+func TestMethod_AppendBytes_Blob(t *testing.T) {
 	h := openBlobs(t, loader.WithMemoryTracking())
 	echo, err := newBox(t, h, "Blobs").Method("echo")
 	require.NoError(t, err)
-	data, err := echo.AppendBytes(ctx, []byte("before "), []byte("blob"))
+	data, err := echo.AppendBytes(t.Context(), []byte("before "), []byte("blob"))
 	require.NoError(t, err)
 	assert.Equal(t, "before blob", string(data))
 	assert.Zero(t, memoryOf(t, h).Blocks, "the blob was released")
 }
 
-func TestBlobsInABatch(t *testing.T) {
+func TestBatch_Blobs(t *testing.T) {
 	batch := newBox(t, openBlobs(t), "Blobs").Batch()
 	require.NoError(t, batch.Add("echo", []byte("one")))
 	require.Error(t, batch.Add("sum", 1))
 	require.NoError(t, batch.Add("sum", "\x01\x02"))
 	require.NoError(t, batch.Add("lie", lieNowhere))
-	results, err := batch.Run(ctx)
+	results, err := batch.Run(t.Context())
 	require.NoError(t, err)
 	require.Len(t, results, 3)
 	blob := blobOf(t, results[0].Result, results[0].Err)
@@ -133,22 +133,22 @@ func TestBlobsInABatch(t *testing.T) {
 	require.ErrorIs(t, results[2].Err, loader.ErrProtocol)
 }
 
-func TestMaxBlob(t *testing.T) {
+func TestWithMaxBlob(t *testing.T) {
 	h := openBlobs(t, loader.WithMaxBlob(100), loader.WithMemoryTracking())
 	box := newBox(t, h, "Blobs")
-	r, err := box.Call(ctx, "give", 100)
+	r, err := box.Call(t.Context(), "give", 100)
 	blobOf(t, r, err).Release()
-	_, err = box.Call(ctx, "give", 101)
+	_, err = box.Call(t.Context(), "give", 101)
 	require.ErrorIs(t, err, loader.ErrResultSize)
 	assert.EqualError(t, err, "Blobs.give: result too large: a blob of 101 bytes, the host allows 100 (loader.WithMaxBlob)")
 	eventually(func() bool { return memoryOf(t, h).Blocks == 0 })
-	_, err = box.Call(ctx, "lie", lieHugeLength)
+	_, err = box.Call(t.Context(), "lie", lieHugeLength)
 	require.ErrorIs(t, err, loader.ErrResultSize)
 	_, err = loader.OpenConfig(h.Config(), loader.WithMaxBlob(-1))
 	require.Error(t, err)
 }
 
-func TestLiesAboutBlobs(t *testing.T) {
+func TestBlob_InvalidReference(t *testing.T) {
 	const prefix = "Blobs.lie: protocol violation: the result is a blob that cannot be taken over: "
 	tests := map[string]struct {
 		how     int
@@ -167,12 +167,12 @@ func TestLiesAboutBlobs(t *testing.T) {
 				tt.any = tt.tracked
 			}
 			if tt.any != "" {
-				_, err := newBox(t, openBlobs(t), "Blobs").Call(ctx, "lie", tt.how)
+				_, err := newBox(t, openBlobs(t), "Blobs").Call(t.Context(), "lie", tt.how)
 				require.ErrorIs(t, err, loader.ErrProtocol)
 				assert.True(t, strings.HasPrefix(err.Error(), prefix+tt.any), err)
 			}
 			box := newBox(t, openBlobs(t, loader.WithMemoryTracking()), "Blobs")
-			_, err := box.Call(ctx, "lie", tt.how)
+			_, err := box.Call(t.Context(), "lie", tt.how)
 			require.ErrorIs(t, err, loader.ErrProtocol)
 			assert.True(t, strings.HasPrefix(err.Error(), prefix+tt.tracked), err)
 			assert.EqualValues(t, 3, callInt(t, box, "sum", []byte{3}), "the next call is right")
@@ -180,41 +180,41 @@ func TestLiesAboutBlobs(t *testing.T) {
 	}
 	if !isolated {
 		var fault *cmem.FaultError
-		_, err := newBox(t, openBlobs(t), "Blobs").Call(ctx, "lie", lieUnreadable)
+		_, err := newBox(t, openBlobs(t), "Blobs").Call(t.Context(), "lie", lieUnreadable)
 		require.ErrorAs(t, err, &fault)
 	}
 }
 
-func TestBlobMisuseIsFoundByTracking(t *testing.T) {
+func TestWithMemoryTracking_BlobMisuse(t *testing.T) {
 	log := &output{}
 	h := openBlobs(t, loader.WithMemoryTracking(), withLog(log))
 	box := newBox(t, h, "Blobs")
 
-	r, err := box.Call(ctx, "lie", lieTwice)
+	r, err := box.Call(t.Context(), "lie", lieTwice)
 	twice := blobOf(t, r, err)
-	_, err = box.Call(ctx, "lie", lieTwice)
+	_, err = box.Call(t.Context(), "lie", lieTwice)
 	require.ErrorIs(t, err, loader.ErrProtocol)
 	assert.Contains(t, err.Error(), "was handed to the host before")
 	assert.Equal(t, "given twice", string(twice.Bytes()))
 	twice.Release()
 
-	r, err = box.Call(ctx, "lie", lieFreeAfterwards)
+	r, err = box.Call(t.Context(), "lie", lieFreeAfterwards)
 	blob := blobOf(t, r, err)
-	r, err = box.Call(ctx, "lie", lieFreeIt)
+	r, err = box.Call(t.Context(), "lie", lieFreeIt)
 	blobOf(t, r, err).Release()
 	assert.Contains(t, log.String(), "foreign free: the block belongs to the host, to which it was handed as a blob")
 	assert.Equal(t, strings.Repeat("x", 16), string(blob.Bytes()), "the free was not carried out")
 	blob.Release()
 
-	r, err = box.Call(ctx, "lie", lieEmpty)
+	r, err = box.Call(t.Context(), "lie", lieEmpty)
 	blobOf(t, r, err).Release()
 	memory := memoryOf(t, h)
 	assert.Zero(t, memory.Blocks)
 	assert.Equal(t, 1, memory.ForeignFrees)
 }
 
-// TestDroppedBlob sees to it that memory which nobody releases is given back.
-func TestDroppedBlob(t *testing.T) {
+// TestBlob_Dropped sees to it that memory which nobody releases is given back.
+func TestBlob_Dropped(t *testing.T) {
 	log := &output{}
 	h := openBlobs(t, loader.WithMemoryTracking(), withLog(log))
 	box := newBox(t, h, "Blobs")
@@ -226,20 +226,20 @@ func TestDroppedBlob(t *testing.T) {
 	assert.Contains(t, log.messages(), "a blob of Blobs.give was dropped without Release; it is released now")
 }
 
-// TestBlobOutlivesItsHost: the memory belongs to the process.
-func TestBlobOutlivesItsHost(t *testing.T) {
+// TestBlob_OutlivesHost: the memory belongs to the process.
+func TestBlob_OutlivesHost(t *testing.T) {
 	h := openBlobs(t)
-	r, err := newBox(t, h, "Blobs").Call(ctx, "give", 100)
+	r, err := newBox(t, h, "Blobs").Call(t.Context(), "give", 100)
 	blob := blobOf(t, r, err)
 	require.NoError(t, h.Close())
 	assert.Equal(t, byte(99), blob.Bytes()[99])
 	blob.Release()
 }
 
-// TestBlobOnAStackThatMoves lends memory that would be on the goroutine's stack
+// TestBlob_StackMoves lends memory that would be on the goroutine's stack
 // if the loader did not see to it that it is not; the plugin logs, which has the
 // stack grow, and then reads.
-func TestBlobOnAStackThatMoves(t *testing.T) {
+func TestBlob_StackMoves(t *testing.T) {
 	h := openBlobs(t, loader.WithLogger(slog.New(deep{slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug})})))
 	box := newBox(t, h, "Blobs")
 	var wg sync.WaitGroup
@@ -249,7 +249,7 @@ func TestBlobOnAStackThatMoves(t *testing.T) {
 			for i := range local {
 				local[i] = 1
 			}
-			r, err := box.Call(ctx, "sum", local[:])
+			r, err := box.Call(t.Context(), "sum", local[:])
 			if assert.NoError(t, err) {
 				n, err := r.Int()
 				assert.NoError(t, err)
@@ -260,9 +260,9 @@ func TestBlobOnAStackThatMoves(t *testing.T) {
 	wg.Wait()
 }
 
-// TestGibibyte passes a file of 1 GiB in one call each way, and sees that Go
+// TestBlob_Gibibyte passes a file of 1 GiB in one call each way, and sees that Go
 // never holds a copy.
-func TestGibibyte(t *testing.T) {
+func TestBlob_Gibibyte(t *testing.T) {
 	h, err := loader.Open("../nyash.toml", loader.WithLogger(slog.New(slog.DiscardHandler)))
 	require.NoError(t, err)
 	defer h.Close()
@@ -280,7 +280,7 @@ func TestGibibyte(t *testing.T) {
 	call(t, to, "open", os.DevNull, "w")
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	r, err := from.Call(ctx, "readAll")
+	r, err := from.Call(t.Context(), "readAll")
 	blob := blobOf(t, r, err)
 	require.Equal(t, size, blob.Len())
 	assert.Equal(t, []byte("x\x00x\x00"), []byte{blob.Bytes()[0], blob.Bytes()[1], blob.Bytes()[size-1], blob.Bytes()[size-2]})
@@ -290,8 +290,8 @@ func TestGibibyte(t *testing.T) {
 	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20), "bytes that Go allocated")
 }
 
-// TestReadAllOfFilesOfAnySize: the size that the system tells is a guess.
-func TestReadAllOfFilesOfAnySize(t *testing.T) {
+// TestFileBox_ReadAll: the size that the system tells is a guess.
+func TestFileBox_ReadAll(t *testing.T) {
 	h, err := loader.Open("../nyash.toml", loader.WithMemoryTracking(), loader.WithLogger(slog.New(slog.DiscardHandler)))
 	require.NoError(t, err)
 	defer h.Close()
@@ -301,7 +301,7 @@ func TestReadAllOfFilesOfAnySize(t *testing.T) {
 		data := bytes.Repeat([]byte{7}, size)
 		call(t, box, "open", path, "w+")
 		assert.EqualValues(t, size, callInt(t, box, "writeAll", data))
-		r, err := box.Call(ctx, "readAll")
+		r, err := box.Call(t.Context(), "readAll")
 		blob := blobOf(t, r, err)
 		assert.True(t, bytes.Equal(data, blob.Bytes()), size)
 		blob.Release()
@@ -309,13 +309,13 @@ func TestReadAllOfFilesOfAnySize(t *testing.T) {
 	}
 	if _, err := os.Stat("/proc/self/maps"); err == nil { // of size 0, the system says
 		call(t, box, "open", "/proc/self/maps", "r")
-		r, err := box.Call(ctx, "readAll")
+		r, err := box.Call(t.Context(), "readAll")
 		blob := blobOf(t, r, err)
 		assert.Contains(t, string(blob.Bytes()), "filebox")
 		blob.Release()
 		call(t, box, "close")
 	}
-	_, err = box.Call(ctx, "readAll")
+	_, err = box.Call(t.Context(), "readAll")
 	require.EqualError(t, err, "FileBox.readAll: plugin error (-5): no file is open: call open first")
 	assert.Zero(t, memoryOf(t, h).Blocks)
 }

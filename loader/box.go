@@ -10,66 +10,74 @@ import (
 )
 
 // Box is an object that lives in a plugin. It is made by [Host.New] or comes as
-// a call's result; the zero value is not useful.
+// a call's result ([Result.Box]); the zero value is not useful.
 //
-// A Box is safe for concurrent use. Close it when done: a Box that is dropped
-// instead is finalised by the runtime at a time of its choosing, and the log
-// says so.
+// A Box is safe for concurrent use. Its owner closes it: a Box that is dropped
+// instead is finalised some time after the garbage collector finds it, with a warning
+// in the log.
 type Box struct {
-	in   *instance
-	hint hint
-	self *Box // what is kept of a Box that came as an argument, which must not escape
+	in    *instance
+	cache slotCache
+	// self points to the Box itself. Retaining arg.self of a Box argument, instead of
+	// arg, keeps escape analysis from moving the arguments of all calls to the heap.
+	self *Box
 }
 
 // New makes a box: it loads the library if this is the first use, and calls
 // birth with args. For a singleton it returns the one shared box, which is born
-// at the first New and to which later arguments do not matter.
+// at the first New and to which later arguments do not matter. The caller closes the
+// box.
+//
+// Errors: [ErrNoBox], [ErrClosed], a [*LoadError], or a [*CallError] of birth.
 //
 // ctx bounds all waiting: for the library's loading, which goes on for the next
-// caller, for another's birth of the singleton, for a free place among the calls. A
+// caller, for another goroutine's birth of the singleton, for a free call slot. A
 // birth that has begun runs to its end, in the host's own process before New returns;
 // of an isolated plugin it is abandoned when ctx ends, and finalised when it comes.
 func (h *Host) New(ctx context.Context, name string, args ...any) (*Box, error) {
-	k, err := h.ready(ctx, name)
+	t, err := h.acquireType(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	defer h.leave()
-	if !k.typ.Load().Singleton {
-		box, _, err := h.birth(ctx, k, args, nil)
+	defer h.release()
+	if !t.typ.Load().Singleton {
+		box, _, err := h.birth(ctx, t, args, nil)
 		return box, err
 	}
-	return h.singleton(ctx, k, args)
+	return h.singleton(ctx, t, args)
 }
 
-// singleton returns the one box of a kind, which it makes if there is none.
-func (h *Host) singleton(ctx context.Context, k *kind, args []any) (*Box, error) {
-	if err := k.making.Acquire(ctx, 1); err != nil {
-		return nil, &CallError{Box: k.name, Method: abi.NameBirth, Err: context.Cause(ctx)}
+// singleton returns the one box of a type, which it makes if there is none.
+func (h *Host) singleton(ctx context.Context, t *boxType, args []any) (*Box, error) {
+	if err := t.making.Acquire(ctx, 1); err != nil {
+		return nil, &CallError{Box: t.name, Method: abi.NameBirth, Err: context.Cause(ctx)}
 	}
-	if k.single != nil && !k.single.in.to.Lost() {
-		defer k.making.Release(1)
-		return k.single, nil
+	if t.singleton != nil && !t.singleton.in.backend.Lost() {
+		defer t.making.Release(1)
+		return t.singleton, nil
 	}
-	// A birth whose caller has left goes on, and there is no second one beside it.
+	// An abandoned birth goes on and keeps making held, so that no second one begins.
 	done := func(box *Box) {
-		k.single = box
-		k.making.Release(1)
+		t.singleton = box
+		t.making.Release(1)
 	}
-	box, goesOn, err := h.birth(ctx, k, args, done)
-	if !goesOn {
+	box, abandoned, err := h.birth(ctx, t, args, done)
+	if !abandoned {
 		done(box)
 	}
 	return box, err
 }
 
-// Call calls a method. args are converted as nyash.toml says, or travel as
-// their own types where it says nothing; a Box among them is lent for the call.
-// The result is a copy.
+// Call calls a method. args are Go values: any integer, float, string, bool, []byte,
+// nil, *[Box] or tlv.Value. They are converted to the types that nyash.toml declares,
+// or travel as their own where it declares none (docs/abi.md, invoke; docs/tlv.md). A
+// Box among them is lent for the call, and so is the data of a blob, which must not
+// change meanwhile; a handle is refused, because nothing would keep its box alive. The
+// result is a copy.
 //
 // A failed call is a [*CallError]. errors.Is finds the plugin's code (an
-// [abi.Code]), [ErrClosed], [ErrProtocol], registry.ErrNoMethod or ctx's error
-// in it.
+// [abi.Code]), [ErrClosed], [ErrProtocol], [ErrNoMethod] or ctx's error
+// in it. [Box.Method] finds a method once, for calls that allocate nothing.
 //
 // Call does not begin when ctx is done. Once begun, a call in the host's own process
 // runs to its end. One of an isolated plugin returns when ctx ends, and is abandoned:
@@ -80,13 +88,14 @@ func (b *Box) Call(ctx context.Context, method string, args ...any) (Result, err
 	if err != nil {
 		return Result{}, &CallError{Box: b.in.typ.Name, Method: method, Err: err}
 	}
-	return b.call(ctx, plan, &b.hint, args)
+	return b.call(ctx, plan, &b.cache, args)
 }
 
 // Close finalises the box: it refuses new calls at once, waits for those under
 // way and calls fini, once, whoever else closes. It always returns nil; the
-// error is there so that a Box is an io.Closer. [Box.Shutdown] bounds the waiting. Closing a singleton does
-// nothing: it belongs to the host, which finalises it when it closes.
+// error is there so that a Box is an io.Closer. [Box.Shutdown] bounds the waiting.
+// Closing a singleton does nothing: it belongs to the host, which finalises it when
+// it closes.
 //
 // Close must not be called by a call of the same box (from a log handler, say):
 // it would wait for itself.
@@ -114,7 +123,7 @@ func (b *Box) Name() string { return b.in.typ.Name }
 // ID is the instance id, which the plugin chose.
 func (b *Box) ID() uint32 { return b.in.id }
 
-// Type tells the box's type id and methods.
+// Type returns the box's type id and methods, which must not be changed.
 func (b *Box) Type() *registry.Type { return b.in.typ }
 
 // String returns a name for logs, such as "FileBox(3)".

@@ -20,32 +20,33 @@ import (
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
-func TestCall(t *testing.T) {
+func TestBox_Call(t *testing.T) {
 	box := newBox(t, openProbe(t), "Probe")
 	type named string
 	tests := map[string]struct {
 		arg  any
 		want tlv.Value
 	}{
-		"int":       {7, tlv.Int64(7)},
-		"int32":     {int32(-7), tlv.Int32(-7)},
-		"uint8":     {uint8(255), tlv.Int64(255)},
-		"duration":  {time.Second, tlv.Int64(1e9)},
-		"float64":   {1.5, tlv.Float64(1.5)},
-		"float32":   {float32(1.5), tlv.Float32(1.5)},
-		"string":    {"naïve\x00text", tlv.String("naïve\x00text")},
-		"named":     {named("x"), tlv.String("x")},
-		"bytes":     {[]byte{0, 255}, tlv.Bytes([]byte{0, 255})},
-		"bool":      {true, tlv.Bool(true)},
-		"nil":       {nil, tlv.Void()},
-		"value":     {tlv.Int32(3), tlv.Int32(3)},
-		"longest":   {strings.Repeat("x", tlv.MaxPayload), tlv.String(strings.Repeat("x", tlv.MaxPayload))},
-		"empty":     {"", tlv.String("")},
-		"no handle": {tlv.HandleValue(tlv.Handle{Type: 700, Instance: 1}), tlv.HandleValue(tlv.Handle{Type: 700, Instance: 1})},
+		"int":      {7, tlv.Int64(7)},
+		"int32":    {int32(-7), tlv.Int32(-7)},
+		"uint8":    {uint8(255), tlv.Int64(255)},
+		"duration": {time.Second, tlv.Int64(1e9)},
+		"float64":  {1.5, tlv.Float64(1.5)},
+		"float32":  {float32(1.5), tlv.Float32(1.5)},
+		"string":   {"naïve\x00text", tlv.String("naïve\x00text")},
+		"named":    {named("x"), tlv.String("x")},
+		"bytes":    {[]byte{0, 255}, tlv.Bytes([]byte{0, 255})},
+		"bool":     {true, tlv.Bool(true)},
+		"nil":      {nil, tlv.Void()},
+		"value":    {tlv.Int32(3), tlv.Int32(3)},
+		"longest":  {strings.Repeat("x", tlv.MaxPayload), tlv.String(strings.Repeat("x", tlv.MaxPayload))},
+		"empty":    {"", tlv.String("")},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			assert.Equal(t, tt.want, call(t, box, "echo", tt.arg).Value)
+			r := call(t, box, "echo", tt.arg)
+			assert.Equal(t, tt.want.Tag(), r.Tag())
+			assert.Equal(t, tt.want.Any(), r.Any())
 		})
 	}
 	t.Run("result without TLV is void", func(t *testing.T) {
@@ -56,12 +57,12 @@ func TestCall(t *testing.T) {
 	})
 }
 
-func TestCallErrors(t *testing.T) {
+func TestBox_Call_Errors(t *testing.T) {
 	h := openProbe(t)
 	box := newBox(t, h, "Probe")
 	closed := newBox(t, h, "Probe")
 	require.NoError(t, closed.Close())
-	done, cancel := context.WithCancelCause(ctx)
+	done, cancel := context.WithCancelCause(t.Context())
 	cancel(fmt.Errorf("no time left"))
 
 	tests := map[string]struct {
@@ -71,19 +72,21 @@ func TestCallErrors(t *testing.T) {
 		want   string
 		is     error
 	}{
-		"unknown method":   {ctx, "ad", nil, "Probe.ad: no such method (did you mean add?)", registry.ErrNoMethod},
-		"too few":          {ctx, "add", []any{1}, "Probe.add: it takes 2 (a, b), and got 1", abi.ErrInvalidArgs},
-		"too many":         {ctx, "nothing", []any{1}, "Probe.nothing: it takes no arguments, and got 1", abi.ErrInvalidArgs},
-		"wrong type":       {ctx, "add", []any{1, "2"}, "Probe.add: argument 2 (b): it must be an integer, and this is a string", abi.ErrInvalidArgs},
-		"not an int64":     {ctx, "add", []any{uint64(1 << 63), 0}, "Probe.add: argument 1 (a): 9223372036854775808 does not fit an i64", abi.ErrInvalidArgs},
-		"unsupported type": {ctx, "echo", []any{[]int{1}}, "Probe.echo: argument 1: values of type []int cannot be passed; pass a string, integer, float, bool, []byte or a box", abi.ErrInvalidArgs},
-		"too long":         {ctx, "echo", []any{strings.Repeat("x", tlv.MaxPayload+1)}, "Probe.echo: argument 1: encode TLV: payload too large: string of 65536 bytes, and an entry holds 65535; data of that length goes by reference: declare the argument with to = \"blob\" in nyash.toml, if the plugin takes blobs", tlv.ErrTooLarge},
-		"not UTF-8":        {ctx, "echo", []any{"\xff"}, "Probe.echo: argument 1: encode TLV: string is not UTF-8: invalid UTF-8 (-7)", abi.ErrInvalidUTF8},
-		"nil box":          {ctx, "take", []any{(*loader.Box)(nil)}, "Probe.take: argument 1 is a nil *loader.Box", nil},
-		"closed box":       {ctx, "take", []any{closed}, "Probe.take: argument 1 is Probe(2): closed", loader.ErrClosed},
-		"no box":           {ctx, "take", []any{5}, "Probe.take: argument 1 (box): it must be a box, and this is an integer", abi.ErrInvalidArgs},
+		"unknown method":   {t.Context(), "ad", nil, "Probe.ad: no such method (did you mean add?)", registry.ErrNoMethod},
+		"too few":          {t.Context(), "add", []any{1}, "Probe.add: it takes 2 (a, b), and got 1", abi.ErrInvalidArgs},
+		"too many":         {t.Context(), "nothing", []any{1}, "Probe.nothing: it takes no arguments, and got 1", abi.ErrInvalidArgs},
+		"wrong type":       {t.Context(), "add", []any{1, "2"}, "Probe.add: argument 2 (b): it must be an integer, and this is a string", abi.ErrInvalidArgs},
+		"not an int64":     {t.Context(), "add", []any{uint64(1 << 63), 0}, "Probe.add: argument 1 (a): 9223372036854775808 does not fit an i64", abi.ErrInvalidArgs},
+		"unsupported type": {t.Context(), "echo", []any{[]int{1}}, "Probe.echo: argument 1: values of type []int cannot be passed; pass a string, integer, float, bool, []byte or a box", abi.ErrInvalidArgs},
+		"too long":         {t.Context(), "echo", []any{strings.Repeat("x", tlv.MaxPayload+1)}, "Probe.echo: argument 1: encode TLV: payload too large: string of 65536 bytes, and an entry holds 65535; data of that length goes by reference: declare the argument with to = \"blob\" in nyash.toml, if the plugin takes blobs", tlv.ErrTooLarge},
+		"not UTF-8":        {t.Context(), "echo", []any{"\xff"}, "Probe.echo: argument 1: encode TLV: string is not UTF-8: invalid UTF-8 (-7)", abi.ErrInvalidUTF8},
+		"nil box":          {t.Context(), "take", []any{(*loader.Box)(nil)}, "Probe.take: argument 1 is a nil *loader.Box", nil},
+		"closed box":       {t.Context(), "take", []any{closed}, "Probe.take: argument 1 is Probe(2): closed", loader.ErrClosed},
+		"handle":           {t.Context(), "take", []any{tlv.Handle{Type: 700, Instance: 1}}, "Probe.take: argument 1 is a handle: pass the *loader.Box instead: invalid arguments (-4)", abi.ErrInvalidArgs},
+		"handle value":     {t.Context(), "echo", []any{tlv.HandleValue(tlv.Handle{Type: 700, Instance: 1})}, "Probe.echo: argument 1 is a handle: pass the *loader.Box instead: invalid arguments (-4)", abi.ErrInvalidArgs},
+		"no box":           {t.Context(), "take", []any{5}, "Probe.take: argument 1 (box): it must be a box, and this is an integer", abi.ErrInvalidArgs},
 		"context done":     {done, "nothing", nil, "Probe.nothing: no time left", nil},
-		"unknown type":     {ctx, "other", nil, "Probe.other: protocol violation: the result is a handle of type 701, instance 4242: no box of Probe has that type_id, and no such box was an argument of this call (a plugin cannot keep boxes that it was lent, nor name another library's)", loader.ErrProtocol},
+		"unknown type":     {t.Context(), "other", nil, "Probe.other: protocol violation: the result is a handle of type 701, instance 4242: no box of Probe has that type_id, and no such box was an argument of this call (a plugin cannot keep boxes that it was lent, nor name another library's)", loader.ErrProtocol},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -99,7 +102,7 @@ func TestCallErrors(t *testing.T) {
 	}
 }
 
-func TestClosedBoxNeverReachesThePlugin(t *testing.T) {
+func TestBox_Close_RefusesCalls(t *testing.T) {
 	h := openProbe(t)
 	box, other := newBox(t, h, "Probe"), newBox(t, h, "Probe")
 	var wg sync.WaitGroup
@@ -107,20 +110,20 @@ func TestClosedBoxNeverReachesThePlugin(t *testing.T) {
 		wg.Go(func() { assert.NoError(t, box.Close()) })
 	}
 	wg.Wait()
-	_, err := box.Call(ctx, "calls")
+	_, err := box.Call(t.Context(), "calls")
 	require.ErrorIs(t, err, loader.ErrClosed)
 	assert.EqualError(t, err, "Probe.calls: closed")
 	assert.EqualValues(t, 1, callInt(t, other, "calls"))
 	assert.EqualValues(t, 1, callInt(t, other, "finis"))
 }
 
-func TestCloseWaitsForCalls(t *testing.T) {
+func TestBox_Close_WaitsForCalls(t *testing.T) {
 	h := openProbe(t)
 	box, other := newBox(t, h, "Probe"), newBox(t, h, "Probe")
 	var wg sync.WaitGroup
 	for range 5 {
 		wg.Go(func() {
-			_, err := box.Call(ctx, "hold")
+			_, err := box.Call(t.Context(), "hold")
 			assert.NoError(t, err)
 		})
 	}
@@ -130,7 +133,7 @@ func TestCloseWaitsForCalls(t *testing.T) {
 		assert.NoError(t, box.Close())
 		close(closed)
 	}()
-	eventually(func() bool { _, err := box.Call(ctx, "nothing"); return err != nil })
+	eventually(func() bool { _, err := box.Call(t.Context(), "nothing"); return err != nil })
 	assert.EqualValues(t, 0, callInt(t, other, "finis"), "fini must wait for the calls")
 	call(t, other, "release")
 	<-closed
@@ -138,12 +141,12 @@ func TestCloseWaitsForCalls(t *testing.T) {
 	assert.EqualValues(t, 1, callInt(t, other, "finis"))
 }
 
-func TestCloseWaitsForCallsThatBorrow(t *testing.T) {
+func TestBox_Close_WaitsForBorrowers(t *testing.T) {
 	h := open(t, strings.Replace(probeTOML(probeLibrary(t), ""), "hold    = { method_id = 5, args = []", "hold    = { method_id = 5, args = [ { name = \"box\", from = \"box\" } ]", 1))
 	box, lent, other := newBox(t, h, "Probe"), newBox(t, h, "Probe"), newBox(t, h, "Probe")
 	done := make(chan error)
 	go func() {
-		_, err := box.Call(ctx, "hold", lent)
+		_, err := box.Call(t.Context(), "hold", lent)
 		done <- err
 	}()
 	eventually(func() bool { return callInt(t, other, "holding") == 1 })
@@ -152,7 +155,7 @@ func TestCloseWaitsForCallsThatBorrow(t *testing.T) {
 		assert.NoError(t, lent.Close())
 		close(closed)
 	}()
-	eventually(func() bool { _, err := lent.Call(ctx, "nothing"); return err != nil })
+	eventually(func() bool { _, err := lent.Call(t.Context(), "nothing"); return err != nil })
 	assert.EqualValues(t, 0, callInt(t, other, "finis"))
 	call(t, other, "release")
 	require.NoError(t, <-done)
@@ -160,7 +163,7 @@ func TestCloseWaitsForCallsThatBorrow(t *testing.T) {
 	assert.EqualValues(t, 1, callInt(t, other, "finis"))
 }
 
-func TestDroppedBoxIsFinalisedAndReported(t *testing.T) {
+func TestBox_Dropped(t *testing.T) {
 	var log output
 	h := openProbe(t, withLog(&log))
 	other := newBox(t, h, "Probe")
@@ -173,7 +176,7 @@ func TestDroppedBoxIsFinalisedAndReported(t *testing.T) {
 	assert.EqualValues(t, 1, callInt(t, other, "calls"), "the box that is held lives on")
 }
 
-func TestHandles(t *testing.T) {
+func TestBox_ArgumentsAndResults(t *testing.T) {
 	second := probeLibrary(t, "-DTYPE_ID=701", `-DTYPE_NAME="Second"`)
 	toml := strings.Replace(probeTOML(probeLibrary(t), ""), "other ", "second  = { method_id = 20, args = [], returns = \"Second\" }\nother ", 1)
 	h := open(t, toml+fmt.Sprintf("\n[plugins.Second]\nlibrary = %q\ntype_id = 701\n[plugins.Second.methods]\nself = { method_id = 3 }", second))
@@ -204,15 +207,15 @@ func TestHandles(t *testing.T) {
 	})
 	t.Run("result of another library that was none", func(t *testing.T) {
 		for _, id := range []uint32{4242, newBox(t, h, "Second").ID()} { // made up, and alive
-			_, err := box.Call(ctx, "echo", tlv.HandleValue(tlv.Handle{Type: 701, Instance: id}))
+			_, err := box.Call(t.Context(), "name", 701, id)
 			require.ErrorIs(t, err, loader.ErrProtocol)
 			assert.ErrorContains(t, err, "no such box was an argument of this call")
 		}
-		_, err := box.Call(ctx, "other")
+		_, err := box.Call(t.Context(), "other")
 		require.ErrorIs(t, err, loader.ErrProtocol)
 	})
 	t.Run("result of another box than declared", func(t *testing.T) {
-		_, err := box.Call(ctx, "second")
+		_, err := box.Call(t.Context(), "second")
 		assert.EqualError(t, err, "Probe.second: the result is a Probe, and nyash.toml declares Second")
 	})
 	t.Run("a value is no box", func(t *testing.T) {
@@ -221,7 +224,7 @@ func TestHandles(t *testing.T) {
 	})
 }
 
-func TestDroppedBoxCanComeBack(t *testing.T) {
+func TestBox_Dropped_ComesBack(t *testing.T) {
 	h := openProbe(t)
 	box := newBox(t, h, "Probe")
 	// Whatever the collector does between these lines, the instance is
@@ -258,7 +261,7 @@ func TestThreads(t *testing.T) {
 			var most, same int64
 			for range callers {
 				wg.Go(func() {
-					box, err := h.New(ctx, "Probe")
+					box, err := h.New(t.Context(), "Probe")
 					if !assert.NoError(t, err) {
 						return
 					}
@@ -294,7 +297,7 @@ func (g *gate) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-func TestWaitingForATurnEndsWithTheContext(t *testing.T) {
+func TestThreads_ContextEndsWaiting(t *testing.T) {
 	for _, mode := range []string{"serial", "pinned"} {
 		t.Run(mode, func(t *testing.T) {
 			g := &gate{slog.NewTextHandler(io.Discard, nil), make(chan struct{}), make(chan struct{})}
@@ -302,12 +305,12 @@ func TestWaitingForATurnEndsWithTheContext(t *testing.T) {
 			box := newBox(t, h, "Probe")
 			said := make(chan error)
 			go func() {
-				_, err := box.Call(ctx, "say")
+				_, err := box.Call(t.Context(), "say")
 				said <- err
 			}()
 			<-g.entered // the turn is taken, and the plugin waits
 
-			limited, cancel := context.WithCancel(ctx)
+			limited, cancel := context.WithCancel(t.Context())
 			waited := make(chan error)
 			go func() {
 				_, err := box.Call(limited, "calls")
@@ -322,10 +325,10 @@ func TestWaitingForATurnEndsWithTheContext(t *testing.T) {
 	}
 }
 
-func TestMaxInFlight(t *testing.T) {
+func TestWithMaxInFlight(t *testing.T) {
 	h := open(t, probeTOML(probeLibrary(t), shortGrace()), loader.WithMaxInFlight(2))
 	box := newBox(t, h, "Probe")
-	holding, cancel := context.WithCancel(ctx)
+	holding, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	held := make(chan error)
 	go func() {
@@ -340,14 +343,14 @@ func TestMaxInFlight(t *testing.T) {
 	}()
 	// With both places taken, further calls wait until their context ends.
 	eventually(func() bool {
-		short, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+		short, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		defer cancel()
 		_, err := box.Call(short, "nothing")
 		return err != nil
 	})
 	waiting := make(chan error)
 	go func() {
-		_, err := box.Call(ctx, "nothing")
+		_, err := box.Call(t.Context(), "nothing")
 		waiting <- err
 	}()
 	if isolated { // nobody else can reach the plugin
@@ -364,7 +367,7 @@ func TestMaxInFlight(t *testing.T) {
 	require.NoError(t, <-waiting)
 }
 
-func TestSharedBoxesUnderLoad(t *testing.T) {
+func TestBox_Call_Concurrent(t *testing.T) {
 	const callers, each = 100, 10_000
 	h := openProbe(t)
 	boxes := []*loader.Box{newBox(t, h, "Probe"), newBox(t, h, "Probe"), newBox(t, h, "Probe")}
@@ -373,12 +376,12 @@ func TestSharedBoxesUnderLoad(t *testing.T) {
 		wg.Go(func() {
 			box := boxes[i%len(boxes)]
 			for n := range each {
-				r, err := box.Call(ctx, "add", i, n)
+				r, err := box.Call(t.Context(), "add", i, n)
 				if err != nil {
 					t.Error(err)
 					return
 				}
-				if r.Value != tlv.Int64(int64(i+n)) {
+				if got, err := r.Int(); err != nil || got != int64(i+n) {
 					t.Errorf("add(%d, %d) = %v", i, n, r)
 					return
 				}
@@ -388,14 +391,14 @@ func TestSharedBoxesUnderLoad(t *testing.T) {
 	wg.Wait()
 }
 
-func TestSixteenLibrariesTogether(t *testing.T) {
+func TestHost_Load_SixteenLibraries(t *testing.T) {
 	var toml strings.Builder
 	for i := range 16 {
 		fmt.Fprintf(&toml, "[plugins.Box%d]\nlibrary = %q\nmethods = { add = { method_id = 1 } }\n", i,
 			probeLibrary(t, fmt.Sprintf("-DTYPE_ID=%d", 800+i), fmt.Sprintf(`-DTYPE_NAME="Box%d"`, i)))
 	}
 	h := open(t, toml.String())
-	require.NoError(t, h.Load(ctx))
+	require.NoError(t, h.Load(t.Context()))
 	for i := range 16 {
 		box := newBox(t, h, fmt.Sprintf("Box%d", i))
 		assert.EqualValues(t, 800+i, box.Type().ID)

@@ -9,35 +9,49 @@ import (
 	"sync"
 
 	"github.com/nyash-plugins/nyash-go/abi"
-	"github.com/nyash-plugins/nyash-go/hostvtable"
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
-// builtinBackend runs a box written in Go behind the same interface as a
-// plugin, so that calls cannot tell the two apart.
+// builtinSource is a box written in Go, which is there from the beginning.
+type builtinSource struct {
+	backend *builtinBackend
+}
+
+func newBuiltinSource(typeID uint32, b *registry.Builtin) *builtinSource {
+	return &builtinSource{&builtinBackend{typeID: typeID, builtin: b, instances: make(map[uint32]any)}}
+}
+
+func (s *builtinSource) open() ([]*registry.Type, error) {
+	return []*registry.Type{s.backend.builtin.Bind(s.backend.typeID)}, nil
+}
+
+func (s *builtinSource) session(context.Context) (backend, error) { return s.backend, nil }
+
+func (s *builtinSource) memory() (Memory, bool) { return Memory{}, false }
+
+func (s *builtinSource) status(*PluginStatus) bool { return false }
+
+func (s *builtinSource) reset() {}
+
+func (s *builtinSource) killable() bool { return false }
+
+func (s *builtinSource) kill(error) {}
+
+func (s *builtinSource) close() error { return nil }
+
+// builtinBackend runs a box written in Go behind the same interface as a plugin, so
+// that calls do not differ (docs/rationale.md, Built-in boxes go through TLV).
 type builtinBackend struct {
 	typeID  uint32
 	builtin *registry.Builtin
 
 	mu        sync.Mutex
-	last      uint32
-	instances map[uint32]any
+	last      uint32         // instance id given last
+	instances map[uint32]any // their states
 }
 
-func newBuiltinBackend(typeID uint32, b *registry.Builtin) *builtinBackend {
-	return &builtinBackend{typeID: typeID, builtin: b, instances: make(map[uint32]any)}
-}
-
-func (b *builtinBackend) Description() abi.Description {
-	return abi.Description{TypeID: b.typeID, TypeName: b.builtin.Name}
-}
-
-func (b *builtinBackend) Memory() (hostvtable.Memory, bool) { return hostvtable.Memory{}, false }
-
-func (b *builtinBackend) Close() error { return nil }
-
-// Invoke answers as a plugin would: errors become a code and a message.
+// Invoke returns errors as a plugin does: as a code and a message.
 func (b *builtinBackend) Invoke(ctx context.Context, c *abi.Call) error {
 	v, err := b.run(ctx, c)
 	c.Code = abi.OK
@@ -51,7 +65,7 @@ func (b *builtinBackend) Invoke(ctx context.Context, c *abi.Call) error {
 		c.Code, c.ResultLength = abi.ErrPlugin, 0
 		return nil
 	}
-	// Any single value fits: results start with room for the largest.
+	// Any single value fits, see initialResultSize.
 	c.ResultLength = uintptr(copy(c.Room(), msg))
 	return nil
 }
@@ -80,9 +94,9 @@ func (b *builtinBackend) Adopt(context.Context, uint64, uint64) ([]byte, func(),
 // Discard does nothing.
 func (b *builtinBackend) Discard(uint64, uint64) {}
 
-// run answers birth with a handle, which stands for an instance id too.
+// run makes a call. birth returns a handle, as it may (docs/abi.md, invoke).
 func (b *builtinBackend) run(ctx context.Context, c *abi.Call) (v tlv.Value, err error) {
-	// A call must give its place back, whatever happens in it.
+	// A panic must not skip the release of the call's slot.
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("panic: %v", r)

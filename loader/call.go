@@ -3,7 +3,6 @@ package loader
 import (
 	"context"
 	"errors"
-	"fmt"
 	"runtime"
 
 	"github.com/nyash-plugins/nyash-go/abi"
@@ -12,105 +11,108 @@ import (
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
-// call runs one method call from Go values to a Go value.
-func (b *Box) call(ctx context.Context, plan *registry.Plan, hint *hint, args []any) (r Result, err error) {
+// call makes one method call: Go values in, a Go value out.
+func (b *Box) call(ctx context.Context, plan *registry.Plan, cache *slotCache, args []any) (r Result, err error) {
 	in := b.in
-	f, err := in.run(ctx, plan, hint, args)
-	// Until here the box counts as in use, whatever the caller does with it.
+	s, err := in.run(ctx, plan, cache, args)
+	// The program may have dropped the Box: it must not be finalised before the call
+	// has ended.
 	runtime.KeepAlive(b)
 	if err != nil {
 		return Result{}, err
 	}
-	if v, ok := plan.Number(f.answer()); ok {
-		r.Value = v
+	if v, ok := plan.Number(s.resultBytes()); ok {
+		r.value = v
 	} else {
-		r, err = in.result(ctx, plan, f.lent, f.answer())
+		r, err = in.result(ctx, plan, s.boxes, s.resultBytes())
 	}
-	in.host.frames.release(f)
+	in.host.slots.release(s)
 	return r, err
 }
 
-// result turns what the plugin wrote into a value or a box. The frame of the
-// call must still be held: a host that closes waits for it, and then finds the
-// box that the call may have brought.
-func (in *instance) result(ctx context.Context, plan *registry.Plan, lent []*instance, answer []byte) (Result, error) {
-	v, err := plan.Result(answer)
-	if err != nil {
-		return Result{}, in.failed(plan, err)
-	}
-	switch v.Tag() {
-	case tlv.TagHandle:
-		return in.boxResult(plan, lent, v)
-	case tlv.TagBlob:
-		return in.blobResult(ctx, plan, v)
-	}
-	return Result{Value: v}, nil
-}
-
-// run makes a call up to the plugin's answer, which the returned frame holds.
-// The caller reads it and releases the frame. Errors are complete.
-func (in *instance) run(ctx context.Context, plan *registry.Plan, hint *hint, args []any) (*frame, error) {
-	if ctx.Done() != nil && ctx.Err() != nil {
-		return nil, unmade(plan, context.Cause(ctx))
+// run makes a call up to a result that is successful and within its buffer. The
+// returned slot holds it; the caller reads it and releases the slot. Errors are
+// complete.
+func (in *instance) run(ctx context.Context, plan *registry.Plan, cache *slotCache, args []any) (*callSlot, error) {
+	if ctx.Err() != nil {
+		return nil, errNotSent(plan, context.Cause(ctx))
 	}
 	h := in.host
-	f := hint.frame.Load()
-	if f == nil || !f.busy.CompareAndSwap(0, in.number) {
+	s := cache.slot.Load()
+	if s == nil || !s.owner.CompareAndSwap(0, in.number) {
 		var err error
-		if f, err = h.frames.acquire(ctx, in, hint); err != nil {
-			return nil, unmade(plan, err)
+		if s, err = h.slots.acquire(ctx, in, cache); err != nil {
+			return nil, errNotSent(plan, err)
 		}
 	}
-	// Asked only now: who closes looks through the frames after saying so.
+	// Hazard pointer: the slot must be published (owner set) before closed is read.
+	// instance.close sets closed first and scans the slots second, so either it sees
+	// this slot or this call sees closed.
 	if in.closed.Load() {
-		h.frames.release(f)
-		return nil, unmade(plan, ErrClosed)
+		h.slots.release(s)
+		return nil, errNotSent(plan, ErrClosed)
 	}
-	n := plan.PutNumbers(f.args, args)
+	n := plan.PutNumbers(s.args, args)
 	if n == 0 {
-		msg, err := f.encode(ctx, in, plan, args)
-		if err != nil {
-			h.frames.release(f)
-			return nil, unmade(plan, err)
+		msg, err := in.encodeArgs(ctx, s.args[:0], &s.borrowed, plan, args)
+		if !s.borrowed.empty() || len(msg) > maxKeptBuf {
+			s.needsCleanup = true
 		}
-		n, f.args = len(msg), msg[:cap(msg)]
-		f.untidy = f.untidy || n > maxKept
+		if err == nil {
+			err = s.lendBoxes(in)
+		}
+		if err != nil {
+			h.slots.release(s)
+			return nil, errNotSent(plan, err)
+		}
+		n, s.args = len(msg), msg[:cap(msg)]
 	}
-	f.TypeID, f.Method, f.Instance = in.typ.ID, plan.ID, in.id
-	f.SetArgs(f.args[:n])
-	seal(&f.Call, f.room)
-	err := in.to.Invoke(ctx, &f.Call)
-	if err == nil && plain(&f.Call, f.room) {
-		return f, nil
+	s.TypeID, s.Method, s.Instance = in.typ.ID, plan.ID, in.id
+	s.SetArgs(s.args[:n])
+	armResult(&s.Call, s.resultBuf)
+	err := in.backend.Invoke(ctx, &s.Call)
+	if err == nil && fastOK(&s.Call, s.resultBuf) {
+		return s, nil
 	}
-	return in.settle(ctx, plan, f, err)
-}
-
-// settle goes on after a call that was not answered plainly: with a message, a
-// wish for more room, a violation, or not at all. It returns f or releases it.
-func (in *instance) settle(ctx context.Context, plan *registry.Plan, f *frame, err error) (*frame, error) {
-	h := in.host
+	abandoned, err := in.finishCall(ctx, plan, s, err)
 	if err == nil {
-		err = f.settle(ctx, in.to, h.options.maxResult)
+		return s, nil
 	}
-	late := abandoned(err)
-	switch {
-	case late != nil:
-		return nil, in.abandon(plan, f, late)
-	case err != nil:
-		err = in.failed(plan, err)
-	case f.Code != abi.OK:
-		err = in.refused(plan, f.Code, f.answer())
-	default:
-		return f, nil
+	if !abandoned {
+		h.slots.release(s)
 	}
-	h.frames.release(f)
 	return nil, err
 }
 
-// abandoned is a call that goes on, or nil.
-func abandoned(err error) *transport.AbandonedError {
-	if err == nil { // apart from what follows, which allocates
+// finishCall handles what fastOK does not: err of Invoke, an error code, a short
+// buffer, a result that breaks the rules. It returns the call's error, or nil where
+// the slot holds a result. A call that is abandoned goes on with the slot, which must
+// then not be released.
+func (in *instance) finishCall(ctx context.Context, plan *registry.Plan, s *callSlot, err error) (abandoned bool, _ error) {
+	if err == nil {
+		err = s.retryShortBuffer(ctx, in.backend, in.host.options.maxResult)
+	}
+	if late := asAbandoned(err); late != nil {
+		return true, in.abandon(plan, s, late)
+	}
+	return false, in.callError(plan, &s.Call, s.resultBuf, err)
+}
+
+// callError is the error of a call that has ended, or nil: err, if there is one, or
+// the plugin's code. The result has been checked.
+func (in *instance) callError(plan *registry.Plan, c *abi.Call, buf []byte, err error) error {
+	switch {
+	case err != nil:
+		return in.errHost(plan, err)
+	case c.Code != abi.OK:
+		return in.errCode(plan, c.Code, buf[:c.ResultLength])
+	}
+	return nil
+}
+
+// asAbandoned is err where it means that the call goes on, or nil.
+func asAbandoned(err error) *transport.AbandonedError {
+	if err == nil { // errors.As makes late escape, and only errors may pay for that
 		return nil
 	}
 	var late *transport.AbandonedError
@@ -118,98 +120,49 @@ func abandoned(err error) *transport.AbandonedError {
 	return late
 }
 
-// encode writes the arguments as a TLV message. The Boxes among them are lent
-// until the frame's release.
-func (f *frame) encode(ctx context.Context, in *instance, plan *registry.Plan, args []any) (msg []byte, err error) {
-	if err := plan.CheckCount(len(args)); err != nil {
-		return nil, err
+// result decodes the plugin's result and takes over what it refers to: a value, a box
+// or a blob. boxes are those that were arguments of the call. The call's slot must
+// still be held: Host.Close waits for it and only then collects the instances that
+// are left, a new one among them.
+func (in *instance) result(ctx context.Context, plan *registry.Plan, boxes []boxArg, msg []byte) (Result, error) {
+	v, err := plan.Result(msg)
+	if err != nil {
+		return Result{}, in.errHost(plan, err)
 	}
-	msg = tlv.AppendHeader(f.args[:0])
-	for i, arg := range args {
-		switch box, ok := arg.(*Box); {
-		case ok:
-			msg, err = f.appendBox(msg, in, plan, i, box)
-		case plan.IsBlob(i):
-			f.untidy = true
-			f.to = in.to
-			msg, f.blobs, err = appendBlob(ctx, msg, f.blobs, in.to, plan, i, arg)
-		default:
-			msg, err = plan.AppendArg(msg, i, arg)
-		}
-		if err != nil {
-			return nil, err
-		}
+	switch v.Tag() {
+	case tlv.TagHandle:
+		return in.boxResult(plan, boxes, v)
+	case tlv.TagBlob:
+		return in.blobResult(ctx, plan, v)
 	}
-	return msg, tlv.PatchArgc(msg, len(args))
+	return Result{value: v}, nil
 }
 
-func (f *frame) appendBox(msg []byte, in *instance, plan *registry.Plan, i int, box *Box) ([]byte, error) {
-	if err := in.lendable(box, i); err != nil {
-		return msg, err
-	}
-	if !box.in.lend() {
-		return msg, notLent(box.in, i, ErrClosed)
-	}
-	f.untidy = true
-	f.lent = append(f.lent, box.in)
-	return plan.AppendArg(msg, i, box.in.handle())
-}
-
-// lendable tells whether a box can be argument i of a call on in: it belongs to the
-// same host, lives, and its type id means no other box to the library.
-func (in *instance) lendable(box *Box, i int) error {
-	if box == nil {
-		return fmt.Errorf("argument %d is a nil *loader.Box", i+1)
-	}
-	arg := box.in
-	switch {
-	case arg.host != in.host:
-		return fmt.Errorf("argument %d: %w", i+1, ErrForeignBox)
-	// An id of one life of a library names another instance in the next one.
-	case arg.to.Lost(), arg.lib == in.lib && arg.to != in.to:
-		return notLent(arg, i, ErrInstanceLost)
-	case arg.lib == in.lib:
-		return nil
-	}
-	if own := in.lib.kindOf(arg.typ.ID); own != nil {
-		return fmt.Errorf("argument %d is a %s of %s, whose type_id %d is that of %s in %s: give one of the two another type_id to pass boxes between them",
-			i+1, arg.typ.Name, arg.lib.name, arg.typ.ID, own.name, in.lib.name)
-	}
-	return nil
-}
-
-// notLent is the error of an argument that cannot be lent. It takes the instance and
-// not the Box: an argument that reaches fmt would have to be on the heap in every
-// call.
-func notLent(arg *instance, i int, why error) error {
-	return fmt.Errorf("argument %d is %s: %w", i+1, arg.String(), why)
-}
-
-// boxResult turns a handle into the box that it names.
-func (in *instance) boxResult(plan *registry.Plan, lent []*instance, v tlv.Value) (Result, error) {
+// boxResult finds the box that a handle names.
+func (in *instance) boxResult(plan *registry.Plan, boxes []boxArg, v tlv.Value) (Result, error) {
 	handle, err := v.Handle()
 	if err != nil {
-		return Result{}, in.failed(plan, err)
+		return Result{}, in.errHost(plan, err)
 	}
-	box, err := in.boxFor(handle, lent, plan.Returns.Box)
+	box, err := in.boxForHandle(handle, boxes, plan.Returns.Box)
 	if err != nil {
-		return Result{}, in.failed(plan, err)
+		return Result{}, in.errHost(plan, err)
 	}
-	return Result{Value: v, box: box}, nil
+	return Result{value: v, box: box}, nil
 }
 
-// unmade is the error of a call that never reached the plugin, so that its log
-// has nothing to say about it.
-func unmade(plan *registry.Plan, cause error) error {
+// errNotSent is the error of a call that did not reach the plugin. It has no log
+// lines, because none can be about it.
+func errNotSent(plan *registry.Plan, cause error) error {
 	return &CallError{Box: plan.Box, Method: plan.Name, Err: cause}
 }
 
-// failed is the error of a call whose answer the host cannot accept.
-func (in *instance) failed(plan *registry.Plan, cause error) error {
+// errHost is the error of a call that was lost, or whose result the host refuses.
+func (in *instance) errHost(plan *registry.Plan, cause error) error {
 	return &CallError{Box: plan.Box, Method: plan.Name, Err: cause, Log: in.lib.lastLines()}
 }
 
-// refused is the error of a call that the plugin answered with a code.
-func (in *instance) refused(plan *registry.Plan, code abi.Code, answer []byte) error {
-	return &CallError{Box: plan.Box, Method: plan.Name, Code: code, Message: message(answer), Log: in.lib.lastLines()}
+// errCode is the error of a call that the plugin ended with a code.
+func (in *instance) errCode(plan *registry.Plan, code abi.Code, result []byte) error {
+	return &CallError{Box: plan.Box, Method: plan.Name, Code: code, Message: message(result), Log: in.lib.lastLines()}
 }

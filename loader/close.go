@@ -41,7 +41,7 @@ func (h *Host) Shutdown(ctx context.Context) error {
 	case <-h.closed:
 	case <-ctx.Done():
 		h.force(context.Cause(ctx))
-		<-h.closed // from here on nothing waits for a plugin
+		<-h.closed // bounded, see shutDown
 	}
 	if first {
 		return h.closeErr
@@ -53,8 +53,8 @@ func (h *Host) Shutdown(ctx context.Context) error {
 // host's process may still take, and then each shutdown.
 const closeGrace = time.Second
 
-// shutDown closes the host. What it waits for ends with h.over, or because its
-// worker is killed.
+// shutDown closes the host, once. Nothing that it waits for outlasts h.over: a worker
+// has been killed by then, and a library in this process is left as it is (stuck).
 func (h *Host) shutDown() {
 	defer close(h.closed)
 	stop := context.AfterFunc(h.forced, func() {
@@ -67,25 +67,25 @@ func (h *Host) shutDown() {
 		h.giveUp()
 	}()
 	stuck := make(map[*library]bool)
-	if h.frames.wait(h.over, h.nothingPending) != nil {
+	if h.slots.wait(h.over, h.nothingPending) != nil {
 		h.markLoading(stuck)
 	}
 	// A call under way can hand over a new instance until it ends, and so can one that
 	// was abandoned: this goes on until nothing is left of either.
 	for {
 		h.finishAll(stuck)
-		settled := func() bool { return h.late.Load() == 0 || len(h.liveInstances(stuck)) > 0 }
-		if h.frames.wait(h.over, settled) != nil || len(h.liveInstances(stuck)) == 0 {
+		settled := func() bool { return h.abandonedCalls.Load() == 0 || len(h.liveInstances(stuck)) > 0 }
+		if h.slots.wait(h.over, settled) != nil || len(h.liveInstances(stuck)) == 0 {
 			break
 		}
 	}
 
 	var errs []error
-	for _, l := range h.inReverse() {
+	for _, l := range h.closingOrder() {
 		if stuck[l] {
 			continue
 		}
-		done, err := h.bounded(l)
+		done, err := h.closeLibrary(l)
 		stuck[l] = !done
 		errs = append(errs, err)
 	}
@@ -100,7 +100,7 @@ func (h *Host) finishAll(stuck map[*library]bool) {
 			in.closed.Store(true)
 		}
 		for _, in := range left {
-			if !stuck[in.lib] && !h.finish(in) {
+			if !stuck[in.lib] && !h.closeInstance(in) {
 				stuck[in.lib] = true
 			}
 		}
@@ -113,12 +113,10 @@ func (h *Host) nothingPending() bool {
 	return h.pending == 0
 }
 
-// killWorkers ends all calls of isolated libraries.
+// killWorkers kills the workers, and with them all calls of isolated libraries.
 func (h *Host) killWorkers() {
 	for _, l := range h.libraries {
-		if p := l.plugin.Load(); p != nil {
-			p.Kill(errShutdown)
-		}
+		l.source.kill(errShutdown)
 	}
 }
 
@@ -127,31 +125,32 @@ var errShutdown = fmt.Errorf("the host was shut down: %w", ErrClosed)
 // markLoading notes the libraries in this process that are still being loaded.
 func (h *Host) markLoading(stuck map[*library]bool) {
 	for _, l := range h.libraries {
-		if l.busyLoading.Load() && l.plugin.Load() == nil {
+		if l.busyLoading.Load() && !l.source.killable() {
 			stuck[l] = true
 		}
 	}
 }
 
-// finish closes an instance and waits for its fini. It reports whether that came:
-// a call in this process cannot be made to end.
-func (h *Host) finish(in *instance) bool {
+// closeInstance closes an instance and waits for its fini. It reports whether that was
+// called: a call in this process may not end before h.over.
+func (h *Host) closeInstance(in *instance) bool {
 	_ = in.close(h.over)
-	if in.lib.plugin.Load() != nil {
-		<-in.gone // its worker ends, or is killed
+	if in.lib.source.killable() {
+		<-in.finalised // at the latest when the worker is killed
 		return true
 	}
 	select {
-	case <-in.gone:
+	case <-in.finalised:
 		return true
 	case <-h.over.Done():
 		return false
 	}
 }
 
-// bounded closes a library, and leaves it alone when the host waits no longer.
-func (h *Host) bounded(l *library) (done bool, err error) {
-	if l.plugin.Load() != nil {
+// closeLibrary closes a library. done is false where it was still at it closeGrace
+// after a Shutdown's context had ended.
+func (h *Host) closeLibrary(l *library) (done bool, err error) {
+	if l.source.killable() {
 		return true, l.close()
 	}
 	finished := make(chan error, 1)
@@ -183,9 +182,9 @@ func (h *Host) stuckError(stuck map[*library]bool) error {
 		h.config.Path, context.Cause(h.forced), strings.Join(names, ", "))
 }
 
-// inReverse lists the libraries to shut down, in the reverse order of loading, and
+// closingOrder lists the libraries to shut down, in the reverse order of loading, and
 // before them those that have a worker and were never ready.
-func (h *Host) inReverse() []*library {
+func (h *Host) closingOrder() []*library {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var all []*library
@@ -200,8 +199,8 @@ func (h *Host) inReverse() []*library {
 	return all
 }
 
-// liveInstances lists what is owed a fini, the youngest first, but for what belongs
-// to libraries that are stuck.
+// liveInstances lists the instances without a fini, the youngest first, except those of
+// libraries that are stuck.
 func (h *Host) liveInstances(stuck map[*library]bool) []*instance {
 	h.mu.Lock()
 	defer h.mu.Unlock()

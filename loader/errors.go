@@ -14,14 +14,12 @@ import (
 )
 
 var (
-	// ErrClosed is the answer of a box or host that was closed. The plugin is
-	// not asked.
+	// ErrClosed: the box or host was closed. The plugin was not called.
 	ErrClosed = errors.New("closed")
 	// ErrNoBox: nyash.toml declares no such box and none is built in.
 	ErrNoBox = errors.New("no such box")
-	// ErrProtocol: the plugin answered in a way that the specification rules
-	// out. Where the error says that memory may be damaged, the process should
-	// not be trusted for long.
+	// ErrProtocol: the plugin broke a rule of docs/abi.md. Where the text contains
+	// "memory may be damaged", the process should be ended soon.
 	ErrProtocol = errors.New("protocol violation")
 	// ErrResultSize: a result is larger than the host allows.
 	ErrResultSize = errors.New("result too large")
@@ -29,7 +27,7 @@ var (
 	ErrForeignBox = errors.New("box belongs to another host")
 
 	// ErrPluginCrashed: an isolated plugin died in the middle of a call. The
-	// error is a [*CrashError], which tells the signal.
+	// error is a [*CrashError], which has the signal.
 	ErrPluginCrashed = transport.ErrCrashed
 	// ErrInstanceLost: the process that a box lived in has ended. A new box
 	// lives in a new one.
@@ -58,8 +56,8 @@ var (
 // [ErrPluginCrashed].
 type CrashError = transport.CrashError
 
-// LoadError is a library that cannot be loaded: which, what was found, and what to
-// do. errors.Is tells the kind by the errors below.
+// LoadError is a library that cannot be loaded: which, what was found, and how to fix
+// it. It matches one of the errors below.
 type LoadError = native.Error
 
 // What can be wrong with a library, in a [*LoadError].
@@ -75,7 +73,7 @@ var (
 	ErrVersion = native.ErrVersion
 	// ErrInit: nyash_plugin_init returned an error code.
 	ErrInit = native.ErrInit
-	// ErrDescription: what the library said about itself cannot be true.
+	// ErrDescription: the library's description of itself is not valid.
 	ErrDescription = native.ErrDescription
 	// ErrBusy: the library is in use already in a way that excludes this one.
 	ErrBusy = native.ErrBusy
@@ -94,7 +92,7 @@ type CallError struct {
 	// Log holds the last lines that the library logged before the error, oldest
 	// first. With several calls under way they need not be this call's.
 	Log []string
-	// Err is the cause on the host's side; nil where Code says it all.
+	// Err is the cause on the host's side; nil where the plugin returned Code.
 	Err error
 }
 
@@ -137,7 +135,7 @@ func (e *CallError) Unwrap() []error {
 	return causes
 }
 
-// violation is an answer that the specification rules out.
-func violation(format string, args ...any) error {
+// protocolErrorf is an error that matches ErrProtocol.
+func protocolErrorf(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{ErrProtocol}, args...)...)
 }

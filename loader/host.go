@@ -13,38 +13,42 @@ import (
 	"github.com/nyash-plugins/nyash-go/registry"
 )
 
-// Host loads plugins and owns what they make. It is made by [Open]; all its
-// methods are safe for concurrent use.
+// Host loads the plugins that a nyash.toml declares and owns the instances that are
+// made in them. It is made by [Open] or [OpenConfig], and its owner closes it. All
+// methods are safe for concurrent use; after Close they return [ErrClosed], except
+// those that only tell about nyash.toml.
 type Host struct {
 	config    *registry.Config
 	options   options
-	kinds     map[string]*kind // by box name
+	boxTypes  map[string]*boxType // by box name
 	libraries []*library
-	names     []string // of kinds, plugins first, in the order of nyash.toml
-	builtins  map[*registry.Builtin]uint32
-	frames    *frames
-	births    hint
+	names     []string // of boxTypes, plugins first, in the order of nyash.toml
+	slots     *callSlots
+	births    slotCache // of calls of birth
 
 	mu      sync.Mutex
 	closing bool
-	pending int                   // makings of boxes and loads under way
+	pending int                   // uses that retain counts: births and loads under way
 	loaded  []*library            // in the order of loading
 	live    map[liveKey]*instance // instances that are owed a fini
 
 	closed   chan struct{}
 	closeErr error           // known when closed is closed
-	forced   context.Context // until a Shutdown's context ends: then workers are killed
+	forced   context.Context // ends with the context of a Shutdown: then workers are killed
 	force    context.CancelCauseFunc
-	over     context.Context // until closeGrace after that: then nothing is waited for
+	over     context.Context // ends closeGrace after that: then nothing is waited for
 	giveUp   context.CancelFunc
 
-	late atomic.Int32  // calls that nobody waits for
-	made atomic.Uint64 // numbers instances
+	abandonedCalls atomic.Int32  // abandoned calls that are still under way
+	lastNumber     atomic.Uint64 // instance.number given last
 }
 
 // Open reads a nyash.toml and makes a host for the boxes that it declares. It
 // loads no library: that happens when a library's first box is made, or with
 // [Host.Load]. Warnings about the file go to the logger.
+//
+// The error is that of [registry.Load], all mistakes of the file at once, or that of
+// an option. The caller closes the host.
 func Open(path string, opts ...Option) (*Host, error) {
 	config, err := registry.Load(path)
 	if err != nil {
@@ -67,8 +71,7 @@ func OpenConfig(config *registry.Config, opts ...Option) (*Host, error) {
 			logBytes:    DefaultLogBytes,
 			builtins:    registry.Builtins(),
 		},
-		kinds:    make(map[string]*kind),
-		builtins: make(map[*registry.Builtin]uint32),
+		boxTypes: make(map[string]*boxType),
 		closed:   make(chan struct{}),
 		live:     make(map[liveKey]*instance),
 	}
@@ -79,17 +82,20 @@ func OpenConfig(config *registry.Config, opts ...Option) (*Host, error) {
 			return nil, err
 		}
 	}
-	h.frames = newFrames(h.options.maxInFlight)
+	h.slots = newCallSlots(h.options.maxInFlight)
 	for _, w := range config.Warnings {
 		h.options.logger.Warn(w.Error())
 	}
 	for _, conf := range config.Libraries {
 		h.add(newLibrary(h, conf))
 	}
+	builtins := uint32(0)
 	for _, b := range h.options.builtins {
-		if _, replaced := h.kinds[b.Name]; !replaced {
-			h.numberBuiltin(b)
-			h.add(newBuiltin(h, b))
+		if _, replaced := h.boxTypes[b.Name]; !replaced {
+			// Type ids from the far end, which plugins do not use, so that built-in
+			// boxes can be passed to them.
+			h.add(newBuiltin(h, 1<<32-1-builtins, b))
+			builtins++
 		}
 	}
 	return h, nil
@@ -97,58 +103,51 @@ func OpenConfig(config *registry.Config, opts ...Option) (*Host, error) {
 
 func (h *Host) add(l *library) {
 	h.libraries = append(h.libraries, l)
-	for _, k := range l.kinds {
-		h.kinds[k.name] = k
+	for _, k := range l.boxTypes {
+		h.boxTypes[k.name] = k
 		h.names = append(h.names, k.name)
 	}
 }
 
-// numberBuiltin gives a built-in box a type id from the far end, which plugins do
-// not use, so that it can be passed to them.
-func (h *Host) numberBuiltin(b *registry.Builtin) {
-	h.builtins[b] = uint32(1<<32 - 1 - len(h.builtins))
-}
-
-func (h *Host) builtinID(b *registry.Builtin) uint32 { return h.builtins[b] }
-
-// Config is what nyash.toml says. It must not be changed.
+// Config returns the parsed nyash.toml. It must not be changed.
 func (h *Host) Config() *registry.Config { return h.config }
 
 // Boxes lists the names that [Host.New] knows: those of nyash.toml in its
 // order, then the built-in ones.
 func (h *Host) Boxes() []string { return slices.Clone(h.names) }
 
-// kind finds a box by name.
-func (h *Host) kind(name string) (*kind, error) {
-	if k := h.kinds[name]; k != nil {
+// boxType finds a box by name.
+func (h *Host) boxType(name string) (*boxType, error) {
+	if k := h.boxTypes[name]; k != nil {
 		return k, nil
 	}
 	return nil, fmt.Errorf("%w: %s in %s%s", ErrNoBox, name, h.config.Path, registry.DidYouMean(name, h.names))
 }
 
-// Type tells a box's ids and methods. It loads the box's library, because
-// nyash.toml may leave to the library what it knows itself.
+// Type returns a box's ids and methods. It loads the box's library, because
+// nyash.toml may leave ids to the library's own description. The Type must not be
+// changed. ctx bounds the waiting for the load.
 func (h *Host) Type(ctx context.Context, name string) (*registry.Type, error) {
-	k, err := h.ready(ctx, name)
+	k, err := h.acquireType(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	defer h.leave()
+	defer h.release()
 	return k.typ.Load(), nil
 }
 
-// ready finds a box and loads its library. The host stays open until the caller
-// leaves it.
-func (h *Host) ready(ctx context.Context, name string) (*kind, error) {
-	k, err := h.kind(name)
+// acquireType finds a box, loads its library, and retains the host for the caller to
+// release.
+func (h *Host) acquireType(ctx context.Context, name string) (*boxType, error) {
+	k, err := h.boxType(name)
 	if err != nil {
 		return nil, err
 	}
-	if err := h.enter(); err != nil {
+	if err := h.retain(); err != nil {
 		return nil, err
 	}
 	if err := k.lib.load(ctx); err != nil {
-		h.leave()
+		h.release()
 		return nil, err
 	}
 	return k, nil
@@ -156,19 +155,20 @@ func (h *Host) ready(ctx context.Context, name string) (*kind, error) {
 
 // Load loads the libraries of the named boxes, or of all boxes when none is
 // named, at the same time where that is possible. It reports every failure;
-// the other libraries are loaded all the same.
+// the other libraries are loaded all the same. ctx bounds the waiting; a load that has
+// begun goes on, for the next caller.
 func (h *Host) Load(ctx context.Context, names ...string) error {
 	if len(names) == 0 {
 		names = h.names
 	}
-	if err := h.enter(); err != nil {
+	if err := h.retain(); err != nil {
 		return err
 	}
-	defer h.leave()
+	defer h.release()
 	errs := make([]error, len(names))
 	libraries := make(map[*library]int)
 	for i, name := range names {
-		k, err := h.kind(name)
+		k, err := h.boxType(name)
 		if err != nil {
 			errs[i] = err
 			continue
@@ -187,8 +187,8 @@ func (h *Host) Load(ctx context.Context, names ...string) error {
 	return errors.Join(errs...)
 }
 
-// enter keeps the host open until leave.
-func (h *Host) enter() error {
+// retain keeps the host from closing until release, or fails if it closes already.
+func (h *Host) retain() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closing {
@@ -198,26 +198,27 @@ func (h *Host) enter() error {
 	return nil
 }
 
-func (h *Host) leave() {
+func (h *Host) release() {
 	h.mu.Lock()
 	h.pending--
 	h.mu.Unlock()
-	if h.frames.waiters.Load() != 0 {
-		h.frames.signal()
+	if h.slots.waiters.Load() != 0 {
+		h.slots.signal()
 	}
 }
 
-// enlist records a library that is about to be ready.
-func (h *Host) enlist(l *library) {
+// registerLibrary notes the order in which libraries were loaded.
+func (h *Host) registerLibrary(l *library) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.loaded = append(h.loaded, l)
 }
 
-// Memory counts what went through the host table of a library.
+// Memory counts the blocks that a library took from the host table (docs/abi.md, The
+// host table): how many, their bytes, and frees that were wrong.
 type Memory = hostvtable.Memory
 
-// Memory counts, for each loaded library by the name of its plugin, what it
+// Memory returns, for each loaded library by the name of its plugin, what it
 // took from the host table. It is empty unless the host was opened with
 // [WithMemoryTracking].
 func (h *Host) Memory() map[string]Memory {
@@ -227,11 +228,7 @@ func (h *Host) Memory() map[string]Memory {
 	memory := make(map[string]Memory)
 	for _, l := range loaded { // without the lock: a worker is asked
 		if l.loaded.Load() {
-			memoryOf := l.backend.Memory
-			if p := l.plugin.Load(); p != nil {
-				memoryOf = p.Memory
-			}
-			if m, ok := memoryOf(); ok {
+			if m, ok := l.source.memory(); ok {
 				memory[l.name] = m
 			}
 		}

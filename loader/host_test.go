@@ -22,24 +22,24 @@ import (
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
-func TestOpenLoadsNothing(t *testing.T) {
+func TestOpen_LoadsNothing(t *testing.T) {
 	h := open(t, probeTOML(filepath.Join(t.TempDir(), "libnone.so"), ""))
-	_, err := h.New(ctx, "Probe")
+	_, err := h.New(t.Context(), "Probe")
 	require.ErrorIs(t, err, fs.ErrNotExist)
-	_, err = h.New(ctx, "TimeBox")
+	_, err = h.New(t.Context(), "TimeBox")
 	require.NoError(t, err, "other boxes are not concerned")
 }
 
-func TestOpenWithoutFile(t *testing.T) {
+func TestOpen_NoFile(t *testing.T) {
 	_, err := loader.Open(filepath.Join(t.TempDir(), "nyash.toml"))
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	assert.ErrorContains(t, err, "a host needs a nyash.toml")
 }
 
-func TestFailedLoadIsTriedAgain(t *testing.T) {
+func TestHost_New_RetriesFailedLoad(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "libprobe.so")
 	h := open(t, probeTOML(path, ""))
-	_, err := h.New(ctx, "Probe")
+	_, err := h.New(t.Context(), "Probe")
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	built, err := os.ReadFile(probeLibrary(t))
 	require.NoError(t, err)
@@ -47,19 +47,19 @@ func TestFailedLoadIsTriedAgain(t *testing.T) {
 	assert.EqualValues(t, 5, callInt(t, newBox(t, h, "Probe"), "add", 2, 3))
 }
 
-func TestUnknownBox(t *testing.T) {
+func TestHost_New_UnknownBox(t *testing.T) {
 	h := openProbe(t)
-	_, err := h.New(ctx, "Prob")
+	_, err := h.New(t.Context(), "Prob")
 	require.ErrorIs(t, err, loader.ErrNoBox)
 	assert.EqualError(t, err, "no such box: Prob in nyash.toml (did you mean Probe?)")
 }
 
-func TestConcurrentFirstUseLoadsOnce(t *testing.T) {
+func TestHost_New_LoadsOnce(t *testing.T) {
 	h := openProbe(t)
 	var wg sync.WaitGroup
 	for range 50 {
 		wg.Go(func() {
-			box, err := h.New(ctx, "Probe")
+			box, err := h.New(t.Context(), "Probe")
 			if assert.NoError(t, err) {
 				assert.NoError(t, box.Close())
 			}
@@ -72,7 +72,7 @@ func TestConcurrentFirstUseLoadsOnce(t *testing.T) {
 	assert.EqualValues(t, 50, callInt(t, box, "finis"))
 }
 
-func TestLoadReportsEveryFailure(t *testing.T) {
+func TestHost_Load_ReportsEveryFailure(t *testing.T) {
 	dir := t.TempDir()
 	h := open(t, fmt.Sprintf(`
 [plugins]
@@ -80,16 +80,16 @@ A = %q
 B = %q
 Probe = %q
 `, filepath.Join(dir, "liba.so"), filepath.Join(dir, "libb.so"), probeLibrary(t)))
-	err := h.Load(ctx)
+	err := h.Load(t.Context())
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	assert.ErrorContains(t, err, "box A: ")
 	assert.ErrorContains(t, err, "box B: ")
 	assert.NotContains(t, err.Error(), "box Probe")
-	require.NoError(t, h.Load(ctx, "Probe", "TimeBox"))
-	require.ErrorIs(t, h.Load(ctx, "Prone"), loader.ErrNoBox)
+	require.NoError(t, h.Load(t.Context(), "Probe", "TimeBox"))
+	require.ErrorIs(t, h.Load(t.Context(), "Prone"), loader.ErrNoBox)
 }
 
-func TestHostCloseEndsEverythingInOrder(t *testing.T) {
+func TestHost_Close_Order(t *testing.T) {
 	var log output
 	first := probeLibrary(t)
 	second := probeLibrary(t, "-DTYPE_ID=701", `-DTYPE_NAME="Second"`)
@@ -108,12 +108,12 @@ func TestHostCloseEndsEverythingInOrder(t *testing.T) {
 		"Second shutdown 0", "Probe shutdown 0",
 	}, withoutThread(log.messages()))
 
-	_, err := box.Call(ctx, "say")
+	_, err := box.Call(t.Context(), "say")
 	require.ErrorIs(t, err, loader.ErrClosed)
-	_, err = h.New(ctx, "Probe")
+	_, err = h.New(t.Context(), "Probe")
 	require.ErrorIs(t, err, loader.ErrClosed)
-	require.ErrorIs(t, h.Load(ctx), loader.ErrClosed)
-	_, err = h.Type(ctx, "Probe")
+	require.ErrorIs(t, h.Load(t.Context()), loader.ErrClosed)
+	_, err = h.Type(t.Context(), "Probe")
 	require.ErrorIs(t, err, loader.ErrClosed)
 	require.NoError(t, box.Close())
 }
@@ -132,10 +132,10 @@ func withoutThread(messages []string) []string {
 	return messages
 }
 
-func TestHostCloseWaitsForCalls(t *testing.T) {
+func TestHost_Close_WaitsForCalls(t *testing.T) {
 	h := open(t, probeTOML(probeLibrary(t), shortGrace()))
 	box, other := newBox(t, h, "Probe"), newBox(t, h, "Probe")
-	holding, cancel := context.WithCancel(ctx)
+	holding, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	done := make(chan error)
 	go func() {
@@ -146,7 +146,7 @@ func TestHostCloseWaitsForCalls(t *testing.T) {
 
 	closed := make(chan error)
 	go func() { closed <- h.Close() }()
-	eventually(func() bool { _, err := h.New(ctx, "Probe"); return errors.Is(err, loader.ErrClosed) })
+	eventually(func() bool { _, err := h.New(t.Context(), "Probe"); return errors.Is(err, loader.ErrClosed) })
 	select {
 	case <-closed:
 		t.Fatal("the host closed while a call was under way")
@@ -169,8 +169,8 @@ func TestHostCloseWaitsForCalls(t *testing.T) {
 	require.NoError(t, h2.Close())
 }
 
-// TestHostShutdown: what runs in this process cannot be made to end, and is named.
-func TestHostShutdown(t *testing.T) {
+// TestHost_Shutdown_CallUnderWay: what runs in this process cannot be made to end, and is named.
+func TestHost_Shutdown_CallUnderWay(t *testing.T) {
 	if isolated { // tests/isolation has that
 		return
 	}
@@ -184,11 +184,11 @@ func TestHostShutdown(t *testing.T) {
 	box, other, second2 := newBox(t, h, "Probe"), newBox(t, h, "Probe"), newBox(t, h, "Second")
 	done := make(chan error)
 	go func() {
-		_, err := box.Call(ctx, "hold")
+		_, err := box.Call(t.Context(), "hold")
 		done <- err
 	}()
 	eventually(func() bool { return callInt(t, other, "holding") == 1 })
-	short, cancel := context.WithTimeoutCause(ctx, 50*time.Millisecond, errors.New("no more time"))
+	short, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, errors.New("no more time"))
 	defer cancel()
 	require.EqualError(t, box.Shutdown(short), "close Probe(1): no more time")
 	start := time.Now()
@@ -197,7 +197,7 @@ func TestHostShutdown(t *testing.T) {
 	assert.Less(t, time.Since(start), 10*time.Second)
 	assert.Contains(t, log.String(), "Second shutdown", "the others are shut down")
 	assert.NotContains(t, log.String(), "Probe shutdown")
-	_, err = second2.Call(ctx, "calls")
+	_, err = second2.Call(t.Context(), "calls")
 	require.ErrorIs(t, err, loader.ErrClosed)
 	require.NoError(t, h.Close(), "again")
 
@@ -209,17 +209,17 @@ func TestHostShutdown(t *testing.T) {
 	eventually(func() bool { return callInt(t, probe, "finis") == finis+1 })
 }
 
-// TestHostShutdownInTime is Close.
-func TestHostShutdownInTime(t *testing.T) {
+// TestHost_Shutdown_InTime is Close.
+func TestHost_Shutdown_InTime(t *testing.T) {
 	config, err := registry.Parse("nyash.toml", []byte(probeTOML(probeLibrary(t), "")))
 	require.NoError(t, err)
 	h, err := loader.OpenConfig(config, defaults()...)
 	require.NoError(t, err)
 	newBox(t, h, "Probe")
-	long, cancel := context.WithTimeout(ctx, time.Minute)
+	long, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	require.NoError(t, h.Shutdown(long))
-	_, err = h.New(ctx, "Probe")
+	_, err = h.New(t.Context(), "Probe")
 	require.ErrorIs(t, err, loader.ErrClosed)
 }
 
@@ -231,7 +231,7 @@ func libraryOf(t *testing.T, h *loader.Host) string {
 	return file
 }
 
-func TestTwoHostsShareALibrary(t *testing.T) {
+func TestTwoHosts_ShareLibrary(t *testing.T) {
 	library := probeLibrary(t)
 	a, b := open(t, probeTOML(library, "")), open(t, probeTOML(library, ""))
 	boxA, boxB := newBox(t, a, "Probe"), newBox(t, b, "Probe")
@@ -244,14 +244,14 @@ func TestTwoHostsShareALibrary(t *testing.T) {
 	}
 	assert.EqualValues(t, finis, callInt(t, boxB, "finis"))
 
-	_, err := boxB.Call(ctx, "take", boxA)
+	_, err := boxB.Call(t.Context(), "take", boxA)
 	require.ErrorIs(t, err, loader.ErrForeignBox)
 }
 
-func TestTwoHostsMustAgreeOnThreads(t *testing.T) {
+func TestTwoHosts_DifferentThreads(t *testing.T) {
 	library := probeLibrary(t)
 	newBox(t, open(t, probeTOML(library, "")), "Probe")
-	_, err := open(t, probeTOML(library, `threads = "serial"`)).New(ctx, "Probe")
+	_, err := open(t, probeTOML(library, `threads = "serial"`)).New(t.Context(), "Probe")
 	if isolated { // they need not
 		require.NoError(t, err)
 		return
@@ -260,7 +260,7 @@ func TestTwoHostsMustAgreeOnThreads(t *testing.T) {
 	assert.ErrorContains(t, err, `threads = "free", and "serial" was asked for`)
 }
 
-func TestLoadingAgainInitialisesAgain(t *testing.T) {
+func TestHost_Load_AfterClose(t *testing.T) {
 	tests := map[string]struct {
 		keys string
 		want int64 // inits that the plugin remembers
@@ -282,7 +282,7 @@ func TestLoadingAgainInitialisesAgain(t *testing.T) {
 	}
 }
 
-func TestManyLoads(t *testing.T) {
+func TestHost_Load_ManyTimes(t *testing.T) {
 	for _, keys := range []string{"", "unload = true"} {
 		toml := probeTOML(probeLibrary(t), keys)
 		config, err := registry.Parse("nyash.toml", []byte(toml))
@@ -294,7 +294,7 @@ func TestManyLoads(t *testing.T) {
 		for range loads {
 			h, err := loader.OpenConfig(config, defaults()...)
 			require.NoError(t, err)
-			require.NoError(t, h.Load(ctx, "Probe"))
+			require.NoError(t, h.Load(t.Context(), "Probe"))
 			require.NoError(t, h.Close())
 		}
 	}
@@ -307,7 +307,7 @@ func TestSingleton(t *testing.T) {
 	boxes := make([]*loader.Box, 20)
 	for i := range boxes {
 		wg.Go(func() {
-			box, err := h.New(ctx, "Probe")
+			box, err := h.New(t.Context(), "Probe")
 			assert.NoError(t, err)
 			boxes[i] = box
 		})
@@ -323,7 +323,7 @@ func TestSingleton(t *testing.T) {
 	assert.Contains(t, log.messages(), "Probe fini 1")
 }
 
-func TestLibrariesForm(t *testing.T) {
+func TestOpen_LibrariesForm(t *testing.T) {
 	library := probeLibrary(t, "-DINVOKE_ONLY")
 	h := open(t, fmt.Sprintf(`
 [libraries."libprobe.so"]
@@ -335,13 +335,13 @@ abi_version = 1
 [libraries."libprobe.so".Probe.methods]%s`, library, methods))
 	box := newBox(t, h, "Probe")
 	assert.EqualValues(t, 5, callInt(t, box, "add", 2, 3))
-	_, err := box.Call(ctx, "wrong")
+	_, err := box.Call(t.Context(), "wrong")
 	var mismatch *registry.ResultError
 	require.ErrorAs(t, err, &mismatch)
 	assert.EqualError(t, err, "Probe.wrong: the result is handle, and nyash.toml declares i64")
 }
 
-func TestBuiltinIsReplacedByAPlugin(t *testing.T) {
+func TestWithBuiltins_ReplacedByPlugin(t *testing.T) {
 	echo := &registry.Builtin{
 		Name: "Probe",
 		New:  func([]tlv.Value) (any, error) { return nil, nil },
@@ -353,11 +353,11 @@ func TestBuiltinIsReplacedByAPlugin(t *testing.T) {
 	without := open(t, "", loader.WithBuiltins(echo))
 	box := newBox(t, without, "Probe")
 	assert.NotEqualValues(t, 700, box.Type().ID)
-	_, err := box.Call(ctx, "add", 1, 2)
+	_, err := box.Call(t.Context(), "add", 1, 2)
 	require.ErrorIs(t, err, registry.ErrNoMethod)
 }
 
-func TestOptionsAreChecked(t *testing.T) {
+func TestOpen_InvalidOptions(t *testing.T) {
 	config, err := registry.Parse("nyash.toml", nil)
 	require.NoError(t, err)
 	for name, opt := range map[string]loader.Option{
@@ -372,15 +372,15 @@ func TestOptionsAreChecked(t *testing.T) {
 	}
 }
 
-func TestWarningsGoToTheLog(t *testing.T) {
+func TestOpen_LogsWarnings(t *testing.T) {
 	var log output
 	open(t, "[plugin]\nA = \"b\"\n", withLog(&log))
 	assert.Contains(t, log.String(), "did you mean plugins?")
 }
 
-// TestTypeIDsArePerLibrary: two libraries may use one, but boxes cannot be passed
+// TestTypeID_PerLibrary: two libraries may use one, but boxes cannot be passed
 // between them.
-func TestTypeIDsArePerLibrary(t *testing.T) {
+func TestTypeID_PerLibrary(t *testing.T) {
 	other := strings.ReplaceAll(probeTOML(probeLibrary(t, `-DTYPE_NAME="Second"`), ""), "plugins.Probe", "plugins.Second")
 	h := open(t, probeTOML(probeLibrary(t), "")+other)
 	first, second := newBox(t, h, "Probe"), newBox(t, h, "Second")
@@ -391,7 +391,7 @@ func TestTypeIDsArePerLibrary(t *testing.T) {
 		assert.Same(t, box, same, "each is of its own library")
 	}
 	const want = "argument 1 is a Second of Second, whose type_id 700 is that of Probe in Probe: give one of the two another type_id to pass boxes between them"
-	_, err := first.Call(ctx, "take", second)
+	_, err := first.Call(t.Context(), "take", second)
 	require.EqualError(t, err, "Probe.take: "+want)
 	require.EqualError(t, first.Batch().Add("take", second), "Probe.take: "+want)
 }

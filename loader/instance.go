@@ -16,136 +16,143 @@ import (
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
-// instance is an object inside a plugin that the host owes a fini. It lives
-// until that is done, whether or not the program still has the Box.
+// instance is an object inside a plugin, from its birth until its fini, whether or not
+// the program still has a Box for it. The host calls fini exactly once, unless the
+// instance was lost with its process.
+//
+// States: open; closed (no call begins); ending (one goroutine waits for the calls
+// under way); finalised.
 type instance struct {
-	host   *Host
-	lib    *library
-	to     backend // where it lives
-	typ    *registry.Type
-	id     uint32
-	number uint64 // in the order of making; never 0
+	host    *Host
+	lib     *library
+	backend backend // where calls go; the same for the whole life of the instance
+	typ     *registry.Type
+	id      uint32
+	number  uint64 // unique in the host and increasing; never 0
 
-	closed   atomic.Bool  // no further call may begin
-	lent     atomic.Int32 // calls under way that have it as an argument
-	lentLate atomic.Int32 // of them, those that nobody waits for
+	closed        atomic.Bool  // no further call may begin; see callSlot
+	lent          atomic.Int32 // how often it is an argument of a call under way
+	lentAbandoned atomic.Int32 // of these, in abandoned calls
 
-	ending atomic.Bool   // somebody sees to its fini
-	calm   chan struct{} // closed when Close may return: fini was called, or follows calls that nobody waits for
-	gone   chan struct{} // closed when fini was called
+	ending    atomic.Bool   // a goroutine runs finaliseWhenIdle
+	closeDone chan struct{} // closed when Close may return: fini has returned, or follows abandoned calls
+	finalised chan struct{} // closed when fini has returned
 
-	// Of one whose birth was abandoned: bornLate is set then, and later is called
-	// with its Box, or nil, when the birth has ended. Without later it is finalised.
-	bornLate bool
-	later    func(*Box)
+	// birthAbandoned is set when the birth was abandoned. onLateBirth, if there is one,
+	// is then called when the birth has ended, with the Box or nil; without it the
+	// instance is finalised.
+	birthAbandoned bool
+	onLateBirth    func(*Box)
 
-	// Guarded by host.mu. The Box is held weakly, so that a program's dropping
-	// it can be noticed; owner tells the Box in use from those before it.
-	box   weak.Pointer[Box]
-	owner uint64
+	// Guarded by host.mu. The host holds the Box weakly, so that the garbage collector
+	// finds one that the program has dropped. boxSeq counts the Boxes that the instance
+	// has had: a cleanup of an earlier one must not close the instance.
+	box    weak.Pointer[Box]
+	boxSeq uint64
 }
 
-// liveKey names an instance that is owed a fini. Ids are a library's own, and of
-// one life of it.
+// liveKey identifies an instance in a host. Ids are unique in one life of a library
+// only, and so the backend is part of the key.
 type liveKey struct {
-	to     backend
-	handle tlv.Handle
+	backend backend
+	handle  tlv.Handle
 }
 
-func (in *instance) key() liveKey { return liveKey{in.to, in.handle()} }
+func (in *instance) key() liveKey { return liveKey{in.backend, in.handle()} }
 
 // String returns a name for logs, such as "FileBox(3)".
 func (in *instance) String() string { return fmt.Sprintf("%s(%d)", in.typ.Name, in.id) }
 
 func (in *instance) handle() tlv.Handle { return tlv.Handle{Type: in.typ.ID, Instance: in.id} }
 
-// birth makes a new instance. The host is kept open by the caller. goesOn tells
-// that the birth was abandoned; later is then called when it has ended, with the
-// box that came of it or nil. Without later such a box is finalised.
-func (h *Host) birth(ctx context.Context, k *kind, args []any, later func(*Box)) (box *Box, goesOn bool, err error) {
-	typ := k.typ.Load()
-	in, f, err := h.deliver(ctx, k, typ, args, later)
+// birth makes a new instance. The caller has retained the host. abandoned means that
+// the birth goes on; onLate, if it is not nil, is called when it has ended, see
+// instance.onLateBirth.
+func (h *Host) birth(ctx context.Context, t *boxType, args []any, onLate func(*Box)) (box *Box, abandoned bool, err error) {
+	typ := t.typ.Load()
+	in, s, err := h.callBirth(ctx, t, typ, args, onLate)
 	if errors.Is(err, ErrInstanceLost) {
-		// The worker ended before it was called: idle, or killed. The next one
-		// is as good.
-		in, f, err = h.deliver(ctx, k, typ, args, later)
+		// The worker ended before the call was made: it was idle, or killed. No instance
+		// was made, and a new worker can make it.
+		in, s, err = h.callBirth(ctx, t, typ, args, onLate)
 	}
 	if err != nil {
-		return nil, in != nil && in.bornLate, err
+		return nil, in != nil && in.birthAbandoned, err
 	}
-	defer h.frames.release(f)
-	box, err = in.born(f.answer())
+	defer h.slots.release(s)
+	box, err = in.born(s.resultBytes())
 	return box, false, err
 }
 
-// deliver calls birth. The frame holds the answer.
-func (h *Host) deliver(ctx context.Context, k *kind, typ *registry.Type, args []any, later func(*Box)) (*instance, *frame, error) {
-	to, err := k.lib.session(ctx)
+// callBirth calls birth. The returned slot holds the result; the caller releases it.
+func (h *Host) callBirth(ctx context.Context, t *boxType, typ *registry.Type, args []any, onLate func(*Box)) (*instance, *callSlot, error) {
+	b, err := t.lib.source.session(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	in := h.newInstance(k.lib, to, typ, 0)
-	in.later = later
-	f, err := in.run(ctx, typ.Birth, &h.births, args)
-	return in, f, err
+	in := h.newInstance(t.lib, b, typ, 0)
+	in.onLateBirth = onLate
+	s, err := in.run(ctx, typ.Birth, &h.births, args)
+	return in, s, err
 }
 
-// born takes what birth answered.
-func (in *instance) born(answer []byte) (box *Box, err error) {
-	if in.id, err = newborn(in.typ, answer); err == nil {
-		box, err = in.host.register(in)
+// born gives the instance the id that birth returned, and registers it.
+func (in *instance) born(result []byte) (box *Box, err error) {
+	if in.id, err = parseBirth(in.typ, result); err == nil {
+		box, err = in.host.registerInstance(in)
 	}
 	if err != nil {
-		return nil, in.failed(in.typ.Birth, err)
+		return nil, in.errHost(in.typ.Birth, err)
 	}
 	return box, nil
 }
 
-func (h *Host) newInstance(l *library, to backend, typ *registry.Type, id uint32) *instance {
+func (h *Host) newInstance(l *library, b backend, typ *registry.Type, id uint32) *instance {
 	return &instance{
-		host: h, lib: l, to: to, typ: typ, id: id, number: h.made.Add(1),
-		calm: make(chan struct{}), gone: make(chan struct{}),
+		host: h, lib: l, backend: b, typ: typ, id: id, number: h.lastNumber.Add(1),
+		closeDone: make(chan struct{}), finalised: make(chan struct{}),
 	}
 }
 
-// newborn reads the answer to a birth: a raw u32, or a TLV with one Handle.
-func newborn(t *registry.Type, result []byte) (id uint32, err error) {
+// parseBirth decodes the result of a birth: the id as a raw u32, or a message of one
+// Handle (docs/abi.md, invoke).
+func parseBirth(t *registry.Type, result []byte) (id uint32, err error) {
 	if len(result) == 4 {
 		id = binary.LittleEndian.Uint32(result)
 	} else {
 		v, err := tlv.DecodeOne(result)
 		if err != nil {
-			return 0, violation("birth must answer the instance id in 4 bytes, or a handle; it answered %d bytes: % x", len(result), result[:min(len(result), 16)])
+			return 0, protocolErrorf("birth must answer the instance id in 4 bytes, or a handle; it answered %d bytes: % x", len(result), result[:min(len(result), 16)])
 		}
 		handle, err := v.Handle()
 		if err != nil {
-			return 0, violation("birth must answer the instance id in 4 bytes, or a handle; it answered %v %v", v.Tag(), v)
+			return 0, protocolErrorf("birth must answer the instance id in 4 bytes, or a handle; it answered %v %v", v.Tag(), v)
 		}
 		if handle.Type != t.ID {
-			return 0, violation("birth answered a handle of type %d, and %s has type_id %d", handle.Type, t.Name, t.ID)
+			return 0, protocolErrorf("birth answered a handle of type %d, and %s has type_id %d", handle.Type, t.Name, t.ID)
 		}
 		id = handle.Instance
 	}
 	if id == 0 {
-		return 0, violation("birth answered instance id 0, which is never one")
+		return 0, protocolErrorf("birth answered instance id 0, which is never one")
 	}
 	return id, nil
 }
 
-// register takes a newborn instance into the host's care.
-func (h *Host) register(in *instance) (*Box, error) {
+// registerInstance adds a new instance to the live ones, unless its id is alive.
+func (h *Host) registerInstance(in *instance) (*Box, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	// An instance that is being closed may have freed its id already, and one
-	// that was lost has.
-	if other := h.live[in.key()]; other != nil && !other.closed.Load() && !in.to.Lost() {
-		return nil, violation("birth answered instance id %d, which is alive already", in.id)
+	// The id of an instance that is being closed may be free again, and that of one
+	// that was lost is.
+	if other := h.live[in.key()]; other != nil && !other.closed.Load() && !in.backend.Lost() {
+		return nil, protocolErrorf("birth answered instance id %d, which is alive already", in.id)
 	}
-	return h.own(in), nil
+	return h.addLive(in), nil
 }
 
-// own enters an instance and makes its Box, with h.mu held.
-func (h *Host) own(in *instance) *Box {
+// addLive adds an instance to the live ones and makes its Box, with h.mu held.
+func (h *Host) addLive(in *instance) *Box {
 	h.live[in.key()] = in
 	return in.newBox()
 }
@@ -155,71 +162,72 @@ func (in *instance) newBox() *Box {
 	box := &Box{in: in}
 	box.self = box
 	in.box = weak.Make(box)
-	in.owner++
-	runtime.AddCleanup(box, (*dropped).collect, &dropped{in, in.owner})
+	in.boxSeq++
+	runtime.AddCleanup(box, (*boxCleanup).run, &boxCleanup{in, in.boxSeq})
 	return box
 }
 
-// dropped is a Box that the program let go without closing it.
-type dropped struct {
-	in    *instance
-	owner uint64
+// boxCleanup finalises the instance of a Box that the garbage collector found
+// unreachable.
+type boxCleanup struct {
+	in     *instance
+	boxSeq uint64
 }
 
-// collect runs on the runtime's cleanup goroutine, which must not be kept
-// waiting for a plugin.
-func (d *dropped) collect() {
-	in := d.in
-	if !in.markUnreachable(d.owner) {
+// run runs on the runtime's cleanup goroutine, which must not wait for a plugin.
+func (c *boxCleanup) run() {
+	in := c.in
+	if !in.markUnreachable(c.boxSeq) {
 		return
 	}
 	in.host.options.logger.Warn(fmt.Sprintf("%s instance %d was dropped without Close; it is finalised now", in.typ.Name, in.id),
 		"plugin", in.lib.name)
-	go in.close(context.Background()) //nolint:errcheck // there is none without an end
+	go in.close(context.Background()) //nolint:errcheck // Background never ends
 }
 
-// markUnreachable closes the instance to new calls if the Box that was dropped is the
-// last one that it had, and nobody closes it already. A handle that brings the
-// instance back is either adopted before, and then has made another Box, or
-// finds it closed.
-func (in *instance) markUnreachable(owner uint64) bool {
+// markUnreachable sets closed if the Box number boxSeq is the last one that the
+// instance had, and reports whether it was not set before. host.mu orders it with
+// boxAgain: a handle that returns the instance to the program either makes another Box
+// before, or finds it closed.
+func (in *instance) markUnreachable(boxSeq uint64) bool {
 	in.host.mu.Lock()
 	defer in.host.mu.Unlock()
-	return owner == in.owner && in.closed.CompareAndSwap(false, true)
+	return boxSeq == in.boxSeq && in.closed.CompareAndSwap(false, true)
 }
 
-// boxFor finds or makes the Box for a handle that the plugin returned to a call on
-// in, to which boxes were lent. A handle is believed only if it names one of those,
-// or an instance of the answering library (docs/abi.md, Handles). want is the box
-// that nyash.toml declares, or empty.
-func (in *instance) boxFor(handle tlv.Handle, lent []*instance, want string) (*Box, error) {
+// boxForHandle finds or makes the Box for a handle that a call on in returned. The
+// handle must name one of boxes, the call's arguments, or an instance of the library
+// that was called (docs/abi.md, invoke); anything else is [ErrProtocol]. want is the
+// box that nyash.toml declares, or empty.
+func (in *instance) boxForHandle(handle tlv.Handle, boxes []boxArg, want string) (*Box, error) {
 	if handle.Instance == 0 {
-		return nil, violation("the result is a handle with instance id 0, which is never one")
+		return nil, protocolErrorf("the result is a handle with instance id 0, which is never one")
 	}
-	for _, arg := range lent {
-		if arg.handle() == handle {
+	for _, a := range boxes {
+		if arg := a.box.in; arg.handle() == handle {
 			return arg.boxAgain(want)
 		}
 	}
-	k := in.lib.kindOf(handle.Type)
-	if k == nil {
-		return nil, violation("the result is a handle of type %d, instance %d: no box of %s has that type_id, and no such box was an argument of this call (a plugin cannot keep boxes that it was lent, nor name another library's)",
+	t := in.lib.boxTypeByID(handle.Type)
+	if t == nil {
+		return nil, protocolErrorf("the result is a handle of type %d, instance %d: no box of %s has that type_id, and no such box was an argument of this call (a plugin cannot keep boxes that it was lent, nor name another library's)",
 			handle.Type, handle.Instance, in.lib.name)
 	}
-	if err := wanted(want, k.name); err != nil {
+	if err := wanted(want, t.name); err != nil {
 		return nil, err
 	}
 	h := in.host
 	h.mu.Lock()
-	known := h.live[liveKey{in.to, handle}]
+	known := h.live[liveKey{in.backend, handle}]
 	if known == nil {
 		defer h.mu.Unlock()
-		return h.own(h.newInstance(in.lib, in.to, k.typ.Load(), handle.Instance)), nil
+		return h.addLive(h.newInstance(in.lib, in.backend, t.typ.Load(), handle.Instance)), nil
 	}
 	h.mu.Unlock()
 	return known.boxAgain(want)
 }
 
+// wanted checks a box that a call returned against the one that nyash.toml declares.
 func wanted(want, name string) error {
 	if want != "" && want != name {
 		return fmt.Errorf("the result is a %s, and nyash.toml declares %s", name, want)
@@ -227,8 +235,8 @@ func wanted(want, name string) error {
 	return nil
 }
 
-// boxAgain is the Box of an instance that a plugin has named: the one that the
-// program has, or a new one where it has dropped that.
+// boxAgain returns the Box of a live instance that a plugin has named: the one that
+// the program holds, or a new one where it has dropped that.
 func (in *instance) boxAgain(want string) (*Box, error) {
 	if err := wanted(want, in.typ.Name); err != nil {
 		return nil, err
@@ -244,104 +252,112 @@ func (in *instance) boxAgain(want string) (*Box, error) {
 	return in.newBox(), nil
 }
 
-// abandon leaves a call whose context has ended to the plugin, and clears away
-// what comes of it. Until then the frame, and all that was lent, stay as they are.
-func (in *instance) abandon(plan *registry.Plan, f *frame, late *transport.AbandonedError) error {
+// abandon returns the error of a call whose context has ended while the plugin works
+// on it, and waits in a goroutine for its end. Until then that goroutine owns the slot,
+// and all that was lent stays lent.
+func (in *instance) abandon(plan *registry.Plan, s *callSlot, call *transport.AbandonedError) error {
 	h := in.host
-	if plan.ID == abi.MethodBirth { // of an instance that no other call has
-		in.bornLate = true
+	isBirth := plan.ID == abi.MethodBirth
+	if isBirth { // of an instance that no other call has
+		in.birthAbandoned = true
 	}
-	h.late.Add(1)
-	h.frames.abandon(f)
-	err := in.failed(plan, late.Err)
+	h.abandonedCalls.Add(1)
+	h.slots.abandon(s)
+	err := in.errHost(plan, call.Err)
 	go func() {
-		var box *Box
-		if late.Wait() == nil && check(&f.Call, f.room) == nil && f.Code == abi.OK {
-			box = in.comesLate(plan, f)
+		ok := call.Wait() == nil && checkResult(&s.Call, s.resultBuf) == nil && s.Code == abi.OK
+		switch {
+		case isBirth:
+			in.endLateBirth(ok, s)
+		case ok:
+			in.discardResult(s.resultBytes())
 		}
-		if in.later != nil && plan.ID == abi.MethodBirth {
-			in.later(box)
-		}
-		h.late.Add(-1)
-		h.frames.release(f)
+		h.abandonedCalls.Add(-1)
+		h.slots.release(s)
 	}()
 	return err
 }
 
-// comesLate clears away what an abandoned call has made, unless it is a singleton.
-func (in *instance) comesLate(plan *registry.Plan, f *frame) *Box {
-	if plan.ID == abi.MethodBirth {
-		box, err := in.born(f.answer())
-		if err != nil || in.later != nil {
-			return box
-		}
-		go in.close(context.Background()) //nolint:errcheck // there is none without an end; it waits for this call
-		return nil
+// endLateBirth finalises the instance that an abandoned birth has made, unless
+// onLateBirth takes it.
+func (in *instance) endLateBirth(ok bool, s *callSlot) {
+	var box *Box
+	if ok {
+		box, _ = in.born(s.resultBytes()) // there is no caller to return the error to
 	}
-	v, err := tlv.DecodeOne(f.answer())
+	switch {
+	case in.onLateBirth != nil:
+		in.onLateBirth(box)
+	case box != nil:
+		go in.close(context.Background()) //nolint:errcheck // Background never ends. It waits for this call.
+	}
+}
+
+// discardResult frees what the result of an abandoned call refers to.
+func (in *instance) discardResult(msg []byte) {
+	v, err := tlv.DecodeOne(msg)
 	if err != nil {
-		return nil
+		return
 	}
 	switch v.Tag() {
 	case tlv.TagHandle:
 		handle, _ := v.Handle()
 		if in.unknown(handle) {
-			if box, err := in.boxFor(handle, nil, ""); err == nil {
+			if box, err := in.boxForHandle(handle, nil, ""); err == nil {
 				go box.Close()
 			}
 		}
 	case tlv.TagBlob:
 		addr, length, _ := v.Blob()
-		in.to.Discard(addr, length)
+		in.backend.Discard(addr, length)
 	}
-	return nil
 }
 
-// unknown reports whether a handle of the library names no instance that the host
-// owes a fini.
+// unknown reports whether a handle of the library names no live instance.
 func (in *instance) unknown(handle tlv.Handle) bool {
 	in.host.mu.Lock()
 	defer in.host.mu.Unlock()
-	return in.host.live[liveKey{in.to, handle}] == nil
+	return in.host.live[liveKey{in.backend, handle}] == nil
 }
 
-// close has the instance finalised, once, when the calls under way have ended, and
-// returns then, or with ctx's error when ctx ends. It does not wait for calls that
-// were abandoned: fini follows them.
+// close refuses new calls and has the instance finalised, once, when those under way
+// have ended. It returns then, or with ctx's error when ctx ends. It does not wait for
+// abandoned calls: fini follows them.
 func (in *instance) close(ctx context.Context) error {
 	in.closed.Store(true)
 	if in.ending.CompareAndSwap(false, true) {
 		if ctx.Done() == nil {
-			in.end()
+			in.finaliseWhenIdle()
 		} else {
-			go in.end()
+			go in.finaliseWhenIdle()
 		}
 	}
 	select {
-	case <-in.calm:
+	case <-in.closeDone:
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 }
 
-// end waits for the calls under way and finalises the instance. Where only abandoned
-// ones are left it returns, and goes on by itself.
-func (in *instance) end() {
-	frames := in.host.frames
-	_ = frames.wait(context.Background(), func() bool { return frames.deserted(in) }) // Background is never done
-	if frames.idle(in) {
+// finaliseWhenIdle waits for the calls under way and finalises the instance. When only
+// abandoned calls are left it returns, and a goroutine waits for those.
+func (in *instance) finaliseWhenIdle() {
+	slots := in.host.slots
+	_ = slots.wait(context.Background(), func() bool { return slots.onlyAbandoned(in) }) // Background never ends
+	if slots.idle(in) {
 		in.finalise()
-		close(in.calm)
+		close(in.closeDone)
 		return
 	}
-	close(in.calm)
+	close(in.closeDone)
 	go func() {
-		_ = frames.wait(context.Background(), func() bool { return frames.idle(in) })
+		_ = slots.wait(context.Background(), func() bool { return slots.idle(in) })
 		in.finalise()
 	}()
 }
 
+// finalise calls fini and removes the instance from the live ones.
 func (in *instance) finalise() {
 	h := in.host
 	in.fini()
@@ -350,53 +366,53 @@ func (in *instance) finalise() {
 		delete(h.live, in.key())
 	}
 	h.mu.Unlock()
-	close(in.gone)
+	close(in.finalised)
 }
 
-// finiRoom is enough for the Void that a fini may answer.
-const finiRoom = 64
+// finiResultSize is the size of the result buffer of a fini, which may return a Void.
+const finiResultSize = 64
 
-// finiTimeout is how long a fini of an isolated plugin may take that has no
-// call_timeout. Then it is abandoned.
+// finiTimeout is how long a fini of an isolated plugin may take before it is abandoned.
 const finiTimeout = 30 * time.Second
 
-// fini calls the plugin, if it lives. The answer is ignored, as the specification
-// says; an error that kept the call from being made is worth a line.
+// fini calls the plugin's fini, unless the instance was lost. Its result is ignored
+// (docs/abi.md, invoke); that it could not be called is logged.
 func (in *instance) fini() {
-	if in.to.Lost() {
+	if in.backend.Lost() {
 		return
 	}
 	ctx := context.Background()
-	if in.lib.plugin.Load() != nil {
+	if in.lib.source.killable() {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, finiTimeout, fmt.Errorf("fini has not returned in %v", finiTimeout))
 		defer cancel()
 	}
 	c := &abi.Call{TypeID: in.typ.ID, Method: abi.MethodFini, Instance: in.id}
 	c.SetArgs(tlv.AppendHeader(nil))
-	c.SetRoom(make([]byte, finiRoom))
-	err := in.to.Invoke(ctx, c)
-	if late := abandoned(err); late != nil {
-		go late.Wait() //nolint:errcheck // the answer is ignored
+	c.SetRoom(make([]byte, finiResultSize))
+	err := in.backend.Invoke(ctx, c)
+	if call := asAbandoned(err); call != nil {
+		go call.Wait() //nolint:errcheck // the result is ignored
 	}
 	if err != nil {
 		in.host.options.logger.Error(fmt.Sprintf("finalise %s instance %d: %v", in.typ.Name, in.id, err), "plugin", in.lib.name)
 	}
 }
 
-// lend keeps the instance from being finalised until giveBack.
+// lend keeps the instance from being finalised until unlend, or fails if it is closed.
+// As with slots, lent is published before closed is read.
 func (in *instance) lend() bool {
 	in.lent.Add(1)
 	if !in.closed.Load() {
 		return true
 	}
-	in.giveBack()
+	in.unlend()
 	return false
 }
 
-func (in *instance) giveBack() {
+func (in *instance) unlend() {
 	in.lent.Add(-1)
-	if fs := in.host.frames; fs.waiters.Load() != 0 {
-		fs.signal()
+	if slots := in.host.slots; slots.waiters.Load() != 0 {
+		slots.signal()
 	}
 }

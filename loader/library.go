@@ -4,84 +4,77 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"sync/atomic"
 
 	"golang.org/x/sync/semaphore"
 	"golang.org/x/sync/singleflight"
 
-	"github.com/nyash-plugins/nyash-go/internal/isolate"
-	"github.com/nyash-plugins/nyash-go/internal/native"
+	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/registry"
 )
 
 // library is one entry of nyash.toml that names a shared library, or one
 // built-in box.
 type library struct {
-	host    *Host
-	name    string            // as log lines and errors call it
-	conf    *registry.Library // nil for a built-in box
-	builtin *registry.Builtin // nil for a plugin
-	kinds   []*kind
+	host     *Host
+	name     string // in log lines and errors: the box's, or the library's if it has several
+	source   source
+	boxTypes []*boxType
 
 	loading     singleflight.Group
 	busyLoading atomic.Bool
-	loaded      atomic.Bool
-	backend     backend // set while loaded; the first, where there are several in turn
-	log         *pluginLog
-
-	// plugin is the library in a process of its own; nil for others. It stays when a
-	// load fails, to count how often.
-	plugin atomic.Pointer[isolate.Plugin]
+	loaded      atomic.Bool // set last by loadOnce: what that wrote may be read when it is true
+	log         *pluginLog  // set by source.open; nil for a built-in box
 }
 
-// kind is a box type that the host can make instances of.
-type kind struct {
+// boxType is a type of boxes that the host can make.
+type boxType struct {
 	name string
 	lib  *library
-	box  *registry.Box // nil for a built-in box
+	decl *registry.Box // nyash.toml's declaration; nil for a built-in box
 
 	// typ is set while the library is loaded.
 	typ atomic.Pointer[registry.Type]
 
-	making *semaphore.Weighted // held while the singleton is born
-	single *Box
+	making    *semaphore.Weighted // held while the singleton is born; guards singleton
+	singleton *Box
 }
 
 func newLibrary(h *Host, conf *registry.Library) *library {
-	l := &library{host: h, name: conf.Name, conf: conf}
+	l := &library{host: h, name: conf.Name}
 	for _, box := range conf.Boxes {
-		l.kinds = append(l.kinds, newKind(box.Name, l, box))
+		l.boxTypes = append(l.boxTypes, newBoxType(box.Name, l, box))
 	}
-	if len(l.kinds) == 1 {
-		l.name = l.kinds[0].name
+	if len(l.boxTypes) == 1 {
+		l.name = l.boxTypes[0].name
 	}
+	l.source = newSource(l, conf)
 	return l
 }
 
-func newBuiltin(h *Host, b *registry.Builtin) *library {
-	l := &library{host: h, name: b.Name, builtin: b}
-	l.kinds = []*kind{newKind(b.Name, l, nil)}
+func newBuiltin(h *Host, typeID uint32, b *registry.Builtin) *library {
+	l := &library{host: h, name: b.Name, source: newBuiltinSource(typeID, b)}
+	l.boxTypes = []*boxType{newBoxType(b.Name, l, nil)}
 	return l
 }
 
-func newKind(name string, l *library, box *registry.Box) *kind {
-	return &kind{name: name, lib: l, box: box, making: semaphore.NewWeighted(1)}
+func newBoxType(name string, l *library, decl *registry.Box) *boxType {
+	return &boxType{name: name, lib: l, decl: decl, making: semaphore.NewWeighted(1)}
 }
 
-// kindOf is the library's box with a type id, or nil. The library is loaded.
-func (l *library) kindOf(typeID uint32) *kind {
-	for _, k := range l.kinds {
-		if k.typ.Load().ID == typeID {
-			return k
+// boxTypeByID finds the box with a type id, or returns nil. The library must be loaded.
+func (l *library) boxTypeByID(typeID uint32) *boxType {
+	for _, t := range l.boxTypes {
+		if t.typ.Load().ID == typeID {
+			return t
 		}
 	}
 	return nil
 }
 
-// load makes the library ready, once; those who come meanwhile wait. When ctx ends,
-// only the waiting does, and the load goes on. One that failed leaves nothing behind
+// load makes the library ready, once; concurrent callers wait for the same load. When
+// ctx ends, only the waiting does, and the load goes on. One that failed leaves nothing behind
 // and is tried again at the next use.
 func (l *library) load(ctx context.Context) error {
 	if l.loaded.Load() {
@@ -99,158 +92,58 @@ func (l *library) load(ctx context.Context) error {
 	}
 }
 
+// loadOnce is run by one goroutine at a time.
 func (l *library) loadOnce() (any, error) {
 	if l.loaded.Load() {
 		return nil, nil
 	}
-	// The host stays open, whoever waits.
-	if err := l.host.enter(); err != nil {
+	// The load may outlast its callers, and so it retains the host itself.
+	if err := l.host.retain(); err != nil {
 		return nil, err
 	}
-	defer l.host.leave()
+	defer l.host.release()
 	l.busyLoading.Store(true)
 	defer l.busyLoading.Store(false)
-	b, err := l.open()
+	types, err := l.source.open()
 	if err != nil {
 		return nil, err
 	}
-	types, err := l.bind(b)
-	if err != nil {
-		return nil, errors.Join(err, l.refuse(b))
+	for i, t := range l.boxTypes {
+		t.typ.Store(types[i])
 	}
-	for i, k := range l.kinds {
-		k.typ.Store(types[i])
-	}
-	l.backend = b
-	l.host.enlist(l)
+	l.host.registerLibrary(l)
 	l.loaded.Store(true)
 	return nil, nil
 }
 
-func (l *library) open() (backend, error) {
-	if l.builtin != nil {
-		return newBuiltinBackend(l.host.builtinID(l.builtin), l.builtin), nil
-	}
-	file, err := l.host.config.Find(l.conf)
+// find returns the library's file.
+func (l *library) find(conf *registry.Library) (string, error) {
+	file, err := l.host.config.Find(conf)
 	if err != nil {
-		return nil, fmt.Errorf("box %s: %w", l.name, err)
+		return "", fmt.Errorf("box %s: %w", l.name, err)
 	}
-	if l.isolation() == registry.IsolationProcess {
-		return l.openProcess(file)
-	}
-	l.log = newPluginLog(&l.host.options, l.name, file)
-	b, err := native.Open(context.Background(), native.Config{
-		File:       file,
-		InvokeOnly: l.conf.InvokeOnly,
-		Threads:    threads[l.conf.Threads],
-		Unload:     l.conf.Unload,
-		Track:      l.host.options.track,
-		Sink:       l.log,
-	})
-	if err != nil {
-		l.log.close()
-		return nil, fmt.Errorf("box %s: %w", l.name, err)
-	}
-	return b, nil
+	return file, nil
 }
 
-func (l *library) isolation() registry.Isolation {
-	switch override := l.host.options.isolation; {
-	case l.conf == nil:
-		return registry.IsolationNone
-	case override != nil:
-		return *override
-	}
-	return l.conf.Isolation
-}
-
-// openProcess starts the library's worker.
-func (l *library) openProcess(file string) (backend, error) {
-	p := l.plugin.Load()
-	if p == nil {
-		l.log = newPluginLog(&l.host.options, l.name, file)
-		p = isolate.New(l.processConfig(file))
-		l.plugin.Store(p)
-	}
-	s, err := p.Session(context.Background())
-	if err != nil {
-		return nil, fmt.Errorf("box %s: %w", l.name, err)
-	}
-	return s, nil
-}
-
-func (l *library) processConfig(file string) isolate.Config {
-	conf := &l.conf.Process
-	dir := conf.Dir
-	if dir != "" && !filepath.IsAbs(dir) {
-		dir = filepath.Join(l.host.config.Dir, dir)
-	}
-	return isolate.Config{
-		File:        file,
-		InvokeOnly:  l.conf.InvokeOnly,
-		Threads:     threads[l.conf.Threads],
-		Unload:      l.conf.Unload,
-		Track:       l.host.options.track,
-		Sink:        l.log,
-		Worker:      l.host.options.worker,
-		Channel:     l.host.options.channel,
-		LogLines:    l.host.options.logLines,
-		LogBytes:    l.host.options.logBytes,
-		Restart:     isolate.Restart(conf.Restart),
-		Limits:      isolate.Limits(conf.Limits),
-		CallTimeout: conf.CallTimeout,
-		LoadTimeout: conf.LoadTimeout,
-		CancelGrace: conf.CancelGrace,
-		IdleTimeout: conf.IdleTimeout,
-		Env:         conf.Env,
-		Dir:         dir,
-		InUse:       l.inUse,
-		OnState:     func(s isolate.State, err error) { l.host.tell(l, s, err) },
-	}
-}
-
-// session is where new instances are made. It starts the library's worker again
-// where that has ended.
-func (l *library) session(ctx context.Context) (backend, error) {
-	p := l.plugin.Load()
-	if p == nil {
-		return l.backend, nil
-	}
-	s, err := p.Session(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("box %s: %w", l.name, err)
-	}
-	return s, nil
-}
-
-// inUse tells whether instances of the library are alive.
+// inUse reports whether instances of the library are alive.
 func (l *library) inUse() bool {
 	l.host.mu.Lock()
 	defer l.host.mu.Unlock()
 	for _, in := range l.host.live {
-		if in.lib == l && !in.to.Lost() {
+		if in.lib == l && !in.backend.Lost() {
 			return true
 		}
 	}
 	return false
 }
 
-var threads = map[registry.Threads]native.Threads{
-	registry.ThreadsFree:   native.Free,
-	registry.ThreadsSerial: native.Serial,
-	registry.ThreadsPinned: native.Pinned,
-}
-
-// bind joins what nyash.toml says of each box with what the library says.
-func (l *library) bind(b backend) ([]*registry.Type, error) {
-	if l.builtin != nil {
-		return []*registry.Type{l.builtin.Bind(l.host.builtinID(l.builtin))}, nil
-	}
-	types := make([]*registry.Type, len(l.kinds))
+// bind joins nyash.toml's declarations with the library's description of itself.
+func (l *library) bind(d abi.Description) ([]*registry.Type, error) {
+	types := make([]*registry.Type, len(l.boxTypes))
 	var errs []error
-	for i, k := range l.kinds {
-		t, err := k.box.Bind(b.Description())
-		types[i] = t
+	for i, t := range l.boxTypes {
+		typ, err := t.decl.Bind(d)
+		types[i] = typ
 		errs = append(errs, err)
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -267,34 +160,8 @@ func (l *library) bind(b backend) ([]*registry.Type, error) {
 // close ends the library's life, if it was loaded or tried to be. No call is under
 // way and none will come.
 func (l *library) close() error {
-	loaded := l.loaded.Swap(false)
-	if l.log != nil {
-		l.log.stopWaking()
-		defer l.log.close()
-	}
-	if p := l.plugin.Load(); p != nil {
-		return p.Close()
-	}
-	if !loaded {
-		return nil
-	}
-	return closeBackend(l.backend)
-}
-
-// refuse closes what does not fit the library's entry in nyash.toml.
-func (l *library) refuse(b backend) error {
-	if p := l.plugin.Load(); p != nil {
-		return p.Refuse()
-	}
-	defer l.log.close()
-	return closeBackend(b)
-}
-
-func closeBackend(b backend) error {
-	if c, ok := b.(interface{ Close() error }); ok {
-		return c.Close()
-	}
-	return nil
+	l.loaded.Store(false)
+	return l.source.close()
 }
 
 // lastLines are the lines that the library logged last.

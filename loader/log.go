@@ -10,21 +10,20 @@ import (
 	"github.com/nyash-plugins/nyash-go/internal/contract"
 )
 
-// keptLines is how many log lines of a library an error can show.
+// keptLines is how many log lines of a library an error shows.
 const keptLines = 8
 
-// pluginLog receives what a library says through its host table. It knows the
-// host's logger and not the host, because it goes on receiving when the host
-// is gone.
+// pluginLog is the sink of a library's log lines and wakes. It refers to the host's
+// logger and not to the host, because lines may come after the host has been closed.
 type pluginLog struct {
 	logger *slog.Logger // with the plugin's name
 	plugin string
 	wake   func(plugin string, handle uint64)
 
-	mu     sync.Mutex
-	lines  []string
-	quiet  bool // wakes nobody any more
-	closed bool
+	mu       sync.Mutex
+	lines    []string
+	detached bool // wakes are dropped
+	closed   bool // lines are marked as late
 }
 
 func newPluginLog(o *options, plugin, file string) *pluginLog {
@@ -37,8 +36,8 @@ func newPluginLog(o *options, plugin, file string) *pluginLog {
 
 // PluginLog implements hostvtable.Sink.
 func (p *pluginLog) PluginLog(level abi.LogLevel, text string, own bool) {
-	// slog's own handlers quote what is not fit for a line; others may print it, and
-	// so does who shows an error with its log.
+	// slog's own handlers quote what a terminal would obey; others do not, and neither
+	// does %+v of a CallError.
 	text = contract.Printable(text)
 	p.mu.Lock()
 	if len(p.lines) == keptLines {
@@ -73,27 +72,27 @@ var slogLevels = map[abi.LogLevel]slog.Level{
 // PluginWake implements hostvtable.Sink.
 func (p *pluginLog) PluginWake(handle uint64, own bool) {
 	p.mu.Lock()
-	quiet := p.quiet
+	detached := p.detached
 	p.mu.Unlock()
-	if quiet || p.wake == nil {
+	if detached || p.wake == nil {
 		return
 	}
 	p.wake(p.plugin, handle)
 }
 
-// stopWaking comes before the library's shutdown: the program's wake function
-// is not called for a host that is going.
-func (p *pluginLog) stopWaking() {
+// detachWake is called before the library's shutdown: from then on the program's wake
+// function is not called.
+func (p *pluginLog) detachWake() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.quiet = true
+	p.detached = true
 }
 
 // close marks what is logged from now on as late.
 func (p *pluginLog) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.quiet, p.closed = true, true
+	p.detached, p.closed = true, true
 }
 
 func (p *pluginLog) last() []string {

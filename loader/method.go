@@ -10,15 +10,17 @@ import (
 )
 
 // Method is a method of one box, found by name once. It is safe for concurrent
-// use; goroutines that call a great deal are served best by a Method each. It
-// keeps its box from being finalised by the runtime, and ends with the box.
+// use; goroutines that call a great deal do best with a Method each. It
+// keeps its box from being garbage collected, and returns [ErrClosed] when that is
+// closed.
 type Method struct {
-	box  *Box
-	plan *registry.Plan
-	hint hint
+	box   *Box
+	plan  *registry.Plan
+	cache slotCache // its own, so that goroutines with a Method each do not share one
 }
 
-// Method finds a method. The error matches registry.ErrNoMethod.
+// Method finds a method by name. The error is a [*CallError] that matches
+// [ErrNoMethod].
 func (b *Box) Method(name string) (*Method, error) {
 	plan, err := b.in.typ.Method(name)
 	if err != nil {
@@ -27,33 +29,33 @@ func (b *Box) Method(name string) (*Method, error) {
 	return &Method{box: b, plan: plan}, nil
 }
 
-// Call is [Box.Call] without the looking up of the name. Where the result is a
-// number or nothing it allocates nothing; see [Method.AppendBytes] for strings
+// Call is [Box.Call] without looking up the name. Where the result is a
+// number or void it allocates nothing; see [Method.AppendBytes] for strings
 // and bytes.
 func (m *Method) Call(ctx context.Context, args ...any) (Result, error) {
-	return m.box.call(ctx, m.plan, &m.hint, args)
+	return m.box.call(ctx, m.plan, &m.cache, args)
 }
 
 // AppendBytes calls the method and appends its result, which must be a String,
-// Bytes or a blob, to dst: the one copy from the plugin's answer, and no
-// allocation where dst has room. A blob is released then. On an error dst is
-// returned as it was.
+// Bytes or a blob, to dst: one copy, from the result buffer or the blob, and no
+// allocation where dst has the capacity. The blob is then released. On an error dst is
+// returned as it was. Errors are those of [Box.Call].
 func (m *Method) AppendBytes(ctx context.Context, dst []byte, args ...any) ([]byte, error) {
 	in := m.box.in
-	f, err := in.run(ctx, m.plan, &m.hint, args)
+	s, err := in.run(ctx, m.plan, &m.cache, args)
 	if err != nil {
 		return dst, err
 	}
-	dst, err = in.appendAnswer(ctx, dst, m.plan, f.answer())
-	in.host.frames.release(f)
+	dst, err = in.appendResult(ctx, dst, m.plan, s.resultBytes())
+	in.host.slots.release(s)
 	runtime.KeepAlive(m)
 	return dst, err
 }
 
-func (in *instance) appendAnswer(ctx context.Context, dst []byte, plan *registry.Plan, answer []byte) ([]byte, error) {
-	e, err := plan.Entry(answer)
+func (in *instance) appendResult(ctx context.Context, dst []byte, plan *registry.Plan, msg []byte) ([]byte, error) {
+	e, err := plan.Entry(msg)
 	if err != nil {
-		return dst, in.failed(plan, err)
+		return dst, in.errHost(plan, err)
 	}
 	switch e.Tag {
 	case tlv.TagString, tlv.TagBytes:
@@ -67,11 +69,11 @@ func (in *instance) appendAnswer(ctx context.Context, dst []byte, plan *registry
 		defer release()
 		return append(dst, data...), nil
 	}
-	return dst, in.failed(plan, fmt.Errorf("the result is %v, and AppendBytes takes string, bytes or blob", e.Tag))
+	return dst, in.errHost(plan, fmt.Errorf("the result is %v, and AppendBytes takes string, bytes or blob", e.Tag))
 }
 
 // Name is the method's name.
 func (m *Method) Name() string { return m.plan.Name }
 
-// Plan tells the method's ids and types.
+// Plan returns the method's ids and types.
 func (m *Method) Plan() *registry.Plan { return m.plan }

@@ -13,8 +13,8 @@ const (
 	// DefaultMaxInFlight is how many calls a host has under way at most. Each
 	// holds an OS thread, of which a Go program has 10,000.
 	DefaultMaxInFlight = 1024
-	// DefaultMaxResult is the largest result that a plugin may ask room for,
-	// in bytes.
+	// DefaultMaxResult is the largest result buffer that a plugin may ask for,
+	// in bytes (docs/abi.md, invoke).
 	DefaultMaxResult = 16 << 20
 	// DefaultMaxBlob is the longest blob that a plugin may return, in bytes.
 	DefaultMaxBlob = 1 << 30
@@ -24,7 +24,7 @@ const (
 	DefaultLogBytes = 1 << 20
 )
 
-// Option changes how [Open] sets up a host.
+// Option changes how [Open] sets up a host. One that is not valid is an error of Open.
 type Option func(*options) error
 
 type options struct {
@@ -55,11 +55,12 @@ func WithLogger(l *slog.Logger) Option {
 	}
 }
 
-// WithWake has f called when a plugin calls wake, with the plugin's name and
+// WithWake calls f when a plugin calls wake, with the plugin's name and
 // the number that it passed. f runs on the plugin's thread, perhaps in the
 // middle of a call and on several threads at once: it must return soon and must
 // not call plugins; sending on a buffered channel is the usual thing to do.
-// Where two hosts use one library, both are woken.
+// Where two hosts use one library, the functions of both are called. After the host
+// has begun to close, f is not called.
 func WithWake(f func(plugin string, handle uint64)) Option {
 	return func(o *options) error {
 		o.wake = f
@@ -83,8 +84,8 @@ func WithMaxInFlight(n int) Option {
 // for with a short-buffer answer. The default is [DefaultMaxResult].
 func WithMaxResult(bytes int) Option {
 	return func(o *options) error {
-		if bytes < resultRoom {
-			return fmt.Errorf("WithMaxResult: %d bytes; the smallest limit is %d, the largest single value", bytes, resultRoom)
+		if bytes < initialResultSize {
+			return fmt.Errorf("WithMaxResult: %d bytes; the smallest limit is %d, the largest single value", bytes, initialResultSize)
 		}
 		o.maxResult = bytes
 		return nil
@@ -123,7 +124,7 @@ const (
 	IsolationProcess = registry.IsolationProcess
 )
 
-// WithIsolation has every library run where it says, whatever nyash.toml says.
+// WithIsolation runs every library in the given way, whatever nyash.toml declares.
 func WithIsolation(i Isolation) Option {
 	return func(o *options) error {
 		o.isolation = &i
@@ -176,7 +177,7 @@ const (
 	ChannelPipe   = isolate.ChannelPipe
 )
 
-// WithWorkerChannel has isolated libraries reached in one way on every system. The
+// WithWorkerChannel selects how isolated libraries are reached, on every system. The
 // default is the fastest that there is; see docs/process.md.
 func WithWorkerChannel(c Channel) Option {
 	return func(o *options) error {
@@ -185,7 +186,7 @@ func WithWorkerChannel(c Channel) Option {
 	}
 }
 
-// WithEvents has f called at every change of an isolated library's state. f must
+// WithEvents calls f at every change of an isolated library's state. f must
 // return soon and must not use the host.
 func WithEvents(f func(Event)) Option {
 	return func(o *options) error {

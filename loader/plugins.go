@@ -29,8 +29,8 @@ type Event struct {
 	Time   time.Time
 }
 
-// PluginStatus tells how a library is. What is counted and measured is counted
-// and measured of isolated libraries only.
+// PluginStatus is the state of a library. PID, Restarts, Calls, Errors, RSS, CPU and
+// Err are set for isolated libraries only.
 type PluginStatus struct {
 	Name      string // the plugin's; the library's where it provides several boxes
 	Library   string // as nyash.toml names it
@@ -38,47 +38,40 @@ type PluginStatus struct {
 	State     PluginState
 	PID       int           // of the worker; 0 without one
 	Restarts  int           // workers that took the place of one that died
-	Calls     uint64        // that were made
-	Errors    uint64        // of them, those that failed or that the plugin refused
+	Calls     uint64        // calls that were made
+	Errors    uint64        // of these, those that failed or returned an error code
 	RSS       uint64        // the worker's resident memory, in bytes
 	CPU       time.Duration // the worker's processor time
 	Err       error         // of the last failure
 }
 
-// Plugins tells how the libraries are, in the order of nyash.toml.
+// Plugins returns the state of each library, in the order of nyash.toml. It reads what
+// the system counts of a worker, and waits for no plugin.
 func (h *Host) Plugins() []PluginStatus {
 	var all []PluginStatus
 	for _, l := range h.libraries {
-		if l.conf == nil {
-			continue
+		var s PluginStatus
+		if l.source.status(&s) {
+			all = append(all, s)
 		}
-		s := PluginStatus{Name: l.name, Library: l.conf.Name, Isolation: l.isolation()}
-		if p := l.plugin.Load(); p != nil {
-			now := p.Status()
-			s.State, s.PID, s.Restarts, s.Err = now.State, now.PID, now.Restarts, now.Err
-			s.Calls, s.Errors, s.RSS, s.CPU = now.Calls, now.Errors, now.RSS, now.CPU
-		} else if l.loaded.Load() {
-			s.State = PluginReady
-		}
-		all = append(all, s)
 	}
 	return all
 }
 
-// Reset lets an isolated library start again that crashed more often than its
-// restart policy allows. box is any box of the library.
+// Reset permits an isolated library to start again that crashed more often than its
+// restart policy allows ([ErrPluginBroken]). box is any box of the library; the error
+// is [ErrNoBox]. On other libraries it does nothing.
 func (h *Host) Reset(box string) error {
-	k, err := h.kind(box)
+	t, err := h.boxType(box)
 	if err != nil {
 		return err
 	}
-	if p := k.lib.plugin.Load(); p != nil {
-		p.Reset()
-	}
+	t.lib.source.reset()
 	return nil
 }
 
-func (h *Host) tell(l *library, state PluginState, err error) {
+// emitEvent calls the program's function for events, if there is one.
+func (h *Host) emitEvent(l *library, state PluginState, err error) {
 	if state == PluginFailed && err != nil {
 		// Whoever called may be gone.
 		h.options.logger.Warn(fmt.Sprintf("the plugin's process has ended or could not be started: %v", err), "plugin", l.name)

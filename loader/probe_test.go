@@ -2,7 +2,6 @@ package loader_test
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"log/slog"
 	"os"
@@ -18,8 +17,6 @@ import (
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
 )
-
-var ctx = context.Background()
 
 // methods declares the methods of testdata/probe.c.
 const methods = `
@@ -42,6 +39,7 @@ calls   = { method_id = 16, args = [], returns = "i64" }
 nothing = { method_id = 17, args = [], returns = "void" }
 say     = { method_id = 18, args = [], returns = "void" }
 refuse  = { method_id = 19, args = [] }
+name    = { method_id = 21, args = [ { name = "type", from = "integer", to = "i64" }, { name = "id", from = "integer", to = "i64" } ] }
 wrong   = { method_id = 3, args = [], returns = "i64" }
 `
 
@@ -107,14 +105,14 @@ func openProbe(t testing.TB, opts ...loader.Option) *loader.Host {
 
 func newBox(t testing.TB, h *loader.Host, name string) *loader.Box {
 	t.Helper()
-	box, err := h.New(ctx, name)
+	box, err := h.New(t.Context(), name)
 	require.NoError(t, err)
 	return box
 }
 
 func call(t testing.TB, b *loader.Box, method string, args ...any) loader.Result {
 	t.Helper()
-	r, err := b.Call(ctx, method, args...)
+	r, err := b.Call(t.Context(), method, args...)
 	require.NoError(t, err)
 	return r
 }

@@ -33,21 +33,21 @@ func recurse(n int) [128]byte {
 	return room
 }
 
-// TestStackMovesDuringACall has the goroutine's stack grow, and so move, while
+// TestBox_Call_StackMoves has the goroutine's stack grow, and so move, while
 // the plugin runs: it logs, and the handler recurses deeply.
-func TestStackMovesDuringACall(t *testing.T) {
+func TestBox_Call_StackMoves(t *testing.T) {
 	h := openProbe(t, loader.WithLogger(slog.New(deep{slog.NewTextHandler(io.Discard, nil)})))
 	var wg sync.WaitGroup
 	for range 50 { // each on a goroutine with a small stack of its own
 		wg.Go(func() {
-			box, err := h.New(ctx, "Probe")
+			box, err := h.New(t.Context(), "Probe")
 			if !assert.NoError(t, err) {
 				return
 			}
 			for i := range 20 {
-				_, err := box.Call(ctx, "say")
+				_, err := box.Call(t.Context(), "say")
 				assert.NoError(t, err)
-				r, err := box.Call(ctx, "add", i, 1)
+				r, err := box.Call(t.Context(), "add", i, 1)
 				assert.NoError(t, err)
 				n, err := r.Int()
 				assert.NoError(t, err)

@@ -35,7 +35,8 @@ enum {
     NOTHING,
     SAY,
     REFUSE,
-    SELF_AGAIN
+    SELF_AGAIN,
+    NAME
 };
 
 static const NyashHostVtable *host;
@@ -174,6 +175,10 @@ NYASH_EXPORT int32_t nyash_plugin_invoke(uint32_t type_id, uint32_t method, uint
     case TAKE:
         memcpy(handle, args + 8, 8);
         return answer_i64(result, result_len, handle[1]);
+    case NAME: /* a handle of any type and instance */
+        memcpy(&a, args + 8, 8);
+        memcpy(&b, args + 20, 8);
+        return answer_handle(result, result_len, (uint32_t)a, (uint32_t)b);
     case OTHER:
         return answer_handle(result, result_len, 701, 4242);
     case DEMAND: /* legal: asks for room and then uses little of it */

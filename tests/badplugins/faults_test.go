@@ -52,7 +52,7 @@ func unhurt(t *testing.T, h *loader.Host, path string) {
 	t.Helper()
 	good := hosttest.New(t, h, "Good")
 	result := hosttest.Call(t, good, "run")
-	assert.Equal(t, tlv.Int32(42), result.Value)
+	assert.Equal(t, int32(42), result.Any())
 	require.NoError(t, good.Close())
 
 	table, err := hostvtable.For(path, true)
@@ -256,7 +256,7 @@ func TestCall_BadAnswer(t *testing.T) {
 		want string
 		is   error
 	}{
-		"result_too_long":     {methods, "says that it wrote 65544 bytes to a 65543-byte result buffer: memory may be damaged", loader.ErrProtocol},
+		"result_too_long":     {methods, "returned a length of 65544 for a 65543-byte result buffer: memory may be damaged", loader.ErrProtocol},
 		"result_overrun":      {methods, "wrote past the end of its 65543-byte result buffer: memory may be damaged", loader.ErrProtocol},
 		"always_short":        {methods, "answered 8 times that its result buffer was too short", loader.ErrProtocol},
 		"short_asks_less":     {methods, "answered that 65543 bytes are too short and asked for 1", loader.ErrProtocol},

@@ -18,7 +18,6 @@ import (
 	"github.com/nyash-plugins/nyash-go/loader"
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
-	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
 // notRun are commands that are shown and cannot run inside a test.
@@ -155,6 +154,6 @@ func TestPluginOfTheABIPage(t *testing.T) {
 	require.NoError(t, err)
 	answer, err := box.Call(t.Context(), "answer")
 	require.NoError(t, err)
-	assert.Equal(t, tlv.Int32(42), answer.Value)
+	assert.Equal(t, int32(42), answer.Any())
 	require.NoError(t, box.Close())
 }

@@ -1,0 +1,225 @@
+package loader
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/tlv"
+)
+
+const (
+	// initialResultSize is the capacity that a call's result buffer starts with:
+	// the largest message of a single value, so that one call is the normal case.
+	initialResultSize = tlv.HeaderSize + tlv.EntryHeaderSize + tlv.MaxPayload
+	// initialArgsSize is the capacity that the buffer for arguments starts with.
+	initialArgsSize = 256
+	// maxKeptBuf is the largest buffer that a slot keeps after a call.
+	maxKeptBuf = 256 << 10
+)
+
+// callSlot holds the buffers of one call. While owner is non-zero it also protects
+// the instance of that number from fini, as a hazard pointer does
+// (docs/rationale.md): a call publishes owner first and reads instance.closed
+// second; instance.close sets closed first and scans the slots second. So either the
+// scan finds the slot, or the call finds the instance closed. Both are sequentially
+// consistent atomics.
+//
+// All other fields belong to the goroutine that set owner, until it clears it. A call
+// that is abandoned passes them to the goroutine that waits for its end.
+type callSlot struct {
+	owner atomic.Uint64 // instance.number of the instance that is called; 0 while the slot is free
+	abi.Call
+	args      []byte // the message with the arguments
+	resultBuf []byte // the result, and the canary behind it
+	borrowed         // what the arguments refer to
+
+	fromPool     bool        // goes back to the pool on release
+	needsCleanup bool        // release has more to do than to clear owner
+	abandoned    atomic.Bool // the caller has returned and the plugin still works on the call
+}
+
+// callSlots are the slots of a host: as many as calls were ever in flight at once,
+// and never more than limit. A slot is never freed before its host.
+//
+// There is no counter of calls, in a box or in the host: every call would write to
+// its cache line, and all processors would wait for each other. Calls on different
+// processors take different slots from the pool and so write to no memory in common;
+// idle scans the slots instead, which only happens when an instance is closed.
+type callSlots struct {
+	limit   int
+	pool    sync.Pool    // of *callSlot: free ones to try first; all of them are in all
+	waiters atomic.Int32 // goroutines in wait; release signals only if there are any
+
+	mu      sync.Mutex
+	all     atomic.Pointer[[]*callSlot] // replaced, with mu held, and never changed in place
+	changed chan struct{}               // closed and replaced, with mu held, by signal
+}
+
+func newResultBuf() []byte { return make([]byte, initialResultSize+canarySize) }
+
+func newCallSlots(limit int) *callSlots {
+	cs := &callSlots{limit: limit, changed: make(chan struct{})}
+	cs.all.Store(new([]*callSlot))
+	return cs
+}
+
+// slotCache keeps the slot that a Box or Method used last, to be tried first the next
+// time. That saves the pool's work. It reserves nothing: a slot that is taken
+// meanwhile is a miss. Goroutines that share a cache would contend for its slot, so
+// that after maxMisses it stays empty, and the pool spreads them over slots.
+//
+// A slot is in at most one of a cache and the pool: store takes it out of the pool's
+// hands, or two boxes would contend for it.
+type slotCache struct {
+	slot   atomic.Pointer[callSlot]
+	misses atomic.Int32
+}
+
+const maxMisses = 64
+
+// store caches a slot that the caller owns, unless the cache has missed too often.
+func (c *slotCache) store(s *callSlot) {
+	if c.misses.Load() > maxMisses {
+		return
+	}
+	if c.slot.Load() != nil && c.misses.Add(1) > maxMisses {
+		c.slot.Store(nil)
+		return
+	}
+	c.slot.Store(s)
+	s.fromPool = false
+	s.needsCleanup = false
+}
+
+// acquire takes a free slot for a call on in, and caches it in c. While all slots are
+// in use it waits until ctx is done.
+func (cs *callSlots) acquire(ctx context.Context, in *instance, c *slotCache) (*callSlot, error) {
+	s, _ := cs.pool.Get().(*callSlot)
+	if s == nil || !s.owner.CompareAndSwap(0, in.number) {
+		if s = cs.find(in); s == nil {
+			if err := cs.wait(ctx, func() bool { s = cs.find(in); return s != nil }); err != nil {
+				return nil, err
+			}
+		}
+	}
+	s.fromPool, s.needsCleanup = true, true
+	c.store(s)
+	return s, nil
+}
+
+// find takes any free slot, or makes one if there are fewer than limit; else nil.
+func (cs *callSlots) find(in *instance) *callSlot {
+	for _, s := range *cs.all.Load() {
+		if s.owner.Load() == 0 && s.owner.CompareAndSwap(0, in.number) {
+			return s
+		}
+	}
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	all := *cs.all.Load()
+	if len(all) == cs.limit {
+		return nil
+	}
+	s := &callSlot{args: make([]byte, initialArgsSize), resultBuf: newResultBuf()}
+	s.owner.Store(in.number)
+	next := append(all[:len(all):len(all)], s)
+	cs.all.Store(&next)
+	return s
+}
+
+// release ends the slot's call: what it borrowed is returned, and its result is no
+// longer valid. Only the owner may call it, once.
+func (cs *callSlots) release(s *callSlot) {
+	if s.needsCleanup {
+		cs.cleanUp(s)
+		return
+	}
+	s.owner.Store(0)
+	if cs.waiters.Load() != 0 {
+		cs.signal()
+	}
+}
+
+// cleanUp is release for a slot that has needsCleanup set.
+func (cs *callSlots) cleanUp(s *callSlot) {
+	s.borrowed.returnAll(s.abandoned.Load())
+	if len(s.args) > maxKeptBuf {
+		s.args = make([]byte, initialArgsSize)
+	}
+	if len(s.resultBuf) > maxKeptBuf {
+		s.resultBuf = newResultBuf()
+	}
+	fromPool := s.fromPool
+	s.fromPool, s.needsCleanup = false, false
+	s.abandoned.Store(false)
+	s.owner.Store(0)
+	if fromPool {
+		cs.pool.Put(s)
+	}
+	if cs.waiters.Load() != 0 {
+		cs.signal()
+	}
+}
+
+// signal wakes all goroutines in wait, which evaluate their conditions again.
+func (cs *callSlots) signal() {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	close(cs.changed)
+	cs.changed = make(chan struct{})
+}
+
+// idle reports whether no call on in is under way, nor one that it is lent to. It is
+// final only when in.closed is set.
+func (cs *callSlots) idle(in *instance) bool {
+	for _, s := range *cs.all.Load() {
+		if s.owner.Load() == in.number {
+			return false
+		}
+	}
+	return in.lent.Load() == 0
+}
+
+// onlyAbandoned is idle, abandoned calls not counted.
+func (cs *callSlots) onlyAbandoned(in *instance) bool {
+	for _, s := range *cs.all.Load() {
+		if s.owner.Load() == in.number && !s.abandoned.Load() {
+			return false
+		}
+	}
+	return in.lent.Load() <= in.lentAbandoned.Load()
+}
+
+// abandon marks a call whose caller returns while the plugin goes on with it.
+func (cs *callSlots) abandon(s *callSlot) {
+	s.needsCleanup = true
+	s.borrowed.abandon()
+	s.abandoned.Store(true)
+	if cs.waiters.Load() != 0 {
+		cs.signal()
+	}
+}
+
+// wait blocks until ready returns true, or returns ctx's error. ready is evaluated
+// again after every signal.
+func (cs *callSlots) wait(ctx context.Context, ready func() bool) error {
+	cs.waiters.Add(1)
+	defer cs.waiters.Add(-1)
+	for {
+		cs.mu.Lock()
+		changed := cs.changed
+		cs.mu.Unlock()
+		// The channel is read before the condition: whatever makes ready true
+		// later closes this channel.
+		if ready() {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}

@@ -1,0 +1,89 @@
+package loader
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/nyash-plugins/nyash-go/internal/native"
+	"github.com/nyash-plugins/nyash-go/registry"
+)
+
+// nativeSource has a library in the host's own process. There is one backend, from
+// open to close, and no way to end its calls.
+type nativeSource struct {
+	lib     *library
+	conf    *registry.Library
+	backend atomic.Pointer[native.Library] // nil until the library is loaded; stays after close
+}
+
+func (s *nativeSource) open() ([]*registry.Type, error) {
+	file, err := s.lib.find(s.conf)
+	if err != nil {
+		return nil, err
+	}
+	options := &s.lib.host.options
+	s.lib.log = newPluginLog(options, s.lib.name, file)
+	b, err := native.Open(context.Background(), native.Config{
+		File:       file,
+		InvokeOnly: s.conf.InvokeOnly,
+		Threads:    threads[s.conf.Threads],
+		Unload:     s.conf.Unload,
+		Track:      options.track,
+		Sink:       s.lib.log,
+	})
+	if err != nil {
+		s.lib.log.close()
+		return nil, fmt.Errorf("box %s: %w", s.lib.name, err)
+	}
+	types, err := s.lib.bind(b.Description())
+	if err != nil {
+		defer s.lib.log.close()
+		return nil, errors.Join(err, b.Close())
+	}
+	s.backend.Store(b)
+	return types, nil
+}
+
+func (s *nativeSource) session(context.Context) (backend, error) { return s.backend.Load(), nil }
+
+func (s *nativeSource) memory() (Memory, bool) {
+	if b := s.backend.Load(); b != nil {
+		return b.Memory()
+	}
+	return Memory{}, false
+}
+
+func (s *nativeSource) status(status *PluginStatus) bool {
+	status.Name, status.Library, status.Isolation = s.lib.name, s.conf.Name, registry.IsolationNone
+	if s.lib.loaded.Load() {
+		status.State = PluginReady
+	}
+	return true
+}
+
+func (s *nativeSource) reset() {}
+
+func (s *nativeSource) killable() bool { return false }
+
+func (s *nativeSource) kill(error) {}
+
+func (s *nativeSource) close() error {
+	b := s.backend.Load()
+	if s.lib.log == nil {
+		return nil
+	}
+	s.lib.log.detachWake()
+	defer s.lib.log.close()
+	if b == nil {
+		return nil
+	}
+	return b.Close()
+}
+
+var threads = map[registry.Threads]native.Threads{
+	registry.ThreadsFree:   native.Free,
+	registry.ThreadsSerial: native.Serial,
+	registry.ThreadsPinned: native.Pinned,
+}

@@ -1,0 +1,126 @@
+package loader
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync/atomic"
+
+	"github.com/nyash-plugins/nyash-go/internal/isolate"
+	"github.com/nyash-plugins/nyash-go/registry"
+)
+
+// processSource has a library in a worker process. Each life of the worker is a
+// backend of its own.
+type processSource struct {
+	lib  *library
+	conf *registry.Library
+	// plugin is nil before the first open. It stays when an open fails, because it
+	// counts how often.
+	plugin atomic.Pointer[isolate.Plugin]
+}
+
+func (s *processSource) open() ([]*registry.Type, error) {
+	file, err := s.lib.find(s.conf)
+	if err != nil {
+		return nil, err
+	}
+	p := s.plugin.Load()
+	if p == nil {
+		s.lib.log = newPluginLog(&s.lib.host.options, s.lib.name, file)
+		p = isolate.New(s.config(file))
+		s.plugin.Store(p)
+	}
+	b, err := p.Session(context.Background())
+	if err != nil {
+		return nil, fmt.Errorf("box %s: %w", s.lib.name, err)
+	}
+	types, err := s.lib.bind(b.Description())
+	if err != nil {
+		return nil, errors.Join(err, p.Refuse())
+	}
+	return types, nil
+}
+
+func (s *processSource) config(file string) isolate.Config {
+	conf, options := &s.conf.Process, &s.lib.host.options
+	dir := conf.Dir
+	if dir != "" && !filepath.IsAbs(dir) {
+		dir = filepath.Join(s.lib.host.config.Dir, dir)
+	}
+	return isolate.Config{
+		File:        file,
+		InvokeOnly:  s.conf.InvokeOnly,
+		Threads:     threads[s.conf.Threads],
+		Unload:      s.conf.Unload,
+		Track:       options.track,
+		Sink:        s.lib.log,
+		Worker:      options.worker,
+		Channel:     options.channel,
+		LogLines:    options.logLines,
+		LogBytes:    options.logBytes,
+		Restart:     isolate.Restart(conf.Restart),
+		Limits:      isolate.Limits(conf.Limits),
+		CallTimeout: conf.CallTimeout,
+		LoadTimeout: conf.LoadTimeout,
+		CancelGrace: conf.CancelGrace,
+		IdleTimeout: conf.IdleTimeout,
+		Env:         conf.Env,
+		Dir:         dir,
+		InUse:       s.lib.inUse,
+		OnState:     func(state isolate.State, err error) { s.lib.host.emitEvent(s.lib, state, err) },
+	}
+}
+
+// session starts the worker again where that has ended.
+func (s *processSource) session(ctx context.Context) (backend, error) {
+	b, err := s.plugin.Load().Session(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("box %s: %w", s.lib.name, err)
+	}
+	return b, nil
+}
+
+func (s *processSource) memory() (Memory, bool) {
+	if p := s.plugin.Load(); p != nil {
+		return p.Memory()
+	}
+	return Memory{}, false
+}
+
+func (s *processSource) status(status *PluginStatus) bool {
+	status.Name, status.Library, status.Isolation = s.lib.name, s.conf.Name, registry.IsolationProcess
+	if p := s.plugin.Load(); p != nil {
+		now := p.Status()
+		status.State, status.PID, status.Restarts, status.Err = now.State, now.PID, now.Restarts, now.Err
+		status.Calls, status.Errors, status.RSS, status.CPU = now.Calls, now.Errors, now.RSS, now.CPU
+	}
+	return true
+}
+
+func (s *processSource) reset() {
+	if p := s.plugin.Load(); p != nil {
+		p.Reset()
+	}
+}
+
+// killable is false before the first open: a plugin that is not there yet cannot be
+// kept from starting a worker.
+func (s *processSource) killable() bool { return s.plugin.Load() != nil }
+
+func (s *processSource) kill(cause error) {
+	if p := s.plugin.Load(); p != nil {
+		p.Kill(cause)
+	}
+}
+
+func (s *processSource) close() error {
+	p := s.plugin.Load()
+	if p == nil {
+		return nil
+	}
+	s.lib.log.detachWake()
+	defer s.lib.log.close()
+	return p.Close()
+}
