@@ -13,6 +13,7 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
+	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
 func TestPrintable(t *testing.T) {
@@ -129,4 +130,56 @@ func TestCheckDescription(t *testing.T) {
 	require.ErrorIs(t, contract.CheckDescription(methods("\xff")), abi.ErrInvalidUTF8)
 	require.ErrorContains(t, contract.CheckMethodCount(1<<32), fmt.Sprint("method_count is ", 1<<32))
 	require.NoError(t, contract.CheckMethodCount(contract.MaxMethods))
+}
+
+func TestConflicts(t *testing.T) {
+	m := func(id uint32, name string) abi.Method { return abi.Method{ID: id, Name: name} }
+	for name, tt := range map[string]struct {
+		methods []abi.Method
+		want    []contract.Conflict
+	}{
+		"none":              {[]abi.Method{m(0, "birth"), m(1, "a"), m(2, "b"), m(abi.MethodFini, "fini")}, nil},
+		"birth elsewhere":   {[]abi.Method{m(3, "birth")}, []contract.Conflict{{Kind: contract.ConflictReserved, Method: m(3, "birth")}}},
+		"another with 0":    {[]abi.Method{m(0, "a")}, []contract.Conflict{{Kind: contract.ConflictReserved, Method: m(0, "a")}}},
+		"one id":            {[]abi.Method{m(1, "a"), m(1, "b")}, []contract.Conflict{{Kind: contract.ConflictID, Method: m(1, "b"), Other: m(1, "a")}}},
+		"one name":          {[]abi.Method{m(1, "a"), m(2, "a")}, []contract.Conflict{{Kind: contract.ConflictName, Method: m(2, "a"), Other: m(1, "a")}}},
+		"one name, one id":  {[]abi.Method{m(1, "a"), m(1, "a")}, []contract.Conflict{{Kind: contract.ConflictName, Method: m(1, "a"), Other: m(1, "a")}}},
+		"fini, and its ids": {[]abi.Method{m(7, "fini")}, []contract.Conflict{{Kind: contract.ConflictReserved, Method: m(7, "fini")}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			assert.Equal(t, tt.want, contract.Conflicts(abi.Description{Methods: tt.methods}))
+		})
+	}
+}
+
+func TestParseBirth(t *testing.T) {
+	message := func(v tlv.Value) []byte {
+		data, err := tlv.Encode(v)
+		require.NoError(t, err)
+		return data
+	}
+	for name, tt := range map[string]struct {
+		result []byte
+		id     uint32
+		err    string
+	}{
+		"u32":          {[]byte{7, 1, 0, 0}, 263, ""},
+		"handle":       {message(tlv.HandleValue(tlv.Handle{Type: 6, Instance: 9})), 9, ""},
+		"id 0":         {[]byte{0, 0, 0, 0}, 0, "instance id 0"},
+		"handle of 0":  {message(tlv.HandleValue(tlv.Handle{Type: 6})), 0, "instance id 0"},
+		"another type": {message(tlv.HandleValue(tlv.Handle{Type: 5, Instance: 9})), 0, "handle of type 5, and the box has type_id 6"},
+		"a string":     {message(tlv.String("x")), 0, `it answered string "x"`},
+		"nothing":      {nil, 0, "it answered 0 bytes"},
+		"8 bytes":      {make([]byte, 8), 0, "it answered 8 bytes: 00 00"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			id, err := contract.ParseBirth(tt.result, 6)
+			assert.Equal(t, tt.id, id)
+			if tt.err == "" {
+				require.NoError(t, err)
+			} else {
+				require.ErrorContains(t, err, tt.err)
+			}
+		})
+	}
 }

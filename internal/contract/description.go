@@ -67,3 +67,39 @@ func checkName(name string) error {
 	}
 	return nil
 }
+
+// Conflict is two things that a description says and that cannot both be right.
+type Conflict struct {
+	Kind   ConflictKind
+	Method abi.Method
+	Other  abi.Method // the earlier method of two
+}
+
+// ConflictKind says which rule a description breaks.
+type ConflictKind uint8
+
+// The kinds of conflicts.
+const (
+	ConflictReserved ConflictKind = iota // birth and fini, and no others, have the ids 0 and 4294967295
+	ConflictID                           // two methods with one id
+	ConflictName                         // two methods with one name
+)
+
+// Conflicts finds names and ids of methods that conflict, in the order of the
+// methods.
+func Conflicts(d abi.Description) (all []Conflict) {
+	ids, names := make(map[uint32]abi.Method), make(map[string]abi.Method)
+	for _, m := range d.Methods {
+		if (m.Name == abi.NameBirth) != (m.ID == abi.MethodBirth) || (m.Name == abi.NameFini) != (m.ID == abi.MethodFini) {
+			all = append(all, Conflict{Kind: ConflictReserved, Method: m})
+		}
+		if other, twice := ids[m.ID]; twice && other.Name != m.Name {
+			all = append(all, Conflict{ConflictID, m, other})
+		}
+		if other, twice := names[m.Name]; twice {
+			all = append(all, Conflict{ConflictName, m, other})
+		}
+		ids[m.ID], names[m.Name] = m, m
+	}
+	return all
+}
