@@ -132,26 +132,6 @@ func TestCheckDescription(t *testing.T) {
 	require.NoError(t, contract.CheckMethodCount(contract.MaxMethods))
 }
 
-func TestConflicts(t *testing.T) {
-	m := func(id uint32, name string) abi.Method { return abi.Method{ID: id, Name: name} }
-	for name, tt := range map[string]struct {
-		methods []abi.Method
-		want    []contract.Conflict
-	}{
-		"none":              {[]abi.Method{m(0, "birth"), m(1, "a"), m(2, "b"), m(abi.MethodFini, "fini")}, nil},
-		"birth elsewhere":   {[]abi.Method{m(3, "birth")}, []contract.Conflict{{Kind: contract.ConflictReserved, Method: m(3, "birth")}}},
-		"another with 0":    {[]abi.Method{m(0, "a")}, []contract.Conflict{{Kind: contract.ConflictReserved, Method: m(0, "a")}}},
-		"one id":            {[]abi.Method{m(1, "a"), m(1, "b")}, []contract.Conflict{{Kind: contract.ConflictID, Method: m(1, "b"), Other: m(1, "a")}}},
-		"one name":          {[]abi.Method{m(1, "a"), m(2, "a")}, []contract.Conflict{{Kind: contract.ConflictName, Method: m(2, "a"), Other: m(1, "a")}}},
-		"one name, one id":  {[]abi.Method{m(1, "a"), m(1, "a")}, []contract.Conflict{{Kind: contract.ConflictName, Method: m(1, "a"), Other: m(1, "a")}}},
-		"fini, and its ids": {[]abi.Method{m(7, "fini")}, []contract.Conflict{{Kind: contract.ConflictReserved, Method: m(7, "fini")}}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			assert.Equal(t, tt.want, contract.Conflicts(abi.Description{Methods: tt.methods}))
-		})
-	}
-}
-
 func TestParseBirth(t *testing.T) {
 	message := func(v tlv.Value) []byte {
 		data, err := tlv.Encode(v)

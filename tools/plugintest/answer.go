@@ -177,15 +177,15 @@ func (c *answerCheck) result() {
 		c.resultType(tlv.TagVoid)
 		return
 	}
-	e, err := tlv.One(a.result())
+	v, err := tlv.DecodeOne(a.result())
 	switch {
 	case errors.Is(err, tlv.ErrUTF8):
 		c.found(codeUTF8, "", "%v", err)
 	case err != nil:
 		c.found(codeMalformed, "", "%v, in %s", err, hexText(a.result()))
 	default:
-		c.resultType(e.Tag)
-		c.resultBox(e.Value())
+		c.resultType(v.Tag())
+		c.resultBox(v)
 	}
 }
 

@@ -79,15 +79,15 @@ func signatureText(d abi.Description, m *method) (text string) {
 }
 
 func (e *env) checkDescription(d abi.Description) {
-	for _, c := range contract.Conflicts(d) {
+	for _, c := range contract.Contradictions(d) {
 		f := Finding{Box: d.TypeName, Method: c.Method.Name}
 		switch c.Kind {
-		case contract.ConflictReserved:
+		case contract.WrongReservedID, contract.TakenReservedID:
 			f.Code, f.Message = codeReservedID, fmt.Sprintf("it describes %s with the id %d", c.Method.Name, c.Method.ID)
-		case contract.ConflictID:
-			f.Code, f.Message = codeDuplicateID, fmt.Sprintf("it describes %s and %s with the id %d", c.Other.Name, c.Method.Name, c.Method.ID)
-		case contract.ConflictName:
-			f.Code, f.Message = codeDuplicateName, fmt.Sprintf("it describes %s twice, with the ids %d and %d", c.Method.Name, c.Other.ID, c.Method.ID)
+		case contract.DuplicateID:
+			f.Code, f.Message = codeDuplicateID, fmt.Sprintf("it describes %s and %s with the id %d", c.Earlier.Name, c.Method.Name, c.Method.ID)
+		case contract.DuplicateName:
+			f.Code, f.Message = codeDuplicateName, fmt.Sprintf("it describes %s twice, with the ids %d and %d", c.Method.Name, c.Earlier.ID, c.Method.ID)
 		}
 		e.add(f)
 	}
