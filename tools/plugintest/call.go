@@ -59,7 +59,6 @@ func (w *worker) step(m *method, instance uint32, args []byte) step {
 // do makes one call, records it for replays, and counts it. The error is an
 // *exitError.
 func (w *worker) do(s step) (*answer, error) {
-	s.layout |= w.options.layout
 	if !w.options.plain {
 		w.trace = append(w.trace, s)
 	}

@@ -34,10 +34,8 @@ type worker struct {
 }
 
 type workerOptions struct {
-	layout  layout   // of every call
 	unload  bool     // the library is unloaded by reload
 	wrapper []string // a command around the worker, which makes it slow
-	dir     string   // the working directory; empty for a new one
 	quiet   bool     // nothing is reported
 	survey  bool     // processState will be asked for
 	plain   bool     // calls use ordinary memory, which is faster and shows fewer faults
@@ -60,15 +58,12 @@ const (
 // start starts a worker with the library. Where the library cannot be loaded,
 // that is a finding, and there is no worker.
 func (e *env) start(o workerOptions) (*worker, error) {
-	w := &worker{env: e, options: o, dir: o.dir}
-	w.callCtx, w.cancel = context.WithCancelCause(e.ctx)
-	if w.dir == "" {
-		dir, err := os.MkdirTemp("", "plugin-tester-")
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrCannotRun, err)
-		}
-		w.dir = dir
+	dir, err := os.MkdirTemp("", "plugin-tester-")
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCannotRun, err)
 	}
+	w := &worker{env: e, options: o, dir: dir}
+	w.callCtx, w.cancel = context.WithCancelCause(e.ctx)
 	if err := w.open(); err != nil {
 		w.cancel(nil)
 		w.removeDir()
@@ -169,11 +164,7 @@ func (o *workerOutput) printedLines() []string {
 	return append([]string(nil), o.printed...)
 }
 
-func (w *worker) removeDir() {
-	if w.options.dir == "" {
-		_ = os.RemoveAll(w.dir)
-	}
-}
+func (w *worker) removeDir() { _ = os.RemoveAll(w.dir) }
 
 // close ends the worker, with the plugin's shutdown, and reports what that shows.
 func (w *worker) close() {
