@@ -70,8 +70,8 @@ bench: plugins ## measure, and compare with other ways to load plugins
 	go test -run=NONE -bench=. -benchmem ./tlv ./registry ./loader
 	cd tests/bench && CGO_ENABLED=1 go build -o ../../bin/bench . && ../../bin/bench
 
-memcheck: setup plugins build ## run FileBox work under valgrind
-	bash tests/memcheck/run.sh
+memcheck: setup plugins ## run FileBox under valgrind
+	go test -count=1 -v ./tests/memcheck
 
 clean: ## remove what was built
 	rm -rf bin data.txt

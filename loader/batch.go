@@ -7,12 +7,9 @@ import (
 	"slices"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/registry"
 )
-
-// batchResultSize is the capacity of a result buffer in a batch (docs/abi.md,
-// Batches). A call that needs more is made again by itself.
-const batchResultSize = 1 << 10
 
 // Batch collects calls on one box and makes them together: in a single crossing
 // into the plugin where it offers one (nyash_plugin_invoke_batch, one line for
@@ -35,7 +32,7 @@ type Batch struct {
 type batchCall struct {
 	plan      *registry.Plan
 	args      []byte // the message with the arguments
-	resultBuf *[batchResultSize + canarySize]byte
+	resultBuf *[contract.BatchResultSize + canarySize]byte
 	boxes     span // its own among the batch's borrowed.boxes
 }
 
@@ -110,13 +107,13 @@ func (b *Batch) add(of *Box, plan *registry.Plan, args []any) error {
 // same for all calls of the batch's box.
 func (b *Batch) grow() {
 	const least = 8
-	const each = initialArgsSize + batchResultSize + canarySize
+	const each = initialArgsSize + contract.BatchResultSize + canarySize
 	in, have := b.box.in, len(b.calls)
 	more := max(least, have)
 	memory := make([]byte, more*each)
 	b.calls = append(b.calls, make([]abi.Call, more)...)
 	for i := have; i < have+more; i++ {
-		x := batchCall{args: memory[:initialArgsSize:initialArgsSize], resultBuf: (*[batchResultSize + canarySize]byte)(memory[initialArgsSize:each])}
+		x := batchCall{args: memory[:initialArgsSize:initialArgsSize], resultBuf: (*[contract.BatchResultSize + canarySize]byte)(memory[initialArgsSize:each])}
 		memory = memory[each:]
 		b.extra = append(b.extra, x)
 		c := &b.calls[i]

@@ -65,7 +65,7 @@ func (b *builtinBackend) Invoke(ctx context.Context, c *abi.Call) error {
 		c.Code, c.ResultLength = abi.ErrPlugin, 0
 		return nil
 	}
-	// Any single value fits, see initialResultSize.
+	// Any single value fits, see contract.InitialResultSize.
 	c.ResultLength = uintptr(copy(c.Room(), msg))
 	return nil
 }

@@ -6,13 +6,10 @@ import (
 	"sync/atomic"
 
 	"github.com/nyash-plugins/nyash-go/abi"
-	"github.com/nyash-plugins/nyash-go/tlv"
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 )
 
 const (
-	// initialResultSize is the capacity that a call's result buffer starts with:
-	// the largest message of a single value, so that one call is the normal case.
-	initialResultSize = tlv.HeaderSize + tlv.EntryHeaderSize + tlv.MaxPayload
 	// initialArgsSize is the capacity that the buffer for arguments starts with.
 	initialArgsSize = 256
 	// maxKeptBuf is the largest buffer that a slot keeps after a call.
@@ -57,7 +54,7 @@ type callSlots struct {
 	changed chan struct{}               // closed and replaced, with mu held, by signal
 }
 
-func newResultBuf() []byte { return make([]byte, initialResultSize+canarySize) }
+func newResultBuf() []byte { return make([]byte, contract.InitialResultSize+canarySize) }
 
 func newCallSlots(limit int) *callSlots {
 	cs := &callSlots{limit: limit, changed: make(chan struct{})}

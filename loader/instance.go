@@ -2,7 +2,6 @@ package loader
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"runtime"
@@ -11,6 +10,7 @@ import (
 	"weak"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tlv"
@@ -98,10 +98,10 @@ func (h *Host) callBirth(ctx context.Context, t *boxType, typ *registry.Type, ar
 
 // born gives the instance the id that birth returned, and registers it.
 func (in *instance) born(result []byte) (box *Box, err error) {
-	if in.id, err = parseBirth(in.typ, result); err == nil {
-		box, err = in.host.registerInstance(in)
+	if in.id, err = contract.ParseBirth(result, in.typ.ID); err != nil {
+		return nil, in.errHost(in.typ.Birth, protocolErrorf("%w", err))
 	}
-	if err != nil {
+	if box, err = in.host.registerInstance(in); err != nil {
 		return nil, in.errHost(in.typ.Birth, err)
 	}
 	return box, nil
@@ -112,31 +112,6 @@ func (h *Host) newInstance(l *library, b backend, typ *registry.Type, id uint32)
 		host: h, lib: l, backend: b, typ: typ, id: id, number: h.lastNumber.Add(1),
 		closeDone: make(chan struct{}), finalised: make(chan struct{}),
 	}
-}
-
-// parseBirth decodes the result of a birth: the id as a raw u32, or a message of one
-// Handle (docs/abi.md, invoke).
-func parseBirth(t *registry.Type, result []byte) (id uint32, err error) {
-	if len(result) == 4 {
-		id = binary.LittleEndian.Uint32(result)
-	} else {
-		v, err := tlv.DecodeOne(result)
-		if err != nil {
-			return 0, protocolErrorf("birth must answer the instance id in 4 bytes, or a handle; it answered %d bytes: % x", len(result), result[:min(len(result), 16)])
-		}
-		handle, err := v.Handle()
-		if err != nil {
-			return 0, protocolErrorf("birth must answer the instance id in 4 bytes, or a handle; it answered %v %v", v.Tag(), v)
-		}
-		if handle.Type != t.ID {
-			return 0, protocolErrorf("birth answered a handle of type %d, and %s has type_id %d", handle.Type, t.Name, t.ID)
-		}
-		id = handle.Instance
-	}
-	if id == 0 {
-		return 0, protocolErrorf("birth answered instance id 0, which is never one")
-	}
-	return id, nil
 }
 
 // registerInstance adds a new instance to the live ones, unless its id is alive.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/internal/isolate"
 	"github.com/nyash-plugins/nyash-go/registry"
 )
@@ -15,7 +16,7 @@ const (
 	DefaultMaxInFlight = 1024
 	// DefaultMaxResult is the largest result buffer that a plugin may ask for,
 	// in bytes (docs/abi.md, invoke).
-	DefaultMaxResult = 16 << 20
+	DefaultMaxResult = contract.DefaultMaxResult
 	// DefaultMaxBlob is the longest blob that a plugin may return, in bytes.
 	DefaultMaxBlob = 1 << 30
 	// DefaultLogLines and DefaultLogBytes are what the worker of an isolated
@@ -84,8 +85,8 @@ func WithMaxInFlight(n int) Option {
 // for with a short-buffer answer. The default is [DefaultMaxResult].
 func WithMaxResult(bytes int) Option {
 	return func(o *options) error {
-		if bytes < initialResultSize {
-			return fmt.Errorf("WithMaxResult: %d bytes; the smallest limit is %d, the largest single value", bytes, initialResultSize)
+		if bytes < contract.InitialResultSize {
+			return fmt.Errorf("WithMaxResult: %d bytes; the smallest limit is %d, the largest single value", bytes, contract.InitialResultSize)
 		}
 		o.maxResult = bytes
 		return nil

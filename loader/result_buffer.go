@@ -18,10 +18,6 @@ const (
 	canaryValue = 0x5ca1ab1e0ddba11 // any value that is unlikely to be written by chance
 )
 
-// maxRetries bounds how often a plugin may answer short buffer in one call
-// (docs/abi.md, invoke).
-const maxRetries = 8
-
 // armResult gives a call its result buffer and sets the canary.
 func armResult(c *abi.Call, buf []byte) {
 	capacity := len(buf) - canarySize
@@ -69,7 +65,7 @@ func checkResult(c *abi.Call, buf []byte) error {
 }
 
 // retryShortBuffer checks the result of the slot's call, and makes the call again
-// with a larger buffer for as long as the plugin answers short buffer: maxRetries
+// with a larger buffer for as long as the plugin answers short buffer: contract.MaxShortBuffers
 // times at most, and up to maxResult bytes. Afterwards s.Code is the final code and
 // s.ResultLength is within the buffer.
 func (s *callSlot) retryShortBuffer(ctx context.Context, b backend, maxResult int) error {
@@ -77,8 +73,8 @@ func (s *callSlot) retryShortBuffer(ctx context.Context, b backend, maxResult in
 		if err := checkResult(&s.Call, s.resultBuf); err != nil || s.Code != abi.ErrShortBuffer {
 			return err
 		}
-		if tries == maxRetries {
-			return protocolErrorf("the plugin answered %d times that its result buffer was too short", maxRetries)
+		if tries == contract.MaxShortBuffers {
+			return protocolErrorf("the plugin answered %d times that its result buffer was too short", contract.MaxShortBuffers)
 		}
 		// A call that answered short buffer had no effect, so it need not be repeated.
 		if ctx.Err() != nil {

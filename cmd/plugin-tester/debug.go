@@ -19,7 +19,7 @@ func newDebug(s *settings) *cobra.Command {
 	f := &debugFlags{}
 	cmd := &cobra.Command{
 		Use:   "tlv-debug [LIBRARY] [ARGUMENT…]",
-		Short: "explain a message byte by byte, and what a method answers to it",
+		Short: "explain a message byte by byte, and a method's answer to it",
 		Long: `Explain a message byte by byte. With a library and --method, a new instance is called with it, and the answer is explained too.
 
 Arguments are written as type:value with the types of nyash.toml (i64:5, f32:1.5, bytes:00ff, handle:6/1, string:5), or as a
@@ -30,7 +30,7 @@ value: 5 is an i64, 1.5 an f64, true a bool, anything else a string.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(s, cmd, args) },
 	}
 	cmd.Flags().StringVar(&f.message, "message", "", "the message's arguments, with commas between them")
-	cmd.Flags().StringVar(&f.hex, "hex", "", "the message in hexadecimal; it need not be a good one")
+	cmd.Flags().StringVar(&f.hex, "hex", "", "the message in hexadecimal; it may be malformed")
 	cmd.Flags().StringVar(&f.method, "method", "", "[BOX.]METHOD to call, by name or number")
 	cmd.MarkFlagsMutuallyExclusive("message", "hex")
 	return cmd
@@ -111,7 +111,7 @@ func explain(w io.Writer, title string, message []byte) {
 	}
 }
 
-func answered(w io.Writer, out *plugintest.Exchange) {
+func answered(w io.Writer, out *plugintest.DebugResult) {
 	fmt.Fprintf(w, "%s.%s on instance %d answered %d (%v), *result_len = %d\n", out.Box, out.Method, out.Instance, int32(out.Code), codeText(out.Code), out.Length)
 	switch {
 	case len(out.Result) == 4 && out.Method == abi.NameBirth:

@@ -1,4 +1,4 @@
-// Command plugin-tester tells the author of a plugin what is wrong with it.
+// Command plugin-tester finds faults in a plugin, for its author.
 package main
 
 import (

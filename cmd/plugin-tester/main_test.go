@@ -43,7 +43,7 @@ func build(t *testing.T, name string) string {
 	return ccbuild.Library(t, "../../tests/faulty/testdata/"+name+".c", "-fvisibility=hidden")
 }
 
-func TestStatus(t *testing.T) {
+func TestCommand_ExitStatus(t *testing.T) {
 	out, err := run(t, "check", build(t, "good"))
 	require.NoError(t, err)
 	assert.Contains(t, out, "Counter, type 710")
@@ -60,7 +60,7 @@ func TestStatus(t *testing.T) {
 	require.False(t, errors.Is(err, errFindings))
 }
 
-func TestReports(t *testing.T) {
+func TestCommand_Reports(t *testing.T) {
 	dir := t.TempDir()
 	junit, sarif := filepath.Join(dir, "r.xml"), filepath.Join(dir, "r.sarif")
 	out, err := run(t, "lifecycle", build(t, "prints"), "--json", "--junit", junit, "--sarif", sarif, "--seed", "3")
@@ -71,7 +71,7 @@ func TestReports(t *testing.T) {
 		Reports []plugintest.Report
 	}
 	require.NoError(t, json.Unmarshal([]byte(out), &report), "nothing else is written: %s", out)
-	assert.Equal(t, 1, report.Version)
+	assert.Equal(t, 2, report.Version)
 	assert.False(t, report.Clean)
 	require.Len(t, report.Reports, 1)
 	assert.Equal(t, uint64(3), report.Reports[0].Seed)
@@ -86,7 +86,7 @@ func TestReports(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
-func TestTypecheck(t *testing.T) {
+func TestCommand_Typecheck(t *testing.T) {
 	library := build(t, "good")
 	config := filepath.Join(t.TempDir(), "nyash.toml")
 	require.NoError(t, os.WriteFile(config, []byte("[plugins.Counter]\nlibrary = \""+library+"\"\n[plugins.Counter.methods]\nadd = { args = [ { name = \"n\", from = \"integer\", to = \"i32\" } ] }\npoke = false\n"), 0o600))
@@ -106,7 +106,7 @@ func TestTypecheck(t *testing.T) {
 	require.ErrorContains(t, err, "--config")
 }
 
-func TestValidate(t *testing.T) {
+func TestCommand_Validate(t *testing.T) {
 	config := filepath.Join(t.TempDir(), "nyash.toml")
 	require.NoError(t, os.WriteFile(config, []byte("[plugins]\nCounter = \""+build(t, "good")+"\"\n"), 0o600))
 	out, err := run(t, "validate", "--config", config, "--no-memcheck")
@@ -122,7 +122,7 @@ func TestValidate(t *testing.T) {
 	require.ErrorIs(t, err, plugintest.ErrCannotRun)
 }
 
-func TestDebug(t *testing.T) {
+func TestCommand_TLVDebug(t *testing.T) {
 	out, err := run(t, "tlv-debug", "--message", "i32:7, hello")
 	require.NoError(t, err)
 	assert.Contains(t, out, "    16  68656c6c6f                         \"hello\"")
@@ -150,7 +150,7 @@ func TestDebug(t *testing.T) {
 	for text, args := range map[string][]string{
 		"did you mean poke?":     {"tlv-debug", "--method", "pok", library},
 		"--method needs":         {"tlv-debug", "--method", "poke"},
-		"read hexadecimal":       {"tlv-debug", "--hex", "xy"},
+		"invalid hexadecimal":    {"tlv-debug", "--hex", "xy"},
 		"none of the others can": {"tlv-debug", "--hex", "00", "--message", "5"},
 	} {
 		_, err = run(t, args...)
@@ -158,10 +158,14 @@ func TestDebug(t *testing.T) {
 	}
 }
 
-func TestHelp(t *testing.T) {
+func TestCommand_Help(t *testing.T) {
 	out, err := run(t, "--help")
 	require.NoError(t, err)
-	for _, name := range append(plugintest.Names(), "all", "validate", "tlv-debug") {
+	names := []string{"all", "validate", "tlv-debug"}
+	for _, c := range plugintest.Checks() {
+		names = append(names, c.Name)
+	}
+	for _, name := range names {
 		assert.True(t, strings.Contains(out, "\n  "+name+" "), name)
 	}
 }

@@ -13,10 +13,10 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tools/plugintest"
-	"github.com/nyash-plugins/nyash-go/tools/plugintest/output"
+	"github.com/nyash-plugins/nyash-go/tools/plugintest/report"
 )
 
-// errFindings has the program exit with the status that says that there are some.
+// errFindings makes the program exit with statusFindings.
 var errFindings = errors.New("findings")
 
 // settings are the flags that all commands share.
@@ -39,47 +39,39 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "plugin-tester",
 		Short: "Find what is wrong with a plugin",
-		Long: `Find what is wrong with a plugin. It runs in a process of its own, so that a crash is a finding and the run goes on.
+		Long: `Find what is wrong with a plugin. The plugin runs in a process of its own, so that a crash is a finding and the run goes on.
 
-The exit status is 0 without findings, 1 with some, 2 where the tester could not do its work.`,
+The exit status is 0 without findings, 1 with findings, and 2 where the tester cannot do its work.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
 	flags := root.PersistentFlags()
 	flags.StringVar(&s.config, "config", "", "the nyash.toml that describes the library")
 	flags.StringVar(&s.worker, "worker", "", "the program that runs the plugin, instead of this one")
-	flags.DurationVar(&s.timeout, "timeout", plugintest.DefaultTimeout, "how long a call may take")
-	flags.Uint64Var(&s.seed, "seed", 0, "what random input is made from; 0 for another each time")
-	flags.StringSliceVar(&s.only, "only", nil, "the codes of findings that are wanted")
-	flags.StringSliceVar(&s.skip, "skip", nil, "the codes of findings that are not")
+	flags.DurationVar(&s.timeout, "timeout", plugintest.DefaultTimeout, "the time limit of a call")
+	flags.Uint64Var(&s.seed, "seed", 0, "the seed of random input; 0 for a different one each time")
+	flags.StringSliceVar(&s.only, "only", nil, "the codes of findings to report")
+	flags.StringSliceVar(&s.skip, "skip", nil, "the codes of findings to leave out")
 	flags.BoolVar(&s.json, "json", false, "write the report as JSON (docs/tester.md)")
-	flags.StringVar(&s.junit, "junit", "", "write the report to a file, for CI that reads JUnit")
-	flags.StringVar(&s.sarif, "sarif", "", "write the report to a file, for CI that reads SARIF 2.1.0")
-	flags.BoolVarP(&s.verbose, "verbose", "v", false, "tell what was looked at, too")
-	for _, c := range []struct{ name, short string }{
-		{"check", "load it, and compare what it says of itself with the contract"},
-		{"typecheck", "compare it with a nyash.toml"},
-		{"lifecycle", "births, ends, many instances, loading again and again"},
-		{"io", "write and read files with a box that has methods for that"},
-		{"protocol", "hostile messages, and too little room for results"},
-		{"stress", "calls from several threads at once"},
-		{"memcheck", "all that under valgrind"},
-	} {
-		cmd := &cobra.Command{Use: c.name + " LIBRARY", Short: c.short, Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+	flags.StringVar(&s.junit, "junit", "", "write the report to a file as JUnit XML")
+	flags.StringVar(&s.sarif, "sarif", "", "write the report to a file as SARIF 2.1.0")
+	flags.BoolVarP(&s.verbose, "verbose", "v", false, "show the details of each check, too")
+	for _, c := range plugintest.Checks() {
+		cmd := &cobra.Command{Use: c.Name + " LIBRARY", Short: c.Summary, Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
 			s.verbose = true // there is room for it
-			return s.one(cmd, args[0], func(t *plugintest.Tester) (*plugintest.Report, error) { return t.Run(cmd.Context(), c.name) })
+			return s.one(cmd, args[0], func(t *plugintest.Tester) (*plugintest.Report, error) { return t.Run(cmd.Context(), c.Name) })
 		}}
-		if c.name == "typecheck" {
-			cmd.Flags().StringArrayVar(&s.calls, "call", nil, "make this call too: [BOX.]METHOD=ARG,ARG… (see tlv-debug for arguments)")
+		if c.Name == "typecheck" {
+			cmd.Flags().StringArrayVar(&s.calls, "call", nil, "make this call, too: [BOX.]METHOD=ARG,ARG… (see tlv-debug for arguments)")
 		}
 		root.AddCommand(cmd)
 	}
-	all := &cobra.Command{Use: "all LIBRARY", Short: "everything that applies", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+	all := &cobra.Command{Use: "all LIBRARY", Short: "run all checks that apply", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
 		return s.one(cmd, args[0], func(t *plugintest.Tester) (*plugintest.Report, error) { return t.All(cmd.Context()) })
 	}}
-	validate := &cobra.Command{Use: "validate", Short: "everything, for every library of the nyash.toml that --config names", Args: cobra.NoArgs, RunE: s.validate}
+	validate := &cobra.Command{Use: "validate", Short: "run all checks for every library of the nyash.toml that --config names", Args: cobra.NoArgs, RunE: s.validate}
 	for _, cmd := range []*cobra.Command{all, validate} {
-		cmd.Flags().BoolVar(&s.noMemcheck, "no-memcheck", false, "leave valgrind out")
+		cmd.Flags().BoolVar(&s.noMemcheck, "no-memcheck", false, "leave out valgrind")
 	}
 	root.AddCommand(all, validate, newDebug(s))
 	return root
@@ -150,8 +142,8 @@ func (s *settings) base(cmd *cobra.Command, file string) plugintest.Config {
 	return c
 }
 
-func (s *settings) text(cmd *cobra.Command) *output.Text {
-	return &output.Text{W: cmd.OutOrStdout(), Colour: isTerminal(cmd.OutOrStdout()), Verbose: s.verbose}
+func (s *settings) text(cmd *cobra.Command) *report.Text {
+	return &report.Text{W: cmd.OutOrStdout(), Colour: isTerminal(cmd.OutOrStdout()), Verbose: s.verbose}
 }
 
 // noColour is the variable that no-color.org agrees on.
@@ -216,7 +208,7 @@ func libraryOf(w io.Writer, config *registry.Config, file string) (*registry.Lib
 		}
 	}
 	if len(config.Libraries) == 1 {
-		fmt.Fprintf(w, "%s names another file, %s; what it says is taken for %s\n", config.Path, names[0], file)
+		fmt.Fprintf(w, "%s describes another file, %s; its description is used for %s\n", config.Path, names[0], file)
 		return config.Libraries[0], nil // a build of it elsewhere, say
 	}
 	return nil, fmt.Errorf("%w: %s does not name %s; it has %v", plugintest.ErrCannotRun, config.Path, file, names)
@@ -240,14 +232,14 @@ func (s *settings) test(cmd *cobra.Command, c plugintest.Config, run func(*plugi
 // finish writes the reports that were asked for.
 func (s *settings) finish(cmd *cobra.Command, reports []*plugintest.Report) error {
 	if s.json {
-		if err := output.JSON(cmd.OutOrStdout(), reports); err != nil {
+		if err := report.JSON(cmd.OutOrStdout(), reports); err != nil {
 			return err
 		}
 	}
 	for _, file := range []struct {
 		path  string
 		write func(io.Writer, []*plugintest.Report) error
-	}{{s.junit, output.JUnit}, {s.sarif, output.SARIF}} {
+	}{{s.junit, report.JUnit}, {s.sarif, report.SARIF}} {
 		if file.path == "" {
 			continue
 		}

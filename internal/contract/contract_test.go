@@ -13,6 +13,7 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
+	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
 func TestPrintable(t *testing.T) {
@@ -129,4 +130,36 @@ func TestCheckDescription(t *testing.T) {
 	require.ErrorIs(t, contract.CheckDescription(methods("\xff")), abi.ErrInvalidUTF8)
 	require.ErrorContains(t, contract.CheckMethodCount(1<<32), fmt.Sprint("method_count is ", 1<<32))
 	require.NoError(t, contract.CheckMethodCount(contract.MaxMethods))
+}
+
+func TestParseBirth(t *testing.T) {
+	message := func(v tlv.Value) []byte {
+		data, err := tlv.Encode(v)
+		require.NoError(t, err)
+		return data
+	}
+	for name, tt := range map[string]struct {
+		result []byte
+		id     uint32
+		err    string
+	}{
+		"u32":          {[]byte{7, 1, 0, 0}, 263, ""},
+		"handle":       {message(tlv.HandleValue(tlv.Handle{Type: 6, Instance: 9})), 9, ""},
+		"id 0":         {[]byte{0, 0, 0, 0}, 0, "instance id 0"},
+		"handle of 0":  {message(tlv.HandleValue(tlv.Handle{Type: 6})), 0, "instance id 0"},
+		"another type": {message(tlv.HandleValue(tlv.Handle{Type: 5, Instance: 9})), 0, "handle of type 5, and the box has type_id 6"},
+		"a string":     {message(tlv.String("x")), 0, `it answered string "x"`},
+		"nothing":      {nil, 0, "it answered 0 bytes"},
+		"8 bytes":      {make([]byte, 8), 0, "it answered 8 bytes: 00 00"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			id, err := contract.ParseBirth(tt.result, 6)
+			assert.Equal(t, tt.id, id)
+			if tt.err == "" {
+				require.NoError(t, err)
+			} else {
+				require.ErrorContains(t, err, tt.err)
+			}
+		})
+	}
 }

@@ -210,7 +210,7 @@ func TestBirth_BadResult(t *testing.T) {
 		"birth_3_bytes":    {"it answered 3 bytes: 01 02 03", loader.ErrProtocol},
 		"birth_id_0":       {"instance id 0, which is never one", loader.ErrProtocol},
 		"birth_nothing":    {"it answered 0 bytes", loader.ErrProtocol},
-		"birth_other_type": {"a handle of type 63, and Fault has type_id 900", loader.ErrProtocol},
+		"birth_other_type": {"a handle of type 63, and the box has type_id 900", loader.ErrProtocol},
 		"birth_fails":      {"Fault.birth: out of memory (-6)", abi.ErrOutOfMemory},
 	}
 	for name, tt := range tests {

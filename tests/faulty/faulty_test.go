@@ -1,12 +1,12 @@
-// Package faulty has plugins with one fault each, and sees that the tester finds
-// it and nothing else. The first lines of each say what is to be found:
+// Package faulty has plugins with one fault each, and tests that plugin-tester
+// finds that fault and no other. Comments at the top of each file are directives:
 //
-//	// want: CODE [PLACE]
-//	// flags: for the compiler
-//	// memcheck, if valgrind is needed to find it
-//	// toml[: LINE], to compare it with a nyash.toml, whose line for a method that is
-//	// timeout: of a call, where it is not a second
-//	// type_id: the box's in that nyash.toml
+//	// want: CODE [PLACE]      a finding that is expected
+//	// flags: FLAG…            for the compiler
+//	// memcheck                valgrind is needed to find it
+//	// toml[: METHOD = …]      there is a nyash.toml, with this line for a method
+//	// type_id: N              the box's in that nyash.toml
+//	// timeout: 5s             of a call; one second without it
 package faulty
 
 import (
@@ -33,12 +33,13 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// whole has every plugin tried, as `make faulty` does; without it one of so many is.
+// whole is whether all plugins are tested, as `make faulty` does, or a sample.
 var whole = os.Getenv("NYASH_TEST_FAULTY") == "all"
 
-const sampled = 5
+// sampleStep is the distance between the plugins of a sample.
+const sampleStep = 5
 
-// declared is what nyash.toml says of the box.
+// declared are the lines of nyash.toml for the box's methods.
 var declared = map[string]string{
 	"add":  `add = { method_id = 1, args = [ { name = "by", from = "integer", to = "i64" } ], returns = "i64" }`,
 	"get":  `get = { method_id = 2, args = [], returns = "i64" }`,
@@ -48,7 +49,7 @@ var declared = map[string]string{
 	"fail": `fail = { method_id = 6, args = [] }`,
 }
 
-// plugin is what the first lines of a file say.
+// plugin is a file with its directives.
 type plugin struct {
 	file     string
 	want     []string
@@ -113,7 +114,7 @@ func (p *plugin) config(t *testing.T, library string) plugintest.Config {
 	return c
 }
 
-// findings are codes and places, as the files write them.
+// findings are codes and places, as directives write them.
 func findings(r *plugintest.Report) []string {
 	var all []string
 	for i := range r.Findings {
@@ -128,8 +129,8 @@ func findings(r *plugintest.Report) []string {
 	return slices.Compact(all)
 }
 
-// TestGoodPluginsHaveNoFindings, however often they are tested.
-func TestGoodPluginsHaveNoFindings(t *testing.T) {
+// TestGood_NoFindings tests plugins without a fault, with several seeds.
+func TestGood_NoFindings(t *testing.T) {
 	root := ccbuild.Root(t)
 	ccbuild.Run(t, "make", "--no-print-directory", "-C", root, "plugins")
 	config, err := registry.Load(filepath.Join(root, "nyash.toml"))
@@ -157,7 +158,7 @@ func TestGoodPluginsHaveNoFindings(t *testing.T) {
 			for round := range rounds {
 				c.Seed, c.Timeout = round+1, 0
 				c.Worker = ccbuild.TestersWorker(t)
-				c.NoMemcheck = round > 0 // which finds the same each time, and is slow
+				c.NoMemcheck = round > 0 // it is slow, and has few random calls
 				tt, err := plugintest.New(c)
 				require.NoError(t, err)
 				report, err := tt.All(context.Background())
@@ -178,12 +179,12 @@ func docsPlugin(t *testing.T, root string) string {
 	return ccbuild.Source(t, "answer", shown)
 }
 
-func TestEveryFaultIsFound(t *testing.T) {
+func TestFaulty_FoundAlone(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.c")
 	require.NoError(t, err)
 	require.Greater(t, len(files), 60)
 	for i, file := range files {
-		if !whole && i%sampled != 0 {
+		if !whole && i%sampleStep != 0 {
 			continue
 		}
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".c"), func(t *testing.T) {

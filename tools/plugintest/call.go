@@ -1,301 +1,285 @@
 package plugintest
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/nyash-plugins/nyash-go/abi"
-	"github.com/nyash-plugins/nyash-go/internal/isolate/probe"
-	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
-	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
-// step is a call that was made.
+// step is one call.
 type step struct {
-	m        *method
-	typeID   uint32
-	method   uint32
-	instance uint32
-	args     []byte
-	room     int
-	layout   wire.Layout
-	racing   bool // others are made at the same time
+	m          *method
+	typeID     uint32
+	method     uint32
+	instance   uint32
+	args       []byte
+	resultSize int // of the result buffer
+	layout     layout
+	concurrent bool // other calls are made at the same time
 }
 
-// answer is what a call answered.
-type answer struct {
-	code   abi.Code
-	length uint64 // *result_len
-	room   []byte // all of it
-	damage wire.Damage
-}
+// plainResultSize is the result buffer's size of plain calls, which are to be
+// fast; it grows when the plugin asks.
+const plainResultSize = 256
 
-// result is the part of the room that the plugin says is the result.
-func (a *answer) result() []byte {
-	if a.code != abi.OK || a.length == 0 || a.isVoid() {
-		return nil
+// step is an ordinary call of the method.
+func (m *method) step(instance uint32, args []byte) step {
+	s := step{m: m, method: m.id, instance: instance, args: args, resultSize: contract.InitialResultSize}
+	if m.box != nil {
+		s.typeID = m.box.typeID
 	}
-	return a.room[:min(a.length, uint64(len(a.room)))]
+	return s
 }
 
-// isVoid tells whether the plugin left buffer and length alone.
-func (a *answer) isVoid() bool {
-	return len(a.room) > 0 && a.length == uint64(len(a.room)) && !wrote(a.room[:min(4, len(a.room))])
+// withResultSize is the call with another size of its result buffer.
+func (s step) withResultSize(size int) step {
+	s.resultSize = size
+	return s
 }
 
-// codeText is what the text of an answer with an error's code begins with.
-const codeText = "code "
-
-// String is the answer for a person, and for comparison.
-func (a *answer) String() string {
-	if a.code == abi.ErrShortBuffer {
-		return fmt.Sprintf("%d, needs %d bytes", int32(a.code), a.length)
-	}
-	if a.code != abi.OK {
-		return fmt.Sprintf("%s%d%s", codeText, int32(a.code), a.messageText())
-	}
-	return showMessage(a.result())
+// finding is a finding that the call shows.
+func (s *step) finding(code, format string, args ...any) Finding {
+	f := s.m.finding(code, format, args...)
+	f.Call, f.Input = showCall(s), hexText(s.args)
+	return f
 }
 
-func (a *answer) messageText() string {
-	if text, ok := a.message(); ok {
-		return ": " + text
+// step is an ordinary call of the method on this worker.
+func (w *worker) step(m *method, instance uint32, args []byte) step {
+	s := m.step(instance, args)
+	if w.options.plain {
+		s.resultSize = plainResultSize
 	}
-	return ""
+	return s
 }
 
-// roomSize is the room for ordinary results, in bytes: more than the largest
-// message of one value.
-const roomSize = 65_552
-
-// plainRoom is that of calls that are to be fast; call grows it.
-const plainRoom = 256
-
-// run makes a call as it is told. The error is a *lostError.
-func (r *rig) run(s step) (*answer, error) {
-	s.layout |= r.options.layout
-	if !r.options.plain {
-		r.trace = append(r.trace, s)
+// do makes one call, records it for replays, and counts it. The error is an
+// *exitError.
+func (w *worker) do(s step) (*answer, error) {
+	if !w.options.plain {
+		w.trace = append(w.trace, s)
 	}
-	r.t.check.Calls++
-	a, err := r.raw(&s)
-	if err != nil {
-		return nil, &lostError{at: &s, err: err}
+	w.counted(1)
+	return w.invoke(&s)
+}
+
+// asksForMore reports whether a plugin answered short buffer with a size that a
+// host would give it.
+func asksForMore(s *step, a *answer) bool {
+	return a.code == abi.ErrShortBuffer && a.length > uint64(s.resultSize) && a.length <= contract.DefaultMaxResult
+}
+
+// retry makes a call again with do while the plugin asks for a larger result
+// buffer, as often as a host. s is then the last call.
+func retry(s *step, a *answer, do func(step) (*answer, error)) (*answer, error) {
+	for shorts := 1; shorts < contract.MaxShortBuffers && asksForMore(s, a); shorts++ {
+		s.resultSize = int(a.length)
+		again, err := do(*s)
+		if err != nil {
+			return nil, err
+		}
+		a = again
 	}
 	return a, nil
 }
 
-func (r *rig) raw(s *step) (*answer, error) {
-	a := &answer{room: make([]byte, s.room)}
-	p := &probe.Call{Probe: wire.Probe{Layout: s.layout}}
-	if r.options.plain {
-		return a, r.invoke(s, a, &p.Call)
-	}
-	p.TypeID, p.Method, p.Instance = s.typeID, s.method, s.instance
-	p.SetArgs(s.args)
-	p.SetRoom(a.room)
-	if err := r.ended(probe.Invoke(r.ctx, r.session, p)); err != nil {
-		return nil, err
-	}
-	a.code, a.length, a.damage = p.Code, uint64(p.ResultLength), p.Damage
-	return a, nil
+// keptAsking is the finding that no size was enough.
+func keptAsking(s *step, a *answer) Finding {
+	return s.finding(codeShortLength, "it asked for %d bytes, got them, and asked for %d", s.resultSize, a.length)
 }
 
-// invoke is raw with ordinary memory.
-func (r *rig) invoke(s *step, a *answer, c *abi.Call) error {
-	for i := 4; i < len(a.room); i++ {
-		a.room[i] = wire.Filler // as a probe does
-	}
-	c.TypeID, c.Method, c.Instance = s.typeID, s.method, s.instance
-	c.SetArgs(s.args)
-	c.SetRoom(a.room)
-	if err := r.ended(r.session.Invoke(r.ctx, c)); err != nil {
-		return err
-	}
-	a.code, a.length = c.Code, uint64(c.ResultLength)
-	return nil
-}
-
-// ended ends the worker under a call that the tester has given up.
-func (r *rig) ended(err error) error {
-	var late *transport.AbandonedError
-	if errors.As(err, &late) {
-		r.session.Kill(late.Err)
-		return late.Wait()
-	}
-	return err
-}
-
-// room is the room for results of a rig's calls, in bytes.
-func (r *rig) room() int {
-	if r.options.plain {
-		return plainRoom
-	}
-	return roomSize
-}
-
-// call calls a method with ordinary room, looks after what comes back, and tells
-// what is wrong with it.
-func (r *rig) call(m *method, id uint32, args []byte) (*answer, error) {
-	s := step{m: m, typeID: m.box.typeID, method: m.id, instance: id, args: args, room: r.room()}
-	a, err := r.run(s)
-	for tries := 1; err == nil && a.code == abi.ErrShortBuffer && tries <= mostTries; tries++ {
-		if a.length <= uint64(s.room) || a.length > maxResult {
-			r.t.judge(r, &s, a)
-			return a, nil
-		}
-		s.room = int(a.length)
-		a, err = r.run(s)
-		if err == nil && a.code == abi.ErrShortBuffer && tries == mostTries {
-			r.t.add(Finding{Code: codeShortLength, Box: m.box.name, Method: m.name, Call: showCall(&s), Input: hexText(args),
-				Message: fmt.Sprintf("it asked for %d bytes, got them, and asked for %d", s.room, a.length)})
-		}
-	}
+// call calls a method as a host does: with retries, taking over what is returned.
+// What is wrong with the answer is reported.
+func (w *worker) call(m *method, id uint32, args []byte) (*answer, error) {
+	s := w.step(m, id, args)
+	a, err := w.do(s)
 	if err != nil {
 		return nil, err
 	}
-	r.t.judge(r, &s, a)
-	r.takeOver(m, a, args)
+	if a, err = retry(&s, a, w.do); err != nil {
+		return nil, err
+	}
+	if asksForMore(&s, a) {
+		w.add(keptAsking(&s, a))
+	}
+	w.checkAnswer(&s, a)
+	w.takeOver(m, a, args)
 	return a, nil
 }
 
-// mostTries is how often a host makes more room for a result; one may grow
-// between two calls.
-const mostTries = 8
-
-// fitting makes a call, and makes it again with the room that it asks for.
-func (r *rig) fitting(s step) (*answer, error) {
-	a, err := r.raw(&s)
-	for tries := 0; err == nil && a.code == abi.ErrShortBuffer && a.length > uint64(s.room) && a.length <= maxResult && tries < mostTries; tries++ {
-		s.room = int(a.length)
-		a, err = r.raw(&s)
-	}
+// invokeRetrying is invoke with retries. It is safe for concurrent use.
+func (w *worker) invokeRetrying(s step) (*answer, error) {
+	a, err := w.invoke(&s)
 	if err != nil {
-		return nil, &lostError{&s, err}
+		return nil, err
 	}
-	return a, nil
+	return retry(&s, a, func(s step) (*answer, error) { return w.invoke(&s) })
 }
 
-// maxResult is the largest result that a host makes room for, in bytes.
-const maxResult = 16 << 20
-
-// takeOver keeps account of what a result has given to the host.
-// A handle that was among the arguments was lent and stays whose it is.
-func (r *rig) takeOver(m *method, a *answer, args []byte) {
+// takeOver takes over what a result gives to the host: instances and blobs. A
+// handle that was among the arguments was lent, and stays the caller's.
+func (w *worker) takeOver(m *method, a *answer, args []byte) {
 	value, ok := a.value()
 	if !ok {
 		return
 	}
-	if h, err := value.Handle(); err == nil {
-		if lent, err := tlv.Decode(args); err == nil && slices.Contains(lent, value) {
-			return
-		}
-		if h.Instance == 0 {
-			r.t.add(Finding{Code: codeMalformed, Box: m.box.name, Method: m.name, Message: "it returned a handle of instance 0, which is none"})
-			return
-		}
-		for _, have := range r.owned {
-			if have.id == h.Instance && have.box.typeID == h.Type {
-				return
-			}
-		}
-		if b := r.t.boxOf(h.Type); b != nil {
-			r.owned = append(r.owned, instance{b, h.Instance})
-		}
+	h, err := value.Handle()
+	if err != nil {
+		w.takeOverBlob(m, value)
 		return
 	}
-	r.takeBlob(m, value)
-}
-
-// takeBlob takes over a blob, and frees it.
-func (r *rig) takeBlob(m *method, value tlv.Value) {
-	if addr, length, err := value.Blob(); err == nil {
-		_, release, err := r.session.Adopt(r.ctx, addr, length)
-		if err != nil {
-			if !r.session.Lost() {
-				r.t.add(Finding{Code: codeBlob, Box: m.box.name, Method: m.name, Message: err.Error()})
-			}
+	if lent, err := tlv.Decode(args); err == nil && slices.Contains(lent, value) {
+		return
+	}
+	if h.Instance == 0 {
+		w.add(m.finding(codeMalformed, "it returned a handle of instance 0, which is never one"))
+		return
+	}
+	for _, have := range w.instances {
+		if have.id == h.Instance && have.box.typeID == h.Type {
 			return
 		}
-		release()
+	}
+	if b := w.plugin.boxOf(h.Type); b != nil {
+		w.instances = append(w.instances, instance{b, h.Instance})
 	}
 }
 
-func (t *Tester) boxOf(typeID uint32) *box {
-	for _, b := range t.boxes {
-		if b.typeID == typeID {
-			return b
-		}
+// takeOverBlob takes over a blob, if value is one, and frees it.
+func (w *worker) takeOverBlob(m *method, value tlv.Value) {
+	addr, length, err := value.Blob()
+	if err != nil {
+		return
 	}
-	return nil
+	if err := w.adopt(addr, length); err != nil && !w.session.Lost() {
+		w.add(m.finding(codeBlob, "%v", err))
+	}
 }
 
-// born makes an instance.
-func (r *rig) born(b *box) (uint32, error) {
-	if b.single() {
-		// A host makes one, and a plugin may refuse another.
-		for _, have := range r.owned {
+// birth makes an instance. The error errNoBirth means that the plugin did not, and
+// that this was reported.
+func (w *worker) birth(b *box) (uint32, error) {
+	if b.singleton() {
+		// A host makes one, and a plugin may refuse a second.
+		for _, have := range w.instances {
 			if have.box == b {
 				return have.id, nil
 			}
 		}
 	}
-	a, err := r.run(r.birth(b))
+	a, err := w.do(w.birthStep(b))
 	if err != nil {
 		return 0, err
 	}
-	id, ok := r.t.judgeBirth(r, b, a)
+	id, ok := w.checkBirth(b, a)
 	if !ok {
 		return 0, errNoBirth
 	}
-	r.owned = append(r.owned, instance{b, id})
+	w.instances = append(w.instances, instance{b, id})
 	return id, nil
 }
 
-// birth is the call that makes an instance, with values of the types that
-// nyash.toml declares for it.
-func (r *rig) birth(b *box) step {
+// birthStep is a birth with values of the types that nyash.toml declares for it.
+func (w *worker) birthStep(b *box) step {
 	args := emptyMessage
 	if b.conf != nil && b.conf.Birth != nil {
 		for values := range product(declaredChoices(b.conf.Birth.Args)) {
-			args = r.encode(values, b, 0)
+			args = w.encode(values, b, 0)
 			break
 		}
 	}
-	return step{m: b.birth, typeID: b.typeID, method: abi.MethodBirth, args: args, room: r.room()}
+	return w.step(b.birth, 0, args)
 }
 
-// errNoBirth ends a scenario that cannot go on; the finding is there already.
-var errNoBirth = errors.New("no instance")
-
 // fini ends an instance.
-func (r *rig) fini(b *box, id uint32) error {
-	a, err := r.run(step{m: b.fini, typeID: b.typeID, method: abi.MethodFini, instance: id, args: emptyMessage, room: r.room()})
+func (w *worker) fini(b *box, id uint32) error {
+	a, err := w.do(w.step(b.fini, id, emptyMessage))
 	if err != nil {
 		return err
 	}
-	for i, have := range r.owned {
-		if have.box == b && have.id == id {
-			r.owned = append(r.owned[:i:i], r.owned[i+1:]...)
-			break
-		}
-	}
-	r.t.judgeFini(r, b, a)
+	w.instances = slices.DeleteFunc(w.instances, func(have instance) bool { return have.box == b && have.id == id })
+	w.checkFini(b, a)
 	return nil
 }
 
-// finiAll ends all instances that the rig has.
-func (r *rig) finiAll() error {
-	for len(r.owned) > 0 {
-		last := r.owned[len(r.owned)-1]
-		if err := r.fini(last.box, last.id); err != nil {
+// finiAll ends all instances of the worker.
+func (w *worker) finiAll() error {
+	for len(w.instances) > 0 {
+		last := w.instances[len(w.instances)-1]
+		if err := w.fini(last.box, last.id); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// prepare makes an instance on which a sample works, and encodes its arguments.
+func (w *worker) prepare(m *method, sample argSample) (id uint32, args []byte, err error) {
+	if id, err = w.birth(m.box); err != nil {
+		return 0, nil, err
+	}
+	for _, setup := range sample.setup {
+		if _, err := w.call(setup.m, id, w.encode(setup.args, m.box, id)); err != nil {
+			return 0, nil, err
+		}
+	}
+	return id, w.encode(sample.values, m.box, id), nil
+}
+
 // emptyMessage is the message of a call without arguments.
-var emptyMessage = []byte{1, 0, 0, 0}
+var emptyMessage = tlv.AppendHeader(nil)
+
+// encode is a list of values as a message, for an instance.
+func (w *worker) encode(values []tlv.Value, b *box, id uint32) []byte {
+	if w.blob == 0 && slices.Contains(values, blobSample) {
+		w.blob, _ = w.lend([]byte(blobText)) // address 0 where there is no memory
+	}
+	return encode(values, tlv.Handle{Type: b.typeID, Instance: id}, w.blob)
+}
+
+// encode is a list of values as a message: selfSample is the handle, blobSample a
+// blob at an address. They must be encodable, as samples are.
+func encode(values []tlv.Value, self tlv.Handle, blob uint64) []byte {
+	out := tlv.AppendHeader(nil)
+	for _, v := range values {
+		switch {
+		case v == selfSample:
+			v = tlv.HandleValue(self)
+		case v == blobSample && blob == 0:
+			v = tlv.Blob(0, 0)
+		case v == blobSample:
+			v = tlv.Blob(blob, uint64(len(blobText)))
+		}
+		var err error
+		if out, err = tlv.AppendValue(out, v); err != nil {
+			panic(fmt.Sprintf("encode a sample: %v", err))
+		}
+	}
+	if err := tlv.PatchArgc(out, len(values)); err != nil {
+		panic(fmt.Sprintf("encode a sample: %v", err))
+	}
+	return out
+}
+
+// encodeAny is a sample's message without blobs, for an instance that need not
+// exist: to be shown and mutated without a worker.
+func (s *argSample) encodeAny(b *box) []byte { return s.encodeFor(b, 1) }
+
+// encodeFor is a sample's message without blobs, for an instance.
+func (s *argSample) encodeFor(b *box, id uint32) []byte {
+	values := slices.DeleteFunc(slices.Clone(s.values), func(v tlv.Value) bool { return v == blobSample })
+	return encode(values, tlv.Handle{Type: b.typeID, Instance: id}, 0)
+}
+
+// exitError means that the worker exited or was killed during a call, or that a
+// function of the library failed.
+type exitError struct {
+	at  *step
+	err error
+}
+
+func (e *exitError) Error() string { return e.err.Error() }
+func (e *exitError) Unwrap() error { return e.err }

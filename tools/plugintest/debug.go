@@ -14,8 +14,8 @@ import (
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
-// Annotate explains a message, a line for each part, with the offsets in bytes. It
-// goes as far as the message can be read, and says what is wrong with the rest.
+// Annotate explains a message in lines, one for each part, with offsets in bytes.
+// The last line is the error where the message is malformed.
 func Annotate(msg []byte) []string {
 	var lines []string
 	line := func(at, n int, format string, args ...any) {
@@ -26,7 +26,7 @@ func Annotate(msg []byte) []string {
 		}
 		lines = append(lines, fmt.Sprintf("%5d  %-34s %s", at, text, fmt.Sprintf(format, args...)))
 	}
-	end := 0 // of what is explained
+	end := 0 // of the parts so far
 	if len(msg) >= tlv.HeaderSize {
 		line(0, 2, "version %d", binary.LittleEndian.Uint16(msg))
 		line(2, 2, "argc %d", binary.LittleEndian.Uint16(msg[2:]))
@@ -58,17 +58,17 @@ func Annotate(msg []byte) []string {
 func ParseHex(text string) ([]byte, error) {
 	data, err := hex.DecodeString(strings.TrimPrefix(strings.Join(strings.Fields(text), ""), "0x"))
 	if err != nil {
-		return nil, fmt.Errorf("read hexadecimal: %w", err)
+		return nil, fmt.Errorf("invalid hexadecimal: %w", err)
 	}
 	return data, nil
 }
 
-// ParseArg reads an argument as a user writes it: type:value with the types of
-// nyash.toml (i64:5, bytes:00ff, handle:6/1), or just a value.
+// ParseArg reads an argument from the command line: type:value with the types of
+// nyash.toml (i64:5, bytes:00ff, handle:6/1), or a value alone.
 func ParseArg(text string) (tlv.Value, error) {
 	word, rest, typed := strings.Cut(text, ":")
 	fail := func(err error) (tlv.Value, error) {
-		return tlv.Value{}, fmt.Errorf("%w: the argument %q: %w", ErrCannotRun, text, err)
+		return tlv.Value{}, fmt.Errorf("%w: invalid argument %q: %w", ErrCannotRun, text, err)
 	}
 	if typed {
 		v, ok, err := parseTyped(word, rest)
@@ -146,57 +146,62 @@ func ParseCall(text string) (Invocation, error) {
 	return call, nil
 }
 
-// Exchange is a message that was sent, and what came back.
-type Exchange struct {
+// DebugResult is a call that was made, and its answer.
+type DebugResult struct {
 	Box, Method string
 	Instance    uint32
-	Sent        []byte
+	Args        []byte
 	Code        abi.Code
 	Length      uint64 // *result_len
-	Result      []byte // as far as the length goes
+	Result      []byte // what was written, up to the length
 }
 
-// Debug calls a method of a new instance with a message, as it is; birth and fini
-// too. A crash or worse is a finding, and then there is no exchange.
-func (t *Tester) Debug(ctx context.Context, boxName, name string, message []byte) (*Report, *Exchange, error) {
-	var out *Exchange
-	err := t.run(ctx, check{name: "tlv-debug", silent: true, run: func(t *Tester) error {
-		m, err := t.named(boxName, name)
+// Debug calls a method of a new instance with a message, whatever it is; birth and
+// fini too. Where the plugin crashes or hangs there is a finding and no result.
+func (t *Tester) Debug(ctx context.Context, boxName, name string, message []byte) (*Report, *DebugResult, error) {
+	var out *DebugResult
+	err := t.run(ctx, &check{name: "tlv-debug", silent: true, run: func(e *env) error {
+		m, err := e.plugin.named(boxName, name)
 		if err != nil {
 			return err
 		}
-		err = t.scenario(rigOptions{}, func(r *rig) error {
-			var id uint32
-			if m != m.box.birth {
-				if id, err = r.born(m.box); err != nil {
-					return err
-				}
-			}
-			s := step{m: m, typeID: m.box.typeID, method: m.id, instance: id, args: message, room: roomSize}
-			a, err := r.run(s)
-			if err != nil {
-				return err
-			}
-			r.owned = nil // what the call has done to them is not known
-			t.judge(r, &s, a)
-			out = &Exchange{Box: m.box.name, Method: m.name, Instance: id, Sent: message, Code: a.code, Length: a.length}
-			if a.length <= uint64(len(a.room)) && wrote(a.room) {
-				out.Result = a.room[:a.length]
-			}
-			return nil
+		return e.withWorker(workerOptions{}, func(w *worker) (err error) {
+			out, err = debugCall(w, m, message)
+			return err
 		})
-		return t.ignoreBirth(err)
 	}})
 	return t.report, out, err
 }
 
+func debugCall(w *worker, m *method, message []byte) (*DebugResult, error) {
+	var id uint32
+	if m != m.box.birth {
+		var err error
+		if id, err = w.birth(m.box); err != nil {
+			return nil, err
+		}
+	}
+	s := m.step(id, message)
+	a, err := w.do(s)
+	if err != nil {
+		return nil, err
+	}
+	w.instances = nil // the call may have ended them
+	w.checkAnswer(&s, a)
+	out := &DebugResult{Box: m.box.name, Method: m.name, Instance: id, Args: message, Code: a.code, Length: a.length}
+	if a.length <= uint64(len(a.buf)) && changed(a.buf) {
+		out.Result = a.written()
+	}
+	return out, nil
+}
+
 // named finds a method by name or by number.
-func (t *Tester) named(boxName, name string) (*method, error) {
-	if m := t.find(boxName, name); m != nil {
+func (p *plugin) named(boxName, name string) (*method, error) {
+	if m := p.find(boxName, name); m != nil {
 		return m, nil
 	}
 	var names []string
-	for _, b := range t.boxes {
+	for _, b := range p.boxes {
 		if boxName != "" && b.name != boxName {
 			continue
 		}
@@ -213,5 +218,5 @@ func (t *Tester) named(boxName, name string) (*method, error) {
 			names = append(names, m.name)
 		}
 	}
-	return nil, fmt.Errorf("%w: there is no method %q%s; it has %s", ErrCannotRun, name, registry.DidYouMean(name, names), list(names, "none that are known; give --config, or a number"))
+	return nil, fmt.Errorf("%w: there is no method %q%s; it has %s", ErrCannotRun, name, registry.DidYouMean(name, names), list(names, "no known methods; give --config, or a number"))
 }

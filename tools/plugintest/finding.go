@@ -2,7 +2,6 @@ package plugintest
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -11,12 +10,12 @@ type Severity string
 
 // The severities.
 const (
-	Error   Severity = "error"   // the contract is broken
-	Warning Severity = "warning" // it works, and will hurt somebody
-	Note    Severity = "note"    // worth a look
+	SeverityError   Severity = "error"   // the contract is broken
+	SeverityWarning Severity = "warning" // it works, and may break a host or another plugin
+	SeverityNote    Severity = "note"    // worth a look
 )
 
-// Finding is one thing that is wrong with a plugin.
+// Finding is one fault of a plugin.
 type Finding struct {
 	Code     string   `json:"code"`
 	Severity Severity `json:"severity"`
@@ -24,10 +23,10 @@ type Finding struct {
 	Library  string   `json:"library"`
 	Box      string   `json:"box,omitempty"`
 	Method   string   `json:"method,omitempty"`
-	// Message is what came, Expected what should have, Mend what to do.
+	// Message is what happened, Expected what the contract asks for, Fix what to do.
 	Message  string `json:"message"`
 	Expected string `json:"expected,omitempty"`
-	Mend     string `json:"mend"`
+	Fix      string `json:"fix"`
 	// Call is the call that shows it, as text; Input is its message in hexadecimal,
 	// for tlv-debug.
 	Call  string `json:"call,omitempty"`
@@ -37,8 +36,8 @@ type Finding struct {
 	File     string `json:"file,omitempty"`
 	Line     int    `json:"line,omitempty"`
 	Function string `json:"function,omitempty"`
-	// Backtrace is the plugin's stack when it crashed, innermost first; Log are the
-	// last lines that it logged or printed.
+	// Backtrace is the plugin's stack when it crashed, innermost frame first. Log is
+	// the last lines that it logged or printed.
 	Backtrace []string `json:"backtrace,omitempty"`
 	Log       []string `json:"log,omitempty"`
 }
@@ -56,21 +55,21 @@ func (f *Finding) Place() string {
 	return f.Library
 }
 
-// Report is what a run has found.
+// Report is the result of a run.
 type Report struct {
-	Library  string    `json:"library"`
-	Seed     uint64    `json:"seed"`
-	Checks   []Check   `json:"checks"`
-	Findings []Finding `json:"findings"`
+	Library  string        `json:"library"`
+	Seed     uint64        `json:"seed"`
+	Checks   []CheckReport `json:"checks"`
+	Findings []Finding     `json:"findings"`
 }
 
-// Check is one check that was run.
-type Check struct {
+// CheckReport is the result of one check.
+type CheckReport struct {
 	Name     string   `json:"name"`
 	Seconds  float64  `json:"seconds"`
 	Calls    int      `json:"calls"`
 	Findings int      `json:"findings"`
-	Lines    []string `json:"lines,omitempty"`   // what there is to tell
+	Lines    []string `json:"lines,omitempty"`   // information
 	Skipped  []string `json:"skipped,omitempty"` // what could not be checked, and why
 }
 
@@ -110,7 +109,7 @@ func tally(r *Report) string {
 		return "no findings"
 	}
 	var parts []string
-	for _, s := range []Severity{Error, Warning, Note} {
+	for _, s := range []Severity{SeverityError, SeverityWarning, SeverityNote} {
 		if n := r.Count(s); n > 0 {
 			parts = append(parts, plural(n, string(s)))
 		}
@@ -123,32 +122,4 @@ func plural(n int, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
-}
-
-// add takes a finding, unless it is not wanted or was there before: one for each
-// code and place, the first.
-func (t *Tester) add(f Finding) {
-	rule, ok := RuleOf(f.Code)
-	if !ok {
-		panic("no rule for " + f.Code)
-	}
-	if len(t.config.Only) > 0 && !slices.Contains(t.config.Only, f.Code) || slices.Contains(t.config.Skip, f.Code) {
-		return
-	}
-	f.Severity, f.Mend, f.Check, f.Library = rule.Severity, rule.Mend, t.check.Name, t.report.Library
-	if f.Expected == "" {
-		f.Expected = rule.Expected
-	}
-	key := f.Code + " " + f.Place() + " " + f.Function
-	// A crash at one place of the source is one, whatever method comes there.
-	source := fmt.Sprintf("%s %s:%d", f.Code, f.File, f.Line)
-	if t.seen[key] || len(f.Backtrace) > 0 && f.Line > 0 && t.seen[source] {
-		return
-	}
-	t.seen[key], t.seen[source] = true, true
-	t.check.Findings++
-	t.report.Findings = append(t.report.Findings, f)
-	if t.config.Progress != nil {
-		t.config.Progress.Found(&f)
-	}
 }

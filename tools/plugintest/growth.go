@@ -2,154 +2,151 @@ package plugintest
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/nyash-plugins/nyash-go/abi"
-	"github.com/nyash-plugins/nyash-go/internal/isolate/probe"
-	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
 )
 
-// growth calls each method often, on instances that are ended, and looks whether
-// memory and descriptors come back; births first.
-func (t *Tester) growth() error {
-	o := rigOptions{plain: true, survey: true}
-	for _, b := range t.boxes {
-		if b.barren {
+// growth is the part of lifecycleCheck that repeats calls on instances that are
+// ended, and reports memory and descriptors that are not released; births first.
+func growth(e *env) error {
+	o := workerOptions{plain: true, survey: true}
+	for _, b := range e.plugin.boxes {
+		if e.shared.birthBroken[b] {
 			continue
 		}
-		t.at(b.birth)
-		birth := growing{m: b.birth, calls: growthCalls / 4, work: func(r *rig) error {
-			id, err := r.born(b)
+		e.at(b.birth)
+		births := repeated{m: b.birth, times: growthCalls / 4, calls: 1, run: func(w *worker) error {
+			id, err := w.birth(b)
 			if err != nil {
 				return err
 			}
-			return r.fini(b, id)
+			return w.fini(b, id)
 		}}
-		if err := t.ignoreBirth(t.scenario(o, birth.watch)); err != nil {
+		if err := e.withWorker(o, births.watch); err != nil {
 			return err
 		}
 	}
-	return t.each(func(m *method, k known) error {
-		const each = 100 // calls on an instance
-		calls := growing{m: m, k: k, calls: growthCalls / each, each: each, work: func(r *rig) error {
-			id, args, err := r.ready(m, k)
+	return e.each(func(m *method, sample argSample) error {
+		const calls = 100 // on an instance
+		work := repeated{m: m, sample: sample, times: growthCalls / calls, calls: calls, run: func(w *worker) error {
+			id, args, err := w.prepare(m, sample)
 			if err != nil {
 				return err
 			}
-			for range each {
-				if _, err := r.call(m, id, args); err != nil {
+			for range calls {
+				if _, err := w.call(m, id, args); err != nil {
 					return err
 				}
 			}
-			return r.finiAll()
+			return w.finiAll()
 		}}
-		return t.ignoreBirth(t.scenario(o, calls.watch))
+		return e.withWorker(o, work.watch)
 	})
 }
 
 const (
 	growthRounds = 8
-	// settled rounds are not counted: threads and caches come to be.
-	settled     = 3
-	growthCalls = 1000 // of a round
-	// confirmed is how many times as long what grows is watched again: a cache comes
-	// to its end.
-	confirmed = 8
-	// leastGrowth is what a call has to leave behind to be told, in bytes.
-	leastGrowth = 48
-	// growthTime is how long the first round may take for there to be others.
-	growthTime = 2 * time.Second
+	growthCalls  = 1000 // of a round
+	// warmupRounds are not counted: threads are started and caches filled.
+	warmupRounds = 3
+	// longerRounds is how many times longer growth is watched again before it is
+	// reported: a cache stops growing.
+	longerRounds = 8
+	// minGrowth is the least that a call leaves behind to be reported, in bytes.
+	minGrowth = 48
+	// slowTime is how long work may take that is to be repeated.
+	slowTime = 2 * time.Second
 )
 
-// growing is work that must leave nothing behind.
-type growing struct {
-	m     *method
-	k     known
-	calls int // of work, in a round
-	each  int // calls of the method in one of work; 0 for one
-	work  func(*rig) error
+// repeated is work that must leave nothing behind.
+type repeated struct {
+	m      *method
+	sample argSample
+	times  int // that a round runs it
+	calls  int // of m, each time
+	run    func(*worker) error
 }
 
-// counts are what there is after each round.
-type counts struct{ memory, files, blocks []int }
+// usage is what is in use after each round.
+type usage struct{ memory, files, blocks []int }
 
-func (g *growing) watch(r *rig) error {
-	for times := 1; ; {
-		c, err := g.rounds(r, times)
-		if c == nil || err != nil {
+func (g *repeated) watch(w *worker) error {
+	for longer := 1; ; {
+		u, err := g.rounds(w, longer)
+		if u == nil || err != nil {
 			return err
 		}
-		calls := times * g.calls * max(1, g.each)
-		if files := adds(c.files, 1); files > 0 {
-			g.found(r, codeFiles, "%d calls leave %s open, after fini too", calls, plural(files, "descriptor"))
-			return nil // and memory for them
+		calls := longer * g.times * g.calls
+		if files := perRound(u.files, 1); files > 0 {
+			g.report(w, codeFiles, "%d calls leave %s open, after fini too", calls, plural(files, "descriptor"))
+			return nil // they take memory, too
 		}
-		blocks, memory := adds(c.blocks, 1), adds(c.memory, calls*leastGrowth)
+		blocks, memory := perRound(u.blocks, 1), perRound(u.memory, calls*minGrowth)
 		switch {
 		case blocks == 0 && memory == 0:
 			return nil
-		case times == 1:
-			// Again, as often as can be before all memory is gone.
-			times = max(2, min(confirmed, memoryLimit/4/growthRounds/max(memory, 1)))
+		case longer == 1:
+			// No longer than the memory limit allows.
+			longer = max(2, min(longerRounds, memoryLimit/4/growthRounds/max(memory, 1)))
 			continue
 		case blocks > 0:
-			g.found(r, codeGrowth, "%d calls leave %s of host->alloc behind, after fini too", calls, plural(blocks, "block"))
+			g.report(w, codeGrowth, "%d calls leave %s of host->alloc behind, after fini too", calls, plural(blocks, "block"))
 		default:
-			g.found(r, codeGrowth, "each call leaves about %d bytes behind, after fini too", memory/calls)
+			g.report(w, codeGrowth, "each call leaves about %d bytes behind, after fini too", memory/calls)
 		}
 		return nil
 	}
 }
 
-// rounds does the work and counts; nil where that would take too long.
-func (g *growing) rounds(r *rig, times int) (*counts, error) {
-	c := &counts{}
+// rounds runs the work and measures; nil where that would take too long.
+func (g *repeated) rounds(w *worker, longer int) (*usage, error) {
+	u := &usage{}
 	start := time.Now()
 	for round := range growthRounds {
-		for range times * g.calls {
-			if err := g.work(r); err != nil {
+		for range longer * g.times {
+			if err := g.run(w); err != nil {
 				return nil, err
 			}
-			if round == 0 && time.Since(start) > growthTime*time.Duration(times) {
-				r.t.skip("%s.%s: whether it leaves memory behind: its calls take too long", g.m.box.name, g.m.name)
+			if round == 0 && time.Since(start) > slowTime*time.Duration(longer) {
+				w.skip("%v: whether it leaves memory behind: its calls take too long", g.m)
 				return nil, nil
 			}
 		}
-		changes, err := probe.Survey(r.session, false)
-		if err != nil && !errors.Is(err, transport.ErrUnsupported) {
-			return nil, &lostError{&step{m: g.m}, err}
+		state, err := w.processState(g.m, false)
+		if err != nil && !errors.Is(err, errNoState) {
+			return nil, err
 		}
-		tracked, _ := r.session.Memory()
-		c.memory = append(c.memory, int(changes.Now.Anonymous))
-		c.files = append(c.files, changes.Now.Files)
-		c.blocks = append(c.blocks, tracked.Blocks)
+		memory, _ := w.hostMemory()
+		u.memory = append(u.memory, int(state.Now.Anonymous))
+		u.files = append(u.files, state.Now.Files)
+		u.blocks = append(u.blocks, memory.Blocks)
 	}
-	return c, nil
+	return u, nil
 }
 
-func (g *growing) found(r *rig, code, format string, values ...any) {
-	box := g.m.box
-	for _, p := range append([]prior{{m: box.birth}}, g.k.before...) {
-		if p.m != g.m && r.t.seen[code+" "+box.name+"."+p.m.name+" "] {
-			return // it is that one's
+// report reports growth, unless birth or a setup call was reported for it.
+func (g *repeated) report(w *worker, code, format string, args ...any) {
+	for _, setup := range append([]setupCall{{m: g.m.box.birth}}, g.sample.setup...) {
+		if setup.m != g.m && w.has(code, setup.m) {
+			return
 		}
 	}
-	f := Finding{Code: code, Box: box.name, Method: g.m.name, Message: fmt.Sprintf(format, values...)}
-	if g.m.id != abi.MethodBirth {
-		args := r.encode(g.k.values, box, 1)
-		f.Input, f.Call = hexText(args), showCall(&step{m: g.m, typeID: box.typeID, method: g.m.id, instance: 1, args: args, room: roomSize})
+	if g.m.id == abi.MethodBirth {
+		w.add(g.m.finding(code, format, args...))
+		return
 	}
-	r.t.add(f)
+	s := g.m.step(1, w.encode(g.sample.values, g.m.box, 1))
+	w.add(s.finding(code, format, args...))
 }
 
-// adds is by how much each round adds to what is counted, where each of them adds
-// at least so much; otherwise 0.
-func adds(counts []int, least int) int {
-	for i := settled; i < len(counts); i++ {
+// perRound is by how much each round grows, where each of them grows by at least
+// so much; otherwise 0.
+func perRound(counts []int, least int) int {
+	for i := warmupRounds; i < len(counts); i++ {
 		if counts[i]-counts[i-1] < least {
 			return 0
 		}
 	}
-	return (counts[len(counts)-1] - counts[settled-1]) / (len(counts) - settled)
+	return (counts[len(counts)-1] - counts[warmupRounds-1]) / (len(counts) - warmupRounds)
 }

@@ -6,14 +6,11 @@ import (
 	"debug/pe"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
-
-	"github.com/nyash-plugins/nyash-go/abi"
 )
 
-// image is what a library's file says.
+// image is what the tables of a library's file hold.
 type image struct {
 	format  string
 	needed  []string
@@ -34,7 +31,7 @@ func readImage(file string) (*image, error) {
 		defer f.Close() //nolint:errcheck // it was only read
 		return readPE(f)
 	}
-	return nil, errors.New("it is neither ELF nor Mach-O nor PE")
+	return nil, errors.New("not an ELF, Mach-O or PE file")
 }
 
 func readELF(f *elf.File) (*image, error) {
@@ -81,94 +78,12 @@ func readPE(f *pe.File) (*image, error) {
 	return &image{format: fmt.Sprintf("PE machine %#x", f.Machine), needed: needed}, err
 }
 
-// linkerSymbols are those that linkers put into every library.
+// linkerSymbols are symbols that linkers add to every library.
 var linkerSymbols = []string{"_init", "_fini", "_edata", "_end", "__bss_start", "__end__", "_bss_end__", "__bss_start__", "__bss_end__"}
 
-// extra are the exported symbols that are not the plugin's business with a host.
-func (im *image) extra() []string {
+// extraExports are the exported symbols that are not part of the plugin ABI.
+func (im *image) extraExports() []string {
 	return slices.DeleteFunc(slices.Clone(im.exports), func(s string) bool {
 		return strings.HasPrefix(s, "nyash_") || slices.Contains(linkerSymbols, s)
 	})
-}
-
-// checkFile looks at the library's file.
-func (t *Tester) checkFile(tell bool) {
-	im, err := readImage(t.config.File)
-	if err != nil {
-		if !errors.Is(err, io.EOF) && tell {
-			t.line("its tables cannot be read: %v", err)
-		}
-		return
-	}
-	t.exports = im.exports
-	if tell {
-		t.line("%s, needs %s", im.format, list(im.needed, "nothing"))
-	}
-	if extra := im.extra(); len(extra) > 0 && tell {
-		t.add(Finding{Code: codeExtraSymbol, Message: "it exports " + list(cutList(extra, 8), "")})
-	}
-}
-
-func list(words []string, none string) string {
-	if len(words) == 0 {
-		return none
-	}
-	return strings.Join(words, ", ")
-}
-
-func cutList(words []string, most int) []string {
-	if len(words) <= most {
-		return words
-	}
-	return append(slices.Clone(words[:most]), fmt.Sprintf("and %d more", len(words)-most))
-}
-
-// checkLibrary checks what the library says of itself. It is loaded by now.
-func (t *Tester) checkLibrary() error {
-	return t.scenario(rigOptions{}, func(r *rig) error {
-		d := r.session.Description()
-		t.checkDescription(d)
-		if len(t.boxes) == 0 {
-			t.skip("its methods are not known: it does not describe itself, and no --config does")
-		}
-		for _, b := range t.boxes {
-			t.line("%s, type %d", b.name, b.typeID)
-			for _, m := range b.methods {
-				t.line("  %s = %d%s", m.name, m.id, signatureText(d, m))
-			}
-		}
-		return nil
-	})
-}
-
-func signatureText(d abi.Description, m *method) (text string) {
-	for _, have := range d.Methods {
-		if have.Name == m.name && have.Signature != 0 {
-			text = fmt.Sprintf(", signature %#x", have.Signature)
-		}
-	}
-	if m.declared != nil {
-		text += " " + m.declared.Signature.String()
-	}
-	return text
-}
-
-func (t *Tester) checkDescription(d abi.Description) {
-	box := d.TypeName
-	ids, names := make(map[uint32]string), make(map[string]uint32)
-	for _, m := range d.Methods {
-		if (m.Name == abi.NameBirth) != (m.ID == abi.MethodBirth) || (m.Name == abi.NameFini) != (m.ID == abi.MethodFini) {
-			t.add(Finding{Code: codeReservedID, Box: box, Method: m.Name, Message: fmt.Sprintf("it describes %s with the id %d", m.Name, m.ID)})
-		}
-		if other, twice := ids[m.ID]; twice && other != m.Name {
-			t.add(Finding{Code: codeDuplicateID, Box: box, Method: m.Name, Message: fmt.Sprintf("it describes %s and %s with the id %d", other, m.Name, m.ID)})
-		}
-		if other, twice := names[m.Name]; twice {
-			t.add(Finding{Code: codeDuplicateName, Box: box, Method: m.Name, Message: fmt.Sprintf("it describes %s twice, with the ids %d and %d", m.Name, other, m.ID)})
-		}
-		ids[m.ID], names[m.Name] = m.Name, m.ID
-	}
-	if len(d.Methods) > 0 && d.TypeName == "" {
-		t.add(Finding{Code: codeDescription, Message: "it describes methods and gives no type_name", Expected: "type_name"})
-	}
 }

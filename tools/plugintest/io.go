@@ -14,29 +14,30 @@ import (
 // fileMethods are what a box must have for io.
 var fileMethods = []string{"open", "write", "read", "close"}
 
-// io writes and reads files with every box that has methods for that.
-func (t *Tester) io() error {
-	for _, b := range t.boxes {
-		missing := slices.DeleteFunc(slices.Clone(fileMethods), func(name string) bool { return b.method(name) != nil })
-		if len(missing) > 0 {
-			t.skip("%s has no %s", b.name, list(missing, ""))
+// ioCheck writes and reads files with every box that has methods for that.
+var ioCheck = check{name: "io", summary: "write and read files with boxes that have open, write, read and close", run: checkFiles}
+
+func checkFiles(e *env) error {
+	for _, b := range e.plugin.boxes {
+		if missing := missingFileMethods(b); len(missing) > 0 {
+			e.skip("%s has no %s", b.name, list(missing, ""))
 			continue
 		}
-		if err := t.learn(); err != nil {
+		if err := e.learn(); err != nil {
 			return err
 		}
-		if !b.method("open").takesPathAndMode() {
-			t.skip("%s.open takes no path and mode: its methods are not those of files", b.name)
+		if open := b.method("open"); !e.shared.takesPathAndMode(open) {
+			e.skip("%v takes no path and mode: the box is not one of files", open)
 			continue
 		}
-		for _, f := range []func(*fileBox) error{(*fileBox).sizes, (*fileBox).contents, (*fileBox).refusals, (*fileBox).twoOnOne, (*fileBox).shortReads} {
-			err := t.scenario(rigOptions{}, func(r *rig) error {
-				if err := f(&fileBox{r, b}); err != nil {
+		for _, f := range []func(*fileBox) error{(*fileBox).sizes, (*fileBox).contents, (*fileBox).refusals, (*fileBox).twoInstances, (*fileBox).shortReads} {
+			err := e.withWorker(workerOptions{}, func(w *worker) error {
+				if err := f(&fileBox{w, b}); err != nil {
 					return err
 				}
-				return r.finiAll()
+				return w.finiAll()
 			})
-			if err := t.ignoreBirth(err); err != nil {
+			if err != nil {
 				return err
 			}
 		}
@@ -44,16 +45,21 @@ func (t *Tester) io() error {
 	return nil
 }
 
-// takesPathAndMode tells whether a method works with two strings.
-func (m *method) takesPathAndMode() bool {
-	return slices.ContainsFunc(m.known, func(k known) bool {
-		return k.works && len(k.values) == 2 && k.values[0].Tag() == tlv.TagString && k.values[1].Tag() == tlv.TagString
+func missingFileMethods(b *box) []string {
+	return slices.DeleteFunc(slices.Clone(fileMethods), func(name string) bool { return b.method(name) != nil })
+}
+
+// takesPathAndMode reports whether a method works with two strings.
+func (s *shared) takesPathAndMode(m *method) bool {
+	return slices.ContainsFunc(s.samples[m], func(sample argSample) bool {
+		v := sample.values
+		return sample.works && len(v) == 2 && v[0].Tag() == tlv.TagString && v[1].Tag() == tlv.TagString
 	})
 }
 
-// fileBox calls a box that has the methods of files.
+// fileBox calls a box that has fileMethods.
 type fileBox struct {
-	*rig
+	*worker
 	box *box
 }
 
@@ -62,9 +68,11 @@ func (f *fileBox) do(id uint32, name string, values ...tlv.Value) (*answer, erro
 	return f.call(f.box.method(name), id, f.encode(values, f.box, id))
 }
 
-// wrong tells that a method did not do what its name says.
+// wrong reports that a method did not do what its name says.
 func (f *fileBox) wrong(name, expected, format string, args ...any) {
-	f.t.add(Finding{Code: codeIO, Box: f.box.name, Method: name, Expected: expected, Message: fmt.Sprintf(format, args...)})
+	finding := f.box.method(name).finding(codeIO, format, args...)
+	finding.Expected = expected
+	f.add(finding)
 }
 
 // must calls a method that has to succeed.
@@ -75,13 +83,36 @@ func (f *fileBox) must(id uint32, name string, values ...tlv.Value) (a *answer, 
 	}
 	if a.code != abi.OK {
 		args, _ := tlv.Encode(values...)
-		f.wrong(name, "0", "%s(%s) answered %v", name, showArgs(args), a)
+		f.wrong(name, "success", "%s(%s) answered %v", name, showArgs(args), a)
 	}
 	return a, a.code == abi.OK, nil
 }
 
-// content is the argument of write and what read returns, in the type that the
-// box takes.
+// fileCall is a call that has to succeed.
+type fileCall struct {
+	name   string
+	values []tlv.Value
+}
+
+func open(path, mode string) fileCall {
+	return fileCall{"open", []tlv.Value{tlv.String(path), tlv.String(mode)}}
+}
+
+func (f *fileBox) write(data []byte) fileCall {
+	return fileCall{"write", []tlv.Value{f.content(data)}}
+}
+
+// mustAll is must for calls in order, up to one that fails.
+func (f *fileBox) mustAll(id uint32, calls ...fileCall) (ok bool, err error) {
+	for _, call := range calls {
+		if _, ok, err := f.must(id, call.name, call.values...); err != nil || !ok {
+			return ok, err
+		}
+	}
+	return true, nil
+}
+
+// content is data as an argument of write, in the type that the box takes.
 func (f *fileBox) content(data []byte) tlv.Value {
 	if m := f.box.method("write"); m.declared != nil && len(m.declared.Args) == 1 && m.declared.Args[0].To == tlv.TagString {
 		return tlv.String(string(data))
@@ -89,26 +120,16 @@ func (f *fileBox) content(data []byte) tlv.Value {
 	return tlv.Bytes(data)
 }
 
-// roundTrip writes data to a file, closes it, and reads it with another instance.
+// roundTrip writes data to a file, closes it, opens it again and reads it.
 func (f *fileBox) roundTrip(path string, data []byte) error {
-	writer, err := f.born(f.box)
+	id, err := f.birth(f.box)
 	if err != nil {
 		return err
 	}
-	for _, call := range []struct {
-		name   string
-		values []tlv.Value
-	}{
-		{"open", []tlv.Value{tlv.String(path), tlv.String("w")}},
-		{"write", []tlv.Value{f.content(data)}},
-		{"close", nil},
-		{"open", []tlv.Value{tlv.String(path), tlv.String("r")}},
-	} {
-		if _, ok, err := f.must(writer, call.name, call.values...); err != nil || !ok {
-			return err
-		}
+	if ok, err := f.mustAll(id, open(path, "w"), f.write(data), fileCall{name: "close"}, open(path, "r")); err != nil || !ok {
+		return err
 	}
-	a, ok, err := f.must(writer, "read")
+	a, ok, err := f.must(id, "read")
 	if err != nil || !ok {
 		return err
 	}
@@ -123,10 +144,10 @@ func (f *fileBox) roundTrip(path string, data []byte) error {
 	if onDisk, err := os.ReadFile(filepath.Join(f.dir, path)); err == nil && !bytes.Equal(onDisk, data) {
 		f.wrong("write", fmt.Sprintf("the %d bytes that were written", len(data)), "the file has %d bytes, %s", len(onDisk), firstDifference(onDisk, data))
 	}
-	if _, _, err := f.must(writer, "close"); err != nil {
+	if _, _, err := f.must(id, "close"); err != nil {
 		return err
 	}
-	return f.fini(f.box, writer)
+	return f.fini(f.box, id)
 }
 
 func firstDifference(got, want []byte) string {
@@ -135,10 +156,10 @@ func firstDifference(got, want []byte) string {
 			return fmt.Sprintf("and byte %d is %#02x where %#02x was written", i, got[i], want[i])
 		}
 	}
-	return "the same as far as they go"
+	return "equal up to the shorter length"
 }
 
-// sizes are those at which buffers and entries end.
+// sizes writes and reads as many bytes as buffers and entries end at.
 func (f *fileBox) sizes() error {
 	for _, n := range []int{0, 1, 2, 255, 256, 4095, 4096, 4097, 65_527, 65_528, 65_529, 65_530, 65_531, 65_532, 65_533, 65_534, tlv.MaxPayload} {
 		data := make([]byte, n)
@@ -150,39 +171,27 @@ func (f *fileBox) sizes() error {
 		}
 	}
 	// One entry cannot hold 65,536 bytes: two writes, and a read that may refuse.
-	id, err := f.born(f.box)
+	id, err := f.birth(f.box)
 	if err != nil {
 		return err
 	}
-	if _, ok, err := f.must(id, "open", tlv.String("size-65536"), tlv.String("w")); err != nil || !ok {
+	const path = "size-65536"
+	z := bytes.Repeat([]byte{'z'}, tlv.MaxPayload)
+	if ok, err := f.mustAll(id, open(path, "w"), f.write(z), f.write(z[:1]), fileCall{name: "close"}, open(path, "r")); err != nil || !ok {
 		return err
-	}
-	for _, n := range []int{65_535, 1} {
-		if _, ok, err := f.must(id, "write", f.content(bytes.Repeat([]byte{'z'}, n))); err != nil || !ok {
-			return err
-		}
-	}
-	for _, call := range [][]tlv.Value{nil, {tlv.String("size-65536"), tlv.String("r")}} {
-		name := "close"
-		if call != nil {
-			name = "open"
-		}
-		if _, ok, err := f.must(id, name, call...); err != nil || !ok {
-			return err
-		}
 	}
 	a, err := f.do(id, "read")
 	if err != nil {
 		return err
 	}
 	if v, ok := a.value(); ok && v.Tag() != tlv.TagBlob && v.Len() != 65_536 && a.code == abi.OK {
-		// Part of a file is no answer, unless the rest comes with the next.
+		// Part of a file is right only if the next call returns the rest.
 		rest, err := f.do(id, "read")
 		if err != nil {
 			return err
 		}
 		if more, ok := rest.value(); !ok || v.Len()+more.Len() != 65_536 {
-			f.wrong("read", "65,536 bytes, in parts if need be, or a code", "it returned %d bytes of a file of 65,536", v.Len())
+			f.wrong("read", "65,536 bytes, in one or more parts, or an error code", "it returned %d bytes of a file of 65,536", v.Len())
 		}
 	}
 	return nil
@@ -204,12 +213,12 @@ func (f *fileBox) contents() error {
 	return f.roundTrip("a name with spaces, ünïcode", []byte("x"))
 }
 
-// refusals are what must be refused and must not hurt the instance.
+// refusals makes calls that must fail; the instance must work afterwards.
 func (f *fileBox) refusals() error {
 	if err := os.Mkdir(filepath.Join(f.dir, "folder"), 0o700); err != nil {
 		return fmt.Errorf("%w: %w", ErrCannotRun, err)
 	}
-	id, err := f.born(f.box)
+	id, err := f.birth(f.box)
 	if err != nil {
 		return err
 	}
@@ -219,88 +228,71 @@ func (f *fileBox) refusals() error {
 		{"a path without its folder", "missing/folder/file", "w"},
 		{"an empty path", "", "r"},
 		{"a path with a NUL", "a\x00b", "w"},
-		{"a mode that there is not", "x", "sideways"},
+		{"an invalid mode", "x", "sideways"},
 	} {
 		a, err := f.do(id, "open", tlv.String(refused.path), tlv.String(refused.mode))
 		if err != nil {
 			return err
 		}
 		if a.code == abi.OK {
-			f.wrong("open", "a code", "it opened %s: open(%q, %q)", refused.what, refused.path, refused.mode)
+			f.wrong("open", "an error code", "it opened %s: open(%q, %q)", refused.what, refused.path, refused.mode)
 			if _, err := f.do(id, "close"); err != nil {
 				return err
 			}
 		}
 	}
 	for _, name := range []string{"read", "close"} {
-		if _, err := f.do(id, name); err != nil { // not open; any code will do
+		if _, err := f.do(id, name); err != nil { // not open; any code is allowed
 			return err
 		}
 	}
 	if _, err := os.Stat(filepath.Join(f.dir, "a")); err == nil {
-		f.wrong("open", "a code", "a path with a NUL was cut at it, and another file made")
+		f.wrong("open", "an error code", "a path with a NUL was cut at the NUL")
 	}
-	return f.roundTrip("after refusals", []byte("still well"))
+	return f.roundTrip("after refusals", []byte("still works"))
 }
 
-// shortReads reads a file with too little room, and with just enough.
+// shortReads reads a file with result buffers that are too short, and just long
+// enough.
 func (f *fileBox) shortReads() error {
 	const size = 40
-	id, err := f.born(f.box)
+	id, err := f.birth(f.box)
 	if err != nil {
 		return err
 	}
-	calls := []struct {
-		name   string
-		values []tlv.Value
-	}{
-		{"open", []tlv.Value{tlv.String("short"), tlv.String("w")}},
-		{"write", []tlv.Value{f.content(bytes.Repeat([]byte{'s'}, size))}},
-		{"close", nil},
+	if ok, err := f.mustAll(id, open("short", "w"), f.write(bytes.Repeat([]byte{'s'}, size)), fileCall{name: "close"}); err != nil || !ok {
+		return err
 	}
-	for _, call := range calls {
-		if _, ok, err := f.must(id, call.name, call.values...); err != nil || !ok {
+	for resultSize := range tlv.HeaderSize + tlv.EntryHeaderSize + size + 2 {
+		if ok, err := f.mustAll(id, open("short", "r")); err != nil || !ok {
 			return err
 		}
-	}
-	for room := range tlv.HeaderSize + tlv.EntryHeaderSize + size + 2 {
-		if _, ok, err := f.must(id, "open", tlv.String("short"), tlv.String("r")); err != nil || !ok {
+		if err := callShort(f.worker, f.box.method("read").step(id, emptyMessage).withResultSize(resultSize)); err != nil {
 			return err
 		}
-		if err := f.shortBuffer(f.box.method("read"), id, emptyMessage, room); err != nil {
-			return err
-		}
-		if _, ok, err := f.must(id, "close"); err != nil || !ok {
+		if ok, err := f.mustAll(id, fileCall{name: "close"}); err != nil || !ok {
 			return err
 		}
 	}
 	return nil
 }
 
-// twoOnOne has two instances use one file.
-func (f *fileBox) twoOnOne() error {
-	writer, err := f.born(f.box)
+// twoInstances reads one file with two instances.
+func (f *fileBox) twoInstances() error {
+	writer, err := f.birth(f.box)
 	if err != nil {
 		return err
 	}
-	reader, err := f.born(f.box)
+	reader, err := f.birth(f.box)
 	if err != nil {
 		return err
 	}
-	for _, call := range []struct {
-		id     uint32
-		name   string
-		values []tlv.Value
-	}{
-		{writer, "open", []tlv.Value{tlv.String("shared"), tlv.String("w")}},
-		{writer, "write", []tlv.Value{f.content([]byte("first"))}},
-		{writer, "close", nil},
-		{writer, "open", []tlv.Value{tlv.String("shared"), tlv.String("r")}},
-		{reader, "open", []tlv.Value{tlv.String("shared"), tlv.String("r")}},
-	} {
-		if _, ok, err := f.must(call.id, call.name, call.values...); err != nil || !ok {
-			return err
-		}
+	const path = "shared"
+	if ok, err := f.mustAll(writer, open(path, "w"), f.write([]byte("first")), fileCall{name: "close"}, open(path, "r")); err != nil || !ok {
+		return err
+	}
+	if ok, err := f.mustAll(reader, open(path, "r")); err != nil || !ok {
+		return err
 	}
 	for _, id := range []uint32{writer, reader} {
 		a, ok, err := f.must(id, "read")
@@ -308,7 +300,7 @@ func (f *fileBox) twoOnOne() error {
 			return err
 		}
 		if v, _ := a.value(); v.Len() != len("first") {
-			f.wrong("read", "first, for both", "two instances read one file, and one of them got %v", a)
+			f.wrong("read", "first, for both instances", "two instances read one file, and one got %v", a)
 		}
 		if _, _, err := f.must(id, "close"); err != nil {
 			return err

@@ -8,64 +8,48 @@ import (
 	"syscall"
 
 	"github.com/nyash-plugins/nyash-go/abi"
-	"github.com/nyash-plugins/nyash-go/internal/isolate/probe"
 	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
 )
 
-// lifecycle checks births and ends of instances and of the library.
-func (t *Tester) lifecycle() error {
-	for _, b := range t.boxes {
-		for _, f := range []func(*rig, *box) error{
-			(*rig).bornAndEnded, (*rig).manyInstances, (*rig).endedTwice, (*rig).unknownEnded,
-		} {
-			err := t.scenario(rigOptions{}, func(r *rig) error { return f(r, b) })
-			if err := t.ignoreBirth(err); err != nil {
+// lifecycleCheck checks births and ends of instances and of the library.
+var lifecycleCheck = check{name: "lifecycle", summary: "births, ends, many instances, memory growth, loading again and again", run: lifecycle}
+
+func lifecycle(e *env) error {
+	for _, b := range e.plugin.boxes {
+		for _, f := range []func(*worker, *box) error{birthAndFini, manyInstances, finiTwice, finiUnknown} {
+			if err := e.withWorker(workerOptions{}, func(w *worker) error { return f(w, b) }); err != nil {
 				return err
 			}
 		}
 	}
-	threads := false
-	steps := []func() error{
-		t.usedAfterFini,
-		func() (err error) { threads, err = t.atShutdown(); return err },
-		t.growth,
-		func() error {
-			switch {
-			case threads:
-				t.skip("unloading: a thread is left, and its code would be gone")
-				return nil
-			case t.lostIn("shutdown"):
-				t.skip("unloading: shutdown does not come back")
-				return nil
-			}
-			return t.reloads()
-		},
+	if err := useAfterFini(e); err != nil {
+		return err
 	}
-	for _, step := range steps {
-		if err := step(); err != nil {
-			return err
-		}
+	threads, err := checkProcess(e)
+	if err != nil {
+		return err
+	}
+	if err := growth(e); err != nil {
+		return err
+	}
+	switch {
+	case threads:
+		e.skip("unloading: a thread of the plugin is still running, and its code would be unmapped")
+	case e.exited("shutdown"):
+		e.skip("unloading: shutdown does not return")
+	default:
+		return reloads(e)
 	}
 	return nil
 }
 
-// lostIn tells whether a worker was lost in a function of the library.
-func (t *Tester) lostIn(function string) bool {
-	for _, code := range []string{codeCrash, codeExit, codeHang} {
-		if t.seen[code+" "+function+" "] {
-			return true
-		}
-	}
-	return false
-}
-
-func (r *rig) bornAndEnded(b *box) error {
+func birthAndFini(w *worker, b *box) error {
 	for range 3 {
-		id, err := r.born(b)
+		id, err := w.birth(b)
 		if err != nil {
 			return err
 		}
-		if err := r.fini(b, id); err != nil {
+		if err := w.fini(b, id); err != nil {
 			return err
 		}
 	}
@@ -73,168 +57,167 @@ func (r *rig) bornAndEnded(b *box) error {
 }
 
 // manyInstances makes many, and ends them in another order while more are made.
-func (r *rig) manyInstances(b *box) error {
-	if b.single() {
+func manyInstances(w *worker, b *box) error {
+	if b.singleton() {
 		return nil
 	}
 	var ids []uint32
 	for range 100 {
-		id, err := r.born(b)
+		id, err := w.birth(b)
 		if err != nil {
 			return err
 		}
 		ids = append(ids, id)
 	}
-	r.t.random.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
+	w.random.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
 	for i, id := range ids {
-		if err := r.fini(b, id); err != nil {
+		if err := w.fini(b, id); err != nil {
 			return err
 		}
 		if i%3 == 0 {
-			if _, err := r.born(b); err != nil {
+			if _, err := w.birth(b); err != nil {
 				return err
 			}
 		}
 	}
-	return r.finiAll()
+	return w.finiAll()
 }
 
-// endedTwice ends an instance again, which may answer anything.
-func (r *rig) endedTwice(b *box) error {
-	id, err := r.born(b)
+// finiTwice ends an instance again, to which any answer is allowed.
+func finiTwice(w *worker, b *box) error {
+	id, err := w.birth(b)
 	if err != nil {
 		return err
 	}
-	if err := r.fini(b, id); err != nil {
+	if err := w.fini(b, id); err != nil {
 		return err
 	}
-	_, err = r.run(step{m: b.fini, typeID: b.typeID, method: abi.MethodFini, instance: id, args: emptyMessage, room: roomSize})
-	if err != nil {
+	if _, err = w.do(b.fini.step(id, emptyMessage)); err != nil {
 		return err
 	}
-	_, err = r.born(b)
+	_, err = w.birth(b)
 	return err
 }
 
-// strangers are ids of instances that never were.
-var strangers = []uint32{0x7fff_fff1, 0xffff_fffe, 0}
+// unknownIDs are ids of instances that never were.
+var unknownIDs = []uint32{0x7fff_fff1, 0xffff_fffe, 0}
 
-func (r *rig) unknownEnded(b *box) error {
-	for _, id := range strangers {
-		if _, err := r.run(step{m: b.fini, typeID: b.typeID, method: abi.MethodFini, instance: id, args: emptyMessage, room: roomSize}); err != nil {
+func finiUnknown(w *worker, b *box) error {
+	for _, id := range unknownIDs {
+		if _, err := w.do(b.fini.step(id, emptyMessage)); err != nil {
 			return err
 		}
 	}
-	_, err := r.born(b)
+	_, err := w.birth(b)
 	return err
 }
 
-// usedAfterFini calls methods on instances that were ended, and on some that
-// never were: a method that tells those apart has to know the ended ones too.
-func (t *Tester) usedAfterFini() error {
-	return t.each(func(m *method, k known) error {
-		err := t.scenario(rigOptions{}, func(r *rig) error {
-			never, err := r.run(step{m: m, typeID: m.box.typeID, method: m.id, instance: strangers[0], args: r.encode(k.values, m.box, strangers[0]), room: roomSize})
+// useAfterFini calls methods on ended instances. That a method succeeds is a fault
+// only if it fails on instances that never were: otherwise it uses none.
+func useAfterFini(e *env) error {
+	return e.each(func(m *method, sample argSample) error {
+		return e.withWorker(workerOptions{}, func(w *worker) error {
+			never, err := w.do(m.step(unknownIDs[0], w.encode(sample.values, m.box, unknownIDs[0])))
 			if err != nil {
 				return err
 			}
-			id, args, err := r.ready(m, k)
+			id, args, err := w.prepare(m, sample)
 			if err != nil {
 				return err
 			}
-			live, err := r.call(m, id, args)
+			live, err := w.call(m, id, args)
 			if err != nil {
 				return err
 			}
-			if err := r.fini(m.box, id); err != nil {
+			if err := w.fini(m.box, id); err != nil {
 				return err
 			}
-			s := step{m: m, typeID: m.box.typeID, method: m.id, instance: id, args: args, room: roomSize}
-			ended, err := r.run(s)
+			s := m.step(id, args)
+			ended, err := w.do(s)
 			if err != nil {
 				return err
 			}
 			if never.code != abi.OK && live.code == abi.OK && ended.code == abi.OK {
-				t.add(Finding{Code: codeUseAfterFini, Box: m.box.name, Method: m.name, Call: showCall(&s), Input: hexText(args),
-					Message: fmt.Sprintf("after fini it answered %v; for an instance that never was, %v", ended, never)})
+				e.add(s.finding(codeUseAfterFini, "after fini it answered %v; for an instance that never was, %v", ended, never))
 			}
-			return r.finiAll()
+			return w.finiAll()
 		})
-		return t.ignoreBirth(err)
 	})
 }
 
-// atShutdown calls everything once, leaves instances to shutdown, and looks at
-// what the plugin has changed in its process.
-func (t *Tester) atShutdown() (threads bool, err error) {
-	err = t.scenario(rigOptions{survey: true}, func(r *rig) error {
-		if err := r.everything(); err != nil {
+// checkProcess calls everything once, leaves instances to shutdown, and reports
+// what the plugin changed in its process. threads reports whether threads of the
+// plugin are left.
+func checkProcess(e *env) (threads bool, err error) {
+	err = e.withWorker(workerOptions{survey: true}, func(w *worker) error {
+		if err := callEverything(w); err != nil {
 			return err
 		}
-		changes, err := probe.Survey(r.session, true)
-		if errors.Is(err, transport.ErrUnsupported) {
-			t.skip("working directory, umask, signals and threads: %v", err)
+		state, err := w.processState(libraryFunc("process state"), true)
+		if errors.Is(err, errNoState) {
+			e.skip("working directory, umask, signals and threads: %v", err)
 			return nil
 		}
 		if err != nil {
-			return &lostError{&step{m: &method{name: "surroundings"}}, err}
+			return err
 		}
-		t.surroundings(changes)
-		if err := probe.Shutdown(r.session); err != nil {
-			return &lostError{&step{m: &method{name: "shutdown"}}, err}
+		e.reportProcess(&state)
+		if err := w.shutdown(); err != nil {
+			return err
 		}
-		if changes, err = probe.Survey(r.session, true); err != nil {
-			return &lostError{&step{m: &method{name: "shutdown"}}, err}
+		shutdown := libraryFunc("shutdown")
+		if state, err = w.processState(shutdown, true); err != nil {
+			return err
 		}
 		var names []string
-		for _, th := range changes.Now.Threads {
+		for _, th := range state.Now.Threads {
 			if th.Foreign {
 				names = append(names, th.Name)
 			}
 		}
 		if len(names) > 0 {
 			threads = true
-			t.add(Finding{Code: codeThread, Method: "shutdown", Message: fmt.Sprintf("%s of the plugin's after shutdown (%s)", plural(len(names), "thread"), list(names, ""))})
+			e.add(shutdown.finding(codeThread, "%s of the plugin still running after shutdown (%s)", plural(len(names), "thread"), list(names, "")))
 		}
 		return nil
 	})
 	return threads, err
 }
 
-// everything makes an instance of each box and calls each method that can be
-// called, twice: what one leaves behind may hurt another. The instances stay.
-func (r *rig) everything() error {
-	if err := r.t.learn(); err != nil {
+// callEverything makes an instance of each box and calls each callable method,
+// twice: what one leaves behind may break another. The instances stay.
+func callEverything(w *worker) error {
+	if err := w.learn(); err != nil {
 		return err
 	}
-	for _, b := range r.t.boxes {
-		if _, err := r.born(b); err != nil {
-			if r.t.ignoreBirth(err) == nil {
+	for _, b := range w.plugin.boxes {
+		if _, err := w.birth(b); err != nil {
+			if ignoreBirth(err) == nil {
 				continue
 			}
 			return err
 		}
 		for range 2 {
-			if err := r.all(b); err != nil {
-				return r.t.ignoreBirth(err)
+			if err := callMethods(w, b); err != nil {
+				return ignoreBirth(err)
 			}
 		}
 	}
 	return nil
 }
 
-// all calls each method of a box with each list that it is known to take.
-func (r *rig) all(b *box) error {
+// callMethods calls each method of a box with each of its samples.
+func callMethods(w *worker, b *box) error {
 	for _, m := range b.methods {
-		for _, k := range m.known {
-			if m.broken {
+		for _, sample := range w.shared.samples[m] {
+			if w.shared.broken[m] {
 				break
 			}
-			id, args, err := r.ready(m, k)
+			id, args, err := w.prepare(m, sample)
 			if err != nil {
 				return err
 			}
-			if _, err := r.call(m, id, args); err != nil {
+			if _, err := w.call(m, id, args); err != nil {
 				return err
 			}
 		}
@@ -242,12 +225,13 @@ func (r *rig) all(b *box) error {
 	return nil
 }
 
-func (t *Tester) surroundings(c probe.Changes) {
+// reportProcess reports what changed in the process, but for threads.
+func (e *env) reportProcess(c *processState) {
 	if c.Now.Dir != c.Before.Dir {
-		t.add(Finding{Code: codeDirectory, Message: fmt.Sprintf("it is now %s", c.Now.Dir)})
+		e.add(Finding{Code: codeDirectory, Message: "it is now " + c.Now.Dir})
 	}
 	if c.Now.Umask != c.Before.Umask {
-		t.add(Finding{Code: codeUmask, Message: fmt.Sprintf("it was %03o and is now %03o", c.Before.Umask, c.Now.Umask)})
+		e.add(Finding{Code: codeUmask, Message: fmt.Sprintf("it was %03o and is now %03o", c.Before.Umask, c.Now.Umask)})
 	}
 	var handled uint64
 	for i, handler := range c.Now.Handlers {
@@ -256,7 +240,7 @@ func (t *Tester) surroundings(c probe.Changes) {
 		}
 	}
 	if handled != 0 {
-		t.add(Finding{Code: codeSignalHandler, Message: "it handles " + signalNames(handled)})
+		e.add(Finding{Code: codeSignalHandler, Message: "it handles " + signalNames(handled)})
 	}
 	var blocked uint64
 	for _, th := range c.Now.Threads {
@@ -268,7 +252,7 @@ func (t *Tester) surroundings(c probe.Changes) {
 		blocked &^= th.Blocked
 	}
 	if blocked != 0 {
-		t.add(Finding{Code: codeSignalsBlocked, Message: "a thread that called the plugin now blocks " + signalNames(blocked)})
+		e.add(Finding{Code: codeSignalsBlocked, Message: "a thread that called the plugin now blocks " + signalNames(blocked)})
 	}
 }
 
@@ -283,20 +267,20 @@ func signalNames(set uint64) string {
 }
 
 // reloads unloads the library and loads it again, many times.
-func (t *Tester) reloads() error {
-	return t.scenario(rigOptions{unload: true}, func(r *rig) error {
+func reloads(e *env) error {
+	return e.withWorker(workerOptions{unload: true}, func(w *worker) error {
 		for range 100 {
-			for _, b := range t.boxes {
-				id, err := r.born(b)
+			for _, b := range e.plugin.boxes {
+				id, err := w.birth(b)
 				if err != nil {
-					return t.ignoreBirth(err)
+					return err
 				}
-				if err := r.fini(b, id); err != nil {
+				if err := w.fini(b, id); err != nil {
 					return err
 				}
 			}
-			if err := probe.Reload(r.session); err != nil {
-				return &lostError{&step{m: &method{name: "reload"}}, err}
+			if err := w.reload(); err != nil {
+				return err
 			}
 		}
 		return nil

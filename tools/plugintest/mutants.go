@@ -4,20 +4,21 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
-// mutant is a message that is made to be wrong, or to be of other types.
+// mutant is a message that is malformed, or has other types than a method takes.
 type mutant struct {
 	what      string
 	message   []byte
-	malformed bool // no decoder may take it
+	malformed bool // every decoder must refuse it
 }
 
 // mutants are hostile variants of a message.
-func (t *Tester) mutants(base []byte) (all []mutant) {
+func mutantsOf(base []byte, random *rand.Rand) (all []mutant) {
 	bad := func(what string, message []byte) { all = append(all, mutant{what, message, true}) }
 	odd := func(what string, message []byte) { all = append(all, mutant{what, message, false}) }
 	changed := func(at int, value byte) []byte {
@@ -38,13 +39,13 @@ func (t *Tester) mutants(base []byte) (all []mutant) {
 		if n >= 0 && n != argc {
 			out := slices.Clone(base)
 			binary.LittleEndian.PutUint16(out[2:], uint16(n))
-			bad(fmt.Sprintf("%d entries where %d are announced", argc, n), out)
+			bad(fmt.Sprintf("argc %d with %d entries", n, argc), out)
 		}
 	}
 	bad("trailing bytes", append(slices.Clone(base), 0))
-	t.entryMutants(base, changed, bad)
+	entryMutants(base, changed, bad)
 	for n := range 3 {
-		for _, v := range append(slices.Clone(samples[:8]), tlv.Void(), tlv.String(""), tlv.Bytes(nil), tlv.HandleValue(tlv.Handle{Type: 0xffff_ffff, Instance: 0xffff_ffff})) {
+		for _, v := range append(slices.Clone(typeSamples), tlv.Void(), tlv.String(""), tlv.Bytes(nil), tlv.HandleValue(tlv.Handle{Type: 0xffff_ffff, Instance: 0xffff_ffff})) {
 			values := slices.Repeat([]tlv.Value{v}, n)
 			if n == 0 {
 				break
@@ -55,7 +56,7 @@ func (t *Tester) mutants(base []byte) (all []mutant) {
 	}
 	values, _ := tlv.Decode(base)
 	for place := range values {
-		for _, v := range samples[:8] {
+		for _, v := range typeSamples {
 			others := slices.Clone(values)
 			others[place] = v
 			message, _ := tlv.Encode(others...)
@@ -71,14 +72,14 @@ func (t *Tester) mutants(base []byte) (all []mutant) {
 	_ = tlv.PatchArgc(many, 1000)
 	odd("1,000 arguments", many)
 	for range 200 {
-		odd("random bytes", t.scrambled(base))
+		odd("random bytes", scrambled(base, random))
 	}
 	return all
 }
 
 // entryMutants make each entry of a message wrong, and put every type in its
 // place.
-func (t *Tester) entryMutants(base []byte, changed func(int, byte) []byte, bad func(string, []byte)) {
+func entryMutants(base []byte, changed func(int, byte) []byte, bad func(string, []byte)) {
 	d := tlv.NewDecoder(base)
 	for e, ok := d.Next(); ok; e, ok = d.Next() {
 		for _, tag := range []byte{0, 11, 20, 21, 22, 99, 255} {
@@ -91,7 +92,7 @@ func (t *Tester) entryMutants(base []byte, changed func(int, byte) []byte, bad f
 			}
 			out := slices.Clone(base)
 			binary.LittleEndian.PutUint16(out[e.Offset+2:], uint16(size))
-			bad(fmt.Sprintf("size %d at byte %d, where %d bytes are", size, e.Offset+2, len(e.Payload)), out)
+			bad(fmt.Sprintf("size %d at byte %d with a payload of %d bytes", size, e.Offset+2, len(e.Payload)), out)
 		}
 		if e.Tag == tlv.TagString && len(e.Payload) > 0 {
 			out := slices.Clone(base)
@@ -102,27 +103,27 @@ func (t *Tester) entryMutants(base []byte, changed func(int, byte) []byte, bad f
 }
 
 // scrambled is base with some bytes changed at random.
-func (t *Tester) scrambled(base []byte) []byte {
+func scrambled(base []byte, random *rand.Rand) []byte {
 	out := slices.Clone(base)
-	for range 1 + t.random.IntN(4) {
-		switch at := t.random.IntN(len(out)); t.random.IntN(3) {
+	for range 1 + random.IntN(4) {
+		switch at := random.IntN(len(out)); random.IntN(3) {
 		case 0:
-			out[at] = byte(t.random.Uint32())
+			out[at] = byte(random.Uint32())
 		case 1:
-			out[at] ^= 1 << t.random.IntN(8)
+			out[at] ^= 1 << random.IntN(8)
 		default:
-			out = slices.Insert(out, at, byte(t.random.Uint32()))
+			out = slices.Insert(out, at, byte(random.Uint32()))
 		}
 	}
-	if values, err := tlv.Decode(out); err == nil && slices.ContainsFunc(values, unkind) {
+	if values, err := tlv.Decode(out); err == nil && slices.ContainsFunc(values, mayHang) {
 		return slices.Clone(base)
 	}
 	return out
 }
 
-// unkind are values that a good method may come to grief with: a blob that points
-// nowhere, and numbers so large that it would wait or work for ever.
-func unkind(v tlv.Value) bool {
+// mayHang reports whether a correct method may crash or hang with a value: a blob at
+// an invalid address, or a number so large that it would wait or work for ever.
+func mayHang(v tlv.Value) bool {
 	if n, err := v.Int(); err == nil {
 		return n > 1000 || n < -1000
 	}

@@ -6,348 +6,450 @@ import (
 	"slices"
 
 	"github.com/nyash-plugins/nyash-go/abi"
-	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 )
 
-// protocol sends every method what no good host sends.
-func (t *Tester) protocol() error {
-	if err := t.learn(); err != nil {
+// protocolCheck makes calls that no correct host makes, and compares short buffers
+// and batches with ordinary calls.
+var protocolCheck = check{name: "protocol", summary: "malformed messages, short result buffers, unknown ids, and batches", run: protocol}
+
+func protocol(e *env) error {
+	if err := e.learn(); err != nil {
 		return err
 	}
-	for _, b := range t.boxes {
-		if b.barren {
-			t.skip("%s: there are no instances", b.name)
-			continue
-		}
-		for _, m := range append([]*method{b.birth}, append(slices.Clone(b.methods), b.fini)...) {
-			if m.broken {
-				t.skip("%s.%s: it ends its process on ordinary calls", b.name, m.name)
-				continue
-			}
-			t.at(m)
-			if err := t.hostile(m); err != nil {
-				return err
-			}
-		}
-		if err := t.ignoreBirth(t.scenario(rigOptions{}, func(r *rig) error { return r.unknownIDs(b) })); err != nil {
+	for _, b := range e.plugin.boxes {
+		if err := protocolOfBox(e, b); err != nil {
 			return err
 		}
 	}
-	return t.each(func(m *method, k known) error {
-		if err := t.ignoreBirth(t.scenario(rigOptions{}, func(r *rig) error { return r.shortBuffers(m, k) })); err != nil {
+	return e.each(func(m *method, sample argSample) error {
+		if err := e.withWorker(workerOptions{}, func(w *worker) error { return shortBuffers(w, m, sample) }); err != nil {
 			return err
 		}
-		answers, err := t.steady(m, k)
+		answers, err := stableSeries(e, m, sample)
 		if len(answers) == 0 || err != nil {
 			return err
 		}
-		if err := t.shortEffects(m, k, answers); err != nil {
+		if err := shortSideEffects(e, m, sample, answers); err != nil {
 			return err
 		}
-		return t.batches(m, k, answers)
+		return compareBatches(e, m, sample, answers)
 	})
 }
 
-// mostLosses is how often a method may end its process before it is left alone.
-const mostLosses = 3
-
-// hostile calls a method with every mutant of its messages.
-func (t *Tester) hostile(m *method) error {
-	base := emptyMessage
-	var k known
-	if len(m.known) > 0 {
-		k = m.known[0]
-		base = (&rig{t: t}).encode(k.plain(), m.box, 1)
+func protocolOfBox(e *env, b *box) error {
+	if e.shared.birthBroken[b] {
+		e.skip("%s: there are no instances", b.name)
+		return nil
 	}
-	mutants := t.mutants(base)
-	accepted, refused := []mutant{}, 0
-	for losses := 0; len(mutants) > 0 && losses < mostLosses; {
-		left := len(mutants)
-		err := t.scenario(rigOptions{}, func(r *rig) error {
-			id := uint32(0)
-			if m != m.box.birth {
-				var err error
-				if id, _, err = r.ready(m, k.orNothing()); err != nil {
-					return err
-				}
-			}
-			for len(mutants) > 0 {
-				mu := mutants[0]
-				mutants = mutants[1:]
-				a, err := r.hostileCall(m, id, mu)
-				if err != nil {
-					losses++
-					return err
-				}
-				switch {
-				case a.code == abi.ErrInvalidArgs || a.code == abi.ErrInvalidUTF8 || a.code == abi.ErrVersionMismatch:
-					refused++
-				case a.code != abi.OK: // its state, say
-				case mu.malformed:
-					accepted = append(accepted, mu)
-				}
-				if m == m.box.fini && a.code == abi.OK {
-					r.owned = nil
-					if id, err = r.born(m.box); err != nil {
-						return err
-					}
-				}
-			}
-			return r.finiAll()
-		})
-		if err := t.ignoreBirth(err); err != nil {
+	for _, m := range slices.Concat([]*method{b.birth}, b.methods, []*method{b.fini}) {
+		if e.shared.broken[m] {
+			e.skip("%v: it ends its process on ordinary calls", m)
+			continue
+		}
+		e.at(m)
+		if err := (&hostile{env: e, m: m}).run(); err != nil {
 			return err
 		}
-		if len(mutants) == left {
-			break // no rig, or no instance
+	}
+	return e.withWorker(workerOptions{}, func(w *worker) error { return callUnknownIDs(w, b) })
+}
+
+// maxExits is how often a method may end its process before it is left alone.
+const maxExits = 3
+
+// hostile calls a method with every mutant of a message.
+type hostile struct {
+	*env
+	m        *method
+	mutants  []mutant // still to be sent
+	accepted []mutant // malformed ones that succeeded
+	refused  int      // answers that say that the message is wrong
+	exits    int      // of workers
+}
+
+func (h *hostile) run() error {
+	sample := h.shared.sample(h.m)
+	h.mutants = mutantsOf(sample.encodeAny(h.m.box), h.random)
+	for len(h.mutants) > 0 && h.exits < maxExits {
+		left := len(h.mutants)
+		if err := h.withWorker(workerOptions{}, func(w *worker) error { return h.send(w, sample) }); err != nil {
+			return err
+		}
+		if len(h.mutants) == left {
+			break // no worker, or no instance
 		}
 	}
-	// A method that never refuses anything does not read its arguments, and birth
-	// and fini need not.
-	if refused > 0 && len(accepted) > 0 && m != m.box.birth && m != m.box.fini {
-		mu := accepted[0]
-		t.add(Finding{Code: codeAccepted, Box: m.box.name, Method: m.name, Input: hexText(mu.message),
-			Message: fmt.Sprintf("it answered 0 to %s (and to %d others)", mu.what, len(accepted)-1)})
+	// A method that never refuses anything does not read its arguments; birth and
+	// fini need not.
+	if h.refused > 0 && len(h.accepted) > 0 && h.m != h.m.box.birth && h.m != h.m.box.fini {
+		f := h.m.finding(codeAccepted, "it answered success to %s (and to %d others)", h.accepted[0].what, len(h.accepted)-1)
+		f.Input = hexText(h.accepted[0].message)
+		h.add(f)
 	}
 	return nil
 }
 
-func (k known) orNothing() known {
-	if k.works {
-		return k
+// send sends mutants in one worker until it exits.
+func (h *hostile) send(w *worker, sample argSample) (err error) {
+	m, id := h.m, uint32(0)
+	if m != m.box.birth {
+		if id, _, err = w.prepare(m, sample.orNone()); err != nil {
+			return err
+		}
 	}
-	return known{}
+	for len(h.mutants) > 0 {
+		mu := h.mutants[0]
+		h.mutants = h.mutants[1:]
+		a, err := callMutant(w, m, id, mu)
+		if err != nil {
+			h.exits++
+			return err
+		}
+		switch {
+		case a.code == abi.ErrInvalidArgs || a.code == abi.ErrInvalidUTF8 || a.code == abi.ErrVersionMismatch:
+			h.refused++
+		case a.code == abi.OK && mu.malformed:
+			h.accepted = append(h.accepted, mu)
+		}
+		if m == m.box.fini && a.code == abi.OK {
+			w.instances = nil
+			if id, err = w.birth(m.box); err != nil {
+				return err
+			}
+		}
+	}
+	return w.finiAll()
 }
 
-// hostileCall makes one call, of which only the memory counts.
-func (r *rig) hostileCall(m *method, id uint32, mu mutant) (*answer, error) {
-	s := step{m: m, typeID: m.box.typeID, method: m.id, instance: id, args: mu.message, room: roomSize}
-	if len(mu.message) == 0 {
-		s.layout = wire.NullArgs
+// orNone is the sample if it works, and none otherwise.
+func (s argSample) orNone() argSample {
+	if s.works {
+		return s
 	}
-	a, err := r.run(s)
+	return argSample{}
+}
+
+// callMutant makes one call, whose code is not checked.
+func callMutant(w *worker, m *method, id uint32, mu mutant) (*answer, error) {
+	s := m.step(id, mu.message)
+	if len(mu.message) == 0 {
+		s.layout = layoutNullArgs
+	}
+	a, err := w.do(s)
 	if err != nil {
 		return nil, err
 	}
-	if m == m.box.birth {
+	switch m {
+	case m.box.birth:
 		if a.code == abi.OK && a.length == 4 {
-			r.owned = append(r.owned, instance{m.box, binary.LittleEndian.Uint32(a.room)})
+			w.instances = append(w.instances, instance{m.box, binary.LittleEndian.Uint32(a.buf)})
 		}
-		return a, nil
-	}
-	if m != m.box.fini {
-		r.t.judge(r, &s, a)
-		r.takeOver(m, a, s.args)
+	case m.box.fini:
+	default:
+		w.checkAnswer(&s, a)
+		w.takeOver(m, a, s.args)
 	}
 	return a, nil
 }
 
-// unknownIDs calls types, methods and instances that there are not.
-func (r *rig) unknownIDs(b *box) error {
-	id, err := r.born(b)
+// callUnknownIDs calls types, methods and instances that do not exist.
+func callUnknownIDs(w *worker, b *box) error {
+	id, err := w.birth(b)
 	if err != nil {
 		return err
 	}
-	// Far from those that there are: a plugin may have some that it does not tell of.
+	// Far from ordinary ids: a plugin may have methods that it does not describe.
 	for _, unknown := range []uint32{0xffff_fffe, 0x7fff_ffff, 0x8000_0000, 0x1234_5678} {
-		s := step{m: &method{box: b, name: fmt.Sprintf("method %d", unknown)}, typeID: b.typeID, method: unknown, instance: id, args: emptyMessage, room: roomSize}
-		a, err := r.run(s)
+		s := (&method{box: b, name: fmt.Sprintf("method %d", unknown), id: unknown}).step(id, emptyMessage)
+		a, err := w.do(s)
 		if err != nil {
 			return err
 		}
 		if a.code == abi.OK && len(b.methods) > 0 {
-			r.t.add(Finding{Code: codeAnyMethod, Box: b.name, Call: showCall(&s), Message: fmt.Sprintf("it answered %v to method %d", a, unknown)})
+			w.add(Finding{Code: codeAnyMethod, Box: b.name, Call: showCall(&s), Message: fmt.Sprintf("it answered %v to method %d", a, unknown)})
 		}
 	}
 	for _, m := range b.methods {
-		if m.broken || len(m.known) == 0 || !m.known[0].works {
+		sample := w.shared.sample(m)
+		if !w.shared.callable(m) || !sample.works {
 			continue
 		}
-		if err := r.strangers(m, m.known[0]); err != nil {
+		if err := callUnknownInstances(w, m, sample); err != nil {
 			return err
 		}
 	}
-	return r.finiAll()
+	return w.finiAll()
 }
 
-// strangers calls a method that works for other types and instances.
-func (r *rig) strangers(m *method, k known) error {
-	id, args, err := r.ready(m, k)
+// callUnknownInstances calls a method that works for other instances and types.
+func callUnknownInstances(w *worker, m *method, sample argSample) error {
+	id, args, err := w.prepare(m, sample)
 	if err != nil {
 		return err
 	}
-	for _, stranger := range strangers {
-		s := step{m: m, typeID: m.box.typeID, method: m.id, instance: stranger, args: args, room: roomSize}
-		a, err := r.run(s)
+	for _, unknown := range unknownIDs {
+		s := m.step(unknown, args)
+		a, err := w.do(s)
 		if err != nil {
 			return err
 		}
-		r.t.judge(r, &s, a)
-		r.takeOver(m, a, s.args)
+		w.checkAnswer(&s, a)
+		w.takeOver(m, a, args)
 	}
 	for _, other := range []uint32{m.box.typeID + 1000, 0xffff_fff0} {
-		if r.t.boxOf(other) != nil {
+		if w.plugin.boxOf(other) != nil {
 			continue
 		}
-		s := step{m: m, typeID: other, method: m.id, instance: id, args: args, room: roomSize}
-		a, err := r.run(s)
+		s := m.step(id, args)
+		s.typeID = other
+		a, err := w.do(s)
 		if err != nil {
 			return err
 		}
-		r.takeOver(m, a, s.args)
+		w.takeOver(m, a, args)
 		if a.code == abi.OK {
-			r.t.add(Finding{Code: codeAnyType, Box: m.box.name, Call: showCall(&s), Message: fmt.Sprintf("it answered %v for type %d", a, other)})
+			w.add(Finding{Code: codeAnyType, Box: m.box.name, Call: showCall(&s), Message: fmt.Sprintf("it answered %v for type %d", a, other)})
 			return nil
 		}
 	}
 	return nil
 }
 
-// shortBuffers calls a method with too little room.
-func (r *rig) shortBuffers(m *method, k known) error {
-	id, args, err := r.ready(m, k)
+// shortBuffers calls a method with result buffers around the size of its result,
+// and around the sizes at which parts of a message end.
+func shortBuffers(w *worker, m *method, sample argSample) error {
+	id, args, err := w.prepare(m, sample)
 	if err != nil {
 		return err
 	}
-	full, err := r.call(m, id, args)
+	full, err := w.call(m, id, args)
 	if err != nil {
 		return err
 	}
-	rooms := []int{0, 1, 2, 3, 4, 5, 7, 8, 9, 11, 12, 15, 16}
+	sizes := []int{0, 1, 2, 3, 4, 5, 7, 8, 9, 11, 12, 15, 16}
 	if full.code == abi.OK && !full.isVoid() {
 		for _, n := range []int{int(full.length) - 1, int(full.length), int(full.length) + 1} {
-			if n > 0 && n < roomSize {
-				rooms = append(rooms, n)
+			if n > 0 && n < contract.InitialResultSize {
+				sizes = append(sizes, n)
 			}
 		}
 	}
-	for _, room := range rooms {
-		if err := r.shortBuffer(m, id, args, room); err != nil {
+	for _, size := range sizes {
+		if err := callShort(w, m.step(id, args).withResultSize(size)); err != nil {
 			return err
 		}
 	}
-	return r.finiAll()
+	return w.finiAll()
 }
 
-func (r *rig) shortBuffer(m *method, id uint32, args []byte, room int) error {
-	s := step{m: m, typeID: m.box.typeID, method: m.id, instance: id, args: args, room: room}
-	for _, layout := range []wire.Layout{0, wire.NullResult} {
-		if layout != 0 && room > 0 {
-			break
+// callShort makes a call with retries, and checks each answer; one without a
+// result buffer also with NULL for it.
+func callShort(w *worker, s step) error {
+	layouts := []layout{0}
+	if s.resultSize == 0 {
+		layouts = append(layouts, layoutNullResult)
+	}
+	check := func(s step) (*answer, error) {
+		a, err := w.do(s)
+		if err == nil {
+			w.checkAnswer(&s, a)
+			w.takeOver(s.m, a, s.args)
 		}
-		s.layout = layout
-		a, err := r.run(s)
+		return a, err
+	}
+	for _, layout := range layouts {
+		again := s
+		again.layout = layout
+		a, err := check(again)
 		if err != nil {
 			return err
 		}
-		r.t.judge(r, &s, a)
-		r.takeOver(m, a, s.args)
-		if a.code != abi.ErrShortBuffer || a.length <= uint64(room) || a.length > maxResult {
-			continue
-		}
-		// What it asks for must do in the end.
-		again := s
 		again.layout = 0
-		for tries := 1; a.code == abi.ErrShortBuffer && a.length > uint64(again.room) && a.length <= maxResult; tries++ {
-			if tries > mostTries {
-				r.t.add(Finding{Code: codeShortLength, Box: m.box.name, Method: m.name, Call: showCall(&again), Input: hexText(args),
-					Message: fmt.Sprintf("it asked for %d bytes, got them, and asked for %d", again.room, a.length)})
-				break
-			}
-			again.room = int(a.length)
-			if a, err = r.run(again); err != nil {
-				return err
-			}
-			r.t.judge(r, &again, a)
+		if a, err = retry(&again, a, check); err != nil {
+			return err
 		}
-		r.takeOver(m, a, s.args)
-	}
-	return nil
-}
-
-// shortEffects compares what a method answers with what it answers when calls
-// with too little room come in between. Such a call must not have happened.
-func (t *Tester) shortEffects(m *method, k known, plain []string) error {
-	probed, err := t.series(m, k, true)
-	if probed == nil || err != nil {
-		return err
-	}
-	for i := range plain {
-		if plain[i] != probed[i] {
-			t.add(Finding{Code: codeShortEffect, Box: m.box.name, Method: m.name,
-				Call:    showCall(&step{m: m, typeID: m.box.typeID, method: m.id, instance: 1, args: (&rig{t: t}).encode(k.plain(), m.box, 1), room: 0}),
-				Message: fmt.Sprintf("call %d answers %s, and %s when calls without room come before", i+1, plain[i], probed[i])})
-			return nil
+		if asksForMore(&again, a) {
+			w.add(keptAsking(&again, a))
 		}
 	}
 	return nil
 }
 
-// steady is what a method answers to a few calls on a new instance; nil where that
-// depends on something else.
-func (t *Tester) steady(m *method, k known) ([]string, error) {
-	if !k.works {
+// seriesCalls is how many calls a series makes.
+const seriesCalls = 4
+
+// stableSeries are the answers to a few calls on a new instance; nil where they
+// differ from one series to the next.
+func stableSeries(e *env, m *method, sample argSample) ([]answerKey, error) {
+	if !sample.works {
 		return nil, nil
 	}
-	answers, err := t.series(m, k, false)
+	answers, err := series(e, m, sample)
 	if err != nil {
 		return nil, err
 	}
-	again, err := t.series(m, k, false)
+	again, err := series(e, m, sample)
 	if err != nil || !slices.Equal(answers, again) {
 		return nil, err
 	}
 	return answers, nil
 }
 
-// series is what a method answers to a few calls, with calls that have no room
-// before each, if they are asked for; nil where none of those was too short.
-func (t *Tester) series(m *method, k known, probe bool) (answers []string, err error) {
-	err = t.scenario(rigOptions{}, func(r *rig) error {
-		id, args, err := r.ready(m, k)
+// series are the answers to a few calls on a new instance.
+func series(e *env, m *method, sample argSample) (answers []answerKey, err error) {
+	err = e.withWorker(workerOptions{}, func(w *worker) error {
+		id, args, err := w.prepare(m, sample)
 		if err != nil {
 			return err
 		}
-		short := false
-		for range 4 {
-			if probe {
-				s := step{m: m, typeID: m.box.typeID, method: m.id, instance: id, args: args, room: 0}
-				a, err := r.run(s)
-				if err != nil {
-					return err
-				}
-				short = short || a.code == abi.ErrShortBuffer
-				if a.code != abi.ErrShortBuffer {
-					return r.finiAll()
-				}
-			}
-			a, err := r.call(m, id, args)
+		for range seriesCalls {
+			a, err := w.call(m, id, args)
 			if err != nil {
 				return err
 			}
-			answers = append(answers, a.comparable())
+			answers = append(answers, a.key())
 		}
-		if probe && !short {
-			answers = nil
-		}
-		return r.finiAll()
+		return w.finiAll()
 	})
-	if probe && len(answers) < 4 {
-		return nil, t.ignoreBirth(err)
-	}
-	return answers, t.ignoreBirth(err)
+	return answers, err
 }
 
-// comparable is the answer without what differs from run to run: the instance of
-// a handle.
-func (a *answer) comparable() string {
-	if v, ok := a.value(); ok {
-		if h, err := v.Handle(); err == nil {
-			return fmt.Sprintf("handle of type %d", h.Type)
+// shortSeries is series with a call without a result buffer before each call; nil
+// where one of those does not answer short buffer.
+func shortSeries(e *env, m *method, sample argSample) (answers []answerKey, err error) {
+	err = e.withWorker(workerOptions{}, func(w *worker) error {
+		id, args, err := w.prepare(m, sample)
+		if err != nil {
+			return err
 		}
-		if _, length, err := v.Blob(); err == nil {
-			return fmt.Sprintf("blob of %d bytes", length)
+		for range seriesCalls {
+			short, err := w.do(m.step(id, args).withResultSize(0))
+			if err != nil {
+				return err
+			}
+			if short.code != abi.ErrShortBuffer {
+				return w.finiAll()
+			}
+			a, err := w.call(m, id, args)
+			if err != nil {
+				return err
+			}
+			answers = append(answers, a.key())
+		}
+		return w.finiAll()
+	})
+	if len(answers) < seriesCalls {
+		return nil, err
+	}
+	return answers, err
+}
+
+// shortSideEffects compares the answers of a series with those of a short series. A
+// call that answered short buffer must have changed nothing.
+func shortSideEffects(e *env, m *method, sample argSample, want []answerKey) error {
+	have, err := shortSeries(e, m, sample)
+	if have == nil || err != nil {
+		return err
+	}
+	for i := range want {
+		if want[i] == have[i] {
+			continue
+		}
+		s := m.step(1, sample.encodeAny(m.box)).withResultSize(0)
+		f := m.finding(codeShortEffect, "call %d answers %v, and %v after calls that answered short buffer", i+1, want[i], have[i])
+		f.Call = showCall(&s)
+		e.add(f)
+		return nil
+	}
+	return nil
+}
+
+// compareBatches compares the answers in a batch with those of single calls.
+func compareBatches(e *env, m *method, sample argSample, single []answerKey) error {
+	if !slices.Contains(e.plugin.exports, abi.SymbolInvokeBatch) {
+		return nil
+	}
+	return e.withWorker(workerOptions{}, func(w *worker) error {
+		if err := wholeBatch(w, m, sample, single); err != nil {
+			return err
+		}
+		if err := shortBatch(w, m, sample); err != nil {
+			return err
+		}
+		return w.finiAll()
+	})
+}
+
+// callBatch makes one call several times in a batch, with these result sizes.
+func callBatch(w *worker, m *method, sample argSample, sizes ...int) (*batch, error) {
+	id, args, err := w.prepare(m, sample)
+	if err != nil {
+		return nil, err
+	}
+	b := &batch{}
+	for _, size := range sizes {
+		b.Calls = append(b.Calls, batchCall{TypeID: m.box.typeID, Method: m.id, Instance: id, Args: args, Room: size})
+	}
+	w.counted(len(sizes))
+	s := m.step(id, args).withResultSize(contract.BatchResultSize)
+	s.concurrent = true // it cannot be replayed
+	if err := w.invokeBatch(b, s); err != nil {
+		return nil, err
+	}
+	if b.Damage != 0 {
+		w.add(m.finding(codeOverrun, "in a batch, it wrote past the end of a result buffer"))
+	}
+	return b, nil
+}
+
+func batchAnswer(c *batchCall) *answer {
+	return &answer{code: abi.Code(c.Code), length: c.Length, buf: c.Result}
+}
+
+// wholeBatch makes as many calls as there are single answers.
+func wholeBatch(w *worker, m *method, sample argSample, single []answerKey) error {
+	b, err := callBatch(w, m, sample, slices.Repeat([]int{contract.BatchResultSize}, len(single))...)
+	if err != nil {
+		return err
+	}
+	for i := range b.Calls {
+		a := batchAnswer(&b.Calls[i])
+		if a.code == abi.ErrShortBuffer && a.length > contract.BatchResultSize {
+			return nil // a host makes this and the following calls one by one
+		}
+		w.takeOver(m, a, nil)
+		made := b.Calls[i].Code != unwritten
+		if made && i < b.Made && a.key() == single[i] {
+			continue
+		}
+		have := "nothing"
+		if made {
+			have = a.key().String()
+		}
+		w.add(m.finding(codeBatch, "call %d of a batch of %d answered %s, alone it answers %v; the plugin says that it made %d",
+			i+1, len(single), have, single[i], b.Made))
+		return nil
+	}
+	return nil
+}
+
+// shortBatch makes three calls, the second without a result buffer: the batch must
+// end after it.
+func shortBatch(w *worker, m *method, sample argSample) error {
+	b, err := callBatch(w, m, sample, contract.BatchResultSize, 0, contract.BatchResultSize)
+	if err != nil {
+		return err
+	}
+	for i := range b.Calls {
+		if abi.Code(b.Calls[i].Code) == abi.OK {
+			w.takeOver(m, batchAnswer(&b.Calls[i]), nil)
 		}
 	}
-	return a.String()
+	if abi.Code(b.Calls[1].Code) == abi.ErrShortBuffer && (b.Made != 2 || b.Calls[2].Code != unwritten) {
+		f := m.finding(codeBatch, "of a batch of 3 whose second call answered short buffer it made %d", b.Made)
+		f.Expected = "2"
+		w.add(f)
+	}
+	return nil
 }

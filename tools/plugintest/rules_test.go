@@ -20,10 +20,10 @@ var update = flag.Bool("update", false, "write golden files and the table of doc
 
 const (
 	document  = "../../docs/tester.md"
-	tableHead = "| code | severity | what is wrong | what belongs there | mend | example |\n|---|---|---|---|---|---|\n"
+	tableHead = "| code | severity | what is wrong | expected | fix | example |\n|---|---|---|---|---|---|\n"
 )
 
-// examples are the plugins of tests/faulty, by the code that they are to show.
+// examples are the plugins of tests/faulty, by the code that they show.
 func examples(t *testing.T) map[string][]string {
 	files, err := filepath.Glob("../../tests/faulty/testdata/*.c")
 	require.NoError(t, err)
@@ -41,22 +41,22 @@ func examples(t *testing.T) map[string][]string {
 	return all
 }
 
-// TestDocumentation sees that docs/tester.md explains every code, with a plugin
+// TestRules_Documented checks that docs/tester.md explains every code, with a plugin
 // that has the fault.
-func TestDocumentation(t *testing.T) {
+func TestRules_Documented(t *testing.T) {
 	examples := examples(t)
 	table := tableHead
 	seen := make(map[string]bool)
 	for _, r := range plugintest.Rules() {
 		assert.False(t, seen[r.Code], "%s twice", r.Code)
 		seen[r.Code] = true
-		example := "any file that is no library"
+		example := "any file that is not a library"
 		if files := examples[r.Code]; len(files) > 0 {
 			example = fmt.Sprintf("[%s](../tests/faulty/testdata/%s)", files[0], files[0])
 		} else {
 			assert.Equal(t, "not-a-library", r.Code, "no plugin in tests/faulty shows %s", r.Code)
 		}
-		table += fmt.Sprintf("| `%s` | %s | %s | %s | %s | %s |\n", r.Code, r.Severity, r.Title, r.Expected, r.Mend, example)
+		table += fmt.Sprintf("| `%s` | %s | %s | %s | %s | %s |\n", r.Code, r.Severity, r.Title, r.Expected, r.Fix, example)
 	}
 	data, err := os.ReadFile(document)
 	require.NoError(t, err)

@@ -6,24 +6,18 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
 // showCall is a call as text.
 func showCall(s *step) string {
-	name := "method " + fmt.Sprint(s.method)
-	if s.m != nil && s.m.name != "" {
-		name = s.m.name
-		if s.m.box != nil {
-			name = s.m.box.name + "." + name
-		}
-	}
-	text := fmt.Sprintf("%s(%s) on instance %d", name, showArgs(s.args), s.instance)
-	if s.m != nil && s.m.box != nil && s.typeID != s.m.box.typeID {
+	text := fmt.Sprintf("%v(%s) on instance %d", s.m, showArgs(s.args), s.instance)
+	if s.m.box != nil && s.typeID != s.m.box.typeID {
 		text += fmt.Sprintf(" of type %d", s.typeID)
 	}
-	if s.room != roomSize {
-		text += fmt.Sprintf(", room for %s", plural(s.room, "byte"))
+	if s.resultSize != contract.InitialResultSize {
+		text += fmt.Sprintf(", result buffer of %s", plural(s.resultSize, "byte"))
 	}
 	return text
 }
@@ -78,7 +72,7 @@ func cut(text string) string {
 	return fmt.Sprintf("%s… %d bytes", text[:n], len(text))
 }
 
-// hexText is bytes in hexadecimal, a long message cut.
+// hexText is bytes in hexadecimal; a long message is cut.
 func hexText(data []byte) string {
 	const most = 256
 	if len(data) > most {

@@ -1,11 +1,12 @@
 package plugintest
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,123 +17,146 @@ import (
 const (
 	stressThreads = 8
 	stressCalls   = 150 // of each thread
-	mixedCalls    = 6000
-	// stressRounds are so many because threads meet by chance.
+	mixCalls      = 6000
+	// stressRounds are repeated because threads meet by chance.
 	stressRounds = 4
 )
 
-// stress calls from several threads at once.
-func (t *Tester) stress() error {
-	for _, b := range t.boxes {
-		if b.barren || b.single() {
+// stressCheck calls from several threads at once.
+var stressCheck = check{name: "stress", summary: "calls from several threads at once", run: stress}
+
+func stress(e *env) error {
+	for _, b := range e.plugin.boxes {
+		if e.shared.birthBroken[b] || b.singleton() {
 			continue
 		}
 		for range stressRounds {
-			if err := t.scenario(rigOptions{plain: true}, func(r *rig) error { return r.birthsAtOnce(b) }); err != nil {
+			if err := e.withWorker(workerOptions{plain: true}, func(w *worker) error { return concurrentBirths(w, b) }); err != nil {
 				return err
 			}
 		}
 	}
-	if err := t.learn(); err != nil {
+	if err := e.learn(); err != nil {
 		return err
 	}
-	for _, b := range t.boxes {
-		if b.barren {
+	for _, b := range e.plugin.boxes {
+		if e.shared.birthBroken[b] {
 			continue
 		}
-		if err := t.ignoreBirth(t.scenario(rigOptions{plain: true}, func(r *rig) error { return r.mixed(b) })); err != nil {
+		if err := e.withWorker(workerOptions{plain: true}, func(w *worker) error { return mixedCalls(w, b) }); err != nil {
 			return err
 		}
 	}
-	var times []time.Duration
-	var took time.Duration
-	err := t.each(func(m *method, k known) error {
-		if !k.works {
+	var total timings
+	err := e.each(func(m *method, sample argSample) error {
+		if !sample.works {
 			return nil
 		}
-		spent, span, err := t.identicalCalls(m, k)
-		times, took = append(times, spent...), took+span
-		if err != nil {
+		if err := identicalCalls(e, m, sample, &total); err != nil {
 			return err
 		}
-		return t.separateInstances(m, k)
+		return separateInstances(e, m, sample)
 	})
-	if len(times) > 0 {
-		slices.Sort(times)
-		at := func(q float64) time.Duration { return times[min(len(times)-1, int(q*float64(len(times))))] }
-		t.line("%d threads: %.0f calls/s, p50 %v, p99 %v, p99.9 %v",
-			stressThreads, float64(len(times))/took.Seconds(), at(0.5), at(0.99), at(0.999))
+	if len(total.calls) > 0 {
+		e.line("%v", &total)
 	}
 	return err
 }
 
-// mixed calls everything at once, on an instance that all share and on some that
-// are made and ended meanwhile. Any answer will do, as long as there is one.
-func (r *rig) mixed(b *box) error {
-	type work struct {
-		m    *method
-		args []byte
-	}
-	var all []work
-	shared, err := r.born(b)
+// timings are how long concurrent calls took, each and all together.
+type timings struct {
+	calls []time.Duration
+	total time.Duration
+}
+
+// String is the throughput and the latencies.
+func (t *timings) String() string {
+	slices.Sort(t.calls)
+	at := func(q float64) time.Duration { return t.calls[min(len(t.calls)-1, int(q*float64(len(t.calls))))] }
+	return fmt.Sprintf("%d threads: %.0f calls/s, p50 %v, p99 %v, p99.9 %v",
+		stressThreads, float64(len(t.calls))/t.total.Seconds(), at(0.5), at(0.99), at(0.999))
+}
+
+// mixer makes all calls of a box at once, on an instance that all threads share and
+// on some that are made and ended meanwhile. Any answer is allowed.
+type mixer struct {
+	*worker
+	box   *box
+	main  uint32 // the instance that all threads share
+	steps []step // on main
+	calls atomic.Int64
+}
+
+func mixedCalls(w *worker, b *box) error {
+	main, err := w.birth(b)
 	if err != nil {
 		return err
 	}
+	mix := &mixer{worker: w, box: b, main: main}
 	for _, m := range b.methods {
-		if len(m.known) > 0 && !m.broken {
-			all = append(all, work{m, r.encode(m.known[0].values, b, shared)})
+		if w.shared.callable(m) {
+			mix.steps = append(mix.steps, w.step(m, main, w.encode(w.shared.sample(m).values, b, main)))
 		}
 	}
 	seeds := make([]uint64, stressThreads)
 	for i := range seeds {
-		seeds[i] = r.t.random.Uint64()
+		seeds[i] = w.random.Uint64()
 	}
-	var calls atomic.Int64
-	err = together(func(thread int) error {
+	err = inParallel(func(thread int) error {
 		random := rand.New(rand.NewPCG(seeds[thread], 0))
-		one := func(s step) (*answer, error) {
-			calls.Add(1)
-			s.racing = true
-			return r.fitting(s)
-		}
-		for start := time.Now(); calls.Load() < mixedCalls && time.Since(start) < growthTime; {
-			id, own := shared, false
-			if random.IntN(4) == 0 && !b.single() {
-				a, err := one(r.birth(b))
-				if err != nil {
-					return err
-				}
-				if a.code == abi.OK && a.length == 4 {
-					id, own = binary.LittleEndian.Uint32(a.room), true
-				}
-			}
-			if len(all) > 0 {
-				w := all[random.IntN(len(all))]
-				a, err := one(step{m: w.m, typeID: b.typeID, method: w.m.id, instance: id, args: w.args, room: r.room()})
-				if err != nil {
-					return err
-				}
-				if v, ok := a.value(); ok {
-					r.takeBlob(w.m, v)
-				}
-			}
-			if own {
-				if _, err := one(step{m: b.fini, typeID: b.typeID, method: abi.MethodFini, instance: id, args: emptyMessage, room: r.room()}); err != nil {
-					return err
-				}
+		for start := time.Now(); mix.calls.Load() < mixCalls && time.Since(start) < slowTime; {
+			if err := mix.turn(random); err != nil {
+				return err
 			}
 		}
 		return nil
 	})
-	r.t.check.Calls += int(calls.Load())
+	w.counted(int(mix.calls.Load()))
 	if err != nil {
 		return err
 	}
-	return r.finiAll()
+	return w.finiAll()
 }
 
-// together runs f on several threads at once, and returns the first loss.
-func together(f func(thread int) error) error {
+// turn calls a method, on main or on an instance that is made and ended for it.
+func (x *mixer) turn(random *rand.Rand) error {
+	id, own := x.main, false
+	if random.IntN(4) == 0 && !x.box.singleton() {
+		a, err := x.one(x.birthStep(x.box))
+		if err != nil {
+			return err
+		}
+		if a.code == abi.OK && a.length == 4 {
+			id, own = binary.LittleEndian.Uint32(a.buf), true
+		}
+	}
+	if len(x.steps) > 0 {
+		s := x.steps[random.IntN(len(x.steps))]
+		s.instance = id
+		a, err := x.one(s)
+		if err != nil {
+			return err
+		}
+		if v, ok := a.value(); ok {
+			x.takeOverBlob(s.m, v)
+		}
+	}
+	if own {
+		if _, err := x.one(x.step(x.box.fini, id, emptyMessage)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (x *mixer) one(s step) (*answer, error) {
+	x.calls.Add(1)
+	s.concurrent = true
+	return x.invokeRetrying(s)
+}
+
+// inParallel runs f on stressThreads threads at once, and returns the first error.
+func inParallel(f func(thread int) error) error {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	var first error
@@ -154,281 +178,298 @@ func together(f func(thread int) error) error {
 	return first
 }
 
-// birthsAtOnce makes instances on several threads and compares their ids.
-func (r *rig) birthsAtOnce(b *box) error {
+// concurrentBirths makes instances on several threads and compares their ids.
+func concurrentBirths(w *worker, b *box) error {
 	const births = 60
 	var mu sync.Mutex
 	ids := make(map[uint32]int)
-	s := r.birth(b)
-	s.racing = true
-	err := together(func(int) error {
+	s := w.birthStep(b)
+	s.concurrent = true
+	err := inParallel(func(int) error {
 		for range births {
-			a, err := r.raw(&s)
+			a, err := w.invoke(&s)
 			if err != nil {
-				return &lostError{&s, err}
+				return err
 			}
 			if a.code == abi.OK && a.length == 4 {
 				mu.Lock()
-				ids[binary.LittleEndian.Uint32(a.room)]++
+				ids[binary.LittleEndian.Uint32(a.buf)]++
 				mu.Unlock()
 			}
 		}
 		return nil
 	})
-	r.t.check.Calls += stressThreads * births
+	w.counted(stressThreads * births)
 	if err != nil {
 		return err
 	}
 	for id, n := range ids {
 		if n > 1 {
-			r.t.add(Finding{Code: codeIDCollision, Box: b.name, Method: abi.NameBirth, Message: fmt.Sprintf("%d births on %d threads gave the id %d %d times", stressThreads*births, stressThreads, id, n)})
+			w.add(b.birth.finding(codeIDCollision, "%d births on %d threads returned the id %d %d times", stressThreads*births, stressThreads, id, n))
 			return nil
 		}
 	}
-	list := make([]uint32, 0, len(ids))
-	for id := range ids {
-		list = append(list, id)
-	}
-	return together(func(thread int) error {
+	list := slices.Collect(maps.Keys(ids))
+	return inParallel(func(thread int) error {
 		for i := thread; i < len(list); i += stressThreads {
-			s := step{m: b.fini, typeID: b.typeID, method: abi.MethodFini, instance: list[i], args: emptyMessage, room: r.room(), racing: true}
-			if _, err := r.raw(&s); err != nil {
-				return &lostError{&s, err}
+			s := w.step(b.fini, list[i], emptyMessage)
+			s.concurrent = true
+			if _, err := w.invoke(&s); err != nil {
+				return err
 			}
 		}
 		return nil
 	})
 }
 
-// identicalCalls makes one call many times on one instance, one after another and
-// then at once. In whatever order they happen, the answers are the same ones,
-// unless they get in each other's way.
-func (t *Tester) identicalCalls(m *method, k known) (times []time.Duration, took time.Duration, err error) {
-	reference, err := t.oneAfterAnother(m, k)
-	if reference == nil || err != nil {
-		return nil, 0, err
-	}
-	again, err := t.oneAfterAnother(m, k)
-	if err != nil || !slices.Equal(reference, again) {
-		return nil, 0, err // its answers depend on something else
+// identicalCalls makes one call many times on one instance, sequentially and then
+// concurrently. In any order the answers must be the same, so that a difference is
+// a race. The times of concurrent calls are added to total.
+func identicalCalls(e *env, m *method, sample argSample, total *timings) error {
+	want, err := stableSequence(e, m, sample)
+	if want == nil || err != nil {
+		return err
 	}
 	for range stressRounds {
-		answers, spent, span, err := t.atOnce(m, k)
-		times, took = append(times, spent...), took+span
-		if err != nil || len(answers) != len(reference) {
-			return times, took, err
-		}
-		if answer, have, want := mostOften(answers, reference); have > want {
-			if again, err := t.oneAfterAnother(m, k); err != nil || !slices.Equal(reference, again) {
-				return times, took, err // it has changed meanwhile by itself: the time, say
-			}
-			t.add(Finding{Code: codeRace, Box: m.box.name, Method: m.name,
-				Call:     showCall(&step{m: m, typeID: m.box.typeID, instance: 1, args: (&rig{t: t}).encode(k.plain(), m.box, 1), room: roomSize}),
-				Message:  fmt.Sprintf("of %d calls on one instance from %d threads %d answered %s, of as many one after another %d", len(answers), stressThreads, have, answer, want),
-				Expected: "the same answers, in any order"})
-			return times, took, nil
-		}
-	}
-	return times, took, nil
-}
-
-// atOnce calls a method on one instance from several threads, and returns the
-// sorted answers.
-func (t *Tester) atOnce(m *method, k known) (answers []string, times []time.Duration, took time.Duration, err error) {
-	err = t.scenario(rigOptions{plain: true}, func(r *rig) error {
-		id, args, err := r.ready(m, k)
-		if err != nil {
+		have, times, err := concurrentCalls(e, m, sample)
+		total.calls, total.total = append(total.calls, times.calls...), total.total+times.total
+		if err != nil || len(have) != len(want) {
 			return err
 		}
-		var all [stressThreads][]*answer
-		var each [stressThreads][]time.Duration
-		start := time.Now()
-		err = together(func(thread int) error {
-			s := step{m: m, typeID: m.box.typeID, method: m.id, instance: id, args: args, room: r.room(), racing: true}
-			for range stressCalls {
-				begun := time.Now()
-				a, err := r.fitting(s)
-				if err != nil {
-					return err
-				}
-				all[thread], each[thread] = append(all[thread], a), append(each[thread], time.Since(begun))
-			}
-			return nil
-		})
-		took = time.Since(start)
-		times = slices.Concat(each[:]...)
-		t.check.Calls += len(times)
-		if err != nil {
-			return err
+		answer, n, expected := mostExcessive(have, want)
+		if n <= expected {
+			continue
 		}
-		for _, a := range slices.Concat(all[:]...) {
-			answers = append(answers, a.comparable())
-			r.takeOver(m, a, args)
+		if again, err := sequentialCalls(e, m, sample); err != nil || !slices.Equal(want, again) {
+			return err // the answers depend on something else: the time, say
 		}
-		return r.finiAll()
-	})
-	slices.Sort(answers)
-	return answers, times, took, t.ignoreBirth(err)
+		s := m.step(1, sample.encodeAny(m.box))
+		f := m.finding(codeRace, "of %d concurrent calls on one instance from %d threads %d answered %v, of as many sequential ones %d", len(have), stressThreads, n, answer, expected)
+		f.Call, f.Expected = showCall(&s), "the same answers, in any order"
+		e.add(f)
+		return nil
+	}
+	return nil
 }
 
-// mostOften is an answer that came more often than it should have.
-func mostOften(answers, reference []string) (answer string, have, want int) {
-	counts := make(map[string]int)
-	for _, a := range answers {
-		counts[a]++
+// stableSequence are the sorted answers of sequential calls; nil where they differ
+// from one time to the next.
+func stableSequence(e *env, m *method, sample argSample) ([]answerKey, error) {
+	answers, err := sequentialCalls(e, m, sample)
+	if answers == nil || err != nil {
+		return nil, err
 	}
-	wanted := make(map[string]int)
-	for _, a := range reference {
-		wanted[a]++
+	again, err := sequentialCalls(e, m, sample)
+	if err != nil || !slices.Equal(answers, again) {
+		return nil, err
 	}
-	for _, a := range answers {
-		if strings.HasPrefix(a, codeText) {
-			continue // a plugin may refuse to do two things at once
-		}
-		if counts[a]-wanted[a] > have-want {
-			answer, have, want = a, counts[a], wanted[a]
-		}
-	}
-	return answer, have, want
+	return answers, nil
 }
 
-func firstOther(have, want []string) (string, string) {
-	for i := range have {
-		if have[i] != want[i] {
-			return have[i], want[i]
-		}
-	}
-	return "", ""
-}
-
-// oneAfterAnother are the sorted answers of as many calls as identicalCalls makes.
-func (t *Tester) oneAfterAnother(m *method, k known) (answers []string, err error) {
-	err = t.scenario(rigOptions{plain: true}, func(r *rig) error {
-		id, args, err := r.ready(m, k)
+// sequentialCalls are the sorted answers of as many calls as concurrentCalls makes;
+// nil where there are fewer.
+func sequentialCalls(e *env, m *method, sample argSample) (answers []answerKey, err error) {
+	err = e.withWorker(workerOptions{plain: true}, func(w *worker) error {
+		id, args, err := w.prepare(m, sample)
 		if err != nil {
 			return err
 		}
 		start := time.Now()
 		for range stressThreads * stressCalls {
-			a, err := r.call(m, id, args)
+			a, err := w.call(m, id, args)
 			if err != nil {
 				return err
 			}
-			answers = append(answers, a.comparable())
-			if time.Since(start) > growthTime {
-				t.skip("%s.%s from several threads: its calls take too long", m.box.name, m.name)
-				m.slow = true
-				return r.finiAll()
+			answers = append(answers, a.key())
+			if time.Since(start) > slowTime {
+				e.skip("%v from several threads: its calls take too long", m)
+				e.shared.slow[m] = true
+				return w.finiAll()
 			}
 		}
-		return r.finiAll()
+		return w.finiAll()
 	})
 	if len(answers) < stressThreads*stressCalls {
-		return nil, t.ignoreBirth(err)
+		return nil, err
 	}
-	slices.Sort(answers)
-	return answers, t.ignoreBirth(err)
+	slices.SortFunc(answers, compareKeys)
+	return answers, err
 }
 
-// separateInstances calls a method on an instance for each thread. What they
-// answer one after another, and in turns, they must answer at once.
-func (t *Tester) separateInstances(m *method, k known) error {
-	if m.box.single() || m.slow {
+// concurrentCalls are the sorted answers of calls on one instance from several
+// threads.
+func concurrentCalls(e *env, m *method, sample argSample) (answers []answerKey, times timings, err error) {
+	err = e.withWorker(workerOptions{plain: true}, func(w *worker) error {
+		id, args, err := w.prepare(m, sample)
+		if err != nil {
+			return err
+		}
+		var all [stressThreads][]*answer
+		var took [stressThreads][]time.Duration
+		s := w.step(m, id, args)
+		s.concurrent = true
+		start := time.Now()
+		err = inParallel(func(thread int) error {
+			for range stressCalls {
+				begun := time.Now()
+				a, err := w.invokeRetrying(s)
+				if err != nil {
+					return err
+				}
+				all[thread], took[thread] = append(all[thread], a), append(took[thread], time.Since(begun))
+			}
+			return nil
+		})
+		times = timings{slices.Concat(took[:]...), time.Since(start)}
+		w.counted(len(times.calls))
+		if err != nil {
+			return err
+		}
+		for _, a := range slices.Concat(all[:]...) {
+			answers = append(answers, a.key())
+			w.takeOver(m, a, args)
+		}
+		return w.finiAll()
+	})
+	slices.SortFunc(answers, compareKeys)
+	return answers, times, err
+}
+
+func compareKeys(a, b answerKey) int {
+	return cmp.Or(cmp.Compare(a.code, b.code), cmp.Compare(a.text, b.text))
+}
+
+// mostExcessive is the answer that came most often beyond what is expected. Errors
+// do not count: a plugin may refuse concurrent calls.
+func mostExcessive(have, want []answerKey) (answer answerKey, n, expected int) {
+	counts, wanted := countKeys(have), countKeys(want)
+	for _, a := range have {
+		if !failed(a.code) && counts[a]-wanted[a] > n-expected {
+			answer, n, expected = a, counts[a], wanted[a]
+		}
+	}
+	return answer, n, expected
+}
+
+func countKeys(answers []answerKey) map[answerKey]int {
+	counts := make(map[answerKey]int)
+	for _, a := range answers {
+		counts[a]++
+	}
+	return counts
+}
+
+// separateInstances calls a method on an instance for each thread. The answers of
+// concurrent calls must be those of sequential ones.
+func separateInstances(e *env, m *method, sample argSample) error {
+	if m.box.singleton() || e.shared.slow[m] {
 		return nil
 	}
-	reference, err := t.onInstances(m, k, oneByOne)
-	if reference == nil || err != nil {
+	want, err := callInstances(e, m, sample, oneByOne)
+	if want == nil || err != nil {
 		return err
 	}
-	// Where the order makes a difference, they share what is meant to be shared.
-	for _, order := range []order{inTurns, backwards} {
-		other, err := t.onInstances(m, k, order)
-		if err != nil || !equalAll(reference, other) {
+	// Instances whose answers depend on the order share state on purpose.
+	for _, o := range []order{inTurns, backwards} {
+		other, err := callInstances(e, m, sample, o)
+		if err != nil || !equalAll(want, other) {
 			return err
 		}
 	}
-	together, err := t.onInstances(m, k, atOnce)
-	if together == nil || err != nil {
+	have, err := callInstances(e, m, sample, concurrently)
+	if have == nil || err != nil {
 		return err
 	}
-	again, err := t.onInstances(m, k, oneByOne)
-	if err != nil || !equalAll(reference, again) {
-		return err // it has changed meanwhile by itself
+	again, err := callInstances(e, m, sample, oneByOne)
+	if err != nil || !equalAll(want, again) {
+		return err // the answers depend on something else
 	}
-	for thread := range together {
-		if have, want := firstOther(together[thread], reference[thread]); have != want && !strings.HasPrefix(have, codeText) {
-			t.add(Finding{Code: codeRace, Box: m.box.name, Method: m.name,
-				Message:  fmt.Sprintf("called on %d instances from a thread each, it answered %s where one after another it answers %s", stressThreads, have, want),
-				Expected: "what each instance answers alone"})
+	for i := range have {
+		if got, expected, differ := firstDifferent(have[i], want[i]); differ && !failed(got.code) {
+			f := m.finding(codeRace, "called concurrently on %d instances, one from each thread, it answered %v; sequentially it answers %v", stressThreads, got, expected)
+			f.Expected = "the answers of each instance alone"
+			e.add(f)
 			return nil
 		}
 	}
 	return nil
 }
 
+func firstDifferent(have, want []answerKey) (_, _ answerKey, differ bool) {
+	for i := range have {
+		if have[i] != want[i] {
+			return have[i], want[i], true
+		}
+	}
+	return answerKey{}, answerKey{}, false
+}
+
 // order is how calls on several instances follow each other.
 type order int
 
 const (
-	oneByOne  order = iota
-	inTurns         // one call on each, and again
-	backwards       // in turns, the last instance first
-	atOnce
+	oneByOne     order = iota // all calls on one instance, then on the next
+	inTurns                   // one call on each instance, and again
+	backwards                 // in turns, the last instance first
+	concurrently              // a thread for each instance
 )
 
-func equalAll(a, b [][]string) bool {
-	return slices.EqualFunc(a, b, func(x, y []string) bool { return slices.Equal(x, y) })
+func equalAll(a, b [][]answerKey) bool {
+	return slices.EqualFunc(a, b, func(x, y []answerKey) bool { return slices.Equal(x, y) })
 }
 
-// onInstances are the answers of each instance; nil where there was none.
-func (t *Tester) onInstances(m *method, k known, o order) (answers [][]string, err error) {
-	err = t.scenario(rigOptions{plain: true}, func(r *rig) error {
+// callInstances are the answers of each instance; nil where there are none.
+func callInstances(e *env, m *method, sample argSample, o order) (answers [][]answerKey, err error) {
+	err = e.withWorker(workerOptions{plain: true}, func(w *worker) error {
 		answers = nil
-		all := make([][]string, stressThreads)
+		all := make([][]answerKey, stressThreads)
 		steps := make([]step, stressThreads)
 		for i := range steps {
-			id, args, err := r.ready(m, k)
+			id, args, err := w.prepare(m, sample)
 			if err != nil {
 				return err
 			}
-			steps[i] = step{m: m, typeID: m.box.typeID, method: m.id, instance: id, args: args, room: r.room(), racing: o == atOnce}
+			steps[i] = w.step(m, id, args)
+			steps[i].concurrent = o == concurrently
 		}
 		var mu sync.Mutex
 		var calls atomic.Int64
-		one := func(i int) error {
-			a, err := r.fitting(steps[i])
+		err := o.run(func(i int) error {
+			a, err := w.invokeRetrying(steps[i])
 			if err != nil {
 				return err
 			}
 			calls.Add(1)
-			all[i] = append(all[i], a.comparable())
+			all[i] = append(all[i], a.key())
 			mu.Lock()
 			defer mu.Unlock()
-			r.takeOver(m, a, steps[i].args)
+			w.takeOver(m, a, steps[i].args)
 			return nil
-		}
-		var err error
-		switch o {
-		case atOnce:
-			err = together(func(i int) error { return repeat(func() error { return one(i) }) })
-		case inTurns:
-			err = repeat(func() error { return eachInstance(one) })
-		case backwards:
-			err = repeat(func() error { return eachInstance(func(i int) error { return one(stressThreads - 1 - i) }) })
-		default:
-			err = eachInstance(func(i int) error { return repeat(func() error { return one(i) }) })
-		}
-		t.check.Calls += int(calls.Load())
+		})
+		w.counted(int(calls.Load()))
 		if err != nil {
 			return err
 		}
 		answers = all
-		return r.finiAll()
+		return w.finiAll()
 	})
-	return answers, t.ignoreBirth(err)
+	return answers, err
 }
 
-// repeat does something as often as a thread does it.
+// run calls one stressCalls times for each instance, in this order.
+func (o order) run(one func(instance int) error) error {
+	switch o {
+	case concurrently:
+		return inParallel(func(i int) error { return repeat(func() error { return one(i) }) })
+	case inTurns:
+		return repeat(func() error { return eachInstance(one) })
+	case backwards:
+		return repeat(func() error { return eachInstance(func(i int) error { return one(stressThreads - 1 - i) }) })
+	}
+	return eachInstance(func(i int) error { return repeat(func() error { return one(i) }) })
+}
+
+// repeat runs f as often as a thread makes a call.
 func repeat(f func() error) error {
 	for range stressCalls {
 		if err := f(); err != nil {

@@ -17,48 +17,44 @@ type Invocation struct {
 	Args   []tlv.Value
 }
 
-var errNoConfig = fmt.Errorf("%w: typecheck compares a library with a nyash.toml: name one with --config", ErrCannotRun)
+// typecheckCheck compares nyash.toml with the library's description and with what
+// its methods take and return.
+var typecheckCheck = check{name: "typecheck", summary: "compare the library with a nyash.toml", needs: needsTOML, run: typecheck}
 
-// typecheck compares nyash.toml with what the library says and answers.
-func (t *Tester) typecheck() error {
-	if t.config.Library == nil {
-		return errNoConfig
-	}
+func typecheck(e *env) error {
 	var d abi.Description
-	if err := t.scenario(rigOptions{}, func(r *rig) error { d = r.session.Description(); return nil }); err != nil {
+	if err := e.withWorker(workerOptions{}, func(w *worker) error { d = w.description(); return nil }); err != nil {
 		return err
 	}
-	for _, b := range t.boxes {
-		t.compare(b, d)
+	for _, b := range e.plugin.boxes {
+		e.compare(b, d)
 	}
-	if err := t.learn(); err != nil {
+	if err := e.learn(); err != nil {
 		return err
 	}
-	for _, b := range t.boxes {
-		for _, m := range b.methods {
-			if m.declared == nil || m.broken || m.works() {
-				continue
-			}
-			if err := t.otherTypes(m); err != nil {
-				return err
-			}
+	for _, m := range e.plugin.methods() {
+		if m.declared == nil || e.shared.broken[m] || e.shared.hasWorkingSample(m) {
+			continue
+		}
+		if err := e.tryOtherTypes(m); err != nil {
+			return err
 		}
 	}
-	return t.invocations()
+	return e.requestedCalls()
 }
 
-// compare is what can be seen without a call.
-func (t *Tester) compare(b *box, d abi.Description) {
+// compare compares names and ids.
+func (e *env) compare(b *box, d abi.Description) {
 	if b.conf == nil {
 		return
 	}
 	at := func(line int, f Finding) {
-		f.Box, f.File, f.Line = b.name, t.config.TOML, line
-		t.add(f)
+		f.Box, f.File, f.Line = b.name, e.config.TOML, line
+		e.add(f)
 	}
-	alone := len(t.config.Library.Boxes) == 1
+	alone := len(e.config.Library.Boxes) == 1
 	if d.TypeName != "" && d.TypeName != b.name && alone {
-		at(b.conf.Pos.Line, Finding{Code: codeTypeName, Message: fmt.Sprintf("the library calls its box %s, and nyash.toml calls it %s", d.TypeName, b.name)})
+		at(b.conf.Pos.Line, Finding{Code: codeTypeName, Message: fmt.Sprintf("the library calls its box %s, nyash.toml calls it %s", d.TypeName, b.name)})
 	}
 	if !alone && d.TypeName != b.name {
 		return // the library describes another
@@ -86,36 +82,39 @@ func (t *Tester) compare(b *box, d abi.Description) {
 	}
 }
 
-// otherTypes tries a method that refuses what is declared with other types.
-func (t *Tester) otherTypes(m *method) error {
-	if !m.declared.ArgsDeclared || len(m.known) > 0 {
-		return nil // it took the types, or nothing is declared
+// tryOtherTypes calls a method that refuses the declared types with others.
+func (e *env) tryOtherTypes(m *method) error {
+	if !m.declared.ArgsDeclared || len(e.shared.samples[m]) > 0 {
+		return nil // nothing is declared, or the types are accepted
 	}
 	undeclared := &method{box: m.box, name: m.name, id: m.id}
-	err := t.scenario(rigOptions{}, func(r *rig) error {
-		id, err := r.born(m.box)
+	return e.withWorker(workerOptions{}, func(w *worker) error {
+		id, err := w.birth(m.box)
 		if err != nil {
 			return err
 		}
-		for values := range undeclared.lists() {
-			s := step{m: m, typeID: m.box.typeID, method: m.id, instance: id, args: r.encode(values, m.box, id), room: roomSize}
-			a, err := r.run(s)
+		for values := range undeclared.candidates() {
+			args := w.encode(values, m.box, id)
+			a, err := w.do(m.step(id, args))
 			if err != nil {
 				return err
 			}
-			r.takeOver(m, a, s.args)
+			w.takeOver(m, a, args)
 			if a.code == abi.ErrInvalidArgs || a.code == abi.ErrInvalidMethod {
 				continue
 			}
-			t.add(Finding{Code: codeArgs, Box: m.box.name, Method: m.name, File: t.config.TOML, Line: m.declared.Pos.Line,
-				Message:  fmt.Sprintf("it refuses %s as declared, and takes %s", m.declared.Signature, tagsOf(values)),
-				Expected: m.declared.Signature.String()})
-			return r.finiAll()
+			e.add(e.declared(m, m.finding(codeArgs, "it refuses %s as declared, and takes %s", m.declared.Signature, tagsOf(values))))
+			return w.finiAll()
 		}
-		t.skip("%s.%s: it refuses every argument that was tried; show a call with --call", m.box.name, m.name)
-		return r.finiAll()
+		e.skip("%v: it refuses all arguments that were tried; give a valid call with --call", m)
+		return w.finiAll()
 	})
-	return t.ignoreBirth(err)
+}
+
+// declared adds the method's declaration in nyash.toml to a finding.
+func (e *env) declared(m *method, f Finding) Finding {
+	f.File, f.Line, f.Expected = e.config.TOML, m.declared.Pos.Line, m.declared.Signature.String()
+	return f
 }
 
 func tagsOf(values []tlv.Value) string {
@@ -129,48 +128,36 @@ func tagsOf(values []tlv.Value) string {
 	return "(" + list(words, "") + ")"
 }
 
-// invocations makes the calls that the user asks for; what they return is judged.
-func (t *Tester) invocations() error {
-	for _, call := range t.config.Calls {
-		m := t.find(call.Box, call.Method)
+// requestedCalls makes the calls of Config.Calls; their answers are checked.
+func (e *env) requestedCalls() error {
+	for _, call := range e.config.Calls {
+		m := e.plugin.find(call.Box, call.Method)
 		if m == nil {
 			return fmt.Errorf("%w: --call %s: there is no such method", ErrCannotRun, call.Method)
 		}
-		err := t.scenario(rigOptions{}, func(r *rig) error {
-			id, err := r.born(m.box)
+		args, err := tlv.Encode(call.Args...)
+		if err != nil {
+			return errors.Join(ErrCannotRun, err)
+		}
+		err = e.withWorker(workerOptions{}, func(w *worker) error {
+			id, err := w.birth(m.box)
 			if err != nil {
 				return err
 			}
-			args, err := tlv.Encode(call.Args...)
-			if err != nil {
-				return errors.Join(ErrCannotRun, err)
-			}
-			a, err := r.call(m, id, args)
+			a, err := w.call(m, id, args)
 			if err != nil {
 				return err
 			}
-			t.line("%s.%s(%s): %v", m.box.name, m.name, showArgs(args), a)
+			e.line("%v(%s): %v", m, showArgs(args), a)
 			if a.code == abi.ErrInvalidArgs && m.declared != nil && m.declared.ArgsDeclared {
-				t.add(Finding{Code: codeArgs, Box: m.box.name, Method: m.name, File: t.config.TOML, Line: m.declared.Pos.Line, Input: hexText(args),
-					Message: fmt.Sprintf("it refuses (%s): %v", showArgs(args), a), Expected: m.declared.Signature.String()})
+				f := e.declared(m, m.finding(codeArgs, "it refuses (%s): %v", showArgs(args), a))
+				f.Input = hexText(args)
+				e.add(f)
 			}
-			return r.finiAll()
+			return w.finiAll()
 		})
-		if err := t.ignoreBirth(err); err != nil {
+		if err != nil {
 			return err
-		}
-	}
-	return nil
-}
-
-// find finds a method by name.
-func (t *Tester) find(boxName, name string) *method {
-	for _, b := range t.boxes {
-		if boxName != "" && b.name != boxName {
-			continue
-		}
-		if m := b.method(name); m != nil {
-			return m
 		}
 	}
 	return nil

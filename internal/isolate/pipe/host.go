@@ -417,7 +417,7 @@ func (h *Host) Operate(ctx context.Context, op wire.Op, args, length uint64) ([]
 	return append([]byte(nil), c.data...), nil
 }
 
-// lend implements link: the worker has a copy.
+// lend implements [transport.Transport]: the worker has a copy.
 func (h *Host) Lend(ctx context.Context, data []byte) (addr uint64, err error) {
 	late := func(c *pipeCaller) { h.TakeBack(c.answer.A, len(data)) }
 	c, err := h.ask(ctx, &Frame{Op: wire.OpLend}, data, pipeText, h.peer.TransferDeadline(wire.OpLend, 0), late)
@@ -434,7 +434,7 @@ func (h *Host) TakeBack(addr uint64, _ int) {
 	go func() { _, _ = h.Operate(context.Background(), wire.OpTakeBack, addr, 0) }()
 }
 
-// adopt implements link: the host has a copy, and the worker keeps the blob until
+// adopt implements [transport.Transport]: the host has a copy, and the worker keeps the blob until
 // that is released, as where it is shared.
 func (h *Host) Adopt(ctx context.Context, addr, length uint64) (data []byte, release func(), err error) {
 	if length > wire.MaxBlob {

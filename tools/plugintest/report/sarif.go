@@ -1,4 +1,4 @@
-package output
+package report
 
 import (
 	"encoding/json"
@@ -78,7 +78,7 @@ func SARIF(w io.Writer, reports []*plugintest.Report) error {
 	for i, rule := range plugintest.Rules() {
 		index[rule.Code] = i
 		run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRule{
-			ID: rule.Code, ShortDescription: sarifText{rule.Title}, Help: sarifText{rule.Mend}, Configuration: sarifConfig{string(rule.Severity)},
+			ID: rule.Code, ShortDescription: sarifText{rule.Title}, Help: sarifText{rule.Fix}, Configuration: sarifConfig{string(rule.Severity)},
 		})
 	}
 	for _, r := range reports {

@@ -1,4 +1,4 @@
-package output_test
+package report_test
 
 import (
 	"bytes"
@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/nyash-plugins/nyash-go/tools/plugintest"
-	"github.com/nyash-plugins/nyash-go/tools/plugintest/output"
+	"github.com/nyash-plugins/nyash-go/tools/plugintest/report"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -21,31 +21,31 @@ var update = flag.Bool("update", false, "write the golden files")
 // reports are what the golden files show.
 func reports() []*plugintest.Report {
 	crash := plugintest.Finding{
-		Code: "crash", Severity: plugintest.Error, Check: "protocol", Library: "build/libcounter.so", Box: "Counter", Method: "echo",
-		Message: "SIGSEGV (segmentation fault)", Expected: "a code", Mend: "the backtrace says where",
+		Code: "crash", Severity: plugintest.SeverityError, Check: "protocol", Library: "build/libcounter.so", Box: "Counter", Method: "echo",
+		Message: "SIGSEGV (segmentation fault)", Expected: "a code", Fix: "the backtrace says where",
 		Call: `Counter.echo("a\x00b") on instance 1`, Input: "0100010006000300610062", File: "src/counter.c", Line: 12, Function: "echo",
 		Backtrace: []string{"echo (r=...) at src/counter.c:12", "nyash_plugin_invoke () at src/counter.c:40"}, Log: []string{"about to <crash>\x01"},
 	}
 	prints := plugintest.Finding{
-		Code: "prints", Severity: plugintest.Warning, Check: "lifecycle", Library: "build/libcounter.so",
-		Message: `it printed "hello"`, Expected: "messages through host->log", Mend: "use host->log",
+		Code: "prints", Severity: plugintest.SeverityWarning, Check: "lifecycle", Library: "build/libcounter.so",
+		Message: `it printed "hello"`, Expected: "messages through host->log", Fix: "use host->log",
 	}
 	return []*plugintest.Report{
 		{
 			Library: "build/libcounter.so", Seed: 7, Findings: []plugintest.Finding{prints, crash},
-			Checks: []plugintest.Check{
+			Checks: []plugintest.CheckReport{
 				{Name: "lifecycle", Seconds: 1.25, Calls: 100, Findings: 1, Lines: []string{"something to tell"}},
 				{Name: "io", Seconds: 0.001, Skipped: []string{"Counter has no open"}},
 				{Name: "protocol", Seconds: 0.5, Calls: 50, Findings: 1},
 			},
 		},
-		{Library: "build/libgood.so", Seed: 7, Findings: []plugintest.Finding{}, Checks: []plugintest.Check{{Name: "check", Seconds: 0.01}}},
+		{Library: "build/libgood.so", Seed: 7, Findings: []plugintest.Finding{}, Checks: []plugintest.CheckReport{{Name: "check", Seconds: 0.01}}},
 	}
 }
 
 func text(colour bool) func(io.Writer, []*plugintest.Report) error {
 	return func(w io.Writer, reports []*plugintest.Report) error {
-		t := &output.Text{W: w, Colour: colour, Verbose: true}
+		t := &report.Text{W: w, Colour: colour, Verbose: true}
 		for _, r := range reports {
 			for i := range r.Checks {
 				t.Begin(r.Checks[i].Name)
@@ -62,9 +62,9 @@ func text(colour bool) func(io.Writer, []*plugintest.Report) error {
 	}
 }
 
-func TestGolden(t *testing.T) {
+func TestFormats_Golden(t *testing.T) {
 	for name, write := range map[string]func(io.Writer, []*plugintest.Report) error{
-		"report.json": output.JSON, "report.xml": output.JUnit, "report.sarif": output.SARIF, "report.txt": text(false), "colour.txt": text(true),
+		"report.json": report.JSON, "report.xml": report.JUnit, "report.sarif": report.SARIF, "report.txt": text(false), "colour.txt": text(true),
 	} {
 		t.Run(name, func(t *testing.T) {
 			var b bytes.Buffer
@@ -80,11 +80,11 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-func TestWellFormed(t *testing.T) {
+func TestFormats_WellFormed(t *testing.T) {
 	var b bytes.Buffer
-	require.NoError(t, output.JUnit(&b, reports()))
+	require.NoError(t, report.JUnit(&b, reports()))
 	require.NoError(t, xml.Unmarshal(b.Bytes(), new(struct{})), "control characters of a plugin's log are gone")
-	for _, write := range []func(io.Writer, []*plugintest.Report) error{output.JSON, output.SARIF} {
+	for _, write := range []func(io.Writer, []*plugintest.Report) error{report.JSON, report.SARIF} {
 		b.Reset()
 		require.NoError(t, write(&b, reports()))
 		require.True(t, json.Valid(b.Bytes()))

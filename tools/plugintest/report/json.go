@@ -1,4 +1,4 @@
-package output
+package report
 
 import (
 	"encoding/json"
@@ -9,7 +9,7 @@ import (
 
 // SchemaVersion is that of the JSON, which docs/tester.md describes. It changes
 // when a field changes its meaning or goes.
-const SchemaVersion = 1
+const SchemaVersion = 2
 
 // document is the whole of the JSON.
 type document struct {

@@ -1,6 +1,6 @@
-// Package output writes the reports of package tester: as text for people, as
+// Package report writes the reports of package plugintest: as text for people, as
 // JSON, JUnit and SARIF for CI.
-package output
+package report
 
 import (
 	"fmt"
@@ -12,11 +12,11 @@ import (
 	"github.com/nyash-plugins/nyash-go/tools/plugintest"
 )
 
-// Text tells a run as it goes. It implements plugintest.Progress.
+// Text writes a run while it goes on. It implements plugintest.Progress.
 type Text struct {
 	W       io.Writer
 	Colour  bool
-	Verbose bool // with the lines of checks that found nothing
+	Verbose bool // with the information of checks
 }
 
 // The colours of a terminal.
@@ -58,7 +58,7 @@ func (t *Text) clearLine() {
 	}
 }
 
-var severityColours = map[plugintest.Severity]string{plugintest.Error: red, plugintest.Warning: yellow, plugintest.Note: blue}
+var severityColours = map[plugintest.Severity]string{plugintest.SeverityError: red, plugintest.SeverityWarning: yellow, plugintest.SeverityNote: blue}
 
 // Found implements plugintest.Progress.
 func (t *Text) Found(f *plugintest.Finding) {
@@ -68,9 +68,10 @@ func (t *Text) Found(f *plugintest.Finding) {
 		place = "the library"
 	}
 	fmt.Fprintf(t.W, "%s %s: %s\n", t.paint(severityColours[f.Severity], string(f.Severity)+"["+f.Code+"]"), t.paint(bold, printable(place)), printable(f.Message))
+	label := func(name string) string { return t.paint(dim, fmt.Sprintf("%-9s", name)) }
 	field := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(t.W, "    %s %s\n", t.paint(dim, fmt.Sprintf("%-9s", name)), printable(value))
+			fmt.Fprintf(t.W, "    %s %s\n", label(name+":"), printable(value))
 		}
 	}
 	field("expected", f.Expected)
@@ -89,21 +90,21 @@ func (t *Text) Found(f *plugintest.Finding) {
 	for i, frame := range f.Backtrace {
 		name := ""
 		if i == 0 {
-			name = "stack"
+			name = "stack:"
 		}
-		fmt.Fprintf(t.W, "    %s %s\n", t.paint(dim, fmt.Sprintf("%-9s", name)), printable(frame))
+		fmt.Fprintf(t.W, "    %s %s\n", label(name), printable(frame))
 	}
 	if len(f.Log) > 0 {
-		field("said", strings.Join(f.Log, "\n              "))
+		field("log", strings.Join(f.Log, "\n              "))
 	}
-	field("mend", f.Mend)
+	field("fix", f.Fix)
 }
 
-// printable is text with a plugin's in it, without what a terminal would obey.
+// printable is text that may be a plugin's, without control characters.
 func printable(text string) string { return contract.PrintableLines(text) }
 
 // End implements plugintest.Progress.
-func (t *Text) End(c *plugintest.Check) {
+func (t *Text) End(c *plugintest.CheckReport) {
 	t.clearLine()
 	verdict := t.paint(green, "ok")
 	if c.Findings > 0 {

@@ -88,7 +88,7 @@ func FuzzAnnotate(f *testing.F) {
 	})
 }
 
-func TestParseArg(t *testing.T) {
+func TestParseArg_TypesAndErrors(t *testing.T) {
 	for text, want := range map[string]tlv.Value{
 		"5":          tlv.Int64(5),
 		"-0x10":      tlv.Int64(-16),
@@ -123,7 +123,7 @@ func TestParseArg(t *testing.T) {
 	assert.Equal(t, plugintest.Invocation{Method: "close"}, call)
 }
 
-func TestWhatCannotBeTested(t *testing.T) {
+func TestNew_Errors(t *testing.T) {
 	dir := t.TempDir()
 	for name, tt := range map[string]struct {
 		config plugintest.Config
@@ -150,7 +150,7 @@ func TestWhatCannotBeTested(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-func TestCheckTells(t *testing.T) {
+func TestRun_CheckLines(t *testing.T) {
 	report, err := open(t, plugintest.Config{File: good(t)}).Run(context.Background(), "check")
 	require.NoError(t, err)
 	require.Empty(t, report.Findings)
@@ -160,8 +160,8 @@ func TestCheckTells(t *testing.T) {
 	}
 }
 
-// TestSeed: what is random is made again by the seed.
-func TestSeed(t *testing.T) {
+// TestConfig_Seed: the seed determines everything random.
+func TestConfig_Seed(t *testing.T) {
 	library := good(t)
 	calls := func(seed uint64) int {
 		report, err := open(t, plugintest.Config{File: library, Seed: seed}).Run(context.Background(), "protocol")
@@ -171,7 +171,7 @@ func TestSeed(t *testing.T) {
 	assert.Equal(t, calls(7), calls(7))
 }
 
-func TestOnlyAndSkip(t *testing.T) {
+func TestConfig_OnlyAndSkip(t *testing.T) {
 	library := ccbuild.Library(t, "../../tests/faulty/testdata/prints.c")
 	for name, tt := range map[string]struct {
 		config plugintest.Config
@@ -191,7 +191,7 @@ func TestOnlyAndSkip(t *testing.T) {
 	}
 }
 
-func TestDebug(t *testing.T) {
+func TestDebug_CallAndCrash(t *testing.T) {
 	msg, err := tlv.Encode(tlv.Int64(5))
 	require.NoError(t, err)
 	_, out, err := open(t, plugintest.Config{File: good(t)}).Debug(context.Background(), "Counter", "add", msg)

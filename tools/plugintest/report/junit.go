@@ -1,4 +1,4 @@
-package output
+package report
 
 import (
 	"encoding/xml"
@@ -66,7 +66,7 @@ func JUnit(w io.Writer, reports []*plugintest.Report) error {
 	return err
 }
 
-func suite(r *plugintest.Report, c *plugintest.Check) testSuite {
+func suite(r *plugintest.Report, c *plugintest.CheckReport) testSuite {
 	s := testSuite{Name: r.Library + " " + c.Name, Time: fmt.Sprintf("%.3f", c.Seconds)}
 	add := func(tc testCase) {
 		tc.ClassName = clean(r.Library) + "." + c.Name

@@ -1,0 +1,110 @@
+package plugintest
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+)
+
+// env is what a check works with.
+type env struct {
+	ctx    context.Context // of the run
+	config *Config
+	random *rand.Rand
+	plugin *plugin
+	shared *shared
+	*recorder
+}
+
+// shared is the state that outlives a check: what one check finds out and later
+// ones use. Nothing else passes between checks but the report.
+type shared struct {
+	learned bool                    // samples are complete; see learn
+	samples map[*method][]argSample // arguments that methods take
+	// broken methods make the worker exit on ordinary calls; they are not called
+	// again. Calls of slow ones take too long to be repeated often. Boxes in
+	// birthBroken have no instances.
+	broken, slow map[*method]bool
+	birthBroken  map[*box]bool
+	// explained are the places of crashes that were replayed (exit.go).
+	explained map[string]bool
+	// keepsMemory: the plugin uses memory of past calls. It is not called with
+	// ordinary memory any more: it would damage other calls, and seem to have other
+	// faults.
+	keepsMemory bool
+	// workerExit: some worker exited because of the plugin.
+	workerExit bool
+}
+
+func newShared() *shared {
+	return &shared{
+		samples:     make(map[*method][]argSample),
+		broken:      make(map[*method]bool),
+		slow:        make(map[*method]bool),
+		birthBroken: make(map[*box]bool),
+		explained:   make(map[string]bool),
+	}
+}
+
+// callable reports whether ordinary calls of a method are known that it survives.
+func (s *shared) callable(m *method) bool { return !s.broken[m] && len(s.samples[m]) > 0 }
+
+// sample is the arguments to call a method with: none where none are known.
+func (s *shared) sample(m *method) argSample {
+	if len(s.samples[m]) == 0 {
+		return argSample{}
+	}
+	return s.samples[m][0]
+}
+
+// withWorker runs f with the plugin in a worker of its own. A worker that does not
+// start or exits during f is a finding, and no error; neither is a birth that
+// failed, which was reported when it was called.
+func (e *env) withWorker(o workerOptions, f func(*worker) error) error {
+	if e.ctx.Err() != nil {
+		return context.Cause(e.ctx)
+	}
+	if o.plain && e.shared.keepsMemory {
+		return nil
+	}
+	w, err := e.start(o)
+	if w == nil || err != nil {
+		return err
+	}
+	defer w.close()
+	err = f(w)
+	var exit *exitError
+	if errors.As(err, &exit) {
+		w.reportExit(exit.at, exit.err)
+		return nil
+	}
+	return ignoreBirth(err)
+}
+
+// errNoBirth ends work that needs an instance; the finding is reported already.
+var errNoBirth = errors.New("no instance")
+
+// ignoreBirth drops errNoBirth.
+func ignoreBirth(err error) error {
+	if errors.Is(err, errNoBirth) {
+		return nil
+	}
+	return err
+}
+
+// each calls f for every callable method, with its first sample.
+func (e *env) each(f func(*method, argSample) error) error {
+	if err := e.learn(); err != nil {
+		return err
+	}
+	for _, m := range e.plugin.methods() {
+		if !e.shared.callable(m) {
+			continue
+		}
+		e.at(m)
+		if err := f(m, e.shared.sample(m)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,222 @@
+package plugintest
+
+import (
+	"errors"
+	"fmt"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
+	"github.com/nyash-plugins/nyash-go/internal/native"
+)
+
+// reportExit reports that the worker exited, or was killed, during a call.
+func (w *worker) reportExit(at *step, err error) {
+	if w.options.quiet || w.env.ctx.Err() != nil {
+		return
+	}
+	if at.concurrent && w.shared.workerExit {
+		return // any thread's call can be hit; the fault was reported before
+	}
+	w.shared.workerExit = true
+	if f := w.exitFinding(at, err); f.Code != "" {
+		w.add(f)
+	}
+}
+
+// exited reports whether a worker exited in a function of the library.
+func (e *env) exited(function string) bool {
+	m := libraryFunc(function)
+	return e.has(codeCrash, m) || e.has(codeExit, m) || e.has(codeHang, m)
+}
+
+var loadCodes = []struct {
+	reason error
+	code   string
+}{
+	{native.ErrNotLibrary, codeNotLibrary},
+	{native.ErrOpen, codeLoad},
+	{native.ErrSymbol, codeSymbol},
+	{native.ErrVersion, codeABI},
+	{native.ErrInit, codeInit},
+	{native.ErrDescription, codeDescription},
+}
+
+// loadFinding is why the library cannot be loaded.
+func (w *worker) loadFinding(err error) Finding {
+	for _, c := range loadCodes {
+		if errors.Is(err, c.reason) {
+			var refused *native.Error
+			message := err.Error()
+			if errors.As(err, &refused) && refused.Detail != "" {
+				message = refused.Detail
+			}
+			return Finding{Code: c.code, Message: message, Log: w.output.lastLines()}
+		}
+	}
+	f := w.exitFinding(&step{m: libraryFunc("init")}, err)
+	if f.Code == "" && !errors.Is(err, transport.ErrCrashed) {
+		f = Finding{Code: codeLoad, Message: err.Error(), Log: w.output.lastLines()}
+	}
+	return f
+}
+
+// exitFinding is why a worker exited. It has no code where the plugin is not to
+// blame, or where a crash at this place was explained before.
+func (w *worker) exitFinding(at *step, err error) Finding {
+	f := Finding{Method: at.m.name}
+	if at.m.box != nil {
+		f = at.finding("", "")
+	}
+	f.Log = w.output.lastLines()
+	var crash *transport.CrashError
+	switch {
+	case errors.Is(err, errRunaway):
+		f.Code, f.Message = codeMemory, fmt.Sprintf("it took more than %d MiB", memoryLimit*3/4>>20)
+	case errors.Is(err, transport.ErrTimeout), errors.Is(err, transport.ErrNoAnswer), errors.Is(err, errLoadTimeout):
+		f.Code, f.Message = codeHang, fmt.Sprintf("no answer after %v", w.config.Timeout)
+	case !errors.As(err, &crash):
+		if at.m.box == nil {
+			f.Code, f.Message = codeReload, err.Error() // the function failed, and the worker lives
+		}
+	case crash.Signal == 0:
+		f.Code, f.Message = codeExit, fmt.Sprintf("the process ended with status %d", crash.Status)
+	default:
+		f.Code, f.Message = codeCrash, transport.SignalName(crash.Signal)
+		if w.shared.explained[f.Place()] {
+			return Finding{}
+		}
+		w.shared.explained[f.Place()] = true
+		w.explain(at, crash.Signal, &f)
+	}
+	return f
+}
+
+// explain finds the cause of a crash by making the same calls again in other
+// layouts of memory, and its place in the source with a debugger.
+func (w *worker) explain(at *step, signal syscall.Signal, f *Finding) {
+	if at.concurrent {
+		f.Message += fmt.Sprintf(", while %d threads called the plugin", stressThreads)
+		return
+	}
+	if at.m.box == nil || len(w.trace) == 0 || w.options.wrapper != nil || len(w.trace) > maxReplay {
+		return
+	}
+	if signal != syscall.SIGSEGV && signal != syscall.SIGBUS || !w.replay(0).crashed {
+		w.backtrace(f) // no fault of memory, or it does not always happen
+		return
+	}
+	switch again := w.replay(layoutSlack | layoutKeep); {
+	case !again.ran:
+		return
+	case again.crashed:
+		w.backtrace(f)
+	case again.damage&(damageBehindResult|damageBeforeResult) != 0:
+		f.Code, f.Message = codeOverrun, fmt.Sprintf("it wrote far past the end of its result buffer of %d bytes: %s", at.resultSize, f.Message)
+	case w.replay(layoutKeep).crashed:
+		f.Code, f.Message = codeOverread, fmt.Sprintf("it read past the %d bytes of args: %s", len(at.args), f.Message)
+		w.backtrace(f)
+	default:
+		w.shared.keepsMemory = true
+		f.Code, f.Message = codeKept, "it used memory of an earlier call: "+f.Message
+		w.backtrace(f)
+	}
+}
+
+// maxReplay is the largest number of calls that are replayed.
+const maxReplay = 20_000
+
+type replayed struct {
+	ran, crashed bool
+	damage       damage // of the last call
+}
+
+// replay makes all calls of the worker again, with another layout, in another
+// worker.
+func (w *worker) replay(layout layout) (out replayed) {
+	again := w.startQuiet(workerOptions{unload: w.options.unload})
+	if again == nil {
+		return out
+	}
+	defer again.close()
+	out.ran = true
+	for _, s := range w.trace {
+		s.layout |= layout
+		a, err := again.invoke(&s)
+		if err != nil {
+			out.crashed = true
+			return out
+		}
+		out.damage = a.damage
+	}
+	return out
+}
+
+// startQuiet starts a worker that reports nothing; nil where it cannot.
+func (e *env) startQuiet(o workerOptions) *worker {
+	o.quiet = true
+	w, err := e.start(o)
+	if err != nil {
+		return nil
+	}
+	return w
+}
+
+// debugger runs a worker until it crashes, and prints its stack.
+var debugger = []string{"gdb", "-batch", "-nx", "-q", "-iex", "set auto-load no", "-iex", "set debuginfod enabled off",
+	"-ex", "set pagination off", "-ex", "set print thread-events off", "-ex", "set startup-with-shell off",
+	"-ex", "handle SIGURG SIGPIPE SIGPROF SIGCHLD nostop noprint pass",
+	"-ex", "run", "-ex", "bt 16", "--args"}
+
+var frameLine = regexp.MustCompile(`^#\d+\s+(?:0x[0-9a-f]+ in )?(.*)$`)
+
+// sourceLine is a frame whose place in the source is known.
+var sourceLine = regexp.MustCompile(`^(\S+) \(.*\) at (.+):(\d+)$`)
+
+// backtrace replays the calls under a debugger, where one is installed.
+func (w *worker) backtrace(f *Finding) {
+	if _, err := exec.LookPath(debugger[0]); err != nil {
+		return
+	}
+	again := w.startQuiet(workerOptions{unload: w.options.unload, wrapper: debugger, slow: 4})
+	if again == nil {
+		return
+	}
+	defer again.close()
+	for _, s := range w.trace {
+		if _, err := again.invoke(&s); err != nil {
+			break
+		}
+	}
+	if !again.session.Lost() {
+		return // it did not crash this time
+	}
+	f.readBacktrace(again.output.printedLines())
+}
+
+// readBacktrace takes the plugin's frames from what the debugger printed.
+func (f *Finding) readBacktrace(printed []string) {
+	for _, line := range printed {
+		m := frameLine.FindStringSubmatch(line)
+		if m == nil {
+			continue
+		}
+		if hostFrame(m[1]) {
+			break
+		}
+		f.Backtrace = append(f.Backtrace, m[1])
+		if at := sourceLine.FindStringSubmatch(m[1]); at != nil && f.File == "" {
+			f.Function, f.File = at[1], at[2]
+			f.Line, _ = strconv.Atoi(at[3])
+		}
+	}
+}
+
+// hostFrame reports whether a frame is the worker's own.
+func hostFrame(frame string) bool {
+	return strings.Contains(frame, "invoke_amd64.s") || strings.Contains(frame, "invoke_arm64.s") ||
+		strings.HasPrefix(frame, "runtime.") || strings.Contains(frame, "asmcgocall")
+}

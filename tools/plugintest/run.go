@@ -1,0 +1,226 @@
+package plugintest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/nyash-plugins/nyash-go/registry"
+)
+
+// Config says what to test.
+type Config struct {
+	File    string            // the library
+	Library *registry.Library // its entry in nyash.toml; nil without one
+	TOML    string            // the path of that nyash.toml
+	Timeout time.Duration     // of a call; 0 for [DefaultTimeout]
+	Seed    uint64            // of everything random
+	Only    []string          // codes of the findings to report; empty for all
+	Skip    []string          // codes of the findings to leave out
+	Worker  string            // the worker's program; empty for the default
+	Calls   []Invocation      // additional calls for typecheck
+	// NoMemcheck makes All leave out valgrind.
+	NoMemcheck bool
+	Progress   Progress // nil for none
+}
+
+// DefaultTimeout is the time limit of a call.
+const DefaultTimeout = 5 * time.Second
+
+// Progress is notified while a run goes on, by one goroutine.
+type Progress interface {
+	Begin(check string)
+	At(check, place string) // the check has reached a method, or another part
+	Found(*Finding)
+	End(*CheckReport)
+}
+
+// ErrCannotRun means that the tester itself cannot do its work.
+var ErrCannotRun = errors.New("cannot test")
+
+// checks are in the order in which All runs them. Later ones use what earlier ones
+// left in shared, and each also works alone.
+var checks = []check{
+	libraryCheck,
+	typecheckCheck,
+	lifecycleCheck,
+	ioCheck,
+	protocolCheck,
+	stressCheck,
+	memcheckCheck,
+}
+
+// check is one part of a run.
+type check struct {
+	name    string
+	summary string // for the command's help
+	needs   needs
+	silent  bool       // Progress is notified of findings only
+	inspect func(*env) // looks at the file, before it is loaded; nil for nothing
+	// run makes calls and reports findings to env. The library can be loaded. An
+	// error means that the tester cannot go on; a finding is not an error.
+	run func(*env) error
+}
+
+// needs are what a check cannot do without. All leaves out a check whose needs are
+// not met; Run fails.
+type needs uint8
+
+const (
+	needsTOML     needs = 1 << iota // Config.Library
+	needsMemcheck                   // no Config.NoMemcheck; Run ignores that
+)
+
+func (c *check) missing(config *Config) needs {
+	var missing needs
+	if config.Library == nil {
+		missing |= needsTOML
+	}
+	if config.NoMemcheck {
+		missing |= needsMemcheck
+	}
+	return c.needs & missing
+}
+
+// CheckInfo describes a check.
+type CheckInfo struct {
+	Name    string
+	Summary string
+}
+
+// Checks lists the checks, in the order in which [Tester.All] runs them.
+func Checks() []CheckInfo {
+	all := make([]CheckInfo, len(checks))
+	for i, c := range checks {
+		all[i] = CheckInfo{c.name, c.summary}
+	}
+	return all
+}
+
+// Tester tests one library. It is made by [New].
+type Tester struct {
+	config Config
+	random *rand.Rand
+	report *Report
+	seen   seen
+	plugin *plugin // nil until the library was loaded
+	shared *shared
+}
+
+// New makes a tester. It does not open the library yet.
+func New(config Config) (*Tester, error) {
+	file, err := filepath.Abs(config.File)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := os.Stat(file); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCannotRun, err)
+	} else if info.IsDir() {
+		return nil, fmt.Errorf("%w: %s is a folder; name the library in it", ErrCannotRun, config.File)
+	}
+	for _, code := range slices.Concat(config.Only, config.Skip) {
+		if _, ok := RuleOf(code); !ok {
+			return nil, fmt.Errorf("%w: there are no findings with the code %q%s; docs/tester.md lists them", ErrCannotRun, code, registry.DidYouMean(code, codes()))
+		}
+	}
+	if config.Timeout < 0 {
+		return nil, fmt.Errorf("%w: invalid time limit %v", ErrCannotRun, config.Timeout)
+	}
+	if config.Timeout == 0 {
+		config.Timeout = DefaultTimeout
+	}
+	t := &Tester{
+		config: config,
+		random: rand.New(rand.NewPCG(config.Seed, 0)),
+		report: &Report{Library: config.File, Seed: config.Seed, Findings: []Finding{}},
+		seen:   newSeen(),
+		shared: newShared(),
+	}
+	t.config.File = file
+	return t, nil
+}
+
+func codes() []string {
+	all := make([]string, len(rules))
+	for i, r := range rules {
+		all[i] = r.Code
+	}
+	return all
+}
+
+// Run runs one check.
+func (t *Tester) Run(ctx context.Context, name string) (*Report, error) {
+	i := slices.IndexFunc(checks, func(c check) bool { return c.name == name })
+	if i < 0 {
+		return nil, fmt.Errorf("%w: there is no check %q", ErrCannotRun, name)
+	}
+	if checks[i].missing(&t.config)&needsTOML != 0 {
+		return t.report, fmt.Errorf("%w: %s compares a library with a nyash.toml: name one with --config", ErrCannotRun, name)
+	}
+	return t.report, t.run(ctx, &checks[i])
+}
+
+// All runs every check that applies.
+func (t *Tester) All(ctx context.Context) (*Report, error) {
+	for i := range checks {
+		c := &checks[i]
+		if c.missing(&t.config) != 0 {
+			continue
+		}
+		if err := t.run(ctx, c); err != nil {
+			return t.report, err
+		}
+		if t.plugin == nil {
+			break // the others would report the same
+		}
+	}
+	return t.report, nil
+}
+
+func (t *Tester) run(ctx context.Context, c *check) error {
+	r := &recorder{config: &t.config, report: t.report, seen: t.seen, check: &CheckReport{Name: c.name}, silent: c.silent || t.config.Progress == nil}
+	r.begin()
+	start := time.Now()
+	e := &env{ctx: ctx, config: &t.config, random: t.random, plugin: t.plugin, shared: t.shared, recorder: r}
+	if c.inspect != nil {
+		c.inspect(e)
+	}
+	err := t.load(e)
+	if err == nil && t.plugin != nil {
+		e.plugin = t.plugin
+		err = c.run(e)
+	}
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	r.end(time.Since(start))
+	return nil
+}
+
+// load loads the library once, to read its description.
+func (t *Tester) load(e *env) error {
+	if t.plugin != nil {
+		return nil
+	}
+	p := &plugin{}
+	e.plugin = p
+	if im, err := readImage(t.config.File); err == nil {
+		p.exports = im.exports
+	}
+	w, err := e.start(workerOptions{})
+	if w == nil || err != nil {
+		return err
+	}
+	p.describe(w.description(), t.config.Library)
+	t.plugin = p
+	w.close()
+	return nil
+}

@@ -1,0 +1,222 @@
+package plugintest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/hostvtable"
+	"github.com/nyash-plugins/nyash-go/internal/isolate"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
+	"github.com/nyash-plugins/nyash-go/internal/native"
+	"github.com/nyash-plugins/nyash-go/registry"
+)
+
+// worker is a process with the plugin in it. Calls may be made by several
+// goroutines where that is said; all else is for one.
+type worker struct {
+	*env
+	options workerOptions
+	process *isolate.Plugin
+	session *isolate.Session
+	dir     string // its working directory
+	output  workerOutput
+
+	callCtx context.Context // it ends when the plugin takes too much memory
+	cancel  context.CancelCauseFunc
+
+	trace     []step // the calls so far, unless they are plain
+	instances []instance
+	blob      uint64 // address of blobSample in the worker; 0 for none
+}
+
+type workerOptions struct {
+	unload  bool     // the library is unloaded by reload
+	wrapper []string // a command around the worker, which makes it slow
+	quiet   bool     // nothing is reported
+	survey  bool     // processState will be asked for
+	plain   bool     // calls use ordinary memory, which is faster and shows fewer faults
+	slow    int      // how many times the time limit a call may take; 0 for once
+}
+
+// instance is an instance of a box.
+type instance struct {
+	box *box
+	id  uint32
+}
+
+const (
+	// memoryLimit is how much memory a plugin may take, in bytes.
+	memoryLimit = 1 << 30
+	// logLines is how many of the last lines of output a finding shows.
+	logLines = 5
+)
+
+// start starts a worker with the library. Where the library cannot be loaded,
+// that is a finding, and there is no worker.
+func (e *env) start(o workerOptions) (*worker, error) {
+	dir, err := os.MkdirTemp("", "plugin-tester-")
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCannotRun, err)
+	}
+	w := &worker{env: e, options: o, dir: dir}
+	w.callCtx, w.cancel = context.WithCancelCause(e.ctx)
+	if err := w.open(); err != nil {
+		w.cancel(nil)
+		w.removeDir()
+		if errors.Is(err, isolate.ErrWorker) || errors.Is(err, transport.ErrUnsupported) || e.ctx.Err() != nil {
+			return nil, fmt.Errorf("%w: %w", ErrCannotRun, err)
+		}
+		if f := w.loadFinding(err); f.Code != "" && !o.quiet {
+			e.add(f)
+		}
+		return nil, nil
+	}
+	if o.wrapper == nil {
+		go w.watchMemory()
+	}
+	return w, nil
+}
+
+func (w *worker) open() error {
+	c, o := w.config, &w.options
+	config := isolate.Config{
+		File: c.File, Unload: o.unload, Track: true, Survey: o.survey, Hooks: true, Sink: &w.output, Output: w.output.print,
+		Worker: c.Worker, Wrapper: o.wrapper, Dir: w.dir, CallTimeout: c.Timeout * time.Duration(max(1, o.slow)),
+		InUse: func() bool { return true },
+	}
+	if c.Library != nil {
+		config.InvokeOnly, config.Threads = c.Library.InvokeOnly, threads[c.Library.Threads]
+	}
+	if o.wrapper != nil {
+		// Debuggers are slow with shared memory of that size, and with spinning.
+		config.Channel = isolate.ChannelPipe
+	} else if limitsWork {
+		limit := uint64(memoryLimit)
+		config.Limits.Memory = &limit
+	}
+	ctx, cancel := context.WithTimeoutCause(w.ctx, config.CallTimeout+time.Duration(o.slow)*time.Second, errLoadTimeout)
+	defer cancel()
+	process, err := isolate.Open(ctx, config)
+	if err != nil {
+		return err
+	}
+	w.process = process
+	w.session, err = process.Session(ctx)
+	return err
+}
+
+var threads = map[registry.Threads]native.Threads{
+	registry.ThreadsFree:   native.Free,
+	registry.ThreadsSerial: native.Serial,
+	registry.ThreadsPinned: native.Pinned,
+}
+
+var (
+	errLoadTimeout = errors.New("loading took longer than a call may")
+	errRunaway     = errors.New("the plugin took too much memory")
+)
+
+// workerOutput is what a plugin logs and prints. It is safe for concurrent use.
+type workerOutput struct {
+	mu      sync.Mutex
+	last    []string // the last lines of both
+	printed []string
+}
+
+// PluginLog implements hostvtable.Sink.
+func (o *workerOutput) PluginLog(_ abi.LogLevel, text string, _ bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.keep(text)
+}
+
+// PluginWake implements hostvtable.Sink.
+func (o *workerOutput) PluginWake(uint64, bool) {}
+
+func (o *workerOutput) print(line string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.printed = append(o.printed, line)
+	o.keep(line)
+}
+
+// keep is called with o.mu held.
+func (o *workerOutput) keep(line string) {
+	o.last = append(o.last, line)
+	if len(o.last) > logLines {
+		o.last = o.last[1:]
+	}
+}
+
+func (o *workerOutput) lastLines() []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return append([]string(nil), o.last...)
+}
+
+func (o *workerOutput) printedLines() []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return append([]string(nil), o.printed...)
+}
+
+func (w *worker) removeDir() { _ = os.RemoveAll(w.dir) }
+
+// close ends the worker, with the plugin's shutdown, and reports what that shows.
+func (w *worker) close() {
+	defer w.removeDir()
+	defer w.cancel(nil)
+	if w.session.Lost() {
+		_ = w.process.Close()
+		return
+	}
+	var exit *exitError
+	if errors.As(w.shutdown(), &exit) {
+		w.reportExit(exit.at, exit.err)
+	}
+	if memory, ok := w.hostMemory(); ok && !w.options.quiet {
+		w.checkHostMemory(&memory)
+	}
+	_ = w.process.Close()
+	if printed := w.output.printedLines(); len(printed) > 0 && w.options.wrapper == nil && !w.options.quiet {
+		w.add(Finding{Code: codeOutput, Message: fmt.Sprintf("it printed %q", printed[0])})
+	}
+}
+
+// checkHostMemory reports misuse of host->alloc and host->free. The counters
+// decide: a plugin can log any line.
+func (w *worker) checkHostMemory(m *hostvtable.Memory) {
+	if m.Blocks > 0 {
+		w.add(Finding{Code: codeAllocLeak, Message: fmt.Sprintf("%s of host->alloc with %d bytes not freed after shutdown", plural(m.Blocks, "block"), m.Bytes)})
+	}
+	for _, fault := range []struct {
+		n    int
+		what string
+	}{{m.DoubleFrees, "free of a block that was freed before"}, {m.ForeignFrees, "free of a pointer that host->alloc did not return"}} {
+		if fault.n > 0 {
+			w.add(Finding{Code: codeBadFree, Message: fmt.Sprintf("%s (%s)", fault.what, plural(fault.n, "call")), Log: w.output.lastLines()})
+		}
+	}
+}
+
+// watchMemory ends calls when the plugin takes too much memory.
+func (w *worker) watchMemory() {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-w.callCtx.Done():
+			return
+		case <-tick.C:
+			if w.process.Status().RSS > memoryLimit*3/4 {
+				w.cancel(errRunaway)
+				return
+			}
+		}
+	}
+}
