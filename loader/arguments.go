@@ -102,8 +102,8 @@ func (in *instance) lendable(box *Box, i int) error {
 // lostTo reports whether an argument cannot be meant by its id in a call on in: its
 // instance is lost, or belongs to an earlier life of the library, whose ids name
 // other instances now.
-func (arg *instance) lostTo(in *instance) bool {
-	return arg.backend.Lost() || arg.lib == in.lib && arg.backend != in.backend
+func (in *instance) lostTo(called *instance) bool {
+	return in.backend.Lost() || in.lib == called.lib && in.backend != called.backend
 }
 
 // lendBoxes keeps the boxes among the arguments of calls on in from being finalised

@@ -1,3 +1,7 @@
+// Package cmem reads memory that belongs to C: addresses that plugins give, strings
+// that end in NUL, blocks that may not be there. A wild pointer becomes an error and
+// not the end of the process. It is the one home of such access, beside the packages
+// that make calls.
 package cmem
 
 import (

@@ -50,6 +50,7 @@ type pipeCaller struct {
 	until  transport.Deadline
 }
 
+// New makes the host's end for a worker, and the files that the worker is started with.
 func New(peer *transport.Peer) (transport.Transport, *transport.Files, error) {
 	theirIn, out, err := os.Pipe()
 	if err != nil {
@@ -84,6 +85,7 @@ func (h *Host) giveID(c *pipeCaller) {
 // pipeText is the longest text of an answer that is one, in bytes.
 const pipeText = wire.MaxMessage
 
+// Load implements [transport.Transport].
 func (h *Host) Load(load *wire.Load) (answer wire.Loaded, err error) {
 	go h.listen()
 	text, err := json.Marshal(load)
@@ -240,6 +242,7 @@ func (h *Host) release(c *pipeCaller) {
 	h.giveID(c)
 }
 
+// Queue implements [transport.Transport].
 func (h *Host) Queue() int { return int(h.waiters.Load()) }
 
 // Admit implements [transport.Transport].
@@ -417,7 +420,7 @@ func (h *Host) Operate(ctx context.Context, op wire.Op, args, length uint64) ([]
 	return append([]byte(nil), c.data...), nil
 }
 
-// lend implements [transport.Transport]: the worker has a copy.
+// Lend implements [transport.Transport]: the worker has a copy.
 func (h *Host) Lend(ctx context.Context, data []byte) (addr uint64, err error) {
 	late := func(c *pipeCaller) { h.TakeBack(c.answer.A, len(data)) }
 	c, err := h.ask(ctx, &Frame{Op: wire.OpLend}, data, pipeText, h.peer.TransferDeadline(wire.OpLend, 0), late)
@@ -434,7 +437,7 @@ func (h *Host) TakeBack(addr uint64, _ int) {
 	go func() { _, _ = h.Operate(context.Background(), wire.OpTakeBack, addr, 0) }()
 }
 
-// adopt implements [transport.Transport]: the host has a copy, and the worker keeps the blob until
+// Adopt implements [transport.Transport]: the host has a copy, and the worker keeps the blob until
 // that is released, as where it is shared.
 func (h *Host) Adopt(ctx context.Context, addr, length uint64) (data []byte, release func(), err error) {
 	if length > wire.MaxBlob {
@@ -458,12 +461,16 @@ func (h *Host) Discard(addr, length uint64) {
 	go func() { _, _ = h.Operate(context.Background(), wire.OpDiscard, addr, length) }()
 }
 
+// Active implements [transport.Transport].
 func (h *Host) Active() int { return int(h.running.Load()) }
 
+// Counts implements [transport.Transport].
 func (h *Host) Counts() (calls, failed uint64) { return h.calls.Load(), h.failed.Load() }
 
+// Answers implements [transport.Transport].
 func (h *Host) Answers() uint64 { return h.done.Load() }
 
+// Drain implements [transport.Transport].
 // lastWords waits until what a worker wrote before its end is heard.
 func (h *Host) Drain() {
 	// Somebody else may have its end of the pipe.

@@ -43,6 +43,7 @@ type request struct {
 	threadCPU atomic.Uint64 // written before
 }
 
+// NewWorker makes the worker's end, of the descriptors that the host gave it.
 func NewWorker(in, out uintptr) *Worker {
 	return &Worker{
 		in:   bufio.NewReaderSize(os.NewFile(in, "requests"), 64<<10),
@@ -73,6 +74,7 @@ func (l *Worker) read() (id int, err error) {
 	return int(f.ID), err
 }
 
+// Receive implements the worker's transport.
 func (l *Worker) Receive(load *wire.Load) error {
 	id, err := l.read()
 	if err != nil {
@@ -85,13 +87,16 @@ func (l *Worker) Receive(load *wire.Load) error {
 	return json.Unmarshal(r.payload, load)
 }
 
+// Prepare implements the worker's transport.
 func (l *Worker) Prepare(load *wire.Load) error {
 	l.timed = load.Limits.CPUTime != nil
 	return nil
 }
 
+// Begin implements the worker's transport.
 func (l *Worker) Begin() error { return l.out.Write(&Frame{Op: wire.OpBegun}, nil) }
 
+// Answer implements the worker's transport.
 func (l *Worker) Answer(answer *wire.Loaded) error {
 	text, err := wire.Encode(answer)
 	if err != nil {

@@ -74,6 +74,7 @@ var Works = sync.OnceValue(func() bool {
 	return true
 })
 
+// New makes the host's end for a worker, and the files that the worker is started with.
 func New(peer *transport.Peer) (transport.Transport, *transport.Files, error) {
 	mem, file, err := Create()
 	if err != nil {
@@ -107,6 +108,7 @@ func New(peer *transport.Peer) (transport.Transport, *transport.Files, error) {
 	return h, g, nil
 }
 
+// Load implements [transport.Transport].
 func (h *Host) Load(load *wire.Load) (answer wire.Loaded, err error) {
 	// A worker may end when it has answered: the answer is read before the socket
 	// is closed.
@@ -126,8 +128,10 @@ func (h *Host) Load(load *wire.Load) (answer wire.Loaded, err error) {
 	return answer, nil
 }
 
+// Active implements [transport.Transport].
 func (h *Host) Active() int { return int(h.running.Load()) }
 
+// Counts implements [transport.Transport].
 func (h *Host) Counts() (calls, failed uint64) {
 	for i := transport.ControlSlots; i < wire.Slots; i++ {
 		calls += h.callers[i].calls.Load()
@@ -136,6 +140,7 @@ func (h *Host) Counts() (calls, failed uint64) {
 	return calls, failed
 }
 
+// Answers implements [transport.Transport].
 func (h *Host) Answers() (n uint64) {
 	for i := transport.ControlSlots; i < wire.Slots; i++ {
 		n += h.callers[i].calls.Load()
@@ -354,6 +359,7 @@ func (h *Host) markUsed(n int32) {
 	}
 }
 
+// Queue implements [transport.Transport].
 func (h *Host) Queue() int { return int(h.waiters.Load()) }
 
 func (h *Host) waitForSlot(ctx context.Context) error {

@@ -32,12 +32,15 @@ type Worker struct {
 // several times as long as a busy host needs between two calls.
 const spin = 20 * time.Microsecond
 
+// NewWorker makes the worker's end, of the descriptors that the host gave it.
 func NewWorker(control, memory uintptr) (*Worker, error) {
 	return &Worker{control: os.NewFile(control, "control"), socket: int(control), memoryFD: int(memory)}, nil
 }
 
+// Receive implements the worker's transport.
 func (w *Worker) Receive(load *wire.Load) error { return wire.Receive(w.control, load) }
 
+// Prepare implements the worker's transport.
 func (w *Worker) Prepare(load *wire.Load) (err error) {
 	if w.mem, err = Map(w.memoryFD); err != nil {
 		return err
@@ -53,11 +56,13 @@ func (w *Worker) Prepare(load *wire.Load) (err error) {
 	return nil
 }
 
+// Begin implements the worker's transport.
 func (w *Worker) Begin() error {
 	w.mem.Begun().Store(1)
 	return nil
 }
 
+// Answer implements the worker's transport.
 func (w *Worker) Answer(answer *wire.Loaded) error {
 	if answer.Error == nil {
 		answer.Base = w.mem.Base()
@@ -75,7 +80,7 @@ func (w *Worker) Watch() {
 	_, _ = w.control.Read(one[:])
 }
 
-// take waits for a request and takes it.
+// Take waits for a request and takes it.
 func (w *Worker) Take() int {
 	pending, watching, requests := w.mem.Pending(), w.mem.Watching(), w.mem.Requests()
 	for {
@@ -169,6 +174,7 @@ func (w *Worker) Run(to wire.Handler, i int, c *abi.Call) {
 // fullRing is how long a plugin waits for a host that does not read its log.
 const fullRing = time.Second
 
+// Line implements the worker's transport.
 func (w *Worker) Line(kind uint32, text []byte) {
 	w.lines.Lock()
 	defer w.lines.Unlock()
