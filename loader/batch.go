@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	"github.com/nyash-plugins/nyash-go/abi"
-	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/internal/plan"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
@@ -30,7 +30,7 @@ type Batch struct {
 
 // slot is a call's place in a batch. The next batch uses it again.
 type slot struct {
-	plan *registry.Plan
+	plan *plan.Plan
 	args []byte // room for the message with the arguments
 	room *[batchRoom + canary]byte
 	lent span // its boxes in the batch's
@@ -62,7 +62,7 @@ func (b *Batch) Reset() {
 // Add appends a call. An unknown method or arguments that do not fit are an
 // error as for [Box.Call]; nothing is then added.
 func (b *Batch) Add(method string, args ...any) error {
-	plan, err := b.box.in.typ.Method(method)
+	plan, err := b.box.in.typ.method(method)
 	if err != nil {
 		return &CallError{Box: b.box.in.typ.Name, Method: method, Err: err}
 	}
@@ -75,7 +75,7 @@ func (b *Batch) AddMethod(m *Method, args ...any) error {
 	return b.add(m.box, m.plan, args)
 }
 
-func (b *Batch) add(of *Box, plan *registry.Plan, args []any) error {
+func (b *Batch) add(of *Box, plan *plan.Plan, args []any) error {
 	if of.in != b.box.in {
 		return fmt.Errorf("batch on %v: %s is a method of %v", b.box, plan.Name, of)
 	}
@@ -84,7 +84,7 @@ func (b *Batch) add(of *Box, plan *registry.Plan, args []any) error {
 		b.grow()
 	}
 	s := &b.slots[i]
-	n := plan.PutNumbers(s.args, args)
+	n := plan.EncodeFixed(s.args, args)
 	lent := len(b.lent)
 	if n == 0 {
 		blobs := len(b.blobs)
@@ -131,7 +131,7 @@ func (b *Batch) grow() {
 
 // encode writes the arguments of a call to msg. Boxes among them are lent when
 // the batch runs.
-func (b *Batch) encode(msg []byte, plan *registry.Plan, args []any) (_ []byte, err error) {
+func (b *Batch) encode(msg []byte, plan *plan.Plan, args []any) (_ []byte, err error) {
 	if err := plan.CheckCount(len(args)); err != nil {
 		return nil, err
 	}
@@ -242,7 +242,7 @@ func (b *Batch) outcomes(ctx context.Context, calls []abi.Call, slots []slot, re
 	for i := range calls {
 		c, s := &calls[i], &slots[i]
 		if plain(c, s.room[:]) {
-			if v, ok := s.plan.Number(s.room[:c.ResultLength]); ok {
+			if v, ok := s.plan.DecodeFixed(s.room[:c.ResultLength]); ok {
 				results[i] = BatchResult{Result: Result{Value: v}}
 				continue
 			}

@@ -68,7 +68,7 @@ func (h *Host) singleton(ctx context.Context, k *kind, args []any) (*Box, error)
 // The result is a copy.
 //
 // A failed call is a [*CallError]. errors.Is finds the plugin's code (an
-// [abi.Code]), [ErrClosed], [ErrProtocol], registry.ErrNoMethod or ctx's error
+// [abi.Code]), [ErrClosed], [ErrProtocol], ErrNoMethod or ctx's error
 // in it.
 //
 // Call does not begin when ctx is done. Once begun, a call in the host's own process
@@ -76,7 +76,7 @@ func (h *Host) singleton(ctx context.Context, k *kind, args []any) (*Box, error)
 // the plugin goes on with it, what was lent to it stays lent, and what comes of it is
 // cleared away.
 func (b *Box) Call(ctx context.Context, method string, args ...any) (Result, error) {
-	plan, err := b.in.typ.Method(method)
+	plan, err := b.in.typ.method(method)
 	if err != nil {
 		return Result{}, &CallError{Box: b.in.typ.Name, Method: method, Err: err}
 	}
@@ -115,7 +115,7 @@ func (b *Box) Name() string { return b.in.typ.Name }
 func (b *Box) ID() uint32 { return b.in.id }
 
 // Type tells the box's type id and methods.
-func (b *Box) Type() *registry.Type { return b.in.typ }
+func (b *Box) Type() *registry.Type { return &b.in.typ.Type }
 
 // String returns a name for logs, such as "FileBox(3)".
 func (b *Box) String() string { return b.in.String() }

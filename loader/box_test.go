@@ -16,7 +16,6 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/loader"
-	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
@@ -71,7 +70,7 @@ func TestCallErrors(t *testing.T) {
 		want   string
 		is     error
 	}{
-		"unknown method":   {ctx, "ad", nil, "Probe.ad: no such method (did you mean add?)", registry.ErrNoMethod},
+		"unknown method":   {ctx, "ad", nil, "Probe.ad: no such method (did you mean add?)", loader.ErrNoMethod},
 		"too few":          {ctx, "add", []any{1}, "Probe.add: it takes 2 (a, b), and got 1", abi.ErrInvalidArgs},
 		"too many":         {ctx, "nothing", []any{1}, "Probe.nothing: it takes no arguments, and got 1", abi.ErrInvalidArgs},
 		"wrong type":       {ctx, "add", []any{1, "2"}, "Probe.add: argument 2 (b): it must be an integer, and this is a string", abi.ErrInvalidArgs},

@@ -10,7 +10,7 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/hostvtable"
-	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/registry/builtin"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
@@ -18,14 +18,14 @@ import (
 // plugin, so that calls cannot tell the two apart.
 type builtinBackend struct {
 	typeID  uint32
-	builtin *registry.Builtin
+	builtin *builtin.Box
 
 	mu        sync.Mutex
 	last      uint32
 	instances map[uint32]any
 }
 
-func newBuiltinBackend(typeID uint32, b *registry.Builtin) *builtinBackend {
+func newBuiltinBackend(typeID uint32, b *builtin.Box) *builtinBackend {
 	return &builtinBackend{typeID: typeID, builtin: b, instances: make(map[uint32]any)}
 }
 
@@ -104,7 +104,19 @@ func (b *builtinBackend) run(ctx context.Context, c *abi.Call) (v tlv.Value, err
 	if !ok {
 		return tlv.Void(), abi.ErrInvalidHandle
 	}
-	return b.builtin.Call(ctx, c.Method, self, args)
+	return b.call(ctx, c.Method, self, args)
+}
+
+// call runs a method by the number that [builtinType] gave it.
+func (b *builtinBackend) call(ctx context.Context, method uint32, self any, args []tlv.Value) (tlv.Value, error) {
+	if method > uint32(len(b.builtin.Methods)) { // 0 is birth's
+		return tlv.Void(), abi.ErrInvalidMethod
+	}
+	m := &b.builtin.Methods[method-1]
+	if len(args) != len(m.Args) {
+		return tlv.Void(), fmt.Errorf("%w: %s takes %d, got %d", abi.ErrInvalidArgs, m.Name, len(m.Args), len(args))
+	}
+	return m.Func(ctx, self, args)
 }
 
 func (b *builtinBackend) birth(args []tlv.Value) (tlv.Value, error) {

@@ -8,12 +8,12 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/isolate"
-	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/internal/plan"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
 // call runs one method call from Go values to a Go value.
-func (b *Box) call(ctx context.Context, plan *registry.Plan, hint *hint, args []any) (r Result, err error) {
+func (b *Box) call(ctx context.Context, plan *plan.Plan, hint *hint, args []any) (r Result, err error) {
 	in := b.in
 	f, err := in.run(ctx, plan, hint, args)
 	// Until here the box counts as in use, whatever the caller does with it.
@@ -21,7 +21,7 @@ func (b *Box) call(ctx context.Context, plan *registry.Plan, hint *hint, args []
 	if err != nil {
 		return Result{}, err
 	}
-	if v, ok := plan.Number(f.answer()); ok {
+	if v, ok := plan.DecodeFixed(f.answer()); ok {
 		r.Value = v
 	} else {
 		r, err = in.result(ctx, plan, f.lent, f.answer())
@@ -33,7 +33,7 @@ func (b *Box) call(ctx context.Context, plan *registry.Plan, hint *hint, args []
 // result turns what the plugin wrote into a value or a box. The frame of the
 // call must still be held: a host that closes waits for it, and then finds the
 // box that the call may have brought.
-func (in *instance) result(ctx context.Context, plan *registry.Plan, lent []*instance, answer []byte) (Result, error) {
+func (in *instance) result(ctx context.Context, plan *plan.Plan, lent []*instance, answer []byte) (Result, error) {
 	v, err := plan.Result(answer)
 	if err != nil {
 		return Result{}, in.failed(plan, err)
@@ -49,7 +49,7 @@ func (in *instance) result(ctx context.Context, plan *registry.Plan, lent []*ins
 
 // run makes a call up to the plugin's answer, which the returned frame holds.
 // The caller reads it and releases the frame. Errors are complete.
-func (in *instance) run(ctx context.Context, plan *registry.Plan, hint *hint, args []any) (*frame, error) {
+func (in *instance) run(ctx context.Context, plan *plan.Plan, hint *hint, args []any) (*frame, error) {
 	if ctx.Done() != nil && ctx.Err() != nil {
 		return nil, unmade(plan, context.Cause(ctx))
 	}
@@ -66,7 +66,7 @@ func (in *instance) run(ctx context.Context, plan *registry.Plan, hint *hint, ar
 		h.frames.release(f)
 		return nil, unmade(plan, ErrClosed)
 	}
-	n := plan.PutNumbers(f.args, args)
+	n := plan.EncodeFixed(f.args, args)
 	if n == 0 {
 		msg, err := f.encode(ctx, in, plan, args)
 		if err != nil {
@@ -88,7 +88,7 @@ func (in *instance) run(ctx context.Context, plan *registry.Plan, hint *hint, ar
 
 // settle goes on after a call that was not answered plainly: with a message, a
 // wish for more room, a violation, or not at all. It returns f or releases it.
-func (in *instance) settle(ctx context.Context, plan *registry.Plan, f *frame, err error) (*frame, error) {
+func (in *instance) settle(ctx context.Context, plan *plan.Plan, f *frame, err error) (*frame, error) {
 	h := in.host
 	if err == nil {
 		err = f.settle(ctx, in.to, h.options.maxResult)
@@ -120,7 +120,7 @@ func abandoned(err error) *isolate.AbandonedError {
 
 // encode writes the arguments as a TLV message. The Boxes among them are lent
 // until the frame's release.
-func (f *frame) encode(ctx context.Context, in *instance, plan *registry.Plan, args []any) (msg []byte, err error) {
+func (f *frame) encode(ctx context.Context, in *instance, plan *plan.Plan, args []any) (msg []byte, err error) {
 	if err := plan.CheckCount(len(args)); err != nil {
 		return nil, err
 	}
@@ -143,7 +143,7 @@ func (f *frame) encode(ctx context.Context, in *instance, plan *registry.Plan, a
 	return msg, tlv.PatchArgc(msg, len(args))
 }
 
-func (f *frame) appendBox(msg []byte, in *instance, plan *registry.Plan, i int, box *Box) ([]byte, error) {
+func (f *frame) appendBox(msg []byte, in *instance, plan *plan.Plan, i int, box *Box) ([]byte, error) {
 	if err := in.lendable(box, i); err != nil {
 		return msg, err
 	}
@@ -186,7 +186,7 @@ func notLent(arg *instance, i int, why error) error {
 }
 
 // boxResult turns a handle into the box that it names.
-func (in *instance) boxResult(plan *registry.Plan, lent []*instance, v tlv.Value) (Result, error) {
+func (in *instance) boxResult(plan *plan.Plan, lent []*instance, v tlv.Value) (Result, error) {
 	handle, err := v.Handle()
 	if err != nil {
 		return Result{}, in.failed(plan, err)
@@ -200,16 +200,16 @@ func (in *instance) boxResult(plan *registry.Plan, lent []*instance, v tlv.Value
 
 // unmade is the error of a call that never reached the plugin, so that its log
 // has nothing to say about it.
-func unmade(plan *registry.Plan, cause error) error {
+func unmade(plan *plan.Plan, cause error) error {
 	return &CallError{Box: plan.Box, Method: plan.Name, Err: cause}
 }
 
 // failed is the error of a call whose answer the host cannot accept.
-func (in *instance) failed(plan *registry.Plan, cause error) error {
+func (in *instance) failed(plan *plan.Plan, cause error) error {
 	return &CallError{Box: plan.Box, Method: plan.Name, Err: cause, Log: in.lib.lastLines()}
 }
 
 // refused is the error of a call that the plugin answered with a code.
-func (in *instance) refused(plan *registry.Plan, code abi.Code, answer []byte) error {
+func (in *instance) refused(plan *plan.Plan, code abi.Code, answer []byte) error {
 	return &CallError{Box: plan.Box, Method: plan.Name, Code: code, Message: message(answer), Log: in.lib.lastLines()}
 }

@@ -10,7 +10,9 @@ import (
 	"sync/atomic"
 
 	"github.com/nyash-plugins/nyash-go/hostvtable"
+	"github.com/nyash-plugins/nyash-go/internal/suggest"
 	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/registry/builtin"
 )
 
 // Host loads plugins and owns what they make. It is made by [Open]; all its
@@ -21,7 +23,7 @@ type Host struct {
 	kinds     map[string]*kind // by box name
 	libraries []*library
 	names     []string // of kinds, plugins first, in the order of nyash.toml
-	builtins  map[*registry.Builtin]uint32
+	builtins  map[*builtin.Box]uint32
 	frames    *frames
 	births    hint
 
@@ -65,10 +67,10 @@ func OpenConfig(config *registry.Config, opts ...Option) (*Host, error) {
 			maxBlob:     DefaultMaxBlob,
 			logLines:    DefaultLogLines,
 			logBytes:    DefaultLogBytes,
-			builtins:    registry.Builtins(),
+			builtins:    builtin.All(),
 		},
 		kinds:    make(map[string]*kind),
-		builtins: make(map[*registry.Builtin]uint32),
+		builtins: make(map[*builtin.Box]uint32),
 		closed:   make(chan struct{}),
 		live:     make(map[liveKey]*instance),
 	}
@@ -105,11 +107,11 @@ func (h *Host) add(l *library) {
 
 // numberBuiltin gives a built-in box a type id from the far end, which plugins do
 // not use, so that it can be passed to them.
-func (h *Host) numberBuiltin(b *registry.Builtin) {
+func (h *Host) numberBuiltin(b *builtin.Box) {
 	h.builtins[b] = uint32(1<<32 - 1 - len(h.builtins))
 }
 
-func (h *Host) builtinID(b *registry.Builtin) uint32 { return h.builtins[b] }
+func (h *Host) builtinID(b *builtin.Box) uint32 { return h.builtins[b] }
 
 // Config is what nyash.toml says. It must not be changed.
 func (h *Host) Config() *registry.Config { return h.config }
@@ -123,7 +125,7 @@ func (h *Host) kind(name string) (*kind, error) {
 	if k := h.kinds[name]; k != nil {
 		return k, nil
 	}
-	return nil, fmt.Errorf("%w: %s in %s%s", ErrNoBox, name, h.config.Path, registry.DidYouMean(name, h.names))
+	return nil, fmt.Errorf("%w: %s in %s%s", ErrNoBox, name, h.config.Path, suggest.DidYouMean(name, h.names))
 }
 
 // Type tells a box's ids and methods. It loads the box's library, because
@@ -134,7 +136,7 @@ func (h *Host) Type(ctx context.Context, name string) (*registry.Type, error) {
 		return nil, err
 	}
 	defer h.leave()
-	return k.typ.Load(), nil
+	return &k.typ.Load().Type, nil
 }
 
 // ready finds a box and loads its library. The host stays open until the caller

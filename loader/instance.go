@@ -12,7 +12,7 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/isolate"
-	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/internal/plan"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
@@ -22,7 +22,7 @@ type instance struct {
 	host   *Host
 	lib    *library
 	to     backend // where it lives
-	typ    *registry.Type
+	typ    *boundType
 	id     uint32
 	number uint64 // in the order of making; never 0
 
@@ -79,14 +79,14 @@ func (h *Host) birth(ctx context.Context, k *kind, args []any, later func(*Box))
 }
 
 // deliver calls birth. The frame holds the answer.
-func (h *Host) deliver(ctx context.Context, k *kind, typ *registry.Type, args []any, later func(*Box)) (*instance, *frame, error) {
+func (h *Host) deliver(ctx context.Context, k *kind, typ *boundType, args []any, later func(*Box)) (*instance, *frame, error) {
 	to, err := k.lib.session(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	in := h.newInstance(k.lib, to, typ, 0)
 	in.later = later
-	f, err := in.run(ctx, typ.Birth, &h.births, args)
+	f, err := in.run(ctx, typ.birth, &h.births, args)
 	return in, f, err
 }
 
@@ -96,12 +96,12 @@ func (in *instance) born(answer []byte) (box *Box, err error) {
 		box, err = in.host.register(in)
 	}
 	if err != nil {
-		return nil, in.failed(in.typ.Birth, err)
+		return nil, in.failed(in.typ.birth, err)
 	}
 	return box, nil
 }
 
-func (h *Host) newInstance(l *library, to backend, typ *registry.Type, id uint32) *instance {
+func (h *Host) newInstance(l *library, to backend, typ *boundType, id uint32) *instance {
 	return &instance{
 		host: h, lib: l, to: to, typ: typ, id: id, number: h.made.Add(1),
 		calm: make(chan struct{}), gone: make(chan struct{}),
@@ -109,7 +109,7 @@ func (h *Host) newInstance(l *library, to backend, typ *registry.Type, id uint32
 }
 
 // newborn reads the answer to a birth: a raw u32, or a TLV with one Handle.
-func newborn(t *registry.Type, result []byte) (id uint32, err error) {
+func newborn(t *boundType, result []byte) (id uint32, err error) {
 	if len(result) == 4 {
 		id = binary.LittleEndian.Uint32(result)
 	} else {
@@ -246,7 +246,7 @@ func (in *instance) boxAgain(want string) (*Box, error) {
 
 // abandon leaves a call whose context has ended to the plugin, and clears away
 // what comes of it. Until then the frame, and all that was lent, stay as they are.
-func (in *instance) abandon(plan *registry.Plan, f *frame, late *isolate.AbandonedError) error {
+func (in *instance) abandon(plan *plan.Plan, f *frame, late *isolate.AbandonedError) error {
 	h := in.host
 	in.bornLate = plan.ID == abi.MethodBirth
 	h.late.Add(1)
@@ -267,7 +267,7 @@ func (in *instance) abandon(plan *registry.Plan, f *frame, late *isolate.Abandon
 }
 
 // comesLate clears away what an abandoned call has made, unless it is a singleton.
-func (in *instance) comesLate(plan *registry.Plan, f *frame) *Box {
+func (in *instance) comesLate(plan *plan.Plan, f *frame) *Box {
 	if plan.ID == abi.MethodBirth {
 		box, err := in.born(f.answer())
 		if err != nil || in.later != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/nyash-plugins/nyash-go/internal/isolate"
 	"github.com/nyash-plugins/nyash-go/internal/native"
 	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/registry/builtin"
 )
 
 // library is one entry of nyash.toml that names a shared library, or one
@@ -22,7 +23,7 @@ type library struct {
 	host    *Host
 	name    string            // as log lines and errors call it
 	conf    *registry.Library // nil for a built-in box
-	builtin *registry.Builtin // nil for a plugin
+	builtin *builtin.Box      // nil for a plugin
 	kinds   []*kind
 
 	loading     singleflight.Group
@@ -43,7 +44,7 @@ type kind struct {
 	box  *registry.Box // nil for a built-in box
 
 	// typ is set while the library is loaded.
-	typ atomic.Pointer[registry.Type]
+	typ atomic.Pointer[boundType]
 
 	making *semaphore.Weighted // held while the singleton is born
 	single *Box
@@ -60,7 +61,7 @@ func newLibrary(h *Host, conf *registry.Library) *library {
 	return l
 }
 
-func newBuiltin(h *Host, b *registry.Builtin) *library {
+func newBuiltin(h *Host, b *builtin.Box) *library {
 	l := &library{host: h, name: b.Name, builtin: b}
 	l.kinds = []*kind{newKind(b.Name, l, nil)}
 	return l
@@ -242,22 +243,25 @@ var threads = map[registry.Threads]native.Threads{
 }
 
 // bind joins what nyash.toml says of each box with what the library says.
-func (l *library) bind(b backend) ([]*registry.Type, error) {
+func (l *library) bind(b backend) ([]*boundType, error) {
 	if l.builtin != nil {
-		return []*registry.Type{l.builtin.Bind(l.host.builtinID(l.builtin))}, nil
+		return []*boundType{builtinType(l.builtin, l.host.builtinID(l.builtin))}, nil
 	}
-	types := make([]*registry.Type, len(l.kinds))
+	types := make([]*boundType, len(l.kinds))
 	var errs []error
 	for i, k := range l.kinds {
 		t, err := k.box.Bind(b.Description())
-		types[i] = t
-		errs = append(errs, err)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		types[i] = newBoundType(t)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
 	for i, t := range types {
-		if j := slices.IndexFunc(types[:i], func(other *registry.Type) bool { return other.ID == t.ID }); j >= 0 {
+		if j := slices.IndexFunc(types[:i], func(other *boundType) bool { return other.ID == t.ID }); j >= 0 {
 			return nil, fmt.Errorf("box %s: its library gives it type_id %d, which %s has already; set another type_id", t.Name, t.ID, types[j].Name)
 		}
 	}

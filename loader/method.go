@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 
+	"github.com/nyash-plugins/nyash-go/internal/plan"
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
@@ -14,13 +15,13 @@ import (
 // keeps its box from being finalised by the runtime, and ends with the box.
 type Method struct {
 	box  *Box
-	plan *registry.Plan
+	plan *plan.Plan
 	hint hint
 }
 
-// Method finds a method. The error matches registry.ErrNoMethod.
+// Method finds a method. The error matches ErrNoMethod.
 func (b *Box) Method(name string) (*Method, error) {
-	plan, err := b.in.typ.Method(name)
+	plan, err := b.in.typ.method(name)
 	if err != nil {
 		return nil, &CallError{Box: b.in.typ.Name, Method: name, Err: err}
 	}
@@ -50,7 +51,7 @@ func (m *Method) AppendBytes(ctx context.Context, dst []byte, args ...any) ([]by
 	return dst, err
 }
 
-func (in *instance) appendAnswer(ctx context.Context, dst []byte, plan *registry.Plan, answer []byte) ([]byte, error) {
+func (in *instance) appendAnswer(ctx context.Context, dst []byte, plan *plan.Plan, answer []byte) ([]byte, error) {
 	e, err := plan.Entry(answer)
 	if err != nil {
 		return dst, in.failed(plan, err)
@@ -73,5 +74,8 @@ func (in *instance) appendAnswer(ctx context.Context, dst []byte, plan *registry
 // Name is the method's name.
 func (m *Method) Name() string { return m.plan.Name }
 
-// Plan tells the method's ids and types.
-func (m *Method) Plan() *registry.Plan { return m.plan }
+// ID is the method's id.
+func (m *Method) ID() uint32 { return m.plan.ID }
+
+// Signature tells the method's types.
+func (m *Method) Signature() registry.Signature { return m.plan.Signature }

@@ -11,6 +11,9 @@ import (
 	"strings"
 
 	"github.com/pelletier/go-toml/v2/unstable"
+
+	"github.com/nyash-plugins/nyash-go/internal/sig"
+	"github.com/nyash-plugins/nyash-go/internal/suggest"
 )
 
 // Config is what a nyash.toml says.
@@ -134,7 +137,7 @@ func (d *document) config(c *Config, root *table) {
 	read(d, root, c, topLevel, func(k *key) {
 		// Other tables belong to other tools, unless it is one of ours with a
 		// slip of the pen.
-		if near := nearest(k.name, names(topLevel)); near != "" && distance(near, k.name) <= 2 {
+		if near := suggest.Nearest(k.name, names(topLevel)); near != "" && suggest.Distance(near, k.name) <= 2 {
 			d.warn(k.at, k.path(), "this table is ignored", "did you mean "+near+"?")
 		}
 	})
@@ -396,9 +399,9 @@ func (d *document) checkReturns(c *Config) {
 	for _, b := range c.Boxes {
 		for _, m := range b.Methods {
 			if name := m.Returns.Box; name != "" && c.boxes[name] == nil {
-				all := append(slices.Clone(returnNames), c.boxNames()...)
+				all := append(sig.ReturnsNames(), c.boxNames()...)
 				d.failAt(m.key.child("returns"), "write void, bool, i32, i64, f32, f64, string, bytes, handle, blob, or the name of a box in this file",
-					"%q is no type and no box%s", name, DidYouMean(name, all))
+					"%q is no type and no box%s", name, suggest.DidYouMean(name, all))
 			}
 		}
 	}

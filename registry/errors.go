@@ -1,18 +1,10 @@
 package registry
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"unicode/utf8"
-)
-
-var (
-	// ErrNoMethod: the box has no method of that name.
-	ErrNoMethod = errors.New("no such method")
-	// ErrBlob: a blob came where nyash.toml declares none.
-	ErrBlob = errors.New("nyash.toml does not declare that this method returns a blob")
 )
 
 // Position is a place in a nyash.toml.

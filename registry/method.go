@@ -8,6 +8,8 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/sig"
+	"github.com/nyash-plugins/nyash-go/internal/suggest"
 )
 
 // boxFields are the keys of a box, in either form.
@@ -196,12 +198,12 @@ func (d *document) types(a *argEntry) {
 	}
 	if a.from != nil {
 		word := d.text(a.from, "string")
-		from, ok := parseFrom(word)
+		from, ok := sig.ParseKind(word)
 		if !ok {
-			d.wrongWord(a.from, word, fromNames, "no type of a caller's value")
+			d.wrongWord(a.from, word, sig.KindNames(), "no type of a caller's value")
 			return
 		}
-		a.From, a.To = from, naturalTo[from]
+		a.From, a.To = from, from.Natural()
 	}
 	if a.to == nil {
 		return
@@ -210,14 +212,14 @@ func (d *document) types(a *argEntry) {
 	if d.notYetType(a.to, word) {
 		return
 	}
-	to, ok := parseTo(word)
+	to, ok := sig.ParseType(word)
 	if !ok {
-		d.wrongWord(a.to, word, toNames, "no type of the wire")
+		d.wrongWord(a.to, word, sig.TypeNames(), "no type of the wire")
 		return
 	}
-	if !a.From.converts(to) {
+	if !a.From.Converts(to) {
 		d.fail(a.to.val.at, a.to.path(), fmt.Sprintf("%s does not convert to %s", a.From, word),
-			fmt.Sprintf("%s can become %s", a.From, a.From.targets()))
+			fmt.Sprintf("%s can become %s", a.From, list(a.From.Targets())))
 		return
 	}
 	a.To = to
@@ -241,12 +243,12 @@ func (d *document) returns(k *key) Returns {
 	if word == "" || d.notYetType(k, word) {
 		return Returns{}
 	}
-	return parseReturns(word)
+	return sig.ParseReturns(word)
 }
 
 func (d *document) wrongWord(k *key, word string, known []string, what string) {
 	if word == "" {
 		return // reported already
 	}
-	d.fail(k.val.at, k.path(), fmt.Sprintf("%q is %s%s", word, what, DidYouMean(word, known)), fmt.Sprintf("known: %s", list(known)))
+	d.fail(k.val.at, k.path(), fmt.Sprintf("%q is %s%s", word, what, suggest.DidYouMean(word, known)), fmt.Sprintf("known: %s", list(known)))
 }

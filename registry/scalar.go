@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/pelletier/go-toml/v2/unstable"
+
+	"github.com/nyash-plugins/nyash-go/internal/suggest"
 )
 
 // kindNames are what an author calls the kinds of TOML values.
@@ -167,7 +169,7 @@ func lift[Outer, Inner any](fields []field[Inner], inner func(Outer) Inner) []fi
 
 func (d *document) unknown(k *key, known []string) {
 	advice := "known keys here: " + strings.Join(known, ", ")
-	if near := nearest(k.name, known); near != "" {
+	if near := suggest.Nearest(k.name, known); near != "" {
 		advice = "did you mean " + near + "?"
 	}
 	d.failAt(k, advice, "unknown key")

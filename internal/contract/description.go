@@ -40,6 +40,55 @@ func CheckDescription(d abi.Description) error {
 	return nil
 }
 
+// Contradiction is a method of a description that cannot stand beside what the
+// contract or the description itself says (docs/abi.md, Descriptions).
+type Contradiction struct {
+	Kind    ContradictionKind
+	Method  abi.Method
+	Earlier abi.Method // for DuplicateName and DuplicateID, the other one
+}
+
+// ContradictionKind is what is wrong with a method of a description.
+type ContradictionKind uint8
+
+const (
+	// WrongReservedID: birth or fini is described with another id than its own.
+	WrongReservedID ContradictionKind = iota
+	// TakenReservedID: the id of birth or fini is given to a method of another
+	// name. A host does not offer that method.
+	TakenReservedID
+	// DuplicateName: an earlier method has the same name.
+	DuplicateName
+	// DuplicateID: an earlier method has the same id and another name.
+	DuplicateID
+)
+
+// Contradictions lists what a description says against itself, in the order of
+// its methods. A method can be in the list several times, in the order of the
+// kinds. Nil is a description that may be used.
+func Contradictions(d abi.Description) []Contradiction {
+	var found []Contradiction
+	names := make(map[string]abi.Method, len(d.Methods))
+	ids := make(map[uint32]abi.Method, len(d.Methods))
+	for _, m := range d.Methods {
+		reserved := m.ID == abi.MethodBirth || m.ID == abi.MethodFini
+		switch {
+		case m.Name == abi.NameBirth && m.ID != abi.MethodBirth, m.Name == abi.NameFini && m.ID != abi.MethodFini:
+			found = append(found, Contradiction{Kind: WrongReservedID, Method: m})
+		case reserved && m.Name != abi.NameBirth && m.Name != abi.NameFini:
+			found = append(found, Contradiction{Kind: TakenReservedID, Method: m})
+		}
+		if earlier, twice := names[m.Name]; twice {
+			found = append(found, Contradiction{Kind: DuplicateName, Method: m, Earlier: earlier})
+		}
+		if earlier, twice := ids[m.ID]; twice && earlier.Name != m.Name {
+			found = append(found, Contradiction{Kind: DuplicateID, Method: m, Earlier: earlier})
+		}
+		names[m.Name], ids[m.ID] = m, m
+	}
+	return found
+}
+
 // CheckMethodCount tells whether so many methods are read at all.
 func CheckMethodCount(count uint64) error {
 	if count > MaxMethods {

@@ -203,7 +203,7 @@ func TestTextIsShownAndNotObeyed(t *testing.T) {
 			assert.Equal(t, []string{shownText}, log.all())
 
 			_, err = box.Call(ctx, "result")
-			var message *registry.ResultMessage
+			var message *loader.ResultMessage
 			require.ErrorAs(t, err, &message)
 			assert.Equal(t, shownText, message.Text)
 

@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/nyash-plugins/nyash-go/abi"
-	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/internal/suggest"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
@@ -213,5 +213,5 @@ func (t *Tester) named(boxName, name string) (*method, error) {
 			names = append(names, m.name)
 		}
 	}
-	return nil, fmt.Errorf("%w: there is no method %q%s; it has %s", ErrCannotRun, name, registry.DidYouMean(name, names), list(names, "none that are known; give --config, or a number"))
+	return nil, fmt.Errorf("%w: there is no method %q%s; it has %s", ErrCannotRun, name, suggest.DidYouMean(name, names), list(names, "none that are known; give --config, or a number"))
 }

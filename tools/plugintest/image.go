@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 )
 
 // image is what a library's file says.
@@ -154,19 +155,17 @@ func signatureText(d abi.Description, m *method) (text string) {
 }
 
 func (t *Tester) checkDescription(d abi.Description) {
-	box := d.TypeName
-	ids, names := make(map[uint32]string), make(map[string]uint32)
-	for _, m := range d.Methods {
-		if (m.Name == abi.NameBirth) != (m.ID == abi.MethodBirth) || (m.Name == abi.NameFini) != (m.ID == abi.MethodFini) {
-			t.add(Finding{Code: codeReservedID, Box: box, Method: m.Name, Message: fmt.Sprintf("it describes %s with the id %d", m.Name, m.ID)})
+	for _, c := range contract.Contradictions(d) {
+		f := Finding{Box: d.TypeName, Method: c.Method.Name}
+		switch c.Kind {
+		case contract.WrongReservedID, contract.TakenReservedID:
+			f.Code, f.Message = codeReservedID, fmt.Sprintf("it describes %s with the id %d", c.Method.Name, c.Method.ID)
+		case contract.DuplicateID:
+			f.Code, f.Message = codeDuplicateID, fmt.Sprintf("it describes %s and %s with the id %d", c.Earlier.Name, c.Method.Name, c.Method.ID)
+		case contract.DuplicateName:
+			f.Code, f.Message = codeDuplicateName, fmt.Sprintf("it describes %s twice, with the ids %d and %d", c.Method.Name, c.Earlier.ID, c.Method.ID)
 		}
-		if other, twice := ids[m.ID]; twice && other != m.Name {
-			t.add(Finding{Code: codeDuplicateID, Box: box, Method: m.Name, Message: fmt.Sprintf("it describes %s and %s with the id %d", other, m.Name, m.ID)})
-		}
-		if other, twice := names[m.Name]; twice {
-			t.add(Finding{Code: codeDuplicateName, Box: box, Method: m.Name, Message: fmt.Sprintf("it describes %s twice, with the ids %d and %d", m.Name, other, m.ID)})
-		}
-		ids[m.ID], names[m.Name] = m.Name, m.ID
+		t.add(f)
 	}
 	if len(d.Methods) > 0 && d.TypeName == "" {
 		t.add(Finding{Code: codeDescription, Message: "it describes methods and gives no type_name", Expected: "type_name"})
