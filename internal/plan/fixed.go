@@ -9,20 +9,18 @@ import (
 
 var le = binary.LittleEndian
 
-// entrySize is an entry with a payload of eight bytes.
-const entrySize = tlv.EntryHeaderSize + 8
-
-// Headers of such entries, as little-endian numbers.
 const (
+	entrySize = tlv.EntryHeaderSize + 8 // of an entry with a payload of eight bytes
+	headers   = tlv.HeaderSize + tlv.EntryHeaderSize
+)
+
+// Headers of entries, as little-endian numbers.
+const (
+	headerBool    = 1<<16 | uint32(tlv.TagBool)
+	headerInt32   = 4<<16 | uint32(tlv.TagInt32)
 	headerInt64   = 8<<16 | uint32(tlv.TagInt64)
 	headerFloat64 = 8<<16 | uint32(tlv.TagFloat64)
 )
-
-func entryHeader64(tag tlv.Tag) uint32 { return 8<<16 | uint32(tag) }
-
-// messageHeader is the header of a message with argc entries, as a little-endian
-// number.
-func messageHeader(argc int) uint64 { return uint64(argc)<<16 | tlv.Version }
 
 // EncodeFixed writes the whole message of a call whose arguments are declared as
 // i64 or f64 and given as int, int64 or float64, and returns its length in bytes.
@@ -35,7 +33,7 @@ func (p *Plan) EncodeFixed(dst []byte, args []any) (n int) {
 	if p.twoInts && len(dst) >= twoIntsSize && encodeTwoInts((*[twoIntsSize]byte)(dst), args) {
 		return twoIntsSize
 	}
-	le.PutUint32(dst, uint32(messageHeader(len(args))))
+	le.PutUint32(dst, uint32(len(args))<<16|tlv.Version)
 	at := tlv.HeaderSize
 	for i, header := range p.entryHeaders {
 		var bits uint64
@@ -75,15 +73,42 @@ func encodeTwoInts(dst *[twoIntsSize]byte, args []any) bool {
 	return true
 }
 
+// oneEntry is the header of a message with one entry. It and the entry's header
+// are how the message of a single value begins.
+const oneEntry = 1<<16 | tlv.Version
+
 // DecodeFixed decodes a result that is declared as i64 or f64 and is one. ok is
 // false for every other message, which is for [Plan.Result] to judge.
+//
+// It is inlined into the call: 1.6 ns, where decodeScalar takes 4.4 ns
+// (BenchmarkResult) of the 16 ns of a call in a batch.
 func (p *Plan) DecodeFixed(msg []byte) (v tlv.Value, ok bool) {
-	if len(msg) != tlv.HeaderSize+entrySize || le.Uint64(msg) != p.resultHeader {
+	if len(msg) != headers+8 || le.Uint64(msg) != p.resultHeader {
 		return tlv.Value{}, false
 	}
-	bits := le.Uint64(msg[8:])
+	bits := le.Uint64(msg[headers:])
 	if p.Returns.Tag == tlv.TagFloat64 {
 		return tlv.Float64(math.Float64frombits(bits)), true
 	}
 	return tlv.Int64(int64(bits)), true
+}
+
+// decodeScalar decodes the message of a single Bool, I32, I64 or F64. ok is false
+// for all others. It takes 4.4 ns, and tlv.DecodeEntry with the copying of the
+// entry 33 ns (BenchmarkResult).
+func decodeScalar(msg []byte) (v tlv.Value, ok bool) {
+	if len(msg) < headers+1 {
+		return tlv.Value{}, false
+	}
+	switch header, payload := le.Uint64(msg), msg[headers:]; {
+	case header == uint64(headerInt64)<<32|oneEntry && len(payload) == 8:
+		return tlv.Int64(int64(le.Uint64(payload))), true
+	case header == uint64(headerFloat64)<<32|oneEntry && len(payload) == 8:
+		return tlv.Float64(math.Float64frombits(le.Uint64(payload))), true
+	case header == uint64(headerInt32)<<32|oneEntry && len(payload) == 4:
+		return tlv.Int32(int32(le.Uint32(payload))), true
+	case header == uint64(headerBool)<<32|oneEntry && len(payload) == 1:
+		return tlv.Bool(payload[0] != 0), true
+	}
+	return tlv.Value{}, false
 }

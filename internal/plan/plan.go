@@ -30,15 +30,17 @@ type Plan struct {
 func New(box, name string, id uint32, s sig.Signature) *Plan {
 	p := &Plan{Box: box, Name: name, ID: id, Signature: s}
 	switch s.Returns.Tag {
-	case tlv.TagInt64, tlv.TagFloat64:
-		p.resultHeader = messageHeader(1) | uint64(entryHeader64(s.Returns.Tag))<<32
+	case tlv.TagInt64:
+		p.resultHeader = uint64(headerInt64)<<32 | oneEntry
+	case tlv.TagFloat64:
+		p.resultHeader = uint64(headerFloat64)<<32 | oneEntry
 	}
 	for _, a := range s.Args {
 		if a.To != tlv.TagInt64 && (a.To != tlv.TagFloat64 || a.From == sig.Integer) {
 			p.fixed = -1
 			return p
 		}
-		p.entryHeaders = append(p.entryHeaders, entryHeader64(a.To))
+		p.entryHeaders = append(p.entryHeaders, 8<<16|uint32(a.To))
 	}
 	p.fixed = len(p.entryHeaders)
 	p.twoInts = p.fixed == 2 && p.entryHeaders[0] == headerInt64 && p.entryHeaders[1] == headerInt64

@@ -13,7 +13,7 @@ func (p *Plan) Entry(msg []byte) (tlv.Entry, error) {
 	e := tlv.Entry{Tag: tlv.TagVoid}
 	if len(msg) > 0 {
 		var err error
-		if e, err = tlv.One(msg); err != nil {
+		if e, err = tlv.DecodeEntry(msg); err != nil {
 			return e, fmt.Errorf("the result is malformed: %w", err)
 		}
 	}
@@ -31,8 +31,7 @@ func (p *Plan) Entry(msg []byte) (tlv.Entry, error) {
 
 // Result is [Plan.Entry] with the value copied.
 func (p *Plan) Result(msg []byte) (tlv.Value, error) {
-	// A number of the declared type needs no more than its own decoding.
-	if v, ok := tlv.Scalar(msg); ok && (v.Tag() == p.Returns.Tag || p.Returns.Tag == 0) {
+	if v, ok := decodeScalar(msg); ok && (v.Tag() == p.Returns.Tag || p.Returns.Tag == 0) {
 		return v, nil
 	}
 	e, err := p.Entry(msg)

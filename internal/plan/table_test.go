@@ -69,7 +69,7 @@ func BenchmarkTable(b *testing.B) {
 				}
 			}
 		})
-		b.Run(name+"/map", func(b *testing.B) {
+		b.Run(name+" map", func(b *testing.B) {
 			for b.Loop() {
 				if byName[name] == nil {
 					b.Fatal()

@@ -63,7 +63,7 @@ func (t *Tester) judgeResult(s *step, a *answer, found foundFunc) {
 		t.judgeType(s, tlv.TagVoid, found)
 		return
 	}
-	e, err := tlv.One(a.result())
+	e, err := tlv.DecodeEntry(a.result())
 	switch {
 	case errors.Is(err, tlv.ErrUTF8):
 		found(codeUTF8, "", "%v", err)
