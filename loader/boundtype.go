@@ -15,24 +15,24 @@ import (
 type boundType struct {
 	registry.Type
 	birth   *plan.Plan
-	methods plan.Table
+	methods map[string]*plan.Plan // by name
 }
 
 func newBoundType(t *registry.Type) *boundType {
-	plans := make([]*plan.Plan, len(t.Methods))
-	for i, m := range t.Methods {
-		plans[i] = plan.New(t.Name, m.Name, m.ID, m.Signature)
+	methods := make(map[string]*plan.Plan, len(t.Methods))
+	for _, m := range t.Methods {
+		methods[m.Name] = plan.New(t.Name, m.Name, m.ID, m.Signature)
 	}
 	return &boundType{
 		Type:    *t,
 		birth:   plan.New(t.Name, abi.NameBirth, abi.MethodBirth, t.Birth),
-		methods: plan.NewTable(plans),
+		methods: methods,
 	}
 }
 
 // method finds a method by name. The error matches [ErrNoMethod].
 func (t *boundType) method(name string) (*plan.Plan, error) {
-	if p := t.methods.Find(name); p != nil {
+	if p := t.methods[name]; p != nil {
 		return p, nil
 	}
 	known := make([]string, len(t.Methods))

@@ -8,5 +8,5 @@
 // calls that do nothing but numbers, and leave all others to [Plan.AppendArg] and
 // [Plan.Result].
 //
-// Plans and tables are immutable and safe for concurrent use.
+// A Plan is immutable and safe for concurrent use.
 package plan

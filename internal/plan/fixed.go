@@ -57,6 +57,10 @@ func (p *Plan) EncodeFixed(dst []byte, args []any) (n int) {
 
 const twoIntsSize = tlv.HeaderSize + 2*entrySize
 
+// encodeTwoInts is the loop of [Plan.EncodeFixed] unrolled for two ints, in 4.8 ns
+// instead of 7.2 (BenchmarkEncodeFixed). A resolved call does not show the
+// difference (BenchmarkMethod, 84 ns), a call in a batch does: 17.5 ns and 19.0
+// without it (BenchmarkBatchOf64).
 func encodeTwoInts(dst *[twoIntsSize]byte, args []any) bool {
 	if len(args) != 2 {
 		return false
