@@ -36,10 +36,10 @@ func (b *Box) Bind(d abi.Description) (*Type, error) {
 	switch {
 	case d.TypeName != "" && d.TypeName != b.Name:
 		if !several {
-			return nil, b.fail("", fmt.Sprintf("rename the box to %s", d.TypeName), "the library calls its box %s, and nyash.toml calls it %s", d.TypeName, b.Name)
+			return nil, b.fail("", fmt.Sprintf("the library calls its box %s, and nyash.toml calls it %s", d.TypeName, b.Name), fmt.Sprintf("rename the box to %s", d.TypeName))
 		}
 		if b.HasTypeID && b.TypeID == d.TypeID {
-			return nil, b.fail("type_id", fmt.Sprintf("give this box the type_id that the library knows %s by", b.Name), "type_id %d is %s's, says the library", d.TypeID, d.TypeName)
+			return nil, b.fail("type_id", fmt.Sprintf("type_id %d is %s's, says the library", d.TypeID, d.TypeName), fmt.Sprintf("give this box the type_id that the library knows %s by", b.Name))
 		}
 		d = abi.Description{}
 	case d.TypeName == "" && several && (!b.HasTypeID || b.TypeID != d.TypeID):
@@ -102,11 +102,11 @@ func (b *Box) checkDescription(d abi.Description) error {
 	for _, c := range contract.Contradictions(d) {
 		switch c.Kind {
 		case contract.WrongReservedID:
-			return b.fail("", "birth has the id 0 and fini 4294967295; fix the library", "the library describes %s with the id %d", c.Method.Name, c.Method.ID)
+			return b.fail("", fmt.Sprintf("the library describes %s with the id %d", c.Method.Name, c.Method.ID), "birth has the id 0 and fini 4294967295; fix the library")
 		case contract.DuplicateName:
-			return b.fail("", "fix the library", "the library describes the method %s twice, with the ids %d and %d", c.Method.Name, c.Earlier.ID, c.Method.ID)
+			return b.fail("", fmt.Sprintf("the library describes the method %s twice, with the ids %d and %d", c.Method.Name, c.Earlier.ID, c.Method.ID), "fix the library")
 		case contract.DuplicateID:
-			return b.fail("", "fix the library", "the library describes two methods with the id %d: %s and %s", c.Method.ID, c.Earlier.Name, c.Method.Name)
+			return b.fail("", fmt.Sprintf("the library describes two methods with the id %d: %s and %s", c.Method.ID, c.Earlier.Name, c.Method.Name), "fix the library")
 		}
 	}
 	return nil
@@ -116,13 +116,13 @@ func (b *Box) typeID(d abi.Description) (uint32, error) {
 	described := d.TypeID != 0 || d.TypeName != ""
 	switch {
 	case b.HasTypeID && described && b.TypeID != d.TypeID:
-		return 0, b.fail("type_id", fmt.Sprintf("write type_id = %d or leave it out", d.TypeID), "nyash.toml says type_id %d, the library says %d", b.TypeID, d.TypeID)
+		return 0, b.fail("type_id", fmt.Sprintf("nyash.toml says type_id %d, the library says %d", b.TypeID, d.TypeID), fmt.Sprintf("write type_id = %d or leave it out", d.TypeID))
 	case b.HasTypeID:
 		return b.TypeID, nil
 	case described:
 		return d.TypeID, nil
 	}
-	return 0, b.fail("", "add type_id", "its type_id is not known: nyash.toml gives none, and the library does not describe this box")
+	return 0, b.fail("", "its type_id is not known: nyash.toml gives none, and the library does not describe this box", "add type_id")
 }
 
 func (b *Box) methodID(m *Method, known description) (uint32, error) {
@@ -130,15 +130,14 @@ func (b *Box) methodID(m *Method, known description) (uint32, error) {
 		if m.HasID {
 			return m.ID, nil
 		}
-		return 0, b.failAt(m.key, "add method_id", "its method_id is not known: nyash.toml gives none, and the library does not describe its methods")
+		return 0, b.failAt(m.key, "its method_id is not known: nyash.toml gives none, and the library does not describe its methods", "add method_id")
 	}
 	id, ok := known.ids[m.Name]
 	if !ok {
 		return 0, b.noMethod(m, known)
 	}
 	if m.HasID && m.ID != id {
-		return 0, b.failAt(m.key.child("method_id"), fmt.Sprintf("write method_id = %d or leave it out", id),
-			"nyash.toml says method_id %d, the library says %d", m.ID, id)
+		return 0, b.failAt(m.key.child("method_id"), fmt.Sprintf("nyash.toml says method_id %d, the library says %d", m.ID, id), fmt.Sprintf("write method_id = %d or leave it out", id))
 	}
 	return id, nil
 }
@@ -147,7 +146,7 @@ func (b *Box) methodID(m *Method, known description) (uint32, error) {
 // name that the library spells otherwise.
 func (b *Box) checkHidden(m *Method, known description) error {
 	if len(known.methods) == 0 {
-		return b.failAt(m.key, "leave it out", "there is nothing to hide: the library does not describe the methods of this box")
+		return b.failAt(m.key, "there is nothing to hide: the library does not describe the methods of this box", "leave it out")
 	}
 	if _, ok := known.ids[m.Name]; !ok {
 		return b.noMethod(m, known)
@@ -160,18 +159,19 @@ func (b *Box) noMethod(m *Method, known description) error {
 	for i, d := range known.methods {
 		names[i] = d.Name
 	}
-	return b.failAt(m.key, "the library has "+listSome(names), "the library has no method %s%s", m.Name, suggest.DidYouMean(m.Name, names))
+	return b.failAt(m.key, fmt.Sprintf("the library has no method %s%s", m.Name, suggest.DidYouMean(m.Name, names)), "the library has "+listSome(names))
 }
 
-// fail reports an error at a key of the box, or at the box.
-func (b *Box) fail(child, advice, format string, args ...any) error {
+// fail reports an error at a key of the box, or at the box where child is empty
+// or missing.
+func (b *Box) fail(child, msg, advice string) error {
 	k := b.key
 	if child != "" {
 		k = k.child(child)
 	}
-	return b.failAt(k, advice, format, args...)
+	return b.failAt(k, msg, advice)
 }
 
-func (b *Box) failAt(k *key, advice, format string, args ...any) error {
-	return b.doc.newError(k.at, k.path(), fmt.Sprintf(format, args...), advice)
+func (b *Box) failAt(k *key, msg, advice string) error {
+	return b.doc.newError(k.at, k.path(), msg, advice)
 }
