@@ -52,7 +52,7 @@ func (b *builtinBackend) Invoke(ctx context.Context, c *abi.Call) error {
 		return nil
 	}
 	// Any single value fits: results start with room for the largest.
-	c.ResultLength = uintptr(copy(c.Room(), msg))
+	c.ResultLength = uintptr(copy(c.ResultBuffer(), msg))
 	return nil
 }
 

@@ -23,7 +23,7 @@ const maxRetries = 8
 // the plugin's to write to.
 func seal(c *abi.Call, room []byte) {
 	capacity := len(room) - canary
-	c.SetRoom(room[:capacity])
+	c.SetResultBuffer(room[:capacity])
 	binary.LittleEndian.PutUint64(room[capacity:], canaryValue)
 	renew(c, room)
 }

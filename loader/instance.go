@@ -372,7 +372,7 @@ func (in *instance) fini() {
 	}
 	c := &abi.Call{TypeID: in.typ.ID, Method: abi.MethodFini, Instance: in.id}
 	c.SetArgs(tlv.AppendHeader(nil))
-	c.SetRoom(make([]byte, finiRoom))
+	c.SetResultBuffer(make([]byte, finiRoom))
 	err := in.to.Invoke(ctx, c)
 	if late := abandoned(err); late != nil {
 		go late.Wait() //nolint:errcheck // the answer is ignored

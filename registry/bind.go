@@ -39,7 +39,7 @@ func (b *Box) Bind(d abi.Description) (*Type, error) {
 			return nil, b.fail("", fmt.Sprintf("the library calls its box %s, and nyash.toml calls it %s", d.TypeName, b.Name), fmt.Sprintf("rename the box to %s", d.TypeName))
 		}
 		if b.HasTypeID && b.TypeID == d.TypeID {
-			return nil, b.fail("type_id", fmt.Sprintf("type_id %d is %s's, says the library", d.TypeID, d.TypeName), fmt.Sprintf("give this box the type_id that the library knows %s by", b.Name))
+			return nil, b.fail("type_id", fmt.Sprintf("the library says that type_id %d is %s's", d.TypeID, d.TypeName), fmt.Sprintf("give this box the type_id that the library knows %s by", b.Name))
 		}
 		d = abi.Description{}
 	case d.TypeName == "" && several && (!b.HasTypeID || b.TypeID != d.TypeID):

@@ -284,5 +284,5 @@ func wrongScalar(kind unstable.Kind, text string) string {
 			return ""
 		}
 	}
-	return "is no date or time"
+	return "is not a date or time"
 }

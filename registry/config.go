@@ -399,7 +399,7 @@ func (d *document) checkReturns(c *Config) {
 		for _, m := range b.Methods {
 			if name := m.Returns.Box; name != "" && c.boxes[name] == nil {
 				all := append(sig.ReturnsNames(), c.boxNames()...)
-				d.failAt(m.key.child("returns"), fmt.Sprintf("%q is no type and no box%s", name, suggest.DidYouMean(name, all)), "write void, bool, i32, i64, f32, f64, string, bytes, handle, blob, or the name of a box in this file")
+				d.failAt(m.key.child("returns"), fmt.Sprintf("%q is neither a type nor a box%s", name, suggest.DidYouMean(name, all)), "write void, bool, i32, i64, f32, f64, string, bytes, handle, blob, or the name of a box in this file")
 			}
 		}
 	}

@@ -143,7 +143,7 @@ func TestBind(t *testing.T) {
 		"one of several boxes":          {"[libraries.\"l.so\"]\nboxes = [\"FileBox\", \"Other\"]", described, "6 open=1 read=2"},
 		"the box that is not described": {"[libraries.\"l.so\".FileBox]\ntype_id = 9\n[libraries.\"l.so\".Other]", abi.Description{TypeID: 6, TypeName: "Other"}, "9"},
 		"an id of another box": {"[libraries.\"l.so\".FileBox]\ntype_id = 6\n[libraries.\"l.so\".Other]", abi.Description{TypeID: 6, TypeName: "Other"},
-			"nyash.toml:2:1: libraries.\"l.so\".FileBox.type_id: type_id 6 is Other's, says the library; give this box the type_id that the library knows FileBox by"},
+			"nyash.toml:2:1: libraries.\"l.so\".FileBox.type_id: the library says that type_id 6 is Other's; give this box the type_id that the library knows FileBox by"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -268,10 +268,10 @@ call_timeout = "1s"
 	b := c.Libraries[1]
 	assert.Equal(t, registry.IsolationNone, b.Isolation)
 	assert.Equal(t, registry.Process{
-		Restart:     registry.DefaultRestart,
+		Restart:     registry.Restart{Max: 5, Within: time.Minute, Backoff: 50 * time.Millisecond},
 		CallTimeout: time.Second,
-		LoadTimeout: registry.DefaultLoadTimeout,
-		CancelGrace: registry.DefaultCancelGrace,
+		LoadTimeout: 30 * time.Second,
+		CancelGrace: 30 * time.Second,
 	}, b.Process)
 	require.Len(t, c.Warnings, 1)
 	assert.EqualError(t, c.Warnings[0], `nyash.toml:14:1: libraries."liby.so".call_timeout: it has no effect on a plugin in the host's own process; add isolation = "process"`)

@@ -23,7 +23,7 @@ type Error struct {
 	Position
 	Key    string // the key at fault, such as plugins.FileBox.type_id; may be empty
 	Msg    string // what is wrong
-	Advice string // how to mend it; may be empty
+	Advice string // how to fix it; may be empty
 	Err    error  // the cause, or nil
 
 	line string // of the file

@@ -196,7 +196,7 @@ func (d *document) types(a *argEntry) {
 		word := d.text(a.from, "string")
 		from, ok := sig.ParseKind(word)
 		if !ok {
-			d.wrongWord(a.from, word, sig.KindNames(), "no type of a caller's value")
+			d.wrongWord(a.from, word, sig.KindNames(), "not a type of a caller's value")
 			return
 		}
 		a.From, a.To = from, from.Natural()
@@ -210,7 +210,7 @@ func (d *document) types(a *argEntry) {
 	}
 	to, ok := sig.ParseType(word)
 	if !ok {
-		d.wrongWord(a.to, word, sig.TypeNames(), "no type of the wire")
+		d.wrongWord(a.to, word, sig.TypeNames(), "not a type of the wire")
 		return
 	}
 	if !a.From.Converts(to) {
@@ -228,7 +228,7 @@ func (d *document) argKind(a *argEntry) {
 	case a.from != nil || a.to != nil:
 		d.failAt(a.kind, "it cannot stand beside from and to", "write either kind, or from and to")
 	case !ok:
-		d.wrongWord(a.kind, word, argKindNames, "no kind of argument")
+		d.wrongWord(a.kind, word, argKindNames, "not a kind of argument")
 	default:
 		a.From, a.To = k.From, k.To
 	}

@@ -188,7 +188,7 @@ func (l *memoryLink) call(ctx context.Context, c *abi.Call, p *Probe) error {
 func (l *memoryLink) fill(r *sentCall) (err error) {
 	slot := l.mem.Slot(r.slot)
 	c, p := r.call, r.probe
-	message, room := c.Message(), c.Room()
+	message, room := c.Message(), c.ResultBuffer()
 	if r.args, r.argsOwn, err = l.place(channel.ArgsOffset(r.slot), message); err != nil {
 		return err
 	}
@@ -208,7 +208,7 @@ func (l *memoryLink) fill(r *sentCall) (err error) {
 // take takes the answer out of a slot that was seen to be done, and frees it. Each
 // number is read once: the worker could change them at any time.
 func (l *memoryLink) take(r *sentCall) {
-	slot, c, room := l.mem.Slot(r.slot), r.call, r.call.Room()
+	slot, c, room := l.mem.Slot(r.slot), r.call, r.call.ResultBuffer()
 	code, length := slot.Code, slot.Length
 	if r.probe == nil {
 		copy(room, l.mem.Bytes(r.result, min(length, uint64(len(room)))))
@@ -232,7 +232,7 @@ func (l *memoryLink) lose(r *sentCall, d *deadline) error {
 
 func (l *memoryLink) finish(r *sentCall) {
 	l.giveBack(r.args, len(r.call.Message()), r.argsOwn)
-	l.giveBack(r.result, len(r.call.Room()), r.resultOwn)
+	l.giveBack(r.result, len(r.call.ResultBuffer()), r.resultOwn)
 	// What the plugin said during the call is heard when the call returns.
 	if l.mem.HasLines() {
 		l.drain()

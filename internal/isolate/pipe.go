@@ -312,7 +312,7 @@ func (l *pipeLink) call(ctx context.Context, call *abi.Call, p *Probe) error {
 	}
 	l.calls.Add(1)
 	c.began.Store(time.Now().UnixNano())
-	room := call.Room()
+	room := call.ResultBuffer()
 	c.most = uint64(len(room))
 	f := channel.Frame{Op: channel.OpInvoke, TypeID: call.TypeID, Method: call.Method, Instance: call.Instance, A: uint64(len(room))}
 	if p != nil {
@@ -341,7 +341,7 @@ func (l *pipeLink) call(ctx context.Context, call *abi.Call, p *Probe) error {
 
 // take takes the answer to a call, and ends the request.
 func (l *pipeLink) take(c *pipeCaller, call *abi.Call, p *Probe) {
-	copy(call.Room(), c.data)
+	copy(call.ResultBuffer(), c.data)
 	call.Code, call.ResultLength = abi.Code(c.answer.Code), uintptr(c.answer.A)
 	if p != nil {
 		p.Damage = channel.Damage(c.answer.B)

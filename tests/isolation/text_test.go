@@ -177,7 +177,7 @@ func TestAnAbsurdBase(t *testing.T) {
 	s.TakeBack(addr, 100)
 	c := new(abi.Call)
 	c.TypeID, c.Method = 721, abi.MethodBirth
-	c.SetRoom(make([]byte, 64))
+	c.SetResultBuffer(make([]byte, 64))
 	require.NoError(t, s.Invoke(ctx, c))
 	assert.Equal(t, abi.OK, c.Code)
 }

@@ -94,7 +94,7 @@ func (r *rig) raw(s *step) (*answer, error) {
 	}
 	p.TypeID, p.Method, p.Instance = s.typeID, s.method, s.instance
 	p.SetArgs(s.args)
-	p.SetRoom(a.room)
+	p.SetResultBuffer(a.room)
 	if err := r.ended(r.session.Probe(r.ctx, p)); err != nil {
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func (r *rig) invoke(s *step, a *answer, c *abi.Call) error {
 	}
 	c.TypeID, c.Method, c.Instance = s.typeID, s.method, s.instance
 	c.SetArgs(s.args)
-	c.SetRoom(a.room)
+	c.SetResultBuffer(a.room)
 	if err := r.ended(r.session.Invoke(r.ctx, c)); err != nil {
 		return err
 	}

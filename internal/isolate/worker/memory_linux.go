@@ -132,7 +132,7 @@ func (w *memoryLink) run(to *worker, i int, c *abi.Call) {
 	if slot.Op == channel.OpInvoke || slot.Op == channel.OpProbe {
 		c.TypeID, c.Method, c.Instance = slot.TypeID, slot.Method, slot.Instance
 		c.SetArgs(w.mem.Bytes(slot.Args, slot.ArgsLength))
-		c.SetRoom(w.mem.Bytes(slot.Room, slot.RoomLength))
+		c.SetResultBuffer(w.mem.Bytes(slot.Room, slot.RoomLength))
 		switch {
 		case slot.Op == channel.OpProbe:
 			slot.Damage = to.probe(c, slot.Layout)

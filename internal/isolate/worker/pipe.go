@@ -159,7 +159,7 @@ func (r *request) invoke(w *worker) []byte {
 	c := r.call
 	c.TypeID, c.Method, c.Instance = r.frame.TypeID, r.frame.Method, r.frame.Instance
 	c.SetArgs(r.payload)
-	c.SetRoom(r.room[:size:size])
+	c.SetResultBuffer(r.room[:size:size])
 	if w.timed {
 		w.invokeTimed(c, func(thread int, used time.Duration) {
 			r.threadCPU.Store(uint64(used))
@@ -188,7 +188,7 @@ func (r *request) probe(w *worker) ([]byte, channel.Damage) {
 	c := r.call
 	c.TypeID, c.Method, c.Instance = r.frame.TypeID, r.frame.Method, r.frame.Instance
 	c.SetArgs(r.payload)
-	c.SetRoom(r.room)
+	c.SetResultBuffer(r.room)
 	return r.room, w.probe(c, channel.Layout(r.frame.B))
 }
 

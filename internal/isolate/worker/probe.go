@@ -74,7 +74,7 @@ func (a *areas) retire(keep bool, retired ...[]byte) {
 // probe makes a call with memory that is laid out for it, and copies the result
 // into the call's own room.
 func (w *worker) probe(c *abi.Call, layout channel.Layout) (damage channel.Damage) {
-	message, room := c.Message(), c.Room()
+	message, room := c.Message(), c.ResultBuffer()
 	slack := 0
 	if layout&channel.Slack != 0 {
 		slack = channel.SlackSize
@@ -93,7 +93,7 @@ func (w *worker) probe(c *abi.Call, layout channel.Layout) (damage channel.Damag
 	copy(args, message)
 	clear(result[:min(len(result), 4)])
 	c.SetArgs(args)
-	c.SetRoom(result)
+	c.SetResultBuffer(result)
 	if len(args) == 0 && layout&channel.NullArgs != 0 {
 		c.Args = nil
 	}
@@ -130,7 +130,7 @@ func (w *worker) batch(request []byte) ([]byte, error) {
 		clear(rooms[i][:min(c.Room, 4)])
 		calls[i] = abi.Call{TypeID: c.TypeID, Method: c.Method, Instance: c.Instance, Code: abi.Code(channel.Unwritten)}
 		calls[i].SetArgs(c.Args)
-		calls[i].SetRoom(rooms[i][:c.Room])
+		calls[i].SetResultBuffer(rooms[i][:c.Room])
 	}
 	var err error
 	if b.Made, err = w.lib.Load().InvokeBatch(context.Background(), calls); err != nil {
