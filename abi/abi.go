@@ -49,15 +49,16 @@ type HostVtable struct {
 	Log   uintptr // void (*)(int32_t, const char*)
 }
 
-// MethodInfo mirrors NyashMethodInfo. Name points to memory of the plugin.
+// MethodInfo mirrors NyashMethodInfo. Name points to memory of the plugin; see
+// [PluginInfo].
 type MethodInfo struct {
 	MethodID  uint32
 	Name      uintptr // const char*
-	Signature uint32
+	Signature uint32  // the plugin's own; no host interprets it
 }
 
-// PluginInfo mirrors NyashPluginInfo. Its pointers lead to memory of the
-// plugin and are followed only while nyash_plugin_init has just returned.
+// PluginInfo mirrors NyashPluginInfo. Its pointers lead to memory of the plugin,
+// which a host reads when nyash_plugin_init returns and never again.
 type PluginInfo struct {
 	TypeID      uint32
 	TypeName    uintptr // const char*
@@ -65,8 +66,8 @@ type PluginInfo struct {
 	Methods     uintptr // const NyashMethodInfo*
 }
 
-// Description is what a plugin said of itself in nyash_plugin_init, copied
-// into Go memory. The zero value describes a plugin that said nothing.
+// Description is what a plugin said of itself in nyash_plugin_init, copied into
+// Go memory. The zero Description is of a plugin that said nothing.
 type Description struct {
 	TypeID   uint32
 	TypeName string
@@ -77,5 +78,5 @@ type Description struct {
 type Method struct {
 	ID        uint32
 	Name      string
-	Signature uint32
+	Signature uint32 // as in [MethodInfo]
 }

@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"github.com/nyash-plugins/nyash-go/abi"
-	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/internal/plan"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
@@ -32,7 +32,7 @@ func (b *borrowed) empty() bool { return len(b.boxes)+len(b.blobs) == 0 }
 // grown.
 //
 // No argument escapes but the data of blobs: of a Box its self is kept.
-func (in *instance) encodeArgs(ctx context.Context, msg []byte, b *borrowed, plan *registry.Plan, args []any) ([]byte, error) {
+func (in *instance) encodeArgs(ctx context.Context, msg []byte, b *borrowed, plan *plan.Plan, args []any) ([]byte, error) {
 	if err := plan.CheckCount(len(args)); err != nil {
 		return nil, err
 	}

@@ -40,7 +40,7 @@ type backend interface {
 type source interface {
 	// open makes the library usable and returns the types of its boxes, in the
 	// order of library.boxTypes. On an error nothing of the library stays behind.
-	open() ([]*registry.Type, error)
+	open() ([]*boundType, error)
 	// session returns the backend that new instances live in. It may start one, and
 	// wait for that until ctx is done.
 	session(ctx context.Context) (backend, error)

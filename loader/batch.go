@@ -8,7 +8,7 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
-	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/internal/plan"
 )
 
 // Batch collects calls on one box and makes them together: in a single crossing
@@ -30,7 +30,7 @@ type Batch struct {
 // batchCall is what belongs to a call of a batch beside the abi.Call. Its buffers are
 // used again by the next batch.
 type batchCall struct {
-	plan      *registry.Plan
+	plan      *plan.Plan
 	args      []byte // the message with the arguments
 	resultBuf *[contract.BatchResultSize + canarySize]byte
 	boxes     span // its own among the batch's borrowed.boxes
@@ -61,7 +61,7 @@ func (b *Batch) Reset() {
 // Add appends a call. An unknown method or arguments that do not fit are an
 // error as for [Box.Call]; nothing is then added.
 func (b *Batch) Add(method string, args ...any) error {
-	plan, err := b.box.in.typ.Method(method)
+	plan, err := b.box.in.typ.method(method)
 	if err != nil {
 		return &CallError{Box: b.box.in.typ.Name, Method: method, Err: err}
 	}
@@ -74,7 +74,7 @@ func (b *Batch) AddMethod(m *Method, args ...any) error {
 	return b.add(m.box, m.plan, args)
 }
 
-func (b *Batch) add(of *Box, plan *registry.Plan, args []any) error {
+func (b *Batch) add(of *Box, plan *plan.Plan, args []any) error {
 	if of.in != b.box.in {
 		return fmt.Errorf("batch on %v: %s is a method of %v", b.box, plan.Name, of)
 	}
@@ -83,7 +83,7 @@ func (b *Batch) add(of *Box, plan *registry.Plan, args []any) error {
 	}
 	x := &b.extra[b.n]
 	boxes := len(b.boxes)
-	n := plan.PutNumbers(x.args, args)
+	n := plan.EncodeFixed(x.args, args)
 	if n == 0 {
 		blobs := len(b.blobs)
 		msg, err := b.box.in.encodeArgs(context.Background(), x.args[:0], &b.borrowed, plan, args)
@@ -204,7 +204,7 @@ func (b *Batch) setResults(ctx context.Context, s *callSlot, results []BatchResu
 	for i := range calls {
 		c, x := &calls[i], &extra[i]
 		if fastOK(c, x.resultBuf[:]) {
-			if v, ok := x.plan.Number(x.resultBuf[:c.ResultLength]); ok {
+			if v, ok := x.plan.DecodeFixed(x.resultBuf[:c.ResultLength]); ok {
 				results[i] = BatchResult{Result: Result{value: v}}
 				continue
 			}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/loader"
-	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
@@ -75,7 +74,7 @@ func TestBatch_Errors(t *testing.T) {
 	h := open(t, probeTOML(probeLibrary(t, "-DBATCH"), ""))
 	box, lent := newBox(t, h, "Probe"), newBox(t, h, "Probe")
 	batch := box.Batch()
-	require.ErrorIs(t, batch.Add("ad"), registry.ErrNoMethod)
+	require.ErrorIs(t, batch.Add("ad"), loader.ErrNoMethod)
 	require.ErrorIs(t, batch.Add("add", 1), abi.ErrInvalidArgs)
 	require.ErrorIs(t, batch.Add("take", lent, lent), abi.ErrInvalidArgs)
 	require.ErrorIs(t, batch.Add("take", tlv.Handle{Type: 700, Instance: 2}), abi.ErrInvalidArgs)
@@ -121,7 +120,7 @@ func TestBatch_WrongCount(t *testing.T) {
 		}
 		return
 	}
-	var mismatch *registry.ResultError
+	var mismatch *loader.ResultError
 	for _, r := range results {
 		require.ErrorAs(t, r.Err, &mismatch, "nothing was written, so there is no integer")
 	}

@@ -8,7 +8,7 @@ import (
 	"sync"
 
 	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
-	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/internal/plan"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
@@ -58,7 +58,7 @@ func (b *Blob) Release() {
 func (b *Blob) String() string { return fmt.Sprintf("blob (%d bytes)", b.Len()) }
 
 // blobResult takes over the memory that a result refers to.
-func (in *instance) blobResult(ctx context.Context, plan *registry.Plan, v tlv.Value) (Result, error) {
+func (in *instance) blobResult(ctx context.Context, plan *plan.Plan, v tlv.Value) (Result, error) {
 	addr, length, err := v.Blob()
 	if err != nil {
 		return Result{}, in.errHost(plan, err)
@@ -77,7 +77,7 @@ func (in *instance) blobResult(ctx context.Context, plan *registry.Plan, v tlv.V
 }
 
 // adoptBlob takes over a blob. The caller calls release, once.
-func (in *instance) adoptBlob(ctx context.Context, plan *registry.Plan, addr, length uint64) (data []byte, release func(), err error) {
+func (in *instance) adoptBlob(ctx context.Context, plan *plan.Plan, addr, length uint64) (data []byte, release func(), err error) {
 	if most := in.host.options.maxBlob; length > most {
 		in.backend.Discard(addr, length)
 		return nil, nil, in.errHost(plan, fmt.Errorf("%w: a blob of %d bytes, the host allows %d (loader.WithMaxBlob)", ErrResultSize, length, most))
@@ -100,7 +100,7 @@ type lentBlob struct {
 }
 
 // appendBlob appends argument i of a call to its message, as a reference.
-func appendBlob(ctx context.Context, msg []byte, blobs []lentBlob, to backend, plan *registry.Plan, i int, arg any) ([]byte, []lentBlob, error) {
+func appendBlob(ctx context.Context, msg []byte, blobs []lentBlob, to backend, plan *plan.Plan, i int, arg any) ([]byte, []lentBlob, error) {
 	data, err := plan.BlobArg(i, arg)
 	if err != nil {
 		return msg, blobs, err

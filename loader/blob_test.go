@@ -18,7 +18,6 @@ import (
 	"github.com/nyash-plugins/nyash-go/hostvtable"
 	"github.com/nyash-plugins/nyash-go/internal/cmem"
 	"github.com/nyash-plugins/nyash-go/loader"
-	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
 )
 
@@ -98,7 +97,7 @@ func TestBlob(t *testing.T) {
 			_, err = box.Call(t.Context(), "sum", 5)
 			require.EqualError(t, err, "Blobs.sum: argument 1 (data): an integer cannot become a blob")
 			_, err = box.Call(t.Context(), "undeclared", "x")
-			require.ErrorIs(t, err, registry.ErrBlob)
+			require.ErrorIs(t, err, loader.ErrBlob)
 			_, err = call(t, box, "sum", "x").Blob()
 			require.EqualError(t, err, "the result is i64, not a blob")
 		})

@@ -84,7 +84,7 @@ func (h *Host) singleton(ctx context.Context, t *boxType, args []any) (*Box, err
 // the plugin goes on with it, what was lent to it stays lent, and what comes of it is
 // cleared away.
 func (b *Box) Call(ctx context.Context, method string, args ...any) (Result, error) {
-	plan, err := b.in.typ.Method(method)
+	plan, err := b.in.typ.method(method)
 	if err != nil {
 		return Result{}, &CallError{Box: b.in.typ.Name, Method: method, Err: err}
 	}
@@ -124,7 +124,7 @@ func (b *Box) Name() string { return b.in.typ.Name }
 func (b *Box) ID() uint32 { return b.in.id }
 
 // Type returns the box's type id and methods, which must not be changed.
-func (b *Box) Type() *registry.Type { return b.in.typ }
+func (b *Box) Type() *registry.Type { return &b.in.typ.Type }
 
 // String returns a name for logs, such as "FileBox(3)".
 func (b *Box) String() string { return b.in.String() }

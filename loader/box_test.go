@@ -16,7 +16,6 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/loader"
-	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
@@ -72,7 +71,7 @@ func TestBox_Call_Errors(t *testing.T) {
 		want   string
 		is     error
 	}{
-		"unknown method":   {t.Context(), "ad", nil, "Probe.ad: no such method (did you mean add?)", registry.ErrNoMethod},
+		"unknown method":   {t.Context(), "ad", nil, "Probe.ad: no such method (did you mean add?)", loader.ErrNoMethod},
 		"too few":          {t.Context(), "add", []any{1}, "Probe.add: it takes 2 (a, b), and got 1", abi.ErrInvalidArgs},
 		"too many":         {t.Context(), "nothing", []any{1}, "Probe.nothing: it takes no arguments, and got 1", abi.ErrInvalidArgs},
 		"wrong type":       {t.Context(), "add", []any{1, "2"}, "Probe.add: argument 2 (b): it must be an integer, and this is a string", abi.ErrInvalidArgs},

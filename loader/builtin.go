@@ -9,7 +9,7 @@ import (
 	"sync"
 
 	"github.com/nyash-plugins/nyash-go/abi"
-	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/registry/builtin"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
@@ -18,12 +18,12 @@ type builtinSource struct {
 	backend *builtinBackend
 }
 
-func newBuiltinSource(typeID uint32, b *registry.Builtin) *builtinSource {
+func newBuiltinSource(typeID uint32, b *builtin.Box) *builtinSource {
 	return &builtinSource{&builtinBackend{typeID: typeID, builtin: b, instances: make(map[uint32]any)}}
 }
 
-func (s *builtinSource) open() ([]*registry.Type, error) {
-	return []*registry.Type{s.backend.builtin.Bind(s.backend.typeID)}, nil
+func (s *builtinSource) open() ([]*boundType, error) {
+	return []*boundType{builtinType(s.backend.builtin, s.backend.typeID)}, nil
 }
 
 func (s *builtinSource) session(context.Context) (backend, error) { return s.backend, nil }
@@ -44,7 +44,7 @@ func (s *builtinSource) close() error { return nil }
 // that calls do not differ (docs/rationale.md, Built-in boxes go through TLV).
 type builtinBackend struct {
 	typeID  uint32
-	builtin *registry.Builtin
+	builtin *builtin.Box
 
 	mu        sync.Mutex
 	last      uint32         // instance id given last
@@ -66,7 +66,7 @@ func (b *builtinBackend) Invoke(ctx context.Context, c *abi.Call) error {
 		return nil
 	}
 	// Any single value fits, see contract.InitialResultSize.
-	c.ResultLength = uintptr(copy(c.Room(), msg))
+	c.ResultLength = uintptr(copy(c.ResultBuffer(), msg))
 	return nil
 }
 
@@ -118,7 +118,19 @@ func (b *builtinBackend) run(ctx context.Context, c *abi.Call) (v tlv.Value, err
 	if !ok {
 		return tlv.Void(), abi.ErrInvalidHandle
 	}
-	return b.builtin.Call(ctx, c.Method, self, args)
+	return b.call(ctx, c.Method, self, args)
+}
+
+// call runs a method by the number that [builtinType] gave it.
+func (b *builtinBackend) call(ctx context.Context, method uint32, self any, args []tlv.Value) (tlv.Value, error) {
+	if method > uint32(len(b.builtin.Methods)) { // 0 is birth's
+		return tlv.Void(), abi.ErrInvalidMethod
+	}
+	m := &b.builtin.Methods[method-1]
+	if len(args) != len(m.Args) {
+		return tlv.Void(), fmt.Errorf("%w: %s takes %d, got %d", abi.ErrInvalidArgs, m.Name, len(m.Args), len(args))
+	}
+	return m.Func(ctx, self, args)
 }
 
 func (b *builtinBackend) birth(args []tlv.Value) (tlv.Value, error) {

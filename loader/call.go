@@ -7,12 +7,12 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
-	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/internal/plan"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
 // call makes one method call: Go values in, a Go value out.
-func (b *Box) call(ctx context.Context, plan *registry.Plan, cache *slotCache, args []any) (r Result, err error) {
+func (b *Box) call(ctx context.Context, plan *plan.Plan, cache *slotCache, args []any) (r Result, err error) {
 	in := b.in
 	s, err := in.run(ctx, plan, cache, args)
 	// The program may have dropped the Box: it must not be finalised before the call
@@ -21,7 +21,7 @@ func (b *Box) call(ctx context.Context, plan *registry.Plan, cache *slotCache, a
 	if err != nil {
 		return Result{}, err
 	}
-	if v, ok := plan.Number(s.resultBytes()); ok {
+	if v, ok := plan.DecodeFixed(s.resultBytes()); ok {
 		r.value = v
 	} else {
 		r, err = in.result(ctx, plan, s.boxes, s.resultBytes())
@@ -33,7 +33,7 @@ func (b *Box) call(ctx context.Context, plan *registry.Plan, cache *slotCache, a
 // run makes a call up to a result that is successful and within its buffer. The
 // returned slot holds it; the caller reads it and releases the slot. Errors are
 // complete.
-func (in *instance) run(ctx context.Context, plan *registry.Plan, cache *slotCache, args []any) (*callSlot, error) {
+func (in *instance) run(ctx context.Context, plan *plan.Plan, cache *slotCache, args []any) (*callSlot, error) {
 	if ctx.Err() != nil {
 		return nil, errNotSent(plan, context.Cause(ctx))
 	}
@@ -52,7 +52,7 @@ func (in *instance) run(ctx context.Context, plan *registry.Plan, cache *slotCac
 		h.slots.release(s)
 		return nil, errNotSent(plan, ErrClosed)
 	}
-	n := plan.PutNumbers(s.args, args)
+	n := plan.EncodeFixed(s.args, args)
 	if n == 0 {
 		msg, err := in.encodeArgs(ctx, s.args[:0], &s.borrowed, plan, args)
 		if !s.borrowed.empty() || len(msg) > maxKeptBuf {
@@ -88,7 +88,7 @@ func (in *instance) run(ctx context.Context, plan *registry.Plan, cache *slotCac
 // buffer, a result that breaks the rules. It returns the call's error, or nil where
 // the slot holds a result. A call that is abandoned goes on with the slot, which must
 // then not be released.
-func (in *instance) finishCall(ctx context.Context, plan *registry.Plan, s *callSlot, err error) (abandoned bool, _ error) {
+func (in *instance) finishCall(ctx context.Context, plan *plan.Plan, s *callSlot, err error) (abandoned bool, _ error) {
 	if err == nil {
 		err = s.retryShortBuffer(ctx, in.backend, in.host.options.maxResult)
 	}
@@ -100,7 +100,7 @@ func (in *instance) finishCall(ctx context.Context, plan *registry.Plan, s *call
 
 // callError is the error of a call that has ended, or nil: err, if there is one, or
 // the plugin's code. The result has been checked.
-func (in *instance) callError(plan *registry.Plan, c *abi.Call, buf []byte, err error) error {
+func (in *instance) callError(plan *plan.Plan, c *abi.Call, buf []byte, err error) error {
 	switch {
 	case err != nil:
 		return in.errHost(plan, err)
@@ -124,7 +124,7 @@ func asAbandoned(err error) *transport.AbandonedError {
 // or a blob. boxes are those that were arguments of the call. The call's slot must
 // still be held: Host.Close waits for it and only then collects the instances that
 // are left, a new one among them.
-func (in *instance) result(ctx context.Context, plan *registry.Plan, boxes []boxArg, msg []byte) (Result, error) {
+func (in *instance) result(ctx context.Context, plan *plan.Plan, boxes []boxArg, msg []byte) (Result, error) {
 	v, err := plan.Result(msg)
 	if err != nil {
 		return Result{}, in.errHost(plan, err)
@@ -139,7 +139,7 @@ func (in *instance) result(ctx context.Context, plan *registry.Plan, boxes []box
 }
 
 // boxResult finds the box that a handle names.
-func (in *instance) boxResult(plan *registry.Plan, boxes []boxArg, v tlv.Value) (Result, error) {
+func (in *instance) boxResult(plan *plan.Plan, boxes []boxArg, v tlv.Value) (Result, error) {
 	handle, err := v.Handle()
 	if err != nil {
 		return Result{}, in.errHost(plan, err)
@@ -153,16 +153,16 @@ func (in *instance) boxResult(plan *registry.Plan, boxes []boxArg, v tlv.Value) 
 
 // errNotSent is the error of a call that did not reach the plugin. It has no log
 // lines, because none can be about it.
-func errNotSent(plan *registry.Plan, cause error) error {
+func errNotSent(plan *plan.Plan, cause error) error {
 	return &CallError{Box: plan.Box, Method: plan.Name, Err: cause}
 }
 
 // errHost is the error of a call that was lost, or whose result the host refuses.
-func (in *instance) errHost(plan *registry.Plan, cause error) error {
+func (in *instance) errHost(plan *plan.Plan, cause error) error {
 	return &CallError{Box: plan.Box, Method: plan.Name, Err: cause, Log: in.lib.lastLines()}
 }
 
 // errCode is the error of a call that the plugin ended with a code.
-func (in *instance) errCode(plan *registry.Plan, code abi.Code, result []byte) error {
+func (in *instance) errCode(plan *plan.Plan, code abi.Code, result []byte) error {
 	return &CallError{Box: plan.Box, Method: plan.Name, Code: code, Message: message(result), Log: in.lib.lastLines()}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/nyash-plugins/nyash-go/internal/isolate"
 	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
 	"github.com/nyash-plugins/nyash-go/internal/native"
-	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/internal/plan"
 )
 
 var (
@@ -49,7 +49,9 @@ var (
 	// ErrUnsupported: this system has no such worker, or no such channel.
 	ErrUnsupported = transport.ErrUnsupported
 	// ErrNoMethod: a box has no method of that name.
-	ErrNoMethod = registry.ErrNoMethod
+	ErrNoMethod = errors.New("no such method")
+	// ErrBlob: a plugin returned a blob where nyash.toml declares none.
+	ErrBlob = plan.ErrBlob
 )
 
 // CrashError is how the process of an isolated plugin ended. It matches
@@ -78,6 +80,16 @@ var (
 	// ErrBusy: the library is in use already in a way that excludes this one.
 	ErrBusy = native.ErrBusy
 )
+
+// ArgError is an argument, or a number of arguments, that a method does not take.
+// It matches [abi.ErrInvalidArgs].
+type ArgError = plan.ArgError
+
+// ResultError is a result of another type than nyash.toml declares.
+type ResultError = plan.ResultError
+
+// ResultMessage is the error message that a method with returns_result returned.
+type ResultMessage = plan.ResultMessage
 
 // CallError is a call that did not succeed. Its text is one line; %+v adds the
 // last lines that the plugin logged.

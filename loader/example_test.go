@@ -10,6 +10,7 @@ import (
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/loader"
 	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/registry/builtin"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
@@ -157,13 +158,13 @@ func ExampleResult_Blob() {
 // A built-in box is written in Go and called like a plugin.
 func ExampleWithBuiltins() {
 	ctx := context.Background()
-	greeter := &registry.Builtin{
+	greeter := &builtin.Box{
 		Name: "GreeterBox",
 		New:  func([]tlv.Value) (any, error) { return nil, nil },
-		Methods: []registry.BuiltinMethod{{
+		Methods: []builtin.Method{{
 			Name: "greet",
 			Signature: registry.Signature{
-				Args:         []registry.Arg{{Name: "name", From: registry.FromString, To: tlv.TagString}},
+				Args:         []registry.Arg{{Name: "name", From: registry.ArgString, To: tlv.TagString}},
 				ArgsDeclared: true,
 				Returns:      registry.Returns{Tag: tlv.TagString},
 			},

@@ -10,7 +10,9 @@ import (
 	"sync/atomic"
 
 	"github.com/nyash-plugins/nyash-go/hostvtable"
+	"github.com/nyash-plugins/nyash-go/internal/suggest"
 	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/registry/builtin"
 )
 
 // Host loads the plugins that a nyash.toml declares and owns the instances that are
@@ -69,7 +71,7 @@ func OpenConfig(config *registry.Config, opts ...Option) (*Host, error) {
 			maxBlob:     DefaultMaxBlob,
 			logLines:    DefaultLogLines,
 			logBytes:    DefaultLogBytes,
-			builtins:    registry.Builtins(),
+			builtins:    builtin.All(),
 		},
 		boxTypes: make(map[string]*boxType),
 		closed:   make(chan struct{}),
@@ -121,7 +123,7 @@ func (h *Host) boxType(name string) (*boxType, error) {
 	if k := h.boxTypes[name]; k != nil {
 		return k, nil
 	}
-	return nil, fmt.Errorf("%w: %s in %s%s", ErrNoBox, name, h.config.Path, registry.DidYouMean(name, h.names))
+	return nil, fmt.Errorf("%w: %s in %s%s", ErrNoBox, name, h.config.Path, suggest.DidYouMean(name, h.names))
 }
 
 // Type returns a box's ids and methods. It loads the box's library, because
@@ -133,7 +135,7 @@ func (h *Host) Type(ctx context.Context, name string) (*registry.Type, error) {
 		return nil, err
 	}
 	defer h.release()
-	return k.typ.Load(), nil
+	return &k.typ.Load().Type, nil
 }
 
 // acquireType finds a box, loads its library, and retains the host for the caller to

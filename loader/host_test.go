@@ -19,6 +19,7 @@ import (
 	"github.com/nyash-plugins/nyash-go/internal/native"
 	"github.com/nyash-plugins/nyash-go/loader"
 	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/registry/builtin"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
@@ -336,13 +337,13 @@ abi_version = 1
 	box := newBox(t, h, "Probe")
 	assert.EqualValues(t, 5, callInt(t, box, "add", 2, 3))
 	_, err := box.Call(t.Context(), "wrong")
-	var mismatch *registry.ResultError
+	var mismatch *loader.ResultError
 	require.ErrorAs(t, err, &mismatch)
 	assert.EqualError(t, err, "Probe.wrong: the result is handle, and nyash.toml declares i64")
 }
 
 func TestWithBuiltins_ReplacedByPlugin(t *testing.T) {
-	echo := &registry.Builtin{
+	echo := &builtin.Box{
 		Name: "Probe",
 		New:  func([]tlv.Value) (any, error) { return nil, nil },
 	}
@@ -354,7 +355,7 @@ func TestWithBuiltins_ReplacedByPlugin(t *testing.T) {
 	box := newBox(t, without, "Probe")
 	assert.NotEqualValues(t, 700, box.Type().ID)
 	_, err := box.Call(t.Context(), "add", 1, 2)
-	require.ErrorIs(t, err, registry.ErrNoMethod)
+	require.ErrorIs(t, err, loader.ErrNoMethod)
 }
 
 func TestOpen_InvalidOptions(t *testing.T) {

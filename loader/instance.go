@@ -12,7 +12,7 @@ import (
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
-	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/internal/plan"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
@@ -26,7 +26,7 @@ type instance struct {
 	host    *Host
 	lib     *library
 	backend backend // where calls go; the same for the whole life of the instance
-	typ     *registry.Type
+	typ     *boundType
 	id      uint32
 	number  uint64 // unique in the host and increasing; never 0
 
@@ -85,29 +85,29 @@ func (h *Host) birth(ctx context.Context, t *boxType, args []any, onLate func(*B
 }
 
 // callBirth calls birth. The returned slot holds the result; the caller releases it.
-func (h *Host) callBirth(ctx context.Context, t *boxType, typ *registry.Type, args []any, onLate func(*Box)) (*instance, *callSlot, error) {
+func (h *Host) callBirth(ctx context.Context, t *boxType, typ *boundType, args []any, onLate func(*Box)) (*instance, *callSlot, error) {
 	b, err := t.lib.source.session(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	in := h.newInstance(t.lib, b, typ, 0)
 	in.onLateBirth = onLate
-	s, err := in.run(ctx, typ.Birth, &h.births, args)
+	s, err := in.run(ctx, typ.birth, &h.births, args)
 	return in, s, err
 }
 
 // born gives the instance the id that birth returned, and registers it.
 func (in *instance) born(result []byte) (box *Box, err error) {
 	if in.id, err = contract.ParseBirth(result, in.typ.ID); err != nil {
-		return nil, in.errHost(in.typ.Birth, protocolErrorf("%w", err))
+		return nil, in.errHost(in.typ.birth, protocolErrorf("%w", err))
 	}
 	if box, err = in.host.registerInstance(in); err != nil {
-		return nil, in.errHost(in.typ.Birth, err)
+		return nil, in.errHost(in.typ.birth, err)
 	}
 	return box, nil
 }
 
-func (h *Host) newInstance(l *library, b backend, typ *registry.Type, id uint32) *instance {
+func (h *Host) newInstance(l *library, b backend, typ *boundType, id uint32) *instance {
 	return &instance{
 		host: h, lib: l, backend: b, typ: typ, id: id, number: h.lastNumber.Add(1),
 		closeDone: make(chan struct{}), finalised: make(chan struct{}),
@@ -230,7 +230,7 @@ func (in *instance) boxAgain(want string) (*Box, error) {
 // abandon returns the error of a call whose context has ended while the plugin works
 // on it, and waits in a goroutine for its end. Until then that goroutine owns the slot,
 // and all that was lent stays lent.
-func (in *instance) abandon(plan *registry.Plan, s *callSlot, call *transport.AbandonedError) error {
+func (in *instance) abandon(plan *plan.Plan, s *callSlot, call *transport.AbandonedError) error {
 	h := in.host
 	isBirth := plan.ID == abi.MethodBirth
 	if isBirth { // of an instance that no other call has
@@ -364,7 +364,7 @@ func (in *instance) fini() {
 	}
 	c := &abi.Call{TypeID: in.typ.ID, Method: abi.MethodFini, Instance: in.id}
 	c.SetArgs(tlv.AppendHeader(nil))
-	c.SetRoom(make([]byte, finiResultSize))
+	c.SetResultBuffer(make([]byte, finiResultSize))
 	err := in.backend.Invoke(ctx, c)
 	if call := asAbandoned(err); call != nil {
 		go call.Wait() //nolint:errcheck // the result is ignored

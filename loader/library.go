@@ -12,6 +12,7 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/registry/builtin"
 )
 
 // library is one entry of nyash.toml that names a shared library, or one
@@ -35,7 +36,7 @@ type boxType struct {
 	decl *registry.Box // nyash.toml's declaration; nil for a built-in box
 
 	// typ is set while the library is loaded.
-	typ atomic.Pointer[registry.Type]
+	typ atomic.Pointer[boundType]
 
 	making    *semaphore.Weighted // held while the singleton is born; guards singleton
 	singleton *Box
@@ -53,7 +54,7 @@ func newLibrary(h *Host, conf *registry.Library) *library {
 	return l
 }
 
-func newBuiltin(h *Host, typeID uint32, b *registry.Builtin) *library {
+func newBuiltin(h *Host, typeID uint32, b *builtin.Box) *library {
 	l := &library{host: h, name: b.Name, source: newBuiltinSource(typeID, b)}
 	l.boxTypes = []*boxType{newBoxType(b.Name, l, nil)}
 	return l
@@ -138,19 +139,22 @@ func (l *library) inUse() bool {
 }
 
 // bind joins nyash.toml's declarations with the library's description of itself.
-func (l *library) bind(d abi.Description) ([]*registry.Type, error) {
-	types := make([]*registry.Type, len(l.boxTypes))
+func (l *library) bind(d abi.Description) ([]*boundType, error) {
+	types := make([]*boundType, len(l.boxTypes))
 	var errs []error
 	for i, t := range l.boxTypes {
 		typ, err := t.decl.Bind(d)
-		types[i] = typ
-		errs = append(errs, err)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		types[i] = newBoundType(typ)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
 	for i, t := range types {
-		if j := slices.IndexFunc(types[:i], func(other *registry.Type) bool { return other.ID == t.ID }); j >= 0 {
+		if j := slices.IndexFunc(types[:i], func(other *boundType) bool { return other.ID == t.ID }); j >= 0 {
 			return nil, fmt.Errorf("box %s: its library gives it type_id %d, which %s has already; set another type_id", t.Name, t.ID, types[j].Name)
 		}
 	}

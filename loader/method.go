@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"runtime"
 
-	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/internal/plan"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
@@ -15,14 +15,14 @@ import (
 // closed.
 type Method struct {
 	box   *Box
-	plan  *registry.Plan
+	plan  *plan.Plan
 	cache slotCache // its own, so that goroutines with a Method each do not share one
 }
 
 // Method finds a method by name. The error is a [*CallError] that matches
 // [ErrNoMethod].
 func (b *Box) Method(name string) (*Method, error) {
-	plan, err := b.in.typ.Method(name)
+	plan, err := b.in.typ.method(name)
 	if err != nil {
 		return nil, &CallError{Box: b.in.typ.Name, Method: name, Err: err}
 	}
@@ -52,7 +52,7 @@ func (m *Method) AppendBytes(ctx context.Context, dst []byte, args ...any) ([]by
 	return dst, err
 }
 
-func (in *instance) appendResult(ctx context.Context, dst []byte, plan *registry.Plan, msg []byte) ([]byte, error) {
+func (in *instance) appendResult(ctx context.Context, dst []byte, plan *plan.Plan, msg []byte) ([]byte, error) {
 	e, err := plan.Entry(msg)
 	if err != nil {
 		return dst, in.errHost(plan, err)
@@ -76,4 +76,4 @@ func (in *instance) appendResult(ctx context.Context, dst []byte, plan *registry
 func (m *Method) Name() string { return m.plan.Name }
 
 // Plan returns the method's ids and types.
-func (m *Method) Plan() *registry.Plan { return m.plan }
+func (m *Method) Plan() *plan.Plan { return m.plan }

@@ -18,7 +18,7 @@ type nativeSource struct {
 	backend atomic.Pointer[native.Library] // nil until the library is loaded; stays after close
 }
 
-func (s *nativeSource) open() ([]*registry.Type, error) {
+func (s *nativeSource) open() ([]*boundType, error) {
 	file, err := s.lib.find(s.conf)
 	if err != nil {
 		return nil, err

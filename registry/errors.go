@@ -1,18 +1,10 @@
 package registry
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"unicode/utf8"
-)
-
-var (
-	// ErrNoMethod: the box has no method of that name.
-	ErrNoMethod = errors.New("no such method")
-	// ErrBlob: a blob came where nyash.toml declares none.
-	ErrBlob = errors.New("nyash.toml does not declare that this method returns a blob")
 )
 
 // Position is a place in a nyash.toml.
@@ -31,7 +23,7 @@ type Error struct {
 	Position
 	Key    string // the key at fault, such as plugins.FileBox.type_id; may be empty
 	Msg    string // what is wrong
-	Advice string // how to mend it; may be empty
+	Advice string // how to fix it; may be empty
 	Err    error  // the cause, or nil
 
 	line string // of the file

@@ -5,7 +5,6 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/registry"
-	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
 const fileBox = `
@@ -48,30 +47,22 @@ func ExampleErrors() {
 	//   did you mean type_id?
 }
 
-// A plan encodes arguments as nyash.toml declares them, here a string that
-// travels as bytes.
-func ExamplePlan() {
-	config, err := registry.Parse("nyash.toml", []byte(fileBox))
+// A library may know what the file leaves out.
+func ExampleBox_Bind() {
+	config, err := registry.Parse("nyash.toml", []byte("[plugins]\nFileBox = \"nyash-filebox-plugin\"\n"))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	box, _ := config.Box("FileBox")
-	typ, err := box.Bind(abi.Description{}) // what the library says of itself
+	typ, err := box.Bind(abi.Description{TypeID: 6, TypeName: "FileBox", Methods: []abi.Method{{ID: 1, Name: "open"}}})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	write, err := typ.Method("write")
-	if err != nil {
-		fmt.Println(err)
-		return
+	for _, m := range typ.Methods {
+		fmt.Printf("%s %d: %s %d %s\n", typ.Name, typ.ID, m.Name, m.ID, m.Signature)
 	}
-	msg, err := write.AppendArg(tlv.AppendHeader(nil), 0, "hi")
-	fmt.Printf("% x %v\n", msg, err)
-	_, err = write.AppendArg(nil, 0, 5)
-	fmt.Println(err)
 	// Output:
-	// 01 00 00 00 07 00 02 00 68 69 <nil>
-	// argument 1 (data): it must be a string, and this is an integer
+	// FileBox 6: open 1 (…)
 }

@@ -26,7 +26,7 @@ func (e *NotFoundError) Error() string {
 	if len(e.Tried) > 0 {
 		tried = "tried:\n\t" + strings.Join(e.Tried, "\n\t")
 	}
-	return fmt.Sprintf("%v: library %s not found; build it or mend its name or search_paths; %s", e.Position, e.Library, tried)
+	return fmt.Sprintf("%v: library %s not found; build it, or fix its name or search_paths; %s", e.Position, e.Library, tried)
 }
 
 // Is matches fs.ErrNotExist.

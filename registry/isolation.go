@@ -43,29 +43,24 @@ type Process struct {
 	Dir         string        // the working directory; empty for the host's
 }
 
-// Restart is when a worker that died is replaced.
+// Restart says when a worker that died is replaced. With more than Max deaths
+// within Within it is not.
 type Restart struct {
-	Max     int           // deaths …
-	Within  time.Duration // … in this time after which there is no other worker
+	Max     int
+	Within  time.Duration
 	Backoff time.Duration // before the first new worker; doubled for each further one
 }
 
-// DefaultRestart holds where nyash.toml says nothing.
-var DefaultRestart = Restart{Max: 5, Within: time.Minute, Backoff: 50 * time.Millisecond}
-
-// DefaultLoadTimeout and DefaultCancelGrace hold where nyash.toml says nothing.
-const (
-	DefaultLoadTimeout = 30 * time.Second
-	DefaultCancelGrace = 30 * time.Second
-)
-
-// defaultProcess is a worker of which nyash.toml says nothing. Every library
-// begins with it.
+// defaultProcess holds where nyash.toml says nothing of a worker.
 func defaultProcess() Process {
-	return Process{Restart: DefaultRestart, LoadTimeout: DefaultLoadTimeout, CancelGrace: DefaultCancelGrace}
+	return Process{
+		Restart:     Restart{Max: 5, Within: time.Minute, Backoff: 50 * time.Millisecond},
+		LoadTimeout: 30 * time.Second,
+		CancelGrace: 30 * time.Second,
+	}
 }
 
-// Limits are what a worker may use. Nil is no limit of ours.
+// Limits are what a worker may use. Nil is no limit but the system's.
 type Limits struct {
 	Memory    *uint64        // bytes, beyond what the worker itself needs
 	OpenFiles *uint64        // descriptors

@@ -8,6 +8,8 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/sig"
+	"github.com/nyash-plugins/nyash-go/internal/suggest"
 )
 
 // boxFields are the keys of a box, in either form.
@@ -24,7 +26,7 @@ var libraryBoxFields = append([]field[*Box]{
 
 func (d *document) newBox(c *Config, k *key) *Box {
 	if k.name == "" {
-		d.failAt(k, "give the box a name", "a box's name is empty")
+		d.failAt(k, "a box's name is empty", "give the box a name")
 	}
 	return &Box{Name: k.name, Pos: d.position(k.at), config: c, key: k, doc: d}
 }
@@ -40,12 +42,11 @@ func readMethods(d *document, b *Box, k *key) {
 		return
 	}
 	b.MethodsDeclared = true
-	clear(d.ids)
-	count := k.val.table.count
-	methods := make([]Method, count)
+	count := len(k.val.table.keys)
+	ids := make(map[uint32]*Method, count)
 	b.Methods = make([]*Method, 0, count)
-	for k := range k.val.table.keys() {
-		if k.val.kind() == unstable.Bool {
+	for _, k := range k.val.table.keys {
+		if k.val.kind == unstable.Bool {
 			d.hide(b, k)
 			continue
 		}
@@ -53,11 +54,9 @@ func readMethods(d *document, b *Box, k *key) {
 			continue
 		}
 		if k.name == "" {
-			d.failAt(k, "give the method a name", "a method's name is empty")
+			d.failAt(k, "a method's name is empty", "give the method a name")
 		}
-		m := &methods[0]
-		methods = methods[1:]
-		m.Name, m.Pos, m.key = k.name, d.position(k.at), k
+		m := &Method{Name: k.name, Pos: d.position(k.at), key: k}
 		read(d, k.val.table, m, methodFields, nil)
 		d.reservedID(m)
 		switch m.Name {
@@ -71,11 +70,11 @@ func readMethods(d *document, b *Box, k *key) {
 		if !m.HasID {
 			continue
 		}
-		if other := d.ids[m.ID]; other != nil {
+		if other := ids[m.ID]; other != nil {
 			d.sharedID(b, m, other)
 			continue
 		}
-		d.ids[m.ID] = m
+		ids[m.ID] = m
 	}
 }
 
@@ -103,9 +102,9 @@ func (d *document) reservedID(m *Method) {
 		switch {
 		case !m.HasID:
 		case m.Name == r.name && m.ID != r.id:
-			d.failAt(id, fmt.Sprintf("leave it out or write method_id = %d", r.id), "%s always has the id %d, and this says %d", r.name, r.id, m.ID)
+			d.failAt(id, fmt.Sprintf("%s always has the id %d, and this says %d", r.name, r.id, m.ID), fmt.Sprintf("leave it out or write method_id = %d", r.id))
 		case m.Name != r.name && m.ID == r.id:
-			d.failAt(id, "choose another id", "the id %d is %s's, whatever else a box has", r.id, r.name)
+			d.failAt(id, fmt.Sprintf("the id %d is %s's, whatever else a box has", r.id, r.name), "choose another id")
 		}
 	}
 	if m.Name == abi.NameBirth || m.Name == abi.NameFini {
@@ -140,9 +139,9 @@ func readArgs(d *document, m *Method, k *key) {
 		return
 	}
 	m.ArgsDeclared = true
-	m.Args = make([]Arg, 0, len(k.val.items()))
-	for i := range k.val.items() {
-		item := &k.val.items()[i]
+	m.Args = make([]Arg, 0, len(k.val.items))
+	for i := range k.val.items {
+		item := &k.val.items[i]
 		a := d.argument(k, i, item)
 		if slices.ContainsFunc(m.Args, func(b Arg) bool { return b.Name == a.Name }) && a.Name != "" {
 			d.fail(item.at, k.path(), fmt.Sprintf("two arguments are called %s", a.Name), "give each argument a name of its own")
@@ -168,15 +167,14 @@ var argFields = withLater([]field[*argEntry]{
 
 func (d *document) argument(args *key, i int, item *value) Arg {
 	switch {
-	case item.kind() == unstable.String && item.text != "":
+	case item.kind == unstable.String && item.text != "":
 		return Arg{Name: item.text}
 	case item.table == nil:
 		d.fail(item.at, args.path(), fmt.Sprintf("argument %d must be a table or a name", i+1),
 			`write { name = "path", from = "string", to = "string" } or "path"`)
 		return Arg{}
 	}
-	a := &d.arg
-	*a = argEntry{}
+	a := &argEntry{}
 	errs := len(d.errs)
 	read(d, item.table, a, argFields, nil)
 	if len(d.errs) == errs {
@@ -196,12 +194,12 @@ func (d *document) types(a *argEntry) {
 	}
 	if a.from != nil {
 		word := d.text(a.from, "string")
-		from, ok := parseFrom(word)
+		from, ok := sig.ParseKind(word)
 		if !ok {
-			d.wrongWord(a.from, word, fromNames, "no type of a caller's value")
+			d.wrongWord(a.from, word, sig.KindNames(), "not a type of a caller's value")
 			return
 		}
-		a.From, a.To = from, naturalTo[from]
+		a.From, a.To = from, from.Natural()
 	}
 	if a.to == nil {
 		return
@@ -210,14 +208,14 @@ func (d *document) types(a *argEntry) {
 	if d.notYetType(a.to, word) {
 		return
 	}
-	to, ok := parseTo(word)
+	to, ok := sig.ParseType(word)
 	if !ok {
-		d.wrongWord(a.to, word, toNames, "no type of the wire")
+		d.wrongWord(a.to, word, sig.TypeNames(), "not a type of the wire")
 		return
 	}
-	if !a.From.converts(to) {
+	if !a.From.Converts(to) {
 		d.fail(a.to.val.at, a.to.path(), fmt.Sprintf("%s does not convert to %s", a.From, word),
-			fmt.Sprintf("%s can become %s", a.From, a.From.targets()))
+			fmt.Sprintf("%s can become %s", a.From, list(a.From.Targets())))
 		return
 	}
 	a.To = to
@@ -228,9 +226,9 @@ func (d *document) argKind(a *argEntry) {
 	k, ok := argKinds[word]
 	switch {
 	case a.from != nil || a.to != nil:
-		d.failAt(a.kind, "write either kind, or from and to", "it cannot stand beside from and to")
+		d.failAt(a.kind, "it cannot stand beside from and to", "write either kind, or from and to")
 	case !ok:
-		d.wrongWord(a.kind, word, argKindNames, "no kind of argument")
+		d.wrongWord(a.kind, word, argKindNames, "not a kind of argument")
 	default:
 		a.From, a.To = k.From, k.To
 	}
@@ -241,12 +239,12 @@ func (d *document) returns(k *key) Returns {
 	if word == "" || d.notYetType(k, word) {
 		return Returns{}
 	}
-	return parseReturns(word)
+	return sig.ParseReturns(word)
 }
 
 func (d *document) wrongWord(k *key, word string, known []string, what string) {
 	if word == "" {
 		return // reported already
 	}
-	d.fail(k.val.at, k.path(), fmt.Sprintf("%q is %s%s", word, what, DidYouMean(word, known)), fmt.Sprintf("known: %s", list(known)))
+	d.fail(k.val.at, k.path(), fmt.Sprintf("%q is %s%s", word, what, suggest.DidYouMean(word, known)), fmt.Sprintf("known: %s", list(known)))
 }

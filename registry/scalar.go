@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/pelletier/go-toml/v2/unstable"
+
+	"github.com/nyash-plugins/nyash-go/internal/suggest"
 )
 
 // kindNames are what an author calls the kinds of TOML values.
@@ -24,15 +26,15 @@ var kindNames = map[unstable.Kind]string{
 
 // want checks the kind of a key's value.
 func (d *document) want(k *key, kind unstable.Kind, example string) bool {
-	if k.val.kind() == kind {
+	if k.val.kind == kind {
 		return true
 	}
-	d.fail(k.val.at, k.path(), "it must be "+kindNames[kind]+", and this is "+kindNames[k.val.kind()], "write "+k.name+" = "+example)
+	d.fail(k.val.at, k.path(), "it must be "+kindNames[kind]+", and this is "+kindNames[k.val.kind], "write "+k.name+" = "+example)
 	return false
 }
 
 func (d *document) text(k *key, example string) string {
-	if k.val.kind() != unstable.String {
+	if k.val.kind != unstable.String {
 		d.want(k, unstable.String, strconv.Quote(example))
 		return ""
 	}
@@ -63,13 +65,13 @@ func (d *document) id(k *key) (uint32, bool) {
 
 // texts reads an array of strings.
 func (d *document) texts(k *key, example string) []string {
-	if k.val.kind() != unstable.Array {
+	if k.val.kind != unstable.Array {
 		d.want(k, unstable.Array, "["+strconv.Quote(example)+"]")
 		return nil
 	}
-	all := make([]string, 0, len(k.val.items()))
-	for _, item := range k.val.items() {
-		if item.kind() != unstable.String || item.text == "" {
+	all := make([]string, 0, len(k.val.items))
+	for _, item := range k.val.items {
+		if item.kind != unstable.String || item.text == "" {
 			d.fail(item.at, k.path(), "its entries must be strings that are not empty", "write "+k.name+" = ["+strconv.Quote(example)+"]")
 			continue
 		}
@@ -105,7 +107,7 @@ func withLater[T any](fields []field[T], later []string) []field[T] {
 	return fields
 }
 
-func (d *document) notYet(at int32, k *key, what string) {
+func (d *document) notYet(at int, k *key, what string) {
 	d.fail(at, k.path(), what+"not supported yet", "leave it out: this version does not read it")
 }
 
@@ -122,7 +124,7 @@ func (d *document) notYetType(k *key, word string) bool {
 // other, or is an error where that is nil.
 func read[T any](d *document, t *table, into T, fields []field[T], other func(*key)) {
 next:
-	for k := range t.keys() {
+	for _, k := range t.keys {
 		for _, f := range fields {
 			switch {
 			case f.name != k.name:
@@ -167,8 +169,8 @@ func lift[Outer, Inner any](fields []field[Inner], inner func(Outer) Inner) []fi
 
 func (d *document) unknown(k *key, known []string) {
 	advice := "known keys here: " + strings.Join(known, ", ")
-	if near := nearest(k.name, known); near != "" {
+	if near := suggest.Nearest(k.name, known); near != "" {
 		advice = "did you mean " + near + "?"
 	}
-	d.failAt(k, advice, "unknown key")
+	d.failAt(k, "unknown key", advice)
 }

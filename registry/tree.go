@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"iter"
 	"strconv"
 	"strings"
 
@@ -10,40 +9,26 @@ import (
 
 // A value of the file, with its place.
 type value struct {
-	text  string // of a scalar: a string's contents, else as written
-	array *array
+	kind  unstable.Kind // InlineTable for every table and Array for every array
+	at    int           // byte offset
+	text  string        // of a scalar: a string's contents, else as written
+	items []value       // of an array
 	table *table
-	at    int32 // byte offset
-	is    uint8 // its kind; small, because a large file has many values
-}
-
-type array []value
-
-// kind is InlineTable for every table and Array for every array.
-func (v *value) kind() unstable.Kind { return unstable.Kind(v.is) }
-
-func (v *value) items() array {
-	if v.array == nil {
-		return nil
-	}
-	return *v.array
 }
 
 // key is a key of a table, with its value.
 type key struct {
 	name   string
 	parent *key // nil at the top
-	next   *key // of the same table
 	val    value
-	at     int32
+	at     int // byte offset
 }
 
 // table keeps its keys in the order of the file.
 type table struct {
-	first, last *key
-	index       map[string]*key // once there are many keys
-	count       int32
-	state       tableState
+	keys  []*key
+	index map[string]*key // of the same; nil while there are few
+	state tableState
 }
 
 // tableState is what TOML's rules about defining a table twice need to know.
@@ -60,22 +45,11 @@ const (
 // indexFrom is the number of keys from which on a table has an index.
 const indexFrom = 12
 
-// keys are the keys in the order of the file.
-func (t *table) keys() iter.Seq[*key] {
-	return func(yield func(*key) bool) {
-		for k := t.first; k != nil; k = k.next {
-			if !yield(k) {
-				return
-			}
-		}
-	}
-}
-
 func (t *table) get(name string) *key {
 	if t.index != nil {
 		return t.index[name]
 	}
-	for k := t.first; k != nil; k = k.next {
+	for _, k := range t.keys {
 		if k.name == name {
 			return k
 		}
@@ -84,19 +58,16 @@ func (t *table) get(name string) *key {
 }
 
 func (t *table) add(k *key) {
-	if t.first == nil {
-		t.first = k
-	} else {
-		t.last.next = k
+	if t.keys == nil {
+		t.keys = make([]*key, 0, 4)
 	}
-	t.last = k
-	t.count++
+	t.keys = append(t.keys, k)
 	switch {
 	case t.index != nil:
 		t.index[k.name] = k
-	case t.count == indexFrom:
+	case len(t.keys) == indexFrom:
 		t.index = make(map[string]*key)
-		for k := range t.keys() {
+		for _, k := range t.keys {
 			t.index[k.name] = k
 		}
 	}
@@ -104,7 +75,7 @@ func (t *table) add(k *key) {
 
 // close ends an inline table, and the tables that its dotted keys made.
 func (t *table) close() {
-	for k := range t.keys() {
+	for _, k := range t.keys {
 		if k.val.table != nil {
 			k.val.table.close()
 		}

@@ -21,7 +21,8 @@ func PatchArgc(msg []byte, argc int) error {
 	return nil
 }
 
-// Each of the following appends one entry to dst and returns the longer slice.
+// Each of the following appends one entry to dst and returns the longer slice. The
+// caller counts the entries for [PatchArgc].
 
 // AppendBool appends a Bool.
 func AppendBool(dst []byte, v bool) []byte {
@@ -76,30 +77,9 @@ func AppendString(dst []byte, v string) ([]byte, error) {
 	return append(dst, v...), nil
 }
 
-// AppendStringBytes is [AppendString] for text in a slice.
-func AppendStringBytes(dst, v []byte) ([]byte, error) {
-	if !utf8.Valid(v) {
-		return dst, notUTF8()
-	}
-	dst, err := appendSize(dst, TagString, len(v))
-	if err != nil {
-		return dst, err
-	}
-	return append(dst, v...), nil
-}
-
 // AppendBytes appends a Bytes. It refuses more than MaxPayload bytes; dst is
 // then returned as it was.
 func AppendBytes(dst, v []byte) ([]byte, error) {
-	dst, err := appendSize(dst, TagBytes, len(v))
-	if err != nil {
-		return dst, err
-	}
-	return append(dst, v...), nil
-}
-
-// AppendBytesString is [AppendBytes] for bytes in a string.
-func AppendBytesString(dst []byte, v string) ([]byte, error) {
 	dst, err := appendSize(dst, TagBytes, len(v))
 	if err != nil {
 		return dst, err
@@ -119,7 +99,11 @@ func AppendValue(dst []byte, v Value) ([]byte, error) {
 	case TagString:
 		return AppendString(dst, v.str)
 	case TagBytes:
-		return AppendBytesString(dst, v.str)
+		dst, err := appendSize(dst, TagBytes, len(v.str))
+		if err != nil {
+			return dst, err
+		}
+		return append(dst, v.str...), nil
 	case TagBlob:
 		return AppendBlob(dst, v.num, v.blobLength()), nil
 	}

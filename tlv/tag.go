@@ -41,6 +41,9 @@ type tagInfo struct {
 	size int // of the payload
 }
 
+// fits reports whether the tag can have a payload of n bytes.
+func (t *tagInfo) fits(n int) bool { return t.size == n || t.size == variable }
+
 var tags = [...]tagInfo{
 	TagBool:    {"bool", 1},
 	TagInt32:   {"i32", 4},

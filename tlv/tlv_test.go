@@ -23,19 +23,15 @@ func TestAppendMakesWhatEncodeMakes(t *testing.T) {
 	msg = tlv.AppendFloat64(msg, -0.25)
 	msg, err := tlv.AppendString(msg, "é")
 	require.NoError(t, err)
-	msg, err = tlv.AppendStringBytes(msg, []byte("é"))
-	require.NoError(t, err)
 	msg, err = tlv.AppendBytes(msg, []byte{1, 2})
-	require.NoError(t, err)
-	msg, err = tlv.AppendBytesString(msg, "\x01\x02")
 	require.NoError(t, err)
 	msg = tlv.AppendHandle(msg, tlv.Handle{Type: 6, Instance: 9})
 	msg = tlv.AppendVoid(msg)
 	msg = tlv.AppendBlob(msg, 16, 32)
-	require.NoError(t, tlv.PatchArgc(msg, 12))
+	require.NoError(t, tlv.PatchArgc(msg, 10))
 
 	want, err := tlv.Encode(tlv.Bool(true), tlv.Int32(-1), tlv.Int64(math.MinInt64), tlv.Float32(1.5), tlv.Float64(-0.25),
-		tlv.String("é"), tlv.String("é"), tlv.Bytes([]byte{1, 2}), tlv.Bytes([]byte{1, 2}),
+		tlv.String("é"), tlv.Bytes([]byte{1, 2}),
 		tlv.HandleValue(tlv.Handle{Type: 6, Instance: 9}), tlv.Void(), tlv.Blob(16, 32))
 	require.NoError(t, err)
 	assert.Equal(t, want, msg)
@@ -49,11 +45,10 @@ func TestRefusedAppendLeavesTheBufferAlone(t *testing.T) {
 		want error
 	}{
 		"long string":       {func() ([]byte, error) { return tlv.AppendString(dst, long) }, tlv.ErrTooLarge},
-		"long string bytes": {func() ([]byte, error) { return tlv.AppendStringBytes(dst, []byte(long)) }, tlv.ErrTooLarge},
 		"long bytes":        {func() ([]byte, error) { return tlv.AppendBytes(dst, []byte(long)) }, tlv.ErrTooLarge},
-		"long bytes string": {func() ([]byte, error) { return tlv.AppendBytesString(dst, long) }, tlv.ErrTooLarge},
+		"long bytes value":  {func() ([]byte, error) { return tlv.AppendValue(dst, tlv.Bytes([]byte(long))) }, tlv.ErrTooLarge},
 		"not UTF-8":         {func() ([]byte, error) { return tlv.AppendString(dst, "\xff") }, tlv.ErrUTF8},
-		"bytes not UTF-8":   {func() ([]byte, error) { return tlv.AppendStringBytes(dst, []byte{0xff}) }, abi.ErrInvalidUTF8},
+		"the plugin's code": {func() ([]byte, error) { return tlv.AppendString(dst, "\xff") }, abi.ErrInvalidUTF8},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

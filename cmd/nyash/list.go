@@ -97,7 +97,7 @@ func describe(ctx context.Context, host *loader.Host) ([]boxInfo, error) {
 			info.Error = err.Error()
 		} else {
 			info.TypeID, info.Singleton = t.ID, t.Singleton
-			for _, p := range t.Methods() {
+			for _, p := range t.Methods {
 				info.Methods = append(info.Methods, describeMethod(p))
 			}
 		}
@@ -109,7 +109,7 @@ func describe(ctx context.Context, host *loader.Host) ([]boxInfo, error) {
 	return all, nil
 }
 
-func describeMethod(p *registry.Plan) methodInfo {
+func describeMethod(p registry.Method) methodInfo {
 	m := methodInfo{
 		Method: p.Name, MethodID: p.ID, ArgsDeclared: p.ArgsDeclared, Args: []argInfo{},
 		Returns: p.Returns.String(), ReturnsResult: p.ReturnsResult, signature: p.Signature.String(),

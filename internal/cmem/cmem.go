@@ -27,6 +27,10 @@ func Address(data []byte) uint64 {
 // TextBytes is the memory of a string. It must not be written to.
 func TextBytes(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
 
+// BytesText is the memory of data as a string, for as long as data does not
+// change.
+func BytesText(data []byte) string { return unsafe.String(unsafe.SliceData(data), len(data)) }
+
 // Memory is length bytes at addr, memory that does not belong to the Go heap.
 func Memory(addr uintptr, length int) []byte {
 	return unsafe.Slice((*byte)(Pointer(addr)), length)

@@ -163,3 +163,25 @@ func TestParseBirth(t *testing.T) {
 		})
 	}
 }
+
+func TestContradictions(t *testing.T) {
+	birth, fini := abi.Method{ID: 0, Name: "birth"}, abi.Method{ID: 4294967295, Name: "fini"}
+	read, write := abi.Method{ID: 1, Name: "read"}, abi.Method{ID: 2, Name: "write"}
+	tests := map[string]struct {
+		methods []abi.Method
+		want    []contract.Contradiction
+	}{
+		"none":                   {[]abi.Method{birth, read, write, fini}, nil},
+		"birth's id is its own":  {[]abi.Method{{ID: 3, Name: "birth"}}, []contract.Contradiction{{Kind: contract.WrongReservedID, Method: abi.Method{ID: 3, Name: "birth"}}}},
+		"fini's id is its own":   {[]abi.Method{{ID: 0, Name: "fini"}}, []contract.Contradiction{{Kind: contract.WrongReservedID, Method: abi.Method{ID: 0, Name: "fini"}}}},
+		"birth's id is taken":    {[]abi.Method{{ID: 0, Name: "new"}}, []contract.Contradiction{{Kind: contract.TakenReservedID, Method: abi.Method{ID: 0, Name: "new"}}}},
+		"one name, two ids":      {[]abi.Method{read, {ID: 3, Name: "read"}}, []contract.Contradiction{{Kind: contract.DuplicateName, Method: abi.Method{ID: 3, Name: "read"}, Earlier: read}}},
+		"one id, two names":      {[]abi.Method{read, {ID: 1, Name: "get"}}, []contract.Contradiction{{Kind: contract.DuplicateID, Method: abi.Method{ID: 1, Name: "get"}, Earlier: read}}},
+		"the same method, twice": {[]abi.Method{read, read}, []contract.Contradiction{{Kind: contract.DuplicateName, Method: read, Earlier: read}}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			assert.Equal(t, tt.want, contract.Contradictions(abi.Description{Methods: tt.methods}))
+		})
+	}
+}

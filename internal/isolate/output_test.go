@@ -35,7 +35,9 @@ func TestLine(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			var h heard
-			newSession(New(Config{Sink: &h})).line(tt.kind, []byte(tt.text))
+			s := newSession(New(Config{Sink: &h}))
+			s.line(tt.kind, []byte(tt.text))
+			s.lines.flush(t.Context())
 			assert.Equal(t, tt.want, h.lines)
 		})
 	}

@@ -79,7 +79,7 @@ func (c *confined) try(method uint32, args ...int64) (int64, error) {
 	}
 	room := make([]byte, 64)
 	call.SetArgs(message)
-	call.SetRoom(room)
+	call.SetResultBuffer(room)
 	if err := c.Invoke(ctx, call); err != nil {
 		return 0, err
 	}

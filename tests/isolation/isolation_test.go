@@ -309,7 +309,7 @@ func TestBlob_LentStaysSame(t *testing.T) {
 		c := new(abi.Call)
 		c.TypeID, c.Method, c.Instance = 720, 1, 1
 		c.SetArgs(bytes.Repeat([]byte{1}, 28))
-		c.SetRoom(room)
+		c.SetResultBuffer(room)
 		require.NoError(t, s.Invoke(ctx, c))
 	}
 	memory, err := os.Open(fmt.Sprintf("/proc/%d/mem", s.PID()))

@@ -178,7 +178,7 @@ func TestLoad_AbsurdBase(t *testing.T) {
 	s.TakeBack(addr, 100)
 	c := new(abi.Call)
 	c.TypeID, c.Method = 721, abi.MethodBirth
-	c.SetRoom(make([]byte, 64))
+	c.SetResultBuffer(make([]byte, 64))
 	require.NoError(t, s.Invoke(ctx, c))
 	assert.Equal(t, abi.OK, c.Code)
 }
@@ -204,7 +204,7 @@ func TestText_Escaped(t *testing.T) {
 			assert.Equal(t, []string{shownText}, log.Messages())
 
 			_, err = box.Call(ctx, "result")
-			var message *registry.ResultMessage
+			var message *loader.ResultMessage
 			require.ErrorAs(t, err, &message)
 			assert.Equal(t, shownText, message.Text)
 

@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/nyash-plugins/nyash-go/abi"
-	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/internal/suggest"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
@@ -218,5 +218,5 @@ func (p *plugin) named(boxName, name string) (*method, error) {
 			names = append(names, m.name)
 		}
 	}
-	return nil, fmt.Errorf("%w: there is no method %q%s; it has %s", ErrCannotRun, name, registry.DidYouMean(name, names), list(names, "no known methods; give --config, or a number"))
+	return nil, fmt.Errorf("%w: there is no method %q%s; it has %s", ErrCannotRun, name, suggest.DidYouMean(name, names), list(names, "no known methods; give --config, or a number"))
 }

@@ -44,7 +44,7 @@ func (w *worker) invoke(s *step) (*answer, error) {
 	p := &probe.Call{Probe: wire.Probe{Layout: s.layout}}
 	p.TypeID, p.Method, p.Instance = s.typeID, s.method, s.instance
 	p.SetArgs(s.args)
-	p.SetRoom(a.buf)
+	p.SetResultBuffer(a.buf)
 	call := func() error { return probe.Invoke(w.callCtx, w.session, p) }
 	if w.options.plain {
 		for i := 4; i < len(a.buf); i++ {

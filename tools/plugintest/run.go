@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/nyash-plugins/nyash-go/internal/suggest"
 	"github.com/nyash-plugins/nyash-go/registry"
 )
 
@@ -125,7 +126,7 @@ func New(config Config) (*Tester, error) {
 	}
 	for _, code := range slices.Concat(config.Only, config.Skip) {
 		if _, ok := RuleOf(code); !ok {
-			return nil, fmt.Errorf("%w: there are no findings with the code %q%s; docs/tester.md lists them", ErrCannotRun, code, registry.DidYouMean(code, codes()))
+			return nil, fmt.Errorf("%w: there are no findings with the code %q%s; docs/tester.md lists them", ErrCannotRun, code, suggest.DidYouMean(code, codes()))
 		}
 	}
 	if config.Timeout < 0 {

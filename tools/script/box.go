@@ -2,6 +2,7 @@ package script
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 
@@ -71,7 +72,7 @@ func (v *boxValue) CompareSameType(op syntax.Token, other starlark.Value, _ int)
 // AttrNames lists the methods.
 func (v *boxValue) AttrNames() []string {
 	names := []string{finalise}
-	for _, m := range v.box.Type().Methods() {
+	for _, m := range v.box.Type().Methods {
 		names = append(names, m.Name)
 	}
 	return names
@@ -82,7 +83,11 @@ func (v *boxValue) Attr(name string) (starlark.Value, error) {
 	if name == finalise {
 		return starlark.NewBuiltin(name, v.fini), nil
 	}
-	if _, err := v.box.Type().Method(name); err != nil {
+	if _, err := v.box.Method(name); err != nil {
+		var call *loader.CallError
+		if errors.As(err, &call) {
+			err = call.Err // the script's own error names the box
+		}
 		return nil, starlark.NoSuchAttrError(err.Error())
 	}
 	return starlark.NewBuiltin(name, v.call).BindReceiver(v), nil

@@ -323,7 +323,7 @@ func (h *Host) Call(ctx context.Context, call *abi.Call, p *wire.Probe) error {
 	}
 	h.calls.Add(1)
 	c.began.Store(time.Now().UnixNano())
-	room := call.Room()
+	room := call.ResultBuffer()
 	c.most = uint64(len(room))
 	f := Frame{Op: wire.OpInvoke, TypeID: call.TypeID, Method: call.Method, Instance: call.Instance, A: uint64(len(room))}
 	if p != nil {
@@ -352,7 +352,7 @@ func (h *Host) Call(ctx context.Context, call *abi.Call, p *wire.Probe) error {
 
 // take takes the answer to a call, and ends the request.
 func (h *Host) take(ctx context.Context, c *pipeCaller, call *abi.Call, p *wire.Probe) {
-	copy(call.Room(), c.data)
+	copy(call.ResultBuffer(), c.data)
 	call.Code, call.ResultLength = abi.Code(c.answer.Code), uintptr(c.answer.A)
 	if p != nil {
 		p.Damage = wire.Damage(c.answer.B)

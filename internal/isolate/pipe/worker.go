@@ -165,7 +165,7 @@ func (r *request) invoke(w wire.Handler, timed bool) []byte {
 	c := r.call
 	c.TypeID, c.Method, c.Instance = r.frame.TypeID, r.frame.Method, r.frame.Instance
 	c.SetArgs(r.payload)
-	c.SetRoom(r.room[:size:size])
+	c.SetResultBuffer(r.room[:size:size])
 	if timed {
 		w.InvokeTimed(c, func(thread int, used time.Duration) {
 			r.threadCPU.Store(uint64(used))
@@ -194,7 +194,7 @@ func (r *request) probe(w wire.Handler) ([]byte, wire.Damage, error) {
 	c := r.call
 	c.TypeID, c.Method, c.Instance = r.frame.TypeID, r.frame.Method, r.frame.Instance
 	c.SetArgs(r.payload)
-	c.SetRoom(r.room)
+	c.SetResultBuffer(r.room)
 	damage, err := w.Probe(c, wire.Layout(r.frame.B))
 	return r.room, damage, err
 }

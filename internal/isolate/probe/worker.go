@@ -106,7 +106,7 @@ func (a *areas) retire(keep bool, retired ...[]byte) {
 // probe makes a call with memory that is laid out for it, and copies the result
 // into the call's own room.
 func (h *hooks) probe(w *worker.Worker, c *abi.Call, layout wire.Layout) (damage wire.Damage) {
-	message, room := c.Message(), c.Room()
+	message, room := c.Message(), c.ResultBuffer()
 	slack := 0
 	if layout&wire.Slack != 0 {
 		slack = wire.SlackSize
@@ -125,7 +125,7 @@ func (h *hooks) probe(w *worker.Worker, c *abi.Call, layout wire.Layout) (damage
 	copy(args, message)
 	clear(result[:min(len(result), 4)])
 	c.SetArgs(args)
-	c.SetRoom(result)
+	c.SetResultBuffer(result)
 	if len(args) == 0 && layout&wire.NullArgs != 0 {
 		c.Args = nil
 	}
@@ -162,7 +162,7 @@ func batch(w *worker.Worker, request []byte) ([]byte, error) {
 		clear(rooms[i][:min(c.Room, 4)])
 		calls[i] = abi.Call{TypeID: c.TypeID, Method: c.Method, Instance: c.Instance, Code: abi.Code(Unwritten)}
 		calls[i].SetArgs(c.Args)
-		calls[i].SetRoom(rooms[i][:c.Room])
+		calls[i].SetResultBuffer(rooms[i][:c.Room])
 	}
 	var err error
 	if b.Made, err = w.Library().InvokeBatch(context.Background(), calls); err != nil {

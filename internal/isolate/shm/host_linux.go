@@ -206,7 +206,7 @@ func (h *Host) Call(ctx context.Context, c *abi.Call, p *wire.Probe) error {
 func (h *Host) fill(r *sentCall) (err error) {
 	slot := h.mem.Slot(r.slot)
 	c, p := r.call, r.probe
-	message, room := c.Message(), c.Room()
+	message, room := c.Message(), c.ResultBuffer()
 	if r.args, err = h.place(ArgsOffset(r.slot), message); err != nil {
 		return err
 	}
@@ -226,7 +226,7 @@ func (h *Host) fill(r *sentCall) (err error) {
 // take takes the answer out of a slot that was seen to be done, and frees it. Each
 // number is read once: the worker could change them at any time.
 func (h *Host) take(ctx context.Context, r *sentCall) {
-	slot, c, room := h.mem.Slot(r.slot), r.call, r.call.Room() // its length is still the host's
+	slot, c, room := h.mem.Slot(r.slot), r.call, r.call.ResultBuffer() // its length is still the host's
 	code, length := slot.Code, slot.Length
 	if r.probe == nil {
 		copy(room, h.mem.Bytes(r.result.offset, min(length, r.result.length)))

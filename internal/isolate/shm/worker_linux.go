@@ -137,7 +137,7 @@ func (w *Worker) Run(to wire.Handler, i int, c *abi.Call) {
 	if slot.Op == wire.OpInvoke || slot.Op == wire.OpProbe {
 		c.TypeID, c.Method, c.Instance = slot.TypeID, slot.Method, slot.Instance
 		c.SetArgs(w.mem.Bytes(slot.Args, slot.ArgsLength))
-		c.SetRoom(w.mem.Bytes(slot.Room, slot.RoomLength))
+		c.SetResultBuffer(w.mem.Bytes(slot.Room, slot.RoomLength))
 		switch {
 		case slot.Op == wire.OpProbe:
 			var err error

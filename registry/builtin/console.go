@@ -1,4 +1,4 @@
-package registry
+package builtin
 
 import (
 	"bufio"
@@ -8,6 +8,7 @@ import (
 	"io"
 	"sync"
 
+	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
@@ -21,21 +22,21 @@ type console struct {
 	stdin  *bufio.Reader
 }
 
-// NewConsole makes ConsoleBox: print(text), println(text), error(text),
+// Console makes ConsoleBox: print(text), println(text), error(text),
 // readLine(). readLine gives void at the end of the input. Values other than
 // strings are printed as people write them.
-func NewConsole(stdin io.Reader, stdout, stderr io.Writer) *Builtin {
+func Console(stdin io.Reader, stdout, stderr io.Writer) *Box {
 	c := &console{stdin: bufio.NewReader(stdin), stdout: stdout, stderr: stderr}
-	text := Arg{Name: "text"}
-	return &Builtin{
+	text := registry.Arg{Name: "text"}
+	return &Box{
 		Name:  "ConsoleBox",
 		New:   func([]tlv.Value) (any, error) { return nil, nil },
-		Birth: declared(0),
-		Methods: []BuiltinMethod{
-			{"print", declared(tlv.TagVoid, text), c.writer(stdout, "")},
-			{"println", declared(tlv.TagVoid, text), c.writer(stdout, "\n")},
-			{"error", declared(tlv.TagVoid, text), c.writer(stderr, "\n")},
-			{"readLine", declared(0), c.readLine},
+		Birth: signature(0),
+		Methods: []Method{
+			{"print", signature(tlv.TagVoid, text), c.writer(stdout, "")},
+			{"println", signature(tlv.TagVoid, text), c.writer(stdout, "\n")},
+			{"error", signature(tlv.TagVoid, text), c.writer(stderr, "\n")},
+			{"readLine", signature(0), c.readLine},
 		},
 	}
 }

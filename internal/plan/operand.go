@@ -1,4 +1,4 @@
-package registry
+package plan
 
 import (
 	"fmt"
@@ -6,14 +6,15 @@ import (
 	"reflect"
 	"strconv"
 
+	"github.com/nyash-plugins/nyash-go/internal/sig"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
-// operand is a caller's value sorted by what it can become. It is made on the
-// stack: an interface value that went further would put every argument of every
-// call on the heap.
+// operand is a caller's value, sorted by kind. It is copied out of the interface
+// value, which must not escape from [operandOf]: every argument of every call
+// would move to the heap.
 type operand struct {
-	from  From
+	kind  sig.Kind
 	own   tlv.Tag // the tag of values that bring their own
 	big   bool    // an integer past the end of int64, in num
 	num   uint64  // the bits of an int64, uint64, float64, bool or handle
@@ -23,30 +24,30 @@ type operand struct {
 
 // Kinds of operand beside those that nyash.toml has words for.
 const (
-	nothing From = 100 + iota
+	nothing sig.Kind = 100 + iota
 	unsupported
 )
 
 func operandOf(arg any) operand {
 	switch v := arg.(type) {
 	case string:
-		return operand{from: FromString, str: v}
+		return operand{kind: sig.String, str: v}
 	case int:
 		return integer(int64(v))
 	case int64:
 		return integer(v)
 	case int32:
-		return operand{from: FromInteger, own: tlv.TagInt32, num: uint64(int64(v))}
+		return operand{kind: sig.Integer, own: tlv.TagInt32, num: uint64(int64(v))}
 	case bool:
 		return boolean(v)
 	case float64:
-		return operand{from: FromFloat, num: math.Float64bits(v)}
+		return operand{kind: sig.Float, num: math.Float64bits(v)}
 	case float32:
-		return operand{from: FromFloat, own: tlv.TagFloat32, num: math.Float64bits(float64(v))}
+		return operand{kind: sig.Float, own: tlv.TagFloat32, num: math.Float64bits(float64(v))}
 	case []byte:
-		return operand{from: FromBytes, bytes: v}
+		return operand{kind: sig.Bytes, bytes: v}
 	case tlv.Handle:
-		return operand{from: FromBox, num: uint64(v.Type) | uint64(v.Instance)<<32}
+		return operand{kind: sig.Box, num: uint64(v.Type) | uint64(v.Instance)<<32}
 	case tlv.Value:
 		return operandOfValue(v)
 	case uint8:
@@ -64,19 +65,19 @@ func operandOf(arg any) operand {
 	case uint64:
 		return unsigned(v)
 	case nil:
-		return operand{from: nothing}
+		return operand{kind: nothing}
 	}
 	return operandByKind(arg)
 }
 
-func integer(v int64) operand { return operand{from: FromInteger, num: uint64(v)} }
+func integer(v int64) operand { return operand{kind: sig.Integer, num: uint64(v)} }
 
 func unsigned(v uint64) operand {
-	return operand{from: FromInteger, num: v, big: v > math.MaxInt64}
+	return operand{kind: sig.Integer, num: v, big: v > math.MaxInt64}
 }
 
 func boolean(v bool) operand {
-	o := operand{from: FromBool}
+	o := operand{kind: sig.Bool}
 	if v {
 		o.num = 1
 	}
@@ -89,25 +90,25 @@ func operandByKind(arg any) operand {
 	v := reflect.ValueOf(arg)
 	switch v.Kind() {
 	case reflect.String:
-		return operand{from: FromString, str: v.String()}
+		return operand{kind: sig.String, str: v.String()}
 	case reflect.Bool:
 		return boolean(v.Bool())
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int64:
 		return integer(v.Int())
 	case reflect.Int32:
-		return operand{from: FromInteger, own: tlv.TagInt32, num: uint64(v.Int())}
+		return operand{kind: sig.Integer, own: tlv.TagInt32, num: uint64(v.Int())}
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
 		return unsigned(v.Uint())
 	case reflect.Float64:
-		return operand{from: FromFloat, num: math.Float64bits(v.Float())}
+		return operand{kind: sig.Float, num: math.Float64bits(v.Float())}
 	case reflect.Float32:
-		return operand{from: FromFloat, own: tlv.TagFloat32, num: math.Float64bits(v.Float())}
+		return operand{kind: sig.Float, own: tlv.TagFloat32, num: math.Float64bits(v.Float())}
 	case reflect.Slice:
 		if v.Type().Elem().Kind() == reflect.Uint8 {
-			return operand{from: FromBytes, bytes: v.Bytes()}
+			return operand{kind: sig.Bytes, bytes: v.Bytes()}
 		}
 	}
-	return operand{from: unsupported}
+	return operand{kind: unsupported}
 }
 
 func operandOfValue(v tlv.Value) operand {
@@ -118,23 +119,23 @@ func operandOfValue(v tlv.Value) operand {
 		o = boolean(b)
 	case tlv.TagInt32, tlv.TagInt64:
 		n, _ := v.Int()
-		o.from, o.num = FromInteger, uint64(n)
+		o.kind, o.num = sig.Integer, uint64(n)
 	case tlv.TagFloat32, tlv.TagFloat64:
 		f, _ := v.Float()
-		o.from, o.num = FromFloat, math.Float64bits(f)
+		o.kind, o.num = sig.Float, math.Float64bits(f)
 	case tlv.TagString:
-		o.from = FromString
+		o.kind = sig.String
 		o.str, _ = v.Text()
 	case tlv.TagBytes:
-		o.from = FromBytes
+		o.kind = sig.Bytes
 		o.bytes, _ = v.Bytes()
 	case tlv.TagHandle:
 		h, _ := v.Handle()
-		o.from, o.num = FromBox, uint64(h.Type)|uint64(h.Instance)<<32
+		o.kind, o.num = sig.Box, uint64(h.Type)|uint64(h.Instance)<<32
 	case tlv.TagVoid:
-		o.from = nothing
+		o.kind = nothing
 	default:
-		o.from = unsupported
+		o.kind = unsupported
 	}
 	return o
 }
@@ -144,10 +145,10 @@ func (o operand) natural() tlv.Tag {
 	switch {
 	case o.own != 0:
 		return o.own
-	case o.from == nothing:
+	case o.kind == nothing:
 		return tlv.TagVoid
 	}
-	return naturalTo[o.from]
+	return o.kind.Natural()
 }
 
 // exactFloat is an integer as a float, if it loses nothing.
@@ -175,23 +176,23 @@ func (o operand) number() string {
 
 // String names the kind of value for errors.
 func (o operand) String() string {
-	switch o.from {
+	switch o.kind {
 	case nothing:
 		return "nil"
 	case unsupported:
 		return "an unsupported type"
 	}
-	return article(o.from)
+	return article(o.kind)
 }
 
-func article(f From) string {
-	switch f {
-	case FromInteger:
+func article(k sig.Kind) string {
+	switch k {
+	case sig.Integer:
 		return "an integer"
-	case FromBytes:
+	case sig.Bytes:
 		return "bytes"
 	}
-	return "a " + f.String()
+	return "a " + k.String()
 }
 
 //go:noinline

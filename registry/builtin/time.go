@@ -1,28 +1,29 @@
-package registry
+package builtin
 
 import (
 	"context"
 	"time"
 
+	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
-// NewTime makes TimeBox: now() in milliseconds since 1970 in UTC, elapsed() in
+// Time makes TimeBox: now() in milliseconds since 1970 in UTC, elapsed() in
 // milliseconds since the box was born, format(ms, layout) with a layout of Go's
 // package time, in UTC, and sleep(ms), which ends early with an error when the
 // caller's context is done.
-func NewTime() *Builtin {
-	ms := Arg{Name: "ms", From: FromInteger, To: tlv.TagInt64}
-	layout := Arg{Name: "layout", From: FromString, To: tlv.TagString}
-	return &Builtin{
+func Time() *Box {
+	ms := registry.Arg{Name: "ms", From: registry.ArgInteger, To: tlv.TagInt64}
+	layout := registry.Arg{Name: "layout", From: registry.ArgString, To: tlv.TagString}
+	return &Box{
 		Name:  "TimeBox",
 		New:   func([]tlv.Value) (any, error) { return time.Now(), nil },
-		Birth: declared(0),
-		Methods: []BuiltinMethod{
-			{"now", declared(tlv.TagInt64), timeNow},
-			{"elapsed", declared(tlv.TagInt64), timeElapsed},
-			{"format", declared(tlv.TagString, ms, layout), timeFormat},
-			{"sleep", declared(tlv.TagVoid, ms), timeSleep},
+		Birth: signature(0),
+		Methods: []Method{
+			{"now", signature(tlv.TagInt64), timeNow},
+			{"elapsed", signature(tlv.TagInt64), timeElapsed},
+			{"format", signature(tlv.TagString, ms, layout), timeFormat},
+			{"sleep", signature(tlv.TagVoid, ms), timeSleep},
 		},
 	}
 }

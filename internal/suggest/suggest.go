@@ -1,35 +1,38 @@
-package registry
+// Package suggest finds the known name that a misspelt one was meant to be.
+//
+// All functions are safe for concurrent use.
+package suggest
 
 // DidYouMean returns " (did you mean X?)" for the known name that is nearest to
-// name, or nothing where none is near.
+// name, or an empty string where none is near.
 func DidYouMean(name string, known []string) string {
-	if near := nearest(name, known); near != "" {
+	if near := Nearest(name, known); near != "" {
 		return " (did you mean " + near + "?)"
 	}
 	return ""
 }
 
-// nearest returns the known name with the fewest typing mistakes to name: at
-// most one for every three letters, and at least two are allowed.
-func nearest(name string, known []string) string {
+// Nearest returns the known name with the fewest typing mistakes to name, or an
+// empty string. One mistake is allowed for every three letters of name, and two
+// in any case.
+func Nearest(name string, known []string) string {
 	best, limit := "", max(2, len(name)/3)
 	for _, k := range known {
-		// A library may have thousands of long names, and a difference in length
-		// is at least that distance.
+		// The difference in length is a lower bound of the distance. A library
+		// may have thousands of long names.
 		if max(len(k)-len(name), len(name)-len(k)) > limit {
 			continue
 		}
-		if d := distance(name, k); d <= limit && d < min(len(name), len(k)) {
+		if d := Distance(name, k); d <= limit && d < min(len(name), len(k)) {
 			best, limit = k, d-1
 		}
 	}
 	return best
 }
 
-// distance counts the letters to insert, delete, replace or swap with their
-// neighbour that make b of a (optimal string alignment). Case alone counts
-// nothing.
-func distance(a, b string) int {
+// Distance is the number of bytes to insert, delete, replace or swap with their
+// neighbour that turn a into b (optimal string alignment), ASCII case ignored.
+func Distance(a, b string) int {
 	a, b = fold(a), fold(b)
 	rows := [3][]int{make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)}
 	for j := range rows[1] {

@@ -1,4 +1,4 @@
-package registry_test
+package plan_test
 
 import (
 	"fmt"
@@ -10,19 +10,19 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/plan"
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
-// plan makes the plan of a method that nyash.toml declares with the given keys.
-func plan(t testing.TB, keys string) *registry.Plan {
+// planOf makes the plan of a method that nyash.toml declares with the given keys.
+func planOf(t testing.TB, keys string) *plan.Plan {
 	t.Helper()
-	c := parse(t, fmt.Sprintf("[plugins.Box]\nlibrary = \"x\"\ntype_id = 1\nmethods = { m = { method_id = 1, %s } }", keys))
-	typ, err := box(t, c, "Box").Bind(abi.Description{})
+	text := fmt.Sprintf("[plugins.Box]\nlibrary = \"x\"\nmethods = { m = { method_id = 1, %s } }", keys)
+	c, err := registry.Parse("nyash.toml", []byte(text))
 	require.NoError(t, err)
-	p, err := typ.Method("m")
-	require.NoError(t, err)
-	return p
+	m := c.Boxes[0].Methods[0]
+	return plan.New("Box", m.Name, m.ID, m.Signature)
 }
 
 func arg(from, to string) string {
@@ -104,7 +104,7 @@ func TestConversions(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(fmt.Sprintf("%s to %s: %T %v", tt.from, tt.to, tt.arg, tt.arg), func(t *testing.T) {
 			before := tlv.AppendHeader(nil)
-			got, err := plan(t, arg(tt.from, tt.to)).AppendArg(before, 0, tt.arg)
+			got, err := planOf(t, arg(tt.from, tt.to)).AppendArg(before, 0, tt.arg)
 			if want, bad := tt.want.(string); bad {
 				require.ErrorIs(t, err, abi.ErrInvalidArgs)
 				assert.True(t, strings.HasPrefix(err.Error(), "argument 1 (x): "+want), err)
@@ -143,7 +143,7 @@ func TestBlobArgs(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(fmt.Sprintf("%s: %T %v", tt.from, tt.arg, tt.arg), func(t *testing.T) {
-			p := plan(t, arg(tt.from, "blob"))
+			p := planOf(t, arg(tt.from, "blob"))
 			require.True(t, p.IsBlob(0))
 			got, err := p.BlobArg(0, tt.arg)
 			if err != nil {
@@ -154,11 +154,11 @@ func TestBlobArgs(t *testing.T) {
 			assert.Equal(t, tt.want, string(got))
 		})
 	}
-	got, err := plan(t, arg("any", "blob")).BlobArg(0, data)
+	got, err := planOf(t, arg("any", "blob")).BlobArg(0, data)
 	require.NoError(t, err)
 	assert.Same(t, &data[0], &got[0], "the caller's own memory")
-	assert.False(t, plan(t, `args = ["x"]`).IsBlob(0))
-	assert.False(t, plan(t, `returns = "blob"`).IsBlob(0), "undeclared arguments are never blobs")
+	assert.False(t, planOf(t, `args = ["x"]`).IsBlob(0))
+	assert.False(t, planOf(t, `returns = "blob"`).IsBlob(0), "undeclared arguments are never blobs")
 }
 
 func TestResults(t *testing.T) {
@@ -189,7 +189,7 @@ func TestResults(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			v, err := plan(t, tt.keys).Result(tt.msg)
+			v, err := planOf(t, tt.keys).Result(tt.msg)
 			if want, bad := tt.want.(string); bad {
 				require.Error(t, err)
 				assert.True(t, strings.HasPrefix(err.Error(), want), err)
@@ -199,17 +199,17 @@ func TestResults(t *testing.T) {
 			assert.Equal(t, tt.want, v)
 		})
 	}
-	var message *registry.ResultMessage
-	_, err := plan(t, "returns_result = true").Result(encode(tlv.String("no")))
+	var message *plan.ResultMessage
+	_, err := planOf(t, "returns_result = true").Result(encode(tlv.String("no")))
 	require.ErrorAs(t, err, &message)
 }
 
 func TestCheckCount(t *testing.T) {
-	require.NoError(t, plan(t, `returns = "void"`).CheckCount(17), "undeclared")
-	p := plan(t, `args = ["a", "b"]`)
+	require.NoError(t, planOf(t, `returns = "void"`).CheckCount(17), "undeclared")
+	p := planOf(t, `args = ["a", "b"]`)
 	require.NoError(t, p.CheckCount(2))
 	require.EqualError(t, p.CheckCount(3), "it takes 2 (a, b), and got 3")
-	require.EqualError(t, plan(t, `args = []`).CheckCount(1), "it takes no arguments, and got 1")
+	require.EqualError(t, planOf(t, `args = []`).CheckCount(1), "it takes no arguments, and got 1")
 }
 
 func TestAllocs(t *testing.T) {
@@ -217,17 +217,17 @@ func TestAllocs(t *testing.T) {
 	number, text, data := 123456, strings.Repeat("x", 20), []byte("data")
 	tests := map[string]struct {
 		keys string
-		run  func(p *registry.Plan) error
+		run  func(p *plan.Plan) error
 	}{
-		"integer": {arg("integer", "i64"), func(p *registry.Plan) error { _, err := p.AppendArg(buf, 0, number); return err }},
-		"float":   {arg("float", "f64"), func(p *registry.Plan) error { _, err := p.AppendArg(buf, 0, float64(number)); return err }},
-		"string":  {arg("string", "bytes"), func(p *registry.Plan) error { _, err := p.AppendArg(buf, 0, text); return err }},
-		"bytes":   {arg("bytes", "bytes"), func(p *registry.Plan) error { _, err := p.AppendArg(buf, 0, data); return err }},
-		"own":     {"args = [\"x\"]", func(p *registry.Plan) error { _, err := p.AppendArg(buf, 0, int32(number)); return err }},
+		"integer": {arg("integer", "i64"), func(p *plan.Plan) error { _, err := p.AppendArg(buf, 0, number); return err }},
+		"float":   {arg("float", "f64"), func(p *plan.Plan) error { _, err := p.AppendArg(buf, 0, float64(number)); return err }},
+		"string":  {arg("string", "bytes"), func(p *plan.Plan) error { _, err := p.AppendArg(buf, 0, text); return err }},
+		"bytes":   {arg("bytes", "bytes"), func(p *plan.Plan) error { _, err := p.AppendArg(buf, 0, data); return err }},
+		"own":     {"args = [\"x\"]", func(p *plan.Plan) error { _, err := p.AppendArg(buf, 0, int32(number)); return err }},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			p := plan(t, tt.keys)
+			p := planOf(t, tt.keys)
 			assert.Zero(t, testing.AllocsPerRun(100, func() {
 				if err := tt.run(p); err != nil {
 					t.Error(err)
@@ -236,7 +236,7 @@ func TestAllocs(t *testing.T) {
 		})
 	}
 	t.Run("result", func(t *testing.T) {
-		p := plan(t, `returns = "i64"`)
+		p := planOf(t, `returns = "i64"`)
 		msg, err := tlv.Encode(tlv.Int64(int64(number)))
 		require.NoError(t, err)
 		assert.Zero(t, testing.AllocsPerRun(100, func() {

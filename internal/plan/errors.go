@@ -1,0 +1,67 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/tlv"
+)
+
+// ErrBlob: a plugin returned a blob where nyash.toml declares none.
+var ErrBlob = errors.New("nyash.toml does not declare that this method returns a blob")
+
+// ArgError is an argument, or a number of arguments, that a method does not
+// take. It matches [abi.ErrInvalidArgs].
+type ArgError struct {
+	Index int    // from 0; -1 where the number of arguments is wrong
+	Name  string // of the argument, or empty
+	Msg   string
+	Err   error // the cause, or nil
+}
+
+func (e *ArgError) Error() string {
+	switch {
+	case e.Index < 0:
+		return e.Msg
+	case e.Name == "":
+		return fmt.Sprintf("argument %d: %s", e.Index+1, e.Msg)
+	}
+	return fmt.Sprintf("argument %d (%s): %s", e.Index+1, e.Name, e.Msg)
+}
+
+// Is makes the error match the code that a plugin would answer.
+func (e *ArgError) Is(target error) bool { return target == abi.ErrInvalidArgs }
+
+// Unwrap returns the cause.
+func (e *ArgError) Unwrap() error { return e.Err }
+
+// ResultError is a result of another type than nyash.toml declares.
+type ResultError struct {
+	Have tlv.Tag
+	Want tlv.Tag
+}
+
+func (e *ResultError) Error() string {
+	return fmt.Sprintf("the result is %v, and nyash.toml declares %v", e.Have, e.Want)
+}
+
+// ResultMessage is the error message that a method with returns_result returned.
+type ResultMessage struct{ Text string }
+
+func (e *ResultMessage) Error() string { return e.Text }
+
+//go:noinline
+func (p *Plan) argError(i int, msg string, cause error) error {
+	e := &ArgError{Index: i, Msg: msg, Err: cause}
+	if cause != nil && msg != cause.Error() {
+		e.Msg = msg + ": " + cause.Error()
+	}
+	if errors.Is(cause, tlv.ErrTooLarge) {
+		e.Msg += `; data of that length goes by reference: declare the argument with to = "blob" in nyash.toml, if the plugin takes blobs`
+	}
+	if p.ArgsDeclared {
+		e.Name = p.Args[i].Name
+	}
+	return e
+}

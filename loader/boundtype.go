@@ -1,0 +1,53 @@
+package loader
+
+import (
+	"fmt"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/plan"
+	"github.com/nyash-plugins/nyash-go/internal/suggest"
+	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/registry/builtin"
+)
+
+// boundType is a box type with a plan for each of its methods, made when its
+// library is loaded. It is immutable.
+type boundType struct {
+	registry.Type
+	birth   *plan.Plan
+	methods map[string]*plan.Plan // by name
+}
+
+func newBoundType(t *registry.Type) *boundType {
+	methods := make(map[string]*plan.Plan, len(t.Methods))
+	for _, m := range t.Methods {
+		methods[m.Name] = plan.New(t.Name, m.Name, m.ID, m.Signature)
+	}
+	return &boundType{
+		Type:    *t,
+		birth:   plan.New(t.Name, abi.NameBirth, abi.MethodBirth, t.Birth),
+		methods: methods,
+	}
+}
+
+// method finds a method by name. The error matches [ErrNoMethod].
+func (t *boundType) method(name string) (*plan.Plan, error) {
+	if p := t.methods[name]; p != nil {
+		return p, nil
+	}
+	known := make([]string, len(t.Methods))
+	for i, m := range t.Methods {
+		known[i] = m.Name
+	}
+	return nil, fmt.Errorf("%w%s", ErrNoMethod, suggest.DidYouMean(name, known))
+}
+
+// builtinType is the type of a box written in Go. Its methods are numbered from
+// 1.
+func builtinType(b *builtin.Box, id uint32) *boundType {
+	t := &registry.Type{Name: b.Name, ID: id, Birth: b.Birth}
+	for i, m := range b.Methods {
+		t.Methods = append(t.Methods, registry.Method{Name: m.Name, ID: uint32(i) + 1, HasID: true, Signature: m.Signature})
+	}
+	return newBoundType(t)
+}
