@@ -67,7 +67,7 @@ fuzz: ## fuzz every decoder, FUZZTIME each
 	go test -run=NONE -fuzz=FuzzAnnotate -fuzztime=$(FUZZTIME) ./tools/plugintest
 
 bench: plugins ## measure, and compare with other ways to load plugins
-	go test -run=NONE -bench=. -benchmem ./tlv ./registry ./loader
+	go test -run=NONE -bench=. -benchmem ./tlv ./registry ./internal/plan ./loader
 	cd tests/bench && CGO_ENABLED=1 go build -o ../../bin/bench . && ../../bin/bench
 
 memcheck: setup plugins build ## run FileBox work under valgrind

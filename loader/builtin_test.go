@@ -33,3 +33,20 @@ func TestBuiltin_ArgumentCount(t *testing.T) {
 	_, err = box.Call(ctx, "undeclared", 1)
 	require.ErrorIs(t, err, abi.ErrInvalidArgs)
 }
+
+// TestNew_ArgumentCount: birth's declared arguments are counted like a method's,
+// none among them too.
+func TestNew_ArgumentCount(t *testing.T) {
+	named := &builtin.Box{
+		Name:  "Named",
+		New:   func(args []tlv.Value) (any, error) { return args[0], nil },
+		Birth: registry.Signature{Args: []registry.Arg{{Name: "name"}}, ArgsDeclared: true},
+	}
+	h := open(t, "", loader.WithBuiltins(named))
+	box, err := h.New(ctx, "Named", "x")
+	require.NoError(t, err)
+	require.NoError(t, box.Close())
+	_, err = h.New(ctx, "Named")
+	require.ErrorIs(t, err, abi.ErrInvalidArgs)
+	require.ErrorContains(t, err, "it takes 1 (name), and got 0")
+}

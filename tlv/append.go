@@ -21,7 +21,8 @@ func PatchArgc(msg []byte, argc int) error {
 	return nil
 }
 
-// Each of the following appends one entry to dst and returns the longer slice.
+// Each of the following appends one entry to dst and returns the longer slice. The
+// caller counts the entries for [PatchArgc].
 
 // AppendBool appends a Bool.
 func AppendBool(dst []byte, v bool) []byte {

@@ -30,7 +30,7 @@ func (e Entry) Value() Value {
 	return Void()
 }
 
-// Blob tells where a Blob's memory is.
+// Blob returns the address and the length in bytes of a Blob's memory.
 func (e Entry) Blob() (addr, length uint64) { return le.Uint64(e.Payload), le.Uint64(e.Payload[8:]) }
 
 // Decoder walks the entries of a message without allocating:
@@ -71,8 +71,8 @@ func NewDecoder(buf []byte) Decoder {
 // Len is the number of entries that the header promises.
 func (d *Decoder) Len() int { return d.argc }
 
-// Err is what the message was rejected for: a [*DecodeError], or nil. It is
-// final once Next has returned false.
+// Err is why the message was rejected, a [*DecodeError], or nil. It is final once
+// Next has returned false.
 func (d *Decoder) Err() error { return d.err }
 
 // Next returns the next entry, or false at the end of the message or at its
@@ -132,9 +132,9 @@ func Decode(buf []byte) ([]Value, error) {
 // DecodeEntry reads a message that must hold a single entry, without copying it.
 // An empty message (argc 0) stands for Void. The error is a [*DecodeError].
 func DecodeEntry(buf []byte) (Entry, error) {
-	// A message that nothing is wrong with needs no Decoder, whose state costs
-	// three times as much as what is left to check (BenchmarkDecodeOne). All other
-	// messages are left to it, so that there is one place that says what is wrong.
+	// A well-formed message needs no Decoder: 25 ns instead of 75 (BenchmarkResult of
+	// internal/plan, "i32 in place"). The Decoder judges all others, so that one place
+	// says what is wrong.
 	if len(buf) >= HeaderSize+EntryHeaderSize && le.Uint32(buf) == oneEntry {
 		tag, payload := Tag(buf[4]), buf[HeaderSize+EntryHeaderSize:]
 		if tag.valid() && buf[5] == 0 && int(le.Uint16(buf[6:])) == len(payload) && tags[tag].fits(len(payload)) &&

@@ -66,7 +66,7 @@ func Blob(addr, length uint64) Value {
 	return Value{tag: TagBlob, num: addr, str: string(b[:])}
 }
 
-// Tag tells what the value is.
+// Tag is the value's type.
 func (v Value) Tag() Tag {
 	if v.tag == 0 {
 		return TagVoid
