@@ -1,3 +1,6 @@
+// Package cmem reads memory that belongs to a plugin, and tells plugins where memory
+// of the host is. Of the packages that host and worker share it is the one that
+// handles raw addresses. All functions are safe for concurrent use.
 package cmem
 
 import (
