@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -87,23 +88,49 @@ var processFields = []field[*Library]{
 	{"cancel_grace", func(d *document, l *Library, k *key) { l.Process.CancelGrace = d.duration(k, "30s") }},
 	{"idle_timeout", func(d *document, l *Library, k *key) { l.Process.IdleTimeout = d.duration(k, "10m") }},
 	{"env", func(d *document, l *Library, k *key) {
-		l.Process.Env = append([]string(nil), d.texts(k, "HOME")...) // none is nil, written or not
+		l.Process.Env = append([]string(nil), d.variables(k)...) // none is nil, written or not
 	}},
 	{"working_directory", func(d *document, l *Library, k *key) { l.Process.Dir = d.text(k, "/var/lib/app") }},
 }
 
 var restartFields = []field[*Restart]{
 	{"max", func(d *document, r *Restart, k *key) { r.Max = int(min(d.count(k, "5"), math.MaxInt32)) }},
-	{"within", func(d *document, r *Restart, k *key) { r.Within = d.duration(k, "1m") }},
+	{"within", func(d *document, r *Restart, k *key) { r.Within = d.positive(k, "1m") }},
 	{"backoff", func(d *document, r *Restart, k *key) { r.Backoff = d.duration(k, "50ms") }},
 }
 
 var limitFields = []field[*Limits]{
-	{"memory", func(d *document, l *Limits, k *key) { l.Memory = d.size(k) }},
-	{"open_files", func(d *document, l *Limits, k *key) { n := d.count(k, "64"); l.OpenFiles = &n }},
-	{"cpu_time", func(d *document, l *Limits, k *key) { t := d.duration(k, "10s"); l.CPUTime = &t }},
-	{"cpu_total", func(d *document, l *Limits, k *key) { t := d.duration(k, "10m"); l.CPUTotal = &t }},
+	{"memory", func(d *document, l *Limits, k *key) {
+		if l.Memory = d.size(k); l.Memory != nil && *l.Memory < leastMemory {
+			d.fail(k.val.at, k.path(), strconv.Quote(k.val.text)+" is too little for any plugin", `write at least memory = "1MiB"`)
+		}
+	}},
+	{"open_files", func(d *document, l *Limits, k *key) {
+		errs, n := len(d.errs), d.count(k, "64")
+		if l.OpenFiles = &n; n < leastFiles && len(d.errs) == errs {
+			d.fail(k.val.at, k.path(), "the worker needs some descriptors itself", fmt.Sprintf("write at least open_files = %d", leastFiles))
+		}
+	}},
+	{"cpu_time", func(d *document, l *Limits, k *key) { t := d.positive(k, "10s"); l.CPUTime = &t }},
+	{"cpu_total", func(d *document, l *Limits, k *key) { t := d.positive(k, "10m"); l.CPUTotal = &t }},
 	{"processes", func(d *document, l *Limits, k *key) { n := d.count(k, "0"); l.Processes = &n }},
+}
+
+// The smallest limits with which a worker can load anything.
+const (
+	leastMemory = 1 << 20
+	leastFiles  = 16
+)
+
+// variables reads names of environment variables.
+func (d *document) variables(k *key) []string {
+	names := d.texts(k, "HOME")
+	for _, name := range names {
+		if strings.ContainsAny(name, "=*\x00") {
+			d.fail(k.val.at, k.path(), strconv.Quote(name)+" is not the name of a variable", `write env = ["HOME"]; values come from the host's environment, and there are no patterns`)
+		}
+	}
+	return names
 }
 
 func (d *document) isolation(k *key) Isolation {
@@ -135,7 +162,7 @@ func (d *document) duration(k *key, example string) time.Duration {
 	}
 	t, err := time.ParseDuration(text)
 	if err != nil || t < 0 {
-		d.invalidDuration(k, text, example, `units are "ms", "s", "m" and "h"`)
+		d.invalidDuration(k, text, example, `units are "us", "ms", "s", "m" and "h"`)
 		return 0
 	}
 	return t
