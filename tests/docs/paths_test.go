@@ -31,29 +31,7 @@ func TestArchitecture_Paths(t *testing.T) {
 		}
 		named[m[1]] = true
 		_, err := os.Stat(filepath.Join(root, m[1]))
-		switch {
-		case notYet[m[1]] && err != nil:
-			t.Logf("%s is still to come", m[1])
-		case notYet[m[1]]:
-			t.Logf("%s has come: take it from notYet", m[1])
-		default:
-			assert.NoError(t, err, "docs/architecture.md names %s", m[1])
-		}
+		assert.NoError(t, err, "docs/architecture.md names %s", m[1])
 	}
 	assert.Greater(t, len(named), 50)
-}
-
-// notYet are paths of packages that are being moved.
-var notYet = map[string]bool{
-	"internal/plan/":              true,
-	"internal/plan/encode.go":     true,
-	"internal/plan/fixed.go":      true,
-	"internal/plan/operand.go":    true,
-	"internal/plan/result.go":     true,
-	"internal/sig/":               true,
-	"internal/sig/sig.go":         true,
-	"internal/suggest/":           true,
-	"internal/suggest/suggest.go": true,
-	"loader/boundtype.go":         true,
-	"registry/builtin/":           true,
 }

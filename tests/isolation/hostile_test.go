@@ -478,8 +478,27 @@ func TestAbandoned_BornAtClose(t *testing.T) {
 	}
 }
 
-// TestAbandoned_AloneOverPipes: others that call do not count as held up while there
-// are slots.
+// TestAbandoned_HalfWritten: a large argument whose caller leaves in the middle is
+// completed without the caller's memory, and the next call is right.
+func TestAbandoned_HalfWritten(t *testing.T) {
+	h := hosttest.Open(t, stubbornTOML(stubborn(t), "cancel_grace = \"1m\""))
+	box := newStubborn(t, h)
+	pid := h.Plugins()[0].PID
+	require.NoError(t, syscall.Kill(pid, syscall.SIGSTOP))
+	data := bytes.Repeat([]byte{1}, 16<<20)
+	short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	_, err := box.Call(short, "sumBlob", data, 0)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	assert.Less(t, time.Since(start), 3*time.Second)
+	clear(data) // the caller's again
+	require.NoError(t, syscall.Kill(pid, syscall.SIGCONT))
+	assert.EqualValues(t, 5<<20, ask(t, box, "sumBlob", bytes.Repeat([]byte{5}, 1<<20), 0))
+	assert.Equal(t, pid, h.Plugins()[0].PID)
+}
+
+// TestAbandoned_HoldsNobodyUp: others that call are not held up while there are slots.
 func TestAbandoned_HoldsNobodyUp(t *testing.T) {
 	h := hosttest.Open(t, stubbornTOML(stubborn(t), "cancel_grace = \"100ms\""))
 	box := newStubborn(t, h)
