@@ -19,10 +19,10 @@ type line struct {
 }
 
 const (
-	// maxQueued is how many lines wait for the host program's handlers, and
-	// maxQueuedBytes how many bytes they have: what is more is left out.
-	maxQueued      = 1 << 14
-	maxQueuedBytes = 8 << 20
+	// maxQueued is how many bytes of lines wait for the host program's handlers, with
+	// lineCost for each line: what is more is left out.
+	maxQueued = 8 << 20
+	lineCost  = 64
 	// flushTime is how long a call that has returned waits for its lines at most.
 	flushTime = time.Second
 )
@@ -51,11 +51,11 @@ func newLineQueue(sink hostvtable.Sink) *lineQueue {
 func (q *lineQueue) put(l line) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.queue) >= maxQueued || q.bytes+len(l.text) > maxQueuedBytes {
+	if q.bytes+lineCost+len(l.text) > maxQueued {
 		return false
 	}
 	q.queue = append(q.queue, l)
-	q.bytes += len(l.text)
+	q.bytes += lineCost + len(l.text)
 	q.came++
 	if !q.running {
 		q.running = true
@@ -75,7 +75,7 @@ func (q *lineQueue) deliver() {
 		}
 		l := q.queue[0]
 		q.queue = q.queue[1:]
-		q.bytes -= len(l.text)
+		q.bytes -= lineCost + len(l.text)
 		q.mu.Unlock()
 		if l.wake {
 			q.sink.PluginWake(l.handle, l.own)

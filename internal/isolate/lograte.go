@@ -18,23 +18,25 @@ const burst = 10
 // leftOutEvery is how long what is left out is counted before the log is told.
 const leftOutEvery = time.Second
 
-// logRate bounds what a worker writes to its host's log: lines and bytes in a
-// second. nil is no bound. Wakes are not its business.
+// logRate bounds what a worker writes to its host's log, in lines and bytes a second,
+// and counts what is left out. Wakes are not its business.
 type logRate struct {
 	lines, bytes *rate.Limiter
 	most         int // bytes that a line costs at most: a longer one must come through too
 	now          func() time.Time
-	tell         func(leftOut int)
+	tell         func(n int, why string)
+	bounds       string // in words
 
 	mu      sync.Mutex
-	leftOut int
-	timer   *time.Timer // runs while leftOut is not 0
+	tooMany int         // lines left out that were over the bounds
+	tooSlow int         // those for which the queue had no room
+	timer   *time.Timer // runs while either is not 0
 }
 
+// tooSlow is why a line that kept to the bounds was left out.
+const tooSlow = "the host's log handler takes lines more slowly than they come"
+
 func newLogRate(c *Config) *logRate {
-	if c.LogLines == 0 && c.LogBytes == 0 {
-		return nil
-	}
 	lines, bytes := min(c.LogLines, math.MaxInt/burst), min(c.LogBytes, math.MaxInt/burst)
 	limiter := func(n int) *rate.Limiter {
 		if n == 0 {
@@ -42,14 +44,13 @@ func newLogRate(c *Config) *logRate {
 		}
 		return rate.NewLimiter(rate.Limit(n), burst*n)
 	}
-	r := &logRate{lines: limiter(lines), bytes: limiter(bytes), most: burst * bytes, now: time.Now}
-	bounds := logBounds(lines, bytes)
-	r.tell = func(n int) {
+	r := &logRate{lines: limiter(lines), bytes: limiter(bytes), most: burst * bytes, now: time.Now, bounds: logBounds(lines, bytes)}
+	r.tell = func(n int, why string) {
 		plural := "s"
 		if n == 1 {
 			plural = ""
 		}
-		c.Sink.PluginLog(abi.LogWarn, fmt.Sprintf("%d line%s left out (more than %s a second; loader.WithLogRate)", n, plural, bounds), true)
+		c.Sink.PluginLog(abi.LogWarn, fmt.Sprintf("%d line%s left out (%s)", n, plural, why), true)
 	}
 	return r
 }
@@ -73,9 +74,6 @@ func logBounds(lines, bytes int) string {
 // is counted; the log is told how many there were a second later, and not at each
 // line that finds room in between.
 func (r *logRate) allow(bytes int) bool {
-	if r == nil {
-		return true
-	}
 	bytes = min(bytes, r.most)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -86,26 +84,23 @@ func (r *logRate) allow(bytes int) bool {
 		r.bytes.AllowN(now, bytes)
 		return true
 	}
-	r.count()
+	r.count(&r.tooMany)
 	return false
 }
 
+// leaveOut counts a line that was allowed and found no room in the queue.
+func (r *logRate) leaveOut() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.count(&r.tooSlow)
+}
+
 // count counts a line that is left out, with mu held.
-func (r *logRate) count() {
-	r.leftOut++
+func (r *logRate) count(n *int) {
+	*n++
 	if r.timer == nil {
 		r.timer = time.AfterFunc(leftOutEvery, r.over)
 	}
-}
-
-// leaveOut counts a line that was allowed and found no room.
-func (r *logRate) leaveOut() {
-	if r == nil {
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.count()
 }
 
 func fits(l *rate.Limiter, now time.Time, n int) bool {
@@ -115,18 +110,18 @@ func fits(l *rate.Limiter, now time.Time, n int) bool {
 // over tells the log how many lines were left out: there is room again, or no line
 // will come.
 func (r *logRate) over() {
-	if r == nil {
-		return
-	}
 	r.mu.Lock()
-	n := r.leftOut
-	r.leftOut = 0
+	many, slow := r.tooMany, r.tooSlow
+	r.tooMany, r.tooSlow = 0, 0
 	if r.timer != nil {
 		r.timer.Stop()
 		r.timer = nil
 	}
 	r.mu.Unlock()
-	if n > 0 {
-		r.tell(n)
+	if many > 0 {
+		r.tell(many, fmt.Sprintf("more than %s a second; loader.WithLogRate", r.bounds))
+	}
+	if slow > 0 {
+		r.tell(slow, tooSlow)
 	}
 }

@@ -32,9 +32,7 @@ func TestLogRate(t *testing.T) {
 			var h heard
 			r := newLogRate(&Config{LogLines: tt.lines, LogBytes: tt.bytes, Sink: &h})
 			at := time.Now()
-			if r != nil {
-				r.now = func() time.Time { return at }
-			}
+			r.now = func() time.Time { return at }
 			allowed := 0
 			for _, n := range tt.sizes {
 				if r.allow(n) {
@@ -55,9 +53,31 @@ func TestLogRate(t *testing.T) {
 func TestLogRateTellsByItself(t *testing.T) {
 	told := make(chan int)
 	r := newLogRate(&Config{LogLines: 1})
-	r.tell = func(n int) { told <- n }
+	r.tell = func(n int, _ string) { told <- n }
 	for range burst + 3 {
 		r.allow(1)
 	}
 	require.LessOrEqual(t, <-told, 3)
+}
+
+// TestLogRate_SlowHandler: lines that find no room in the queue are counted by
+// themselves, also where there is no limit.
+func TestLogRate_SlowHandler(t *testing.T) {
+	for _, tt := range []struct {
+		lines int
+		want  string
+	}{
+		{0, "2 lines left out (" + tooSlow + ")"},
+		{1, "1 line left out (more than 1 lines a second; loader.WithLogRate)|2 lines left out (" + tooSlow + ")"},
+	} {
+		var h heard
+		r := newLogRate(&Config{LogLines: tt.lines, Sink: &h})
+		for range burst + 1 {
+			r.allow(1)
+		}
+		r.leaveOut()
+		r.leaveOut()
+		r.over()
+		assert.Equal(t, tt.want, strings.Join(h.lines, "|"))
+	}
 }

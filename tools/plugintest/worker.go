@@ -52,6 +52,10 @@ type instance struct {
 const (
 	// memoryLimit is how much memory a plugin may take, in bytes.
 	memoryLimit = 1 << 30
+	// startTime is what a worker may take to start, beside the time limit for its
+	// plugin's init: its threads and its memory are made before the library is loaded,
+	// which takes seconds on a busy machine.
+	startTime = 5 * time.Second
 	// logLines is how many of the last lines of output a finding shows.
 	logLines = 5
 )
@@ -99,7 +103,7 @@ func (w *worker) open() error {
 		limit := uint64(memoryLimit)
 		config.Limits.Memory = &limit
 	}
-	ctx, cancel := context.WithTimeoutCause(w.ctx, config.CallTimeout+time.Duration(o.slow)*time.Second, errLoadTimeout)
+	ctx, cancel := context.WithTimeoutCause(w.ctx, config.CallTimeout+startTime*time.Duration(max(1, o.slow)), errLoadTimeout)
 	defer cancel()
 	process, err := isolate.Open(ctx, config)
 	if err != nil {

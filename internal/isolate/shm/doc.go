@@ -13,7 +13,9 @@
 //	host: reads code and length once, copies the result, fills the slot again
 //
 // The host decides by the first Done that it sees: a worker may change the state
-// again at any time. Nothing that the worker writes is used as a length of the host's
+// again at any time. All fields but the state are loaded plainly, unordered: the load
+// of Done orders them behind it where the worker keeps to the protocol, and no order
+// helps where it does not, so each is read once and checked. Nothing that the worker writes is used as a length of the host's
 // own memory.
 //
 // # Sleeping and waking
