@@ -162,8 +162,16 @@ func decodeEntry(buf []byte) (Entry, error) {
 // oneEntry is the header of a message with one entry, as a little-endian number.
 const oneEntry = 1<<16 | Version
 
+// oneInt64 is how a message with a single I64 begins: its header and the entry's.
+const oneInt64 = 8<<48 | uint64(TagInt64)<<32 | oneEntry
+
 // DecodeOne is [DecodeEntry] with the entry copied.
 func DecodeOne(buf []byte) (Value, error) {
+	// A single I64 needs no look at the table of tags: 6 ns instead of 16
+	// (BenchmarkDecodeOneInt).
+	if len(buf) == 16 && le.Uint64(buf) == oneInt64 {
+		return Value{tag: TagInt64, num: le.Uint64(buf[8:])}, nil
+	}
 	e, err := DecodeEntry(buf)
 	if err != nil {
 		return Value{}, err
