@@ -36,7 +36,7 @@ type batchCall struct {
 	boxes     span // its own among the batch's borrowed.boxes
 }
 
-type span struct{ from, to int }
+type span struct{ from, to uint32 }
 
 // BatchResult is the outcome of one call of a batch.
 type BatchResult struct {
@@ -94,8 +94,10 @@ func (b *Batch) add(of *Box, plan *plan.Plan, args []any) error {
 		n, x.args = len(msg), msg[:cap(msg)]
 		b.calls[b.n].SetArgs(x.args)
 	}
-	x.plan = plan
-	x.boxes = span{boxes, len(b.boxes)}
+	if x.plan != plan { // most batches call one method: saves the write barrier
+		x.plan = plan
+	}
+	x.boxes = span{uint32(boxes), uint32(len(b.boxes))}
 	c := &b.calls[b.n]
 	c.Method, c.ArgsLength = plan.ID, uintptr(n)
 	resetResult(c, x.resultBuf[:])

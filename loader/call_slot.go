@@ -35,6 +35,10 @@ type callSlot struct {
 	fromPool     bool        // goes back to the pool on release
 	needsCleanup bool        // release has more to do than to clear owner
 	abandoned    atomic.Bool // the caller has returned and the plugin still works on the call
+
+	// Fills the slot up to 256 bytes. Processors fetch cache lines in pairs of 128 bytes, and
+	// calls on different processors must not share one.
+	_ [72]byte
 }
 
 // callSlots are the slots of a host: as many as calls were ever in flight at once,

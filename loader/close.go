@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -33,9 +34,9 @@ func (h *Host) Shutdown(ctx context.Context) error {
 	if first {
 		if ctx.Done() == nil {
 			h.shutDown()
-			return h.closeErr
+		} else {
+			go h.shutDown()
 		}
-		go h.shutDown()
 	}
 	select {
 	case <-h.closed:
@@ -56,40 +57,80 @@ const closeGrace = time.Second
 // shutDown closes the host, once. Nothing that it waits for outlasts h.over: a worker
 // has been killed by then, and a library in this process is left as it is (stuck).
 func (h *Host) shutDown() {
-	defer close(h.closed)
-	stop := context.AfterFunc(h.forced, func() {
+	c := &closing{host: h, stuck: make(map[*library]bool)}
+	c.stop = context.AfterFunc(h.forced, func() {
 		h.killWorkers()
 		time.AfterFunc(closeGrace, h.giveUp)
 	})
-	defer func() {
-		stop()
-		h.force(nil)
-		h.giveUp()
-	}()
-	stuck := make(map[*library]bool)
 	if h.slots.wait(h.over, h.nothingPending) != nil {
-		h.markLoading(stuck)
+		h.markLoading(c.stuck)
 	}
 	// A call under way can hand over a new instance until it ends, and so can one that
 	// was abandoned: this goes on until nothing is left of either.
 	for {
-		h.finishAll(stuck)
-		settled := func() bool { return h.abandonedCalls.Load() == 0 || len(h.liveInstances(stuck)) > 0 }
-		if h.slots.wait(h.over, settled) != nil || len(h.liveInstances(stuck)) == 0 {
+		h.finishAll(c.stuck)
+		settled := func() bool { return h.abandonedCalls.Load() == 0 || len(h.liveInstances(c.stuck)) > 0 }
+		if h.slots.wait(h.over, settled) != nil || len(h.liveInstances(c.stuck)) == 0 {
 			break
 		}
 	}
+	c.order = h.closingOrder()
+	c.closeLibraries(0)
+}
 
-	var errs []error
-	for _, l := range h.closingOrder() {
-		if stuck[l] {
+// closing is the last part of a host's close: one library after the other.
+type closing struct {
+	host  *Host
+	order []*library
+	stop  func() bool
+
+	// at is the index of the library that is being closed. Who moves it on owns the
+	// fields below, and goes on with the next one: the goroutine that closed the library,
+	// or, after a Shutdown's context and closeGrace, one that leaves the library stuck.
+	// So no goroutine has to be started for a library that closes in time.
+	at    atomic.Int64
+	stuck map[*library]bool
+	errs  []error
+}
+
+// closeLibraries closes the libraries from the one with an index on, and then the host.
+func (c *closing) closeLibraries(from int) {
+	for i := from; i < len(c.order); i++ {
+		l := c.order[i]
+		c.at.Store(int64(i))
+		if c.stuck[l] {
 			continue
 		}
-		done, err := h.closeLibrary(l)
-		stuck[l] = !done
-		errs = append(errs, err)
+		stop := c.passBy(i)
+		err := l.close()
+		stop()
+		if !c.at.CompareAndSwap(int64(i), int64(i+1)) {
+			return
+		}
+		c.errs = append(c.errs, err)
 	}
-	h.closeErr = errors.Join(append(errs, h.stuckError(stuck))...)
+	h := c.host
+	c.stop()
+	h.force(nil)
+	h.giveUp()
+	h.closeErr = errors.Join(append(c.errs, h.stuckError(c.stuck))...)
+	close(h.closed)
+}
+
+// passBy sees to it that the close goes on without a library in this process that is
+// still at its shutdown closeGrace after a Shutdown's context has ended.
+func (c *closing) passBy(i int) (stop func() bool) {
+	if c.order[i].source.killable() {
+		return func() bool { return true }
+	}
+	return context.AfterFunc(c.host.forced, func() {
+		time.AfterFunc(closeGrace, func() {
+			if c.at.CompareAndSwap(int64(i), int64(i+1)) {
+				c.stuck[c.order[i]] = true
+				c.closeLibraries(i + 1)
+			}
+		})
+	})
 }
 
 // finishAll finalises the instances that there are. Libraries in this process that
@@ -144,27 +185,6 @@ func (h *Host) closeInstance(in *instance) bool {
 		return true
 	case <-h.over.Done():
 		return false
-	}
-}
-
-// closeLibrary closes a library. done is false where it was still at it closeGrace
-// after a Shutdown's context had ended.
-func (h *Host) closeLibrary(l *library) (done bool, err error) {
-	if l.source.killable() {
-		return true, l.close()
-	}
-	finished := make(chan error, 1)
-	go func() { finished <- l.close() }()
-	select {
-	case err := <-finished:
-		return true, err
-	case <-h.forced.Done():
-	}
-	select {
-	case err := <-finished:
-		return true, err
-	case <-time.After(closeGrace):
-		return false, nil
 	}
 }
 
