@@ -15,6 +15,10 @@ const (
 // (docs/abi.md, "Batches").
 const SymbolInvokeBatch = "nyash_plugin_invoke_batch"
 
+// SymbolConfig is the optional function that returns the library's description of its
+// boxes as text (docs/abi.md, "Self-description").
+const SymbolConfig = "nyash_plugin_config"
+
 // Method ids with a fixed meaning in every box.
 const (
 	// MethodBirth creates an instance. It is called with instance 0.
@@ -54,7 +58,7 @@ type HostVtable struct {
 type MethodInfo struct {
 	MethodID  uint32
 	Name      uintptr // const char*
-	Signature uint32  // the plugin's own; no host interprets it
+	Signature uint32  // the hash of the method's declaration, or 0; see [Method]
 }
 
 // PluginInfo mirrors NyashPluginInfo. Its pointers lead to memory of the plugin,
@@ -66,17 +70,23 @@ type PluginInfo struct {
 	Methods     uintptr // const NyashMethodInfo*
 }
 
-// Description is what a plugin said of itself in nyash_plugin_init, copied into
-// Go memory. The zero Description is of a plugin that said nothing.
+// Description is what a plugin said of itself in nyash_plugin_config and
+// nyash_plugin_init, copied into Go memory. The zero Description is of a plugin that said
+// nothing.
 type Description struct {
 	TypeID   uint32
 	TypeName string
 	Methods  []Method
+	// Config is what nyash_plugin_config returned, unparsed: UTF-8 of at most 1 MiB. It
+	// is nil where the library does not export that function.
+	Config *string
 }
 
 // Method is one method of a [Description].
 type Method struct {
-	ID        uint32
-	Name      string
-	Signature uint32 // as in [MethodInfo]
+	ID   uint32
+	Name string
+	// Signature is the FNV-1a-32 hash of the method's declaration (docs/abi.md,
+	// "Signatures"); 0 where the library gives none.
+	Signature uint32
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"sync/atomic"
 
@@ -11,6 +12,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/native"
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/registry/builtin"
 )
@@ -27,6 +29,11 @@ type library struct {
 	busyLoading atomic.Bool
 	loaded      atomic.Bool // set last by loadOnce: what that wrote may be read when it is true
 	log         *pluginLog  // set by source.open; nil for a built-in box
+
+	// The library's text on itself, and that text parsed; nil where it has none. Only
+	// loads, which are one at a time, use them.
+	described     *registry.Description
+	describedText string
 }
 
 // boxType is a type of boxes that the host can make.
@@ -138,12 +145,47 @@ func (l *library) inUse() bool {
 	return false
 }
 
+// configure reads what the library's nyash_plugin_config returned, before its init, and
+// decides with it which threads may run the library. It is called in each life.
+func (l *library) configure(conf *registry.Library, file, text string) (native.Threads, error) {
+	if l.described == nil || l.describedText != text {
+		d, err := registry.ParseDescription(filepath.Base(file), text)
+		if err != nil {
+			return 0, fmt.Errorf("%w: %w", native.ErrDescription, err)
+		}
+		l.described, l.describedText = d, text
+		for _, w := range d.Warnings {
+			l.host.options.logger.Warn(w.Error())
+		}
+	}
+	if l.described.HasThreads && !conf.HasThreads {
+		return threads[l.described.Threads], nil
+	}
+	return threads[conf.Threads], nil
+}
+
+// checkSignatures compares what the library's init and its text say of methods. The
+// differences are warnings, and an error where nyash.toml is strict.
+func (l *library) checkSignatures(strict bool, d abi.Description) error {
+	differences := l.described.CheckSignatures(d)
+	if strict && len(differences) > 0 {
+		return fmt.Errorf("%w: strict = true: %w", native.ErrDescription, differences)
+	}
+	for _, w := range differences {
+		l.host.options.logger.Warn(w.Error())
+	}
+	return nil
+}
+
 // bind joins nyash.toml's declarations with the library's description of itself.
-func (l *library) bind(d abi.Description) ([]*boundType, error) {
+func (l *library) bind(conf *registry.Library, d abi.Description) ([]*boundType, error) {
+	if err := l.checkSignatures(conf.Strict, d); err != nil {
+		return nil, fmt.Errorf("box %s: %w", l.name, err)
+	}
 	types := make([]*boundType, len(l.boxTypes))
 	var errs []error
 	for i, t := range l.boxTypes {
-		typ, err := t.decl.Bind(d)
+		typ, err := t.decl.Bind(l.described, d)
 		if err != nil {
 			errs = append(errs, err)
 			continue

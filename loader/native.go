@@ -32,12 +32,13 @@ func (s *nativeSource) open() ([]*boundType, error) {
 		Unload:     s.conf.Unload,
 		Track:      options.track,
 		Sink:       s.lib.log,
+		Configure:  func(text string) (native.Threads, error) { return s.lib.configure(s.conf, file, text) },
 	})
 	if err != nil {
 		s.lib.log.close()
 		return nil, fmt.Errorf("box %s: %w", s.lib.name, err)
 	}
-	types, err := s.lib.bind(b.Description())
+	types, err := s.lib.bind(s.conf, b.Description())
 	if err != nil {
 		defer s.lib.log.close()
 		return nil, errors.Join(err, b.Close())

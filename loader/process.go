@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/nyash-plugins/nyash-go/internal/isolate"
+	"github.com/nyash-plugins/nyash-go/internal/native"
 	"github.com/nyash-plugins/nyash-go/registry"
 )
 
@@ -36,7 +37,7 @@ func (s *processSource) open() ([]*boundType, error) {
 	if err != nil {
 		return nil, fmt.Errorf("box %s: %w", s.lib.name, err)
 	}
-	types, err := s.lib.bind(b.Description())
+	types, err := s.lib.bind(s.conf, b.Description())
 	if err != nil {
 		return nil, errors.Join(err, p.Refuse())
 	}
@@ -56,6 +57,7 @@ func (s *processSource) config(file string) isolate.Config {
 		Unload:      s.conf.Unload,
 		Track:       options.track,
 		Sink:        s.lib.log,
+		Configure:   func(text string) (native.Threads, error) { return s.lib.configure(s.conf, file, text) },
 		Worker:      options.worker,
 		Channel:     options.channel,
 		LogLines:    options.logLines,

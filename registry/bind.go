@@ -1,7 +1,9 @@
 package registry
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
@@ -12,55 +14,62 @@ import (
 // it together. It is shared and must not be changed.
 type Type struct {
 	Name      string
+	Doc       string // for people; may be empty
 	ID        uint32
 	Singleton bool
 	Birth     Signature
+	BirthDoc  string
 	// Methods are the methods without birth and fini: those of nyash.toml in its
 	// order, then those that only the library describes, in the library's. All have
-	// an ID; Pos is the zero Position for the latter.
+	// an ID. Pos is in the library's text for those that only that describes, and the
+	// zero Position for those of init.
 	Methods []Method
 }
 
-// Bind makes the box complete with what its library says of itself. What both
-// give must agree; a disagreement is an error that shows both. A library that
-// says nothing (the zero Description) leaves everything to nyash.toml. Methods
-// that only the library gives take any arguments.
+// Bind makes the box complete with what its library says of itself: with the text of its
+// nyash_plugin_config, which is nil where it has none, and in its init. Ids that two of
+// them give must agree; a disagreement is an error that shows both. Other keys of
+// nyash.toml replace the same keys of the text, args as a whole. A library that says
+// nothing leaves everything to nyash.toml. Methods that only init gives take any
+// arguments.
 //
-// Where a library provides several boxes, its description is of the one that it
-// names, or where it names none, of the one with its type id.
-func (b *Box) Bind(d abi.Description) (*Type, error) {
-	if err := b.checkDescription(d); err != nil {
+// Where a library provides several boxes, init describes the one that it names, or where
+// it names none, the one with its type id.
+func (b *Box) Bind(own *Description, init abi.Description) (*Type, error) {
+	if err := b.checkDescription(init); err != nil {
 		return nil, err
 	}
-	several := len(b.Library.Boxes) > 1
-	switch {
-	case d.TypeName != "" && d.TypeName != b.Name:
-		if !several {
-			return nil, b.fail("", fmt.Sprintf("the library calls its box %s, and nyash.toml calls it %s", d.TypeName, b.Name), fmt.Sprintf("rename the box to %s", d.TypeName))
-		}
-		if b.HasTypeID && b.TypeID == d.TypeID {
-			return nil, b.fail("type_id", fmt.Sprintf("the library says that type_id %d is %s's", d.TypeID, d.TypeName), fmt.Sprintf("give this box the type_id that the library knows %s by", b.Name))
-		}
-		d = abi.Description{}
-	case d.TypeName == "" && several && (!b.HasTypeID || b.TypeID != d.TypeID):
-		d = abi.Description{}
-	}
-	id, err := b.typeID(d)
+	text, err := b.own(own, init)
 	if err != nil {
 		return nil, err
 	}
-	t := &Type{Name: b.Name, ID: id, Singleton: b.Singleton}
-	if b.Birth != nil {
-		t.Birth = b.Birth.Signature
+	if init, err = b.applies(own, text, init); err != nil {
+		return nil, err
 	}
-	known := described(d)
+	known, err := b.described(text, init)
+	if err != nil {
+		return nil, err
+	}
+	t := &Type{Name: b.Name, Doc: b.Doc, Singleton: b.Singleton}
+	if t.ID, err = b.typeID(text, init); err != nil {
+		return nil, err
+	}
+	birth := b.Birth
+	if text != nil {
+		t.Doc = cmp.Or(t.Doc, text.Doc)
+		t.Singleton = t.Singleton || text.Singleton && !b.has("singleton")
+		birth = b.Library.merged(birth, text.Birth)
+	}
+	if birth != nil {
+		t.Birth, t.BirthDoc = birth.Signature, birth.Doc
+	}
 	t.Methods = make([]Method, 0, len(b.Methods)+len(known.methods))
 	for _, m := range b.Methods {
 		id, err := b.methodID(m, known)
 		if err != nil {
 			return nil, err
 		}
-		bound := *m
+		bound := *b.Library.merged(m, known.texts[m.Name])
 		bound.ID, bound.HasID = id, true
 		t.Methods = append(t.Methods, bound)
 		delete(known.ids, m.Name)
@@ -73,25 +82,133 @@ func (b *Box) Bind(d abi.Description) (*Type, error) {
 	}
 	for _, m := range known.methods {
 		if id, left := known.ids[m.Name]; left {
-			t.Methods = append(t.Methods, Method{Name: m.Name, ID: id, HasID: true})
+			bound := Method{Name: m.Name}
+			if text := known.texts[m.Name]; text != nil {
+				bound = *b.Library.merged(nil, text)
+			}
+			bound.ID, bound.HasID = id, true
+			t.Methods = append(t.Methods, bound)
 		}
 	}
 	return t, nil
 }
 
-// description is what a library says of a box's methods.
-type description struct {
-	methods []abi.Method      // that can be called by name, in the library's order
-	ids     map[string]uint32 // of those that nyash.toml has not settled yet
+// applies returns init where it describes this box, and the zero Description where it
+// describes another one of the library.
+func (b *Box) applies(own *Description, text *Box, init abi.Description) (abi.Description, error) {
+	if own != nil {
+		if other := own.initBox(init); text != other && (text != nil || init.TypeName != b.LibraryName) {
+			return abi.Description{}, nil
+		}
+		return init, nil
+	}
+	several := len(b.Library.Boxes) > 1
+	switch {
+	case init.TypeName != "" && init.TypeName != b.LibraryName:
+		if !several {
+			return init, b.fail("box", fmt.Sprintf("the library calls its box %s, and nyash.toml calls it %s", init.TypeName, b.LibraryName),
+				fmt.Sprintf("rename the box to %s, or add box = %q", init.TypeName, init.TypeName))
+		}
+		if b.HasTypeID && b.TypeID == init.TypeID {
+			return init, b.fail("type_id", fmt.Sprintf("the library says that type_id %d is %s's", init.TypeID, init.TypeName), fmt.Sprintf("give this box the type_id that the library knows %s by", b.LibraryName))
+		}
+		return abi.Description{}, nil
+	case init.TypeName == "" && several && (!b.HasTypeID || b.TypeID != init.TypeID):
+		return abi.Description{}, nil
+	}
+	return init, nil
 }
 
-func described(d abi.Description) description {
-	all := description{ids: make(map[string]uint32, len(d.Methods))}
-	for _, m := range d.Methods {
+// has tells whether nyash.toml, or the text, sets a key of the box.
+func (b *Box) has(name string) bool { return b.key.child(name) != b.key }
+
+// merged is what a library's text says of a method, with the keys of nyash.toml in place
+// of the same keys of the text. One of the two may be nil.
+func (l *Library) merged(m, text *Method) *Method {
+	if text == nil {
+		return m
+	}
+	all := *text
+	// The name is the library's own, and nyash.toml may call the box otherwise, or not
+	// at all.
+	if name := all.Returns.Box; name != "" {
+		all.Returns.Box = ""
+		if i := slices.IndexFunc(l.Boxes, func(b *Box) bool { return b.LibraryName == name }); i >= 0 {
+			all.Returns.Box = l.Boxes[i].Name
+		}
+	}
+	if m == nil {
+		return &all
+	}
+	all.Pos, all.key = m.Pos, m.key
+	if m.ArgsDeclared {
+		all.Args, all.ArgsDeclared = m.Args, true
+	}
+	if m.Returns != (Returns{}) {
+		all.Returns = m.Returns
+	}
+	if m.key.child("returns_result") != m.key {
+		all.ReturnsResult = m.ReturnsResult
+	}
+	all.Doc = cmp.Or(m.Doc, all.Doc)
+	return &all
+}
+
+// description is what a library says of a box's methods, its text and its init
+// together.
+type description struct {
+	methods []abi.Method       // that can be called by name, in the library's order
+	ids     map[string]uint32  // of those that nyash.toml has not settled yet
+	texts   map[string]*Method // what the text says
+}
+
+// described joins what the text says of a box's methods, if there is one, and init.
+func (b *Box) described(text *Box, init abi.Description) (description, error) {
+	all := description{ids: make(map[string]uint32, len(init.Methods))}
+	for _, m := range init.Methods {
 		if m.ID != abi.MethodBirth && m.ID != abi.MethodFini {
-			all.methods = append(all.methods, m)
 			all.ids[m.Name] = m.ID
 		}
+	}
+	if text != nil {
+		all.texts = text.methodsByName()
+		for _, m := range text.Methods {
+			id, ok := all.ids[m.Name]
+			switch {
+			case !ok && !m.HasID:
+				return all, text.failAt(m.key, "its method_id is not known: neither this text nor init gives one", "fix the library")
+			case ok && m.HasID && m.ID != id:
+				return all, text.failAt(m.key.child("method_id"), fmt.Sprintf("the library says method_id %d here, and %d in init", m.ID, id), "fix the library")
+			case !ok:
+				id = m.ID
+			}
+			all.methods = append(all.methods, abi.Method{ID: id, Name: m.Name})
+			all.ids[m.Name] = id
+		}
+	}
+	for _, m := range init.Methods {
+		if m.ID != abi.MethodBirth && m.ID != abi.MethodFini && all.texts[m.Name] == nil {
+			all.methods = append(all.methods, m)
+		}
+	}
+	if text == nil { // init alone was checked
+		return all, nil
+	}
+	names := make(map[uint32]string, len(all.methods))
+	for _, m := range all.methods {
+		if other, taken := names[m.ID]; taken {
+			return all, text.fail("methods", fmt.Sprintf("the library describes two methods with the id %d: %s, and in init %s", m.ID, other, m.Name), "fix the library")
+		}
+		names[m.ID] = m.Name
+	}
+	return all, nil
+}
+
+// methodsByName are the box's methods without birth.
+func (b *Box) methodsByName() map[string]*Method {
+	all := make(map[string]*Method, len(b.Methods))
+	for _, m := range b.Methods {
+		all[m.Name] = m
 	}
 	return all
 }
@@ -112,15 +229,22 @@ func (b *Box) checkDescription(d abi.Description) error {
 	return nil
 }
 
-func (b *Box) typeID(d abi.Description) (uint32, error) {
-	described := d.TypeID != 0 || d.TypeName != ""
+func (b *Box) typeID(text *Box, init abi.Description) (uint32, error) {
+	described := init.TypeID != 0 || init.TypeName != ""
+	id := init.TypeID
+	if text != nil && text.HasTypeID {
+		if described && text.TypeID != init.TypeID {
+			return 0, text.fail("type_id", fmt.Sprintf("the library says type_id %d here, and %d in init", text.TypeID, init.TypeID), "fix the library")
+		}
+		described, id = true, text.TypeID
+	}
 	switch {
-	case b.HasTypeID && described && b.TypeID != d.TypeID:
-		return 0, b.fail("type_id", fmt.Sprintf("nyash.toml says type_id %d, the library says %d", b.TypeID, d.TypeID), fmt.Sprintf("write type_id = %d or leave it out", d.TypeID))
+	case b.HasTypeID && described && b.TypeID != id:
+		return 0, b.fail("type_id", fmt.Sprintf("nyash.toml says type_id %d, the library says %d", b.TypeID, id), fmt.Sprintf("write type_id = %d or leave it out", id))
 	case b.HasTypeID:
 		return b.TypeID, nil
 	case described:
-		return d.TypeID, nil
+		return id, nil
 	}
 	return 0, b.fail("", "its type_id is not known: nyash.toml gives none, and the library does not describe this box", "add type_id")
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -52,7 +53,10 @@ type Library struct {
 	Path    string   // the `path` of the [libraries] form
 	Pos     Position // of the first entry
 	Threads Threads
-	Unload  bool
+	// HasThreads is true where nyash.toml sets Threads; else the library may.
+	HasThreads bool
+	Unload     bool
+	Strict     bool // a signature of the library that contradicts its own text is an error
 	// InvokeOnly is true in the [libraries] form: abi, init and shutdown may be
 	// missing, and init may take no arguments.
 	InvokeOnly bool
@@ -63,11 +67,13 @@ type Library struct {
 
 // Box is a box as nyash.toml declares it. [Box.Bind] makes it complete.
 type Box struct {
-	Name      string
-	Library   *Library
-	TypeID    uint32
-	HasTypeID bool // else the library says
-	Singleton bool
+	Name        string
+	LibraryName string // what the library calls it: `box`, or the same
+	Doc         string // for people; may be empty
+	Library     *Library
+	TypeID      uint32
+	HasTypeID   bool // else the library says
+	Singleton   bool
 	// MethodsDeclared is false where the box has no methods table.
 	MethodsDeclared bool
 	// Methods are those of the methods table without birth and fini, in the order
@@ -89,6 +95,7 @@ type Method struct {
 	ID    uint32
 	HasID bool // else the library says
 	Signature
+	Doc string // for people; may be empty
 	Pos Position
 
 	key *key
@@ -128,9 +135,9 @@ func (c *Config) Box(name string) (*Box, bool) {
 }
 
 var topLevel = withLater([]field[*Config]{
-	{"plugin_paths", readPluginPaths},
-	{"plugins", readPlugins},
-	{"libraries", readLibraries},
+	{name: "plugin_paths", read: readPluginPaths},
+	{name: "plugins", read: readPlugins},
+	{name: "libraries", read: readLibraries},
 }, later.file)
 
 func (d *document) config(c *Config, root *table) {
@@ -143,11 +150,14 @@ func (d *document) config(c *Config, root *table) {
 	})
 	d.checkTypeIDs(c)
 	d.checkLibraries(c)
-	d.checkReturns(c)
+	d.checkAliases(c)
+	for _, b := range c.Boxes {
+		d.checkReturnsOf(b, c.boxes, "the name of a box in this file")
+	}
 }
 
 var pluginPathFields = []field[*Config]{
-	{"search_paths", func(d *document, c *Config, k *key) { c.SearchPaths = d.texts(k, "./plugins/*/build") }},
+	{name: "search_paths", read: func(d *document, c *Config, k *key) { c.SearchPaths = d.texts(k, "./plugins/*/build") }},
 }
 
 func readPluginPaths(d *document, c *Config, k *key) {
@@ -176,15 +186,19 @@ type plugin struct {
 }
 
 var pluginFields = slices.Concat(
-	[]field[*plugin]{{"library", func(d *document, p *plugin, k *key) { p.library.Name = d.text(k, "nyash-filebox-plugin") }}},
+	[]field[*plugin]{
+		{name: "library", read: func(d *document, p *plugin, k *key) { p.library.Name = d.text(k, "nyash-filebox-plugin") }},
+		{name: "box", read: func(d *document, p *plugin, k *key) { p.box.LibraryName = d.text(k, "FileBox") }},
+	},
 	shared(settingFields),
 	lift(boxFields, func(p *plugin) *Box { return p.box }),
 	shared(processFields))
 
 // settingFields are the keys that say how a library is called, in either form.
 var settingFields = []field[*Library]{
-	{"threads", func(d *document, l *Library, k *key) { l.Threads = d.threads(k) }},
-	{"unload", func(d *document, l *Library, k *key) { l.Unload = d.boolean(k) }},
+	{name: "threads", read: func(d *document, l *Library, k *key) { l.Threads, l.HasThreads = d.threads(k), true }},
+	{name: "unload", read: func(d *document, l *Library, k *key) { l.Unload = d.boolean(k) }},
+	{name: "strict", read: func(d *document, l *Library, k *key) { l.Strict = d.boolean(k) }},
 }
 
 // shared lets the keys of a library stand in the entries of all its boxes. The
@@ -192,12 +206,15 @@ var settingFields = []field[*Library]{
 func shared(fields []field[*Library]) []field[*plugin] {
 	all := make([]field[*plugin], len(fields))
 	for i, f := range fields {
-		all[i] = field[*plugin]{f.name, func(d *document, p *plugin, k *key) {
+		all[i] = field[*plugin]{name: f.name, read: func(d *document, p *plugin, k *key) {
 			before, errs := *p.library, len(d.errs)
 			f.read(d, p.library, k)
 			if p.first != nil && len(d.errs) == errs && !p.library.runsLike(&before) {
 				d.otherSetting(p.first, k)
 				*p.library = before
+			}
+			if p.first != nil { // a later entry may be the one that repeats the default
+				p.first.HasThreads = p.first.HasThreads || p.library.HasThreads
 			}
 		}}
 	}
@@ -206,7 +223,7 @@ func shared(fields []field[*Library]) []field[*plugin] {
 
 // runsLike tells whether the settings of two libraries are the same.
 func (l *Library) runsLike(other *Library) bool {
-	return l.Threads == other.Threads && l.Unload == other.Unload && l.Isolation == other.Isolation &&
+	return l.Threads == other.Threads && l.Unload == other.Unload && l.Strict == other.Strict && l.Isolation == other.Isolation &&
 		reflect.DeepEqual(l.Process, other.Process)
 }
 
@@ -299,8 +316,8 @@ type libraryEntry struct {
 }
 
 var libraryFields = withLater(append([]field[*libraryEntry]{
-	{"boxes", func(d *document, l *libraryEntry, k *key) { l.listed = d.texts(k, "FileBox") }},
-	{"path", func(d *document, l *libraryEntry, k *key) { l.library.Path = d.text(k, "plugins/libx.so") }},
+	{name: "boxes", read: func(d *document, l *libraryEntry, k *key) { l.listed = d.texts(k, "FileBox") }},
+	{name: "path", read: func(d *document, l *libraryEntry, k *key) { l.library.Path = d.text(k, "plugins/libx.so") }},
 }, lift(slices.Concat(settingFields, processFields), func(l *libraryEntry) *Library { return &l.library })...), later.box)
 
 func readLibraries(d *document, c *Config, k *key) {
@@ -393,24 +410,32 @@ func (d *document) checkLibraries(c *Config) {
 	}
 }
 
-// checkReturns finds results that are of a box which the file does not have.
-func (d *document) checkReturns(c *Config) {
-	for _, b := range c.Boxes {
-		for _, m := range b.Methods {
-			if name := m.Returns.Box; name != "" && c.boxes[name] == nil {
-				all := append(sig.ReturnsNames(), c.boxNames()...)
-				d.failAt(m.key.child("returns"), fmt.Sprintf("%q is neither a type nor a box%s", name, suggest.DidYouMean(name, all)), "write void, bool, i32, i64, f32, f64, string, bytes, handle, blob, or the name of a box in this file")
+// checkAliases finds boxes of nyash.toml that are one box of a library.
+func (d *document) checkAliases(c *Config) {
+	for _, l := range c.Libraries {
+		seen := make(map[string]*Box, len(l.Boxes))
+		for _, b := range l.Boxes {
+			if other := seen[b.LibraryName]; other != nil {
+				d.failAt(b.key.child("box"), fmt.Sprintf("%s is %s's box %s already (line %d)", other.Name, l.Name, b.LibraryName, other.Pos.Line), "keep one of the two")
+				continue
 			}
+			seen[b.LibraryName] = b
 		}
 	}
 }
 
-func (c *Config) boxNames() []string {
-	all := make([]string, len(c.Boxes))
-	for i, b := range c.Boxes {
-		all[i] = b.Name
+// checkReturnsOf finds results that are of a box which is not among the boxes; known
+// says what those are.
+func (d *document) checkReturnsOf(b *Box, boxes map[string]*Box, known string) {
+	for _, m := range b.Methods {
+		if name := m.Returns.Box; name != "" && boxes[name] == nil {
+			near := ""
+			if len(d.errs) < shown { // comparing with all names costs more than finding the error
+				near = suggest.DidYouMean(name, append(sig.ReturnsNames(), slices.Sorted(maps.Keys(boxes))...))
+			}
+			d.failAt(m.key.child("returns"), fmt.Sprintf("%q is neither a type nor a box%s", name, near), "write void, bool, i32, i64, f32, f64, string, bytes, handle, blob, or "+known)
+		}
 	}
-	return all
 }
 
 func (k *key) line(d *document) int { return d.position(k.at).Line }

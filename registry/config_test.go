@@ -91,7 +91,7 @@ func TestLibrariesForm(t *testing.T) {
 	copyFrom := box(t, c, "FileBox").Methods[1]
 	assert.Equal(t, []registry.Arg{{Name: "argument 1", From: registry.ArgBox, To: tlv.TagHandle}}, copyFrom.Args)
 
-	typ, err := box(t, c, "PyObjectBox").Bind(abi.Description{})
+	typ, err := box(t, c, "PyObjectBox").Bind(nil, abi.Description{})
 	require.NoError(t, err)
 	i := slices.IndexFunc(typ.Methods, func(m registry.Method) bool { return m.Name == "callKw" })
 	require.GreaterOrEqual(t, i, 0)
@@ -147,7 +147,7 @@ func TestBind(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			typ, err := box(t, parse(t, tt.text), "FileBox").Bind(tt.description)
+			typ, err := box(t, parse(t, tt.text), "FileBox").Bind(nil, tt.description)
 			if err != nil {
 				assert.EqualError(t, err, tt.want)
 				return
@@ -339,7 +339,7 @@ func FuzzParse(f *testing.F) {
 		c, err := registry.Parse("nyash.toml", data)
 		if err == nil {
 			for _, b := range c.Boxes {
-				_, _ = b.Bind(abi.Description{})
+				_, _ = b.Bind(nil, abi.Description{})
 			}
 			return
 		}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 )
 
 // document is a nyash.toml while it is read.
@@ -19,6 +21,7 @@ type document struct {
 	errs     Errors
 	warnings Errors
 	plugins  map[string]*Library // of [plugins], by name
+	self     bool                // a library's text, which is not trusted; see ParseDescription
 }
 
 // byteOrderMark begins the files of some editors. It says nothing.
@@ -57,7 +60,24 @@ func (d *document) position(offset int) Position {
 func (d *document) newError(offset int, key, msg, advice string) *Error {
 	p := d.position(offset)
 	line, _, _ := strings.Cut(d.source[d.lines[p.Line-1]:], "\n")
-	return &Error{Position: p, Key: key, Msg: msg, Advice: advice, line: strings.TrimSuffix(line, "\r")}
+	line = strings.TrimSuffix(line, "\r")
+	if d.self {
+		key, msg, advice, line = contract.Excerpt(key), contract.Excerpt(msg), contract.Excerpt(advice), printableLine(line)
+	}
+	return &Error{Position: p, Key: key, Msg: msg, Advice: advice, line: line}
+}
+
+// printableLine makes a library's line fit to be shown, and keeps its columns.
+func printableLine(line string) string {
+	if contract.Printable(line) == line {
+		return line
+	}
+	return strings.Map(func(r rune) rune {
+		if r < utf8.RuneSelf && r >= ' ' && r != 0x7f {
+			return r
+		}
+		return '?'
+	}, line)
 }
 
 func (d *document) fail(offset int, key, msg, advice string) {

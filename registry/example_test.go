@@ -55,7 +55,7 @@ func ExampleBox_Bind() {
 		return
 	}
 	box, _ := config.Box("FileBox")
-	typ, err := box.Bind(abi.Description{TypeID: 6, TypeName: "FileBox", Methods: []abi.Method{{ID: 1, Name: "open"}}})
+	typ, err := box.Bind(nil, abi.Description{TypeID: 6, TypeName: "FileBox", Methods: []abi.Method{{ID: 1, Name: "open"}}})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -72,48 +72,48 @@ type Limits struct {
 
 // processFields are the keys that a library's table may have for its worker.
 var processFields = []field[*Library]{
-	{"isolation", func(d *document, l *Library, k *key) { l.Isolation = d.isolation(k) }},
-	{"restart", func(d *document, l *Library, k *key) {
+	{name: "isolation", read: func(d *document, l *Library, k *key) { l.Isolation = d.isolation(k) }},
+	{name: "restart", read: func(d *document, l *Library, k *key) {
 		if d.want(k, unstable.InlineTable, `{ max = 5, within = "1m", backoff = "50ms" }`) {
 			read(d, k.val.table, &l.Process.Restart, restartFields, nil)
 		}
 	}},
-	{"limits", func(d *document, l *Library, k *key) {
+	{name: "limits", read: func(d *document, l *Library, k *key) {
 		if d.want(k, unstable.InlineTable, `{ memory = "256MiB", open_files = 64 }`) {
 			read(d, k.val.table, &l.Process.Limits, limitFields, nil)
 		}
 	}},
-	{"call_timeout", func(d *document, l *Library, k *key) { l.Process.CallTimeout = d.duration(k, "5s") }},
-	{"load_timeout", func(d *document, l *Library, k *key) { l.Process.LoadTimeout = d.positive(k, "30s") }},
-	{"cancel_grace", func(d *document, l *Library, k *key) { l.Process.CancelGrace = d.duration(k, "30s") }},
-	{"idle_timeout", func(d *document, l *Library, k *key) { l.Process.IdleTimeout = d.duration(k, "10m") }},
-	{"env", func(d *document, l *Library, k *key) {
+	{name: "call_timeout", read: func(d *document, l *Library, k *key) { l.Process.CallTimeout = d.duration(k, "5s") }},
+	{name: "load_timeout", read: func(d *document, l *Library, k *key) { l.Process.LoadTimeout = d.positive(k, "30s") }},
+	{name: "cancel_grace", read: func(d *document, l *Library, k *key) { l.Process.CancelGrace = d.duration(k, "30s") }},
+	{name: "idle_timeout", read: func(d *document, l *Library, k *key) { l.Process.IdleTimeout = d.duration(k, "10m") }},
+	{name: "env", read: func(d *document, l *Library, k *key) {
 		l.Process.Env = append([]string(nil), d.variables(k)...) // none is nil, written or not
 	}},
-	{"working_directory", func(d *document, l *Library, k *key) { l.Process.Dir = d.text(k, "/var/lib/app") }},
+	{name: "working_directory", read: func(d *document, l *Library, k *key) { l.Process.Dir = d.text(k, "/var/lib/app") }},
 }
 
 var restartFields = []field[*Restart]{
-	{"max", func(d *document, r *Restart, k *key) { r.Max = int(min(d.count(k, "5"), math.MaxInt32)) }},
-	{"within", func(d *document, r *Restart, k *key) { r.Within = d.positive(k, "1m") }},
-	{"backoff", func(d *document, r *Restart, k *key) { r.Backoff = d.duration(k, "50ms") }},
+	{name: "max", read: func(d *document, r *Restart, k *key) { r.Max = int(min(d.count(k, "5"), math.MaxInt32)) }},
+	{name: "within", read: func(d *document, r *Restart, k *key) { r.Within = d.positive(k, "1m") }},
+	{name: "backoff", read: func(d *document, r *Restart, k *key) { r.Backoff = d.duration(k, "50ms") }},
 }
 
 var limitFields = []field[*Limits]{
-	{"memory", func(d *document, l *Limits, k *key) {
+	{name: "memory", read: func(d *document, l *Limits, k *key) {
 		if l.Memory = d.size(k); l.Memory != nil && *l.Memory < leastMemory {
 			d.fail(k.val.at, k.path(), strconv.Quote(k.val.text)+" is too little for any plugin", `write at least memory = "1MiB"`)
 		}
 	}},
-	{"open_files", func(d *document, l *Limits, k *key) {
+	{name: "open_files", read: func(d *document, l *Limits, k *key) {
 		errs, n := len(d.errs), d.count(k, "64")
 		if l.OpenFiles = &n; n < leastFiles && len(d.errs) == errs {
 			d.fail(k.val.at, k.path(), "the worker needs some descriptors itself", fmt.Sprintf("write at least open_files = %d", leastFiles))
 		}
 	}},
-	{"cpu_time", func(d *document, l *Limits, k *key) { t := d.positive(k, "10s"); l.CPUTime = &t }},
-	{"cpu_total", func(d *document, l *Limits, k *key) { t := d.positive(k, "10m"); l.CPUTotal = &t }},
-	{"processes", func(d *document, l *Limits, k *key) { n := d.count(k, "0"); l.Processes = &n }},
+	{name: "cpu_time", read: func(d *document, l *Limits, k *key) { t := d.positive(k, "10s"); l.CPUTime = &t }},
+	{name: "cpu_total", read: func(d *document, l *Limits, k *key) { t := d.positive(k, "10m"); l.CPUTotal = &t }},
+	{name: "processes", read: func(d *document, l *Limits, k *key) { n := d.count(k, "0"); l.Processes = &n }},
 }
 
 // The smallest limits with which a worker can load anything.

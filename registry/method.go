@@ -2,7 +2,6 @@ package registry
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 
 	"github.com/pelletier/go-toml/v2/unstable"
@@ -10,25 +9,31 @@ import (
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/sig"
 	"github.com/nyash-plugins/nyash-go/internal/suggest"
+	"github.com/nyash-plugins/nyash-go/tlv"
 )
+
+// ownBoxFields is how many of boxFields a library may decide about itself.
+const ownBoxFields = 4
 
 // boxFields are the keys of a box, in either form.
 var boxFields = withLater([]field[*Box]{
-	{"type_id", func(d *document, b *Box, k *key) { b.TypeID, b.HasTypeID = d.id(k) }},
-	{"singleton", func(d *document, b *Box, k *key) { b.Singleton = d.boolean(k) }},
-	{"methods", readMethods},
+	{name: "doc", read: func(d *document, b *Box, k *key) { b.Doc = d.doc(k) }},
+	{name: "type_id", read: func(d *document, b *Box, k *key) { b.TypeID, b.HasTypeID = d.id(k) }},
+	{name: "singleton", read: func(d *document, b *Box, k *key) { b.Singleton = d.boolean(k) }},
+	{name: "methods", read: readMethods},
 }, later.box)
 
 // libraryBoxFields are the keys of a box in the [libraries] form.
 var libraryBoxFields = append([]field[*Box]{
-	{"abi_version", readABIVersion},
+	{name: "abi_version", read: readABIVersion},
 }, boxFields...)
 
 func (d *document) newBox(c *Config, k *key) *Box {
 	if k.name == "" {
 		d.failAt(k, "a box's name is empty", "give the box a name")
 	}
-	return &Box{Name: k.name, Pos: d.position(k.at), config: c, key: k, doc: d}
+	d.checkName(k, k.name)
+	return &Box{Name: k.name, LibraryName: k.name, Pos: d.position(k.at), config: c, key: k, doc: d}
 }
 
 func readABIVersion(d *document, _ *Box, k *key) {
@@ -56,6 +61,7 @@ func readMethods(d *document, b *Box, k *key) {
 		if k.name == "" {
 			d.failAt(k, "a method's name is empty", "give the method a name")
 		}
+		d.checkName(k, k.name)
 		m := &Method{Name: k.name, Pos: d.position(k.at), key: k}
 		read(d, k.val.table, m, methodFields, nil)
 		d.reservedID(m)
@@ -81,6 +87,8 @@ func readMethods(d *document, b *Box, k *key) {
 // hide reads `name = false`: a method of the library that nobody is to call.
 func (d *document) hide(b *Box, k *key) {
 	switch {
+	case d.self:
+		d.failAt(k, "a library cannot hide its own methods", "leave it out")
 	case k.name == abi.NameBirth || k.name == abi.NameFini:
 		d.fail(k.val.at, k.path(), k.name+" cannot be hidden: every instance needs it", "leave it out")
 	case k.val.text == "true":
@@ -128,10 +136,11 @@ func (d *document) sharedID(b *Box, m, other *Method) {
 }
 
 var methodFields = withLater([]field[*Method]{
-	{"method_id", func(d *document, m *Method, k *key) { m.ID, m.HasID = d.id(k) }},
-	{"args", readArgs},
-	{"returns", func(d *document, m *Method, k *key) { m.Returns = d.returns(k) }},
-	{"returns_result", func(d *document, m *Method, k *key) { m.ReturnsResult = d.boolean(k) }},
+	{name: "method_id", read: func(d *document, m *Method, k *key) { m.ID, m.HasID = d.id(k) }},
+	{name: "args", read: readArgs},
+	{name: "returns", read: func(d *document, m *Method, k *key) { m.Returns = d.returns(k) }},
+	{name: "returns_result", read: func(d *document, m *Method, k *key) { m.ReturnsResult = d.boolean(k) }},
+	{name: "doc", read: func(d *document, m *Method, k *key) { m.Doc = d.doc(k) }},
 }, later.method)
 
 func readArgs(d *document, m *Method, k *key) {
@@ -139,13 +148,19 @@ func readArgs(d *document, m *Method, k *key) {
 		return
 	}
 	m.ArgsDeclared = true
+	if len(k.val.items) > tlv.MaxEntries {
+		d.failAt(k, fmt.Sprintf("it lists %d arguments, and a message has at most %d", len(k.val.items), tlv.MaxEntries), "list fewer")
+		return
+	}
 	m.Args = make([]Arg, 0, len(k.val.items))
+	seen := make(map[string]bool, len(k.val.items))
 	for i := range k.val.items {
 		item := &k.val.items[i]
 		a := d.argument(k, i, item)
-		if slices.ContainsFunc(m.Args, func(b Arg) bool { return b.Name == a.Name }) && a.Name != "" {
+		if seen[a.Name] && a.Name != "" {
 			d.fail(item.at, k.path(), fmt.Sprintf("two arguments are called %s", a.Name), "give each argument a name of its own")
 		}
+		seen[a.Name] = true
 		m.Args = append(m.Args, a)
 	}
 }
@@ -157,17 +172,19 @@ type argEntry struct {
 }
 
 var argFields = withLater([]field[*argEntry]{
-	{"name", func(d *document, a *argEntry, k *key) { a.Name = d.text(k, "path") }},
-	{"from", func(d *document, a *argEntry, k *key) { a.from = k }},
-	{"to", func(d *document, a *argEntry, k *key) { a.to = k }},
-	{"kind", func(d *document, a *argEntry, k *key) { a.kind = k }},
+	{name: "name", read: func(d *document, a *argEntry, k *key) { a.Name = d.text(k, "path") }},
+	{name: "from", read: func(d *document, a *argEntry, k *key) { a.from = k }},
+	{name: "to", read: func(d *document, a *argEntry, k *key) { a.to = k }},
+	{name: "kind", read: func(d *document, a *argEntry, k *key) { a.kind = k }},
+	{name: "doc", read: func(d *document, a *argEntry, k *key) { a.Doc = d.doc(k) }},
 	// Only other tools look at it.
-	{"category", func(d *document, a *argEntry, k *key) { d.text(k, "plugin") }},
+	{name: "category", read: func(d *document, a *argEntry, k *key) { d.text(k, "plugin") }},
 }, later.argument)
 
 func (d *document) argument(args *key, i int, item *value) Arg {
 	switch {
 	case item.kind == unstable.String && item.text != "":
+		d.checkName(args, item.text)
 		return Arg{Name: item.text}
 	case item.table == nil:
 		d.fail(item.at, args.path(), fmt.Sprintf("argument %d must be a table or a name", i+1),
@@ -183,6 +200,7 @@ func (d *document) argument(args *key, i int, item *value) Arg {
 	if a.Name == "" {
 		a.Name = "argument " + strconv.Itoa(i+1)
 	}
+	d.checkName(args, a.Name)
 	return a.Arg
 }
 

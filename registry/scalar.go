@@ -7,6 +7,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2/unstable"
 
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/internal/suggest"
 )
 
@@ -84,8 +85,9 @@ func (d *document) texts(k *key, example string) []string {
 // nyash.toml is a new line in one of the tables of fields. A field without read
 // is a key that this version does not support yet.
 type field[T any] struct {
-	name string
-	read func(d *document, into T, k *key)
+	name    string
+	read    func(d *document, into T, k *key)
+	refused bool // read reports that the key must not stand here
 }
 
 // later are the words of the specification that this version does not support
@@ -93,9 +95,9 @@ type field[T any] struct {
 // say), and calling it unknown would send its author looking for a typing error.
 var later = struct{ file, box, method, argument, types []string }{
 	file:     []string{"runtimes"},
-	box:      []string{"uses", "events", "permissions", "instances", "runtime", "strict", "box", "doc", "tester"},
-	method:   []string{"async", "leaf", "schema", "doc"},
-	argument: []string{"doc", "schema", "optional", "default"},
+	box:      []string{"uses", "events", "permissions", "instances", "runtime", "tester"},
+	method:   []string{"async", "leaf", "schema"},
+	argument: []string{"schema", "optional", "default"},
 	types:    []string{"json", "msgpack", "protobuf"}, // of arguments and results
 }
 
@@ -107,7 +109,13 @@ func withLater[T any](fields []field[T], later []string) []field[T] {
 	return fields
 }
 
+// notYet reports something that this version does not support yet. In a library's text
+// it is a warning: the library may be newer than its host.
 func (d *document) notYet(at int, k *key, what string) {
+	if d.self {
+		d.warn(at, k.path(), what+"not supported yet", "this host does without it")
+		return
+	}
 	d.fail(at, k.path(), what+"not supported yet", "leave it out: this version does not read it")
 }
 
@@ -148,7 +156,7 @@ next:
 func names[T any](fields []field[T]) []string {
 	all := make([]string, 0, len(fields))
 	for _, f := range fields {
-		if f.read != nil {
+		if f.read != nil && !f.refused {
 			all = append(all, f.name)
 		}
 	}
@@ -172,5 +180,22 @@ func (d *document) unknown(k *key, known []string) {
 	if near := suggest.Nearest(k.name, known); near != "" {
 		advice = "did you mean " + near + "?"
 	}
+	if d.self {
+		d.warn(k.at, k.path(), "unknown key", advice)
+		return
+	}
 	d.failAt(k, "unknown key", advice)
+}
+
+// doc reads text for people. A library's is made fit for terminals, and keeps its
+// lines.
+func (d *document) doc(k *key) string {
+	if !d.want(k, unstable.String, `"what it does"`) {
+		return ""
+	}
+	text := strings.TrimSpace(k.val.text)
+	if d.self {
+		return contract.PrintableLines(text)
+	}
+	return text
 }

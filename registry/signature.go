@@ -23,6 +23,7 @@ type Signature = sig.Signature
 //	Name string
 //	From ArgKind // what the caller gives
 //	To   tlv.Tag // what travels; 0 for the value's own type
+//	Doc  string  // for people; may be empty
 type Arg = sig.Arg
 
 // Returns is a declared result:

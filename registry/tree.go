@@ -103,12 +103,16 @@ func (k *key) path() string {
 	names := make([]string, parts)
 	for p := k; p != nil; p = p.parent {
 		parts--
-		names[parts] = p.name
-		if !isBareKey(p.name) {
-			names[parts] = strconv.Quote(p.name)
-		}
+		names[parts] = quoteKey(p.name)
 	}
 	return strings.Join(names, ".")
+}
+
+func quoteKey(name string) string {
+	if isBareKey(name) {
+		return name
+	}
+	return strconv.Quote(name)
 }
 
 func isBareKey(s string) bool {

@@ -161,6 +161,12 @@ typedef struct NyashCall {
  * its nyash_plugin_invoke. */
 NYASH_EXPORT size_t nyash_plugin_invoke_batch(NyashCall *calls, size_t count);
 
+/* Optional: describes the boxes of the library, as UTF-8 text of at most 1 MiB
+ * that is valid until nyash_plugin_shutdown: a [plugins.Box] table for each, as
+ * in nyash.toml. A host calls it after nyash_plugin_abi and before
+ * nyash_plugin_init, from any thread. */
+NYASH_EXPORT const char *nyash_plugin_config(void);
+
 #define NYASH_DEFINE_INVOKE_BATCH                                              \
     size_t nyash_plugin_invoke_batch(NyashCall *calls, size_t count) {         \
         size_t i;                                                              \

@@ -14,15 +14,21 @@ const (
 	MaxMethods = 1 << 16 // methods
 	MaxName    = 1 << 10 // bytes of a name
 	MaxNames   = 1 << 20 // bytes of all names
+	MaxConfig  = 1 << 20 // bytes of nyash_plugin_config's text
 )
 
 // CheckDescription tells what a plugin must not say of itself. A description that
 // came from a worker is checked by the host again: any code of the plugin can
 // write one.
 func CheckDescription(d abi.Description) error {
+	if d.Config != nil {
+		if err := CheckConfig(*d.Config); err != nil {
+			return err
+		}
+	}
 	total := len(d.TypeName)
 	if d.TypeName != "" {
-		if err := checkName(d.TypeName); err != nil {
+		if err := CheckName(d.TypeName); err != nil {
 			return fmt.Errorf("type_name: %w", err)
 		}
 	}
@@ -30,12 +36,24 @@ func CheckDescription(d abi.Description) error {
 		return errMethods(uint64(len(d.Methods)))
 	}
 	for i, m := range d.Methods {
-		if err := checkName(m.Name); err != nil {
+		if err := CheckName(m.Name); err != nil {
 			return fmt.Errorf("method %d of %d (method_id %d): name: %w", i+1, len(d.Methods), m.ID, err)
 		}
 		if total += len(m.Name); total > MaxNames {
 			return fmt.Errorf("method %d of %d (method_id %d): the names up to here have %d bytes, and %d are allowed for all", i+1, len(d.Methods), m.ID, total, MaxNames)
 		}
+	}
+	return nil
+}
+
+// CheckConfig tells whether what nyash_plugin_config returned is text at all. What it
+// says is for package registry.
+func CheckConfig(text string) error {
+	switch {
+	case len(text) > MaxConfig:
+		return fmt.Errorf("%s returned more than the %d bytes that are read", abi.SymbolConfig, MaxConfig)
+	case !utf8.ValidString(text):
+		return fmt.Errorf("what %s returned is not UTF-8: %w", abi.SymbolConfig, abi.ErrInvalidUTF8)
 	}
 	return nil
 }
@@ -101,7 +119,9 @@ func errMethods(count uint64) error {
 	return fmt.Errorf("method_count is %d, more than the %d that are read", count, MaxMethods)
 }
 
-func checkName(name string) error {
+// CheckName tells what is wrong with a name that a library gives a box, a method or an
+// argument: none may be empty, long, or bring control characters to a terminal.
+func CheckName(name string) error {
 	switch {
 	case name == "":
 		return errors.New("it is empty")

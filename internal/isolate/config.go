@@ -23,6 +23,8 @@ type Config struct {
 	Survey     bool // have the worker look around before it loads the library; see package probe
 	Hooks      bool // refuse a worker without a tester's hooks
 	Sink       hostvtable.Sink
+	// Configure is as in [native.Config]; the text comes from a worker, in each life.
+	Configure func(text string) (native.Threads, error)
 
 	Worker  string   // the program; empty to look for it
 	Wrapper []string // a command that runs the worker as its last arguments: a debugger, say

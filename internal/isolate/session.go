@@ -13,7 +13,6 @@ import (
 	"github.com/nyash-plugins/nyash-go/hostvtable"
 	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
 	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
-	"github.com/nyash-plugins/nyash-go/internal/native"
 )
 
 // Session is one life of a plugin's worker.
@@ -52,13 +51,10 @@ func newSession(p *Plugin) *Session {
 	s.peer.Contended = func() bool { return s.turnQueue.Load() > 0 }
 	s.peer.Closing = p.closing
 	s.peer.Init()
-	if p.config.Threads != native.Free {
-		s.turn = make(chan struct{}, 1)
-	}
 	return s
 }
 
-// Description is what the plugin said of itself in init.
+// Description is what the plugin said of itself.
 func (s *Session) Description() abi.Description { return s.description }
 
 // PID is the worker's process id.

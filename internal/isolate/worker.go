@@ -103,11 +103,19 @@ func (s *Session) load(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { s.kill(context.Cause(ctx)) })
 	defer stop()
 	c := &s.plugin.config
-	answer, err := s.link.Load(&wire.Load{
+	load := wire.Load{
 		Version: wire.Version, File: c.File, InvokeOnly: c.InvokeOnly,
 		Threads: uint8(c.Threads), Unload: c.Unload, Track: c.Track, Survey: c.Survey, Wrapped: c.Wrapper != nil,
 		Limits: wire.Limits(c.Limits),
-	})
+	}
+	answer, err := s.link.Load(&load)
+	config := answer.Config
+	if err == nil && config != nil && answer.Error == nil && answer.Version == wire.Version {
+		if err := s.configure(&load, *config); err != nil {
+			return err
+		}
+		answer, err = s.link.Load(&load)
+	}
 	switch {
 	case err != nil:
 		return s.loadFailed(ctx, err)
@@ -117,14 +125,35 @@ func (s *Session) load(ctx context.Context) error {
 		return fmt.Errorf("%w: it has no hooks for testers, which only plugin-tester's own worker has: leave the worker to be chosen, or name a plugin-tester", ErrWorker)
 	case answer.Error != nil:
 		return loadError(c.File, answer.Error)
+	case config != nil && answer.Config != nil:
+		return &native.Error{File: c.File, Reason: native.ErrDescription, Detail: "its worker sent a description twice"}
 	}
 	if err := contract.CheckDescription(answer.Description); err != nil {
 		return &native.Error{File: c.File, Reason: native.ErrDescription, Detail: err.Error(), Err: err}
 	}
 	s.description = answer.Description
+	s.description.Config = config
+	if native.Threads(load.Threads) != native.Free {
+		s.turn = make(chan struct{}, 1)
+	}
 	s.ready.Store(true)
 	go s.watchLimits()
 	return nil
+}
+
+// configure has the plugin's owner decide on the threads of a library that describes
+// itself.
+func (s *Session) configure(load *wire.Load, text string) error {
+	c := &s.plugin.config
+	if err := contract.CheckConfig(text); err != nil {
+		return &native.Error{File: c.File, Reason: native.ErrDescription, Detail: err.Error(), Err: err}
+	}
+	if c.Configure == nil {
+		return nil
+	}
+	threads, err := c.Configure(text)
+	load.Threads = uint8(threads)
+	return err
 }
 
 // gone are the errors of reading and writing that a worker's end brings about.

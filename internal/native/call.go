@@ -30,4 +30,9 @@ func callInit(fn, table uintptr, info *abi.PluginInfo) abi.Code {
 	return abi.Code(int32(uint32(r)))
 }
 
+func callConfig(fn uintptr) (text uintptr) {
+	text, _, _ = purego.SyscallN(fn)
+	return text
+}
+
 func callShutdown(fn uintptr) { purego.SyscallN(fn) }

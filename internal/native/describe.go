@@ -40,6 +40,20 @@ func describe(info *abi.PluginInfo) (abi.Description, error) {
 	return d, contract.CheckDescription(d)
 }
 
+// config copies what nyash_plugin_config returns.
+func config(entry uintptr) (text string, err error) {
+	addr := callConfig(entry)
+	if addr == 0 {
+		return "", fmt.Errorf("%s returned NULL; a library that has nothing to say does not export it", abi.SymbolConfig)
+	}
+	// One byte more than is allowed tells a text that is too long from one that has no
+	// end.
+	if text, err = cmem.CString(addr, contract.MaxConfig+2); err != nil {
+		return "", fmt.Errorf("%s: %w", abi.SymbolConfig, err)
+	}
+	return text, contract.CheckConfig(text)
+}
+
 func methodTable(info *abi.PluginInfo) (methods []abi.MethodInfo, err error) {
 	count := info.MethodCount
 	if count == 0 {

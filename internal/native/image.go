@@ -31,7 +31,7 @@ type image struct {
 // entryPoints are the addresses of the plugin's functions; 0 where one that
 // may be missing is.
 type entryPoints struct {
-	abi, init, invoke, batch, shutdown uintptr
+	abi, config, init, invoke, batch, shutdown uintptr
 }
 
 var images struct {
@@ -84,7 +84,11 @@ func (im *image) use(ctx context.Context, config Config) (detach func(), err err
 	im.mu.Lock()
 	defer im.mu.Unlock()
 	if im.uses > 0 {
-		if err := im.compatible(config); err != nil {
+		err := im.configure(&config)
+		if err == nil {
+			err = im.compatible(config)
+		}
+		if err != nil {
 			im.drop()
 			return nil, err
 		}
@@ -98,7 +102,7 @@ func (im *image) use(ctx context.Context, config Config) (detach func(), err err
 		return nil, &Error{File: config.File, Reason: ErrOpen, Detail: err.Error(), Err: err}
 	}
 	detach = table.Attach(config.Sink)
-	im.config, im.table, im.turn = config, table, newTurn(config.Threads)
+	im.config, im.table, im.turn = config, table, nil
 	im.keep, im.initialised = !config.Unload, false
 	if err := im.start(ctx); err != nil {
 		detach()
@@ -123,12 +127,15 @@ func (im *image) compatible(config Config) error {
 	return &Error{File: config.File, Reason: ErrBusy, Detail: detail}
 }
 
-// start runs abi and init on the thread that the library asks for.
+// start runs abi and config, and then init on the thread that the library asks for.
 func (im *image) start(ctx context.Context) error {
 	if err := im.resolve(); err != nil {
 		return err
 	}
-	if im.turn == nil {
+	if err := im.introduce(); err != nil {
+		return err
+	}
+	if im.turn = newTurn(im.config.Threads); im.turn == nil {
 		return im.bringUp()
 	}
 	var err error
@@ -146,6 +153,7 @@ func (im *image) resolve() error {
 		required bool
 	}{
 		{abi.SymbolABI, &im.entry.abi, !im.config.InvokeOnly},
+		{abi.SymbolConfig, &im.entry.config, false},
 		{abi.SymbolInit, &im.entry.init, !im.config.InvokeOnly},
 		{abi.SymbolInvoke, &im.entry.invoke, true},
 		{abi.SymbolInvokeBatch, &im.entry.batch, false},
@@ -161,14 +169,38 @@ func (im *image) resolve() error {
 	return nil
 }
 
-func (im *image) bringUp() error {
+// introduce runs what comes before init: the library says which ABI it was built for,
+// and what it is. That may decide which thread init is for.
+func (im *image) introduce() error {
+	im.description = abi.Description{}
 	if im.entry.abi != 0 {
 		if v := callABI(im.entry.abi); v != abi.Version {
 			return &Error{File: im.config.File, Reason: ErrVersion, Err: abi.ErrVersionMismatch,
 				Detail: fmt.Sprintf("the plugin was built for version %d, this host speaks version %d", v, abi.Version)}
 		}
 	}
-	im.description = abi.Description{}
+	if im.entry.config == 0 {
+		return nil
+	}
+	text, err := config(im.entry.config)
+	if err != nil {
+		return &Error{File: im.config.File, Reason: ErrDescription, Detail: err.Error(), Err: err}
+	}
+	im.description.Config = &text
+	return im.configure(&im.config)
+}
+
+// configure has a use of the library decide on its threads.
+func (im *image) configure(c *Config) (err error) {
+	if im.description.Config == nil || c.Configure == nil {
+		return nil
+	}
+	c.Threads, err = c.Configure(*im.description.Config)
+	return err
+}
+
+// bringUp runs init, and reads what that says.
+func (im *image) bringUp() error {
 	if im.entry.init == 0 {
 		im.initialised = true
 		return nil
@@ -185,6 +217,7 @@ func (im *image) bringUp() error {
 		im.shutDown()
 		return &Error{File: im.config.File, Reason: ErrDescription, Detail: err.Error(), Err: err}
 	}
+	d.Config = im.description.Config
 	im.description = d
 	return nil
 }

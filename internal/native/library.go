@@ -35,6 +35,10 @@ type Config struct {
 	Unload     bool // really close the library after shutdown
 	Track      bool // count the blocks of the host table
 	Sink       hostvtable.Sink
+	// Configure is given what the library's nyash_plugin_config returned, before init,
+	// where the library exports that. It decides on Threads with it, or refuses the
+	// library with an error. Nil leaves Threads as it is.
+	Configure func(text string) (Threads, error)
 }
 
 // Library is one use of a loaded plugin. Its methods are safe for concurrent
@@ -72,7 +76,7 @@ func Open(ctx context.Context, config Config) (*Library, error) {
 // File is the absolute path of the library, symbolic links resolved.
 func (l *Library) File() string { return l.file }
 
-// Description is what the plugin said of itself in init.
+// Description is what the plugin said of itself.
 func (l *Library) Description() abi.Description { return l.image.description }
 
 // Invoke calls nyash_plugin_invoke. The plugin may use c and its buffers until

@@ -27,6 +27,7 @@ type Arg struct {
 	Name string
 	From Kind    // what the caller gives
 	To   tlv.Tag // what travels; 0 for the value's own type
+	Doc  string  // for people; may be empty
 }
 
 // Returns is a declared result.

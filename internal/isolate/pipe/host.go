@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,11 +20,12 @@ import (
 // Host reaches a worker through two pipes, on any system that has them.
 // Everything is copied through them, blobs too.
 type Host struct {
-	peer    *transport.Peer
-	out     *requestWriter
-	in      *os.File      // answers and lines
-	loading atomic.Bool   // the worker has come to that
-	silent  chan struct{} // closed when there is nothing more to hear
+	peer      *transport.Peer
+	out       *requestWriter
+	in        *os.File      // answers and lines
+	loading   atomic.Bool   // the worker has come to that
+	listening sync.Once     // begun with the first load
+	silent    chan struct{} // closed when there is nothing more to hear
 
 	free    chan uint32 // requests for calls that are not under way
 	control chan uint32 // those for what is not a call
@@ -87,7 +89,7 @@ const pipeText = wire.MaxMessage
 
 // Load implements [transport.Transport].
 func (h *Host) Load(load *wire.Load) (answer wire.Loaded, err error) {
-	go h.listen()
+	h.listening.Do(func() { go h.listen() })
 	text, err := json.Marshal(load)
 	if err != nil {
 		return answer, err

@@ -20,6 +20,7 @@ import (
 
 // Worker is the worker's end of two pipes.
 type Worker struct {
+	load     uint32 // the request that tells what to load
 	reading  sync.Mutex
 	in       *bufio.Reader
 	requests [wire.Slots]request
@@ -81,6 +82,7 @@ func (l *Worker) Receive(load *wire.Load) error {
 		return err
 	}
 	r := &l.requests[id]
+	l.load = r.frame.ID
 	if r.frame.Op != wire.OpLoad {
 		return errors.New("the host did not say what to load")
 	}
@@ -102,7 +104,7 @@ func (l *Worker) Answer(answer *wire.Loaded) error {
 	if err != nil {
 		return err
 	}
-	return l.out.Write(&Frame{Op: wire.OpAnswer}, text)
+	return l.out.Write(&Frame{Op: wire.OpAnswer, ID: l.load}, text)
 }
 
 // Watch implements the worker's transport: whoever waits for requests sees that the host has gone.

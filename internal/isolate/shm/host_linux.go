@@ -122,7 +122,7 @@ func (h *Host) Load(load *wire.Load) (answer wire.Loaded, err error) {
 	}
 	h.base = answer.Base
 	h.drain() // what init said
-	if answer.Error == nil {
+	if answer.Error == nil && answer.Config == nil {
 		go h.listen()
 	}
 	return answer, nil

@@ -64,6 +64,9 @@ func (w *Worker) Begin() error {
 
 // Answer implements the worker's transport.
 func (w *Worker) Answer(answer *wire.Loaded) error {
+	if answer.Config != nil { // the host does not listen for lines before the load is over
+		return wire.Send(w.control, answer)
+	}
 	if answer.Error == nil {
 		answer.Base = w.mem.Base()
 	}

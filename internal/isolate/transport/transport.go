@@ -21,7 +21,8 @@ import (
 // several goroutines, but for Load, which comes first. Where one waits, its context
 // or the Peer's timeouts bound that.
 type Transport interface {
-	// Load has the worker load the library. io.EOF is a worker that ended instead.
+	// Load has the worker load the library; it is called again where the answer has a
+	// Config (see [wire.Load]). io.EOF is a worker that ended instead.
 	Load(*wire.Load) (wire.Loaded, error)
 	// Call calls nyash_plugin_invoke. When ctx ends, the error is an
 	// [*AbandonedError], or ctx's where no call was made; [ErrLost] where there is no

@@ -17,7 +17,9 @@ import (
 // which Version, and how it reaches its host; see [Environment].
 const EnvVersion = "NYASH_WORKER"
 
-// Load is the first message: what the worker is to be.
+// Load is the first message: what the worker is to be. Where the library describes
+// itself with nyash_plugin_config, the worker answers with that text alone, before it
+// calls init, and the host sends the message again with the Threads that follow from it.
 type Load struct {
 	Version    int
 	File       string
@@ -43,8 +45,9 @@ type Limits struct {
 // Loaded is the worker's answer.
 type Loaded struct {
 	Version     int
-	Hooks       bool   // the worker has a tester's hooks
-	Base        uint64 // address of the shared memory in the worker
+	Hooks       bool    // the worker has a tester's hooks
+	Base        uint64  // address of the shared memory in the worker
+	Config      *string `json:",omitempty"` // of the library; nothing else is then set but Version
 	Description abi.Description
 	Error       *LoadError `json:",omitempty"`
 }
@@ -57,6 +60,7 @@ func (l *Loaded) UnmarshalJSON(data []byte) error {
 		Version     int
 		Hooks       bool
 		Base        uint64
+		Config      *string
 		Description struct {
 			TypeID   uint32
 			TypeName string
@@ -69,7 +73,7 @@ func (l *Loaded) UnmarshalJSON(data []byte) error {
 	}
 	d := &answer.Description
 	*l = Loaded{
-		Version: answer.Version, Hooks: answer.Hooks, Base: answer.Base, Error: answer.Error,
+		Version: answer.Version, Hooks: answer.Hooks, Base: answer.Base, Config: answer.Config, Error: answer.Error,
 		Description: abi.Description{TypeID: d.TypeID, TypeName: d.TypeName, Methods: d.Methods.list},
 	}
 	return nil

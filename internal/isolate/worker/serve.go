@@ -26,7 +26,8 @@ type transport interface {
 	Prepare(*wire.Load) error
 	// Begin tells the host that the library is about to be loaded.
 	Begin() error
-	// Answer tells how the load went, and where shared memory is, if there is any.
+	// Answer tells how the load went, and where shared memory is, if there is any; or
+	// what the library said before its init, see wire.Load.
 	Answer(*wire.Loaded) error
 	// Take waits for a request.
 	Take() (id int)
@@ -47,7 +48,8 @@ type Worker struct {
 	servers atomic.Int32 // goroutines that serve
 	free    atomic.Int32 // of them, those without a request
 
-	config native.Config // of the library
+	config     native.Config // of the library
+	configured bool          // the host has decided on config.Threads
 
 	timed        bool       // limits.cpu_time is set: the host asks which thread makes a call
 	pinnedThread int        // that makes all calls; 0 where the servers do
@@ -79,6 +81,7 @@ func serve(t transport, hooks *Hooks) error {
 		answer.Error = loadError(err)
 	} else {
 		answer.Description = w.lib.Load().Description()
+		answer.Description.Config = nil // the host has it
 	}
 	if err := t.Answer(&answer); err != nil || answer.Error != nil {
 		return err
@@ -116,9 +119,27 @@ func (w *Worker) load(load *wire.Load) (err error) {
 		Unload:     load.Unload,
 		Track:      true,
 		Sink:       w,
+		Configure:  w.configure,
 	}
 	w.timed = load.Limits.CPUTime != nil
 	return w.open()
+}
+
+// configure asks the host which threads may run a library that says this of itself. A
+// reload asks nobody again.
+func (w *Worker) configure(text string) (native.Threads, error) {
+	if w.configured {
+		return w.config.Threads, nil
+	}
+	if err := w.transport.Answer(&wire.Loaded{Version: wire.Version, Config: &text}); err != nil {
+		return 0, err
+	}
+	var load wire.Load
+	if err := w.transport.Receive(&load); err != nil {
+		return 0, err
+	}
+	w.configured, w.config.Threads = true, native.Threads(load.Threads)
+	return w.config.Threads, nil
 }
 
 func (w *Worker) open() error {
