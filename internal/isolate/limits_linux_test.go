@@ -56,7 +56,7 @@ func TestAWorkersWordOnThreads(t *testing.T) {
 	burn := func(d time.Duration) {
 		start, ok := threadTime(os.Getpid(), own)
 		require.True(t, ok)
-		for now := start; now-start < d; now, _ = threadTime(os.Getpid(), own) {
+		for used := start; used-start < d; used, _ = threadTime(os.Getpid(), own) {
 			continue
 		}
 	}

@@ -3,6 +3,7 @@
 package isolation
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"os"
@@ -72,11 +73,21 @@ func announced(text string, length uint64) []byte {
 	if hosttest.Piped() {
 		return append((&pipe.Frame{Op: wire.OpAnswer, Length: length}).Append(nil), text...)
 	}
+	return inMemory(text, length)
+}
+
+// inMemory is a message on the socket that goes with shared memory.
+func inMemory(text string, length uint64) []byte {
 	return append(binary.LittleEndian.AppendUint32(nil, uint32(min(length, 1<<32-1))), text...)
 }
 
 func described(methods string) string {
 	return fmt.Sprintf(`{"Version":%d,"Description":{"TypeID":721,"TypeName":"Liar","Methods":[%s]}}`, wire.Version, methods)
+}
+
+// config is what a library's worker says before its init. text is within a JSON string.
+func config(text string) string {
+	return fmt.Sprintf(`{"Version":%d,"Config":"%s"}`, wire.Version, text)
 }
 
 func times(text string, n int) string { return strings.TrimSuffix(strings.Repeat(text+",", n), ",") }
@@ -100,23 +111,28 @@ func TestLoad_Lies(t *testing.T) {
 		pipes string // the text where there are pipes, if it is another
 		is    error
 	}{
-		"millions of empty methods": {lie: said(described(times("{}", 2_700_000))), text: "method_count is 65537, more than the 65536 that are read", is: isolate.ErrWorker},
-		"many named methods":        {lie: said(described(distinct(250_000))), text: "method_count is 65537, more than the 65536 that are read", is: isolate.ErrWorker},
-		"empty methods":             {lie: said(described("{},{}")), text: "invalid self-description: method 1 of 2 (method_id 0): name: it is empty", is: native.ErrDescription},
-		"names too long in all":     {lie: said(described(times(`{"Name":"`+strings.Repeat("x", 1000)+`"}`, 5000))), text: "the names up to here have", is: native.ErrDescription},
-		"a name too long":           {lie: said(described(`{"Name":"` + strings.Repeat("x", 7<<20) + `"}`)), text: "it has 7340032 bytes, more than the 1024 that are read", is: native.ErrDescription},
-		"a name with escapes":       {lie: said(described(`{"ID":1,"Name":"a"},{"ID":2,"Name":"` + escapes + `"}`)), text: `method 2 of 2 (method_id 2): name: "\x1b]0;owned\a\nnyash: fake" has the control character U+001B at byte 0`, is: native.ErrDescription},
-		"a type name with escapes":  {lie: said(strings.Replace(described(""), "Liar", escapes, 1)), text: `type_name: "\x1b]0;owned\a\nnyash: fake" has the control character U+001B`, is: native.ErrDescription},
-		"an error with escapes":     {lie: said(fmt.Sprintf(`{"Version":%d,"Error":{"Text":"%s","Exists":true}}`, wire.Version, escapes)), text: `\x1b]0;owned\x07\nnyash: fake`},
-		"an endless error":          {lie: said(fmt.Sprintf(`{"Version":%d,"Error":{"Text":"%s","Exists":true}}`, wire.Version, strings.Repeat("x", 7<<20))), text: "x … (7335936 bytes more)"},
-		"a reason with escapes":     {lie: said(fmt.Sprintf(`{"Version":%d,"Error":{"Reason":"init failed","Detail":"%s"}}`, wire.Version, escapes)), text: `init failed: \x1b]0;owned\x07\nnyash: fake`, is: native.ErrInit},
-		"wrong types":               {lie: said(`{"Version":{},"Base":"here"}`), text: "worker cannot be started: its message cannot be understood: json: cannot unmarshal object", is: isolate.ErrWorker},
-		"an absurd base":            {lie: said(`{"Version":2,"Base":1e400}`), text: "cannot unmarshal number 1e400", is: isolate.ErrWorker},
-		"no JSON":                   {lie: said("\x1b[31m\n"), text: `its message cannot be understood: invalid character '\x1b'`, is: isolate.ErrWorker},
-		"nothing":                   {lie: said(""), text: "unexpected end of JSON input", is: isolate.ErrWorker},
-		"another version":           {lie: said(`{"Version":-1}`), text: "it speaks version -1", is: isolate.ErrWorker},
-		"absurdly long":             {lie: announced("{", 1<<62), text: "a message of 4294967295 bytes, and the largest is 8388608", pipes: "it wrote nonsense to its host's pipe"},
-		"cut short":                 {lie: announced(`{"Version":`, 8<<20), name: "lie-and-exit", text: "its process exited with status 0", is: loader.ErrPluginCrashed},
+		"millions of empty methods":    {lie: said(described(times("{}", 2_700_000))), text: "method_count is 65537, more than the 65536 that are read", is: isolate.ErrWorker},
+		"many named methods":           {lie: said(described(distinct(250_000))), text: "method_count is 65537, more than the 65536 that are read", is: isolate.ErrWorker},
+		"empty methods":                {lie: said(described("{},{}")), text: "invalid self-description: method 1 of 2 (method_id 0): name: it is empty", is: native.ErrDescription},
+		"names too long in all":        {lie: said(described(times(`{"Name":"`+strings.Repeat("x", 1000)+`"}`, 5000))), text: "the names up to here have", is: native.ErrDescription},
+		"a name too long":              {lie: said(described(`{"Name":"` + strings.Repeat("x", 7<<20) + `"}`)), text: "it has 7340032 bytes, more than the 1024 that are read", is: native.ErrDescription},
+		"a name with escapes":          {lie: said(described(`{"ID":1,"Name":"a"},{"ID":2,"Name":"` + escapes + `"}`)), text: `method 2 of 2 (method_id 2): name: "\x1b]0;owned\a\nnyash: fake" has the control character U+001B at byte 0`, is: native.ErrDescription},
+		"a type name with escapes":     {lie: said(strings.Replace(described(""), "Liar", escapes, 1)), text: `type_name: "\x1b]0;owned\a\nnyash: fake" has the control character U+001B`, is: native.ErrDescription},
+		"an error with escapes":        {lie: said(fmt.Sprintf(`{"Version":%d,"Error":{"Text":"%s","Exists":true}}`, wire.Version, escapes)), text: `\x1b]0;owned\x07\nnyash: fake`},
+		"an endless error":             {lie: said(fmt.Sprintf(`{"Version":%d,"Error":{"Text":"%s","Exists":true}}`, wire.Version, strings.Repeat("x", 7<<20))), text: "x … (7335936 bytes more)"},
+		"a reason with escapes":        {lie: said(fmt.Sprintf(`{"Version":%d,"Error":{"Reason":"init failed","Detail":"%s"}}`, wire.Version, escapes)), text: `init failed: \x1b]0;owned\x07\nnyash: fake`, is: native.ErrInit},
+		"wrong types":                  {lie: said(`{"Version":{},"Base":"here"}`), text: "worker cannot be started: its message cannot be understood: json: cannot unmarshal object", is: isolate.ErrWorker},
+		"an absurd base":               {lie: said(`{"Version":2,"Base":1e400}`), text: "cannot unmarshal number 1e400", is: isolate.ErrWorker},
+		"no JSON":                      {lie: said("\x1b[31m\n"), text: `its message cannot be understood: invalid character '\x1b'`, is: isolate.ErrWorker},
+		"nothing":                      {lie: said(""), text: "unexpected end of JSON input", is: isolate.ErrWorker},
+		"another version":              {lie: said(`{"Version":-1}`), text: "it speaks version -1", is: isolate.ErrWorker},
+		"absurdly long":                {lie: announced("{", 1<<62), text: "a message of 4294967295 bytes, and the largest is 8388608", pipes: "it wrote nonsense to its host's pipe"},
+		"a text with escapes":          {lie: said(config(`[plugins.\"a` + escapes + `\"]`)), text: "not valid TOML: basic strings cannot have control characters", is: native.ErrDescription},
+		"a text's name with escapes":   {lie: said(config(`[plugins.\"a\\u001b[31m\"]`)), text: `has the control character U+001B`, is: native.ErrDescription},
+		"a text of millions of errors": {lie: said(config("[plugins.A]" + strings.Repeat(`\nlibrary=1`, 100_000))), text: "… and 99979 more", is: native.ErrDescription},
+		"a text too long":              {lie: said(config(strings.Repeat("x", 2<<20))), text: "nyash_plugin_config returned more than the 1048576 bytes that are read", is: native.ErrDescription},
+		"two texts":                    {lie: append(said(config("[plugins.Liar]")), said(config("[plugins.Liar]"))...), text: "its worker sent a description twice", pipes: "it wrote nonsense to its host's pipe"},
+		"cut short":                    {lie: announced(`{"Version":`, 8<<20), name: "lie-and-exit", text: "its process exited with status 0", is: loader.ErrPluginCrashed},
 	}
 	for name, tt := range tests {
 		for _, early := range []bool{false, true} {
@@ -145,6 +161,9 @@ func TestLoad_Lies(t *testing.T) {
 					require.ErrorIs(t, err, tt.is)
 				}
 				full := fmt.Sprintf("%+v", err)
+				if bytes.Contains(tt.lie, []byte(`"Config"`)) {
+					full = strings.ReplaceAll(full, "\n", "") // a line for each mistake
+				}
 				assert.False(t, strings.ContainsFunc(full, unicode.IsControl), "%q", full)
 				assert.Less(t, len(full), 16<<10)
 				assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(200<<20))
@@ -158,13 +177,11 @@ func TestLoad_Lies(t *testing.T) {
 
 // TestLoad_AbsurdBase: only the worker itself believes the addresses that it gives.
 func TestLoad_AbsurdBase(t *testing.T) {
-	if hosttest.Piped() {
-		t.Skip("pipes share no memory")
-	}
 	dir := t.TempDir()
 	lie := filepath.Join(dir, "lie-and-go-on")
-	require.NoError(t, os.WriteFile(lie, said(fmt.Sprintf(`{"Version":%d,"Base":18446744073709551615,"Description":{"TypeID":721,"TypeName":"Liar"}}`, wire.Version)), 0o600))
-	p, err := isolate.Open(ctx, isolate.Config{File: ccbuild.Library(t, "testdata/liar.c"), Dir: dir, Sink: silence{}, Restart: isolate.Restart{Max: 1}, InUse: func() bool { return true }})
+	text := fmt.Sprintf(`{"Version":%d,"Base":18446744073709551615,"Description":{"TypeID":721,"TypeName":"Liar"}}`, wire.Version)
+	require.NoError(t, os.WriteFile(lie, inMemory(text, uint64(len(text))), 0o600))
+	p, err := isolate.Open(ctx, isolate.Config{Channel: isolate.ChannelMemory, File: ccbuild.Library(t, "testdata/liar.c"), Dir: dir, Sink: silence{}, Restart: isolate.Restart{Max: 1}, InUse: func() bool { return true }})
 	require.NoError(t, err)
 	defer p.Close()
 	s, err := p.Session(ctx)
@@ -305,10 +322,7 @@ func TestLogRate_AtEnd(t *testing.T) {
 
 // TestHostile_Doorbell: a doorbell that rings for nothing does not keep the host from its work.
 func TestHostile_Doorbell(t *testing.T) {
-	if hosttest.Piped() {
-		t.Skip("pipes have no doorbell")
-	}
-	h := hosttest.Open(t, liar(ccbuild.Library(t, "testdata/liar.c"), isolated(t.TempDir())))
+	h := hosttest.Open(t, liar(ccbuild.Library(t, "testdata/liar.c"), isolated(t.TempDir())), loader.WithWorkerChannel(loader.ChannelMemory))
 	box := newLiar(t, h)
 	_, err := box.Call(ctx, "ring")
 	require.NoError(t, err)
