@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
@@ -24,6 +25,27 @@ type Type struct {
 	// an ID. Pos is in the library's text for those that only that describes, and the
 	// zero Position for those of init.
 	Methods []Method
+}
+
+// String writes the type for people, on one line for each method:
+//
+//	FileBox, type 6, 2 methods
+//	  birth()
+//	  open(path string, mode string) → void
+func (t *Type) String() string {
+	var b strings.Builder
+	kind := ""
+	if t.Singleton {
+		kind = ", singleton"
+	}
+	fmt.Fprintf(&b, "%s, type %d%s, %d methods", t.Name, t.ID, kind, len(t.Methods))
+	if t.Birth.ArgsDeclared {
+		fmt.Fprintf(&b, "\n  birth%v", t.Birth)
+	}
+	for i := range t.Methods {
+		fmt.Fprintf(&b, "\n  %v", t.Methods[i])
+	}
+	return b.String()
 }
 
 // Bind makes the box complete with what its library says of itself: with the text of its

@@ -101,6 +101,9 @@ type Method struct {
 	key *key
 }
 
+// String writes the method for people, as in "open(path string, mode string) → void".
+func (m Method) String() string { return m.Name + m.Signature.String() }
+
 // Load reads a nyash.toml. Relative paths in it are relative to its folder.
 func Load(path string) (*Config, error) {
 	data, err := os.ReadFile(path)

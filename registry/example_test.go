@@ -60,9 +60,8 @@ func ExampleBox_Bind() {
 		fmt.Println(err)
 		return
 	}
-	for _, m := range typ.Methods {
-		fmt.Printf("%s %d: %s %d %s\n", typ.Name, typ.ID, m.Name, m.ID, m.Signature)
-	}
+	fmt.Println(typ)
 	// Output:
-	// FileBox 6: open 1 (…)
+	// FileBox, type 6, 1 methods
+	//   open(…)
 }
