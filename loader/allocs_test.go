@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -23,6 +24,7 @@ func TestAllocs(t *testing.T) {
 	}
 	add, nothing, echo, take := method("add"), method("nothing"), method("echo"), method("take")
 	a, b := len(t.Name())*1000, 2000 // no constants, which need no allocation anyway
+	f := float64(a) / 3
 	text, data, room := strings.Repeat("x", 100), make([]byte, 100), make([]byte, 0, 200)
 	canceled, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -37,6 +39,12 @@ func TestAllocs(t *testing.T) {
 		"resolved method, a box":   {0, func() error { _, err := take.Call(ctx, box); return err }},
 		"by name, numbers":         {0, func() error { _, err := box.Call(ctx, "add", a, b); return err }},
 		"with a context to cancel": {0, func() error { _, err := box.Call(canceled, "add", a, b); return err }},
+		"invoke, int":              {0, func() error { _, err := loader.Invoke[int](ctx, add, a, b); return err }},
+		"invoke, uint32":           {0, func() error { _, err := loader.Invoke[uint32](ctx, add, a, b); return err }},
+		"invoke, a defined type":   {0, func() error { _, err := loader.Invoke[time.Duration](ctx, add, a, b); return err }},
+		"invoke, float32":          {0, func() error { _, err := loader.Invoke[float32](ctx, echo, f); return err }},
+		"invoke, string":           {1, func() error { _, err := loader.Invoke[string](ctx, echo, text); return err }},
+		"call by name, int":        {0, func() error { _, err := loader.Call[int](ctx, box, "add", a, b); return err }},
 		"string result":            {1, func() error { _, err := echo.Call(ctx, text); return err }},
 		"bytes appended":           {0, func() error { _, err := echo.AppendBytes(ctx, room, data); return err }},
 	}

@@ -61,9 +61,9 @@ func (b *Batch) Reset() {
 // Add appends a call. An unknown method or arguments that do not fit are an
 // error as for [Box.Call]; nothing is then added.
 func (b *Batch) Add(method string, args ...any) error {
-	plan, err := b.box.in.typ.method(method)
+	plan, err := b.box.plan(method)
 	if err != nil {
-		return &CallError{Box: b.box.in.typ.Name, Method: method, Err: err}
+		return err
 	}
 	return b.add(b.box, plan, args)
 }
@@ -239,7 +239,7 @@ func (b *Batch) single(ctx context.Context, s *callSlot, i int) (r BatchResult, 
 func (b *Batch) result(ctx context.Context, s *callSlot, x *batchCall, c *abi.Call, buf []byte, err error) (r BatchResult) {
 	in := b.box.in
 	if r.Err = in.callError(x.plan, c, buf, err); r.Err == nil {
-		r.Result, r.Err = in.result(ctx, x.plan, s.boxes[x.boxes.from:x.boxes.to], buf[:c.ResultLength])
+		r.Result, r.Err = in.result(ctx, x.plan, s.boxes[x.boxes.from:x.boxes.to], buf[:c.ResultLength], nil)
 	}
 	return r
 }

@@ -43,6 +43,32 @@ func BenchmarkMethod(b *testing.B) {
 	}
 }
 
+// BenchmarkInvoke measures the same with the result as a Go value.
+func BenchmarkInvoke(b *testing.B) {
+	b.Run("int", benchmarkInvoke[int])
+	b.Run("uint16", benchmarkInvoke[uint16])
+	b.Run("defined type", benchmarkInvoke[count])
+}
+
+func benchmarkInvoke[T interface {
+	loader.ResultType
+	~int | ~uint16
+}](b *testing.B) {
+	add, err := newBox(b, openProbe(b), "Probe").Method("add")
+	require.NoError(b, err)
+	x := b.N + 1000
+	b.ReportAllocs()
+	for b.Loop() {
+		n, err := loader.Invoke[T](context.Background(), add, x, 2000)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if n != T(x+2000) {
+			b.Fatal(n)
+		}
+	}
+}
+
 // BenchmarkEcho measures bytes in and bytes out, into memory of the caller's.
 func BenchmarkEcho(b *testing.B) {
 	echo, err := newBox(b, openBlobs(b), "Blobs").Method("bytes")

@@ -6,6 +6,7 @@ import (
 	"runtime"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/plan"
 	"github.com/nyash-plugins/nyash-go/registry"
 )
 
@@ -84,11 +85,20 @@ func (h *Host) singleton(ctx context.Context, t *boxType, args []any) (*Box, err
 // the plugin goes on with it, what was lent to it stays lent, and what comes of it is
 // cleared away.
 func (b *Box) Call(ctx context.Context, method string, args ...any) (Result, error) {
+	plan, err := b.plan(method)
+	if err != nil {
+		return Result{}, err
+	}
+	return b.call(ctx, plan, &b.cache, nil, args)
+}
+
+// plan finds a method by name. The error is a [*CallError].
+func (b *Box) plan(method string) (*plan.Plan, error) {
 	plan, err := b.in.typ.method(method)
 	if err != nil {
-		return Result{}, &CallError{Box: b.in.typ.Name, Method: method, Err: err}
+		return nil, &CallError{Box: b.in.typ.Name, Method: method, Err: err}
 	}
-	return b.call(ctx, plan, &b.cache, args)
+	return plan, nil
 }
 
 // Close finalises the box: it refuses new calls at once, waits for those under

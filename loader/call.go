@@ -11,8 +11,9 @@ import (
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
-// call makes one method call: Go values in, a Go value out.
-func (b *Box) call(ctx context.Context, plan *plan.Plan, cache *slotCache, args []any) (r Result, err error) {
+// call makes one method call: Go values in, a Go value out. dst is what the result is
+// for, as in takes.
+func (b *Box) call(ctx context.Context, plan *plan.Plan, cache *slotCache, dst any, args []any) (r Result, err error) {
 	in := b.in
 	s, err := in.run(ctx, plan, cache, args)
 	// The program may have dropped the Box: it must not be finalised before the call
@@ -24,7 +25,7 @@ func (b *Box) call(ctx context.Context, plan *plan.Plan, cache *slotCache, args 
 	if v, ok := plan.DecodeFixed(s.resultBytes()); ok {
 		r.value = v
 	} else {
-		r, err = in.result(ctx, plan, s.boxes, s.resultBytes())
+		r, err = in.result(ctx, plan, s.boxes, s.resultBytes(), dst)
 	}
 	in.host.slots.release(s)
 	return r, err
@@ -121,18 +122,23 @@ func asAbandoned(err error) *transport.AbandonedError {
 }
 
 // result decodes the plugin's result and takes over what it refers to: a value, a box
-// or a blob. boxes are those that were arguments of the call. The call's slot must
+// or a blob. boxes are those that were arguments of the call. A box or blob that dst
+// does not take is discarded; the Result then has its tag alone. The call's slot must
 // still be held: Host.Close waits for it and only then collects the instances that
 // are left, a new one among them.
-func (in *instance) result(ctx context.Context, plan *plan.Plan, boxes []boxArg, msg []byte) (Result, error) {
+func (in *instance) result(ctx context.Context, plan *plan.Plan, boxes []boxArg, msg []byte, dst any) (Result, error) {
 	v, err := plan.Result(msg)
 	if err != nil {
 		return Result{}, in.errHost(plan, err)
 	}
-	switch v.Tag() {
-	case tlv.TagHandle:
+	tag := v.Tag()
+	switch {
+	case tag != tlv.TagHandle && tag != tlv.TagBlob:
+	case !takes(dst, tag):
+		in.discard(boxes, v)
+	case tag == tlv.TagHandle:
 		return in.boxResult(plan, boxes, v)
-	case tlv.TagBlob:
+	default:
 		return in.blobResult(ctx, plan, v)
 	}
 	return Result{value: v}, nil

@@ -85,7 +85,8 @@ var (
 // It matches [abi.ErrInvalidArgs].
 type ArgError = plan.ArgError
 
-// ResultError is a result of another type than nyash.toml declares.
+// ResultError is a result of another type than nyash.toml declares, or than the caller
+// of [Call] or [Invoke] asks for.
 type ResultError = plan.ResultError
 
 // ResultMessage is the error message that a method with returns_result returned.

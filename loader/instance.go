@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"time"
 	"weak"
@@ -191,15 +192,23 @@ func (in *instance) boxForHandle(handle tlv.Handle, boxes []boxArg, want string)
 	if err := wanted(want, t.name); err != nil {
 		return nil, err
 	}
+	box, known := in.adopt(t, handle)
+	if known != nil {
+		return known.boxAgain(want)
+	}
+	return box, nil
+}
+
+// adopt makes the Box for a handle of the library that was called, or returns the live
+// instance that the handle names.
+func (in *instance) adopt(t *boxType, handle tlv.Handle) (box *Box, known *instance) {
 	h := in.host
 	h.mu.Lock()
-	known := h.live[liveKey{in.backend, handle}]
-	if known == nil {
-		defer h.mu.Unlock()
-		return h.addLive(h.newInstance(in.lib, in.backend, t.typ.Load(), handle.Instance)), nil
+	defer h.mu.Unlock()
+	if known := h.live[liveKey{in.backend, handle}]; known != nil {
+		return nil, known
 	}
-	h.mu.Unlock()
-	return known.boxAgain(want)
+	return h.addLive(h.newInstance(in.lib, in.backend, t.typ.Load(), handle.Instance)), nil
 }
 
 // wanted checks a box that a call returned against the one that nyash.toml declares.
@@ -245,7 +254,9 @@ func (in *instance) abandon(plan *plan.Plan, s *callSlot, call *transport.Abando
 		case isBirth:
 			in.endLateBirth(ok, s)
 		case ok:
-			in.discardResult(s.resultBytes())
+			if v, err := tlv.DecodeOne(s.resultBytes()); err == nil {
+				in.discard(s.boxes, v)
+			}
 		}
 		h.abandonedCalls.Add(-1)
 		h.slots.release(s)
@@ -268,17 +279,18 @@ func (in *instance) endLateBirth(ok bool, s *callSlot) {
 	}
 }
 
-// discardResult frees what the result of an abandoned call refers to.
-func (in *instance) discardResult(msg []byte) {
-	v, err := tlv.DecodeOne(msg)
-	if err != nil {
-		return
-	}
+// discard frees what a result refers to that nobody wants: a blob, or a box that is
+// neither one of boxes, the call's arguments, nor known to the program. It does not
+// wait for the fini.
+func (in *instance) discard(boxes []boxArg, v tlv.Value) {
 	switch v.Tag() {
 	case tlv.TagHandle:
 		handle, _ := v.Handle()
-		if in.unknown(handle) {
-			if box, err := in.boxForHandle(handle, nil, ""); err == nil {
+		if handle.Instance == 0 || slices.ContainsFunc(boxes, func(a boxArg) bool { return a.box.in.handle() == handle }) {
+			return
+		}
+		if t := in.lib.boxTypeByID(handle.Type); t != nil {
+			if box, _ := in.adopt(t, handle); box != nil {
 				go box.Close()
 			}
 		}
@@ -286,13 +298,6 @@ func (in *instance) discardResult(msg []byte) {
 		addr, length, _ := v.Blob()
 		in.backend.Discard(addr, length)
 	}
-}
-
-// unknown reports whether a handle of the library names no live instance.
-func (in *instance) unknown(handle tlv.Handle) bool {
-	in.host.mu.Lock()
-	defer in.host.mu.Unlock()
-	return in.host.live[liveKey{in.backend, handle}] == nil
 }
 
 // close refuses new calls and has the instance finalised, once, when those under way

@@ -22,9 +22,9 @@ type Method struct {
 // Method finds a method by name. The error is a [*CallError] that matches
 // [ErrNoMethod].
 func (b *Box) Method(name string) (*Method, error) {
-	plan, err := b.in.typ.method(name)
+	plan, err := b.plan(name)
 	if err != nil {
-		return nil, &CallError{Box: b.in.typ.Name, Method: name, Err: err}
+		return nil, err
 	}
 	return &Method{box: b, plan: plan}, nil
 }
@@ -33,7 +33,7 @@ func (b *Box) Method(name string) (*Method, error) {
 // number or void it allocates nothing; see [Method.AppendBytes] for strings
 // and bytes.
 func (m *Method) Call(ctx context.Context, args ...any) (Result, error) {
-	return m.box.call(ctx, m.plan, &m.cache, args)
+	return m.box.call(ctx, m.plan, &m.cache, nil, args)
 }
 
 // AppendBytes calls the method and appends its result, which must be a String,

@@ -3,6 +3,7 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"reflect"
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/tlv"
@@ -36,13 +37,24 @@ func (e *ArgError) Is(target error) bool { return target == abi.ErrInvalidArgs }
 // Unwrap returns the cause.
 func (e *ArgError) Unwrap() error { return e.Err }
 
-// ResultError is a result of another type than nyash.toml declares.
+// ResultError is a result of another type than nyash.toml declares, or than the caller
+// asks for.
 type ResultError struct {
 	Have tlv.Tag
-	Want tlv.Tag
+	Want tlv.Tag // what nyash.toml declares; 0 where the caller asks for another type
+	// Type is what the caller asks for; nil where nyash.toml declares another type.
+	Type reflect.Type
+	// Number is a result that is out of Type's range, as text, or empty.
+	Number string
 }
 
 func (e *ResultError) Error() string {
+	switch {
+	case e.Number != "":
+		return fmt.Sprintf("the result, %v %s, does not fit %v", e.Have, e.Number, e.Type)
+	case e.Type != nil:
+		return fmt.Sprintf("the result is %v, and the caller asks for %v", e.Have, e.Type)
+	}
 	return fmt.Sprintf("the result is %v, and nyash.toml declares %v", e.Have, e.Want)
 }
 
