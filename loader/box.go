@@ -89,7 +89,7 @@ func (b *Box) Call(ctx context.Context, method string, args ...any) (Result, err
 	if err != nil {
 		return Result{}, err
 	}
-	return b.call(ctx, plan, &b.cache, nil, args)
+	return b.call(ctx, plan, &b.cache, args)
 }
 
 // plan finds a method by name. The error is a [*CallError].

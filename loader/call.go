@@ -11,9 +11,8 @@ import (
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
-// call makes one method call: Go values in, a Go value out. dst is what the result is
-// for, as in takes.
-func (b *Box) call(ctx context.Context, plan *plan.Plan, cache *slotCache, dst any, args []any) (r Result, err error) {
+// call makes one method call: Go values in, a Go value out.
+func (b *Box) call(ctx context.Context, plan *plan.Plan, cache *slotCache, args []any) (r Result, err error) {
 	in := b.in
 	s, err := in.run(ctx, plan, cache, args)
 	// The program may have dropped the Box: it must not be finalised before the call
@@ -25,7 +24,7 @@ func (b *Box) call(ctx context.Context, plan *plan.Plan, cache *slotCache, dst a
 	if v, ok := plan.DecodeFixed(s.resultBytes()); ok {
 		r.value = v
 	} else {
-		r, err = in.result(ctx, plan, s.boxes, s.resultBytes(), dst)
+		r, err = in.result(ctx, plan, s.boxes, s.resultBytes(), nil)
 	}
 	in.host.slots.release(s)
 	return r, err

@@ -33,7 +33,7 @@ func (b *Box) Method(name string) (*Method, error) {
 // number or void it allocates nothing; see [Method.AppendBytes] for strings
 // and bytes.
 func (m *Method) Call(ctx context.Context, args ...any) (Result, error) {
-	return m.box.call(ctx, m.plan, &m.cache, nil, args)
+	return m.box.call(ctx, m.plan, &m.cache, args)
 }
 
 // AppendBytes calls the method and appends its result, which must be a String,
