@@ -3,6 +3,7 @@ package registry
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -263,6 +264,10 @@ var dateLayouts = map[unstable.Kind][]string{
 	unstable.DateTime:      {time.RFC3339, "2006-01-02T15:04Z07:00"},
 }
 
+// dateSyntax is that of all dates and times. [time.Parse] also takes an hour of one digit,
+// a comma before the fraction, and offsets of 24 hours and of 60 minutes.
+var dateSyntax = regexp.MustCompile(`^(\d{4}-\d\d-\d\d(T|$))?(\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)?)?$`)
+
 // wrongScalar says what is wrong with a number or date of good syntax.
 func wrongScalar(kind unstable.Kind, text string) string {
 	switch kind {
@@ -280,7 +285,7 @@ func wrongScalar(kind unstable.Kind, text string) string {
 	}
 	text = strings.ToUpper(strings.Replace(text, " ", "T", 1))
 	for _, layout := range dateLayouts[kind] {
-		if _, err := time.Parse(layout, text); err == nil {
+		if _, err := time.Parse(layout, text); err == nil && dateSyntax.MatchString(text) {
 			return ""
 		}
 	}

@@ -335,7 +335,12 @@ func FuzzParse(f *testing.F) {
 			f.Add([]byte(chunk))
 		}
 	}
+	for _, data := range registry.Suite(f) {
+		f.Add(data)
+	}
+	disagreements := registry.Disagreements(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
+		registry.CheckOracle(t, disagreements, data)
 		c, err := registry.Parse("nyash.toml", data)
 		if err == nil {
 			for _, b := range c.Boxes {
