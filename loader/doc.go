@@ -9,15 +9,14 @@
 //	defer file.Close()
 //
 //	_, err = file.Call(ctx, "open", "data.txt", "w")
-//	n, err := file.Call(ctx, "write", "Hello")
-//	count, err := n.Int()
+//	n, err := loader.Call[int](ctx, file, "write", "Hello")
 //
 // It is for programs that use plugins. A [Host] stands for one nyash.toml. [Host.New]
-// makes a [Box], loading its library at the first use. [Box.Call] calls a method by
-// name and returns a [Result]. For many calls there are three quicker ways:
-// [Box.Method] finds a method once, [Method.AppendBytes] copies a result to memory of
-// yours, and [Box.Batch] makes many calls in one crossing. Data of any size goes by
-// reference, as a [Blob].
+// makes a [Box], loading its library at the first use. [Call] calls a method by name and
+// returns a Go value, [Box.Call] whatever comes, as a [Result]. For many calls there are
+// three quicker ways: [Box.Method] finds a method once, for [Invoke]; [Method.AppendBytes]
+// copies a result to memory of yours; [Box.Batch] makes many calls in one crossing. Data of
+// any size goes by reference, as a [Blob].
 //
 // # The rule that will bite you
 //

@@ -40,18 +40,44 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	n, err := file.Call(ctx, "write", "Hello") // string → bytes, as nyash.toml says
+	n, err := loader.Call[int](ctx, file, "write", "Hello") // string → bytes, as nyash.toml says
 	fmt.Println(n, err)
-	data, err := file.Call(ctx, "read")
+	data, err := loader.Call[[]byte](ctx, file, "read")
+	fmt.Printf("%s %v\n", data, err)
+	// Output:
+	// 5 <nil>
+	// Hello <nil>
+}
+
+// A method that is called often is found once. Its result may be of any type that fits,
+// one of the program's own too.
+func ExampleInvoke() {
+	ctx := context.Background()
+	host, err := loader.Open(config)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	bytes, err := data.Bytes()
-	fmt.Printf("%s %v\n", bytes, err)
+	defer host.Close()
+	clock, err := host.New(ctx, "TimeBox")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer clock.Close()
+	elapsed, err := clock.Method("elapsed")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	type milliseconds int64
+	first, err := loader.Invoke[milliseconds](ctx, elapsed)
+	fmt.Println(first >= 0, err)
+	_, err = loader.Invoke[string](ctx, elapsed)
+	fmt.Println(err)
 	// Output:
-	// 5 <nil>
-	// Hello <nil>
+	// true <nil>
+	// TimeBox.elapsed: the result is i64, and the caller asks for string
 }
 
 // Errors are values that a program can ask.
@@ -84,7 +110,7 @@ func ExampleCallError() {
 }
 
 // A box is passed to a method like any value, and comes back as one.
-func ExampleResult_Box() {
+func ExampleCall_box() {
 	ctx := context.Background()
 	host, err := loader.Open(config)
 	if err != nil {
@@ -99,12 +125,7 @@ func ExampleResult_Box() {
 	}
 	defer file.Close()
 
-	result, err := file.Call(ctx, "cloneSelf")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	clone, err := result.Box()
+	clone, err := loader.Call[*loader.Box](ctx, file, "cloneSelf")
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -115,7 +136,7 @@ func ExampleResult_Box() {
 }
 
 // A blob is data of any size, which nobody copies.
-func ExampleResult_Blob() {
+func ExampleCall_blob() {
 	ctx := context.Background()
 	host, err := loader.Open(config)
 	if err != nil {
@@ -135,15 +156,10 @@ func ExampleResult_Blob() {
 		fmt.Println(err)
 		return
 	}
-	n, err := file.Call(ctx, "writeAll", make([]byte, 1<<20)) // lent for the call
+	n, err := loader.Call[int64](ctx, file, "writeAll", make([]byte, 1<<20)) // lent for the call
 	fmt.Println(n, err)
 
-	result, err := file.Call(ctx, "readAll")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	blob, err := result.Blob()
+	blob, err := loader.Call[*loader.Blob](ctx, file, "readAll")
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -186,7 +202,7 @@ func ExampleWithBuiltins() {
 		return
 	}
 	defer box.Close()
-	greeting, err := box.Call(ctx, "greet", "Nyash")
+	greeting, err := loader.Call[string](ctx, box, "greet", "Nyash")
 	fmt.Println(greeting, err)
-	// Output: "Hello, Nyash" <nil>
+	// Output: Hello, Nyash <nil>
 }

@@ -33,22 +33,14 @@ func run(ctx context.Context) error {
 	if _, err := file.Call(ctx, "open", "data.txt", "w+"); err != nil {
 		return err
 	}
-	n, err := file.Call(ctx, "write", "Hello") // string → bytes, as nyash.toml says
+	n, err := loader.Call[int](ctx, file, "write", "Hello") // string → bytes, as nyash.toml says
 	if err != nil {
 		return err
 	}
-	count, err := n.Int()
+	data, err := loader.Call[[]byte](ctx, file, "read")
 	if err != nil {
 		return err
 	}
-	data, err := file.Call(ctx, "read")
-	if err != nil {
-		return err
-	}
-	text, err := data.Bytes()
-	if err != nil {
-		return err
-	}
-	fmt.Printf("wrote %d bytes, read back %q\n", count, text)
+	fmt.Printf("wrote %d bytes, read back %q\n", n, data)
 	return nil
 }
