@@ -97,7 +97,9 @@ func TestBlob(t *testing.T) {
 			_, err = box.Call(t.Context(), "sum", 5)
 			require.EqualError(t, err, "Blobs.sum: argument 1 (data): an integer cannot become a blob")
 			_, err = box.Call(t.Context(), "undeclared", "x")
-			require.ErrorIs(t, err, loader.ErrBlob)
+			var mismatch *loader.ResultError
+			require.ErrorAs(t, err, &mismatch)
+			assert.EqualError(t, err, "Blobs.undeclared: the result is a blob: nyash.toml does not declare that this method returns one")
 			_, err = call(t, box, "sum", "x").Blob()
 			require.EqualError(t, err, "the result is i64, not a blob")
 		})

@@ -50,8 +50,6 @@ var (
 	ErrUnsupported = transport.ErrUnsupported
 	// ErrNoMethod: a box has no method of that name.
 	ErrNoMethod = errors.New("no such method")
-	// ErrBlob: a plugin returned a blob where nyash.toml declares none.
-	ErrBlob = plan.ErrBlob
 )
 
 // CrashError is how the process of an isolated plugin ended. It matches

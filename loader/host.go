@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/nyash-plugins/nyash-go/hostvtable"
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/internal/suggest"
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/registry/builtin"
@@ -66,11 +67,11 @@ func OpenConfig(config *registry.Config, opts ...Option) (*Host, error) {
 		config: config,
 		options: options{
 			logger:      slog.Default(),
-			maxInFlight: DefaultMaxInFlight,
-			maxResult:   DefaultMaxResult,
-			maxBlob:     DefaultMaxBlob,
-			logLines:    DefaultLogLines,
-			logBytes:    DefaultLogBytes,
+			maxInFlight: defaultMaxInFlight,
+			maxResult:   contract.DefaultMaxResult,
+			maxBlob:     defaultMaxBlob,
+			logLines:    defaultLogLines,
+			logBytes:    defaultLogBytes,
 			builtins:    builtin.All(),
 		},
 		boxTypes: make(map[string]*boxType),

@@ -29,9 +29,9 @@ func (b *Box) Method(name string) (*Method, error) {
 	return &Method{box: b, plan: plan}, nil
 }
 
-// Call is [Box.Call] without looking up the name. Where the result is a
-// number or void it allocates nothing; see [Method.AppendBytes] for strings
-// and bytes.
+// Call is [Box.Call] without looking up the name, and [Invoke] is Call with the result as
+// a Go value. Where the result is a number or void it allocates nothing; see
+// [Method.AppendBytes] for strings and bytes.
 func (m *Method) Call(ctx context.Context, args ...any) (Result, error) {
 	return m.box.call(ctx, m.plan, &m.cache, args)
 }
@@ -75,5 +75,6 @@ func (in *instance) appendResult(ctx context.Context, dst []byte, plan *plan.Pla
 // Name is the method's name.
 func (m *Method) Name() string { return m.plan.Name }
 
-// Plan returns the method's ids and types.
-func (m *Method) Plan() *plan.Plan { return m.plan }
+// String returns the method as nyash.toml declares it, such as
+// "FileBox.write(data string→bytes) → i32".
+func (m *Method) String() string { return m.plan.Box + "." + m.plan.Name + m.plan.Signature.String() }

@@ -10,20 +10,13 @@ import (
 	"github.com/nyash-plugins/nyash-go/registry/builtin"
 )
 
-// The limits that hold unless an [Option] sets others.
+// The limits that hold unless an [Option] sets others. They are also in the comments of
+// those options.
 const (
-	// DefaultMaxInFlight is how many calls a host has under way at most. Each
-	// holds an OS thread, of which a Go program has 10,000.
-	DefaultMaxInFlight = 1024
-	// DefaultMaxResult is the largest result buffer that a plugin may ask for,
-	// in bytes (docs/abi.md, invoke).
-	DefaultMaxResult = contract.DefaultMaxResult
-	// DefaultMaxBlob is the longest blob that a plugin may return, in bytes.
-	DefaultMaxBlob = 1 << 30
-	// DefaultLogLines and DefaultLogBytes are what the worker of an isolated
-	// library may log in a second; see [WithLogRate].
-	DefaultLogLines = 1000
-	DefaultLogBytes = 1 << 20
+	defaultMaxInFlight = 1024 // each holds an OS thread, of which a Go program has 10,000
+	defaultMaxBlob     = 1 << 30
+	defaultLogLines    = 1000
+	defaultLogBytes    = 1 << 20
 )
 
 // Option changes how [Open] sets up a host. One that is not valid is an error of Open.
@@ -71,7 +64,7 @@ func WithWake(f func(plugin string, handle uint64)) Option {
 }
 
 // WithMaxInFlight bounds how many calls are under way at once in the whole
-// host; further ones wait. The default is [DefaultMaxInFlight].
+// host; further ones wait, because each holds an OS thread. The default is 1,024.
 func WithMaxInFlight(n int) Option {
 	return func(o *options) error {
 		if n < 1 {
@@ -83,7 +76,7 @@ func WithMaxInFlight(n int) Option {
 }
 
 // WithMaxResult bounds the size in bytes of the buffer that a plugin can ask
-// for with a short-buffer answer. The default is [DefaultMaxResult].
+// for with a short-buffer answer (docs/abi.md, invoke). The default is 16 MiB.
 func WithMaxResult(bytes int) Option {
 	return func(o *options) error {
 		if bytes < contract.InitialResultSize {
@@ -95,8 +88,7 @@ func WithMaxResult(bytes int) Option {
 }
 
 // WithMaxBlob bounds the length in bytes of a blob that a plugin can return; a
-// longer one is freed, and the call's error is [ErrResultSize]. The default is
-// [DefaultMaxBlob].
+// longer one is freed, and the call's error is [ErrResultSize]. The default is 1 GiB.
 func WithMaxBlob(bytes int64) Option {
 	return func(o *options) error {
 		if bytes < 0 {
@@ -156,8 +148,7 @@ func WithWorker(path string) Option {
 // WithLogRate bounds what each worker of an isolated library writes to the log in
 // a second, with what the library prints: lines and bytes, and at once ten times as
 // much. What is more is left out, and a line says how many lines that were. 0 is no
-// bound; the default is [DefaultLogLines] and [DefaultLogBytes]. Wakes are not
-// bounded, and neither is a library in the host's own process.
+// bound; the default is 1,000 lines and 1 MiB. Wakes are not bounded, and neither is a library in the host's own process.
 func WithLogRate(lines, bytes int) Option {
 	return func(o *options) error {
 		if lines < 0 || bytes < 0 {

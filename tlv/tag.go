@@ -15,7 +15,7 @@ const (
 type Tag uint8
 
 // The tags of BID-1. Blob is an extension, which appears only where nyash.toml
-// declares it. The last three are reserved: a decoder rejects them by name.
+// declares it.
 const (
 	TagBool    Tag = 1
 	TagInt32   Tag = 2
@@ -27,10 +27,13 @@ const (
 	TagHandle  Tag = 8
 	TagVoid    Tag = 9
 	TagBlob    Tag = 10
+)
 
-	TagResult Tag = 20
-	TagOption Tag = 21
-	TagArray  Tag = 22
+// Reserved tags, which a decoder rejects by name.
+const (
+	tagResult Tag = 20
+	tagOption Tag = 21
+	tagArray  Tag = 22
 )
 
 // variable marks the tags whose payload has no fixed size.
@@ -55,9 +58,9 @@ var tags = [...]tagInfo{
 	TagHandle:  {"handle", 8},
 	TagVoid:    {"void", 0},
 	TagBlob:    {"blob", 16},
-	TagResult:  {"result", variable},
-	TagOption:  {"option", variable},
-	TagArray:   {"array", variable},
+	tagResult:  {"result", variable},
+	tagOption:  {"option", variable},
+	tagArray:   {"array", variable},
 }
 
 // String returns the tag's name, as nyash.toml writes it.
@@ -70,4 +73,4 @@ func (t Tag) String() string {
 
 func (t Tag) valid() bool { return t >= TagBool && t <= TagBlob }
 
-func (t Tag) reserved() bool { return t >= TagResult && t <= TagArray }
+func (t Tag) reserved() bool { return t >= tagResult && t <= tagArray }

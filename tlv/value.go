@@ -122,14 +122,6 @@ func (v Value) Bytes() ([]byte, error) {
 	return []byte(v.str), nil
 }
 
-// AppendBytes appends a Bytes to dst.
-func (v Value) AppendBytes(dst []byte) ([]byte, error) {
-	if v.tag != TagBytes {
-		return dst, v.not("bytes")
-	}
-	return append(dst, v.str...), nil
-}
-
 // Len is the length in bytes of a String or Bytes, and 0 for others.
 func (v Value) Len() int {
 	if v.tag == TagBlob {

@@ -9,9 +9,6 @@ import (
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
-// ErrBlob: a plugin returned a blob where nyash.toml declares none.
-var ErrBlob = errors.New("nyash.toml does not declare that this method returns a blob")
-
 // ArgError is an argument, or a number of arguments, that a method does not
 // take. It matches [abi.ErrInvalidArgs].
 type ArgError struct {
@@ -41,8 +38,8 @@ func (e *ArgError) Unwrap() error { return e.Err }
 // asks for.
 type ResultError struct {
 	Have tlv.Tag
-	Want tlv.Tag // what nyash.toml declares; 0 where the caller asks for another type
-	// Type is what the caller asks for; nil where nyash.toml declares another type.
+	Want tlv.Tag // what nyash.toml declares; 0 for a blob that it does not declare, or with Type
+	// Type is what the caller asks for; nil where the result is not what nyash.toml says.
 	Type reflect.Type
 	// Number is a result that is out of Type's range, as text, or empty.
 	Number string
@@ -54,6 +51,8 @@ func (e *ResultError) Error() string {
 		return fmt.Sprintf("the result, %v %s, does not fit %v", e.Have, e.Number, e.Type)
 	case e.Type != nil:
 		return fmt.Sprintf("the result is %v, and the caller asks for %v", e.Have, e.Type)
+	case e.Want == 0:
+		return fmt.Sprintf("the result is a %v: nyash.toml does not declare that this method returns one", e.Have)
 	}
 	return fmt.Sprintf("the result is %v, and nyash.toml declares %v", e.Have, e.Want)
 }

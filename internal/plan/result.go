@@ -21,7 +21,7 @@ func (p *Plan) Entry(msg []byte) (tlv.Entry, error) {
 		return e, &ResultMessage{Text: contract.Printable(string(e.Payload))}
 	}
 	if e.Tag == tlv.TagBlob && p.Returns.Tag == 0 {
-		return e, fmt.Errorf("the result is a blob: %w", ErrBlob)
+		return e, &ResultError{Have: e.Tag}
 	}
 	if p.Returns.Tag != 0 && p.Returns.Tag != e.Tag {
 		return e, &ResultError{Have: e.Tag, Want: p.Returns.Tag}
