@@ -69,7 +69,8 @@ func (h *Host) singleton(ctx context.Context, t *boxType, args []any) (*Box, err
 	return box, err
 }
 
-// Call calls a method. args are Go values: any integer, float, string, bool, []byte,
+// Call calls a method, whose result may be of any type; the function [Call] returns it as
+// a Go value. args are Go values: any integer, float, string, bool, []byte,
 // nil, *[Box] or tlv.Value. They are converted to the types that nyash.toml declares,
 // or travel as their own where it declares none (docs/abi.md, invoke; docs/tlv.md). A
 // Box among them is lent for the call, and so is the data of a blob, which must not

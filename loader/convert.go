@@ -67,8 +67,8 @@ func (b *Box) callInto(ctx context.Context, method string, dst any, args []any) 
 }
 
 // invokeInto makes a call and stores its result in dst, a pointer to a [ResultType],
-// which does not escape. It is [Box.call] without a [Result] on the way, whose copies
-// would take 15 ns more (BenchmarkInvoke).
+// which does not escape. It does without [Box.call], because a [Result] on the way costs
+// 20 ns of copying where the whole call takes 80 (BenchmarkInvoke).
 func (b *Box) invokeInto(ctx context.Context, plan *plan.Plan, cache *slotCache, dst any, args []any) error {
 	in := b.in
 	s, err := in.run(ctx, plan, cache, args)

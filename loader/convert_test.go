@@ -4,7 +4,11 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -124,6 +128,46 @@ func TestCall_Result(t *testing.T) {
 	r, err = loader.Call[loader.Result](t.Context(), box, "nothing")
 	require.NoError(t, err)
 	assert.True(t, r.IsVoid())
+}
+
+// TestCall_OtherTypes holds that a type that no result can become does not compile.
+func TestCall_OtherTypes(t *testing.T) {
+	types := []string{"[]int", "any", "loader.Box", "map[string]int", "complex128", "error"}
+	var program strings.Builder
+	fmt.Fprint(&program, "package main\n\nimport \"github.com/nyash-plugins/nyash-go/loader\"\n\nfunc main() {\n")
+	for _, name := range types {
+		fmt.Fprintf(&program, "\tloader.Call[%s](nil, nil, \"m\")\n", name)
+	}
+	file := filepath.Join(t.TempDir(), "main.go")
+	require.NoError(t, os.WriteFile(file, []byte(program.String()+"}\n"), 0o644))
+	out, err := exec.Command("go", "build", "-o", os.DevNull, file).CombinedOutput()
+	require.Error(t, err)
+	for _, name := range types {
+		assert.Contains(t, string(out), name+" does not satisfy loader.ResultType")
+	}
+}
+
+// TestString holds what %v shows of what a call involves.
+func TestString(t *testing.T) {
+	probe, blobs := newBox(t, openProbe(t), "Probe"), newBox(t, openBlobs(t), "Blobs")
+	add, err := probe.Method("add")
+	require.NoError(t, err)
+	tests := []struct {
+		of   any
+		want string
+	}{
+		{probe, fmt.Sprintf("Probe(%d)", probe.ID())},
+		{add, "Probe.add(a integer→i64, b integer→i64) → i64"},
+		{call(t, probe, "add", 1, 2), "3"},
+		{call(t, probe, "echo", "a\nb"), `"a\nb"`},
+		{call(t, probe, "echo", []byte("ab")), "bytes[61 62]"},
+		{call(t, probe, "self"), probe.String()},
+		{call(t, probe, "nothing"), "void"},
+		{call(t, blobs, "echo", []byte("data")), "blob (4 bytes)"},
+	}
+	for _, tt := range tests {
+		assert.Equal(t, tt.want, fmt.Sprint(tt.of))
+	}
 }
 
 func TestCall_NotSent(t *testing.T) {

@@ -6,7 +6,7 @@ import (
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
-// Result is what a call returned: void, a bool, an integer, a float, text, bytes, a
+// Result is what [Box.Call] returned, whatever that is: void, a bool, an integer, a float, text, bytes, a
 // [Box] or a [Blob]. Each accessor returns an error where the result is something
 // else; [Result.Tag] tells before what it is. Values are copies and may be kept.
 // The zero Result is void.
