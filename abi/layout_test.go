@@ -129,9 +129,7 @@ func TestSymbolsMatchC(t *testing.T) {
 // prints: what each is about, and its numbers.
 func layout(t *testing.T) map[string]string {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "layout.exe")
-	ccbuild.Run(t, "cc", "-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror",
-		"-I", filepath.Join(ccbuild.Root(t), "abi", "include"), "-o", program, filepath.Join("testdata", "layout.c"))
+	program := ccbuild.Program(t, "testdata/layout.c", "-std=c99", "-Wpedantic")
 	facts := make(map[string]string)
 	for line := range strings.Lines(ccbuild.Run(t, program)) {
 		words := strings.Fields(line)

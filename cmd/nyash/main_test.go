@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
+	"github.com/nyash-plugins/nyash-go/tests/hosttest"
 )
 
 // command is the built program, in a folder with a nyash.toml and FileBox.
@@ -22,18 +23,15 @@ type command struct {
 
 func newCommand(t *testing.T) *command {
 	t.Helper()
-	root := ccbuild.Root(t)
 	c := &command{bin: filepath.Join(t.TempDir(), "nyash"), dir: t.TempDir()}
 	build := exec.Command("go", "build", "-o", c.bin, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	toml, err := os.ReadFile(filepath.Join(root, "nyash.toml"))
-	require.NoError(t, err)
-	c.write(t, "nyash.toml", string(toml))
+	c.write(t, "nyash.toml", hosttest.PluginTOML(t, "filebox", "nyash-filebox-plugin"))
 	lib := filepath.Join(c.dir, "plugins", "filebox", "build")
 	require.NoError(t, os.MkdirAll(lib, 0o755))
-	ccbuild.LibraryAt(t, filepath.Join(lib, "libnyash_filebox_plugin.so"), filepath.Join(root, "plugins", "filebox", "filebox.c"), "-fvisibility=hidden")
+	ccbuild.PluginAt(t, filepath.Join(lib, "libnyash_filebox_plugin.so"), "filebox")
 	return c
 }
 

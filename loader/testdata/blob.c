@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "answer.h"
 #include "nyash_plugin.h"
 
 enum { SUM = 1, GIVE, LIE, ECHO, UNDECLARED, LENGTH, BYTES };
@@ -12,22 +13,6 @@ enum { NOWHERE = 1, UNREADABLE, TOO_LONG, OWN_MEMORY, TWICE, FREED, HUGE_LENGTH,
 static const NyashHostVtable *host;
 static uint8_t own[16] = "plugin's memory";
 static uint8_t *kept;
-
-static int32_t answer(uint8_t *result, size_t *result_len, int tag, const void *data, size_t size) {
-    memcpy(result, "\1\0\1\0", 4);
-    result[4] = (uint8_t)tag;
-    result[5] = 0;
-    result[6] = (uint8_t)size;
-    result[7] = 0;
-    memcpy(result + 8, data, size);
-    *result_len = 8 + size;
-    return NYASH_OK;
-}
-
-static int32_t answer_blob(uint8_t *result, size_t *result_len, const void *data, uint64_t size) {
-    uint64_t blob[2] = {(uintptr_t)data, size};
-    return answer(result, result_len, NYASH_TAG_BLOB, blob, sizeof blob);
-}
 
 static int32_t lie(int64_t how, uint8_t *result, size_t *result_len) {
     uint8_t *block = host->alloc(16);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "answer.h"
 #include "nyash_plugin.h"
 
 #ifndef TYPE_ID
@@ -52,26 +53,6 @@ static void say(const char *what, unsigned number) {
     if (host == NULL) return;
     snprintf(line, sizeof line, "%s %s %u", TYPE_NAME, what, number);
     host->log(NYASH_LOG_INFO, line);
-}
-
-static int32_t answer(uint8_t *result, size_t *result_len, int tag, const void *data, size_t size) {
-    memcpy(result, "\1\0\1\0", 4);
-    result[4] = (uint8_t)tag;
-    result[5] = 0;
-    result[6] = (uint8_t)size;
-    result[7] = (uint8_t)(size >> 8);
-    memcpy(result + 8, data, size);
-    *result_len = 8 + size;
-    return NYASH_OK;
-}
-
-static int32_t answer_i64(uint8_t *result, size_t *result_len, int64_t v) {
-    return answer(result, result_len, NYASH_TAG_I64, &v, sizeof v);
-}
-
-static int32_t answer_handle(uint8_t *result, size_t *result_len, uint32_t type, uint32_t id) {
-    uint32_t handle[2] = {type, id};
-    return answer(result, result_len, NYASH_TAG_HANDLE, handle, sizeof handle);
 }
 
 static uint32_t next_id(void) {

@@ -22,23 +22,60 @@ func Root(t testing.TB) string {
 	return filepath.Join(filepath.Dir(file), "..", "..")
 }
 
-// Library compiles a C file into a shared library in a folder of the test's
-// own and returns its path. The plugin header is on the include path; flags
-// are added to the command line.
+// Library compiles a C file, or a C++ file by its .cpp, into a shared library in a
+// folder of the test's own and returns its path. The headers of plugins and of their
+// SDKs are on the include path, and so is answer.h, which plugins of tests answer
+// with; flags are added to the command line.
 func Library(t testing.TB, source string, flags ...string) string {
 	t.Helper()
-	name := "lib" + strings.TrimSuffix(filepath.Base(source), ".c") + extension()
-	return LibraryAt(t, filepath.Join(t.TempDir(), name), source, flags...)
+	return LibraryAt(t, filepath.Join(t.TempDir(), "lib"+name(source)+extension()), source, flags...)
 }
 
 // LibraryAt is [Library] with a path to write to.
 func LibraryAt(t testing.TB, out, source string, flags ...string) string {
 	t.Helper()
-	args := []string{"-std=c11", "-g", "-O1", "-fPIC", "-shared", "-pthread",
-		"-Wall", "-Wextra", "-Werror", "-I", filepath.Dir(source), "-I", filepath.Join(Root(t), "abi", "include"),
-		"-o", out, source}
-	Run(t, "cc", append(args, flags...)...)
+	compile(t, out, source, append([]string{"-fPIC", "-shared"}, flags...))
 	return out
+}
+
+// Plugin compiles a plugin of this repository that is written in C, as its Makefile
+// does, and returns the library.
+func Plugin(t testing.TB, name string) string {
+	t.Helper()
+	return PluginAt(t, filepath.Join(t.TempDir(), "lib"+name+extension()), name)
+}
+
+// PluginAt is [Plugin] with a path to write to.
+func PluginAt(t testing.TB, out, name string) string {
+	t.Helper()
+	return LibraryAt(t, out, filepath.Join(Root(t), "plugins", name, name+".c"), "-fvisibility=hidden", "-lm")
+}
+
+// Program compiles a file as [Library] does, into a program.
+func Program(t testing.TB, source string, flags ...string) string {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), name(source)+".exe") // which Windows wants
+	compile(t, out, source, flags)
+	return out
+}
+
+func compile(t testing.TB, out, source string, flags []string) {
+	t.Helper()
+	root := Root(t)
+	compiler, std := "cc", "-std=c11"
+	if filepath.Ext(source) == ".cpp" {
+		compiler, std = "c++", "-std=c++17"
+	}
+	args := []string{std, "-g", "-O1", "-pthread", "-Wall", "-Wextra", "-Werror", "-I", filepath.Dir(source)}
+	for _, folder := range []string{"abi/include", "plugins/sdk/c", "plugins/sdk/cpp", "tests/ccbuild/include"} {
+		args = append(args, "-I", filepath.Join(root, folder))
+	}
+	Run(t, compiler, append(append(args, "-o", out, source), flags...)...)
+}
+
+// name is a source's, without folder and extension.
+func name(source string) string {
+	return strings.TrimSuffix(filepath.Base(source), filepath.Ext(source))
 }
 
 // Source compiles C that is given as text, as [Library] does.

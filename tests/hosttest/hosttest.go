@@ -13,6 +13,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -20,6 +22,7 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/loader"
 	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
 )
 
 // Isolated reports whether the tests run every library in a process of its own.
@@ -59,6 +62,18 @@ func OpenUnclosed(t testing.TB, text string, opts ...loader.Option) *loader.Host
 	h, err := loader.OpenConfig(config, append(Options(), opts...)...)
 	require.NoError(t, err)
 	return h
+}
+
+// PluginTOML is the nyash.toml that the README of a plugin of this repository shows,
+// for the library that is given.
+func PluginTOML(t testing.TB, plugin, library string) string {
+	t.Helper()
+	readme, err := os.ReadFile(filepath.Join(ccbuild.Root(t), "plugins", plugin, "README.md"))
+	require.NoError(t, err)
+	_, shown, found := strings.Cut(string(readme), "```toml\n")
+	require.True(t, found, "the README of %s shows no nyash.toml", plugin)
+	shown, _, _ = strings.Cut(shown, "```")
+	return strings.Replace(shown, strconv.Quote("nyash-"+plugin+"-plugin"), strconv.Quote(library), 1)
 }
 
 // File writes a nyash.toml into a folder of the test's own and returns its path: for

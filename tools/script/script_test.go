@@ -15,24 +15,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/nyash-plugins/nyash-go/loader"
-	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
+	"github.com/nyash-plugins/nyash-go/tests/hosttest"
 	"github.com/nyash-plugins/nyash-go/tools/script"
 )
 
 // host opens a host with the FileBox of this repository.
 func host(t *testing.T) *loader.Host {
 	t.Helper()
-	root := ccbuild.Root(t)
-	text, err := os.ReadFile(filepath.Join(root, "nyash.toml"))
-	require.NoError(t, err)
-	library := ccbuild.Library(t, filepath.Join(root, "plugins", "filebox", "filebox.c"), "-fvisibility=hidden")
-	config, err := registry.Parse("nyash.toml", []byte(strings.Replace(string(text), `"nyash-filebox-plugin"`, strconv.Quote(library), 1)))
-	require.NoError(t, err)
-	h, err := loader.OpenConfig(config)
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, h.Close()) })
-	return h
+	return hosttest.Open(t, hosttest.PluginTOML(t, "filebox", ccbuild.Plugin(t, "filebox")))
 }
 
 func run(t *testing.T, ctx context.Context, text string) (string, error) {

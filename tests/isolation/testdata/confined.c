@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "answer.h"
 #include "nyash_plugin.h"
 
 /* As in confine_test.go. */
@@ -20,13 +21,6 @@ enum { NOTHING = 1, SYSCALL, BUFFER, SLEEP, FLOOD, TAKE, MALLOC, TOUCH_SHARED, T
 
 static const NyashHostVtable *host;
 static char buffer[1 << 16];
-
-static int32_t answer(uint8_t *result, size_t *result_len, int64_t v) {
-    memcpy(result, "\1\0\1\0\3\0\10\0", 8);
-    memcpy(result + 8, &v, 8);
-    *result_len = 16;
-    return NYASH_OK;
-}
 
 static void *flood(void *lines) {
     for (long i = 0; i < (long)lines; i++) host->log(NYASH_LOG_INFO, "a line of a flood");
@@ -154,53 +148,53 @@ int32_t nyash_plugin_invoke(uint32_t type_id, uint32_t method, uint32_t instance
     for (size_t i = 0; i < 7 && 16 + 12 * i <= args_len; i++) memcpy(&a[i], args + 8 + 12 * i, 8);
     switch (method) {
     case NOTHING:
-        return answer(result, result_len, 0);
+        return answer_i64(result, result_len, 0);
     case SYSCALL:
         r = syscall(a[0], a[1], a[2], a[3], a[4], a[5], a[6]);
-        return answer(result, result_len, r == -1 ? -errno : r);
+        return answer_i64(result, result_len, r == -1 ? -errno : r);
     case BUFFER:
-        return answer(result, result_len, (int64_t)buffer);
+        return answer_i64(result, result_len, (int64_t)buffer);
     case SLEEP:
         usleep((useconds_t)a[0] * 1000);
-        return answer(result, result_len, 0);
+        return answer_i64(result, result_len, 0);
     case FLOOD: {
         pthread_t thread;
-        if (pthread_create(&thread, NULL, flood, (void *)(long)a[0]) != 0) return answer(result, result_len, -1);
+        if (pthread_create(&thread, NULL, flood, (void *)(long)a[0]) != 0) return answer_i64(result, result_len, -1);
         pthread_join(thread, NULL);
-        return answer(result, result_len, a[0]);
+        return answer_i64(result, result_len, a[0]);
     }
     case TAKE:
-        return answer(result, result_len, take(a[0]));
+        return answer_i64(result, result_len, take(a[0]));
     case MALLOC:
-        return answer(result, result_len, take_malloc(a[0]));
+        return answer_i64(result, result_len, take_malloc(a[0]));
     case TOUCH_SHARED:
         r = touch_shared(a[0]);
         usleep((useconds_t)a[1] * 1000);
-        return answer(result, result_len, r);
+        return answer_i64(result, result_len, r);
     case TOUCH_STACKS:
         r = touch_stacks();
         usleep((useconds_t)a[0] * 1000);
-        return answer(result, result_len, r);
+        return answer_i64(result, result_len, r);
     case BURN:
         burn(a[0]);
-        return answer(result, result_len, 0);
+        return answer_i64(result, result_len, 0);
     case BURN_THREAD:
         start(burn_thread, a[0]);
-        return answer(result, result_len, 0);
+        return answer_i64(result, result_len, 0);
     case CHILD_ABORTS:
-        return answer(result, result_len, child_aborts());
+        return answer_i64(result, result_len, child_aborts());
     case HAS_ENV: {
         extern char **environ;
         for (char **e = environ; *e != NULL; e++)
-            if (strncmp(*e, "NYASH_WORKER=", 13) == 0) return answer(result, result_len, 1);
-        return answer(result, result_len, getenv("NYASH_WORKER") != NULL);
+            if (strncmp(*e, "NYASH_WORKER=", 13) == 0) return answer_i64(result, result_len, 1);
+        return answer_i64(result, result_len, getenv("NYASH_WORKER") != NULL);
     }
     case RUN_ENV:
-        return answer(result, result_len, run_env());
+        return answer_i64(result, result_len, run_env());
     case ORPHAN:
-        return answer(result, result_len, child(1));
+        return answer_i64(result, result_len, child(1));
     case CHILD:
-        return answer(result, result_len, child(0));
+        return answer_i64(result, result_len, child(0));
     }
     return NYASH_E_INVALID_METHOD;
 }

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "answer.h"
 #include "nyash_plugin.h"
 
 enum { ADD = 1, SEGV, ABORT, EXIT, LOOP, DEADLOCK, OVERFLOW, HOG, FORK, OPEN, SCRIBBLE, HANGUP, PID, PRINT, ENV, CWD, LOG, OVERRUN, SPIN, INHERITED, ORPHAN };
@@ -35,21 +36,6 @@ static void crash(int now) {
 }
 
 __attribute__((constructor)) static void loaded(void) { crash(AT_LOAD); }
-
-static int32_t answer(uint8_t *result, size_t *result_len, int tag, const void *data, size_t size) {
-    memcpy(result, "\1\0\1\0", 4);
-    result[4] = (uint8_t)tag;
-    result[5] = 0;
-    result[6] = (uint8_t)size;
-    result[7] = (uint8_t)(size >> 8);
-    memcpy(result + 8, data, size);
-    *result_len = 8 + size;
-    return NYASH_OK;
-}
-
-static int32_t answer_i64(uint8_t *result, size_t *result_len, int64_t v) {
-    return answer(result, result_len, NYASH_TAG_I64, &v, sizeof v);
-}
 
 static int deep(volatile int n) {
     volatile char frame[4096];

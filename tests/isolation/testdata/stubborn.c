@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "answer.h"
 #include "nyash_plugin.h"
 
 enum { ADD = 1, REST, FLIP, LEAVE, WHOAMI, ID, FORGE, BIRTHS, FINIS, MAKE, GIVE, TERMINAL, CRASH, HOARD, WANT, RESTING, REAP, BLOCKS, FREEZE, FILL, SAY, HUGE_, TWICE, SUM, NAG, DETACH };
@@ -110,26 +111,6 @@ static int64_t integer(const uint8_t *args, size_t length, int i) {
     return v;
 }
 
-static int32_t answer(uint8_t *result, size_t *result_len, int tag, const void *data, size_t size) {
-    memcpy(result, "\1\0\1\0", 4);
-    result[4] = (uint8_t)tag;
-    result[5] = 0;
-    result[6] = (uint8_t)size;
-    result[7] = (uint8_t)(size >> 8);
-    memcpy(result + 8, data, size);
-    *result_len = 8 + size;
-    return NYASH_OK;
-}
-
-static int32_t answer_i64(uint8_t *result, size_t *result_len, int64_t v) {
-    return answer(result, result_len, NYASH_TAG_I64, &v, sizeof v);
-}
-
-static int32_t answer_handle(uint8_t *result, size_t *result_len, uint32_t type, uint32_t id) {
-    uint32_t handle[2] = {type, id};
-    return answer(result, result_len, NYASH_TAG_HANDLE, handle, sizeof handle);
-}
-
 /* Opens the terminal of whoever started the host, and types into it. */
 static int64_t terminal(void) {
     int fd = open("/dev/tty", O_RDWR);
@@ -153,6 +134,7 @@ int32_t nyash_plugin_invoke(uint32_t type_id, uint32_t method, uint32_t instance
                             uint8_t *result, size_t *result_len) {
     uint32_t id, handle[2];
     uint64_t blob[2];
+    uint8_t *block;
     int64_t a = integer(args, args_len, 0), b = integer(args, args_len, 1);
     if (type_id != 730) return NYASH_E_INVALID_TYPE;
     switch (method) {
@@ -195,10 +177,8 @@ int32_t nyash_plugin_invoke(uint32_t type_id, uint32_t method, uint32_t instance
         return answer_handle(result, result_len, 730, id);
     case GIVE:
         rest(a);
-        blob[0] = (uint64_t)(uintptr_t)host->alloc((size_t)b);
-        blob[1] = (uint64_t)b;
-        memset((void *)(uintptr_t)blob[0], 'b', (size_t)b);
-        return answer(result, result_len, NYASH_TAG_BLOB, blob, sizeof blob);
+        block = host->alloc((size_t)b);
+        return answer_blob(result, result_len, memset(block, 'b', (size_t)b), (uint64_t)b);
     case TERMINAL:
         return answer_i64(result, result_len, terminal());
     case CRASH:
@@ -229,9 +209,7 @@ int32_t nyash_plugin_invoke(uint32_t type_id, uint32_t method, uint32_t instance
         return b == 4 ? NYASH_OK : NYASH_E_PLUGIN;
     case TWICE: /* the same blob each time */
         if (twice == NULL) memset(twice = host->alloc(1 << 20), 'b', 1 << 20);
-        blob[0] = (uint64_t)(uintptr_t)twice;
-        blob[1] = 1 << 20;
-        return answer(result, result_len, NYASH_TAG_BLOB, blob, sizeof blob);
+        return answer_blob(result, result_len, twice, 1 << 20);
     case SUM: {
         memcpy(blob, args + 8, sizeof blob);
         memcpy(&b, args + 28, sizeof b);
