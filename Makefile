@@ -4,7 +4,10 @@ GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 # The program needs no cgo. Only the race detector does.
 export CGO_ENABLED = 0
 
-PLUGINS  = filebox
+# The plugins that need a C compiler, those that need cargo, and all that is a crate.
+PLUGINS  = filebox mathbox
+CRATES   = counter
+RUST     = $(CRATES:%=plugins/%) plugins/sdk/rust
 FUZZTIME ?= 60s
 SOAK     ?= 10m
 
@@ -14,7 +17,7 @@ SOAK     ?= 10m
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
 
-run: plugins build ## load a C plugin and run docs/examples/hello.star with it
+run: plugins build ## load the plugins and run docs/examples/hello.star with them
 	./bin/nyash $(if $(ISOLATION),--isolation $(ISOLATION)) run docs/examples/hello.star
 
 build: ## build the commands into bin/
@@ -23,9 +26,11 @@ build: ## build the commands into bin/
 plugins: ## build the plugins in plugins/
 	@bash .ci/setup cc
 	@for p in $(PLUGINS); do $(MAKE) --no-print-directory -s -C plugins/$$p || exit 1; done
+	@if ! command -v cargo >/dev/null 2>&1; then echo "plugins: left out for want of cargo: $(CRATES)" >&2; \
+	else for p in $(CRATES); do $(MAKE) --no-print-directory -s -C plugins/$$p CARGO='cargo --quiet' || exit 1; done; fi
 
 setup: ## install the tools that building and testing need
-	@bash .ci/setup cc c++ valgrind
+	@bash .ci/setup cc c++ valgrind cargo
 
 test: setup plugins ## run all tests
 	go test ./...
@@ -55,6 +60,9 @@ vet: ## vet for every platform that must compile
 
 lint: vet ## run the linters
 	go run $(GOLANGCI_LINT) run ./...
+	@bash .ci/setup cargo rustfmt cargo-clippy
+	@for c in $(RUST); do (cd $$c && cargo fmt --check && cargo clippy --offline --quiet --locked --all-targets -- -D warnings) || exit 1; done
+	@cd plugins/sdk/rust && RUSTDOCFLAGS='-D warnings' cargo doc --offline --quiet --locked --no-deps
 
 fuzz: ## fuzz every decoder, FUZZTIME each
 	go test -run=NONE -fuzz=FuzzDecode -fuzztime=$(FUZZTIME) ./tlv
@@ -75,4 +83,5 @@ memcheck: setup plugins ## run FileBox under valgrind
 
 clean: ## remove what was built
 	rm -rf bin data.txt
-	@for p in $(PLUGINS); do $(MAKE) --no-print-directory -s -C plugins/$$p clean || exit 1; done
+	rm -rf plugins/sdk/rust/target
+	@for p in $(PLUGINS) $(CRATES); do $(MAKE) --no-print-directory -s -C plugins/$$p clean || exit 1; done

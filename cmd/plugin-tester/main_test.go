@@ -16,6 +16,7 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/internal/isolate/probe"
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
+	"github.com/nyash-plugins/nyash-go/tests/hosttest"
 	"github.com/nyash-plugins/nyash-go/tools/plugintest"
 )
 
@@ -100,8 +101,11 @@ func TestCommand_Typecheck(t *testing.T) {
 
 	_, err = run(t, "typecheck", library, "--config", config, "--call", "sub=1")
 	require.ErrorContains(t, err, "--call sub: there is no such method")
-	_, err = run(t, "typecheck", library, "--config", "../../nyash.toml")
+	other := hosttest.File(t, hosttest.PluginTOML(t, "filebox", "nyash-filebox-plugin"))
+	_, err = run(t, "typecheck", library, "--config", other)
 	require.ErrorIs(t, err, errFindings, "another library than the file names has other boxes")
+	_, err = run(t, "typecheck", library, "--config", "../../nyash.toml")
+	require.ErrorContains(t, err, "nyash.toml does not name "+library+"; it has [nyash-filebox-plugin nyash-mathbox-plugin ")
 	_, err = run(t, "typecheck", library)
 	require.ErrorContains(t, err, "--config")
 }
