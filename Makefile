@@ -7,12 +7,12 @@ export CGO_ENABLED = 0
 # The plugins that need a C compiler, those that need cargo, and all that is a crate.
 PLUGINS  = filebox mathbox
 CRATES   = counter
-RUST     = $(CRATES:%=plugins/%) plugins/sdk/rust
+RUST     = $(CRATES:%=plugins/%) plugins/sdk/rust tests/sdk/testdata/samples
 FUZZTIME ?= 60s
 SOAK     ?= 10m
 
 .DEFAULT_GOAL := help
-.PHONY: help run build plugins setup test faulty race isolated soak vet lint fuzz bench memcheck clean
+.PHONY: help run build plugins setup test faulty sdk race isolated soak vet lint fuzz bench memcheck clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
@@ -40,6 +40,9 @@ test: setup plugins ## run all tests
 
 faulty: setup plugins ## try plugin-tester on every faulty plugin; `make test` takes a sample
 	NYASH_TEST_FAULTY=all go test -count=1 -timeout=30m ./tests/faulty
+
+sdk: setup plugins ## try the SDKs with all sanitizers, valgrind and plugin-tester; `make test` takes a sample
+	NYASH_TEST_SDK=all go test -count=1 -timeout=30m ./tests/sdk
 
 race: setup plugins ## run all tests under the race detector
 	CGO_ENABLED=1 go test -race -timeout=30m ./...
@@ -83,5 +86,5 @@ memcheck: setup plugins ## run FileBox under valgrind
 
 clean: ## remove what was built
 	rm -rf bin data.txt
-	rm -rf plugins/sdk/rust/target
+	rm -rf plugins/sdk/rust/target tests/sdk/testdata/samples/target
 	@for p in $(PLUGINS) $(CRATES); do $(MAKE) --no-print-directory -s -C plugins/$$p clean || exit 1; done

@@ -1,0 +1,152 @@
+package sdk
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/loader"
+	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
+	"github.com/nyash-plugins/nyash-go/tests/hosttest"
+)
+
+// TestHeaders_Alone compiles each header by itself, with clang too where it is there.
+func TestHeaders_Alone(t *testing.T) {
+	headers := []struct{ file, source, clang, std string }{
+		{"nyash.h", "alone.c", "clang", "c99"},
+		{"nyash.h", "alone.c", "clang", "c17"},
+		{"nyash.h", "alone.cpp", "clang++", "c++17"},
+		{"nyash.hpp", "alone.cpp", "clang++", "c++17"},
+		{"nyash.hpp", "alone.cpp", "clang++", "c++20"},
+	}
+	for _, h := range headers {
+		t.Run(h.file+" as "+h.std, func(t *testing.T) {
+			source := filepath.Join(t.TempDir(), h.source)
+			require.NoError(t, os.WriteFile(source, []byte("#include \""+h.file+"\"\n"), 0o600))
+			ccbuild.Program(t, source, "-std="+h.std, pedantic, "-Wshadow", "-fsyntax-only")
+			if _, err := exec.LookPath(h.clang); err != nil {
+				return
+			}
+			ccbuild.Run(t, h.clang, "-std="+h.std, "-Wall", "-Wextra", "-Werror", pedantic, "-fsyntax-only", source,
+				"-I", filepath.Join(ccbuild.Root(t), "abi/include"), "-I", filepath.Join(ccbuild.Root(t), "plugins/sdk/c"),
+				"-I", filepath.Join(ccbuild.Root(t), "plugins/sdk/cpp"))
+		})
+	}
+}
+
+func TestC_Types(t *testing.T) {
+	h := hosttest.Open(t, declare(t, library(t, "all.c")), loader.WithMemoryTracking())
+	box, other := hosttest.New(t, h, "All", 1), hosttest.New(t, h, "All", 7)
+	assert.Equal(t, "grüße", value(t, box, "text", "grüße"))
+	assert.Equal(t, []byte{0, 255}, value(t, box, "bytes", []byte{0, 255}))
+	large := strings.Repeat("large ", 100_000)
+	assert.Equal(t, large, string(blobOf(t, box, "blob", []byte(large)).Bytes()))
+	assert.InDelta(t, 15.5, value(t, box, "numbers", true, 2, 3, 1.5, 8.0), 0)
+	assert.Equal(t, int64(4), value(t, box, "calls"))
+	value(t, box, "move", other)
+	value(t, box, "move", box)
+	assert.Equal(t, int64(6), value(t, other, "calls"))
+	clone := boxOf(t, box, "clone")
+	assert.Equal(t, int64(5), value(t, clone, "calls"))
+	require.NoError(t, clone.Close())
+	_, err := box.Call(ctx, "notUTF8")
+	assert.ErrorIs(t, err, abi.ErrInvalidUTF8)
+	_, err = h.New(ctx, "All", -1)
+	assert.ErrorContains(t, err, "not below zero")
+	assert.Equal(t, "pong", value(t, hosttest.New(t, h, "Other Box"), "ping"))
+}
+
+func TestCPlusPlus_Types(t *testing.T) {
+	h := hosttest.Open(t, declare(t, library(t, "all.cpp")), loader.WithMemoryTracking())
+	box, second := hosttest.New(t, h, "All", 1, 0.5), hosttest.New(t, h, "All", 7)
+	for _, c := range []struct {
+		method string
+		arg    any
+		want   any
+	}{
+		{"negate", true, false},
+		{"small", -5, int32(-5)},
+		{"large", int64(math.MinInt64), int64(math.MinInt64)},
+		{"single", 0.5, float32(0.5)},
+		{"scaled", 3.0, 1.5},
+		{"text", "é", "éé"},
+		{"view", strings.Repeat("x", 65535), strings.Repeat("x", 65535)},
+		{"reversed", []byte{1, 2, 3}, []byte{3, 2, 1}},
+		{"bytes", []byte{0, 1}, []byte{0, 1}},
+	} {
+		assert.Equal(t, c.want, value(t, box, c.method, c.arg), c.method)
+	}
+	assert.Len(t, blobOf(t, box, "blob", make([]byte, 200_000)).Bytes(), 200_000)
+
+	other := boxOf(t, box, "made", "one ")
+	assert.Equal(t, "Other", other.Name())
+	assert.Equal(t, "one two", value(t, box, "joined", other, hosttest.New(t, h, "Other", "two")))
+	require.NoError(t, other.Close())
+	copied := boxOf(t, second, "copy")
+	value(t, box, "take", copied)
+	assert.Equal(t, int64(7), value(t, box, "calls"))
+	assert.Equal(t, int64(1), value(t, copied, "calls"))
+	require.NoError(t, copied.Close())
+	assert.Equal(t, int64(105), value(t, box, "sum", int64(5)))
+	assert.Equal(t, int64(11), value(t, box, "sum", int64(5), int64(6)))
+	assert.Equal(t, int64(42), value(t, box, "answer"))
+
+	for how, want := range map[string]string{
+		"code":   "a code of its own",
+		"memory": "out of memory",
+		"number": "an exception that is no std::exception",
+		"so":     "failed: so",
+	} {
+		_, err := box.Call(ctx, "fail", how)
+		assert.ErrorContains(t, err, want)
+		assert.Equal(t, how == "memory", errors.Is(err, abi.ErrOutOfMemory), "%v", err)
+	}
+	_, err := box.Call(ctx, "text", strings.Repeat("x", 51))
+	assert.ErrorContains(t, err, "the result of text has 102 bytes, at most 100 can be returned")
+	_, err = h.New(ctx, "All", -1)
+	assert.ErrorContains(t, err, "not below zero")
+}
+
+// leakCheck are valgrind and its flags for a program that is to lose nothing.
+func leakCheck(kinds string) []string {
+	return []string{"-q", "--leak-check=full", "--show-leak-kinds=" + kinds, "--errors-for-leak-kinds=" + kinds, "--error-exitcode=9"}
+}
+
+// TestC_DirectCalls runs testdata/all_test.c, which calls a plugin as no careful host
+// would: short buffers, arguments of all kinds, fini during calls on many threads.
+func TestC_DirectCalls(t *testing.T) {
+	rounds := 1
+	if whole {
+		rounds = 10
+	}
+	plain := ccbuild.Program(t, "testdata/all_test.c", "-std=gnu11", pedantic)
+	ccbuild.Run(t, plain, fmt.Sprint(2000*rounds))
+	ccbuild.Run(t, "valgrind", append(leakCheck("all"), plain, fmt.Sprint(30*rounds))...)
+}
+
+// TestC_DirectCallsSanitized does so with the compiler's sanitizers.
+func TestC_DirectCallsSanitized(t *testing.T) {
+	if !whole {
+		return
+	}
+	for _, sanitizer := range []string{"thread", "address,undefined"} {
+		t.Run(sanitizer, func(t *testing.T) {
+			ccbuild.Run(t, ccbuild.Program(t, "testdata/all_test.c", "-std=gnu11", "-fsanitize="+sanitizer, "-fno-sanitize-recover=all"), "2000")
+		})
+	}
+}
+
+// TestC_UnloadWithoutInit: the self-description is freed with the library.
+func TestC_UnloadWithoutInit(t *testing.T) {
+	program := ccbuild.Program(t, "testdata/config.c", "-std=gnu11", "-ldl")
+	ccbuild.Run(t, "valgrind", append(leakCheck("definite"), program, library(t, "all.c"))...)
+}

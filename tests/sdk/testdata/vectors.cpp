@@ -1,0 +1,2 @@
+// The header's reader and writer are the same in C++.
+#include "vectors.c"
