@@ -1,0 +1,251 @@
+package generate
+
+import (
+	"fmt"
+	"go/format"
+	"go/token"
+	"slices"
+	"strings"
+
+	"github.com/nyash-plugins/nyash-go/internal/contract"
+	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/tlv"
+)
+
+// Go is a file of the named package with a Go type for each box. The boxes are those of
+// [HostBoxes].
+func Go(pkg string, boxes []*registry.Type) ([]byte, error) {
+	if !token.IsIdentifier(pkg) || pkg == "_" {
+		return nil, fmt.Errorf("%s is no name for a Go package", contract.Printable(fmt.Sprintf("%q", pkg)))
+	}
+	p := &goPrinter{types: make(map[string]string)}
+	taken := make(map[string]bool)
+	for _, t := range boxes {
+		p.types[t.Name] = goTypeName(t.Name, taken)
+	}
+	p.f("%s\n\npackage %s\n\nimport (\n\"context\"\n", header("go"), pkg)
+	if slices.ContainsFunc(boxes, func(t *registry.Type) bool { return len(t.Methods) > 0 }) {
+		p.f("\"errors\"\n")
+	}
+	p.f("\"fmt\"\n\n\"github.com/nyash-plugins/nyash-go/loader\"\n)\n")
+	for _, t := range boxes {
+		p.box(t)
+	}
+	text, err := format.Source(p.Bytes())
+	if err != nil {
+		return nil, fmt.Errorf("a mistake of nyash gen: %w", err)
+	}
+	return text, nil
+}
+
+// goTypeName is the name of a box's type, whose constructors are NewName and AsName.
+func goTypeName(box string, taken map[string]bool) string {
+	want := exported(box)
+	name := want
+	for n := 2; taken[name] || taken["New"+name] || taken["As"+name]; n++ {
+		name = fmt.Sprintf("%s_%d", want, n)
+	}
+	taken[name], taken["New"+name], taken["As"+name] = true, true, true
+	return name
+}
+
+// goPrinter writes a file of Go.
+type goPrinter struct {
+	printer
+	types map[string]string // the Go types by the boxes' names
+}
+
+// goMethodNames are those that a generated type has itself, and those to which go vet
+// gives a signature.
+var goMethodNames = []string{"Box", "Close", "String",
+	"GobDecode", "GobEncode", "MarshalJSON", "MarshalXML", "ReadByte", "ReadRune",
+	"UnmarshalJSON", "UnmarshalXML", "UnreadByte", "UnreadRune", "WriteByte"}
+
+func (p *goPrinter) box(t *registry.Type) {
+	name := p.types[t.Name]
+	methods := newScope(goMethodNames, func(name string) string { return "Call" + name }).takeAll(namedMethods(t.Methods), exported)
+
+	p.f("\n")
+	p.comment("//", fmt.Sprintf("%s is the box %s.", name, t.Name))
+	p.paragraph(t.Doc)
+	if t.Singleton {
+		p.paragraph("It is a singleton: all values of the type are the host's one box, and Close does nothing.\nIt is safe for concurrent use.")
+	} else {
+		p.paragraph("It is safe for concurrent use, and its owner closes it.")
+	}
+	p.f("type %s struct {\nbox *loader.Box\n", name)
+	if len(methods) > 0 {
+		p.f("call struct {\n%s *loader.Method\n}\n", strings.Join(methods, ", "))
+	}
+	p.f("}\n")
+	p.constructors(t, name, methods)
+	for i, m := range t.Methods {
+		p.method(name, methods[i], t.Name, m)
+	}
+}
+
+func (p *goPrinter) constructors(t *registry.Type, name string, methods []string) {
+	params, args := goParams(t.Birth)
+	p.f("\n")
+	if t.Singleton {
+		p.comment("//", fmt.Sprintf("New%s returns the host's %s, which is born at the first call. The errors are those of [loader.Host.New].", name, t.Name))
+	} else {
+		p.comment("//", fmt.Sprintf("New%s makes a %s, which is the caller's to close. The errors are those of [loader.Host.New].", name, t.Name))
+	}
+	p.paragraph(t.BirthDoc)
+	p.argDocs(t.Birth)
+	p.f("func New%s(ctx context.Context, host *loader.Host%s) (*%s, error) {\n", name, params, name)
+	p.f("box, err := host.New(ctx, %q%s)\nif err != nil {\nreturn nil, err\n}\n", t.Name, args)
+	p.f("b, err := As%s(box)\nif err != nil {\n_ = box.Close()\n}\nreturn b, err\n}\n\n", name)
+
+	p.comment("//", fmt.Sprintf("As%s is the typed form of a %s that the program has. It looks the methods up; calls look nothing up. A goroutine that calls a great deal does best with one of its own. The error is that of another box, or of a library without one of the methods.", name, t.Name))
+	p.f("func As%s(box *loader.Box) (*%s, error) {\n", name, name)
+	p.f("if box.Name() != %q {\nreturn nil, fmt.Errorf(\"%%v is no %%s\", box, %q)\n}\n", t.Name, t.Name)
+	p.f("b := &%s{box: box}\n", name)
+	if len(methods) > 0 {
+		p.f("var errs [%d]error\n", len(methods))
+		for i, m := range t.Methods {
+			p.f("b.call.%s, errs[%d] = box.Method(%q)\n", methods[i], i, m.Name)
+		}
+		p.f("if err := errors.Join(errs[:]...); err != nil {\nreturn nil, err\n}\n")
+	}
+	p.f("return b, nil\n}\n\n")
+
+	p.f("// Box is the untyped box, to pass it to other calls.\nfunc (b *%s) Box() *loader.Box { return b.box }\n\n", name)
+	p.f("// Close is [loader.Box.Close].\nfunc (b *%s) Close() error { return b.box.Close() }\n\n", name)
+	p.f("// String returns a name for logs.\nfunc (b *%s) String() string { return b.box.String() }\n", name)
+}
+
+func (p *goPrinter) method(typeName, name, box string, m registry.Method) {
+	params, args := goParams(m.Signature)
+	p.f("\n")
+	p.comment("//", fmt.Sprintf("%s calls %s.%s.", name, box, m.Name))
+	p.paragraph(m.Doc)
+	p.argDocs(m.Signature)
+	result := p.types[m.Returns.Box]
+	if m.Returns.Tag == tlv.TagHandle {
+		p.paragraph("The box is the caller's to close.")
+	}
+	if m.Returns.Tag == tlv.TagBlob {
+		p.paragraph("The blob is the caller's to release.")
+	}
+	p.f("func (b *%s) %s(ctx context.Context%s) ", typeName, name, params)
+	call := fmt.Sprintf("(ctx, b.call.%s%s)", name, args)
+	switch {
+	case m.Returns.Tag == tlv.TagVoid:
+		p.f("error {\n_, err := b.call.%s.Call(ctx%s)\nreturn err\n}\n", name, args)
+	case m.Returns.Tag == 0:
+		p.f("(loader.Result, error) {\nreturn b.call.%s.Call(ctx%s)\n}\n", name, args)
+	case result == "":
+		p.f("(%[1]s, error) {\nreturn loader.Invoke[%[1]s]%[2]s\n}\n", goResults[m.Returns.Tag], call)
+	default:
+		p.f("(*%s, error) {\nbox, err := loader.Invoke[*loader.Box]%s\nif err != nil {\nreturn nil, err\n}\n", result, call)
+		p.f("r, err := As%s(box)\nif err != nil {\n_ = box.Close()\n}\nreturn r, err\n}\n", result)
+	}
+}
+
+var goResults = map[tlv.Tag]string{
+	tlv.TagBool: "bool", tlv.TagInt32: "int32", tlv.TagInt64: "int64", tlv.TagFloat32: "float32", tlv.TagFloat64: "float64",
+	tlv.TagString: "string", tlv.TagBytes: "[]byte", tlv.TagHandle: "*loader.Box", tlv.TagBlob: "*loader.Blob",
+}
+
+// goParamNames are what the bodies of methods use, and Go's own words.
+var goParamNames = []string{"b", "box", "context", "ctx", "err", "errors", "fmt", "host", "loader", "r",
+	"any", "append", "bool", "byte", "cap", "clear", "close", "comparable", "complex", "complex64", "complex128", "copy", "delete",
+	"error", "false", "float32", "float64", "imag", "int", "int8", "int16", "int32", "int64", "iota", "len", "make", "max", "min",
+	"new", "nil", "panic", "print", "println", "real", "recover", "rune", "string", "true",
+	"uint", "uint8", "uint16", "uint32", "uint64", "uintptr",
+	"break", "case", "chan", "const", "continue", "default", "defer", "else", "fallthrough", "for", "func", "go", "goto", "if",
+	"import", "interface", "map", "package", "range", "return", "select", "struct", "switch", "type", "var"}
+
+func goArgNames(args []registry.Arg) []string {
+	return newScope(goParamNames, func(name string) string { return name + "Arg" }).takeAll(namedArgs(args), unexported)
+}
+
+// goParams are the parameters for the arguments and what is passed on, each with a comma
+// before it.
+func goParams(s registry.Signature) (params, args string) {
+	if !s.ArgsDeclared {
+		return ", args ...any", ", args..."
+	}
+	names := goArgNames(s.Args)
+	for i, a := range s.Args {
+		t := goParamType(a)
+		params += ", " + names[i] + " " + t
+		args += ", " + names[i]
+		if t == goAnyBox {
+			args += ".Box()"
+		}
+	}
+	return params, args
+}
+
+// goAnyBox takes the generated type of every box: nyash.toml does not say of which box an
+// argument is.
+const goAnyBox = "interface{ Box() *loader.Box }"
+
+// goParamType is what a caller gives for an argument.
+func goParamType(a registry.Arg) string {
+	switch a.From {
+	case registry.ArgString:
+		return "string"
+	case registry.ArgBytes:
+		return "[]byte"
+	case registry.ArgBool:
+		return "bool"
+	case registry.ArgBox:
+		return goAnyBox
+	case registry.ArgInteger:
+		if a.To == tlv.TagInt32 {
+			return "int32"
+		}
+		return "int64"
+	case registry.ArgFloat:
+		if a.To == tlv.TagFloat32 {
+			return "float32"
+		}
+		return "float64"
+	}
+	switch a.To {
+	case 0:
+		return "any"
+	case tlv.TagHandle:
+		return goAnyBox
+	case tlv.TagBlob:
+		return "[]byte"
+	}
+	return goResults[a.To]
+}
+
+// paragraph adds a paragraph to a comment.
+func (p *goPrinter) paragraph(doc string) {
+	if len(commentLines(doc)) > 0 {
+		p.f("//\n")
+		p.comment("//", doc)
+	}
+}
+
+// argDocs adds the docs of the arguments that have some, and a word on those that are not
+// declared.
+func (p *goPrinter) argDocs(s registry.Signature) {
+	if !s.ArgsDeclared {
+		p.paragraph("The arguments are not declared: each travels as its own type, and a box as its Box().")
+		return
+	}
+	names := goArgNames(s.Args)
+	begun := false
+	for i, a := range s.Args {
+		doc := commentLines(a.Doc)
+		if len(doc) == 0 {
+			continue
+		}
+		if !begun {
+			p.f("//\n")
+		}
+		begun = true
+		p.f("//   - %s: %s\n", names[i], doc[0])
+		for _, line := range doc[1:] {
+			p.f("%s\n", strings.TrimRight("//     "+line, " "))
+		}
+	}
+}
