@@ -114,7 +114,7 @@ var cKeywords = []string{"alignas", "and", "and_eq", "asm", "auto", "bitand", "b
 	"typeof", "union", "unsigned", "using", "virtual", "void", "volatile", "wchar_t", "while", "xor", "xor_eq"}
 
 func (b *cBox) write(p *printer) {
-	p.f("\n/* ---- %s ---- */\n\n", firstLine(b.Name))
+	p.f("\n/* ---- %s ---- */\n\n", oneLine(b.Name))
 	p.f("#define %s_TYPE_ID UINT32_C(%d)\n\n", b.macros, b.ID)
 	for _, m := range b.all {
 		p.f("#define %s_ID_%s UINT32_C(%d)\n", b.macros, m.macro, m.ID)
@@ -133,7 +133,7 @@ func (b *cBox) signatures(p *printer) {
 	p.f("\n/* FNV-1a-32 of what stands beside; the SDK computes the same. */\n")
 	for _, m := range b.all {
 		if m.ID != abi.MethodBirth {
-			p.f("#define %s_SIGNATURE_%s UINT32_C(0x%08x) /* %s */\n", b.macros, m.macro, sig.Hash(m.Name, m.Signature), firstLine(sig.HashText(m.Name, m.Signature)))
+			p.f("#define %s_SIGNATURE_%s UINT32_C(0x%08x) /* %s */\n", b.macros, m.macro, sig.Hash(m.Name, m.Signature), oneLine(sig.HashText(m.Name, m.Signature)))
 		}
 	}
 }
@@ -172,7 +172,7 @@ func (b *cBox) commonSettings(own, ownDoc string) []setting {
 
 func (b *cBox) writeSettings(p *printer, all []setting) {
 	for _, s := range all {
-		p.f("#ifndef %[1]s\n#define %[1]s %s /* %s */\n#endif\n", b.macros+"_"+s.name, s.value, firstLine(s.doc))
+		p.f("#ifndef %[1]s\n#define %[1]s %s /* %s */\n#endif\n", b.macros+"_"+s.name, s.value, oneLine(s.doc))
 	}
 }
 
@@ -183,13 +183,9 @@ func limited(r registry.Returns) bool {
 
 func (b *cBox) prototype(p *printer, m cMethod) {
 	p.f("\n/*\n")
-	p.comment(" *", b.Name+"."+m.Name+m.String())
+	p.comment(" *", b.Name+"."+m.Method.String())
 	p.comment(" *", m.Doc)
-	for i, a := range m.Args {
-		if len(commentLines(a.Doc)) > 0 {
-			p.comment(" *", m.args[i]+": "+a.Doc)
-		}
-	}
+	p.argDocs(" *", true, m.args, m.Args)
 	p.f(" */\n")
 	p.f("static int32_t %s(NyashContext *c", m.function)
 	for i, a := range m.Args {

@@ -66,7 +66,7 @@ func newCPPBox(b PluginBox, prefix, class string) *cppBox {
 func cppName(name string) string { return ascii(unexported(name)) }
 
 func (b *cppBox) write(p *printer, all []*cppBox) {
-	p.f("\n// ---- %s ----\n\n", firstLine(b.Name))
+	p.f("\n// ---- %s ----\n\n", oneLine(b.Name))
 	p.f("inline constexpr uint32_t %s_TYPE_ID = %d;\n\n", b.macros, b.ID)
 	for _, m := range b.all {
 		p.f("inline constexpr uint32_t %s_ID_%s = %d;\n", b.macros, m.macro, m.ID)
@@ -74,7 +74,7 @@ func (b *cppBox) write(p *printer, all []*cppBox) {
 	p.f("\n// FNV-1a-32 of what stands beside; the SDK computes the same.\n")
 	for _, m := range b.all {
 		if m.ID != abi.MethodBirth {
-			p.f("inline constexpr uint32_t %s_SIGNATURE_%s = 0x%08x; // %s\n", b.macros, m.macro, sig.Hash(m.Name, m.Signature), firstLine(sig.HashText(m.Name, m.Signature)))
+			p.f("inline constexpr uint32_t %s_SIGNATURE_%s = 0x%08x; // %s\n", b.macros, m.macro, sig.Hash(m.Name, m.Signature), oneLine(sig.HashText(m.Name, m.Signature)))
 		}
 	}
 	p.f("\n// Yours to define before the include, where another value is right.\n")
@@ -87,6 +87,9 @@ func (b *cppBox) write(p *printer, all []*cppBox) {
 func (b *cppBox) methodsClass(p *printer, all []*cppBox) {
 	p.f("\n")
 	p.comment("//", b.Doc)
+	if b.Doc != "" {
+		p.f("//\n")
+	}
 	if b.HasBirth {
 		p.f("// The class %s needs a constructor that takes (%s).\n", b.class, b.params(b.all[0], true))
 	} else {
@@ -99,11 +102,7 @@ func (b *cppBox) methodsClass(p *printer, all []*cppBox) {
 			continue
 		}
 		p.comment("    //", m.Doc)
-		for k, a := range m.Args {
-			if len(commentLines(a.Doc)) > 0 {
-				p.comment("    //", m.args[k]+": "+a.Doc)
-			}
-		}
+		p.argDocs("    //", m.Doc != "", m.args, m.Args)
 		p.f("    virtual %s %s(%s) = 0;\n", b.result(m, all), b.functions[i], b.params(m, true))
 	}
 	p.f("\n    %[1]sMethods() = default;\n    %[1]sMethods(const %[1]sMethods &) = default;\n    %[1]sMethods &operator=(const %[1]sMethods &) = default;\n    virtual ~%[1]sMethods() = default;\n};\n", b.class)

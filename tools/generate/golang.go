@@ -69,7 +69,7 @@ func (p *goPrinter) box(t *registry.Type) {
 	p.comment("//", fmt.Sprintf("%s is the box %s.", name, t.Name))
 	p.paragraph(t.Doc)
 	if t.Singleton {
-		p.paragraph("It is a singleton: all values of the type are the host's one box, and Close does nothing.\nIt is safe for concurrent use.")
+		p.paragraph("It is a singleton: all values of the type are the host's one box, and Close does nothing. It is safe for concurrent use.")
 	} else {
 		p.paragraph("It is safe for concurrent use, and its owner closes it.")
 	}
@@ -96,24 +96,24 @@ func (p *goPrinter) constructors(t *registry.Type, name string, methods []string
 	p.argDocs(t.Birth)
 	p.f("func New%s(ctx context.Context, host *loader.Host%s) (*%s, error) {\n", name, params, name)
 	p.f("box, err := host.New(ctx, %q%s)\nif err != nil {\nreturn nil, err\n}\n", t.Name, args)
-	p.f("b, err := As%s(box)\nif err != nil {\n_ = box.Close()\n}\nreturn b, err\n}\n\n", name)
+	p.f("self, err := As%s(box)\nif err != nil {\n_ = box.Close()\n}\nreturn self, err\n}\n\n", name)
 
 	p.comment("//", fmt.Sprintf("As%s is the typed form of a %s that the program has. It looks the methods up; calls look nothing up. A goroutine that calls a great deal does best with one of its own. The error is that of another box, or of a library without one of the methods.", name, t.Name))
 	p.f("func As%s(box *loader.Box) (*%s, error) {\n", name, name)
 	p.f("if box.Name() != %q {\nreturn nil, fmt.Errorf(\"%%v is no %%s\", box, %q)\n}\n", t.Name, t.Name)
-	p.f("b := &%s{box: box}\n", name)
+	p.f("self := &%s{box: box}\n", name)
 	if len(methods) > 0 {
 		p.f("var errs [%d]error\n", len(methods))
 		for i, m := range t.Methods {
-			p.f("b.call.%s, errs[%d] = box.Method(%q)\n", methods[i], i, m.Name)
+			p.f("self.call.%s, errs[%d] = box.Method(%q)\n", methods[i], i, m.Name)
 		}
 		p.f("if err := errors.Join(errs[:]...); err != nil {\nreturn nil, err\n}\n")
 	}
-	p.f("return b, nil\n}\n\n")
+	p.f("return self, nil\n}\n\n")
 
-	p.f("// Box is the untyped box, to pass it to other calls.\nfunc (b *%s) Box() *loader.Box { return b.box }\n\n", name)
-	p.f("// Close is [loader.Box.Close].\nfunc (b *%s) Close() error { return b.box.Close() }\n\n", name)
-	p.f("// String returns a name for logs.\nfunc (b *%s) String() string { return b.box.String() }\n", name)
+	p.f("// Box is the untyped box, to pass it to other calls.\nfunc (self *%s) Box() *loader.Box { return self.box }\n\n", name)
+	p.f("// Close is [loader.Box.Close].\nfunc (self *%s) Close() error { return self.box.Close() }\n\n", name)
+	p.f("// String returns a name for logs.\nfunc (self *%s) String() string { return self.box.String() }\n", name)
 }
 
 func (p *goPrinter) method(typeName, name, box string, m registry.Method) {
@@ -129,18 +129,18 @@ func (p *goPrinter) method(typeName, name, box string, m registry.Method) {
 	if m.Returns.Tag == tlv.TagBlob {
 		p.paragraph("The blob is the caller's to release.")
 	}
-	p.f("func (b *%s) %s(ctx context.Context%s) ", typeName, name, params)
-	call := fmt.Sprintf("(ctx, b.call.%s%s)", name, args)
+	p.f("func (self *%s) %s(ctx context.Context%s) ", typeName, name, params)
+	call := fmt.Sprintf("(ctx, self.call.%s%s)", name, args)
 	switch {
 	case m.Returns.Tag == tlv.TagVoid:
-		p.f("error {\n_, err := b.call.%s.Call(ctx%s)\nreturn err\n}\n", name, args)
+		p.f("error {\n_, err := self.call.%s.Call(ctx%s)\nreturn err\n}\n", name, args)
 	case m.Returns.Tag == 0:
-		p.f("(loader.Result, error) {\nreturn b.call.%s.Call(ctx%s)\n}\n", name, args)
+		p.f("(loader.Result, error) {\nreturn self.call.%s.Call(ctx%s)\n}\n", name, args)
 	case result == "":
 		p.f("(%[1]s, error) {\nreturn loader.Invoke[%[1]s]%[2]s\n}\n", goResults[m.Returns.Tag], call)
 	default:
 		p.f("(*%s, error) {\nbox, err := loader.Invoke[*loader.Box]%s\nif err != nil {\nreturn nil, err\n}\n", result, call)
-		p.f("r, err := As%s(box)\nif err != nil {\n_ = box.Close()\n}\nreturn r, err\n}\n", result)
+		p.f("typed, err := As%s(box)\nif err != nil {\n_ = box.Close()\n}\nreturn typed, err\n}\n", result)
 	}
 }
 
@@ -150,7 +150,7 @@ var goResults = map[tlv.Tag]string{
 }
 
 // goParamNames are what the bodies of methods use, and Go's own words.
-var goParamNames = []string{"b", "box", "context", "ctx", "err", "errors", "fmt", "host", "loader", "r",
+var goParamNames = []string{"box", "context", "ctx", "err", "errors", "fmt", "host", "loader", "self", "typed",
 	"any", "append", "bool", "byte", "cap", "clear", "close", "comparable", "complex", "complex64", "complex128", "copy", "delete",
 	"error", "false", "float32", "float64", "imag", "int", "int8", "int16", "int32", "int64", "iota", "len", "make", "max", "min",
 	"new", "nil", "panic", "print", "println", "real", "recover", "rune", "string", "true",
@@ -171,7 +171,10 @@ func goParams(s registry.Signature) (params, args string) {
 	names := goArgNames(s.Args)
 	for i, a := range s.Args {
 		t := goParamType(a)
-		params += ", " + names[i] + " " + t
+		params += ", " + names[i]
+		if i+1 == len(s.Args) || goParamType(s.Args[i+1]) != t {
+			params += " " + t
+		}
 		args += ", " + names[i]
 		if t == goAnyBox {
 			args += ".Box()"
@@ -232,20 +235,5 @@ func (p *goPrinter) argDocs(s registry.Signature) {
 		p.paragraph("The arguments are not declared: each travels as its own type, and a box as its Box().")
 		return
 	}
-	names := goArgNames(s.Args)
-	begun := false
-	for i, a := range s.Args {
-		doc := commentLines(a.Doc)
-		if len(doc) == 0 {
-			continue
-		}
-		if !begun {
-			p.f("//\n")
-		}
-		begun = true
-		p.f("//   - %s: %s\n", names[i], doc[0])
-		for _, line := range doc[1:] {
-			p.f("%s\n", strings.TrimRight("//     "+line, " "))
-		}
-	}
+	p.printer.argDocs("//", true, goArgNames(s.Args), s.Args)
 }

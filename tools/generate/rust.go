@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
@@ -32,8 +31,8 @@ func Rust(boxes []PluginBox) ([]byte, error) {
 		return nil, err
 	}
 	f.f("%s\n\n", header("rust"))
-	f.f("//! Add this module to the plugin, implement its traits, and end with `plugin!(%s);`\n", strings.Join(f.names("My"), ", "))
-	f.f("//! of this module, with the types that implement them.\n\n")
+	f.f("//! Declare this module, implement its traits, and end with its macro, which is given the\n")
+	f.f("//! types that implement them: `plugin!(%s);`.\n\n", strings.Join(f.names("My"), ", "))
 	f.f("#![allow(dead_code, clippy::too_many_arguments, clippy::wrong_self_convention)]\n")
 	for _, b := range f.boxes {
 		f.ids(b)
@@ -140,7 +139,7 @@ func (f *rustFile) ids(b *rustBox) {
 		if m.ID == abi.MethodBirth {
 			continue
 		}
-		f.f("/// FNV-1a-32 of `%s`; the SDK computes the same.\n", firstLine(sig.HashText(m.Name, m.Signature)))
+		f.f("/// FNV-1a-32 of `%s`; the SDK computes the same.\n", oneLine(sig.HashText(m.Name, m.Signature)))
 		f.constant(b.macros+"_SIGNATURE_"+m.macro, fmt.Sprintf("0x%08x", sig.Hash(m.Name, m.Signature)))
 	}
 }
@@ -163,7 +162,12 @@ func (f *rustFile) trait(b *rustBox) {
 	if !b.HasBirth {
 		bounds = "Default + " + bounds
 	}
-	f.f("pub trait %s: %s {\n", b.trait, bounds)
+	f.f("pub trait %s: %s {", b.trait, bounds)
+	if len(b.all) == 0 {
+		f.f("}\n")
+		return
+	}
+	f.f("\n")
 	lines := f.associated(b)
 	for _, line := range lines {
 		f.f("    %s\n", line)
@@ -173,11 +177,7 @@ func (f *rustFile) trait(b *rustBox) {
 			f.f("\n")
 		}
 		f.comment("    ///", m.Doc)
-		for k, a := range m.Args {
-			if len(commentLines(a.Doc)) > 0 {
-				f.comment("    ///", "`"+m.args[k]+"`: "+a.Doc)
-			}
-		}
+		f.argDocs("    ///", m.Doc != "", m.args, m.Args)
 		f.f("%s", f.function(b, m))
 	}
 	f.f("}\n")
@@ -224,9 +224,12 @@ func (f *rustFile) function(b *rustBox, m rustMethod) string {
 		}
 		params = append(params, m.args[i]+": "+t)
 	}
-	line := fmt.Sprintf("    fn %s(%s) -> %s;\n", m.function, strings.Join(params, ", "), result)
-	if utf8.RuneCountInString(line)-1 <= rustColumns || len(params) == 0 {
-		return line
+	head := fmt.Sprintf("    fn %s(%s)", m.function, strings.Join(params, ", "))
+	switch length := len(head) + len(" -> ;") + len(result); {
+	case length < rustColumns || len(params) == 0:
+		return fmt.Sprintf("%s -> %s;\n", head, result)
+	case length == rustColumns: // rustfmt forgets the semicolon in one of two places
+		return fmt.Sprintf("%s\n        -> %s;\n", head, result)
 	}
 	return fmt.Sprintf("    fn %s(\n        %s,\n    ) -> %s;\n", m.function, strings.Join(params, ",\n        "), result)
 }

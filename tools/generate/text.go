@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/nyash-plugins/nyash-go/internal/contract"
+	"github.com/nyash-plugins/nyash-go/registry"
 )
 
 // printer collects the lines of a file.
@@ -85,8 +86,27 @@ func (p *printer) comment(prefix, doc string) {
 	}
 }
 
-// firstLine is a doc as one line of a comment.
-func firstLine(text string) string {
+// argDocs writes the docs of the arguments that have some, as a list. With a gap, an empty
+// line stands before it.
+func (p *printer) argDocs(prefix string, gap bool, names []string, args []registry.Arg) {
+	for i, a := range args {
+		doc := commentLines(a.Doc)
+		if len(doc) == 0 {
+			continue
+		}
+		if gap {
+			p.f("%s\n", prefix)
+		}
+		gap = false
+		p.f("%s   - %s: %s\n", prefix, names[i], doc[0])
+		for _, line := range doc[1:] {
+			p.f("%s\n", strings.TrimRight(prefix+"     "+line, " "))
+		}
+	}
+}
+
+// oneLine is a doc as one line of a comment.
+func oneLine(text string) string {
 	return strings.Join(commentLines(strings.Join(strings.Fields(text), " ")), " ")
 }
 
