@@ -232,8 +232,7 @@ func (self *Store) Many(ctx context.Context, first, second, third, fourth, fifth
 
 // Thing is the box Thing.
 //
-// It is a singleton: all values of the type are the host's one box, and Close does
-// nothing. It is safe for concurrent use.
+// It is safe for concurrent use, and its owner closes it.
 type Thing struct {
 	box  *loader.Box
 	call struct {
@@ -241,8 +240,8 @@ type Thing struct {
 	}
 }
 
-// NewThing returns the host's Thing, which is born at the first call. The errors are
-// those of [loader.Host.New].
+// NewThing makes a Thing, which is the caller's to close. The errors are those of
+// [loader.Host.New].
 //
 // The arguments are not declared: each travels as its own type, and a box as its
 // Box().

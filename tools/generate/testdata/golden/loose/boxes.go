@@ -153,13 +153,14 @@ func (self *LooseBox) IncludeX(ctx context.Context, args ...any) (loader.Result,
 
 // Quiet is the box quiet.
 //
-// It is safe for concurrent use, and its owner closes it.
+// It is a singleton: all values of the type are the host's one box, and Close does
+// nothing. It is safe for concurrent use.
 type Quiet struct {
 	box *loader.Box
 }
 
-// NewQuiet makes a quiet, which is the caller's to close. The errors are those of
-// [loader.Host.New].
+// NewQuiet returns the host's quiet, which is born at the first call. The errors are
+// those of [loader.Host.New].
 //
 // The arguments are not declared: each travels as its own type, and a box as its
 // Box().

@@ -235,6 +235,6 @@ inline constexpr NyashMethod item_methods[] = {
 
 template <class T = Item>
 inline constexpr NyashBox item_table = nyash::box<T>("Item", ITEM_TYPE_ID, item_methods<T>,
-    nullptr, NYASH_SINGLETON | ITEM_FLAGS, "serial");
+    nullptr, ITEM_FLAGS, "serial");
 
 #endif

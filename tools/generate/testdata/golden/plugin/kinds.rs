@@ -196,7 +196,7 @@ macro_rules! plugin {
                 21 => table as table() -> Result<i32, nyash::Error>;
                 22 => many as many(first: i64, second: i64, third: i64, fourth: i64, fifth: i64, sixth: i64, seventh: i64, eighth: i64, ninth: i64) -> Result<i64, nyash::Error>;
             }
-            box $Item as Item (type_id = 21, singleton, threads = serial) {
+            box $Item as Item (type_id = 21, threads = serial) {
                 birth => default();
                 1 => owner as owner() -> Result<$Store, nyash::Error>;
                 2 => twin as twin(other: &<$Item as Item>::TwinOther) -> Result<$Item, nyash::Error>;

@@ -39,7 +39,7 @@
 static const NyashBox quiet_table = {
     .name = "quiet",
     .type_id = QUIET_TYPE_ID,
-    .flags = QUIET_FLAGS,
+    .flags = NYASH_SINGLETON | QUIET_FLAGS,
     .state_size = QUIET_STATE_SIZE,
     .fini = QUIET_FINI,
 };

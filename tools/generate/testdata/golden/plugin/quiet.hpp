@@ -47,6 +47,6 @@ inline constexpr NyashMethod quiet_methods[] = {
 
 template <class T = Quiet>
 inline constexpr NyashBox quiet_table = nyash::box<T>("quiet", QUIET_TYPE_ID, quiet_methods<T>,
-    nullptr, QUIET_FLAGS, nullptr);
+    nullptr, NYASH_SINGLETON | QUIET_FLAGS, nullptr);
 
 #endif

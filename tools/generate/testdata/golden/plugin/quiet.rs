@@ -14,7 +14,7 @@ pub trait Quiet: Default + Send + Sync + Sized + 'static {}
 macro_rules! plugin {
     ($Quiet:ident) => {
         nyash::plugin! {
-            box $Quiet as quiet (type_id = 1) {
+            box $Quiet as quiet (type_id = 1, singleton) {
                 birth => default();
             }
         }
