@@ -155,7 +155,6 @@ func (b *cBox) settings(p *printer) {
 func (b *cBox) commonSettings(own, ownDoc string) []setting {
 	all := []setting{
 		{"FLAGS", "0", "NYASH_CONCURRENT: calls on one instance may run at once"},
-		{"METHOD_FLAGS", "0", "NYASH_LEAF: every method returns within microseconds"},
 	}
 	for _, m := range b.all {
 		if limited(m.Returns) && m.ID != abi.MethodBirth {
@@ -272,25 +271,25 @@ func (b *cBox) tableMethod(p *printer, m cMethod) {
 			p.f("        .limit = %s_LIMIT_%s,\n", b.macros, m.macro)
 		}
 	}
-	p.f("        .flags = %s,\n", b.methodFlags(m))
+	if flags := methodFlags(m); flags != "" {
+		p.f("        .flags = %s,\n", flags)
+	}
 	if m.Doc != "" {
 		p.f("        .doc = %s,\n", cString(m.Doc))
 	}
 	p.f("    },\n")
 }
 
-func (b *cBox) methodFlags(m cMethod) string {
-	flags := b.macros + "_METHOD_FLAGS"
-	if m.ID == abi.MethodBirth {
-		flags = "0"
-	}
+// methodFlags are what nyash.toml says of a method; empty where that is nothing.
+func methodFlags(m cMethod) string {
+	var flags []string
 	if !m.ArgsDeclared {
-		flags = "NYASH_UNDECLARED | " + flags
+		flags = append(flags, "NYASH_UNDECLARED")
 	}
 	if m.ReturnsResult {
-		flags = "NYASH_RETURNS_RESULT | " + flags
+		flags = append(flags, "NYASH_RETURNS_RESULT")
 	}
-	return flags
+	return strings.Join(flags, " | ")
 }
 
 func (b *cBox) tableArg(p *printer, m cMethod, i int, a registry.Arg) {

@@ -162,15 +162,11 @@ func (b *cppBox) tables(p *printer) {
 			b.constructor(p, m)
 			continue
 		}
-		p.f("    nyash::method<&%sMethods::%s, T>(%s_ID_%s, %s,", b.class, b.functions[i], b.macros, m.macro, cString(m.Name))
+		p.f("    nyash::method<&%sMethods::%s, T>(%s_ID_%s, %s", b.class, b.functions[i], b.macros, m.macro, cString(m.Name))
 		if len(m.Args) > 0 {
-			p.f(" {%s},", argStrings(m))
+			p.f(", {%s}", argStrings(m))
 		}
-		limit := "0"
-		if limited(m.Returns) {
-			limit = b.macros + "_LIMIT_" + m.macro
-		}
-		p.f("\n        %s, %s, %s),\n", docString(m.Doc), limit, b.methodFlags(m))
+		p.f("%s),\n", b.details(m))
 	}
 	p.f("};\n\ntemplate <class T = %s>\n", b.class)
 	p.f("inline constexpr NyashBox %[1]s_table = nyash::box<T>(%[2]s, %[3]s_TYPE_ID, %[1]s_methods<T>,\n", b.prefix, cString(b.Name), b.macros)
@@ -179,6 +175,23 @@ func (b *cppBox) tables(p *printer) {
 		threads = cString(b.Threads)
 	}
 	p.f("    %s, %s, %s);\n", docString(b.Doc), b.flags(), threads)
+}
+
+// details are doc, limit and flags of a method, as far as it has them.
+func (b *cppBox) details(m cMethod) string {
+	limit, flags := "0", methodFlags(m)
+	if limited(m.Returns) {
+		limit = b.macros + "_LIMIT_" + m.macro
+	}
+	switch {
+	case flags != "":
+		return fmt.Sprintf(",\n        %s, %s, %s", docString(m.Doc), limit, flags)
+	case limit != "0":
+		return fmt.Sprintf(",\n        %s, %s", docString(m.Doc), limit)
+	case m.Doc != "":
+		return ",\n        " + cString(m.Doc)
+	}
+	return ""
 }
 
 func (b *cppBox) constructor(p *printer, m cMethod) {

@@ -19,7 +19,6 @@ static void store_end(void *state) { free(((struct store *)state)->path); }
 #define STORE_TAKES_PUT_1 "Item"
 #define ITEM_STATE_SIZE sizeof(struct item)
 #define ITEM_FLAGS NYASH_CONCURRENT
-#define ITEM_METHOD_FLAGS NYASH_LEAF
 #include "kinds.h"
 
 static int32_t store_birth(NyashContext *c, NyashText path, int read_only)

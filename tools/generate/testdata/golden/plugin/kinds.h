@@ -81,9 +81,6 @@
 #ifndef STORE_FLAGS
 #define STORE_FLAGS 0 /* NYASH_CONCURRENT: calls on one instance may run at once */
 #endif
-#ifndef STORE_METHOD_FLAGS
-#define STORE_METHOD_FLAGS 0 /* NYASH_LEAF: every method returns within microseconds */
-#endif
 #ifndef STORE_LIMIT_TEXT
 #define STORE_LIMIT_TEXT 0 /* the largest result in bytes; 0: 65,535 */
 #endif
@@ -290,7 +287,6 @@ static const NyashMethod store_methods[] = {
             {.name = "path", .type = NYASH_STRING, .doc = "where it is kept"},
             {.name = "readOnly", .type = NYASH_BOOL},
         },
-        .flags = 0,
         .doc = "Opens a store.",
     },
     {
@@ -301,7 +297,6 @@ static const NyashMethod store_methods[] = {
             {.name = "on", .type = NYASH_BOOL},
         },
         .result = NYASH_BOOL,
-        .flags = STORE_METHOD_FLAGS,
         .doc = "A \"quoted\" doc, with a \\ and \?\?/ in it.",
     },
     {
@@ -312,7 +307,6 @@ static const NyashMethod store_methods[] = {
             {.name = "n", .type = NYASH_I32},
         },
         .result = NYASH_I32,
-        .flags = STORE_METHOD_FLAGS,
     },
     {
         .id = STORE_ID_WIDE,
@@ -322,7 +316,6 @@ static const NyashMethod store_methods[] = {
             {.name = "n", .type = NYASH_I64},
         },
         .result = NYASH_I64,
-        .flags = STORE_METHOD_FLAGS,
     },
     {
         .id = STORE_ID_SINGLE,
@@ -332,7 +325,6 @@ static const NyashMethod store_methods[] = {
             {.name = "x", .type = NYASH_F32},
         },
         .result = NYASH_F32,
-        .flags = STORE_METHOD_FLAGS,
     },
     {
         .id = STORE_ID_DOUBLE,
@@ -343,7 +335,6 @@ static const NyashMethod store_methods[] = {
             {.name = "y", .type = NYASH_F64, .from = "any"},
         },
         .result = NYASH_F64,
-        .flags = STORE_METHOD_FLAGS,
     },
     {
         .id = STORE_ID_TEXT,
@@ -355,7 +346,6 @@ static const NyashMethod store_methods[] = {
         },
         .result = NYASH_STRING,
         .limit = STORE_LIMIT_TEXT,
-        .flags = STORE_METHOD_FLAGS,
     },
     {
         .id = STORE_ID_DATA,
@@ -367,7 +357,6 @@ static const NyashMethod store_methods[] = {
         },
         .result = NYASH_BYTES,
         .limit = STORE_LIMIT_DATA,
-        .flags = STORE_METHOD_FLAGS,
     },
     {
         .id = STORE_ID_LARGE,
@@ -378,14 +367,12 @@ static const NyashMethod store_methods[] = {
             {.name = "t", .type = NYASH_BLOB},
         },
         .result = NYASH_BLOB,
-        .flags = STORE_METHOD_FLAGS,
     },
     {
         .id = STORE_ID_NOTHING,
         .name = "nothing",
         .call = store_nothing,
         .result = NYASH_VOID,
-        .flags = STORE_METHOD_FLAGS,
     },
     {
         .id = STORE_ID_PUT,
@@ -395,7 +382,6 @@ static const NyashMethod store_methods[] = {
             {.name = "item", .type = NYASH_HANDLE, .box = STORE_TAKES_PUT_1, .doc = "an Item"},
         },
         .result = NYASH_VOID,
-        .flags = STORE_METHOD_FLAGS,
     },
     {
         .id = STORE_ID_FIRST,
@@ -403,21 +389,18 @@ static const NyashMethod store_methods[] = {
         .call = store_first,
         .result = NYASH_HANDLE,
         .result_box = "Item",
-        .flags = STORE_METHOD_FLAGS,
     },
     {
         .id = STORE_ID_COPY,
         .name = "copy",
         .call = store_copy,
         .result = NYASH_HANDLE,
-        .flags = STORE_METHOD_FLAGS,
     },
     {
         .id = STORE_ID_ANOTHER,
         .name = "another",
         .call = store_another,
         .result = NYASH_HANDLE,
-        .flags = STORE_METHOD_FLAGS,
     },
     {
         .id = STORE_ID_TYPE,
@@ -430,28 +413,24 @@ static const NyashMethod store_methods[] = {
             {.name = "errno", .type = NYASH_I64, .from = "any"},
         },
         .result = NYASH_I64,
-        .flags = STORE_METHOD_FLAGS,
     },
     {
         .id = STORE_ID_READ_ALL_16,
         .name = "read_all",
         .call = store_read_all_16,
         .result = NYASH_I64,
-        .flags = STORE_METHOD_FLAGS,
     },
     {
         .id = STORE_ID_READ_ALL,
         .name = "readAll",
         .call = store_read_all,
         .result = NYASH_I64,
-        .flags = STORE_METHOD_FLAGS,
     },
     {
         .id = STORE_ID_CLOSE,
         .name = "close",
         .call = store_close,
         .result = NYASH_VOID,
-        .flags = STORE_METHOD_FLAGS,
     },
     {
         .id = STORE_ID_STRING,
@@ -459,28 +438,24 @@ static const NyashMethod store_methods[] = {
         .call = store_string,
         .result = NYASH_STRING,
         .limit = STORE_LIMIT_STRING,
-        .flags = STORE_METHOD_FLAGS,
     },
     {
         .id = STORE_ID_READ_BYTE,
         .name = "readByte",
         .call = store_read_byte,
         .result = NYASH_I32,
-        .flags = STORE_METHOD_FLAGS,
     },
     {
         .id = STORE_ID_CLONE,
         .name = "clone",
         .call = store_clone,
         .result = NYASH_I32,
-        .flags = STORE_METHOD_FLAGS,
     },
     {
         .id = STORE_ID_TABLE_,
         .name = "table",
         .call = store_table_,
         .result = NYASH_I32,
-        .flags = STORE_METHOD_FLAGS,
     },
     {
         .id = STORE_ID_MANY,
@@ -498,7 +473,6 @@ static const NyashMethod store_methods[] = {
             {.name = "ninth", .type = NYASH_I64, .from = "any"},
         },
         .result = NYASH_I64,
-        .flags = STORE_METHOD_FLAGS,
     },
 };
 
@@ -534,9 +508,6 @@ static const NyashBox store_table = {
 #ifndef ITEM_FLAGS
 #define ITEM_FLAGS 0 /* NYASH_CONCURRENT: calls on one instance may run at once */
 #endif
-#ifndef ITEM_METHOD_FLAGS
-#define ITEM_METHOD_FLAGS 0 /* NYASH_LEAF: every method returns within microseconds */
-#endif
 #ifndef ITEM_TAKES_TWIN_1
 #define ITEM_TAKES_TWIN_1 NULL /* an argument that is a box: the name of the box, NULL for Item */
 #endif
@@ -565,7 +536,6 @@ static const NyashMethod item_methods[] = {
         .call = item_owner,
         .result = NYASH_HANDLE,
         .result_box = "Store",
-        .flags = ITEM_METHOD_FLAGS,
     },
     {
         .id = ITEM_ID_TWIN,
@@ -575,7 +545,6 @@ static const NyashMethod item_methods[] = {
             {.name = "other", .type = NYASH_HANDLE, .box = ITEM_TAKES_TWIN_1},
         },
         .result = NYASH_HANDLE,
-        .flags = ITEM_METHOD_FLAGS,
     },
 };
 

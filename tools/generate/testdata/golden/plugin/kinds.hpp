@@ -77,9 +77,6 @@ inline constexpr uint32_t STORE_SIGNATURE_MANY = 0x77ad92eb; // many(i64,i64,i64
 #ifndef STORE_FLAGS
 #define STORE_FLAGS 0 /* NYASH_CONCURRENT: calls on one instance may run at once */
 #endif
-#ifndef STORE_METHOD_FLAGS
-#define STORE_METHOD_FLAGS 0 /* NYASH_LEAF: every method returns within microseconds */
-#endif
 #ifndef STORE_LIMIT_TEXT
 #define STORE_LIMIT_TEXT 0 /* the largest result in bytes; 0: 65,535 */
 #endif
@@ -139,49 +136,31 @@ inline constexpr NyashMethod store_methods[] = {
     nyash::constructor<T, std::string_view, bool>({"path", "readOnly"},
         "Opens a store."),
     nyash::method<&StoreMethods::flag, T>(STORE_ID_FLAG, "flag", {"on"},
-        "A \"quoted\" doc, with a \\ and \?\?/ in it.", 0, STORE_METHOD_FLAGS),
-    nyash::method<&StoreMethods::narrow, T>(STORE_ID_NARROW, "narrow", {"n"},
-        nullptr, 0, STORE_METHOD_FLAGS),
-    nyash::method<&StoreMethods::wide, T>(STORE_ID_WIDE, "wide", {"n"},
-        nullptr, 0, STORE_METHOD_FLAGS),
-    nyash::method<&StoreMethods::single, T>(STORE_ID_SINGLE, "single", {"x"},
-        nullptr, 0, STORE_METHOD_FLAGS),
-    nyash::method<&StoreMethods::double_, T>(STORE_ID_DOUBLE, "double", {"x", "y"},
-        nullptr, 0, STORE_METHOD_FLAGS),
+        "A \"quoted\" doc, with a \\ and \?\?/ in it."),
+    nyash::method<&StoreMethods::narrow, T>(STORE_ID_NARROW, "narrow", {"n"}),
+    nyash::method<&StoreMethods::wide, T>(STORE_ID_WIDE, "wide", {"n"}),
+    nyash::method<&StoreMethods::single, T>(STORE_ID_SINGLE, "single", {"x"}),
+    nyash::method<&StoreMethods::double_, T>(STORE_ID_DOUBLE, "double", {"x", "y"}),
     nyash::method<&StoreMethods::text, T>(STORE_ID_TEXT, "text", {"s", "t"},
-        nullptr, STORE_LIMIT_TEXT, STORE_METHOD_FLAGS),
+        nullptr, STORE_LIMIT_TEXT),
     nyash::method<&StoreMethods::data, T>(STORE_ID_DATA, "data", {"s", "t"},
-        nullptr, STORE_LIMIT_DATA, STORE_METHOD_FLAGS),
-    nyash::method<&StoreMethods::large, T>(STORE_ID_LARGE, "large", {"s", "t"},
-        nullptr, 0, STORE_METHOD_FLAGS),
-    nyash::method<&StoreMethods::nothing, T>(STORE_ID_NOTHING, "nothing",
-        nullptr, 0, STORE_METHOD_FLAGS),
-    nyash::method<&StoreMethods::put, T>(STORE_ID_PUT, "put", {"item"},
-        nullptr, 0, STORE_METHOD_FLAGS),
-    nyash::method<&StoreMethods::first, T>(STORE_ID_FIRST, "first",
-        nullptr, 0, STORE_METHOD_FLAGS),
-    nyash::method<&StoreMethods::copy, T>(STORE_ID_COPY, "copy",
-        nullptr, 0, STORE_METHOD_FLAGS),
-    nyash::method<&StoreMethods::another, T>(STORE_ID_ANOTHER, "another",
-        nullptr, 0, STORE_METHOD_FLAGS),
-    nyash::method<&StoreMethods::type, T>(STORE_ID_TYPE, "type", {"class", "Fn", "self", "errno"},
-        nullptr, 0, STORE_METHOD_FLAGS),
-    nyash::method<&StoreMethods::readAll_16, T>(STORE_ID_READ_ALL_16, "read_all",
-        nullptr, 0, STORE_METHOD_FLAGS),
-    nyash::method<&StoreMethods::readAll, T>(STORE_ID_READ_ALL, "readAll",
-        nullptr, 0, STORE_METHOD_FLAGS),
-    nyash::method<&StoreMethods::close, T>(STORE_ID_CLOSE, "close",
-        nullptr, 0, STORE_METHOD_FLAGS),
+        nullptr, STORE_LIMIT_DATA),
+    nyash::method<&StoreMethods::large, T>(STORE_ID_LARGE, "large", {"s", "t"}),
+    nyash::method<&StoreMethods::nothing, T>(STORE_ID_NOTHING, "nothing"),
+    nyash::method<&StoreMethods::put, T>(STORE_ID_PUT, "put", {"item"}),
+    nyash::method<&StoreMethods::first, T>(STORE_ID_FIRST, "first"),
+    nyash::method<&StoreMethods::copy, T>(STORE_ID_COPY, "copy"),
+    nyash::method<&StoreMethods::another, T>(STORE_ID_ANOTHER, "another"),
+    nyash::method<&StoreMethods::type, T>(STORE_ID_TYPE, "type", {"class", "Fn", "self", "errno"}),
+    nyash::method<&StoreMethods::readAll_16, T>(STORE_ID_READ_ALL_16, "read_all"),
+    nyash::method<&StoreMethods::readAll, T>(STORE_ID_READ_ALL, "readAll"),
+    nyash::method<&StoreMethods::close, T>(STORE_ID_CLOSE, "close"),
     nyash::method<&StoreMethods::string, T>(STORE_ID_STRING, "String",
-        nullptr, STORE_LIMIT_STRING, STORE_METHOD_FLAGS),
-    nyash::method<&StoreMethods::readByte, T>(STORE_ID_READ_BYTE, "readByte",
-        nullptr, 0, STORE_METHOD_FLAGS),
-    nyash::method<&StoreMethods::clone, T>(STORE_ID_CLONE, "clone",
-        nullptr, 0, STORE_METHOD_FLAGS),
-    nyash::method<&StoreMethods::table, T>(STORE_ID_TABLE_, "table",
-        nullptr, 0, STORE_METHOD_FLAGS),
-    nyash::method<&StoreMethods::many, T>(STORE_ID_MANY, "many", {"first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth"},
-        nullptr, 0, STORE_METHOD_FLAGS),
+        nullptr, STORE_LIMIT_STRING),
+    nyash::method<&StoreMethods::readByte, T>(STORE_ID_READ_BYTE, "readByte"),
+    nyash::method<&StoreMethods::clone, T>(STORE_ID_CLONE, "clone"),
+    nyash::method<&StoreMethods::table, T>(STORE_ID_TABLE_, "table"),
+    nyash::method<&StoreMethods::many, T>(STORE_ID_MANY, "many", {"first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth"}),
 };
 
 template <class T = Store>
@@ -202,9 +181,6 @@ inline constexpr uint32_t ITEM_SIGNATURE_TWIN = 0x3fc16089; // twin(handle)Item
 // Yours to define before the include, where another value is right.
 #ifndef ITEM_FLAGS
 #define ITEM_FLAGS 0 /* NYASH_CONCURRENT: calls on one instance may run at once */
-#endif
-#ifndef ITEM_METHOD_FLAGS
-#define ITEM_METHOD_FLAGS 0 /* NYASH_LEAF: every method returns within microseconds */
 #endif
 #ifndef ITEM_TAKES_TWIN_1
 #define ITEM_TAKES_TWIN_1 Item /* an argument that is a box: the name of its class */
@@ -227,10 +203,8 @@ public:
 template <class T = Item>
 inline constexpr NyashMethod item_methods[] = {
     nyash::constructor<T>(),
-    nyash::method<&ItemMethods::owner, T>(ITEM_ID_OWNER, "owner",
-        nullptr, 0, ITEM_METHOD_FLAGS),
-    nyash::method<&ItemMethods::twin, T>(ITEM_ID_TWIN, "twin", {"other"},
-        nullptr, 0, ITEM_METHOD_FLAGS),
+    nyash::method<&ItemMethods::owner, T>(ITEM_ID_OWNER, "owner"),
+    nyash::method<&ItemMethods::twin, T>(ITEM_ID_TWIN, "twin", {"other"}),
 };
 
 template <class T = Item>

@@ -55,9 +55,6 @@
 #ifndef LOOSE_BOX_FLAGS
 #define LOOSE_BOX_FLAGS 0 /* NYASH_CONCURRENT: calls on one instance may run at once */
 #endif
-#ifndef LOOSE_BOX_METHOD_FLAGS
-#define LOOSE_BOX_METHOD_FLAGS 0 /* NYASH_LEAF: every method returns within microseconds */
-#endif
 #ifndef LOOSE_BOX_LIMIT_ANYTHING
 #define LOOSE_BOX_LIMIT_ANYTHING 0 /* the largest result in bytes; 0: 65,535 */
 #endif
@@ -200,7 +197,7 @@ static const NyashMethod loose_box_methods[] = {
         .id = LOOSE_BOX_ID_BIRTH,
         .name = "birth",
         .call = loose_box_birth,
-        .flags = NYASH_UNDECLARED | 0,
+        .flags = NYASH_UNDECLARED,
     },
     {
         .id = LOOSE_BOX_ID_ANYTHING,
@@ -208,7 +205,7 @@ static const NyashMethod loose_box_methods[] = {
         .call = loose_box_anything,
         .result = NYASH_ANY,
         .limit = LOOSE_BOX_LIMIT_ANYTHING,
-        .flags = NYASH_UNDECLARED | LOOSE_BOX_METHOD_FLAGS,
+        .flags = NYASH_UNDECLARED,
     },
     {
         .id = LOOSE_BOX_ID_NAMES,
@@ -220,7 +217,6 @@ static const NyashMethod loose_box_methods[] = {
         },
         .result = NYASH_ANY,
         .limit = LOOSE_BOX_LIMIT_NAMES,
-        .flags = LOOSE_BOX_METHOD_FLAGS,
     },
     {
         .id = LOOSE_BOX_ID_PARSE,
@@ -228,7 +224,7 @@ static const NyashMethod loose_box_methods[] = {
         .call = loose_box_parse,
         .result = NYASH_ANY,
         .limit = LOOSE_BOX_LIMIT_PARSE,
-        .flags = NYASH_RETURNS_RESULT | NYASH_UNDECLARED | LOOSE_BOX_METHOD_FLAGS,
+        .flags = NYASH_UNDECLARED | NYASH_RETURNS_RESULT,
     },
     {
         .id = LOOSE_BOX_ID_COUNT,
@@ -238,7 +234,7 @@ static const NyashMethod loose_box_methods[] = {
             {.name = "_", .type = NYASH_I64, .from = "any"},
         },
         .result = NYASH_I64,
-        .flags = NYASH_RETURNS_RESULT | LOOSE_BOX_METHOD_FLAGS,
+        .flags = NYASH_RETURNS_RESULT,
     },
     {
         .id = LOOSE_BOX_ID_X2D,
@@ -249,7 +245,6 @@ static const NyashMethod loose_box_methods[] = {
         },
         .result = NYASH_ANY,
         .limit = LOOSE_BOX_LIMIT_X2D,
-        .flags = LOOSE_BOX_METHOD_FLAGS,
     },
     {
         .id = LOOSE_BOX_ID_X2B,
@@ -260,7 +255,6 @@ static const NyashMethod loose_box_methods[] = {
         },
         .result = NYASH_ANY,
         .limit = LOOSE_BOX_LIMIT_X2B,
-        .flags = LOOSE_BOX_METHOD_FLAGS,
     },
     {
         .id = LOOSE_BOX_ID_GRU00F6U00DFE,
@@ -271,7 +265,6 @@ static const NyashMethod loose_box_methods[] = {
         },
         .result = NYASH_ANY,
         .limit = LOOSE_BOX_LIMIT_GRU00F6U00DFE,
-        .flags = LOOSE_BOX_METHOD_FLAGS,
     },
     {
         .id = LOOSE_BOX_ID_U6587U4EF6,
@@ -282,7 +275,6 @@ static const NyashMethod loose_box_methods[] = {
         },
         .result = NYASH_ANY,
         .limit = LOOSE_BOX_LIMIT_U6587U4EF6,
-        .flags = LOOSE_BOX_METHOD_FLAGS,
     },
     {
         .id = LOOSE_BOX_ID_GET,
@@ -294,7 +286,6 @@ static const NyashMethod loose_box_methods[] = {
         },
         .result = NYASH_ANY,
         .limit = LOOSE_BOX_LIMIT_GET,
-        .flags = LOOSE_BOX_METHOD_FLAGS,
     },
     {
         .id = LOOSE_BOX_ID_READ_ALL,
@@ -302,7 +293,7 @@ static const NyashMethod loose_box_methods[] = {
         .call = loose_box_read_all,
         .result = NYASH_ANY,
         .limit = LOOSE_BOX_LIMIT_READ_ALL,
-        .flags = NYASH_UNDECLARED | LOOSE_BOX_METHOD_FLAGS,
+        .flags = NYASH_UNDECLARED,
     },
     {
         .id = LOOSE_BOX_ID_READ_ALL_11,
@@ -310,7 +301,7 @@ static const NyashMethod loose_box_methods[] = {
         .call = loose_box_read_all_11,
         .result = NYASH_ANY,
         .limit = LOOSE_BOX_LIMIT_READ_ALL_11,
-        .flags = NYASH_UNDECLARED | LOOSE_BOX_METHOD_FLAGS,
+        .flags = NYASH_UNDECLARED,
     },
     {
         .id = LOOSE_BOX_ID_INCLUDE_X,
@@ -318,7 +309,7 @@ static const NyashMethod loose_box_methods[] = {
         .call = loose_box_include_x,
         .result = NYASH_ANY,
         .limit = LOOSE_BOX_LIMIT_INCLUDE_X,
-        .flags = NYASH_UNDECLARED | LOOSE_BOX_METHOD_FLAGS,
+        .flags = NYASH_UNDECLARED,
         .doc = "*/ #include <x>",
     },
 };

@@ -30,9 +30,6 @@
 #ifndef QUIET_FLAGS
 #define QUIET_FLAGS 0 /* NYASH_CONCURRENT: calls on one instance may run at once */
 #endif
-#ifndef QUIET_METHOD_FLAGS
-#define QUIET_METHOD_FLAGS 0 /* NYASH_LEAF: every method returns within microseconds */
-#endif
 
 /* The functions are yours. */
 

@@ -24,9 +24,6 @@ inline constexpr uint32_t QUIET_TYPE_ID = 1;
 #ifndef QUIET_FLAGS
 #define QUIET_FLAGS 0 /* NYASH_CONCURRENT: calls on one instance may run at once */
 #endif
-#ifndef QUIET_METHOD_FLAGS
-#define QUIET_METHOD_FLAGS 0 /* NYASH_LEAF: every method returns within microseconds */
-#endif
 
 // The class Quiet needs a constructor without parameters.
 class QuietMethods {
