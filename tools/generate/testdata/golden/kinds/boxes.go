@@ -92,36 +92,50 @@ func (self *Store) String() string { return self.box.String() }
 // Flag calls Store.flag.
 //
 // A "quoted" doc, with a \ and ? ?/ in it.
+//
+//go:noinline
 func (self *Store) Flag(ctx context.Context, on bool) (bool, error) {
 	return loader.Invoke[bool](ctx, self.call.Flag, on)
 }
 
 // Narrow calls Store.narrow.
+//
+//go:noinline
 func (self *Store) Narrow(ctx context.Context, n int32) (int32, error) {
 	return loader.Invoke[int32](ctx, self.call.Narrow, n)
 }
 
 // Wide calls Store.wide.
+//
+//go:noinline
 func (self *Store) Wide(ctx context.Context, n int64) (int64, error) {
 	return loader.Invoke[int64](ctx, self.call.Wide, n)
 }
 
 // Single calls Store.single.
+//
+//go:noinline
 func (self *Store) Single(ctx context.Context, x float32) (float32, error) {
 	return loader.Invoke[float32](ctx, self.call.Single, x)
 }
 
 // Double calls Store.double.
+//
+//go:noinline
 func (self *Store) Double(ctx context.Context, x, y float64) (float64, error) {
 	return loader.Invoke[float64](ctx, self.call.Double, x, y)
 }
 
 // Text calls Store.text.
+//
+//go:noinline
 func (self *Store) Text(ctx context.Context, s string, t []byte) (string, error) {
 	return loader.Invoke[string](ctx, self.call.Text, s, t)
 }
 
 // Data calls Store.data.
+//
+//go:noinline
 func (self *Store) Data(ctx context.Context, s string, t []byte) ([]byte, error) {
 	return loader.Invoke[[]byte](ctx, self.call.Data, s, t)
 }
@@ -129,6 +143,8 @@ func (self *Store) Data(ctx context.Context, s string, t []byte) ([]byte, error)
 // Large calls Store.large.
 //
 // The blob is the caller's to release.
+//
+//go:noinline
 func (self *Store) Large(ctx context.Context, s string, t []byte) (*loader.Blob, error) {
 	return loader.Invoke[*loader.Blob](ctx, self.call.Large, s, t)
 }
@@ -150,6 +166,8 @@ func (self *Store) Put(ctx context.Context, item interface{ Box() *loader.Box })
 // First calls Store.first.
 //
 // The box is the caller's to close.
+//
+//go:noinline
 func (self *Store) First(ctx context.Context) (*Thing, error) {
 	box, err := loader.Invoke[*loader.Box](ctx, self.call.First)
 	if err != nil {
@@ -165,6 +183,8 @@ func (self *Store) First(ctx context.Context) (*Thing, error) {
 // Copy calls Store.copy.
 //
 // The box is the caller's to close.
+//
+//go:noinline
 func (self *Store) Copy(ctx context.Context) (*Store, error) {
 	box, err := loader.Invoke[*loader.Box](ctx, self.call.Copy)
 	if err != nil {
@@ -180,21 +200,29 @@ func (self *Store) Copy(ctx context.Context) (*Store, error) {
 // Another calls Store.another.
 //
 // The box is the caller's to close.
+//
+//go:noinline
 func (self *Store) Another(ctx context.Context) (*loader.Box, error) {
 	return loader.Invoke[*loader.Box](ctx, self.call.Another)
 }
 
 // Type calls Store.type.
+//
+//go:noinline
 func (self *Store) Type(ctx context.Context, class, fn, selfArg, errno int64) (int64, error) {
 	return loader.Invoke[int64](ctx, self.call.Type, class, fn, selfArg, errno)
 }
 
 // ReadAll_16 calls Store.read_all.
+//
+//go:noinline
 func (self *Store) ReadAll_16(ctx context.Context) (int64, error) {
 	return loader.Invoke[int64](ctx, self.call.ReadAll_16)
 }
 
 // ReadAll calls Store.readAll.
+//
+//go:noinline
 func (self *Store) ReadAll(ctx context.Context) (int64, error) {
 	return loader.Invoke[int64](ctx, self.call.ReadAll)
 }
@@ -206,26 +234,36 @@ func (self *Store) CallClose(ctx context.Context) error {
 }
 
 // CallString calls Store.String.
+//
+//go:noinline
 func (self *Store) CallString(ctx context.Context) (string, error) {
 	return loader.Invoke[string](ctx, self.call.CallString)
 }
 
 // CallReadByte calls Store.readByte.
+//
+//go:noinline
 func (self *Store) CallReadByte(ctx context.Context) (int32, error) {
 	return loader.Invoke[int32](ctx, self.call.CallReadByte)
 }
 
 // Clone calls Store.clone.
+//
+//go:noinline
 func (self *Store) Clone(ctx context.Context) (int32, error) {
 	return loader.Invoke[int32](ctx, self.call.Clone)
 }
 
 // Table calls Store.table.
+//
+//go:noinline
 func (self *Store) Table(ctx context.Context) (int32, error) {
 	return loader.Invoke[int32](ctx, self.call.Table)
 }
 
 // Many calls Store.many.
+//
+//go:noinline
 func (self *Store) Many(ctx context.Context, first, second, third, fourth, fifth, sixth, seventh, eighth, ninth int64) (int64, error) {
 	return loader.Invoke[int64](ctx, self.call.Many, first, second, third, fourth, fifth, sixth, seventh, eighth, ninth)
 }
@@ -286,6 +324,8 @@ func (self *Thing) String() string { return self.box.String() }
 // Owner calls Thing.owner.
 //
 // The box is the caller's to close.
+//
+//go:noinline
 func (self *Thing) Owner(ctx context.Context) (*Store, error) {
 	box, err := loader.Invoke[*loader.Box](ctx, self.call.Owner)
 	if err != nil {
@@ -301,6 +341,8 @@ func (self *Thing) Owner(ctx context.Context) (*Store, error) {
 // Twin calls Thing.twin.
 //
 // The box is the caller's to close.
+//
+//go:noinline
 func (self *Thing) Twin(ctx context.Context, other interface{ Box() *loader.Box }) (*Thing, error) {
 	box, err := loader.Invoke[*loader.Box](ctx, self.call.Twin, other.Box())
 	if err != nil {

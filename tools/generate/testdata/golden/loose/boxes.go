@@ -96,6 +96,8 @@ func (self *LooseBox) Parse(ctx context.Context, args ...any) (loader.Result, er
 }
 
 // Count calls loose-box.count.
+//
+//go:noinline
 func (self *LooseBox) Count(ctx context.Context, x5f int64) (int64, error) {
 	return loader.Invoke[int64](ctx, self.call.Count, x5f)
 }
