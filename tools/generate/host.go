@@ -45,7 +45,7 @@ func declared(config *registry.Config, name string, failed error) (*registry.Typ
 	box, ok := config.Box(name)
 	var contradiction *registry.Error
 	if !ok || errors.As(failed, &contradiction) || errors.Is(failed, context.Canceled) || errors.Is(failed, context.DeadlineExceeded) {
-		return nil, fmt.Errorf("%s: %w", name, failed)
+		return nil, failed
 	}
 	if !box.MethodsDeclared {
 		return nil, fmt.Errorf("%s: nyash.toml declares no methods, and its library cannot be asked: %w", name, failed)
