@@ -7,7 +7,7 @@ export CGO_ENABLED = 0
 # The plugins that need a C compiler, those that need cargo, and all that is a crate.
 PLUGINS  = filebox mathbox
 CRATES   = counter
-RUST     = $(CRATES:%=plugins/%) plugins/sdk/rust tests/sdk/testdata/samples
+RUST     = $(CRATES:%=plugins/%) plugins/sdk/rust tests/sdk/testdata/samples tests/generated/testdata/rust
 FUZZTIME ?= 60s
 SOAK     ?= 10m
 
@@ -30,7 +30,7 @@ plugins: ## build the plugins in plugins/
 	else for p in $(CRATES); do $(MAKE) --no-print-directory -s -C plugins/$$p CARGO='cargo --quiet' || exit 1; done; fi
 
 setup: ## install the tools that building and testing need
-	@bash .ci/setup cc c++ valgrind cargo
+	@bash .ci/setup cc c++ valgrind cargo rustfmt
 
 test: setup plugins ## run all tests
 	go test ./...

@@ -98,21 +98,6 @@ func newCBox(b PluginBox, prefix string) *cBox {
 
 func underscored(name string) string { return name + "_" }
 
-// cParamNames are what the generated functions use, the keywords of C and C++, and macros
-// of the C library in small letters.
-var cParamNames = append([]string{"c", "i",
-	"alignof", "assert", "bool", "complex", "errno", "false", "fpclassify", "i386", "imaginary", "isfinite", "isgreater", "isinf", "isless",
-	"isnan", "isnormal", "isunordered", "linux", "noreturn", "offsetof", "setjmp", "signbit", "static_assert", "stderr", "stdin", "stdout",
-	"thread_local", "true", "unix", "va_arg", "va_copy", "va_end", "va_start"}, cKeywords...)
-
-var cKeywords = []string{"alignas", "and", "and_eq", "asm", "auto", "bitand", "bitor", "break", "case", "catch", "char", "char16_t", "char32_t",
-	"char8_t", "class", "co_await", "co_return", "co_yield", "compl", "concept", "const", "const_cast", "consteval", "constexpr", "constinit",
-	"continue", "decltype", "default", "delete", "do", "double", "dynamic_cast", "else", "enum", "explicit", "export", "extern", "float",
-	"for", "friend", "goto", "if", "inline", "int", "long", "mutable", "namespace", "new", "noexcept", "not", "not_eq", "nullptr",
-	"operator", "or", "or_eq", "private", "protected", "public", "register", "reinterpret_cast", "requires", "restrict", "return", "short",
-	"signed", "sizeof", "static", "static_cast", "struct", "switch", "template", "this", "throw", "try", "typedef", "typeid", "typename",
-	"typeof", "union", "unsigned", "using", "virtual", "void", "volatile", "wchar_t", "while", "xor", "xor_eq"}
-
 func (b *cBox) write(p *printer) {
 	p.f("\n/* ---- %s ---- */\n\n", oneLine(b.Name))
 	p.f("#define %s_TYPE_ID UINT32_C(%d)\n\n", b.macros, b.ID)

@@ -53,7 +53,7 @@ type cppBox struct {
 
 func newCPPBox(b PluginBox, prefix, class string) *cppBox {
 	c := &cppBox{cBox: newCBox(b, prefix), class: class}
-	reserved := append([]string{class, class + "Methods", "box_name"}, cKeywords...)
+	reserved := append([]string{class, class + "Methods", "box_name"}, cReserved...)
 	things := make([]named, len(c.all))
 	for i, m := range c.all {
 		things[i] = named{m.Name, m.ID}

@@ -55,12 +55,6 @@ type goPrinter struct {
 	types map[string]string // the Go types by the boxes' names
 }
 
-// goMethodNames are those that a generated type has itself, and those to which go vet
-// gives a signature.
-var goMethodNames = []string{"Box", "Close", "String",
-	"GobDecode", "GobEncode", "MarshalJSON", "MarshalXML", "ReadByte", "ReadRune",
-	"UnmarshalJSON", "UnmarshalXML", "UnreadByte", "UnreadRune", "WriteByte"}
-
 func (p *goPrinter) box(t *registry.Type) {
 	name := p.types[t.Name]
 	methods := newScope(goMethodNames, func(name string) string { return "Call" + name }).takeAll(namedMethods(t.Methods), exported)
@@ -154,15 +148,6 @@ var goResults = map[tlv.Tag]string{
 	tlv.TagBool: "bool", tlv.TagInt32: "int32", tlv.TagInt64: "int64", tlv.TagFloat32: "float32", tlv.TagFloat64: "float64",
 	tlv.TagString: "string", tlv.TagBytes: "[]byte", tlv.TagHandle: "*loader.Box", tlv.TagBlob: "*loader.Blob",
 }
-
-// goParamNames are what the bodies of methods use, and Go's own words.
-var goParamNames = []string{"box", "context", "ctx", "err", "errors", "fmt", "host", "loader", "self", "typed",
-	"any", "append", "bool", "byte", "cap", "clear", "close", "comparable", "complex", "complex64", "complex128", "copy", "delete",
-	"error", "false", "float32", "float64", "imag", "int", "int8", "int16", "int32", "int64", "iota", "len", "make", "max", "min",
-	"new", "nil", "panic", "print", "println", "real", "recover", "rune", "string", "true",
-	"uint", "uint8", "uint16", "uint32", "uint64", "uintptr",
-	"break", "case", "chan", "const", "continue", "default", "defer", "else", "fallthrough", "for", "func", "go", "goto", "if",
-	"import", "interface", "map", "package", "range", "return", "select", "struct", "switch", "type", "var"}
 
 func goArgNames(args []registry.Arg) []string {
 	return newScope(goParamNames, func(name string) string { return name + "Arg" }).takeAll(namedArgs(args), unexported)

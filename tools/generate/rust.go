@@ -42,21 +42,6 @@ func Rust(boxes []PluginBox) ([]byte, error) {
 	return f.Bytes(), nil
 }
 
-// rustTypes are names of the language that the file uses.
-var rustTypes = []string{"Box", "Option", "Result", "Self", "Send", "Sized", "String", "Sync", "Vec"}
-
-// rustReserved are keywords, and methods that many types have from the prelude's traits:
-// the compiler would not know which is meant.
-var rustReserved = []string{"abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate", "do", "dyn", "else",
-	"enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "macro", "match", "mod", "move", "mut",
-	"override", "priv", "pub", "ref", "return", "self", "static", "struct", "super", "trait", "true", "try", "type", "typeof", "union",
-	"unsafe", "unsized", "use", "virtual", "where", "while", "yield",
-	"as_mut", "as_ref", "clamp", "clone", "clone_from", "clone_into", "cmp", "default", "drop", "eq", "from", "from_iter", "ge", "gt", "into",
-	"into_iter", "le", "lt", "max", "min", "ne", "next", "partial_cmp", "to_owned", "to_string", "try_from", "try_into"}
-
-// rustParams are names that the SDK's macro uses where an argument's would be seen.
-var rustParams = append([]string{"args", "call", "reply", "this"}, rustReserved...)
-
 type rustFile struct {
 	printer
 	boxes  []*rustBox
