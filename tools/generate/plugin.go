@@ -122,7 +122,7 @@ func declaredTypes(language string, boxes []PluginBox) error {
 	var errs []error
 	for _, b := range boxes {
 		check := func(method string, pos registry.Position, s registry.Signature, result bool) {
-			what := ""
+			var what string
 			switch {
 			case !s.ArgsDeclared:
 				what = "args"
