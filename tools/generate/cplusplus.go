@@ -18,10 +18,10 @@ func CPlusPlus(boxes []PluginBox) ([]byte, error) {
 	p := &printer{}
 	all := make([]*cppBox, len(boxes))
 	prefixes := newScope(nil, nil)
-	classes := newScope(cKeywords, underscored)
+	classes := make(map[string]bool)
 	tables := make([]string, len(boxes))
 	for i, b := range boxes {
-		all[i] = newCPPBox(b, prefixes.take(cPrefix(b.Name), b.ID), classes.take(ascii(exported(b.Name)), b.ID))
+		all[i] = newCPPBox(b, prefixes.take(cPrefix(b.Name), b.ID), cppClass(b.Name, classes))
 		tables[i] = "&" + all[i].prefix + "_table<>"
 	}
 	guard := "NYASH_GEN_" + strings.ToUpper(all[0].prefix) + "_HPP"
@@ -42,6 +42,21 @@ func CPlusPlus(boxes []PluginBox) ([]byte, error) {
 	}
 	p.f("\n#endif\n")
 	return p.Bytes(), nil
+}
+
+// cppClass is the name of a box's class, beside which there is one with Methods behind it.
+// Names that begin with Nyash are the SDK's.
+func cppClass(box string, taken map[string]bool) string {
+	want := ascii(exported(box))
+	if strings.HasPrefix(want, "Nyash") {
+		want = "Box" + want
+	}
+	name := want
+	for n := 2; taken[name] || taken[name+"Methods"]; n++ {
+		name = fmt.Sprintf("%s_%d", want, n)
+	}
+	taken[name], taken[name+"Methods"] = true, true
+	return name
 }
 
 // cppBox is a box with its names in C++.

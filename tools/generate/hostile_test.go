@@ -104,6 +104,24 @@ func TestHostileDocs_Go(t *testing.T) {
 	}
 }
 
+// TestHostileNames_Go gives methods and arguments names that nyash.toml does not refuse.
+func TestHostileNames_Go(t *testing.T) {
+	box := &registry.Type{Name: "a\"`\nfunc init() {}"}
+	for i, doc := range inOrder() {
+		box.Methods = append(box.Methods, registry.Method{Name: doc, ID: uint32(i + 1), Signature: registry.Signature{
+			ArgsDeclared: true, Args: []registry.Arg{{Name: doc}, {Name: doc + "2"}},
+		}})
+	}
+	text, err := generate.Go("sample", []*registry.Type{box})
+	require.NoError(t, err)
+	vetted(t, text)
+	printable(t, text)
+	assert.NotRegexp(t, `(?m)^(func init|var Injected|int injected)`, string(text))
+	for _, doc := range inOrder() {
+		assert.Contains(t, string(text), fmt.Sprintf("box.Method(%q)", doc))
+	}
+}
+
 // code is a file of Go without comments.
 func code(t *testing.T, text []byte) string {
 	t.Helper()

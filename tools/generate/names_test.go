@@ -62,6 +62,16 @@ func TestGoTypeNames(t *testing.T) {
 	}
 }
 
+func TestCPPClasses(t *testing.T) {
+	taken := make(map[string]bool)
+	for _, tt := range []struct{ box, want string }{
+		{"File", "File"}, {"file", "File_2"}, {"FileMethods", "FileMethods_2"}, {"NyashBox", "BoxNyashBox"}, {"größe", "Gru00f6u00dfe"},
+	} {
+		assert.Equal(t, tt.want, cppClass(tt.box, taken), tt.box)
+	}
+	assert.Equal(t, "box_nyash_box", cPrefix("NyashBox"))
+}
+
 func TestCommentLines(t *testing.T) {
 	for doc, want := range map[string][]string{
 		"":                       {},
