@@ -28,7 +28,7 @@ func newRoot() *cobra.Command {
 	root.PersistentFlags().StringVar(&s.config, "config", "nyash.toml", "the file that describes the plugins")
 	root.PersistentFlags().StringVar(&s.logLevel, "log-level", "warn", "least level of log lines to show: debug, info, warn or error")
 	root.PersistentFlags().StringVar(&s.isolation, "isolation", "", "where plugins run, whatever nyash.toml says: none (in this process) or process (in one of their own)")
-	root.AddCommand(newList(s), newRun(s), newREPL(s), newGen(s), newVersion())
+	root.AddCommand(newList(s), newRun(s), newREPL(s), newNew(), newGen(s), newVersion())
 	return root
 }
 
