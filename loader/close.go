@@ -63,16 +63,19 @@ func (h *Host) shutDown() {
 		time.AfterFunc(closeGrace, h.giveUp)
 	})
 	if h.slots.wait(h.over, h.nothingPending) != nil {
-		h.markLoading(c.stuck)
+		h.markBusy(c.stuck)
 	}
 	// A call under way can hand over a new instance until it ends, and so can one that
 	// was abandoned: this goes on until nothing is left of either.
 	for {
 		h.finishAll(c.stuck)
 		settled := func() bool { return h.abandonedCalls.Load() == 0 || len(h.liveInstances(c.stuck)) > 0 }
-		if h.slots.wait(h.over, settled) != nil || len(h.liveInstances(c.stuck)) == 0 {
+		if h.slots.wait(h.over, settled) != nil || h.over.Err() != nil || len(h.liveInstances(c.stuck)) == 0 {
 			break
 		}
+	}
+	for _, in := range h.liveInstances(c.stuck) { // that were not waited for
+		c.stuck[in.lib] = !in.lib.source.killable()
 	}
 	c.order = h.closingOrder()
 	c.closeLibraries(0)
@@ -110,6 +113,7 @@ func (c *closing) closeLibraries(from int) {
 		c.errs = append(c.errs, err)
 	}
 	h := c.host
+	h.notices.flush(h.forced.Done())
 	c.stop()
 	h.force(nil)
 	h.giveUp()
@@ -142,8 +146,11 @@ func (h *Host) finishAll(stuck map[*library]bool) {
 		}
 		for _, in := range left {
 			if !stuck[in.lib] && !h.closeInstance(in) {
-				stuck[in.lib] = true
+				stuck[in.lib] = !in.lib.source.killable()
 			}
+		}
+		if h.over.Err() != nil {
+			return
 		}
 	}
 }
@@ -163,23 +170,21 @@ func (h *Host) killWorkers() {
 
 var errShutdown = fmt.Errorf("the host was shut down: %w", ErrClosed)
 
-// markLoading notes the libraries in this process that are still being loaded.
-func (h *Host) markLoading(stuck map[*library]bool) {
+// markBusy notes the libraries in this process that are still being loaded, or make an
+// instance: such a one is not among the live ones.
+func (h *Host) markBusy(stuck map[*library]bool) {
 	for _, l := range h.libraries {
-		if l.busyLoading.Load() && !l.source.killable() {
+		if (l.busyLoading.Load() || l.births.Load() > 0) && !l.source.killable() {
 			stuck[l] = true
 		}
 	}
 }
 
 // closeInstance closes an instance and waits for its fini. It reports whether that was
-// called: a call in this process may not end before h.over.
+// called: a call in this process may not end before h.over. It can be one that another
+// library's instance was lent to.
 func (h *Host) closeInstance(in *instance) bool {
 	_ = in.close(h.over)
-	if in.lib.source.killable() {
-		<-in.finalised // at the latest when the worker is killed
-		return true
-	}
 	select {
 	case <-in.finalised:
 		return true

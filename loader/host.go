@@ -42,6 +42,8 @@ type Host struct {
 	over     context.Context // ends closeGrace after that: then nothing is waited for
 	giveUp   context.CancelFunc
 
+	notices notices
+
 	abandonedCalls atomic.Int32  // abandoned calls that are still under way
 	lastNumber     atomic.Uint64 // instance.number given last
 }
@@ -149,7 +151,11 @@ func (h *Host) acquireType(ctx context.Context, name string) (*boxType, error) {
 	if err := h.retain(); err != nil {
 		return nil, err
 	}
-	if err := k.lib.load(ctx); err != nil {
+	err = k.lib.load(ctx)
+	if err == nil && h.over.Err() != nil { // a Shutdown did not wait for the load
+		err = fmt.Errorf("host of %s: %w", h.config.Path, ErrClosed)
+	}
+	if err != nil {
 		h.release()
 		return nil, err
 	}
@@ -187,6 +193,9 @@ func (h *Host) Load(ctx context.Context, names ...string) error {
 		wg.Go(func() { errs[i] = l.load(ctx) })
 	}
 	wg.Wait()
+	if h.over.Err() != nil { // a Shutdown did not wait for the loads
+		errs = append(errs, fmt.Errorf("host of %s: %w", h.config.Path, ErrClosed))
+	}
 	return errors.Join(errs...)
 }
 

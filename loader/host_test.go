@@ -210,6 +210,37 @@ func TestHost_Shutdown_CallUnderWay(t *testing.T) {
 	eventually(func() bool { return callInt(t, probe, "finis") == finis+1 })
 }
 
+// TestHost_Shutdown_BirthUnderWay: an instance that is being made is not live yet, and
+// keeps its library all the same.
+func TestHost_Shutdown_BirthUnderWay(t *testing.T) {
+	if isolated { // tests/isolation has that
+		return
+	}
+	for _, keys := range []string{"", "unload = true", `threads = "free"`} {
+		t.Run(keys, func(t *testing.T) {
+			library := probeLibrary(t, "-DHOLD_SECOND_BIRTH")
+			probe := newBox(t, open(t, probeTOML(library, keys)), "Probe")
+			config, err := registry.Parse("nyash.toml", []byte(probeTOML(library, keys)))
+			require.NoError(t, err)
+			h, err := loader.OpenConfig(config, defaults()...)
+			require.NoError(t, err)
+			born := make(chan error)
+			go func() {
+				box, err := h.New(t.Context(), "Probe")
+				assert.Nil(t, box)
+				born <- err
+			}()
+			eventually(func() bool { return callInt(t, probe, "holding") == 1 })
+			short, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, errors.New("no more time"))
+			defer cancel()
+			require.ErrorContains(t, h.Shutdown(short), "no more time: these libraries in the host's process have calls under way, and stay loaded without shutdown: Probe")
+			call(t, probe, "release")
+			require.ErrorIs(t, <-born, loader.ErrClosed)
+			eventually(func() bool { return callInt(t, probe, "finis") == 1 })
+		})
+	}
+}
+
 // TestHost_Shutdown_InTime is Close.
 func TestHost_Shutdown_InTime(t *testing.T) {
 	config, err := registry.Parse("nyash.toml", []byte(probeTOML(probeLibrary(t), "")))

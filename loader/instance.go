@@ -72,16 +72,21 @@ func (in *instance) handle() tlv.Handle { return tlv.Handle{Type: in.typ.ID, Ins
 func (h *Host) birth(ctx context.Context, t *boxType, args []any, onLate func(*Box)) (box *Box, abandoned bool, err error) {
 	typ := t.typ.Load()
 	in, s, err := h.callBirth(ctx, t, typ, args, onLate)
-	if errors.Is(err, ErrInstanceLost) {
+	if errors.Is(err, ErrInstanceLost) && in != nil && !in.birthAbandoned && in.backend.Lost() && ctx.Err() == nil {
 		// The worker ended before the call was made: it was idle, or killed. No instance
-		// was made, and a new worker can make it.
+		// was made, and a new worker can make it. (A context's cause is the program's own
+		// error, and may be of this kind.)
 		in, s, err = h.callBirth(ctx, t, typ, args, onLate)
 	}
 	if err != nil {
 		return nil, in != nil && in.birthAbandoned, err
 	}
 	defer h.slots.release(s)
-	box, err = in.born(s.resultBytes())
+	if box, err = in.born(s.resultBytes()); err == nil && h.over.Err() != nil {
+		// A Shutdown did not wait for this birth: nobody else will finalise it.
+		go in.close(context.Background()) //nolint:errcheck // Background never ends. It waits for this call.
+		return nil, false, in.errHost(typ.birth, ErrClosed)
+	}
 	return box, false, err
 }
 
@@ -91,6 +96,8 @@ func (h *Host) callBirth(ctx context.Context, t *boxType, typ *boundType, args [
 	if err != nil {
 		return nil, nil, err
 	}
+	t.lib.births.Add(1)
+	defer t.lib.births.Add(-1)
 	in := h.newInstance(t.lib, b, typ, 0)
 	in.onLateBirth = onLate
 	s, err := in.run(ctx, typ.birth, &h.births, args)

@@ -27,8 +27,9 @@ type library struct {
 
 	loading     singleflight.Group
 	busyLoading atomic.Bool
-	loaded      atomic.Bool // set last by loadOnce: what that wrote may be read when it is true
-	log         *pluginLog  // set by source.open; nil for a built-in box
+	births      atomic.Int32 // that are under way
+	loaded      atomic.Bool  // set last by loadOnce: what that wrote may be read when it is true
+	log         *pluginLog   // set by source.open; nil for a built-in box
 
 	// The library's text on itself, and that text parsed; nil where it has none. Only
 	// loads, which are one at a time, use them.

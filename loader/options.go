@@ -179,8 +179,9 @@ func WithWorkerChannel(c Channel) Option {
 	}
 }
 
-// WithEvents calls f at every change of an isolated library's state. f must
-// return soon and must not use the host.
+// WithEvents calls f at every change of an isolated library's state, for one change
+// after the other. Nothing waits for f, but Close for up to a second, so that the last
+// events come before it returns.
 func WithEvents(f func(Event)) Option {
 	return func(o *options) error {
 		o.events = f

@@ -70,13 +70,19 @@ func (h *Host) Reset(box string) error {
 	return nil
 }
 
-// emitEvent calls the program's function for events, if there is one.
+// emitEvent tells the program of a change of state.
 func (h *Host) emitEvent(l *library, state PluginState, err error) {
-	if state == PluginFailed && err != nil {
-		// Whoever called may be gone.
-		h.options.logger.Warn(fmt.Sprintf("the plugin's process has ended or could not be started: %v", err), "plugin", l.name)
+	logged := state == PluginFailed && err != nil
+	if !logged && h.options.events == nil {
+		return
 	}
-	if h.options.events != nil {
-		h.options.events(Event{Plugin: l.name, State: state, Err: err, Time: time.Now()})
-	}
+	e := Event{Plugin: l.name, State: state, Err: err, Time: time.Now()}
+	h.notices.put(func() {
+		if logged { // whoever called may be gone
+			h.options.logger.Warn(fmt.Sprintf("the plugin's process has ended or could not be started: %v", err), "plugin", l.name)
+		}
+		if h.options.events != nil {
+			h.options.events(e)
+		}
+	})
 }

@@ -24,8 +24,8 @@ type logRate struct {
 	lines, bytes *rate.Limiter
 	most         int // bytes that a line costs at most: a longer one must come through too
 	now          func() time.Time
-	tell         func(n int, why string)
-	bounds       string // in words
+	tell         func(n int, why string) bool // false where the log has no room for it
+	bounds       string                       // in words
 
 	mu      sync.Mutex
 	tooMany int         // lines left out that were over the bounds
@@ -36,7 +36,8 @@ type logRate struct {
 // tooSlow is why a line that kept to the bounds was left out.
 const tooSlow = "the host's log handler takes lines more slowly than they come"
 
-func newLogRate(c *Config) *logRate {
+// newLogRate makes one whose own lines go the way of the worker's.
+func newLogRate(c *Config, q *lineQueue) *logRate {
 	lines, bytes := min(c.LogLines, math.MaxInt/burst), min(c.LogBytes, math.MaxInt/burst)
 	limiter := func(n int) *rate.Limiter {
 		if n == 0 {
@@ -45,12 +46,12 @@ func newLogRate(c *Config) *logRate {
 		return rate.NewLimiter(rate.Limit(n), burst*n)
 	}
 	r := &logRate{lines: limiter(lines), bytes: limiter(bytes), most: burst * bytes, now: time.Now, bounds: logBounds(lines, bytes)}
-	r.tell = func(n int, why string) {
+	r.tell = func(n int, why string) bool {
 		plural := "s"
 		if n == 1 {
 			plural = ""
 		}
-		c.Sink.PluginLog(abi.LogWarn, fmt.Sprintf("%d line%s left out (%s)", n, plural, why), true)
+		return q.put(line{level: abi.LogWarn, text: fmt.Sprintf("%d line%s left out (%s)", n, plural, why), own: true})
 	}
 	return r
 }
@@ -118,10 +119,17 @@ func (r *logRate) over() {
 		r.timer = nil
 	}
 	r.mu.Unlock()
-	if many > 0 {
-		r.tell(many, fmt.Sprintf("more than %s a second; loader.WithLogRate", r.bounds))
+	r.say(&r.tooMany, many, fmt.Sprintf("more than %s a second; loader.WithLogRate", r.bounds))
+	r.say(&r.tooSlow, slow, tooSlow)
+}
+
+// say tells the log how many lines were left out, or counts them again.
+func (r *logRate) say(count *int, n int, why string) {
+	if n == 0 || r.tell(n, why) {
+		return
 	}
-	if slow > 0 {
-		r.tell(slow, tooSlow)
-	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	*count += n - 1
+	r.count(count)
 }

@@ -30,7 +30,8 @@ func TestLogRate(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			var h heard
-			r := newLogRate(&Config{LogLines: tt.lines, LogBytes: tt.bytes, Sink: &h})
+			q := newLineQueue(&h)
+			r := newLogRate(&Config{LogLines: tt.lines, LogBytes: tt.bytes}, q)
 			at := time.Now()
 			r.now = func() time.Time { return at }
 			allowed := 0
@@ -41,6 +42,7 @@ func TestLogRate(t *testing.T) {
 			}
 			r.over()
 			r.over() // says it once
+			q.flush(t.Context())
 			assert.Equal(t, tt.allowed, allowed)
 			assert.Equal(t, tt.told, strings.Join(h.lines, "|"))
 			at = at.Add(burst * time.Second)
@@ -52,8 +54,8 @@ func TestLogRate(t *testing.T) {
 // TestLogRateTellsByItself, when nothing more comes.
 func TestLogRateTellsByItself(t *testing.T) {
 	told := make(chan int)
-	r := newLogRate(&Config{LogLines: 1})
-	r.tell = func(n int, _ string) { told <- n }
+	r := newLogRate(&Config{LogLines: 1}, nil)
+	r.tell = func(n int, _ string) bool { told <- n; return true }
 	for range burst + 3 {
 		r.allow(1)
 	}
@@ -71,13 +73,30 @@ func TestLogRate_SlowHandler(t *testing.T) {
 		{1, "1 line left out (more than 1 lines a second; loader.WithLogRate)|2 lines left out (" + tooSlow + ")"},
 	} {
 		var h heard
-		r := newLogRate(&Config{LogLines: tt.lines, Sink: &h})
+		q := newLineQueue(&h)
+		r := newLogRate(&Config{LogLines: tt.lines}, q)
 		for range burst + 1 {
 			r.allow(1)
 		}
 		r.leaveOut()
 		r.leaveOut()
 		r.over()
+		q.flush(t.Context())
 		assert.Equal(t, tt.want, strings.Join(h.lines, "|"))
 	}
+}
+
+// TestLogRate_FullQueue: lines that the log has no room for to tell of are told of later.
+func TestLogRate_FullQueue(t *testing.T) {
+	room := false
+	var told []int
+	r := newLogRate(&Config{LogLines: 1}, nil)
+	r.tell = func(n int, _ string) bool { told = append(told, n); return room }
+	r.leaveOut()
+	r.leaveOut()
+	r.over()
+	r.leaveOut()
+	room = true
+	r.over()
+	assert.Equal(t, []int{2, 3}, told)
 }

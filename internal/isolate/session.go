@@ -43,7 +43,8 @@ type Session struct {
 }
 
 func newSession(p *Plugin) *Session {
-	s := &Session{plugin: p, outputDone: make(chan struct{}), logs: newLogRate(&p.config), lines: newLineQueue(p.config.Sink)}
+	s := &Session{plugin: p, outputDone: make(chan struct{}), lines: newLineQueue(p.config.Sink)}
+	s.logs = newLogRate(&p.config, s.lines)
 	s.peer.CallTimeout, s.peer.CancelGrace = p.config.CallTimeout, p.config.CancelGrace
 	s.peer.Lost = &p.lostCalls
 	s.peer.Kill, s.peer.Line, s.peer.Flush = s.kill, s.line, s.lines.flush

@@ -106,6 +106,9 @@ NYASH_EXPORT int32_t nyash_plugin_invoke(uint32_t type_id, uint32_t method, uint
     if (type_id != TYPE_ID) return NYASH_E_INVALID_TYPE;
     switch (method) {
     case NYASH_METHOD_BIRTH: {
+#ifdef HOLD_SECOND_BIRTH
+        if (get(&births) == 1) hold();
+#endif
         uint32_t id = next_id();
         memcpy(result, &id, 4);
         *result_len = 4;

@@ -425,33 +425,43 @@ type stuckHandler struct {
 func (s stuckHandler) Enabled(context.Context, slog.Level) bool { return true }
 func (s stuckHandler) WithAttrs([]slog.Attr) slog.Handler       { return s }
 func (s stuckHandler) Handle(_ context.Context, r slog.Record) error {
-	if r.Message == "again" {
+	if !strings.HasPrefix(r.Message, "nyash.toml:") { // that it was opened with
 		<-s.letGo
 	}
 	return nil
 }
 
-// TestHostile_StuckLogHandler: nothing but the log waits for the host's log handler.
+// TestHostile_StuckLogHandler: nothing but the log waits for the host's log handler, also
+// where lines are left out.
 func TestHostile_StuckLogHandler(t *testing.T) {
-	stuck := stuckHandler{letGo: make(chan struct{})}
-	defer close(stuck.letGo)
-	h := hosttest.OpenUnclosed(t, stubbornTOML(stubborn(t), never+"\ncall_timeout = \"1s\""), loader.WithLogger(slog.New(stuck)))
-	box := newStubborn(t, h)
-	ask(t, box, "nag")
-	for range 3 {
-		short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
-		start := time.Now()
-		_, _ = box.Call(short, "add", 1, 2)
-		assert.Less(t, time.Since(start), time.Second)
-		cancel()
+	for name, options := range map[string][]loader.Option{
+		"no limit": {loader.WithLogRate(0, 0)}, "lines left out": {loader.WithLogRate(1, 0)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			stuck := stuckHandler{letGo: make(chan struct{})}
+			defer close(stuck.letGo)
+			options := append(options, loader.WithLogger(slog.New(stuck)), loader.WithEvents(func(loader.Event) { <-stuck.letGo }))
+			h := hosttest.OpenUnclosed(t, stubbornTOML(stubborn(t), never+"\ncall_timeout = \"1s\""), options...)
+			box := newStubborn(t, h)
+			ask(t, box, "nag")
+			for range 3 {
+				short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+				start := time.Now()
+				_, _ = box.Call(short, "add", 1, 2)
+				assert.Less(t, time.Since(start), time.Second)
+				cancel()
+			}
+			_, err := box.Call(ctx, "rest", 100_000)
+			require.ErrorIs(t, err, loader.ErrCallTimeout)
+			assert.Equal(t, loader.PluginFailed, h.Plugins()[0].State)
+			short, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
+			defer cancel()
+			start := time.Now()
+			_ = h.Shutdown(short)
+			assert.Less(t, time.Since(start), 10*time.Second)
+		})
 	}
-	_, err := box.Call(ctx, "rest", 100_000)
-	require.ErrorIs(t, err, loader.ErrCallTimeout)
-	short, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
-	defer cancel()
-	start := time.Now()
-	_ = h.Shutdown(short)
-	assert.Less(t, time.Since(start), 10*time.Second)
 }
 
 // TestHostile_HostsEnd: a worker cannot have the system forget that it ends with its
@@ -526,6 +536,43 @@ func TestPlugins_Errors(t *testing.T) {
 		require.Error(t, err)
 		assert.EqualValues(t, i+1, h.Plugins()[0].Errors)
 	}
+}
+
+// TestHostShutdown_LentToACall: a box of an isolated library that is an argument of a
+// call in the host's process waits for that call no longer than Shutdown does.
+func TestHostShutdown_LentToACall(t *testing.T) {
+	library := stubborn(t, "-DTYPE=731")
+	other := strings.NewReplacer("stubborn", "other", "Stubborn", "Other", "type_id = 730", "type_id = 731", "isolation = \"process\"\n", "", "LIBRARY", library).Replace(stubbornTOML("LIBRARY", ""))
+	other = strings.Replace(other, "libraries.other.Other.methods]", "libraries.other.Other.methods]\nborrow = { method_id = 2, args = [\"ms\", \"box\"] }", 1)
+	h := hosttest.OpenUnclosed(t, stubbornTOML(stubborn(t), never)+other)
+	box := newStubborn(t, h)
+	borrower, err := h.New(ctx, "Other")
+	require.NoError(t, err)
+	go borrower.Call(ctx, "borrow", 100_000, box) //nolint:errcheck // it does not end
+	hosttest.Eventually(func() bool { return ask(t, borrower, "resting") == 1 })
+	short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	require.ErrorContains(t, h.Shutdown(short), "stay loaded without shutdown: Other")
+	assert.Less(t, time.Since(start), 10*time.Second)
+}
+
+// TestSingleton_CauseOfAnotherCall: the cause of a context can be any error, also one that
+// calls of isolated plugins end with (errgroup does that).
+func TestSingleton_CauseOfAnotherCall(t *testing.T) {
+	toml := strings.Replace(stubbornTOML(stubborn(t), never), "type_id = 730\n", "type_id = 730\nsingleton = true\n", 1)
+	h := hosttest.Open(t, toml)
+	require.NoError(t, h.Load(ctx, "Stubborn"))
+	waiting, cancel := context.WithCancelCause(ctx)
+	done := make(chan error)
+	go func() {
+		_, err := h.New(waiting, "Stubborn", 500)
+		done <- err
+	}()
+	hosttest.Eventually(func() bool { return h.Plugins()[0].Calls == 1 })
+	cancel(loader.ErrInstanceLost)
+	require.ErrorIs(t, <-done, loader.ErrInstanceLost)
+	assert.EqualValues(t, 1, ask(t, newStubborn(t, h), "births"), "the birth went on, and there was no second one")
 }
 
 // TestHostShutdown ends whatever isolated plugins do.

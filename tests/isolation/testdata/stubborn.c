@@ -29,6 +29,10 @@ enum { ADD = 1, REST, FLIP, LEAVE, WHOAMI, ID, FORGE, BIRTHS, FINIS, MAKE, GIVE,
 #define SHUTDOWN (void)0
 #endif
 
+#ifndef TYPE
+#define TYPE 730
+#endif
+
 static const NyashHostVtable *host;
 static atomic_uint last_id;
 static atomic_llong births, finis, resting;
@@ -125,8 +129,8 @@ uint32_t nyash_plugin_abi(void) { return NYASH_ABI_VERSION; }
 int32_t nyash_plugin_init(const NyashHostVtable *vtable, NyashPluginInfo *info) {
     host = vtable;
     INIT;
-    info->type_id = 730;
-    info->type_name = "Stubborn";
+    info->type_id = TYPE;
+    info->type_name = TYPE == 730 ? "Stubborn" : "Other";
     return NYASH_OK;
 }
 
@@ -136,7 +140,7 @@ int32_t nyash_plugin_invoke(uint32_t type_id, uint32_t method, uint32_t instance
     uint64_t blob[2];
     uint8_t *block;
     int64_t a = integer(args, args_len, 0), b = integer(args, args_len, 1);
-    if (type_id != 730) return NYASH_E_INVALID_TYPE;
+    if (type_id != TYPE) return NYASH_E_INVALID_TYPE;
     switch (method) {
     case NYASH_METHOD_BIRTH:
         if (a > 0) rest(a);
@@ -174,7 +178,7 @@ int32_t nyash_plugin_invoke(uint32_t type_id, uint32_t method, uint32_t instance
     case MAKE:
         rest(a);
         id = atomic_fetch_add(&last_id, 1) + 1;
-        return answer_handle(result, result_len, 730, id);
+        return answer_handle(result, result_len, TYPE, id);
     case GIVE:
         rest(a);
         block = host->alloc((size_t)b);
