@@ -1,0 +1,57 @@
+package docs
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
+)
+
+// TestPluginGuide does what docs/plugin-guide.md says, in each language: it makes a
+// plugin, puts the listing in place of the source, and runs and checks it.
+func TestPluginGuide(t *testing.T) {
+	root := ccbuild.Root(t)
+	guide := filepath.Join(root, "docs", "plugin-guide.md")
+	ccbuild.Run(t, "make", "--no-print-directory", "-C", root, "build")
+	script := blocks(t, guide, "python")
+	require.Len(t, script, 1)
+	const printed = "5\n2 4\nWordBox.forget: plugin error (-5): no such word: dog\n"
+	text, err := os.ReadFile(guide)
+	require.NoError(t, err)
+	require.Contains(t, string(text), "$ make run\n"+printed)
+
+	for lang, source := range map[string]string{"c": "word_box.c", "cpp": "word_box.cpp", "rust": "src/lib.rs"} {
+		t.Run(lang, func(t *testing.T) {
+			t.Parallel()
+			listing := blocks(t, guide, lang)
+			require.Len(t, listing, 1)
+			dir := t.TempDir()
+			run := func(command string) string {
+				cmd := exec.Command("bash", "-eu", "-c", command)
+				cmd.Dir = dir
+				cmd.Env = append(os.Environ(), "PATH="+filepath.Join(root, "bin")+":"+os.Getenv("PATH"))
+				out, err := cmd.CombinedOutput()
+				require.NoError(t, err, "%s\n%s", command, out)
+				return string(out)
+			}
+			run("nyash new WordBox --lang " + lang)
+			dir = filepath.Join(dir, "word-box")
+			for file, text := range map[string]string{source: listing[0], "example.star": script[0]} {
+				_, err := os.Stat(filepath.Join(dir, file))
+				require.NoError(t, err, "it replaces a file that is there")
+				require.NoError(t, os.WriteFile(filepath.Join(dir, file), []byte(text), 0o644))
+			}
+			run("make")
+			assert.True(t, strings.HasSuffix(run("make run"), printed))
+			library := filepath.Join("build", "libword_box_plugin.so")
+			run("plugin-tester check " + library)
+			run("plugin-tester typecheck " + library + " --config nyash.toml")
+		})
+	}
+}
