@@ -9,6 +9,7 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
+	"github.com/nyash-plugins/nyash-go/internal/objfile"
 )
 
 // libraryCheck loads the library and compares its self-description with the
@@ -22,15 +23,15 @@ var libraryCheck = check{
 
 // inspectFile reports what the file needs and exports.
 func inspectFile(e *env) {
-	im, err := readImage(e.config.File)
+	file, err := objfile.Read(e.config.File)
 	if err != nil {
 		if !errors.Is(err, io.EOF) {
 			e.line("cannot read its symbols: %v", err)
 		}
 		return
 	}
-	e.line("%s, needs %s", im.format, list(im.needed, "nothing"))
-	if extra := im.extraExports(); len(extra) > 0 {
+	e.line("%s, needs %s", file.Format, list(file.Needs, "nothing"))
+	if extra := file.Others(); len(extra) > 0 {
 		e.add(Finding{Code: codeExtraSymbol, Message: "it exports " + list(cutList(extra, 8), "")})
 	}
 }

@@ -11,7 +11,7 @@ import (
 // plugin is the library as its file, its description and nyash.toml describe it.
 // It does not change after it was loaded.
 type plugin struct {
-	exports []string // symbols of the file
+	exports []string // symbols of the plugin ABI that the file exports
 	boxes   []*box
 }
 

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/nyash-plugins/nyash-go/internal/objfile"
 	"github.com/nyash-plugins/nyash-go/internal/suggest"
 	"github.com/nyash-plugins/nyash-go/registry"
 )
@@ -213,8 +214,8 @@ func (t *Tester) load(e *env) error {
 	}
 	p := &plugin{}
 	e.plugin = p
-	if im, err := readImage(t.config.File); err == nil {
-		p.exports = im.exports
+	if file, err := objfile.Read(t.config.File); err == nil {
+		p.exports = file.Plugin()
 	}
 	w, err := e.start(workerOptions{})
 	if w == nil || err != nil {
