@@ -3,7 +3,6 @@ package registry
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2/unstable"
@@ -170,7 +169,7 @@ func (v *value) toml() string {
 		}
 		return "[" + strings.Join(parts, ", ") + "]"
 	case v.kind == unstable.String:
-		return strconv.Quote(v.text)
+		return quote(v.text)
 	}
 	return v.text
 }

@@ -133,3 +133,14 @@ func fit(t *testing.T, text string) {
 		}
 	}
 }
+
+// A request is written so that nyash.toml takes it, whatever is in it.
+func TestDescription_RequestsAreTOML(t *testing.T) {
+	text := `plugins.A.events = { "a\u001b\u0007\"" = "on\\\u202e\n\t\u000bé" }`
+	d, err := registry.ParseDescription("liba.so", text)
+	require.NoError(t, err)
+	assert.Equal(t, `{ "a\U0000001B\U00000007\"" = "on\\\U0000202E\n\t\U0000000Bé" }`, d.Requests[0].TOML)
+	again, err := registry.ParseDescription("liba.so", "plugins.A.events = "+d.Requests[0].TOML)
+	require.NoError(t, err)
+	assert.Equal(t, d.Requests, again.Requests)
+}

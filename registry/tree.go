@@ -1,8 +1,9 @@
 package registry
 
 import (
-	"strconv"
+	"fmt"
 	"strings"
+	"unicode"
 
 	"github.com/pelletier/go-toml/v2/unstable"
 )
@@ -112,7 +113,31 @@ func quoteKey(name string) string {
 	if isBareKey(name) {
 		return name
 	}
-	return strconv.Quote(name)
+	return quote(name)
+}
+
+// quote writes a string as TOML does. What cannot be seen is escaped; Go's quoting has
+// escapes that TOML has not.
+func quote(text string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, r := range text {
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r == '\n':
+			b.WriteString(`\n`)
+		case r == '\t':
+			b.WriteString(`\t`)
+		case unicode.IsPrint(r):
+			b.WriteRune(r)
+		default:
+			fmt.Fprintf(&b, `\U%08X`, r)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
 }
 
 func isBareKey(s string) bool {
