@@ -9,11 +9,11 @@ import (
 // program headers, of which libraries have about ten.
 const headSize = 2048
 
-// inspect looks at a file before the system's loader does: the loader's
+// Inspect looks at a file before the system's loader does: the loader's
 // messages do not say what the file is, and a library that was cut short can
 // kill the process while it is mapped. It returns the file's path with all
 // symbolic links resolved.
-func inspect(file string) (resolved string, err error) {
+func Inspect(file string) (resolved string, err error) {
 	var head [headSize]byte
 	f, err := readHead(file, head[:])
 	switch {

@@ -62,7 +62,7 @@ func Open(ctx context.Context, config Config) (*Library, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load %s: %w", config.File, err)
 	}
-	if file, err = inspect(file); err != nil {
+	if file, err = Inspect(file); err != nil {
 		return nil, err
 	}
 	config.File = file
