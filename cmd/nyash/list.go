@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,41 +11,28 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/loader"
-	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/tools/inspect"
 )
 
 // boxInfo is a box as `nyash list --json` prints it.
 type boxInfo struct {
-	Box       string       `json:"box"`
-	Builtin   bool         `json:"builtin"`
-	Library   string       `json:"library,omitempty"`
-	File      string       `json:"file,omitempty"`
-	TypeID    uint32       `json:"type_id"`
-	Singleton bool         `json:"singleton"`
-	Threads   string       `json:"threads,omitempty"`
-	Methods   []methodInfo `json:"methods"`
-	Error     string       `json:"error,omitempty"`
-}
-
-type methodInfo struct {
-	Method        string    `json:"method"`
-	MethodID      uint32    `json:"method_id"`
-	ArgsDeclared  bool      `json:"args_declared"`
-	Args          []argInfo `json:"args"`
-	Returns       string    `json:"returns,omitempty"`
-	ReturnsResult bool      `json:"returns_result,omitempty"`
-	signature     string
-}
-
-type argInfo struct {
-	Name string `json:"name"`
-	From string `json:"from"`
-	To   string `json:"to,omitempty"`
+	Box       string           `json:"box"`
+	Builtin   bool             `json:"builtin"`
+	Library   string           `json:"library,omitempty"`
+	File      string           `json:"file,omitempty"`
+	TypeID    uint32           `json:"type_id"`
+	Doc       string           `json:"doc,omitempty"`
+	Singleton bool             `json:"singleton"`
+	Threads   string           `json:"threads,omitempty"`
+	Birth     *inspect.Method  `json:"birth,omitempty"`
+	Methods   []inspect.Method `json:"methods"`
+	Error     string           `json:"error,omitempty"`
 }
 
 func newList(s *settings) *cobra.Command {
-	asJSON, live := false, false
+	asJSON, docs, live := false, false, false
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the boxes with their libraries, ids and methods",
@@ -52,6 +40,9 @@ func newList(s *settings) *cobra.Command {
 methods, method ids and types. Each library is loaded, so that what the list says
 is what a program gets; where that fails the error is listed, and the exit status
 is 1.
+
+With --doc, show what nyash.toml and the libraries say of boxes, methods and
+arguments. JSON always has it.
 
 With --live, load the libraries and then show how they are: state, process,
 restarts, calls, memory and processor time of those with isolation = "process",
@@ -64,16 +55,20 @@ a line at every change, until interrupted.`,
 			return s.withHost(cmd, func(host *loader.Host) error {
 				boxes, err := describe(cmd.Context(), host)
 				write := writeTable
-				if asJSON {
+				switch {
+				case asJSON:
 					write = writeJSON
+				case docs:
+					write = writeDocs
 				}
 				return errors.Join(write(cmd.OutOrStdout(), boxes), err)
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&docs, "doc", false, "show what boxes and methods are for")
 	cmd.Flags().BoolVar(&live, "live", false, "show how the libraries are, until interrupted")
-	cmd.MarkFlagsMutuallyExclusive("json", "live")
+	cmd.MarkFlagsMutuallyExclusive("json", "doc", "live")
 	return cmd
 }
 
@@ -83,7 +78,7 @@ func describe(ctx context.Context, host *loader.Host) ([]boxInfo, error) {
 	var all []boxInfo
 	failed := 0
 	for _, name := range host.Boxes() {
-		info := boxInfo{Box: name, Builtin: true, Methods: []methodInfo{}}
+		info := boxInfo{Box: name, Builtin: true, Methods: []inspect.Method{}}
 		if box, ok := host.Config().Box(name); ok {
 			info.Builtin = false
 			info.Library = box.Library.Name
@@ -96,10 +91,8 @@ func describe(ctx context.Context, host *loader.Host) ([]boxInfo, error) {
 			failed++
 			info.Error = err.Error()
 		} else {
-			info.TypeID, info.Singleton = t.ID, t.Singleton
-			for _, p := range t.Methods {
-				info.Methods = append(info.Methods, describeMethod(p))
-			}
+			b := inspect.Describe(t)
+			info.TypeID, info.Doc, info.Singleton, info.Birth, info.Methods = b.TypeID, b.Doc, b.Singleton, b.Birth, b.Methods
 		}
 		all = append(all, info)
 	}
@@ -107,21 +100,6 @@ func describe(ctx context.Context, host *loader.Host) ([]boxInfo, error) {
 		return all, fmt.Errorf("%d of %d boxes cannot be used", failed, len(all))
 	}
 	return all, nil
-}
-
-func describeMethod(p registry.Method) methodInfo {
-	m := methodInfo{
-		Method: p.Name, MethodID: p.ID, ArgsDeclared: p.ArgsDeclared, Args: []argInfo{},
-		Returns: p.Returns.String(), ReturnsResult: p.ReturnsResult, signature: p.Signature.String(),
-	}
-	for _, a := range p.Args {
-		arg := argInfo{Name: a.Name, From: a.From.String()}
-		if a.To != 0 {
-			arg.To = a.To.String()
-		}
-		m.Args = append(m.Args, arg)
-	}
-	return m
 }
 
 func writeJSON(w io.Writer, boxes []boxInfo) error {
@@ -145,7 +123,7 @@ func writeTable(w io.Writer, boxes []boxInfo) error {
 		}
 		first := fmt.Sprintf("%s\t%s\t%s", b.Box, id, library)
 		for _, m := range b.Methods {
-			fmt.Fprintf(t, "%s\t%s\t%d\t%s\n", first, m.Method, m.MethodID, m.signature)
+			fmt.Fprintf(t, "%s\t%s\t%d\t%s\n", first, m.Method, m.MethodID, m.Signature)
 			first = "\t\t"
 		}
 		if len(b.Methods) == 0 {
@@ -161,4 +139,23 @@ func writeTable(w io.Writer, boxes []boxInfo) error {
 		}
 	}
 	return nil
+}
+
+func writeDocs(w io.Writer, boxes []boxInfo) error {
+	out := bufio.NewWriter(w)
+	for i, b := range boxes {
+		if i > 0 {
+			fmt.Fprintln(out)
+		}
+		from := ", library " + contract.Printable(b.Library)
+		switch {
+		case b.Error != "":
+			fmt.Fprintf(out, "%s: %s\n", b.Box, b.Error)
+			continue
+		case b.Builtin:
+			from = ", built in"
+		}
+		inspect.WriteBox(out, &inspect.Box{Box: b.Box, TypeID: b.TypeID, Doc: b.Doc, Singleton: b.Singleton, Birth: b.Birth, Methods: b.Methods}, from)
+	}
+	return out.Flush()
 }

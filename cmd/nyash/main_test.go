@@ -13,6 +13,7 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
 	"github.com/nyash-plugins/nyash-go/tests/hosttest"
+	"github.com/nyash-plugins/nyash-go/tools/inspect"
 )
 
 // command is the built program, in a folder with a nyash.toml and FileBox.
@@ -175,4 +176,87 @@ file.close()
 		assert.Contains(t, string(out), "did you mean open?")
 		assert.Contains(t, string(out), "42")
 	})
+}
+
+// TestInspect tries the command; tools/inspect has the tests of what it says.
+func TestInspect(t *testing.T) {
+	c := newCommand(t)
+	const library = "plugins/filebox/build/libnyash_filebox_plugin.so"
+
+	t.Run("text", func(t *testing.T) {
+		for _, name := range []string{library, "nyash-filebox-plugin", "FileBox"} {
+			stdout, stderr, status := c.run(t, "inspect", name)
+			assert.Zero(t, status)
+			assert.Empty(t, stderr)
+			assert.Contains(t, stdout, "\nFileBox, type 6\n  Files of the operating system.\n    1  open(path string, mode string) → void  ")
+		}
+	})
+
+	t.Run("JSON", func(t *testing.T) {
+		stdout, _, status := c.run(t, "inspect", library, "--json")
+		assert.Zero(t, status)
+		var r inspect.Report
+		require.NoError(t, json.Unmarshal([]byte(stdout), &r))
+		assert.Equal(t, inspect.Version, r.Version)
+		assert.Equal(t, "FileBox", r.Boxes[0].Box)
+	})
+
+	t.Run("an entry that can be used", func(t *testing.T) {
+		stdout, stderr, status := c.run(t, "inspect", library, "--toml")
+		assert.Zero(t, status)
+		assert.Empty(t, stderr)
+		c.write(t, "entry.toml", stdout)
+		stdout, stderr, status = c.run(t, "--config", "entry.toml", "list")
+		assert.Zero(t, status)
+		assert.Empty(t, stderr)
+		assert.Contains(t, stdout, "FileBox     6           "+library)
+	})
+
+	t.Run("errors", func(t *testing.T) {
+		c.write(t, "text.so", "no library")
+		for _, tt := range []struct {
+			args []string
+			want string
+		}{
+			{[]string{"./none.so"}, "nyash: ./none.so: file does not exist; build the library, or name another file\n"},
+			{[]string{"none"}, "nyash: none: file does not exist; neither nyash.toml nor a search path of it has that name; tried:\n"},
+			{[]string{"./plugins"}, "nyash: ./plugins is a directory; name the library in it\n"},
+			{[]string{"text.so", "--toml"}, "it is no ELF file: it starts with \"no library\"\n"},
+			{[]string{library, "--isolation", "some"}, "nyash: --isolation some: write none or process\n"},
+			{[]string{library, "--toml", "--json"}, "none of the others can be"},
+			{[]string{library, "--timeout", "1ns"}, "no answer within 1ns"},
+		} {
+			_, stderr, status := c.run(t, append([]string{"inspect"}, tt.args...)...)
+			assert.Equal(t, 1, status)
+			assert.Contains(t, stderr, tt.want)
+		}
+	})
+}
+
+func TestList_Docs(t *testing.T) {
+	c := newCommand(t)
+	c.write(t, "docs.toml", `[plugins.FileBox]
+library = "nyash-filebox-plugin"
+doc = "Files. This is said at some length, so that the listing has to break it into two lines."
+[plugins.FileBox.methods]
+open = { args = [ { name = "path", from = "string", to = "string", doc = "where the file is" }, "mode" ], returns = "void", doc = "Opens \u001b[31mit." }
+`)
+	stdout, stderr, status := c.run(t, "--config", "docs.toml", "list", "--doc")
+	assert.Zero(t, status)
+	assert.Empty(t, stderr)
+	assert.True(t, strings.HasPrefix(stdout, `FileBox, type 6, library nyash-filebox-plugin
+  Files. This is said at some length, so that the listing has to break it into
+  two lines.
+    1  open(path string, mode) → void
+         Opens \x1b[31mit.
+         path: where the file is
+    2  read() → bytes
+         The whole file, up to 65,535 bytes.
+`), stdout)
+	stdout, _, status = c.run(t, "--config", "docs.toml", "list", "--json")
+	assert.Zero(t, status)
+	var boxes []inspect.Box
+	require.NoError(t, json.Unmarshal([]byte(stdout), &boxes))
+	assert.Contains(t, boxes[0].Doc, "at some length")
+	assert.Equal(t, "where the file is", boxes[0].Methods[0].Args[0].Doc)
 }

@@ -28,7 +28,7 @@ func newRoot() *cobra.Command {
 	root.PersistentFlags().StringVar(&s.config, "config", "nyash.toml", "the file that describes the plugins")
 	root.PersistentFlags().StringVar(&s.logLevel, "log-level", "warn", "least level of log lines to show: debug, info, warn or error")
 	root.PersistentFlags().StringVar(&s.isolation, "isolation", "", "where plugins run, whatever nyash.toml says: none (in this process) or process (in one of their own)")
-	root.AddCommand(newList(s), newRun(s), newREPL(s), newNew(), newGen(s), newVersion())
+	root.AddCommand(newList(s), newInspect(s), newRun(s), newREPL(s), newNew(), newGen(s), newVersion())
 	return root
 }
 
@@ -41,9 +41,9 @@ func (s *settings) withHost(cmd *cobra.Command, f func(*loader.Host) error, opts
 	logger := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
 	opts = append(opts, loader.WithLogger(logger))
 	if s.isolation != "" {
-		isolation, ok := registry.ParseIsolation(s.isolation)
-		if !ok {
-			return fmt.Errorf("--isolation %s: write none or process", s.isolation)
+		isolation, err := s.isolationOr(registry.IsolationNone)
+		if err != nil {
+			return err
 		}
 		opts = append(opts, loader.WithIsolation(isolation))
 	}
@@ -56,4 +56,16 @@ func (s *settings) withHost(cmd *cobra.Command, f func(*loader.Host) error, opts
 		err = closeErr
 	}
 	return err
+}
+
+// isolationOr is what --isolation asks for, or without it otherwise.
+func (s *settings) isolationOr(otherwise registry.Isolation) (registry.Isolation, error) {
+	if s.isolation == "" {
+		return otherwise, nil
+	}
+	isolation, ok := registry.ParseIsolation(s.isolation)
+	if !ok {
+		return 0, fmt.Errorf("--isolation %s: write none or process", s.isolation)
+	}
+	return isolation, nil
 }

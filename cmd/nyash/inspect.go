@@ -1,0 +1,63 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/tools/inspect"
+)
+
+func newInspect(s *settings) *cobra.Command {
+	var asJSON, asTOML bool
+	var timeout time.Duration
+	cmd := &cobra.Command{
+		Use:   "inspect LIBRARY",
+		Short: "Show what a library exports and says of itself",
+		Long: `Show what a library exports and says of itself: boxes, methods, types, docs and
+what it asks for. LIBRARY is a file, or as in nyash.toml a name for the search
+paths or a box.
+
+The library is loaded in a process of its own; one that crashes or hangs is an
+error, and what its file tells is shown all the same. The exit status is 1 where
+it cannot be loaded.
+
+With --toml, write the entry for nyash.toml.`,
+		Example: "  nyash inspect plugins/filebox/build/libnyash_filebox_plugin.so\n  nyash inspect ./libtally.so --toml >> nyash.toml",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			file, entry, err := inspect.Find(args[0], s.config)
+			if err != nil {
+				return err
+			}
+			isolation, err := s.isolationOr(registry.IsolationProcess)
+			if err != nil {
+				return err
+			}
+			r, err := inspect.Run(cmd.Context(), inspect.Config{File: file, InProcess: isolation == registry.IsolationNone, Timeout: timeout})
+			out := cmd.OutOrStdout()
+			switch {
+			case r == nil:
+				return err
+			case asJSON:
+				return errors.Join(inspect.WriteJSON(out, r), err)
+			case asTOML && err != nil:
+				return err
+			case asTOML:
+				for _, w := range r.Warnings {
+					fmt.Fprintf(cmd.ErrOrStderr(), "nyash: warning: %s\n", w)
+				}
+				return inspect.WriteTOML(out, r, entry)
+			}
+			return errors.Join(inspect.WriteText(out, r), err)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&asTOML, "toml", false, "print the entry for nyash.toml")
+	cmd.Flags().DurationVar(&timeout, "timeout", inspect.DefaultTimeout, "the time limit of loading")
+	cmd.MarkFlagsMutuallyExclusive("json", "toml")
+	return cmd
+}

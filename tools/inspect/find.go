@@ -1,0 +1,73 @@
+package inspect
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/nyash-plugins/nyash-go/registry"
+)
+
+// Find finds the library that a person names: a file, or as in a nyash.toml, where
+// there is one, a name for its search paths or one of its boxes. entry is how that
+// nyash.toml names the library.
+func Find(name, config string) (file, entry string, err error) {
+	named := !strings.ContainsRune(name, '/') && !strings.ContainsRune(name, filepath.Separator)
+	info, err := os.Stat(name)
+	switch {
+	case !named && errors.Is(err, fs.ErrNotExist):
+		return "", "", fmt.Errorf("%s: %w; build the library, or name another file", name, fs.ErrNotExist)
+	case !named || err == nil && !info.IsDir():
+		return name, relative(name, config), err
+	}
+	c, configErr := registry.Load(config)
+	switch {
+	case errors.Is(configErr, fs.ErrNotExist) && err == nil:
+		return name, "", nil // a directory, which Run refuses
+	case errors.Is(configErr, fs.ErrNotExist):
+		return "", "", fmt.Errorf("%s: %w; a name is looked for in the search paths of a nyash.toml, and %s does not exist", name, fs.ErrNotExist, config)
+	case configErr != nil:
+		return "", "", configErr
+	}
+	l := &registry.Library{Name: name}
+	if b, ok := c.Box(name); ok {
+		l = b.Library
+	}
+	for _, declared := range c.Libraries {
+		if declared.Name == name {
+			l = declared
+		}
+	}
+	file, findErr := c.Find(l)
+	var notFound *registry.NotFoundError
+	switch {
+	case findErr != nil && err == nil:
+		return name, "", nil // the directory
+	case errors.As(findErr, &notFound) && l.Pos == (registry.Position{}):
+		return "", "", fmt.Errorf("%s: %w; neither %s nor a search path of it has that name; tried:\n\t%s", name, fs.ErrNotExist, config, strings.Join(notFound.Tried, "\n\t"))
+	}
+	return file, l.Name, findErr
+}
+
+// relative is a path as a nyash.toml would have it.
+func relative(file, config string) string {
+	abs, err := filepath.Abs(file)
+	if err != nil {
+		return file
+	}
+	dir, err := filepath.Abs(filepath.Dir(config))
+	if err != nil {
+		return abs
+	}
+	rel, err := filepath.Rel(dir, abs)
+	if err != nil {
+		return abs
+	}
+	if rel = filepath.ToSlash(rel); !strings.Contains(rel, "/") {
+		rel = "./" + rel // else it would be a name
+	}
+	return rel
+}

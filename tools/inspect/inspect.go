@@ -1,0 +1,235 @@
+package inspect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/contract"
+	"github.com/nyash-plugins/nyash-go/internal/native"
+	"github.com/nyash-plugins/nyash-go/internal/objfile"
+	"github.com/nyash-plugins/nyash-go/registry"
+)
+
+// Config says what to inspect, and how.
+type Config struct {
+	File string // the library
+	// InProcess loads the library in this process, which it can end. Otherwise a
+	// worker loads it.
+	InProcess bool
+	Timeout   time.Duration // of loading in a worker; 0 for [DefaultTimeout]
+	Worker    string        // the worker's program; empty for the default
+}
+
+// DefaultTimeout is how long a library may take to load.
+const DefaultTimeout = 10 * time.Second
+
+// Run inspects a library. The report has all that could be told also where there is an
+// error, which is then in its Error too; it is nil where the file is none to look into.
+func Run(ctx context.Context, c Config) (*Report, error) {
+	r, err := run(ctx, c)
+	if r != nil && err != nil {
+		r.Error = contract.PrintableLines(err.Error())
+	}
+	return r, err
+}
+
+func run(ctx context.Context, c Config) (*Report, error) {
+	r, err := readFile(c.File)
+	if err != nil {
+		return r, err
+	}
+	if !r.isPlugin() {
+		return r, fmt.Errorf("%s is not a plugin: it exports no nyash_plugin_ function; docs/abi.md has those that a plugin exports (with C linkage and default visibility)", c.File)
+	}
+	if !r.callable() {
+		r.warn("this version does not call TypeBox tables, so that no more than their names can be told")
+		return r, nil
+	}
+	l, err := load(ctx, &c, len(r.Lacks) > 0)
+	r.Log = l.log.last()
+	r.described(l.own)
+	if err != nil {
+		return r, err
+	}
+	r.Loaded = true
+	if r.exports(abi.SymbolABI) {
+		r.ABI = abi.Version // another would not have been loaded
+	}
+	return r, r.bind(filepath.Base(c.File), l.own, l.init)
+}
+
+// readFile tells what can be told of a library that is not loaded.
+func readFile(file string) (*Report, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		return nil, fmt.Errorf("%s is a directory; name the library in it", file)
+	}
+	r := &Report{
+		Version: Version, Library: contract.Printable(file),
+		Needs: []string{}, Exports: []string{}, Lacks: []string{}, Tables: []string{}, Generations: []string{},
+		Boxes: []Box{}, Requests: []Request{}, Warnings: []string{},
+	}
+	abs, err := filepath.Abs(file)
+	if err != nil {
+		return nil, err
+	}
+	r.file = abs
+	_, inspectErr := native.Inspect(abs)
+	if !info.Mode().IsRegular() {
+		return nil, inspectErr // reading a pipe would wait for its other end
+	}
+	tables, err := objfile.Read(abs)
+	if tables == nil {
+		return nil, errors.Join(inspectErr, ifNil(inspectErr, err))
+	}
+	r.Format, r.Needs = tables.Format, printable(tables.Needs)
+	if err != nil {
+		r.warn("its symbols cannot be read: %v", err)
+	} else {
+		r.symbols(tables.Plugin())
+	}
+	return r, inspectErr
+}
+
+// ifNil is err where other is nil.
+func ifNil(other, err error) error {
+	if other != nil {
+		return nil
+	}
+	return err
+}
+
+func printable(texts []string) []string {
+	all := make([]string, len(texts))
+	for i, text := range texts {
+		all[i] = contract.Printable(text)
+	}
+	return all
+}
+
+// required are the functions of which a library of the [plugins] form has all.
+var required = []string{abi.SymbolABI, abi.SymbolInit, abi.SymbolInvoke, abi.SymbolShutdown}
+
+// tablePrefix is what the symbol of a box's TypeBox table begins with.
+const tablePrefix = "nyash_typebox_"
+
+// The generations of plugins, which one library can have several of.
+const (
+	FourSymbols = "four symbols"
+	InvokeOnly  = "invoke only"
+	Tables      = "TypeBox tables"
+)
+
+// symbols notes what follows from the symbols that the file exports.
+func (r *Report) symbols(exports []string) {
+	r.known, r.Exports = true, printable(exports)
+	for _, s := range r.Exports {
+		if name, ok := strings.CutPrefix(s, tablePrefix); ok {
+			r.Tables = append(r.Tables, name)
+		}
+	}
+	for _, s := range required {
+		if !slices.Contains(exports, s) {
+			r.Lacks = append(r.Lacks, s)
+		}
+	}
+	switch {
+	case len(r.Lacks) == 0:
+		r.Generations = append(r.Generations, FourSymbols)
+	case r.exports(abi.SymbolInvoke):
+		r.Generations = append(r.Generations, InvokeOnly)
+	}
+	if len(r.Tables) > 0 {
+		r.Generations = append(r.Generations, Tables)
+	}
+}
+
+func (r *Report) exports(symbol string) bool { return slices.Contains(r.Exports, symbol) }
+
+// isPlugin is false where the file certainly is none.
+func (r *Report) isPlugin() bool {
+	return !r.known || slices.ContainsFunc(r.Exports, func(s string) bool { return strings.HasPrefix(s, "nyash_plugin_") }) || len(r.Tables) > 0
+}
+
+// callable is false for a library that has tables and nothing that can be called.
+func (r *Report) callable() bool {
+	return len(r.Tables) == 0 || slices.ContainsFunc(required, r.exports)
+}
+
+func (r *Report) warn(format string, args ...any) {
+	r.Warnings = append(r.Warnings, contract.PrintableLines(fmt.Sprintf(format, args...)))
+}
+
+// described notes what the library's text says beside its boxes.
+func (r *Report) described(own *registry.Description) {
+	if own == nil {
+		return
+	}
+	r.SelfDescribed = true
+	if own.HasThreads {
+		r.Threads = own.Threads.String()
+	}
+	for _, request := range own.Requests {
+		r.Requests = append(r.Requests, Request(request))
+	}
+	for _, w := range own.Warnings {
+		r.warn("%v", w)
+	}
+}
+
+// bind joins what the text and init say of the boxes. The error names the boxes of
+// which they cannot both be true.
+func (r *Report) bind(base string, own *registry.Description, init abi.Description) error {
+	for _, w := range own.CheckSignatures(init) {
+		r.warn("%v", w)
+	}
+	undeclared, err := registry.Undeclared(base, own, init)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, b := range undeclared.Boxes {
+		t, err := b.Bind(own, init)
+		if err != nil {
+			errs = append(errs, bindError(base, b.Name, err))
+			if b.Name == init.TypeName || own == nil {
+				r.Boxes = append(r.Boxes, initBox(b.Name, init))
+			}
+			continue
+		}
+		listed := Describe(t)
+		listed.addHashes(t, init)
+		r.Boxes = append(r.Boxes, listed)
+		r.types = append(r.types, t)
+	}
+	if len(undeclared.Boxes) == 0 {
+		r.warn("it describes no box: only its author's documents can tell what it provides")
+	}
+	if own == nil && init.TypeName == "" && len(undeclared.Boxes) > 0 {
+		r.warn("it does not name its box; %s stands for the name", undeclared.Boxes[0].Name)
+	}
+	return errors.Join(errs...)
+}
+
+// bindError leaves out the place in a nyash.toml that nobody wrote.
+func bindError(base, box string, err error) error {
+	var e *registry.Error
+	if !errors.As(err, &e) || e.File != base {
+		return err
+	}
+	text := fmt.Sprintf("%s: %s: %s", base, box, e.Msg)
+	if e.Advice != "" {
+		text += "; " + e.Advice
+	}
+	return errors.New(text)
+}

@@ -1,0 +1,132 @@
+package inspect
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+)
+
+// WriteText writes the report for people. The error is left to whoever got it from
+// Run.
+func WriteText(w io.Writer, r *Report) error {
+	b := bufio.NewWriter(w)
+	fmt.Fprintln(b, r.Library)
+	field(b, "file", r.Format+", needs "+list(r.Needs, "nothing"))
+	if r.known {
+		field(b, "exports", list(r.Exports, "nothing of the plugin ABI"))
+	}
+	if len(r.Exports) > 0 && len(r.Lacks) > 0 && len(r.Tables) == 0 {
+		text := list(r.Lacks, "")
+		if r.exports(abi.SymbolInvoke) {
+			text += "; a [libraries] entry does without"
+		}
+		field(b, "lacks", text)
+	}
+	generations := list(r.Generations, "none that is known")
+	if r.SelfDescribed {
+		generations += ", describes itself"
+	}
+	field(b, "generation", generations)
+	if len(r.Tables) > 0 {
+		field(b, "tables", list(r.Tables, ""))
+	}
+	if r.ABI != 0 {
+		field(b, "ABI", fmt.Sprint(r.ABI))
+	}
+	if r.Threads != "" {
+		field(b, "threads", r.Threads)
+	}
+	for _, box := range r.Boxes {
+		fmt.Fprintln(b)
+		WriteBox(b, &box, "")
+	}
+	section(b, "requests, which count for nothing until nyash.toml has them", requestLines(r.Requests))
+	section(b, "warnings", r.Warnings)
+	if r.Error != "" {
+		section(b, "its last log lines", r.Log)
+	}
+	return b.Flush()
+}
+
+func list(words []string, none string) string {
+	if len(words) == 0 {
+		return none
+	}
+	return strings.Join(words, ", ")
+}
+
+func field(w io.Writer, name, text string) {
+	lines(w, fmt.Sprintf("  %-12s", name), strings.Repeat(" ", 14), text)
+}
+
+func section(w io.Writer, title string, texts []string) {
+	if len(texts) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\n%s\n", title)
+	for _, text := range texts {
+		lines(w, "  ", "    ", text)
+	}
+}
+
+func requestLines(requests []Request) []string {
+	all := make([]string, len(requests))
+	for i, r := range requests {
+		all[i] = fmt.Sprintf("%s: %s = %s", r.Box, r.Key, r.TOML)
+	}
+	return all
+}
+
+// WriteBox writes a box with its docs, at 80 columns; what stands behind its name.
+func WriteBox(w io.Writer, b *Box, what string) {
+	head := fmt.Sprintf("%s, type %d", b.Box, b.TypeID)
+	if b.Singleton {
+		head += ", singleton"
+	}
+	lines(w, "", "  ", head+what)
+	if b.Doc != "" {
+		lines(w, "  ", "  ", b.Doc)
+	}
+	if b.Birth != nil && (len(b.Birth.Args) > 0 || b.Birth.Doc != "") {
+		writeMethod(w, b.Birth)
+	}
+	for i := range b.Methods {
+		writeMethod(w, &b.Methods[i])
+	}
+}
+
+// indent is where a method's name stands, behind its id.
+const indent = "       "
+
+func writeMethod(w io.Writer, m *Method) {
+	id, head, hash := fmt.Sprintf("%5d  ", m.MethodID), m.Method+m.Signature, hashOf(m)
+	switch room := columns - len(indent) - len(hash) - utf8.RuneCountInString(head); {
+	case hash == "":
+		lines(w, id, indent+"    ", head)
+	case room >= 2:
+		fmt.Fprintf(w, "%s%s%*s%s\n", id, head, room, "", hash)
+	default:
+		lines(w, id, indent+"    ", head)
+		fmt.Fprintf(w, "%*s\n", columns, hash)
+	}
+	if m.Doc != "" {
+		lines(w, indent+"  ", indent+"  ", m.Doc)
+	}
+	for _, a := range m.Args {
+		if a.Doc != "" {
+			lines(w, indent+"  "+a.Name+": ", indent+"    ", a.Doc)
+		}
+	}
+}
+
+// hashOf is the hash of the declared types, or what init gives where none are declared.
+func hashOf(m *Method) string {
+	if m.Hash != "" {
+		return m.Hash
+	}
+	return m.InitHash
+}

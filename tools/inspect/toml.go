@@ -1,0 +1,196 @@
+package inspect
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/tlv"
+)
+
+// WriteTOML writes the entry of the library for nyash.toml, with all that is known of
+// its boxes. library is how the entry names the library: a name for the search paths,
+// or a path relative to nyash.toml. What the library asks to be permitted is written
+// as comments.
+func WriteTOML(w io.Writer, r *Report, library string) error {
+	if len(r.types) == 0 {
+		return fmt.Errorf("%s describes no box, so that there is nothing to write; write the entry by hand, as docs/nyash-toml.md says and its author documents it", r.Library)
+	}
+	e := &entry{report: r}
+	e.comment("What the library says of itself. Where a key is left out, the library decides.")
+	head := toml.Key{"plugins"}
+	if len(r.Lacks) > 0 {
+		// Only this form does without the symbols that are missing.
+		head = toml.Key{"libraries", library}
+		e.table(head)
+		e.set("boxes", e.names())
+		e.set("path", library)
+		e.threads()
+		e.line("")
+	}
+	for i, t := range r.types {
+		if i > 0 {
+			e.line("")
+		}
+		key := append(head[:len(head):len(head)], t.Name)
+		e.table(key)
+		if len(r.Lacks) == 0 {
+			e.set("library", library)
+		}
+		e.box(t, i == 0 && len(r.Lacks) == 0)
+		e.line("")
+		e.table(append(key, "methods"))
+		e.methods(t)
+	}
+	if e.err != nil {
+		return fmt.Errorf("write TOML: %w", e.err)
+	}
+	_, err := w.Write(e.text.Bytes())
+	return err
+}
+
+// entry is an entry for nyash.toml while it is written. Every key and value is encoded
+// by package toml.
+type entry struct {
+	report *Report
+	text   bytes.Buffer
+	err    error // the first
+}
+
+func (e *entry) line(text string) { e.text.WriteString(text + "\n") }
+
+func (e *entry) comment(text string) { lines(&e.text, "# ", "# ", text) }
+
+func (e *entry) table(key toml.Key) { e.line("[" + key.String() + "]") }
+
+// set writes a key with its value on one line.
+func (e *entry) set(key string, v any) {
+	text, err := keyValue(key, v)
+	if err != nil && e.err == nil {
+		e.err = err
+	}
+	e.line(text)
+}
+
+func keyValue(key string, v any) (string, error) {
+	text, err := toml.Marshal(map[string]any{key: v})
+	return strings.TrimSuffix(string(text), "\n"), err
+}
+
+func (e *entry) names() []string {
+	all := make([]string, len(e.report.types))
+	for i, t := range e.report.types {
+		all[i] = t.Name
+	}
+	return all
+}
+
+func (e *entry) threads() {
+	if e.report.Threads != "" {
+		e.set("threads", e.report.Threads)
+	}
+}
+
+func (e *entry) box(t *registry.Type, first bool) {
+	e.set("type_id", t.ID)
+	if t.Doc != "" {
+		e.set("doc", t.Doc)
+	}
+	if t.Singleton {
+		e.set("singleton", true)
+	}
+	if first { // it is the library's, and later entries need not repeat it
+		e.threads()
+	}
+	asked := false
+	for _, request := range e.report.Requests {
+		if request.Box != t.Name {
+			continue
+		}
+		if !asked {
+			e.comment("It asks for what follows, and gets it only where it is written here; this version does not read it yet.")
+			asked = true
+		}
+		e.line("# " + request.Key + " = " + request.TOML)
+	}
+}
+
+func (e *entry) methods(t *registry.Type) {
+	if t.Birth.ArgsDeclared || t.BirthDoc != "" {
+		e.set(abi.NameBirth, inline(nil).signature(&t.Birth, t.BirthDoc))
+	}
+	for i := range t.Methods {
+		m := &t.Methods[i]
+		e.set(m.Name, inline{{"method_id", m.ID}}.signature(&m.Signature, m.Doc))
+	}
+}
+
+// inline is a table on one line, whose keys have an order. Package toml writes tables
+// so only inside of arrays.
+type inline []struct {
+	key   string
+	value any
+}
+
+// MarshalTOML implements [toml.Marshaler].
+func (t inline) MarshalTOML() ([]byte, error) {
+	if len(t) == 0 {
+		return []byte("{}"), nil
+	}
+	parts := make([]string, len(t))
+	for i, f := range t {
+		var err error
+		if parts[i], err = keyValue(f.key, f.value); err != nil {
+			return nil, err
+		}
+	}
+	return []byte("{ " + strings.Join(parts, ", ") + " }"), nil
+}
+
+func (t inline) with(key string, v any) inline {
+	return append(t, inline{{key, v}}...)
+}
+
+// signature adds what is declared of a method.
+func (t inline) signature(s *registry.Signature, doc string) inline {
+	if s.ArgsDeclared {
+		args := make([]any, len(s.Args))
+		for i, a := range s.Args {
+			args[i] = argument(a)
+		}
+		t = t.with("args", args)
+	}
+	if s.Returns != (registry.Returns{}) {
+		t = t.with("returns", s.Returns.String())
+	}
+	if s.ReturnsResult {
+		t = t.with("returns_result", true)
+	}
+	if doc != "" {
+		t = t.with("doc", doc)
+	}
+	return t
+}
+
+// argument is an entry of args: a name alone where nothing else is declared.
+func argument(a registry.Arg) any {
+	if a.From == registry.ArgAny && a.To == 0 && a.Doc == "" {
+		return a.Name
+	}
+	t := inline{{"name", a.Name}}
+	if a.From != registry.ArgAny {
+		t = t.with("from", a.From.String())
+	}
+	if a.To != tlv.Tag(0) {
+		t = t.with("to", a.To.String())
+	}
+	if a.Doc != "" {
+		t = t.with("doc", a.Doc)
+	}
+	return t
+}
