@@ -41,17 +41,41 @@ func describe(info *abi.PluginInfo) (abi.Description, error) {
 }
 
 // config copies what nyash_plugin_config returns.
-func config(entry uintptr) (text string, err error) {
-	addr := callConfig(entry)
-	if addr == 0 {
-		return "", fmt.Errorf("%s returned NULL; a library that has nothing to say does not export it", abi.SymbolConfig)
+func config(entry uintptr) (text string, at uintptr, err error) {
+	if at = callConfig(entry); at == 0 {
+		return "", 0, fmt.Errorf("%s returned NULL; a library that has nothing to say does not export it", abi.SymbolConfig)
 	}
+	text, err = configAt(at)
+	return text, at, err
+}
+
+// configAt copies the text at an address.
+func configAt(at uintptr) (text string, err error) {
 	// One byte more than is allowed tells a text that is too long from one that has no
 	// end.
-	if text, err = cmem.CString(addr, contract.MaxConfig+2); err != nil {
+	if text, err = cmem.CString(at, contract.MaxConfig+2); err != nil {
 		return "", fmt.Errorf("%s: %w", abi.SymbolConfig, err)
 	}
 	return text, contract.CheckConfig(text)
+}
+
+// AskConfig is for testers: it calls nyash_plugin_config once more, if there is one.
+// No call may be under way.
+func (l *Library) AskConfig() (text string, err error) {
+	if l.image.entry.config == 0 {
+		return "", nil
+	}
+	l.InTurn(func() { text, _, err = config(l.image.entry.config) })
+	return text, err
+}
+
+// KeptConfig is for testers: it reads again what nyash_plugin_config returned when the
+// library was loaded, which has to stay there until shutdown.
+func (l *Library) KeptConfig() (text string, err error) {
+	if l.image.configAt == 0 {
+		return "", nil
+	}
+	return configAt(l.image.configAt)
 }
 
 func methodTable(info *abi.PluginInfo) (methods []abi.MethodInfo, err error) {

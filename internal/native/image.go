@@ -26,6 +26,7 @@ type image struct {
 	turn        turn // nil when calls need no turn
 	entry       entryPoints
 	description abi.Description
+	configAt    uintptr // of the text in description, for testers; nothing else reads it
 }
 
 // entryPoints are the addresses of the plugin's functions; 0 where one that
@@ -172,7 +173,7 @@ func (im *image) resolve() error {
 // introduce runs what comes before init: the library says which ABI it was built for,
 // and what it is. That may decide which thread init is for.
 func (im *image) introduce() error {
-	im.description = abi.Description{}
+	im.description, im.configAt = abi.Description{}, 0
 	if im.entry.abi != 0 {
 		if v := callABI(im.entry.abi); v != abi.Version {
 			return &Error{File: im.config.File, Reason: ErrVersion, Err: abi.ErrVersionMismatch,
@@ -182,11 +183,11 @@ func (im *image) introduce() error {
 	if im.entry.config == 0 {
 		return nil
 	}
-	text, err := config(im.entry.config)
+	text, at, err := config(im.entry.config)
 	if err != nil {
 		return &Error{File: im.config.File, Reason: ErrDescription, Detail: err.Error(), Err: err}
 	}
-	im.description.Config = &text
+	im.description.Config, im.configAt = &text, at
 	return im.configure(&im.config)
 }
 

@@ -63,6 +63,16 @@ func Reload(s *isolate.Session) error {
 	return err
 }
 
+// LookAtConfig tells what has become of the library's text on itself. No call may be
+// under way.
+func LookAtConfig(s *isolate.Session) (c Config, err error) {
+	text, err := s.Operate(wire.OpConfig, 0, 0)
+	if err != nil {
+		return c, err
+	}
+	return c, json.Unmarshal(text, &c)
+}
+
 // Survey tells what the process was like before the library was loaded, and what it
 // is like now; looking at the threads takes some milliseconds. The error is
 // [transport.ErrUnsupported] where that cannot be told, or where the plugin was not

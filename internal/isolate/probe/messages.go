@@ -24,6 +24,13 @@ type Thread struct {
 // Changes is the answer to OpSurroundings.
 type Changes struct{ Before, Now Surroundings } // before the library was loaded
 
+// Config is the answer to OpConfig: what is wrong with the text of nyash_plugin_config,
+// compared with what it was before init; empty where nothing is.
+type Config struct {
+	Asked string // with what it returns now
+	Kept  string // with what now stands where it was at first
+}
+
 // Batch is what OpBatch asks for and answers: calls that are made in one crossing.
 type Batch struct {
 	Calls  []BatchCall

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/cmem"
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
 	"github.com/nyash-plugins/nyash-go/internal/isolate/worker"
 )
@@ -55,8 +56,38 @@ func (h *hooks) operate(w *worker.Worker, op wire.Op, a, b uint64) ([]byte, erro
 		return nil, w.Reload()
 	case wire.OpSurroundings:
 		return h.changes(a != 0)
+	case wire.OpConfig:
+		return configNow(w)
 	}
 	return nil, fmt.Errorf("operation %d is unknown to this worker", op)
+}
+
+// configNow answers a Config.
+func configNow(w *worker.Worker) ([]byte, error) {
+	lib := w.Library()
+	first := lib.Description().Config
+	if first == nil {
+		return json.Marshal(Config{})
+	}
+	asked, askedErr := lib.AskConfig()
+	kept, keptErr := lib.KeptConfig()
+	return json.Marshal(Config{Asked: difference(*first, asked, askedErr), Kept: difference(*first, kept, keptErr)})
+}
+
+// difference tells how a text differs from what it was; empty where it does not.
+func difference(was, now string, err error) string {
+	const shown = 40
+	switch {
+	case err != nil:
+		return contract.Excerpt(err.Error())
+	case was == now:
+		return ""
+	}
+	at := 0
+	for at < min(len(was), len(now)) && was[at] == now[at] {
+		at++
+	}
+	return fmt.Sprintf("from byte %d on it is %q, and was %q", at, now[at:min(at+shown, len(now))], was[at:min(at+shown, len(was))])
 }
 
 // areas are the memory of past probes.

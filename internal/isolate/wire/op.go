@@ -44,6 +44,8 @@ const (
 	OpServing
 
 	OpDiscard // free the blob of length B at A, which the host does not want; through a pipe only
+
+	OpConfig // for testers: answer what has become of the library's text on itself, as JSON
 )
 
 // Refused is the code of an operation other than OpInvoke that failed; the
