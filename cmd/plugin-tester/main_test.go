@@ -93,7 +93,7 @@ func TestCommand_Typecheck(t *testing.T) {
 	require.NoError(t, os.WriteFile(config, []byte("[plugins.Counter]\nlibrary = \""+library+"\"\n[plugins.Counter.methods]\nadd = { args = [ { name = \"n\", from = \"integer\", to = \"i32\" } ] }\npoke = false\n"), 0o600))
 	out, err := run(t, "typecheck", library, "--config", config, "--call", "add=i64:3")
 	require.ErrorIs(t, err, errFindings)
-	assert.Contains(t, out, "error[args-type] Counter.add: it refuses (n integer→i32) as declared, and takes (i64)")
+	assert.Contains(t, out, "error[args-type] Counter.add: it refuses (n integer→i32) as nyash.toml (line 4) declares, and takes (i64)")
 	assert.Contains(t, out, config+":4", "the line of the method")
 	assert.Contains(t, out, "Counter.add(i64 3): i64 3")
 	assert.Contains(t, out, "warning[method-undeclared] Counter.get")

@@ -169,6 +169,13 @@ func (e *configError) Unwrap() error        { return e.err }
 // testerConfig joins the flags with what --config says of the library.
 func (s *settings) testerConfig(cmd *cobra.Command, file string) (plugintest.Config, error) {
 	c := s.base(cmd, file)
+	for _, text := range s.calls {
+		call, err := plugintest.ParseCall(text)
+		if err != nil {
+			return c, err
+		}
+		c.Calls = append(c.Calls, call)
+	}
 	if s.config == "" {
 		return c, nil
 	}
@@ -177,17 +184,8 @@ func (s *settings) testerConfig(cmd *cobra.Command, file string) (plugintest.Con
 		return c, &configError{err}
 	}
 	c.TOML = s.config
-	if c.Library, err = libraryOf(cmd.ErrOrStderr(), config, file); err != nil {
-		return c, err
-	}
-	for _, text := range s.calls {
-		call, err := plugintest.ParseCall(text)
-		if err != nil {
-			return c, err
-		}
-		c.Calls = append(c.Calls, call)
-	}
-	return c, nil
+	c.Library, err = libraryOf(cmd.ErrOrStderr(), config, file)
+	return c, err
 }
 
 // libraryOf finds what a nyash.toml says of a file.

@@ -142,6 +142,7 @@ func TestGood_NoFindings(t *testing.T) {
 		"FileBox":                 {File: filebox, Library: config.Libraries[0], TOML: config.Path},
 		"FileBox, described":      {File: filebox},
 		"Counter":                 {File: good},
+		"Counter, self-described": {File: ccbuild.Library(t, "testdata/good.c", "-fvisibility=hidden", "-DCONFIG=BOX_TEXT METHODS_TEXT")},
 		"Counter, declared":       (&plugin{toml: true}).config(t, good),
 		"the plugin of the bench": {File: ccbuild.Library(t, filepath.Join(root, "tests/bench/plugin/bench.c"))},
 		"the plugin of the docs":  {File: docsPlugin(t, root)},

@@ -189,7 +189,7 @@ func (c *answerCheck) result() {
 	}
 }
 
-// resultBox compares the box of a handle with the one that nyash.toml declares.
+// resultBox compares the box of a handle with the one that is declared.
 func (c *answerCheck) resultBox(v tlv.Value) {
 	d := c.s.m.declared
 	h, err := v.Handle()
@@ -198,18 +198,18 @@ func (c *answerCheck) resultBox(v tlv.Value) {
 	}
 	for _, b := range c.plugin.boxes {
 		if b.name == d.Returns.Box && b.typeID != h.Type {
-			c.found(codeResultType, "a handle of "+b.name, "it returned a handle of type %d, and nyash.toml declares %s, type %d (line %d)", h.Type, b.name, b.typeID, d.Pos.Line)
+			c.found(codeResultType, "a handle of "+b.name, "it returned a handle of type %d, and %s declares %s, type %d", h.Type, c.returnsSource(c.s.m).name, b.name, b.typeID)
 		}
 	}
 }
 
-// resultType compares a result with the type that nyash.toml declares.
+// resultType compares a result with the type that is declared.
 func (c *answerCheck) resultType(have tlv.Tag) {
 	d := c.s.m.declared
 	if d == nil || d.Returns.Tag == 0 || d.Returns.Tag == have || d.ReturnsResult && have == tlv.TagString {
 		return
 	}
-	c.found(codeResultType, d.Returns.Tag.String(), "it returned %v, and nyash.toml declares %v (line %d)", have, d.Returns.Tag, d.Pos.Line)
+	c.found(codeResultType, d.Returns.Tag.String(), "it returned %v, and %s declares %v", have, c.returnsSource(c.s.m).name, d.Returns.Tag)
 }
 
 // errorMessage checks the message that may come with an error.

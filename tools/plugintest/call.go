@@ -162,7 +162,7 @@ func (w *worker) takeOverBlob(m *method, value tlv.Value) {
 // birth makes an instance. The error errNoBirth means that the plugin did not, and
 // that this was reported.
 func (w *worker) birth(b *box) (uint32, error) {
-	if b.singleton() {
+	if b.singleton {
 		// A host makes one, and a plugin may refuse a second.
 		for _, have := range w.instances {
 			if have.box == b {
@@ -182,14 +182,12 @@ func (w *worker) birth(b *box) (uint32, error) {
 	return id, nil
 }
 
-// birthStep is a birth with values of the types that nyash.toml declares for it.
+// birthStep is a birth with values of the types that are declared for it.
 func (w *worker) birthStep(b *box) step {
 	args := emptyMessage
-	if b.conf != nil && b.conf.Birth != nil {
-		for values := range product(declaredChoices(b.conf.Birth.Args)) {
-			args = w.encode(values, b, 0)
-			break
-		}
+	for values := range product(declaredChoices(b.birthArgs)) {
+		args = w.encode(values, b, 0)
+		break
 	}
 	return w.step(b.birth, 0, args)
 }

@@ -21,8 +21,8 @@ type env struct {
 type shared struct {
 	learned bool                    // samples are complete; see learn
 	samples map[*method][]argSample // arguments that methods take
-	// broken methods make the worker exit on ordinary calls; they are not called
-	// again. Calls of slow ones take too long to be repeated often. Boxes in
+	// broken methods make the worker exit on ordinary calls, or do not exist; they are
+	// not called again. Calls of slow ones take too long to be repeated often. Boxes in
 	// birthBroken have no instances.
 	broken, slow map[*method]bool
 	birthBroken  map[*box]bool

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
 	"github.com/nyash-plugins/nyash-go/internal/native"
 )
@@ -53,6 +54,9 @@ func (w *worker) loadFinding(err error) Finding {
 			message := err.Error()
 			if errors.As(err, &refused) && refused.Detail != "" {
 				message = refused.Detail
+			}
+			if c.code == codeDescription && strings.Contains(message, abi.SymbolConfig) {
+				c.code = codeConfig // there is one reason for both
 			}
 			return Finding{Code: c.code, Message: message, Log: w.output.lastLines()}
 		}

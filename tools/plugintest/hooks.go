@@ -122,6 +122,12 @@ func (w *worker) adopt(addr, length uint64) error {
 	return err
 }
 
+// configNow tells what has become of the library's text on itself.
+func (w *worker) configNow() (probe.Config, error) {
+	now, err := probe.LookAtConfig(w.session)
+	return now, exitAt(abi.SymbolConfig, err)
+}
+
 func (w *worker) description() abi.Description { return w.session.Description() }
 
 // hostMemory counts what the plugin does with host->alloc and host->free.

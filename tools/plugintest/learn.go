@@ -45,7 +45,7 @@ const (
 	maxSamples    = 3   // argument lists that are kept for a method
 )
 
-// learn finds samples for all methods: of the types that nyash.toml declares, or
+// learn finds samples for all methods: of the types that are declared, or
 // by trying what they do not answer with "invalid arguments". It is done once.
 func (e *env) learn() error {
 	if e.shared.learned {
@@ -112,6 +112,10 @@ func (e *env) learnMethod(m *method, setup []setupCall) error {
 			if err != nil {
 				e.shared.broken[m] = true
 				return err
+			}
+			if tries == 1 && a.code == abi.ErrInvalidMethod {
+				e.unknownMethod(m, a)
+				break
 			}
 			switch {
 			case a.code == abi.OK && !e.shared.similar(m, values):

@@ -54,6 +54,9 @@ func checkLibrary(e *env) error {
 	return e.withWorker(workerOptions{}, func(w *worker) error {
 		d := w.description()
 		e.checkDescription(d)
+		if err := e.checkOwnText(w); err != nil {
+			return err
+		}
 		if len(e.plugin.boxes) == 0 {
 			e.skip("its methods are not known: it does not describe itself, and no --config does")
 		}

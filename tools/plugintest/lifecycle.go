@@ -58,7 +58,7 @@ func birthAndFini(w *worker, b *box) error {
 
 // manyInstances makes many, and ends them in another order while more are made.
 func manyInstances(w *worker, b *box) error {
-	if b.singleton() {
+	if b.singleton {
 		return nil
 	}
 	var ids []uint32
@@ -162,6 +162,9 @@ func checkProcess(e *env) (threads bool, err error) {
 			return err
 		}
 		e.reportProcess(&state)
+		if err := w.checkTextNow("after all methods were called"); err != nil {
+			return err
+		}
 		if err := w.shutdown(); err != nil {
 			return err
 		}

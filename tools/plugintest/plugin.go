@@ -12,6 +12,7 @@ import (
 // It does not change after it was loaded.
 type plugin struct {
 	exports []string // symbols of the plugin ABI that the file exports
+	own     ownDescription
 	boxes   []*box
 }
 
@@ -19,10 +20,14 @@ type plugin struct {
 type box struct {
 	name    string
 	typeID  uint32
-	conf    *registry.Box // nil where nyash.toml has none
+	conf    *registry.Box  // nil where nyash.toml has none
+	own     *registry.Type // what the library says; nil where it does not describe the box
 	methods []*method
 	birth   *method
 	fini    *method
+
+	singleton bool           // a host makes only one instance
+	birthArgs []registry.Arg // that are declared for birth
 }
 
 // method is a method of a box, or with a nil box a function of the library.
@@ -30,7 +35,9 @@ type method struct {
 	box      *box
 	name     string
 	id       uint32
-	declared *registry.Method // nil where nyash.toml does not declare it
+	declared *registry.Method // by nyash.toml and the self-description; nil where neither does
+	conf     *registry.Method // nil where nyash.toml does not mention it
+	own      *registry.Method // what the library says; nil where it does not describe it
 }
 
 // libraryFunc stands for a function of the library where a method is expected.
@@ -52,9 +59,6 @@ func (m *method) finding(code, format string, args ...any) Finding {
 	}
 	return f
 }
-
-// singleton reports whether a host makes only one instance of the box.
-func (b *box) singleton() bool { return b.conf != nil && b.conf.Singleton }
 
 func (b *box) add(name string, id uint32) *method {
 	m := &method{box: b, name: name, id: id}
@@ -101,58 +105,9 @@ func (p *plugin) find(boxName, name string) *method {
 	return nil
 }
 
-// describe joins the library's description with its entry in nyash.toml. Where
-// they disagree, the library is called as it describes itself.
-func (p *plugin) describe(d abi.Description, library *registry.Library) {
-	described := d.TypeID != 0 || d.TypeName != "" || len(d.Methods) > 0
-	var confs []*registry.Box
-	if library != nil {
-		confs = library.Boxes
-	}
-	for _, conf := range confs {
-		b := newBox(conf.Name, conf.TypeID)
-		b.conf = conf
-		own := described && (len(confs) == 1 || d.TypeName == conf.Name)
-		if own {
-			if !conf.HasTypeID || d.TypeID != 0 {
-				b.typeID = d.TypeID
-			}
-			b.addDescribed(d)
-			described = false
-		}
-		for _, m := range conf.Methods {
-			have := b.method(m.Name)
-			if have == nil && m.HasID && (!own || len(d.Methods) == 0) {
-				have = b.add(m.Name, m.ID)
-			}
-			if have != nil {
-				have.declared = m
-			}
-		}
-		p.boxes = append(p.boxes, b)
-	}
-	if described {
-		name := d.TypeName
-		if name == "" {
-			name = fmt.Sprintf("type %d", d.TypeID)
-		}
-		b := newBox(name, d.TypeID)
-		b.addDescribed(d)
-		p.boxes = append(p.boxes, b)
-	}
-}
-
 func newBox(name string, typeID uint32) *box {
 	b := &box{name: name, typeID: typeID}
 	b.birth = &method{box: b, name: abi.NameBirth, id: abi.MethodBirth}
 	b.fini = &method{box: b, name: abi.NameFini, id: abi.MethodFini}
 	return b
-}
-
-func (b *box) addDescribed(d abi.Description) {
-	for _, m := range d.Methods {
-		if m.ID != abi.MethodBirth && m.ID != abi.MethodFini && b.method(m.Name) == nil {
-			b.add(m.Name, m.ID)
-		}
-	}
 }

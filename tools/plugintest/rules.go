@@ -13,67 +13,74 @@ type Rule struct {
 
 // The codes. They do not change: CI configurations name them.
 const (
-	codeNotLibrary     = "not-a-library"
-	codeLoad           = "load-failed"
-	codeSymbol         = "missing-symbol"
-	codeExtraSymbol    = "extra-symbol"
-	codeABI            = "abi-version"
-	codeInit           = "init-failed"
-	codeDescription    = "description-invalid"
-	codeDuplicateID    = "duplicate-id"
-	codeDuplicateName  = "duplicate-name"
-	codeReservedID     = "reserved-id"
-	codeReload         = "reload-failed"
-	codeCrash          = "crash"
-	codeExit           = "exit"
-	codeHang           = "hang"
-	codeMemory         = "runaway-memory"
-	codeOverrun        = "result-overrun"
-	codeOverread       = "args-overread"
-	codeArgsWritten    = "args-written"
-	codeKept           = "args-kept"
-	codeLength         = "result-length"
-	codeMalformed      = "result-malformed"
-	codeUTF8           = "result-not-utf8"
-	codeResultType     = "result-type"
-	codeBlob           = "blob-invalid"
-	codeErrorMessage   = "error-message"
-	codeShortLength    = "short-buffer-length"
-	codeShortEffect    = "short-buffer-side-effect"
-	codeAccepted       = "malformed-accepted"
-	codeAnyType        = "type-unchecked"
-	codeAnyMethod      = "method-unchecked"
-	codeBatch          = "batch-wrong"
-	codeBirth          = "birth-failed"
-	codeBirthResult    = "birth-result"
-	codeIDReused       = "birth-id-reused"
-	codeFini           = "fini-failed"
-	codeUseAfterFini   = "use-after-fini"
-	codeGrowth         = "memory-growth"
-	codeFiles          = "descriptor-leak"
-	codeThread         = "thread-left"
-	codeSignalHandler  = "signal-handler"
-	codeSignalsBlocked = "signals-blocked"
-	codeDirectory      = "working-directory"
-	codeUmask          = "umask"
-	codeOutput         = "prints"
-	codeAllocLeak      = "alloc-leak"
-	codeBadFree        = "bad-free"
-	codeRace           = "race"
-	codeIDCollision    = "birth-id-race"
-	codeIO             = "io-wrong"
-	codeTypeID         = "type-id"
-	codeTypeName       = "type-name"
-	codeMethodID       = "method-id"
-	codeMethodMissing  = "method-missing"
-	codeMethodExtra    = "method-undeclared"
-	codeArgs           = "args-type"
-	codeLeak           = "leak"
-	codeInvalidRead    = "invalid-read"
-	codeInvalidWrite   = "invalid-write"
-	codeAfterFree      = "use-after-free"
-	codeDoubleFree     = "double-free"
-	codeUninitialised  = "uninitialised"
+	codeNotLibrary      = "not-a-library"
+	codeLoad            = "load-failed"
+	codeSymbol          = "missing-symbol"
+	codeExtraSymbol     = "extra-symbol"
+	codeABI             = "abi-version"
+	codeInit            = "init-failed"
+	codeDescription     = "description-invalid"
+	codeConfig          = "config-invalid"
+	codeConfigKey       = "config-unknown-key"
+	codeConfigIDs       = "config-ids"
+	codeConfigSignature = "config-signature"
+	codeConfigChanges   = "config-changes"
+	codeDuplicateID     = "duplicate-id"
+	codeDuplicateName   = "duplicate-name"
+	codeReservedID      = "reserved-id"
+	codeReload          = "reload-failed"
+	codeCrash           = "crash"
+	codeExit            = "exit"
+	codeHang            = "hang"
+	codeMemory          = "runaway-memory"
+	codeOverrun         = "result-overrun"
+	codeOverread        = "args-overread"
+	codeArgsWritten     = "args-written"
+	codeKept            = "args-kept"
+	codeLength          = "result-length"
+	codeMalformed       = "result-malformed"
+	codeUTF8            = "result-not-utf8"
+	codeResultType      = "result-type"
+	codeBlob            = "blob-invalid"
+	codeErrorMessage    = "error-message"
+	codeShortLength     = "short-buffer-length"
+	codeShortEffect     = "short-buffer-side-effect"
+	codeAccepted        = "malformed-accepted"
+	codeAnyType         = "type-unchecked"
+	codeAnyMethod       = "method-unchecked"
+	codeBatch           = "batch-wrong"
+	codeBirth           = "birth-failed"
+	codeBirthResult     = "birth-result"
+	codeIDReused        = "birth-id-reused"
+	codeFini            = "fini-failed"
+	codeUseAfterFini    = "use-after-fini"
+	codeGrowth          = "memory-growth"
+	codeFiles           = "descriptor-leak"
+	codeThread          = "thread-left"
+	codeSignalHandler   = "signal-handler"
+	codeSignalsBlocked  = "signals-blocked"
+	codeDirectory       = "working-directory"
+	codeUmask           = "umask"
+	codeOutput          = "prints"
+	codeAllocLeak       = "alloc-leak"
+	codeBadFree         = "bad-free"
+	codeRace            = "race"
+	codeIDCollision     = "birth-id-race"
+	codeIO              = "io-wrong"
+	codeTypeID          = "type-id"
+	codeTypeName        = "type-name"
+	codeMethodID        = "method-id"
+	codeMethodMissing   = "method-missing"
+	codeMethodExtra     = "method-undeclared"
+	codeMethodUnknown   = "method-unknown"
+	codeTypesDiffer     = "types-differ"
+	codeArgs            = "args-type"
+	codeLeak            = "leak"
+	codeInvalidRead     = "invalid-read"
+	codeInvalidWrite    = "invalid-write"
+	codeAfterFree       = "use-after-free"
+	codeDoubleFree      = "double-free"
+	codeUninitialised   = "uninitialised"
 )
 
 var rules = []Rule{
@@ -84,6 +91,11 @@ var rules = []Rule{
 	{codeABI, SeverityError, "nyash_plugin_abi returns another version", "1, every time", "return NYASH_ABI_VERSION"},
 	{codeInit, SeverityError, "nyash_plugin_init fails", "0", "return 0; before returning an error code, log the reason with host->log"},
 	{codeDescription, SeverityError, "init describes the plugin with invalid pointers, or with names that are not UTF-8 or have control characters", "a NyashPluginInfo whose pointers are valid until init returns, with names in UTF-8", "point type_name and methods at static data, and set method_count to the number of its elements"},
+	{codeConfig, SeverityError, "nyash_plugin_config returns no self-description", "[plugins.Box] tables as docs/abi.md allows them, in UTF-8", "correct the text where the message says; an SDK writes it for you"},
+	{codeConfigKey, SeverityWarning, "the self-description has an unknown key", "the keys that docs/abi.md lists", "correct the key, or leave it out"},
+	{codeConfigIDs, SeverityError, "the self-description and init contradict each other", "the same type_id and method_id in both, or in one of them", "make both from one declaration"},
+	{codeConfigSignature, SeverityWarning, "the signature that init gives a method is not that of the self-description", "the hash of what is described, or 0", "rebuild the library, or make both from one declaration"},
+	{codeConfigChanges, SeverityError, "the text of nyash_plugin_config changes", "the same text each time, at an address that is valid until shutdown", "return static text; put nothing in it that differs from time to time"},
 	{codeDuplicateID, SeverityError, "two methods have the same id", "each method_id once", "give each method a different id"},
 	{codeDuplicateName, SeverityError, "two methods have the same name", "each name once", "rename one of them"},
 	{codeReservedID, SeverityError, "a reserved id is used for another method", "birth = 0 and fini = 4294967295, and no other method with these ids", "number methods from 1"},
@@ -99,7 +111,7 @@ var rules = []Rule{
 	{codeLength, SeverityError, "*result_len is not the number of bytes written", "the number of bytes written, at most the capacity", "set *result_len to the size of the whole message"},
 	{codeMalformed, SeverityError, "the result is not a BID-1 message", "one well-formed entry, or nothing", "write version 1, argc 1, and the tag, a zero byte, the size and the payload of one entry"},
 	{codeUTF8, SeverityError, "a String is not UTF-8", "UTF-8", "return Bytes, or convert the text to UTF-8"},
-	{codeResultType, SeverityError, "the result has another type than nyash.toml declares", "the declared type", "return the declared type, or correct nyash.toml"},
+	{codeResultType, SeverityError, "the result has another type than is declared", "the declared type", "return the declared type, or correct nyash.toml or the self-description"},
 	{codeBlob, SeverityError, "the result is an invalid blob", "memory from host->alloc with its whole length, returned once", "allocate it with host->alloc, and do not use the pointer after the call"},
 	{codeErrorMessage, SeverityWarning, "the message of an error is invalid", "nothing, or a TLV of one String in UTF-8, and its length", "leave result and *result_len alone, or write one String"},
 	{codeShortLength, SeverityError, "a short-buffer answer asks for the wrong size", "the capacity that is needed, and success with it", "set *result_len to the size of the whole message"},
@@ -131,7 +143,9 @@ var rules = []Rule{
 	{codeMethodID, SeverityError, "nyash.toml and the library have different ids for a method", "the same method_id", "write the library's id into nyash.toml, or leave it out"},
 	{codeMethodMissing, SeverityError, "the library has no such method", "every method of nyash.toml", "correct the name, or implement it"},
 	{codeMethodExtra, SeverityWarning, "nyash.toml lacks a method of the library", "every method of the library", "declare it in nyash.toml, or hide it with name = false"},
-	{codeArgs, SeverityError, "the method takes other arguments than nyash.toml declares", "the declared types", "declare the types that the method takes"},
+	{codeMethodUnknown, SeverityError, "a method that the library describes does not exist", "an answer other than NYASH_E_INVALID_METHOD to each described method_id", "correct its method_id, or implement it"},
+	{codeTypesDiffer, SeverityWarning, "nyash.toml declares other types than the self-description", "the types that the library describes", "correct nyash.toml, or leave the types to the library"},
+	{codeArgs, SeverityError, "the method takes other arguments than are declared", "the declared types", "declare the types that the method takes"},
 	{codeLeak, SeverityError, "allocated memory is lost", "every allocation freed in shutdown or still reachable", "free it; the source line is where it was allocated"},
 	{codeInvalidRead, SeverityError, "a read outside allocated memory", "reads of allocated memory", "see the source line"},
 	{codeInvalidWrite, SeverityError, "a write outside allocated memory", "writes to allocated memory", "see the source line"},

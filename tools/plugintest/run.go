@@ -74,16 +74,17 @@ type check struct {
 type needs uint8
 
 const (
-	needsTOML     needs = 1 << iota // Config.Library
+	needsTypes    needs = 1 << iota // Config.Library, or a library that says its types itself
 	needsMemcheck                   // no Config.NoMemcheck; Run ignores that
 )
 
-func (c *check) missing(config *Config) needs {
+// missing tells what a check cannot have. The library was loaded, or will not be.
+func (t *Tester) missing(c *check) needs {
 	var missing needs
-	if config.Library == nil {
-		missing |= needsTOML
+	if t.config.Library == nil && (t.plugin == nil || t.plugin.own.text == nil) {
+		missing |= needsTypes
 	}
-	if config.NoMemcheck {
+	if t.config.NoMemcheck {
 		missing |= needsMemcheck
 	}
 	return c.needs & missing
@@ -161,9 +162,6 @@ func (t *Tester) Run(ctx context.Context, name string) (*Report, error) {
 	if i < 0 {
 		return nil, fmt.Errorf("%w: there is no check %q", ErrCannotRun, name)
 	}
-	if checks[i].missing(&t.config)&needsTOML != 0 {
-		return t.report, fmt.Errorf("%w: %s compares a library with a nyash.toml: name one with --config", ErrCannotRun, name)
-	}
 	return t.report, t.run(ctx, &checks[i])
 }
 
@@ -171,7 +169,7 @@ func (t *Tester) Run(ctx context.Context, name string) (*Report, error) {
 func (t *Tester) All(ctx context.Context) (*Report, error) {
 	for i := range checks {
 		c := &checks[i]
-		if c.missing(&t.config) != 0 {
+		if t.missing(c) != 0 {
 			continue
 		}
 		if err := t.run(ctx, c); err != nil {
@@ -195,6 +193,9 @@ func (t *Tester) run(ctx context.Context, c *check) error {
 	err := t.load(e)
 	if err == nil && t.plugin != nil {
 		e.plugin = t.plugin
+		if t.missing(c)&needsTypes != 0 {
+			return fmt.Errorf("%w: %s compares a library with what is declared of it, and it does not describe its types itself: name a nyash.toml with --config", ErrCannotRun, c.name)
+		}
 		err = c.run(e)
 	}
 	if ctx.Err() != nil {
@@ -221,7 +222,9 @@ func (t *Tester) load(e *env) error {
 	if w == nil || err != nil {
 		return err
 	}
-	p.describe(w.description(), t.config.Library)
+	p.own = describeOwn(filepath.Base(t.config.File), w.description())
+	p.describe(t.config.Library)
+	e.checkText()
 	t.plugin = p
 	w.close()
 	return nil

@@ -27,7 +27,7 @@ var stressCheck = check{name: "stress", summary: "calls from several threads at 
 
 func stress(e *env) error {
 	for _, b := range e.plugin.boxes {
-		if e.shared.birthBroken[b] || b.singleton() {
+		if e.shared.birthBroken[b] || b.singleton {
 			continue
 		}
 		for range stressRounds {
@@ -121,7 +121,7 @@ func mixedCalls(w *worker, b *box) error {
 // turn calls a method, on main or on an instance that is made and ended for it.
 func (x *mixer) turn(random *rand.Rand) error {
 	id, own := x.main, false
-	if random.IntN(4) == 0 && !x.box.singleton() {
+	if random.IntN(4) == 0 && !x.box.singleton {
 		a, err := x.one(x.birthStep(x.box))
 		if err != nil {
 			return err
@@ -362,7 +362,7 @@ func countKeys(answers []answerKey) map[answerKey]int {
 // separateInstances calls a method on an instance for each thread. The answers of
 // concurrent calls must be those of sequential ones.
 func separateInstances(e *env, m *method, sample argSample) error {
-	if m.box.singleton() || e.shared.slow[m] {
+	if m.box.singleton || e.shared.slow[m] {
 		return nil
 	}
 	want, err := callInstances(e, m, sample, oneByOne)

@@ -17,17 +17,15 @@ type Invocation struct {
 	Args   []tlv.Value
 }
 
-// typecheckCheck compares nyash.toml with the library's description and with what
-// its methods take and return.
-var typecheckCheck = check{name: "typecheck", summary: "compare the library with a nyash.toml", needs: needsTOML, run: typecheck}
+// typecheckCheck compares nyash.toml with the library's description, and both with
+// what its methods take and return.
+var typecheckCheck = check{name: "typecheck", summary: "compare the library with a nyash.toml and its self-description", needs: needsTypes, run: typecheck}
 
 func typecheck(e *env) error {
-	var d abi.Description
-	if err := e.withWorker(workerOptions{}, func(w *worker) error { d = w.description(); return nil }); err != nil {
-		return err
-	}
 	for _, b := range e.plugin.boxes {
-		e.compare(b, d)
+		if b.conf != nil {
+			(&comparison{e, b}).compare()
+		}
 	}
 	if err := e.learn(); err != nil {
 		return err
@@ -43,43 +41,80 @@ func typecheck(e *env) error {
 	return e.requestedCalls()
 }
 
-// compare compares names and ids.
-func (e *env) compare(b *box, d abi.Description) {
-	if b.conf == nil {
-		return
-	}
-	at := func(line int, f Finding) {
-		f.Box, f.File, f.Line = b.name, e.config.TOML, line
-		e.add(f)
-	}
-	alone := len(e.config.Library.Boxes) == 1
-	if d.TypeName != "" && d.TypeName != b.name && alone {
-		at(b.conf.Pos.Line, Finding{Code: codeTypeName, Message: fmt.Sprintf("the library calls its box %s, nyash.toml calls it %s", d.TypeName, b.name)})
-	}
-	if !alone && d.TypeName != b.name {
-		return // the library describes another
-	}
-	if b.conf.HasTypeID && d.TypeID != 0 && b.conf.TypeID != d.TypeID {
-		at(b.conf.Pos.Line, Finding{Code: codeTypeID, Message: fmt.Sprintf("nyash.toml says type_id %d, the library says %d", b.conf.TypeID, d.TypeID)})
-	}
-	if len(d.Methods) == 0 || !b.conf.MethodsDeclared {
-		return
-	}
-	for _, m := range b.conf.Methods {
-		i := slices.IndexFunc(d.Methods, func(have abi.Method) bool { return have.Name == m.Name })
-		switch {
-		case i < 0:
-			at(m.Pos.Line, Finding{Code: codeMethodMissing, Method: m.Name, Message: "the library does not describe it"})
-		case m.HasID && m.ID != d.Methods[i].ID:
-			at(m.Pos.Line, Finding{Code: codeMethodID, Method: m.Name, Message: fmt.Sprintf("nyash.toml says method_id %d, the library says %d", m.ID, d.Methods[i].ID)})
+// comparison compares a box of nyash.toml with what the library says of it.
+type comparison struct {
+	*env
+	box *box
+}
+
+func (c *comparison) found(at registry.Position, f Finding) {
+	f.Box, f.File, f.Line = c.box.name, c.config.TOML, at.Line
+	c.add(f)
+}
+
+func (c *comparison) compare() {
+	conf, own := c.box.conf, c.box.own
+	if own == nil {
+		if text := c.plugin.own.text; text != nil && c.plugin.own.contradiction == nil {
+			c.found(conf.Pos, Finding{Code: codeTypeName, Message: fmt.Sprintf("the library has no box %s; it has %s", conf.LibraryName, list(cutList(typeNames(c.plugin.own.types), 8), ""))})
 		}
+		return
 	}
-	for _, m := range b.methods {
-		hidden := slices.ContainsFunc(b.conf.Hidden, func(h *registry.Method) bool { return h.Name == m.name })
+	if c.plugin.own.named() && own.Name != conf.LibraryName {
+		c.found(conf.Pos, Finding{Code: codeTypeName, Message: fmt.Sprintf("the library calls its box %s, nyash.toml calls it %s", own.Name, conf.LibraryName)})
+	}
+	if conf.HasTypeID && own.ID != 0 && conf.TypeID != own.ID {
+		c.found(conf.Pos, Finding{Code: codeTypeID, Message: fmt.Sprintf("nyash.toml says type_id %d, the library says %d", conf.TypeID, own.ID)})
+	}
+	if len(own.Methods) == 0 || !conf.MethodsDeclared {
+		return
+	}
+	for _, m := range conf.Methods {
+		i := slices.IndexFunc(own.Methods, func(have registry.Method) bool { return have.Name == m.Name })
+		if i < 0 {
+			c.found(m.Pos, Finding{Code: codeMethodMissing, Method: m.Name, Message: "the library does not describe it"})
+			continue
+		}
+		have := &own.Methods[i]
+		if m.HasID && m.ID != have.ID {
+			c.found(m.Pos, Finding{Code: codeMethodID, Method: m.Name, Message: fmt.Sprintf("nyash.toml says method_id %d, the library says %d", m.ID, have.ID)})
+		}
+		c.types(m, have)
+	}
+	for _, m := range c.box.methods {
+		hidden := named(conf.Hidden, m.name) != nil
 		if m.declared == nil && !hidden {
-			at(b.conf.Pos.Line, Finding{Code: codeMethodExtra, Method: m.name, Message: fmt.Sprintf("the library describes it with the id %d", m.id)})
+			c.found(conf.Pos, Finding{Code: codeMethodExtra, Method: m.name, Message: fmt.Sprintf("the library describes it with the id %d", m.id)})
 		}
 	}
+}
+
+// types compares what nyash.toml declares of a method with what the library's text
+// does. nyash.toml decides, and the author of the library knows better.
+func (c *comparison) types(m, own *registry.Method) {
+	differ := func(what, toml, text string) {
+		c.found(m.Pos, Finding{Code: codeTypesDiffer, Method: m.Name, Expected: own.Signature.String(),
+			Message: fmt.Sprintf("nyash.toml declares %s %s, and its self-description (line %d) %s", what, toml, own.Pos.Line, text)})
+	}
+	switch {
+	case m.ArgsDeclared && own.ArgsDeclared && !sameArgs(m.Args, own.Args):
+		differ("the arguments", registry.Signature{Args: m.Args, ArgsDeclared: true}.String(), registry.Signature{Args: own.Args, ArgsDeclared: true}.String())
+	case m.Returns.Tag != 0 && own.Returns.Tag != 0 && m.Returns.Tag != own.Returns.Tag:
+		differ("the result", m.Returns.String(), own.Returns.String())
+	}
+}
+
+// sameArgs compares types on the wire, where both are declared.
+func sameArgs(a, b []registry.Arg) bool {
+	return slices.EqualFunc(a, b, func(a, b registry.Arg) bool { return a.To == b.To || a.To == 0 || b.To == 0 })
+}
+
+func typeNames(types []*registry.Type) []string {
+	all := make([]string, len(types))
+	for i, t := range types {
+		all[i] = t.Name
+	}
+	return all
 }
 
 // tryOtherTypes calls a method that refuses the declared types with others.
@@ -103,7 +138,7 @@ func (e *env) tryOtherTypes(m *method) error {
 			if a.code == abi.ErrInvalidArgs || a.code == abi.ErrInvalidMethod {
 				continue
 			}
-			e.add(e.declared(m, m.finding(codeArgs, "it refuses %s as declared, and takes %s", m.declared.Signature, tagsOf(values))))
+			e.add(e.declared(m, m.finding(codeArgs, "it refuses %s as %s declares, and takes %s", m.declared.Signature, e.argsSource(m).name, tagsOf(values))))
 			return w.finiAll()
 		}
 		e.skip("%v: it refuses all arguments that were tried; give a valid call with --call", m)
@@ -111,9 +146,10 @@ func (e *env) tryOtherTypes(m *method) error {
 	})
 }
 
-// declared adds the method's declaration in nyash.toml to a finding.
+// declared adds the method's declaration to a finding.
 func (e *env) declared(m *method, f Finding) Finding {
-	f.File, f.Line, f.Expected = e.config.TOML, m.declared.Pos.Line, m.declared.Signature.String()
+	at := e.argsSource(m)
+	f.File, f.Line, f.Expected = at.file, at.line, m.declared.Signature.String()
 	return f
 }
 

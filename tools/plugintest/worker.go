@@ -83,6 +83,9 @@ func (e *env) start(o workerOptions) (*worker, error) {
 	if o.wrapper == nil {
 		go w.watchMemory()
 	}
+	if !o.quiet {
+		w.compareText()
+	}
 	return w, nil
 }
 
@@ -95,6 +98,12 @@ func (w *worker) open() error {
 	}
 	if c.Library != nil {
 		config.InvokeOnly, config.Threads = c.Library.InvokeOnly, threads[c.Library.Threads]
+	}
+	config.Configure = func(text string) (native.Threads, error) {
+		if own, err := registry.ParseDescription(c.File, text); err == nil && own.HasThreads && (c.Library == nil || !c.Library.HasThreads) {
+			return threads[own.Threads], nil
+		}
+		return config.Threads, nil // mistakes in the text are found elsewhere
 	}
 	if o.wrapper != nil {
 		// Debuggers are slow with shared memory of that size, and with spinning.

@@ -96,6 +96,17 @@ __attribute__((unused)) static uint8_t *volatile nowhere;
                                               {POKE, "poke", 0}, {SET, "set", 0}, {FAIL, "fail", 0}};
 #endif
 
+/* What nyash_plugin_config may return. */
+#define BOX_TEXT "[plugins.Counter]\ntype_id = 710\n"
+#define METHODS_TEXT                                                                                       \
+    "[plugins.Counter.methods]\n"                                                                          \
+    "add = { method_id = 1, args = [ { name = 'by', from = 'integer', to = 'i64' } ], returns = 'i64' }\n" \
+    "get = { method_id = 2, args = [], returns = 'i64' }\n"                                                \
+    "echo = { method_id = 3, args = [ { name = 'text', to = 'string' } ], returns = 'string' }\n"          \
+    "poke = { method_id = 4, args = [], returns = 'void', doc = 'Does nothing.' }\n"                       \
+    "set = { method_id = 5, args = [ { name = 'data', to = 'bytes' } ], returns = 'i64' }\n"               \
+    "fail = { method_id = 6, args = [] }\n"
+
 struct reply {
     uint8_t *at;
     size_t *length;
@@ -284,6 +295,10 @@ static int32_t call(uint32_t method, uint32_t id, const uint8_t *args, size_t n,
 uint32_t nyash_plugin_abi(void) { return ABI; }
 
 DESCRIBE
+
+#ifdef CONFIG
+const char *nyash_plugin_config(void) { return CONFIG; }
+#endif
 
 int32_t nyash_plugin_init(const NyashHostVtable *vtable, NyashPluginInfo *info) {
     host = vtable;

@@ -1,0 +1,4 @@
+/* nyash_plugin_config returns nothing. */
+// want: config-invalid
+#define CONFIG NULL
+#include "counter.h"
