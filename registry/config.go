@@ -3,6 +3,7 @@ package registry
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -106,7 +107,7 @@ func (m Method) String() string { return m.Name + m.Signature.String() }
 
 // Load reads a nyash.toml. Relative paths in it are relative to its folder.
 func Load(path string) (*Config, error) {
-	data, err := os.ReadFile(path)
+	data, err := readFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read the configuration: %w; a host needs a nyash.toml that declares its plugins (docs/nyash-toml.md)", err)
 	}
@@ -114,6 +115,23 @@ func Load(path string) (*Config, error) {
 		return nil, fmt.Errorf("read the configuration: %w", err)
 	}
 	return Parse(path, data)
+}
+
+// maxFile is the largest nyash.toml that is read, in bytes.
+const maxFile = 64 << 20
+
+// readFile is os.ReadFile for what may be a device without an end.
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(data) > maxFile {
+		return nil, fmt.Errorf("%s: it is larger than %d MiB; is it the right file?", path, maxFile>>20)
+	}
+	return data, err
 }
 
 // Parse is [Load] for a file that is in memory. Errors call it name, and paths

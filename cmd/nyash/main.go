@@ -3,19 +3,17 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/nyash-plugins/nyash-go/internal/contract"
+	"github.com/nyash-plugins/nyash-go/internal/interrupt"
 	"github.com/nyash-plugins/nyash-go/loader/worker"
 )
 
 func main() {
 	worker.Main() // this program is its own worker
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := interrupt.Context("nyash")
 	defer stop()
 	if err := newRoot().ExecuteContext(ctx); err != nil {
 		// %+v: errors of this project then show their source and log lines. A script

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -51,8 +54,14 @@ func (s *settings) withHost(cmd *cobra.Command, f func(*loader.Host) error, opts
 	if err != nil {
 		return err
 	}
+	// A command that was interrupted waits for its plugins no longer than closeGrace.
+	closing, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	defer context.AfterFunc(cmd.Context(), func() {
+		time.AfterFunc(closeGrace, func() { cancel(errInterrupted) })
+	})()
 	err = f(host)
-	if closeErr := host.Close(); err == nil {
+	if closeErr := host.Shutdown(closing); err == nil {
 		err = closeErr
 	}
 	return err
@@ -69,3 +78,7 @@ func (s *settings) isolationOr(otherwise registry.Isolation) (registry.Isolation
 	}
 	return isolation, nil
 }
+
+const closeGrace = time.Second
+
+var errInterrupted = errors.New("interrupted")

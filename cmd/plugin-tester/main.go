@@ -2,14 +2,12 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/nyash-plugins/nyash-go/internal/contract"
+	"github.com/nyash-plugins/nyash-go/internal/interrupt"
 	"github.com/nyash-plugins/nyash-go/internal/isolate/probe"
 )
 
@@ -21,7 +19,7 @@ const (
 
 func main() {
 	probe.Main() // this program is its own worker
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := interrupt.Context("plugin-tester")
 	defer stop()
 	err := newRoot().ExecuteContext(ctx)
 	stop()

@@ -36,6 +36,8 @@ func TestPrintable(t *testing.T) {
 		"not UTF-8":            {"caf\xe9", "caf\uFFFD"},
 		"what was not UTF-8":   {"caf\uFFFD", "caf\uFFFD"},
 		"a backslash":          {`C:\new`, `C:\new`},
+		"fillers":              {"a\u3164\u115f\u034f\u180b\ufe00\U000e0101", `a\u3164\u115f\u034f\u180b\ufe00\U000e0101`},
+		"a red heart":          {"❤️", "❤️"},
 		"a backslash and more": {"C:\\new\n", `C:\new\n`},
 	}
 	for name, tt := range tests {

@@ -97,7 +97,9 @@ func special(r rune) bool {
 	case r == 0xad, // soft hyphen
 		r == 0x061c, r == 0x200e, r == 0x200f, r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069, // bidi controls
 		r == 0x2028, r == 0x2029, // line and paragraph separators
-		r == 0x180e, r == 0x200b, r >= 0x2060 && r <= 0x2065, r == 0xfeff, // nothing to be seen
+		r == 0x200b, r >= 0x2060 && r <= 0x2065, r == 0xfeff, // nothing to be seen
+		r == 0x034f, r == 0x115f, r == 0x1160, r == 0x17b4, r == 0x17b5, r >= 0x180b && r <= 0x180f, r == 0x3164, r == 0xffa0, // fillers
+		r >= 0xfe00 && r <= 0xfe0d, r >= 0xe0100 && r <= 0xe01ef, // variants of a character; emoji need the last two of the first
 		r >= 0x206a && r <= 0x206f, r >= 0xfff9 && r <= 0xfffb, // deprecated and annotations
 		r >= 0xe0000 && r <= 0xe007f: // tags: text that is not seen
 		return true

@@ -10,6 +10,7 @@ import (
 	"debug/pe"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 )
@@ -27,9 +28,16 @@ type File struct {
 	Weak []string
 }
 
-// Read reads a file's tables. It must be a regular file. Where only a part can be
-// read, both results are set.
+// Read reads a file's tables. What is no regular file is not opened: that could wait for
+// ever. Where only a part can be read, both results are set.
 func Read(file string) (*File, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, ErrFormat
+	}
 	if f, err := elf.Open(file); err == nil {
 		defer f.Close() //nolint:errcheck // it was only read
 		return readELF(f)

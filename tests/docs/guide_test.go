@@ -52,6 +52,8 @@ func TestPluginGuide(t *testing.T) {
 			library := filepath.Join("build", "libword_box_plugin.so")
 			run("plugin-tester check " + library)
 			run("plugin-tester typecheck " + library + " --config nyash.toml")
+			assert.Contains(t, run("nyash list --doc"), "How often a word has come.")
+			assert.Contains(t, run("nyash inspect "+library), "WordBox")
 		})
 	}
 }

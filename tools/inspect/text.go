@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 )
 
 // WriteText writes the report for people. The error is left to whoever got it from
@@ -56,7 +57,7 @@ func list(words []string, none string) string {
 	if len(words) == 0 {
 		return none
 	}
-	return strings.Join(words, ", ")
+	return contract.Printable(strings.Join(words, ", "))
 }
 
 func field(w io.Writer, name, text string) {

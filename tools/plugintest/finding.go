@@ -3,6 +3,8 @@ package plugintest
 import (
 	"fmt"
 	"strings"
+
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 )
 
 // Severity is how bad a finding is.
@@ -97,7 +99,7 @@ func (r *Report) Summary() string {
 	for _, c := range r.Checks {
 		skipped += len(c.Skipped)
 	}
-	text := fmt.Sprintf("%s: %s", r.Library, tally(r))
+	text := fmt.Sprintf("%s: %s", contract.Printable(r.Library), tally(r))
 	if skipped > 0 {
 		text += fmt.Sprintf(", %d skipped", skipped)
 	}

@@ -36,11 +36,12 @@ func inspectFile(e *env) {
 	}
 }
 
+// list joins names of a file's tables, which may hold anything.
 func list(words []string, none string) string {
 	if len(words) == 0 {
 		return none
 	}
-	return strings.Join(words, ", ")
+	return contract.Printable(strings.Join(words, ", "))
 }
 
 func cutList(words []string, most int) []string {

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"io"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -89,4 +90,25 @@ func TestFormats_WellFormed(t *testing.T) {
 		require.NoError(t, write(&b, reports()))
 		require.True(t, json.Valid(b.Bytes()))
 	}
+}
+
+// Names of files and symbols hold whatever somebody gave them.
+func TestHostileNames(t *testing.T) {
+	r := &plugintest.Report{Library: "sp ace#1%zz\n::error::x.so", Findings: []plugintest.Finding{
+		{Code: "crash", Severity: plugintest.SeverityError, Library: "sp ace#1%zz\n::error::x.so", Message: "it crashed", File: "a\n::error::b.c", Line: 3},
+		{Code: "crash", Severity: plugintest.SeverityError, Library: "sp ace#1%zz\n::error::x.so", Box: "B\n::error::c", Message: "it crashed"},
+	}}
+	var out bytes.Buffer
+	text := &report.Text{W: &out}
+	for i := range r.Findings {
+		text.Found(&r.Findings[i])
+	}
+	text.Summary(r)
+	for line := range strings.Lines(out.String()) {
+		assert.False(t, strings.HasPrefix(line, "::"), line)
+	}
+	out.Reset()
+	require.NoError(t, report.SARIF(&out, []*plugintest.Report{r}))
+	assert.Contains(t, out.String(), `"uri": "./sp%20ace%231%25zz%0A::error::x.so"`)
+	assert.Contains(t, out.String(), `"uri": "./a%0A::error::b.c"`)
 }

@@ -3,6 +3,7 @@ package report
 import (
 	"encoding/json"
 	"io"
+	"net/url"
 	"path/filepath"
 
 	"github.com/nyash-plugins/nyash-go/tools/plugintest"
@@ -97,9 +98,9 @@ func SARIF(w io.Writer, reports []*plugintest.Report) error {
 
 // location is the place in the source, or the library where that is not known.
 func location(f *plugintest.Finding) sarifLocation {
-	l := sarifLocation{Physical: sarifPhysical{File: sarifFile{filepath.ToSlash(f.Library)}}}
+	l := sarifLocation{Physical: sarifPhysical{File: sarifFile{reference(f.Library)}}}
 	if f.File != "" {
-		l.Physical.File.URI = filepath.ToSlash(f.File)
+		l.Physical.File.URI = reference(f.File)
 		if f.Line > 0 {
 			l.Physical.Region = &sarifRegion{f.Line}
 		}
@@ -108,4 +109,9 @@ func location(f *plugintest.Finding) sarifLocation {
 		l.Logical = []sarifLogical{{Name: f.Place(), Kind: "function"}}
 	}
 	return l
+}
+
+// reference is a path as a URI reference, relative where the path is.
+func reference(path string) string {
+	return (&url.URL{Path: filepath.ToSlash(path)}).String()
 }

@@ -67,7 +67,7 @@ func (t *Text) Found(f *plugintest.Finding) {
 	if place == f.Library {
 		place = "the library"
 	}
-	fmt.Fprintf(t.W, "%s %s: %s\n", t.paint(severityColours[f.Severity], string(f.Severity)+"["+f.Code+"]"), t.paint(bold, printable(place)), printable(f.Message))
+	fmt.Fprintf(t.W, "%s %s: %s\n", t.paint(severityColours[f.Severity], string(f.Severity)+"["+f.Code+"]"), t.paint(bold, contract.Printable(place)), printable(f.Message))
 	label := func(name string) string { return t.paint(dim, fmt.Sprintf("%-9s", name)) }
 	field := func(name, value string) {
 		if value != "" {
@@ -85,7 +85,7 @@ func (t *Text) Found(f *plugintest.Finding) {
 		if f.Function != "" {
 			place += " in " + f.Function
 		}
-		field("at", place)
+		field("at", contract.Printable(place))
 	}
 	for i, frame := range f.Backtrace {
 		name := ""
