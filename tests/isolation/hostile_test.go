@@ -548,7 +548,7 @@ func TestHostShutdown_LentToACall(t *testing.T) {
 	box := newStubborn(t, h)
 	borrower, err := h.New(ctx, "Other")
 	require.NoError(t, err)
-	go borrower.Call(ctx, "borrow", 100_000, box) //nolint:errcheck // it does not end
+	go borrower.Call(ctx, "borrow", 100_000, box)
 	hosttest.Eventually(func() bool { return ask(t, borrower, "resting") == 1 })
 	short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
 	defer cancel()
