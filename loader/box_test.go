@@ -404,3 +404,14 @@ func TestHost_Load_SixteenLibraries(t *testing.T) {
 		assert.EqualValues(t, i+1, callInt(t, box, "add", i, 1))
 	}
 }
+
+// TestCall_UndeclaredInstance: an instance that comes where nyash.toml declares something
+// else is nobody's but the host's.
+func TestCall_UndeclaredInstance(t *testing.T) {
+	toml := strings.Replace(probeTOML(probeLibrary(t), ""), "make    = { method_id = 4, args = [] }", "make    = { method_id = 4, args = [], returns = \"i64\" }", 1)
+	box := newBox(t, open(t, toml), "Probe")
+	finis := callInt(t, box, "finis")
+	_, err := box.Call(t.Context(), "make")
+	require.EqualError(t, err, "Probe.make: the result is handle, and nyash.toml declares i64")
+	eventually(func() bool { return callInt(t, box, "finis") == finis+1 })
+}

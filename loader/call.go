@@ -128,6 +128,11 @@ func asAbandoned(err error) *transport.AbandonedError {
 func (in *instance) result(ctx context.Context, plan *plan.Plan, boxes []boxArg, msg []byte, dst any) (Result, error) {
 	v, err := plan.Result(msg)
 	if err != nil {
+		// An instance that was not declared is the host's all the same. A blob is left
+		// alone: what was not declared need not be memory of the host table.
+		if v, decodeErr := tlv.DecodeOne(msg); decodeErr == nil && v.Tag() == tlv.TagHandle {
+			in.discard(boxes, v)
+		}
 		return Result{}, in.errHost(plan, err)
 	}
 	tag := v.Tag()
@@ -151,6 +156,7 @@ func (in *instance) boxResult(plan *plan.Plan, boxes []boxArg, v tlv.Value) (Res
 	}
 	box, err := in.boxForHandle(handle, boxes, plan.Returns.Box)
 	if err != nil {
+		in.discard(boxes, v)
 		return Result{}, in.errHost(plan, err)
 	}
 	return Result{value: v, box: box}, nil
