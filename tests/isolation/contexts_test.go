@@ -47,6 +47,7 @@ twice    = { method_id = 23, args = [], returns = "blob" }
 sumBlob  = { method_id = 24, args = [ { name = "data", from = "bytes", to = "blob" }, { name = "ms", from = "integer", to = "i64" } ], returns = "i64" }
 nag      = { method_id = 25, args = [], returns = "i64" }
 detach   = { method_id = 26, args = [], returns = "i64" }
+edge     = { method_id = 27, args = [], returns = "blob" }
 fill     = { method_id = 20, args = [], returns = "i64" }
 say      = { method_id = 21, args = [ { name = "lines", from = "integer", to = "i64" } ], returns = "i64" }
 restBeside = { method_id = 2, args = [ { name = "ms", from = "integer", to = "i64" }, { name = "box", from = "box", to = "handle" } ], returns = "i64" }

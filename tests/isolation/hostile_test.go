@@ -416,6 +416,33 @@ func TestHostile_BlobTwice(t *testing.T) {
 	blob.Release()
 }
 
+// TestHostile_BlobAtTheEdge: an empty blob behind the shared memory is none, whatever the
+// worker answers.
+func TestHostile_BlobAtTheEdge(t *testing.T) {
+	if hosttest.Piped() { // where there is no such place
+		return
+	}
+	h := hosttest.Open(t, stubbornTOML(stubborn(t), never))
+	box := newStubborn(t, h)
+	for range 200 { // the worker itself refuses too, where it is faster than the plugin
+		r, err := box.Call(ctx, "edge")
+		if err == nil { // and now it dies
+			blob, err := r.Blob()
+			require.NoError(t, err)
+			_, err = box.Call(ctx, "crash")
+			require.ErrorIs(t, err, loader.ErrPluginCrashed)
+			hosttest.Eventually(func() bool { _, err := box.Call(ctx, "id"); return errors.Is(err, loader.ErrInstanceLost) })
+			blob.Release()
+		}
+		require.ErrorIs(t, err, loader.ErrProtocol)
+	}
+	_, err := box.Call(ctx, "crash")
+	require.ErrorIs(t, err, loader.ErrPluginCrashed)
+	hosttest.Eventually(func() bool { return h.Plugins()[0].PID == 0 })
+	hosttest.Eventually(func() bool { return mappings(t) == 0 })
+	assert.EqualValues(t, 42, ask(t, newStubborn(t, h), "add", 40, 2))
+}
+
 // stuckHandler is a log handler that does not return until it is let go.
 type stuckHandler struct {
 	slog.Handler

@@ -707,7 +707,7 @@ func (h *Host) letGo() {
 // could change them, but not take them away.
 func (h *Host) Adopt(ctx context.Context, addr, length uint64) (data []byte, release func(), err error) {
 	offset := addr - h.base
-	inArena := offset >= WorkerArena && offset <= Size && length <= Size-offset
+	inArena := inWorkerArena(offset, length)
 	h.mu.Lock()
 	if h.peer.Dead.Load() {
 		h.mu.Unlock()
@@ -732,6 +732,13 @@ func (h *Host) Adopt(ctx context.Context, addr, length uint64) (data []byte, rel
 		h.freeBlob(addr)
 		h.forget(id)
 	}, nil
+}
+
+// inWorkerArena reports whether a blob can be where a worker says. Its first byte is
+// in the arena even if it is empty: what the host keeps of the memory for a blob is
+// counted in pages from there.
+func inWorkerArena(offset, length uint64) bool {
+	return offset >= WorkerArena && offset < Size && length <= Size-offset
 }
 
 // freeBlob has the worker free a blob that was adopted. One that is gone has freed it.
