@@ -36,6 +36,7 @@
 // # Lifetime
 //
 // The memory is sealed, so that a worker cannot shrink it under the host. The host
-// unmaps it when the worker is dead, no slot is in use, and no blob is lent or
-// adopted; blobs that outlive the worker keep only their own pages.
+// unmaps it when the worker is dead, no slot is in use, and no blob is adopted; blobs
+// that outlive the worker keep only their own pages. What the host has lent does not
+// outlive it.
 package shm

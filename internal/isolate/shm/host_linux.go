@@ -43,7 +43,7 @@ type Host struct {
 	unmapped bool       // guarded by lines
 
 	mu      sync.Mutex
-	lent    int                // blobs of the host that were not taken back
+	using   int                // uses of the host's arena under way, see keep
 	adopted map[uint64]adopted // blobs that the host has, by the order of adoption
 	adopts  uint64             // that there were
 	punched bool               // what is not adopted was given back, after the worker's end
@@ -618,17 +618,18 @@ func (h *Host) Close() {
 	h.reclaim()
 }
 
-// reclaim gives the memory of a dead worker back when no call can look at it any
-// more: all of it, or all but the blobs that the host still has.
+// reclaim gives the memory of a dead worker back when nobody can look at it any
+// more: all of it, or all but the blobs that the host still has. What was lent to the
+// worker is not kept: with it, the lending has ended.
 func (h *Host) reclaim() {
 	h.lines.Lock()
 	defer h.lines.Unlock()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.unmapped || h.anyBusy() {
+	if h.unmapped || h.using > 0 || h.anyBusy() {
 		return
 	}
-	if len(h.adopted) > 0 || h.lent > 0 {
+	if len(h.adopted) > 0 {
 		h.punch()
 		return
 	}
@@ -668,9 +669,9 @@ func (h *Host) Lend(_ context.Context, data []byte) (addr uint64, err error) {
 	if !h.keep() {
 		return 0, transport.ErrLost
 	}
+	defer h.letGo()
 	offset, ok := h.arena.Alloc(uint64(len(data)))
 	if !ok {
-		h.letGo()
 		return 0, errNoRoom(len(data))
 	}
 	copy(h.mem.Bytes(offset, uint64(len(data))), data)
@@ -679,24 +680,27 @@ func (h *Host) Lend(_ context.Context, data []byte) (addr uint64, err error) {
 
 // TakeBack implements [transport.Transport].
 func (h *Host) TakeBack(addr uint64, length int) {
+	if !h.keep() {
+		return // all of it is given back, or was
+	}
+	defer h.letGo()
 	h.arena.Free(addr-h.base, uint64(length))
-	h.letGo()
 }
 
-// keep has the memory stay mapped until letGo, if it is still there.
+// keep has the memory stay mapped until letGo, unless the worker is dead.
 func (h *Host) keep() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.peer.Dead.Load() {
 		return false
 	}
-	h.lent++
+	h.using++
 	return true
 }
 
 func (h *Host) letGo() {
 	h.mu.Lock()
-	h.lent--
+	h.using--
 	h.mu.Unlock()
 	if h.peer.Dead.Load() {
 		h.reclaim()

@@ -170,3 +170,25 @@ func TestAdopt_SeveralAtTheEnd(t *testing.T) {
 	}
 	assert.False(t, y.mapped())
 }
+
+// TestLend_EndsWithWorker: what was lent and not taken back keeps nothing of a dead worker.
+func TestLend_EndsWithWorker(t *testing.T) {
+	y := newYielding(t)
+	addr, err := y.Lend(t.Context(), make([]byte, 1000))
+	require.NoError(t, err)
+	large, err := y.Lend(t.Context(), make([]byte, keptPages+1))
+	require.NoError(t, err)
+	_, release, err := y.Adopt(t.Context(), y.base+WorkerArena, 10)
+	require.NoError(t, err)
+	y.die()
+	require.True(t, y.mapped(), "for the blob that the host has")
+	allocated, err := y.mem.Allocated()
+	require.NoError(t, err)
+	assert.LessOrEqual(t, allocated, uint64(PageSize))
+	y.TakeBack(large, keptPages+1)
+	release()
+	assert.False(t, y.mapped())
+	y.TakeBack(addr, 1000)
+	_, err = y.Lend(t.Context(), make([]byte, 1000))
+	require.ErrorIs(t, err, transport.ErrLost)
+}
