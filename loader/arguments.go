@@ -13,10 +13,11 @@ import (
 // what therefore has to outlive it. It is filled by encodeArgs, and emptied by
 // returnAll when the calls have ended.
 type borrowed struct {
-	boxes   []boxArg
-	lent    int        // the first so many boxes are lent, see lendBoxes
-	blobs   []lentBlob // lent as soon as they are here
-	backend backend    // that blobs are lent to
+	boxes     []boxArg
+	lent      int // the first so many boxes are lent, see lend
+	blobs     []blobArg
+	lentBlobs int     // the first so many blobs are lent
+	backend   backend // that blobs are lent to
 }
 
 // boxArg is a Box that was passed as an argument.
@@ -28,11 +29,20 @@ type boxArg struct {
 func (b *borrowed) empty() bool { return len(b.boxes)+len(b.blobs) == 0 }
 
 // encodeArgs appends the TLV message with a call's arguments to msg, and what they
-// refer to, to b. Blobs are then lent, and boxes are not. On an error b may have
-// grown.
+// refer to, to b. Nothing of that is lent yet: lend completes the message, which must
+// stay where it is until then. On an error b may have grown.
 //
 // No argument escapes but the data of blobs: of a Box its self is kept.
-func (in *instance) encodeArgs(ctx context.Context, msg []byte, b *borrowed, plan *plan.Plan, args []any) ([]byte, error) {
+func (in *instance) encodeArgs(msg []byte, b *borrowed, plan *plan.Plan, args []any) ([]byte, error) {
+	first := len(b.blobs)
+	msg, err := in.appendArgs(msg, b, plan, args)
+	for i := first; i < len(b.blobs); i++ {
+		b.blobs[i].msg = msg // where it has come to be
+	}
+	return msg, err
+}
+
+func (in *instance) appendArgs(msg []byte, b *borrowed, plan *plan.Plan, args []any) ([]byte, error) {
 	if err := plan.CheckCount(len(args)); err != nil {
 		return nil, err
 	}
@@ -48,8 +58,7 @@ func (in *instance) encodeArgs(ctx context.Context, msg []byte, b *borrowed, pla
 		case isHandle(arg):
 			err = errHandleArg(i)
 		case plan.IsBlob(i):
-			b.backend = in.backend
-			msg, b.blobs, err = appendBlob(ctx, msg, b.blobs, in.backend, plan, i, arg)
+			msg, err = b.appendBlob(msg, plan, i, arg)
 		default:
 			msg, err = plan.AppendArg(msg, i, arg)
 		}
@@ -106,8 +115,19 @@ func (in *instance) lostTo(called *instance) bool {
 	return in.backend.Lost() || in.lib == called.lib && in.backend != called.backend
 }
 
-// lendBoxes keeps the boxes among the arguments of calls on in from being finalised
-// until returnAll. It fails where one is closed, or was lost since encodeArgs.
+// lend keeps the boxes among the arguments of calls on in from being finalised until
+// returnAll, and has the plugin see the blobs for as long. It fails where a box is
+// closed, or was lost since encodeArgs.
+func (b *borrowed) lend(ctx context.Context, in *instance) error {
+	if b.empty() {
+		return nil
+	}
+	if err := b.lendBoxes(in); err != nil {
+		return err
+	}
+	return b.lendBlobs(ctx, in.backend)
+}
+
 func (b *borrowed) lendBoxes(in *instance) error {
 	for _, a := range b.boxes[b.lent:] {
 		arg := a.box.in
@@ -145,14 +165,14 @@ func (b *borrowed) returnAll(abandoned bool) {
 		a.box.in.unlend()
 	}
 	b.lent = 0
+	b.takeBackBlobs()
 	b.truncate(0, 0)
 }
 
-// truncate forgets all but the first so many boxes and blobs. The others are not
-// lent boxes.
+// truncate forgets all but the first so many boxes and blobs. The others are not lent.
 func (b *borrowed) truncate(boxes, blobs int) {
 	clear(b.boxes[boxes:])
 	b.boxes = b.boxes[:boxes]
-	unlendBlobs(b.backend, b.blobs[blobs:])
+	clear(b.blobs[blobs:])
 	b.blobs = b.blobs[:blobs]
 }

@@ -59,7 +59,9 @@ func (b *Batch) Reset() {
 }
 
 // Add appends a call. An unknown method or arguments that do not fit are an
-// error as for [Box.Call]; nothing is then added.
+// error as for [Box.Call]; nothing is then added. The boxes and blobs among the
+// arguments are lent when the calls are made: until Run has returned, the data of a
+// blob must not change. A Batch that is dropped instead holds nothing.
 func (b *Batch) Add(method string, args ...any) error {
 	plan, err := b.box.plan(method)
 	if err != nil {
@@ -86,7 +88,7 @@ func (b *Batch) add(of *Box, plan *plan.Plan, args []any) error {
 	n := plan.EncodeFixed(x.args, args)
 	if n == 0 {
 		blobs := len(b.blobs)
-		msg, err := b.box.in.encodeArgs(context.Background(), x.args[:0], &b.borrowed, plan, args)
+		msg, err := b.box.in.encodeArgs(x.args[:0], &b.borrowed, plan, args)
 		if err != nil {
 			b.borrowed.truncate(boxes, blobs)
 			return errNotSent(plan, err)
@@ -127,7 +129,8 @@ func (b *Batch) grow() {
 
 // Run makes the calls in order and empties the batch. There is a result for
 // every call, with its error. The error of Run itself means that no
-// call was made: ctx was done, or the box or one among the arguments is closed.
+// call was made: ctx was done, the box or one among the arguments is closed, or the
+// arguments could not be lent.
 //
 // When ctx ends meanwhile, the calls that were not made get its error.
 func (b *Batch) Run(ctx context.Context) ([]BatchResult, error) {
@@ -157,7 +160,7 @@ func (b *Batch) AppendResults(ctx context.Context, dst []BatchResult) ([]BatchRe
 	}
 	err = ErrClosed
 	if !in.closed.Load() { // after acquire, see instance.run
-		err = s.lendBoxes(in)
+		err = s.lend(ctx, in)
 	}
 	if err != nil {
 		in.host.slots.release(s)

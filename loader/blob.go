@@ -2,6 +2,7 @@ package loader
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"runtime"
@@ -92,31 +93,48 @@ func (in *instance) adoptBlob(ctx context.Context, plan *plan.Plan, addr, length
 	return nil, nil, in.errHost(plan, protocolErrorf("the result is a blob that cannot be taken over: %w", err))
 }
 
-// lentBlob is memory that a plugin may read until TakeBack. Keeping data here keeps it
+// blobArg is data that was passed as an argument by reference. Keeping it here keeps it
 // alive, and makes it escape to the heap: a goroutine's stack can move.
-type lentBlob struct {
-	data []byte
-	addr uint64
+type blobArg struct {
+	data  []byte
+	index int    // among the call's arguments
+	msg   []byte // with the call's arguments
+	at    int    // of the address in msg
+	addr  uint64 // once it is lent
 }
 
-// appendBlob appends argument i of a call to its message, as a reference.
-func appendBlob(ctx context.Context, msg []byte, blobs []lentBlob, to backend, plan *plan.Plan, i int, arg any) ([]byte, []lentBlob, error) {
+// appendBlob appends argument i of a call to its message, as a reference whose address
+// is not known before lendBlobs.
+func (b *borrowed) appendBlob(msg []byte, plan *plan.Plan, i int, arg any) ([]byte, error) {
 	data, err := plan.BlobArg(i, arg)
 	if err != nil {
-		return msg, blobs, err
+		return msg, err
 	}
-	addr, err := to.Lend(ctx, data)
-	if err != nil {
-		return msg, blobs, fmt.Errorf("argument %d: %w", i+1, err)
-	}
-	return tlv.AppendBlob(msg, addr, uint64(len(data))), append(blobs, lentBlob{data, addr}), nil
+	msg = tlv.AppendBlob(msg, 0, uint64(len(data)))
+	b.blobs = append(b.blobs, blobArg{data: data, index: i, at: len(msg) - 16}) // 8 bytes each of address and length
+	return msg, nil
 }
 
-// unlendBlobs ends the lending of blobs, which nothing refers to any more, and clears
-// the list.
-func unlendBlobs(to backend, blobs []lentBlob) {
-	for _, b := range blobs {
-		to.TakeBack(b.addr, len(b.data))
+// lendBlobs has the plugin see the blobs, and says in their calls' messages where.
+func (b *borrowed) lendBlobs(ctx context.Context, to backend) error {
+	b.backend = to
+	for b.lentBlobs < len(b.blobs) {
+		blob := &b.blobs[b.lentBlobs]
+		addr, err := to.Lend(ctx, blob.data)
+		if err != nil {
+			return fmt.Errorf("argument %d: %w", blob.index+1, err)
+		}
+		blob.addr = addr
+		binary.LittleEndian.PutUint64(blob.msg[blob.at:], addr)
+		b.lentBlobs++
 	}
-	clear(blobs)
+	return nil
+}
+
+// takeBackBlobs ends the lending of blobs.
+func (b *borrowed) takeBackBlobs() {
+	for i := range b.blobs[:b.lentBlobs] {
+		b.backend.TakeBack(b.blobs[i].addr, len(b.blobs[i].data))
+	}
+	b.lentBlobs = 0
 }

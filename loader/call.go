@@ -54,12 +54,12 @@ func (in *instance) run(ctx context.Context, plan *plan.Plan, cache *slotCache, 
 	}
 	n := plan.EncodeFixed(s.args, args)
 	if n == 0 {
-		msg, err := in.encodeArgs(ctx, s.args[:0], &s.borrowed, plan, args)
+		msg, err := in.encodeArgs(s.args[:0], &s.borrowed, plan, args)
 		if !s.borrowed.empty() || len(msg) > maxKeptBuf {
 			s.needsCleanup = true
 		}
 		if err == nil {
-			err = s.lendBoxes(in)
+			err = s.lend(ctx, in)
 		}
 		if err != nil {
 			h.slots.release(s)

@@ -38,7 +38,7 @@ type callSlot struct {
 
 	// Fills the slot up to 256 bytes. Processors fetch cache lines in pairs of 128 bytes, and
 	// calls on different processors must not share one.
-	_ [72]byte
+	_ [64]byte
 }
 
 // callSlots are the slots of a host: as many as calls were ever in flight at once,

@@ -292,6 +292,40 @@ func TestBlob_AfterCrash(t *testing.T) {
 	assert.Zero(t, mappings(t))
 }
 
+// TestBatch_NotRun: what was added to a batch that is not run is lent to nobody.
+func TestBatch_NotRun(t *testing.T) {
+	h := hosttest.Open(t, stubbornTOML(stubborn(t), never))
+	data := bytes.Repeat([]byte{1}, 32<<20)
+	var dropped []*loader.Batch
+	for range 3 {
+		box := newStubborn(t, h)
+		ask(t, box, "sumBlob", data[:1], 0)
+		resident := residentShared(t)
+		batch := box.Batch()
+		require.NoError(t, batch.Add("sumBlob", data, 0))
+		require.Error(t, batch.Add("sumBlob", data, "no number"))
+		assert.Less(t, residentShared(t), resident+(1<<20))
+		dropped = append(dropped, batch)
+		_, err := box.Call(ctx, "crash")
+		require.ErrorIs(t, err, loader.ErrPluginCrashed)
+		hosttest.Eventually(func() bool { return mappings(t) == 0 })
+		_, err = batch.Run(ctx)
+		require.ErrorIs(t, err, loader.ErrInstanceLost)
+	}
+	runtime.KeepAlive(dropped)
+}
+
+// residentShared is what this process has in use of shared memory, in bytes.
+func residentShared(t *testing.T) int64 {
+	text, err := os.ReadFile("/proc/self/status")
+	require.NoError(t, err)
+	_, rest, ok := strings.Cut(string(text), "RssShmem:")
+	require.True(t, ok)
+	kib, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
+	require.NoError(t, err)
+	return kib << 10
+}
+
 // shared is the memory that the system has for shared memory, in bytes.
 func shared(t *testing.T) int64 {
 	text, err := os.ReadFile("/proc/meminfo")
