@@ -25,7 +25,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
 	"github.com/nyash-plugins/nyash-go/loader"
+	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
 	"github.com/nyash-plugins/nyash-go/tests/hosttest"
 )
 
@@ -290,6 +292,16 @@ func TestBlob_AfterCrash(t *testing.T) {
 	assert.Equal(t, strings.Repeat("b", 100_000), string(blob.Bytes()), "and that is there")
 	blob.Release()
 	assert.Zero(t, mappings(t))
+}
+
+// TestHostile_AnswersAhead: an answer to a request that was not written to its end ends the
+// worker.
+func TestHostile_AnswersAhead(t *testing.T) {
+	worker := ccbuild.Program(t, "testdata/ahead.c", fmt.Sprintf("-DVERSION=%d", wire.Version))
+	h := hosttest.Open(t, stubbornTOML(stubborn(t), never), loader.WithWorkerChannel(loader.ChannelPipe), loader.WithWorker(worker))
+	_, err := newStubborn(t, h).Call(ctx, "sumBlob", make([]byte, 16<<20), 0)
+	require.ErrorIs(t, err, loader.ErrPluginCrashed)
+	assert.ErrorContains(t, err, "it wrote nonsense to its host's pipe")
 }
 
 // TestBatch_NotRun: what was added to a batch that is not run is lent to nobody.

@@ -30,7 +30,7 @@ type Host struct {
 	free    chan uint32 // requests for calls that are not under way
 	control chan uint32 // those for what is not a call
 	waiters atomic.Int32
-	gate    chan struct{} // has a sign when a call may look again whether too many were abandoned
+	gate    chan struct{} // has a sign when one of those who wait may look again whether too many were abandoned
 	callers [wire.Slots]pipeCaller
 	running atomic.Int32
 	calls   atomic.Uint64
@@ -39,12 +39,14 @@ type Host struct {
 }
 
 // pipeCaller is who waits for the answer to a request. What belongs to the answer
-// is written by the listener between asked and told.
+// is written by the listener between asked and told, and by nobody else then: asked is
+// set by whoever writes the request, with its last bytes, and once a request was begun
+// the caller is not released before it is told, or the worker has ended.
 type pipeCaller struct {
 	id     uint32
 	asked  atomic.Bool
-	told   chan struct{}
-	most   uint64 // bytes that the answer may have
+	told   chan struct{} // has room for the one sign of a request
+	most   uint64        // bytes that the answer may have
 	answer Frame
 	data   []byte
 	moved  atomic.Uint64 // bytes of the request and of its answer that went through
@@ -66,7 +68,7 @@ func New(peer *transport.Peer) (transport.Transport, *transport.Files, error) {
 	}
 	h := &Host{
 		peer: peer, in: in, out: newRequestWriter(peer, out), silent: make(chan struct{}),
-		free: make(chan uint32, wire.Slots), control: make(chan uint32, transport.ControlSlots), gate: make(chan struct{}, wire.Slots),
+		free: make(chan uint32, wire.Slots), control: make(chan uint32, transport.ControlSlots), gate: make(chan struct{}, 1),
 	}
 	for i := range h.callers {
 		c := &h.callers[i]
@@ -152,8 +154,8 @@ func (h *Host) receive(r *bufio.Reader) error {
 	}
 }
 
-// answered takes the answer to a request, if it was asked and is as large as it
-// may be.
+// answered takes the answer to a request, if that was written to its end and the
+// answer is as large as it may be.
 func (h *Host) answered(r *bufio.Reader, f *Frame) (err error) {
 	c := &h.callers[f.ID]
 	if !c.asked.CompareAndSwap(true, false) {
@@ -166,7 +168,7 @@ func (h *Host) answered(r *bufio.Reader, f *Frame) (err error) {
 	if c.data, err = readPayload(r, c.data, f.Length, &c.moved); err != nil {
 		return err
 	}
-	c.told <- struct{}{}
+	transport.Signal(c.told)
 	return nil
 }
 
@@ -205,16 +207,32 @@ func (h *Host) claim(ctx context.Context) (*pipeCaller, error) {
 	}
 	h.waiters.Add(1)
 	defer h.waiters.Add(-1)
+	for {
+		if err := h.passGate(ctx); err != nil {
+			return nil, err
+		}
+		c, err := h.claimFrom(ctx, h.free)
+		if err != nil || !h.peer.Full() {
+			return c, err
+		}
+		h.release(c)
+	}
+}
+
+// passGate waits while too many calls were abandoned. Any number may wait, and Admit
+// wakes one: who passes wakes the next.
+func (h *Host) passGate(ctx context.Context) error {
 	for h.peer.Full() {
 		select {
 		case <-h.gate:
 		case <-h.peer.Ended:
-			return nil, transport.ErrLost
+			return transport.ErrLost
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			return context.Cause(ctx)
 		}
 	}
-	return h.claimFrom(ctx, h.free)
+	transport.Signal(h.gate)
+	return nil
 }
 
 func (h *Host) claimFrom(ctx context.Context, free <-chan uint32) (*pipeCaller, error) {
@@ -248,11 +266,7 @@ func (h *Host) release(c *pipeCaller) {
 func (h *Host) Queue() int { return int(h.waiters.Load()) }
 
 // Admit implements [transport.Transport].
-func (h *Host) Admit() {
-	for range wire.Slots {
-		transport.Signal(h.gate)
-	}
-}
+func (h *Host) Admit() { transport.Signal(h.gate) }
 
 // keep is the largest buffer that is kept for the next request or answer, in bytes.
 const keep = 1 << 20
@@ -269,12 +283,7 @@ func (h *Host) send(ctx context.Context, c *pipeCaller, f *Frame, payload []byte
 	}
 	f.ID = c.id
 	c.moved.Store(0)
-	c.asked.Store(true)
-	err := h.out.write(ctx, f, payload, c, d)
-	if err != nil {
-		c.asked.Store(false)
-	}
-	return err
+	return h.out.write(ctx, f, payload, c, d)
 }
 
 // wait waits for the answer to a request. The deadline of a transfer is put off

@@ -35,31 +35,30 @@ const piece = 1 << 20
 
 // message is what is left to write of a request.
 type message struct {
-	mu    sync.Mutex
-	head  []byte // in the writer's buffer
-	rest  []byte // the caller's, until own
-	moved *atomic.Uint64
+	mu   sync.Mutex
+	head []byte      // in the writer's buffer
+	rest []byte      // the caller's, until own
+	from *pipeCaller // whose request it is
 }
 
-func (m *message) begin(head, rest []byte, moved *atomic.Uint64) {
+func (m *message) begin(head, rest []byte, from *pipeCaller) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.head, m.rest, m.moved = head, rest, moved
+	m.head, m.rest, m.from = head, rest, from
 }
 
-// next takes the next part, in the writer's buffer or in buf; nothing when all is
-// written.
-func (m *message) next(buf *[]byte) []byte {
+// next takes the next part, in the writer's buffer or in buf. last is its last one.
+func (m *message) next(buf *[]byte) (part []byte, last bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if head := m.head; len(head) > 0 {
 		m.head = nil
-		return head
+		return head, len(m.rest) == 0
 	}
 	n := min(len(m.rest), piece)
 	*buf = append((*buf)[:0], m.rest[:n]...)
 	m.rest = m.rest[n:]
-	return *buf
+	return *buf, len(m.rest) == 0
 }
 
 // own ends the use of the caller's memory. Where the message is complete, it does
@@ -85,12 +84,12 @@ func (w *requestWriter) write(ctx context.Context, f *Frame, payload []byte, c *
 		payload = nil
 	}
 	m := &w.now
-	m.begin(w.buffer, payload, &c.moved)
+	m.begin(w.buffer, payload, c)
 	if ctx.Done() == nil && d.Left() < 0 {
 		w.complete(m)
 		return nil
 	}
-	w.completeOrLeave(ctx, m, d, &c.moved)
+	w.completeOrLeave(ctx, m, d)
 	return nil
 }
 
@@ -129,7 +128,8 @@ func (w *requestWriter) takeTurn(ctx context.Context, d *transport.Deadline) err
 
 // completeOrLeave has a goroutine write the message, and leaves it alone with the
 // rest where it takes too long.
-func (w *requestWriter) completeOrLeave(ctx context.Context, m *message, d *transport.Deadline, moved *atomic.Uint64) {
+func (w *requestWriter) completeOrLeave(ctx context.Context, m *message, d *transport.Deadline) {
+	moved := &m.from.moved
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -165,15 +165,16 @@ func (w *requestWriter) completeOrLeave(ctx context.Context, m *message, d *tran
 // complete writes what is left of a message and passes the turn on.
 func (w *requestWriter) complete(m *message) {
 	defer func() { <-w.turn }()
+	from := m.from
 	var buf []byte // grows to a piece where there are any
-	for {
-		part := m.next(&buf)
-		if len(part) == 0 {
-			return
+	for last := false; !last; {
+		var part []byte
+		if part, last = m.next(&buf); last {
+			from.asked.Store(true) // an answer to less is none
 		}
 		n, err := w.out.Write(part)
 		w.moved.Add(uint64(n))
-		m.moved.Add(uint64(n))
+		from.moved.Add(uint64(n))
 		if err != nil {
 			w.gone()
 			return
