@@ -70,6 +70,12 @@ func (in *instance) handle() tlv.Handle { return tlv.Handle{Type: in.typ.ID, Ins
 // the birth goes on; onLate, if it is not nil, is called when it has ended, see
 // instance.onLateBirth.
 func (h *Host) birth(ctx context.Context, t *boxType, args []any, onLate func(*Box)) (box *Box, abandoned bool, err error) {
+	t.lib.unborn.Add(1)
+	defer func() {
+		if !abandoned { // or else endLateBirth does it
+			t.lib.unborn.Add(-1)
+		}
+	}()
 	typ := t.typ.Load()
 	in, s, err := h.callBirth(ctx, t, typ, args, onLate)
 	if errors.Is(err, ErrInstanceLost) && in != nil && !in.birthAbandoned && in.backend.Lost() && ctx.Err() == nil {
@@ -274,6 +280,7 @@ func (in *instance) abandon(plan *plan.Plan, s *callSlot, call *transport.Abando
 // endLateBirth finalises the instance that an abandoned birth has made, unless
 // onLateBirth takes it.
 func (in *instance) endLateBirth(ok bool, s *callSlot) {
+	defer in.lib.unborn.Add(-1)
 	var box *Box
 	if ok {
 		box, _ = in.born(s.resultBytes()) // there is no caller to return the error to

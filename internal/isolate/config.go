@@ -46,8 +46,8 @@ type Config struct {
 	Env         []string      // names of the variables that are passed on
 	Dir         string        // empty for the host's working directory
 
-	// InUse tells whether instances are alive, which an idle worker must not be
-	// ended under.
+	// InUse tells whether instances are alive or about to be made, which an idle
+	// worker must not be ended under. It must not call the Plugin.
 	InUse func() bool
 	// OnState is called at each change of state, by one goroutine at a time. It
 	// must not call the Plugin.

@@ -70,8 +70,10 @@ func Open(ctx context.Context, config Config) (*Plugin, error) {
 // none. After a death it waits for as long as the restart policy says. When ctx
 // ends, only the waiting does: a worker that is being started is there for the
 // next who asks. The error is [ErrBroken] where the policy allows no other worker.
+// Where there is an idle timeout, [Config.InUse] is true from before the call on, for
+// as long as the session is needed.
 func (p *Plugin) Session(ctx context.Context) (*Session, error) {
-	if s := p.session.Load(); s != nil && !s.Lost() {
+	if s := p.session.Load(); s != nil && !s.Lost() && !s.leaving.Load() {
 		return s, nil
 	}
 	select {
@@ -244,43 +246,41 @@ func (p *Plugin) enter(state State, err error) {
 	}
 }
 
-// watchIdle ends a worker that has had nothing to do for the idle timeout.
+// watchIdle looks, after the idle timeout, whether the worker has had nothing to do.
+// The caller holds life.
 func (p *Plugin) watchIdle(s *Session) {
-	limit := p.config.IdleTimeout
-	if limit == 0 {
+	if p.config.IdleTimeout > 0 {
+		calls, _ := s.link.Counts()
+		p.idle = time.AfterFunc(p.config.IdleTimeout, func() { p.lookIdle(s, calls) })
+	}
+}
+
+// lookIdle ends a worker that had made so many calls at the last look, and since then
+// had nothing to do; or it looks again later.
+func (p *Plugin) lookIdle(s *Session, calls uint64) {
+	busy := p.busy(s, calls) // without life: it may take a while, in which others want a session
+	_ = p.life.Acquire(context.Background(), 1)
+	defer p.life.Release(1)
+	if p.closed || p.session.Load() != s || s.Lost() {
 		return
 	}
-	before, _ := s.link.Counts()
-	var look func()
-	look = func() {
-		now, _ := s.link.Counts()
-		if now != before || s.link.Active() > 0 || p.config.InUse() {
-			before = now
-			p.rearmIdle(s, look)
-			return
-		}
-		p.endIdle(s)
-	}
-	p.idle = time.AfterFunc(limit, look)
-}
-
-func (p *Plugin) rearmIdle(s *Session, look func()) {
-	_ = p.life.Acquire(context.Background(), 1)
-	defer p.life.Release(1)
-	if !p.closed && p.session.Load() == s && !s.Lost() {
-		p.idle = time.AfterFunc(p.config.IdleTimeout, look)
-	}
-}
-
-func (p *Plugin) endIdle(s *Session) {
-	_ = p.life.Acquire(context.Background(), 1)
-	defer p.life.Release(1)
-	if p.closed || p.session.Load() != s || s.link.Active() > 0 {
+	// From leaving on, nobody is given this session: they wait for life. Those who were
+	// given it before show in busy.
+	s.leaving.Store(!busy)
+	if busy || p.busy(s, calls) {
+		s.leaving.Store(false)
+		p.watchIdle(s)
 		return
 	}
 	p.session.Store(nil)
 	_ = s.end()
 	p.enter(Unloaded, nil)
+}
+
+// busy reports whether a worker is in use, or was since it had made so many calls.
+func (p *Plugin) busy(s *Session, calls uint64) bool {
+	now, _ := s.link.Counts()
+	return now != calls || s.link.Active() > 0 || p.config.InUse()
 }
 
 // Memory counts what the plugin took from the host table, if it was opened to

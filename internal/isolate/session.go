@@ -34,6 +34,7 @@ type Session struct {
 
 	killedFor atomic.Pointer[error]
 	ready     atomic.Bool // the library is loaded
+	leaving   atomic.Bool // it may be ended for being idle: nobody is given it any more
 	exhausted atomic.Bool // the worker's own runtime has printed that there is no memory
 
 	logs    *logRate

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -517,6 +519,72 @@ func TestIdleTimeout(t *testing.T) {
 	assert.Zero(t, h.Plugins()[0].PID)
 	unhurt(t, h)
 	assert.Zero(t, h.Plugins()[0].Restarts, "which is no restart")
+}
+
+// TestIdleTimeout_UsedMeanwhile: a worker that comes to be used while it is looked at is not
+// ended, and one that is being ended is given to nobody.
+func TestIdleTimeout_UsedMeanwhile(t *testing.T) {
+	open := func(inUse func() bool) (*isolate.Plugin, *isolate.Session) {
+		p, err := isolate.Open(ctx, isolate.Config{File: faulty(t), Sink: silence{}, Restart: isolate.Restart{Max: 1}, Channel: channelOfTests(), IdleTimeout: 20 * time.Millisecond, InUse: inUse})
+		require.NoError(t, err)
+		t.Cleanup(func() { assert.NoError(t, p.Close()) })
+		s, err := p.Session(ctx)
+		require.NoError(t, err)
+		return p, s
+	}
+	t.Run("used", func(t *testing.T) {
+		var asked atomic.Int32
+		var used atomic.Bool
+		p, s := open(func() bool { // by somebody who comes when it was just said that nobody is there
+			asked.Add(1)
+			return used.Swap(true)
+		})
+		hosttest.Eventually(func() bool { return asked.Load() > 5 || s.Lost() })
+		again, err := p.Session(ctx)
+		require.NoError(t, err)
+		assert.Same(t, s, again)
+		assert.False(t, s.Lost())
+	})
+	t.Run("not used", func(t *testing.T) {
+		var asked atomic.Int32
+		var p *isolate.Plugin
+		begun, next := make(chan struct{}), make(chan *isolate.Session, 1)
+		p, s := open(func() bool {
+			switch asked.Add(1) {
+			case 2: // nobody is there, and somebody comes too late
+				<-begun
+				go func() {
+					s, err := p.Session(ctx)
+					assert.NoError(t, err)
+					next <- s
+				}()
+				fallthrough
+			case 1:
+				return false
+			}
+			return true
+		})
+		close(begun)
+		other := <-next
+		assert.NotSame(t, s, other)
+		assert.False(t, other.Lost())
+		assert.True(t, s.Lost())
+	})
+}
+
+// TestIdleTimeout_AtTheSamePace: boxes that are made when the worker is about to be ended
+// find it, or another one.
+func TestIdleTimeout_AtTheSamePace(t *testing.T) {
+	const idle = time.Millisecond
+	h := hosttest.Open(t, toml(faulty(t), `idle_timeout = "1ms"`))
+	for range 1000 {
+		box := newBox(t, h)
+		r, err := box.Call(ctx, "add", 1, 2)
+		require.EqualValues(t, 3, hosttest.Int(t, r, err))
+		require.NoError(t, box.Close())
+		<-time.After(idle - 300*time.Microsecond + time.Duration(rand.IntN(600))*time.Microsecond)
+	}
+	assert.Zero(t, h.Plugins()[0].Restarts)
 }
 
 func TestWithWorker_Programs(t *testing.T) {
