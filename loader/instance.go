@@ -367,7 +367,9 @@ func (in *instance) finalise() {
 const finiResultSize = 64
 
 // finiTimeout is how long a fini of an isolated plugin may take before it is abandoned.
-const finiTimeout = 30 * time.Second
+// The waiting for the library's turn, or while many calls are abandoned, does not count: it
+// ends with the calls that are waited for, and an instance is not forgotten.
+var finiTimeout = 30 * time.Second
 
 // fini calls the plugin's fini, unless the instance was lost. Its result is ignored
 // (docs/abi.md, invoke); that it could not be called is logged.
@@ -377,8 +379,8 @@ func (in *instance) fini() {
 	}
 	ctx := context.Background()
 	if in.lib.source.killable() {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, finiTimeout, fmt.Errorf("fini has not returned in %v", finiTimeout))
+		var cancel func()
+		ctx, cancel = transport.Patient(ctx, finiTimeout, fmt.Errorf("fini has not returned in %v", finiTimeout))
 		defer cancel()
 	}
 	c := &abi.Call{TypeID: in.typ.ID, Method: abi.MethodFini, Instance: in.id}
@@ -388,7 +390,7 @@ func (in *instance) fini() {
 	if call := asAbandoned(err); call != nil {
 		go call.Wait() //nolint:errcheck // the result is ignored
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrInstanceLost) {
 		in.host.options.logger.Error(fmt.Sprintf("finalise %s instance %d: %v", in.typ.Name, in.id, err), "plugin", in.lib.name)
 	}
 }

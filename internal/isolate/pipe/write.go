@@ -76,6 +76,7 @@ func (w *requestWriter) write(ctx context.Context, f *Frame, payload []byte, c *
 	if err := w.takeTurn(ctx, d); err != nil {
 		return err
 	}
+	transport.Began(ctx)
 	d.Start(uint64(len(payload)))
 	f.Length = uint64(len(payload))
 	w.buffer = f.Append(w.buffer[:0])

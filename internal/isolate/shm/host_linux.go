@@ -183,6 +183,7 @@ func (h *Host) Call(ctx context.Context, c *abi.Call, p *wire.Probe) error {
 		h.take(ctx, &r)
 		return nil
 	}
+	transport.Began(ctx)
 	d := h.peer.CallDeadline()
 	d.Start(0)
 	switch h.wait(ctx, i, &d) {

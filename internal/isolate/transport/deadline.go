@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
@@ -139,6 +140,34 @@ func (d *Deadline) Left() time.Duration {
 		return -1
 	}
 	return max(0, time.Until(d.at))
+}
+
+// patient is a context whose time begins when the call that it is for does.
+type patient struct {
+	context.Context
+	began sync.Once
+	limit time.Duration
+	end   context.CancelCauseFunc
+	cause error
+}
+
+// Patient returns a context for one call. It ends, with a cause, so long after the call
+// was sent: the waiting for the turn and for a place does not count. Whoever asks for
+// it cancels it when the call has returned.
+func Patient(parent context.Context, limit time.Duration, cause error) (ctx context.Context, cancel func()) {
+	p := &patient{limit: limit, cause: cause}
+	p.Context, p.end = context.WithCancelCause(parent)
+	return p, func() { p.end(nil) }
+}
+
+// Began tells the context of a call that the call is sent now.
+func Began(ctx context.Context) {
+	if p, ok := ctx.(*patient); ok {
+		p.began.Do(func() {
+			timer := time.AfterFunc(p.limit, func() { p.end(p.cause) })
+			context.AfterFunc(p, func() { timer.Stop() })
+		})
+	}
 }
 
 // AbandonedError is a call whose context ended while the plugin worked on it. It

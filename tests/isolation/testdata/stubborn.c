@@ -1,5 +1,5 @@
 /* A plugin that takes its time, names what is not its own, and does not want to end.
- * Box Stubborn, type 730. -DINIT=… and -DSHUTDOWN=… are what it does then. */
+ * Box Stubborn, type 730. -DINIT=…, -DFINI=… and -DSHUTDOWN=… are what it does then. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -24,6 +24,9 @@ enum { ADD = 1, REST, FLIP, LEAVE, WHOAMI, ID, FORGE, BIRTHS, FINIS, MAKE, GIVE,
 
 #ifndef INIT
 #define INIT (void)0
+#endif
+#ifndef FINI
+#define FINI (void)0
 #endif
 #ifndef SHUTDOWN
 #define SHUTDOWN (void)0
@@ -172,6 +175,7 @@ int32_t nyash_plugin_invoke(uint32_t type_id, uint32_t method, uint32_t instance
         *result_len = 4;
         return NYASH_OK;
     case NYASH_METHOD_FINI:
+        FINI;
         atomic_fetch_add(&finis, 1);
         *result_len = 0;
         return NYASH_OK;
