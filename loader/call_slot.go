@@ -52,6 +52,7 @@ type callSlots struct {
 	limit   int
 	pool    sync.Pool    // of *callSlot: free ones to try first; all of them are in all
 	waiters atomic.Int32 // goroutines in wait; release signals only if there are any
+	queue   atomic.Int32 // of them, callers that wait for a slot
 
 	mu      sync.Mutex
 	all     atomic.Pointer[[]*callSlot] // replaced, with mu held, and never changed in place
@@ -96,11 +97,11 @@ func (c *slotCache) store(s *callSlot) {
 
 // acquire takes a free slot for a call on in, and caches it in c. While all slots are
 // in use it waits until ctx is done.
-func (cs *callSlots) acquire(ctx context.Context, in *instance, c *slotCache) (*callSlot, error) {
-	s, _ := cs.pool.Get().(*callSlot)
+func (cs *callSlots) acquire(ctx context.Context, in *instance, c *slotCache) (s *callSlot, err error) {
+	s, _ = cs.pool.Get().(*callSlot)
 	if s == nil || !s.owner.CompareAndSwap(0, in.number) {
 		if s = cs.find(in); s == nil {
-			if err := cs.wait(ctx, func() bool { s = cs.find(in); return s != nil }); err != nil {
+			if s, err = cs.waitForSlot(ctx, in); err != nil {
 				return nil, err
 			}
 		}
@@ -109,6 +110,16 @@ func (cs *callSlots) acquire(ctx context.Context, in *instance, c *slotCache) (*
 	c.store(s)
 	return s, nil
 }
+
+func (cs *callSlots) waitForSlot(ctx context.Context, in *instance) (s *callSlot, err error) {
+	cs.queue.Add(1)
+	defer cs.queue.Add(-1)
+	err = cs.wait(ctx, func() bool { s = cs.find(in); return s != nil })
+	return s, err
+}
+
+// contended reports whether callers wait for a slot: those under way have all of them.
+func (cs *callSlots) contended() bool { return cs.queue.Load() > 0 }
 
 // find takes any free slot, or makes one if there are fewer than limit; else nil.
 func (cs *callSlots) find(in *instance) *callSlot {

@@ -71,6 +71,7 @@ func (s *processSource) config(file string) isolate.Config {
 		Env:         conf.Env,
 		Dir:         dir,
 		InUse:       s.lib.inUse,
+		Contended:   s.lib.host.slots.contended,
 		OnState:     func(state isolate.State, err error) { s.lib.host.emitEvent(s.lib, state, err) },
 	}
 }

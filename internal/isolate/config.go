@@ -49,6 +49,9 @@ type Config struct {
 	// InUse tells whether instances are alive or about to be made, which an idle
 	// worker must not be ended under. It must not call the Plugin.
 	InUse func() bool
+	// Contended tells whether callers wait for a place that calls under way have, of
+	// this plugin or of others; nil for never.
+	Contended func() bool
 	// OnState is called at each change of state, by one goroutine at a time. It
 	// must not call the Plugin.
 	OnState func(State, error)

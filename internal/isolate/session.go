@@ -50,7 +50,7 @@ func newSession(p *Plugin) *Session {
 	s.peer.Lost = &p.lostCalls
 	s.peer.Kill, s.peer.Line, s.peer.Flush = s.kill, s.line, s.lines.flush
 	s.peer.Complain = func(text string) { s.log(abi.LogWarn, text, false) }
-	s.peer.Contended = func() bool { return s.turnQueue.Load() > 0 }
+	s.peer.Contended = s.contended
 	s.peer.Closing = p.closing
 	s.peer.Init()
 	return s
@@ -107,6 +107,12 @@ func (s *Session) takeTurn(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// contended reports whether others wait for what each call under way has, but for the
+// worker's own slots: the turn, or a place among all calls of the host.
+func (s *Session) contended() bool {
+	return s.turnQueue.Load() > 0 || s.plugin.config.Contended != nil && s.plugin.config.Contended()
 }
 
 func (s *Session) passTurn() { <-s.turn }

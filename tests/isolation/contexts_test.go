@@ -162,6 +162,24 @@ func TestCancelGrace(t *testing.T) {
 		assert.EqualValues(t, 3, ask(t, newStubborn(t, h), "add", 1, 2))
 		assert.Zero(t, h.Plugins()[0].Restarts)
 	})
+	t.Run("holds a place in the host", func(t *testing.T) {
+		h := hosttest.Open(t, stubbornTOML(library, never+"\ncancel_grace = \"100ms\""), loader.WithMaxInFlight(2))
+		box := newStubborn(t, h)
+		leave(t, box, box, "rest", 100_000)
+		var callers sync.WaitGroup
+		for range 4 { // for the one place that is left
+			callers.Go(func() {
+				var err error
+				for err == nil { // the worker answers all the time
+					_, err = box.Call(ctx, "rest", 5)
+				}
+				assert.True(t, errors.Is(err, loader.ErrPluginCrashed) || errors.Is(err, loader.ErrInstanceLost), err)
+			})
+		}
+		callers.Wait()
+		assert.ErrorContains(t, h.Plugins()[0].Err, "cancel_grace is 100ms")
+		assert.EqualValues(t, 3, ask(t, newStubborn(t, h), "add", 1, 2))
+	})
 	t.Run("none", func(t *testing.T) {
 		h := hosttest.Open(t, stubbornTOML(library, never+"\ncancel_grace = \"0s\""))
 		box := newStubborn(t, h)

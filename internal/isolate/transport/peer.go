@@ -25,8 +25,8 @@ type Peer struct {
 	Flush func(ctx context.Context)
 	// Complain logs what is wrong with the worker itself.
 	Complain func(text string)
-	// Contended reports whether calls wait for the library's turn, and Closing
-	// whether the plugin is being closed.
+	// Contended reports whether calls wait for the library's turn, or for a place among
+	// all calls of the host, and Closing whether the plugin is being closed.
 	Contended, Closing func() bool
 
 	// What the worker is killed for when a call is late, and what that call gets.
@@ -75,8 +75,8 @@ const MaxAbandoned = 16
 // Full reports whether too many calls were abandoned for a new one to be sent.
 func (p *Peer) Full() bool { return p.Abandoned.Load() >= MaxAbandoned }
 
-// othersWait reports whether calls wait for what a call under way has: the turn,
-// or a slot.
+// othersWait reports whether calls wait for what a call under way has: the turn, a
+// place in the host, or a slot.
 func (p *Peer) othersWait() bool { return p.Contended() || p.Transport.Queue() > 0 }
 
 // LostCall is the error of a call, or another request, whose worker has died.
