@@ -70,10 +70,10 @@ func (in *instance) handle() tlv.Handle { return tlv.Handle{Type: in.typ.ID, Ins
 // the birth goes on; onLate, if it is not nil, is called when it has ended, see
 // instance.onLateBirth.
 func (h *Host) birth(ctx context.Context, t *boxType, args []any, onLate func(*Box)) (box *Box, abandoned bool, err error) {
-	t.lib.unborn.Add(1)
+	t.lib.births.Add(1)
 	defer func() {
 		if !abandoned { // or else endLateBirth does it
-			t.lib.unborn.Add(-1)
+			t.lib.births.Add(-1)
 		}
 	}()
 	typ := t.typ.Load()
@@ -102,8 +102,6 @@ func (h *Host) callBirth(ctx context.Context, t *boxType, typ *boundType, args [
 	if err != nil {
 		return nil, nil, err
 	}
-	t.lib.births.Add(1)
-	defer t.lib.births.Add(-1)
 	in := h.newInstance(t.lib, b, typ, 0)
 	in.onLateBirth = onLate
 	s, err := in.run(ctx, typ.birth, &h.births, args)
@@ -280,7 +278,7 @@ func (in *instance) abandon(plan *plan.Plan, s *callSlot, call *transport.Abando
 // endLateBirth finalises the instance that an abandoned birth has made, unless
 // onLateBirth takes it.
 func (in *instance) endLateBirth(ok bool, s *callSlot) {
-	defer in.lib.unborn.Add(-1)
+	defer in.lib.births.Add(-1)
 	var box *Box
 	if ok {
 		box, _ = in.born(s.resultBytes()) // there is no caller to return the error to

@@ -27,13 +27,12 @@ type library struct {
 
 	loading     singleflight.Group
 	busyLoading atomic.Bool
-	births      atomic.Int32 // that are under way
-	loaded      atomic.Bool  // set last by loadOnce: what that wrote may be read when it is true
-	log         *pluginLog   // set by source.open; nil for a built-in box
+	loaded      atomic.Bool // set last by loadOnce: what that wrote may be read when it is true
+	log         *pluginLog  // set by source.open; nil for a built-in box
 
-	// Births, from before they ask for a session until their instance is among the live
-	// ones, or there is none. See inUse.
-	unborn atomic.Int32
+	// births are those under way, from before they ask for a session until their instance
+	// is among the live ones, or there is none. See inUse.
+	births atomic.Int32
 
 	// The library's text on itself, and that text parsed; nil where it has none. Only
 	// loads, which are one at a time, use them.
@@ -141,7 +140,7 @@ func (l *library) find(conf *registry.Library) (string, error) {
 // inUse reports whether instances of the library are alive or being born. Asked in this
 // order: who is not yet alive is being born before.
 func (l *library) inUse() bool {
-	if l.unborn.Load() != 0 {
+	if l.births.Load() != 0 {
 		return true
 	}
 	l.host.mu.Lock()
