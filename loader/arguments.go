@@ -29,20 +29,10 @@ type boxArg struct {
 func (b *borrowed) empty() bool { return len(b.boxes)+len(b.blobs) == 0 }
 
 // encodeArgs appends the TLV message with a call's arguments to msg, and what they
-// refer to, to b. Nothing of that is lent yet: lend completes the message, which must
-// stay where it is until then. On an error b may have grown.
+// refer to, to b. Nothing of that is lent yet, see lend. On an error b may have grown.
 //
 // No argument escapes but the data of blobs: of a Box its self is kept.
 func (in *instance) encodeArgs(msg []byte, b *borrowed, plan *plan.Plan, args []any) ([]byte, error) {
-	first := len(b.blobs)
-	msg, err := in.appendArgs(msg, b, plan, args)
-	for i := first; i < len(b.blobs); i++ {
-		b.blobs[i].msg = msg // where it has come to be
-	}
-	return msg, err
-}
-
-func (in *instance) appendArgs(msg []byte, b *borrowed, plan *plan.Plan, args []any) ([]byte, error) {
 	if err := plan.CheckCount(len(args)); err != nil {
 		return nil, err
 	}
@@ -116,16 +106,19 @@ func (in *instance) lostTo(called *instance) bool {
 }
 
 // lend keeps the boxes among the arguments of calls on in from being finalised until
-// returnAll, and has the plugin see the blobs for as long. It fails where a box is
-// closed, or was lost since encodeArgs.
+// returnAll, and has the plugin see the blobs for as long; their addresses are then to be
+// written to the calls' messages. It fails where a box is closed, or was lost since
+// encodeArgs.
 func (b *borrowed) lend(ctx context.Context, in *instance) error {
-	if b.empty() {
-		return nil
+	if len(b.boxes) > 0 {
+		if err := b.lendBoxes(in); err != nil {
+			return err
+		}
 	}
-	if err := b.lendBoxes(in); err != nil {
-		return err
+	if len(b.blobs) > 0 {
+		return b.lendBlobs(ctx, in.backend)
 	}
-	return b.lendBlobs(ctx, in.backend)
+	return nil
 }
 
 func (b *borrowed) lendBoxes(in *instance) error {
@@ -165,7 +158,9 @@ func (b *borrowed) returnAll(abandoned bool) {
 		a.box.in.unlend()
 	}
 	b.lent = 0
-	b.takeBackBlobs()
+	if b.lentBlobs > 0 {
+		b.takeBackBlobs()
+	}
 	b.truncate(0, 0)
 }
 

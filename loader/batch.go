@@ -93,6 +93,9 @@ func (b *Batch) add(of *Box, plan *plan.Plan, args []any) error {
 			b.borrowed.truncate(boxes, blobs)
 			return errNotSent(plan, err)
 		}
+		for i := blobs; i < len(b.blobs); i++ {
+			b.blobs[i].call = b.n
+		}
 		n, x.args = len(msg), msg[:cap(msg)]
 		b.calls[b.n].SetArgs(x.args)
 	}
@@ -165,6 +168,10 @@ func (b *Batch) AppendResults(ctx context.Context, dst []BatchResult) ([]BatchRe
 	if err != nil {
 		in.host.slots.release(s)
 		return dst, fmt.Errorf("batch on %v: %w", b.box, err)
+	}
+	for i := range s.blobs {
+		blob := &s.blobs[i]
+		blob.writeTo(b.extra[blob.call].args)
 	}
 	first := len(dst)
 	dst = slices.Grow(dst, b.n)[:first+b.n]

@@ -97,11 +97,14 @@ func (in *instance) adoptBlob(ctx context.Context, plan *plan.Plan, addr, length
 // alive, and makes it escape to the heap: a goroutine's stack can move.
 type blobArg struct {
 	data  []byte
-	index int    // among the call's arguments
-	msg   []byte // with the call's arguments
-	at    int    // of the address in msg
 	addr  uint64 // once it is lent
+	at    uint32 // where the message with the call's arguments has the address
+	index uint32 // among the call's arguments
+	call  int    // of a batch
 }
+
+// writeTo writes the address to the message.
+func (a *blobArg) writeTo(msg []byte) { binary.LittleEndian.PutUint64(msg[a.at:], a.addr) }
 
 // appendBlob appends argument i of a call to its message, as a reference whose address
 // is not known before lendBlobs.
@@ -111,11 +114,11 @@ func (b *borrowed) appendBlob(msg []byte, plan *plan.Plan, i int, arg any) ([]by
 		return msg, err
 	}
 	msg = tlv.AppendBlob(msg, 0, uint64(len(data)))
-	b.blobs = append(b.blobs, blobArg{data: data, index: i, at: len(msg) - 16}) // 8 bytes each of address and length
+	b.blobs = append(b.blobs, blobArg{data: data, index: uint32(i), at: uint32(len(msg) - 16)}) // 8 bytes each of address and length
 	return msg, nil
 }
 
-// lendBlobs has the plugin see the blobs, and says in their calls' messages where.
+// lendBlobs has the plugin see the blobs.
 func (b *borrowed) lendBlobs(ctx context.Context, to backend) error {
 	b.backend = to
 	for b.lentBlobs < len(b.blobs) {
@@ -125,7 +128,6 @@ func (b *borrowed) lendBlobs(ctx context.Context, to backend) error {
 			return fmt.Errorf("argument %d: %w", blob.index+1, err)
 		}
 		blob.addr = addr
-		binary.LittleEndian.PutUint64(blob.msg[blob.at:], addr)
 		b.lentBlobs++
 	}
 	return nil

@@ -65,6 +65,9 @@ func (in *instance) run(ctx context.Context, plan *plan.Plan, cache *slotCache, 
 			h.slots.release(s)
 			return nil, errNotSent(plan, err)
 		}
+		for i := range s.blobs {
+			s.blobs[i].writeTo(msg)
+		}
 		n, s.args = len(msg), msg[:cap(msg)]
 	}
 	s.TypeID, s.Method, s.Instance = in.typ.ID, plan.ID, in.id
