@@ -28,6 +28,7 @@ var notRun = map[string]string{
 	"make fuzz":  "it takes minutes",
 	"make soak":  "it takes minutes",
 	"make bench": "it takes minutes, and downloads the peers",
+	"./bin/plugin-tester validate --config nyash.toml --no-memcheck": "cmd/plugin-tester validates a smaller file, and tests/sdk tries each plugin",
 }
 
 func documents(t *testing.T) []string {
