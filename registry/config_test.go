@@ -178,6 +178,7 @@ func TestFind(t *testing.T) {
 	underscore := touch("plugins/one/build/libnyash_one_plugin.so")
 	dash := touch("plugins/two/build/nyash-two-plugin.so")
 	direct := touch("elsewhere/libthree.so")
+	word := touch("elsewhere/liblibrary-box.so")
 
 	const head = "[plugin_paths]\nsearch_paths = [\"./plugins/*/build\", \"~/p\", \"missing\"]\n"
 	tests := map[string]struct{ text, want string }{
@@ -190,6 +191,7 @@ func TestFind(t *testing.T) {
 		"home":                  {head + "[plugins]\nA = \"athome\"", filepath.Join(home, "p", "athome.so")},
 		"path key":              {head + "[libraries.\"liby.so\"]\npath = \"elsewhere/libthree.so\"\nboxes = [\"A\"]", direct},
 		"path key is gone":      {head + "[libraries.\"libnyash_one_plugin.so\"]\npath = \"old/libx.so\"\nboxes = [\"A\"]", underscore},
+		"a word with lib":       {head + "[plugins]\nA = \"elsewhere/library-box\"", word},
 		"no search_paths":       {"[plugins]\nA = \"nyash-one-plugin\"", underscore},
 	}
 	for name, tt := range tests {

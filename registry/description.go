@@ -53,8 +53,22 @@ func ParseDescription(library, text string) (*Description, error) {
 	if len(d.errs) > 0 {
 		return nil, d.errs.inOrder()
 	}
-	desc.Warnings = d.warnings.inOrder()
+	desc.Warnings = d.warnings.inOrder().first(maxWarnings)
 	return desc, nil
+}
+
+// maxWarnings is how many warnings of a library's text a host is given: a text of 1 MiB
+// has room for 100,000 unknown keys.
+const maxWarnings = 20
+
+// first is the first of the errors, with a line for the others behind the last one.
+func (e Errors) first(n int) Errors {
+	if len(e) <= n {
+		return e
+	}
+	last := *e[n]
+	last.Key, last.Msg, last.Advice = "", fmt.Sprintf("there are %d more warnings", len(e)-n), ""
+	return append(slices.Clip(e[:n]), &last)
 }
 
 // Box finds a box by the name that the library gives it.

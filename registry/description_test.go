@@ -2,6 +2,7 @@ package registry_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -95,6 +96,19 @@ library = "kv"`, "Cursor", abi.Description{TypeID: 30, TypeName: "KeyValue", Met
 			assert.Equal(t, tt.want, got)
 		})
 	}
+}
+
+func TestParseDescription_ManyWarnings(t *testing.T) {
+	text := "[plugins.A]\ntype_id = 1\n"
+	var keys strings.Builder
+	for i := range 50_000 {
+		fmt.Fprintf(&keys, "k%d=1\n", i)
+	}
+	text += keys.String()
+	d, err := registry.ParseDescription("liba.so", text)
+	require.NoError(t, err)
+	require.Len(t, d.Warnings, 21)
+	assert.ErrorContains(t, d.Warnings[20], "there are 49980 more warnings")
 }
 
 func FuzzDescription(f *testing.F) {

@@ -130,15 +130,16 @@ func extension() string {
 }
 
 // fileNames lists the file names that a library's name can stand for here: with
-// and without the lib prefix, with - and with _. A prefix or extension that the
-// name has already, even another platform's, is not added again.
+// and without the lib prefix, with - and with _. An extension that the name has already,
+// even another platform's, is not added again. A name that begins with lib may have that
+// as its prefix, or be a word like library.
 func fileNames(name string) []string {
 	for _, ext := range extensions {
 		name = strings.TrimSuffix(name, ext)
 	}
 	stem := strings.TrimPrefix(name, "lib")
 	var all []string
-	for _, n := range []string{name, stem, "lib" + stem} {
+	for _, n := range []string{name, stem, "lib" + stem, "lib" + name} {
 		for _, n := range []string{n, strings.ReplaceAll(n, "-", "_"), strings.ReplaceAll(n, "_", "-")} {
 			if file := n + extension(); !slices.Contains(all, file) {
 				all = append(all, file)

@@ -58,10 +58,17 @@ func unixLines(text []byte) []byte { return bytes.ReplaceAll(text, []byte("\r\n"
 
 // existing is the content of a generated file; nil where there is no file.
 func existing(path, language string) ([]byte, error) {
-	have, err := os.ReadFile(path)
+	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() { // reading it might have no end
+		return nil, fmt.Errorf("%s is no regular file, and cannot be replaced; --out - writes to the standard output", path)
+	}
+	have, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}

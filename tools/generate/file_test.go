@@ -65,6 +65,9 @@ func TestWrite_Places(t *testing.T) {
 	require.Error(t, generate.Write(filepath.Join(dir, "none", "x.go"), "go", []byte(newText)), "a folder that is not there")
 	require.Error(t, generate.Write(dir, "go", []byte(newText)), "a folder")
 
+	require.ErrorContains(t, generate.Write("/dev/zero", "go", []byte(newText)), "no regular file")
+	require.ErrorContains(t, generate.Check("/dev/zero", "go", []byte(newText)), "no regular file")
+
 	target := filepath.Join(t.TempDir(), "real.go")
 	require.NoError(t, os.WriteFile(target, []byte(oldText), 0o600))
 	link := filepath.Join(dir, "link.go")

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
@@ -229,8 +230,16 @@ func (c *answerCheck) errorMessage() {
 	}
 	if v.Tag() != tlv.TagString {
 		c.found(codeErrorMessage, "", "it answered %d with %v as its message", code, v.Tag())
+		return
+	}
+	if text, _ := v.Text(); strings.HasPrefix(text, ownMistake) {
+		c.found(codeOwnMistake, "", "%s", strings.TrimPrefix(text, ownMistake))
 	}
 }
+
+// ownMistake is how an SDK's message begins where the plugin, and not its caller, is
+// wrong (plugins/sdk/README.md).
+const ownMistake = "a mistake in the plugin: "
 
 // changed reports whether a result buffer was written to; its first bytes tell.
 func changed(buf []byte) bool {

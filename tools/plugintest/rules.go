@@ -43,6 +43,7 @@ const (
 	codeResultType      = "result-type"
 	codeBlob            = "blob-invalid"
 	codeErrorMessage    = "error-message"
+	codeOwnMistake      = "own-mistake"
 	codeShortLength     = "short-buffer-length"
 	codeShortEffect     = "short-buffer-side-effect"
 	codeAccepted        = "malformed-accepted"
@@ -113,6 +114,7 @@ var rules = []Rule{
 	{codeUTF8, SeverityError, "a String is not UTF-8", "UTF-8", "return Bytes, or convert the text to UTF-8"},
 	{codeResultType, SeverityError, "the result has another type than is declared", "the declared type", "return the declared type, or correct nyash.toml or the self-description"},
 	{codeBlob, SeverityError, "the result is an invalid blob", "memory from host->alloc with its whole length, returned once", "allocate it with host->alloc, and do not use the pointer after the call"},
+	{codeOwnMistake, SeverityError, "the plugin's SDK reports a mistake of the plugin", "a method that does what its declaration says", "correct the method, or its row in the table of methods"},
 	{codeErrorMessage, SeverityWarning, "the message of an error is invalid", "nothing, or a TLV of one String in UTF-8, and its length", "leave result and *result_len alone, or write one String"},
 	{codeShortLength, SeverityError, "a short-buffer answer asks for the wrong size", "the capacity that is needed, and success with it", "set *result_len to the size of the whole message"},
 	{codeShortEffect, SeverityError, "a call that answered short buffer had a side effect", "no side effect: the host calls again", "check that the result fits before you change anything"},
