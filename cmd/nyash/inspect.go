@@ -40,6 +40,8 @@ With --toml, write the entry for nyash.toml.`,
 			r, err := inspect.Run(cmd.Context(), inspect.Config{File: file, InProcess: isolation == registry.IsolationNone, Timeout: timeout})
 			out := cmd.OutOrStdout()
 			switch {
+			case r == nil && asJSON: // whoever reads JSON gets an object
+				return errors.Join(inspect.WriteJSON(out, inspect.Unreadable(file, err)), err)
 			case r == nil:
 				return err
 			case asJSON:

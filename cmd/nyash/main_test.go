@@ -260,3 +260,21 @@ open = { args = [ { name = "path", from = "string", to = "string", doc = "where 
 	assert.Contains(t, boxes[0].Doc, "at some length")
 	assert.Equal(t, "where the file is", boxes[0].Methods[0].Args[0].Doc)
 }
+
+// TestInspect_JSONOfNoLibrary: whoever reads the JSON gets an object, whatever the file is.
+func TestInspect_JSONOfNoLibrary(t *testing.T) {
+	c := newCommand(t)
+	c.write(t, "text", "no library")
+	cmd := exec.Command(c.bin, "inspect", "./text", "--json")
+	cmd.Dir = c.dir
+	out, err := cmd.Output()
+	require.Error(t, err)
+	var report struct {
+		Version int
+		Loaded  bool
+		Error   string
+	}
+	require.NoError(t, json.Unmarshal(out, &report))
+	assert.Equal(t, 1, report.Version)
+	assert.Contains(t, report.Error, "not a loadable shared library")
+}

@@ -65,6 +65,22 @@ func run(ctx context.Context, c Config) (*Report, error) {
 	return r, r.bind(filepath.Base(c.File), l.own, l.init)
 }
 
+// newReport is a report without anything in it.
+func newReport(file string) *Report {
+	return &Report{
+		Version: Version, Library: contract.Printable(file),
+		Needs: []string{}, Exports: []string{}, Lacks: []string{}, Tables: []string{}, Generations: []string{},
+		Boxes: []Box{}, Requests: []Request{}, Warnings: []string{},
+	}
+}
+
+// Unreadable is the report on a file of which Run could tell nothing, because of err.
+func Unreadable(file string, err error) *Report {
+	r := newReport(file)
+	r.Error = contract.PrintableLines(err.Error())
+	return r
+}
+
 // readFile tells what can be told of a library that is not loaded.
 func readFile(file string) (*Report, error) {
 	info, err := os.Stat(file)
@@ -74,11 +90,7 @@ func readFile(file string) (*Report, error) {
 	if info.IsDir() {
 		return nil, fmt.Errorf("%s is a directory; name the library in it", file)
 	}
-	r := &Report{
-		Version: Version, Library: contract.Printable(file),
-		Needs: []string{}, Exports: []string{}, Lacks: []string{}, Tables: []string{}, Generations: []string{},
-		Boxes: []Box{}, Requests: []Request{}, Warnings: []string{},
-	}
+	r := newReport(file)
 	abs, err := filepath.Abs(file)
 	if err != nil {
 		return nil, err
