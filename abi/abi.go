@@ -19,6 +19,14 @@ const SymbolInvokeBatch = "nyash_plugin_invoke_batch"
 // boxes as text (docs/abi.md, "Self-description").
 const SymbolConfig = "nyash_plugin_config"
 
+// A library may export a table for a box, a NyashTypeBox, as a data symbol of this prefix
+// and the box's name (docs/abi.md, "TypeBox tables").
+const (
+	SymbolTypeBoxPrefix        = "nyash_typebox_"
+	TypeBoxTag          uint32 = 0x54594258
+	TypeBoxVersion      uint16 = 1
+)
+
 // Method ids with a fixed meaning in every box.
 const (
 	// MethodBirth creates an instance. It is called with instance 0.
@@ -70,6 +78,17 @@ type PluginInfo struct {
 	Methods     uintptr // const NyashMethodInfo*
 }
 
+// TypeBox mirrors NyashTypeBox. StructSize tells how much of it the library has.
+type TypeBox struct {
+	Tag          uint32
+	Version      uint16
+	StructSize   uint16
+	Name         uintptr // const char*
+	Resolve      uintptr // uint32_t (*)(const char *method_name); may be NULL
+	InvokeID     uintptr // int32_t (*)(instance_id, method_id, args, args_len, result, result_len)
+	Capabilities uint64
+}
+
 // Description is what a plugin said of itself in nyash_plugin_config and
 // nyash_plugin_init, copied into Go memory. The zero Description is of a plugin that said
 // nothing.
@@ -80,6 +99,20 @@ type Description struct {
 	// Config is what nyash_plugin_config returned, unparsed: UTF-8 of at most 1 MiB. It
 	// is nil where the library does not export that function.
 	Config *string
+	// Tables are the TypeBox tables that were found for the boxes which the host asked
+	// for, in the host's order.
+	Tables []Table
+	// NoInvoke is true where the library has no nyash_plugin_invoke, and so only the boxes
+	// of Tables.
+	NoInvoke bool
+}
+
+// Table is a TypeBox table that a library has for a box.
+type Table struct {
+	Box     string
+	Methods []Method // those that resolve knows of the ones that the host asked for
+	// Err says why the table cannot be used; empty where it can.
+	Err string
 }
 
 // Method is one method of a [Description].

@@ -56,7 +56,11 @@ func (in *instance) encodeArgs(msg []byte, b *borrowed, plan *plan.Plan, args []
 			return nil, err
 		}
 	}
-	return msg, tlv.PatchArgc(msg, len(args))
+	msg, count, err := plan.AppendDefaults(msg, len(args))
+	if err != nil {
+		return nil, err
+	}
+	return msg, tlv.PatchArgc(msg, count)
 }
 
 // isHandle reports whether an argument names a box by its numbers. Such a box would

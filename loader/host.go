@@ -155,6 +155,9 @@ func (h *Host) acquireType(ctx context.Context, name string) (*boxType, error) {
 	if err == nil && h.over.Err() != nil { // a Shutdown did not wait for the load
 		err = fmt.Errorf("host of %s: %w", h.config.Path, ErrClosed)
 	}
+	if err == nil {
+		err = k.broken
+	}
 	if err != nil {
 		h.release()
 		return nil, err

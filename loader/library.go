@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync/atomic"
 
@@ -38,6 +39,7 @@ type library struct {
 	// loads, which are one at a time, use them.
 	described     *registry.Description
 	describedText string
+	manifest      *registry.Description // the nyash_box.toml beside the library, or nil
 }
 
 // boxType is a type of boxes that the host can make.
@@ -46,8 +48,10 @@ type boxType struct {
 	lib  *library
 	decl *registry.Box // nyash.toml's declaration; nil for a built-in box
 
-	// typ is set while the library is loaded.
-	typ atomic.Pointer[boundType]
+	// typ is set while the library is loaded, unless the box is broken: then that is why
+	// it cannot be made, though others of the library can.
+	typ    atomic.Pointer[boundType]
+	broken error
 
 	making    *semaphore.Weighted // held while the singleton is born; guards singleton
 	singleton *Box
@@ -78,7 +82,7 @@ func newBoxType(name string, l *library, decl *registry.Box) *boxType {
 // boxTypeByID finds the box with a type id, or returns nil. The library must be loaded.
 func (l *library) boxTypeByID(typeID uint32) *boxType {
 	for _, t := range l.boxTypes {
-		if t.typ.Load().ID == typeID {
+		if typ := t.typ.Load(); typ != nil && typ.ID == typeID {
 			return t
 		}
 	}
@@ -128,13 +132,44 @@ func (l *library) loadOnce() (any, error) {
 	return nil, nil
 }
 
-// find returns the library's file.
+// find returns the library's file, and reads the manifest beside it.
 func (l *library) find(conf *registry.Library) (string, error) {
 	file, err := l.host.config.Find(conf)
 	if err != nil {
 		return "", fmt.Errorf("box %s: %w", l.name, err)
 	}
-	return file, nil
+	dir := filepath.Dir(file)
+	if l.manifest, err = registry.LoadManifest(dir); err != nil {
+		return "", fmt.Errorf("box %s: %w", l.name, err)
+	}
+	if filepath.Base(file) != registry.ManifestName {
+		return file, nil
+	}
+	if l.manifest.Artifact == "" {
+		return "", fmt.Errorf("box %s: %s names no library for %s; add [artifacts] with a path relative to it", l.name, file, runtime.GOOS)
+	}
+	return filepath.Join(dir, l.manifest.Artifact), nil
+}
+
+// tableRequests are the boxes that may have a TypeBox table, with the methods whose ids
+// neither nyash.toml nor the manifest gives.
+func (l *library) tableRequests() []native.TableRequest {
+	all := make([]native.TableRequest, len(l.boxTypes))
+	for i, t := range l.boxTypes {
+		name := t.decl.LibraryName
+		r := native.TableRequest{Box: name}
+		methods := t.decl.Methods
+		if b, ok := l.manifest.Box(name); ok {
+			methods = append(slices.Clone(methods), b.Methods...)
+		}
+		for _, m := range methods {
+			if !m.HasID && !slices.Contains(r.Methods, m.Name) {
+				r.Methods = append(r.Methods, m.Name)
+			}
+		}
+		all[i] = r
+	}
+	return all
 }
 
 // inUse reports whether instances of the library are alive or being born. Asked in this
@@ -162,14 +197,34 @@ func (l *library) configure(conf *registry.Library, file, text string) (native.T
 			return 0, fmt.Errorf("%w: %w", native.ErrDescription, err)
 		}
 		l.described, l.describedText = d, text
-		for _, w := range d.Warnings {
-			l.host.options.logger.Warn(w.Error())
-		}
+		l.warn(d)
 	}
 	if l.described.HasThreads && !conf.HasThreads {
 		return threads[l.described.Threads], nil
 	}
 	return threads[conf.Threads], nil
+}
+
+// warn logs the warnings of a description; nil has none.
+func (l *library) warn(d *registry.Description) {
+	if d == nil {
+		return
+	}
+	for _, w := range d.Warnings {
+		l.host.options.logger.Warn(w.Error())
+	}
+}
+
+// route has the boxes that have TypeBox tables called through them.
+func route(types []*boundType, route func(typeID uint32, table int) error) error {
+	for _, t := range types {
+		if t != nil && t.Table > 0 {
+			if err := route(t.ID, t.Table-1); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // checkSignatures compares what the library's init and its text say of methods. The
@@ -190,21 +245,27 @@ func (l *library) bind(conf *registry.Library, d abi.Description) ([]*boundType,
 	if err := l.checkSignatures(conf.Strict, d); err != nil {
 		return nil, fmt.Errorf("box %s: %w", l.name, err)
 	}
+	described := l.described
+	if len(d.Tables) > 0 {
+		described = l.manifest.Join(described)
+		l.warn(l.manifest)
+	}
 	types := make([]*boundType, len(l.boxTypes))
 	var errs []error
 	for i, t := range l.boxTypes {
-		typ, err := t.decl.Bind(l.described, d)
-		if err != nil {
+		typ, err := t.decl.Bind(described, d)
+		if t.broken = err; err != nil {
 			errs = append(errs, err)
 			continue
 		}
 		types[i] = newBoundType(typ)
 	}
-	if err := errors.Join(errs...); err != nil {
+	// In the later public form a mistake costs only the box that it is about.
+	if err := errors.Join(errs...); err != nil && (!conf.InvokeOnly || len(errs) == len(types)) {
 		return nil, err
 	}
 	for i, t := range types {
-		if j := slices.IndexFunc(types[:i], func(other *boundType) bool { return other.ID == t.ID }); j >= 0 {
+		if j := slices.IndexFunc(types[:i], func(other *boundType) bool { return t != nil && other != nil && other.ID == t.ID }); j >= 0 {
 			return nil, fmt.Errorf("box %s: its library gives it type_id %d, which %s has already; set another type_id", t.Name, t.ID, types[j].Name)
 		}
 	}

@@ -32,6 +32,7 @@ func (s *nativeSource) open() ([]*boundType, error) {
 		Unload:     s.conf.Unload,
 		Track:      options.track,
 		Sink:       s.lib.log,
+		Tables:     s.lib.tableRequests(),
 		Configure:  func(text string) (native.Threads, error) { return s.lib.configure(s.conf, file, text) },
 	})
 	if err != nil {
@@ -39,6 +40,9 @@ func (s *nativeSource) open() ([]*boundType, error) {
 		return nil, fmt.Errorf("box %s: %w", s.lib.name, err)
 	}
 	types, err := s.lib.bind(s.conf, b.Description())
+	if err == nil {
+		err = route(types, b.Route)
+	}
 	if err != nil {
 		defer s.lib.log.close()
 		return nil, errors.Join(err, b.Close())

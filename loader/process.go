@@ -38,6 +38,9 @@ func (s *processSource) open() ([]*boundType, error) {
 		return nil, fmt.Errorf("box %s: %w", s.lib.name, err)
 	}
 	types, err := s.lib.bind(s.conf, b.Description())
+	if err == nil {
+		err = route(types, p.Route)
+	}
 	if err != nil {
 		return nil, errors.Join(err, p.Refuse())
 	}
@@ -57,6 +60,7 @@ func (s *processSource) config(file string) isolate.Config {
 		Unload:      s.conf.Unload,
 		Track:       options.track,
 		Sink:        s.lib.log,
+		Tables:      s.lib.tableRequests(),
 		Configure:   func(text string) (native.Threads, error) { return s.lib.configure(s.conf, file, text) },
 		Worker:      options.worker,
 		Channel:     options.channel,

@@ -25,6 +25,9 @@ type Type struct {
 	// an ID. Pos is in the library's text for those that only that describes, and the
 	// zero Position for those of init.
 	Methods []Method
+	// Table is the number, from 1, of the TypeBox table of the library's description that
+	// the box is called through; 0 for nyash_plugin_invoke.
+	Table int
 }
 
 // String writes the type for people, on one line for each method:
@@ -58,21 +61,33 @@ func (t *Type) String() string {
 // Where a library provides several boxes, init describes the one that it names, or where
 // it names none, the one with its type id.
 func (b *Box) Bind(own *Description, init abi.Description) (*Type, error) {
+	if len(b.Mistakes) > 0 {
+		return nil, b.Mistakes
+	}
 	if err := b.checkDescription(init); err != nil {
+		return nil, err
+	}
+	table, err := b.table(init)
+	if err != nil {
 		return nil, err
 	}
 	text, err := b.own(own, init)
 	if err != nil {
 		return nil, err
 	}
+	tables := init.Tables
 	if init, err = b.applies(own, text, init); err != nil {
 		return nil, err
 	}
-	known, err := b.described(text, init)
+	var resolved []abi.Method
+	if table > 0 {
+		resolved = tables[table-1].Methods
+	}
+	known, err := b.described(text, init, resolved)
 	if err != nil {
 		return nil, err
 	}
-	t := &Type{Name: b.Name, Doc: b.Doc, Singleton: b.Singleton}
+	t := &Type{Name: b.Name, Doc: b.Doc, Singleton: b.Singleton, Table: table}
 	if t.ID, err = b.typeID(text, init); err != nil {
 		return nil, err
 	}
@@ -87,7 +102,7 @@ func (b *Box) Bind(own *Description, init abi.Description) (*Type, error) {
 	}
 	t.Methods = make([]Method, 0, len(b.Methods)+len(known.methods))
 	for _, m := range b.Methods {
-		id, err := b.methodID(m, known)
+		id, err := b.methodID(m, known, table > 0)
 		if err != nil {
 			return nil, err
 		}
@@ -112,7 +127,34 @@ func (b *Box) Bind(own *Description, init abi.Description) (*Type, error) {
 			t.Methods = append(t.Methods, bound)
 		}
 	}
+	if b.Library.InvokeOnly && table == 0 {
+		t.smallInt32()
+	}
 	return t, nil
+}
+
+// smallInt32 has undeclared integers travel as plugins of the later public form expect
+// them (docs/nyash-toml.md, "the later public form").
+func (t *Type) smallInt32() {
+	t.Birth.SmallInt32 = true
+	for i := range t.Methods {
+		t.Methods[i].SmallInt32 = true
+	}
+}
+
+// table finds the box's table in a library's description: its number from 1, or 0.
+func (b *Box) table(d abi.Description) (number int, err error) {
+	i := slices.IndexFunc(d.Tables, func(t abi.Table) bool { return t.Box == b.LibraryName })
+	switch {
+	case i < 0 && d.NoInvoke:
+		return 0, b.fail("box", fmt.Sprintf("the library has no box %s: it exports neither %s%s nor %s", b.LibraryName, abi.SymbolTypeBoxPrefix, b.LibraryName, abi.SymbolInvoke),
+			"nyash inspect lists what it has")
+	case i < 0:
+		return 0, nil
+	case d.Tables[i].Err != "":
+		return 0, b.fail("box", d.Tables[i].Err, "fix the library")
+	}
+	return i + 1, nil
 }
 
 // applies returns init where it describes this box, and the zero Description where it
@@ -185,8 +227,13 @@ type description struct {
 }
 
 // described joins what the text says of a box's methods, if there is one, and init.
-func (b *Box) described(text *Box, init abi.Description) (description, error) {
+func (b *Box) described(text *Box, init abi.Description, resolved []abi.Method) (description, error) {
 	all := description{ids: make(map[string]uint32, len(init.Methods))}
+	for _, m := range resolved {
+		if m.ID != abi.MethodFini {
+			all.ids[m.Name] = m.ID
+		}
+	}
 	for _, m := range init.Methods {
 		if m.ID != abi.MethodBirth && m.ID != abi.MethodFini {
 			all.ids[m.Name] = m.ID
@@ -197,6 +244,8 @@ func (b *Box) described(text *Box, init abi.Description) (description, error) {
 		for _, m := range text.Methods {
 			id, ok := all.ids[m.Name]
 			switch {
+			case !ok && !m.HasID && text.doc.manifest:
+				return all, text.failAt(m.key, "its id is not known: this file gives none, and the library's table does not know the name", "add id, or correct the name")
 			case !ok && !m.HasID:
 				return all, text.failAt(m.key, "its method_id is not known: neither this text nor init gives one", "fix the library")
 			case ok && m.HasID && m.ID != id:
@@ -213,11 +262,19 @@ func (b *Box) described(text *Box, init abi.Description) (description, error) {
 			all.methods = append(all.methods, m)
 		}
 	}
+	for _, m := range resolved {
+		if all.texts[m.Name] == nil && !slices.ContainsFunc(init.Methods, func(d abi.Method) bool { return d.Name == m.Name }) {
+			all.methods = append(all.methods, m)
+		}
+	}
 	if text == nil { // init alone was checked
 		return all, nil
 	}
 	names := make(map[uint32]string, len(all.methods))
 	for _, m := range all.methods {
+		if text.doc.manifest { // where aliases are legal
+			break
+		}
 		if other, taken := names[m.ID]; taken {
 			return all, text.fail("methods", fmt.Sprintf("the library describes two methods with the id %d: %s, and in init %s", m.ID, other, m.Name), "fix the library")
 		}
@@ -271,10 +328,15 @@ func (b *Box) typeID(text *Box, init abi.Description) (uint32, error) {
 	return 0, b.fail("", "its type_id is not known: nyash.toml gives none, and the library does not describe this box", "add type_id")
 }
 
-func (b *Box) methodID(m *Method, known description) (uint32, error) {
-	if len(known.methods) == 0 {
+// methodID is the id of a method of nyash.toml. A table need not know a name to be called
+// with its id.
+func (b *Box) methodID(m *Method, known description, table bool) (uint32, error) {
+	if _, ok := known.ids[m.Name]; len(known.methods) == 0 || table && !ok {
 		if m.HasID {
 			return m.ID, nil
+		}
+		if table {
+			return 0, b.failAt(m.key, fmt.Sprintf("the library's table of %s does not know the method %s", b.LibraryName, m.Name), "correct the name, or add method_id")
 		}
 		return 0, b.failAt(m.key, "its method_id is not known: nyash.toml gives none, and the library does not describe its methods", "add method_id")
 	}

@@ -84,6 +84,9 @@ type Box struct {
 	Hidden  []*Method // of `name = false`: names and places alone
 	Birth   *Method   // nil where nyash.toml does not mention it
 	Pos     Position
+	// Mistakes are what is wrong with a box of the [libraries] form: warnings of the file,
+	// and the error of [Box.Bind].
+	Mistakes Errors
 
 	config *Config
 	key    *key
@@ -310,9 +313,14 @@ func (d *document) addLibrary(c *Config, l *Library, boxes ...*Box) {
 }
 
 func (d *document) addBox(c *Config, l *Library, b *Box) {
-	l.Boxes = append(l.Boxes, b)
 	b.Library = l
-	if other, taken := c.boxes[b.Name]; taken {
+	other, taken := c.boxes[b.Name]
+	if taken && l.InvokeOnly {
+		d.warn(b.key.at, b.key.path(), fmt.Sprintf("the box %s is given already on line %d", b.Name, other.Pos.Line), "this one is ignored")
+		return
+	}
+	l.Boxes = append(l.Boxes, b)
+	if taken {
 		d.failAt(b.key, fmt.Sprintf("the box %s is given already on line %d", b.Name, other.Pos.Line), "keep one of the two")
 		return
 	}
@@ -351,9 +359,11 @@ func readLibraries(d *document, c *Config, k *key) {
 }
 
 func (d *document) library(c *Config, k *key) {
-	if !d.want(k, unstable.InlineTable, `{ boxes = ["FileBox"], path = "…" }`) {
+	if k.val.kind != unstable.InlineTable {
+		d.warn(k.val.at, k.path(), "a library is a table, and this is "+kindNames[k.val.kind], `write { boxes = ["FileBox"], path = "…" }`)
 		return
 	}
+	before := len(d.errs)
 	l := &libraryEntry{library: Library{Name: k.name, Pos: d.position(k.at), InvokeOnly: true, Process: defaultProcess()}}
 	var boxes []*Box
 	hasList := k.val.table.get("boxes") != nil
@@ -364,8 +374,10 @@ func (d *document) library(c *Config, k *key) {
 			d.unknown(sub, known)
 			return
 		}
+		own := len(d.errs)
 		b := d.newBox(c, sub)
 		read(d, sub.val.table, b, libraryBoxFields, nil)
+		b.Mistakes = d.demote(own)
 		boxes = append(boxes, b)
 	})
 	// A box that is listed and has no table is what the library describes.
@@ -375,11 +387,37 @@ func (d *document) library(c *Config, k *key) {
 			boxes = append(boxes, d.newBox(c, &key{name: name, at: at.at, parent: k, val: value{kind: unstable.InlineTable, at: at.at, table: &table{}}}))
 		}
 	}
-	if len(boxes) == 0 && len(d.errs) == 0 {
+	if len(boxes) == 0 && len(d.errs) == before {
 		d.failAt(k, "it provides no box", `add boxes = ["FileBox"]`)
 	}
 	d.checkProcess(k, &l.library)
+	// What is wrong with the library concerns all its boxes.
+	mistakes := d.demote(before)
+	for _, b := range boxes {
+		b.Mistakes = append(b.Mistakes, mistakes...)
+	}
 	d.addLibrary(c, &l.library, boxes...)
+}
+
+// demote makes warnings of the errors from one on. Files of the [libraries] form hold
+// mistakes, each of which costs no more than the box that it is about.
+func (d *document) demote(from int) Errors {
+	if len(d.errs) == from {
+		return nil
+	}
+	mistakes := slices.Clone(d.errs[from:])
+	d.warnings = append(d.warnings, mistakes...)
+	d.errs = d.errs[:from]
+	return mistakes
+}
+
+// failBox reports an error at a key of a box; in the [libraries] form as demote does.
+func (d *document) failBox(b *Box, k *key, msg, advice string) {
+	before := len(d.errs)
+	d.failAt(k, msg, advice)
+	if b.Library != nil && b.Library.InvokeOnly {
+		b.Mistakes = append(b.Mistakes, d.demote(before)...)
+	}
 }
 
 // boxNames is the list of boxes, which may stand behind the tables of the boxes
@@ -408,7 +446,7 @@ func (d *document) checkTypeIDs(c *Config) {
 		}
 		id := typeID{b.Library.Name, b.TypeID}
 		if other := seen[id]; other != nil {
-			d.failAt(b.key.child("type_id"), fmt.Sprintf("type_id %d is %s's already (line %d)", b.TypeID, other.Name, other.key.child("type_id").line(d)), "give each box of a library an id of its own")
+			d.failBox(b, b.key.child("type_id"), fmt.Sprintf("type_id %d is %s's already (line %d)", b.TypeID, other.Name, other.key.child("type_id").line(d)), "give each box of a library an id of its own")
 			continue
 		}
 		seen[id] = b
@@ -426,7 +464,7 @@ func (d *document) checkLibraries(c *Config) {
 			continue
 		}
 		if (l.Threads != other.Threads || l.Unload != other.Unload) && len(l.Boxes) > 0 {
-			d.failAt(l.Boxes[0].key, fmt.Sprintf("the library %s is used with other settings on line %d", l.Name, other.Pos.Line), "write the same threads and unload in both entries")
+			d.failBox(l.Boxes[0], l.Boxes[0].key, fmt.Sprintf("the library %s is used with other settings on line %d", l.Name, other.Pos.Line), "write the same threads and unload in both entries")
 		}
 	}
 }
@@ -454,7 +492,7 @@ func (d *document) checkReturnsOf(b *Box, boxes map[string]*Box, known string) {
 			if len(d.errs) < shown { // comparing with all names costs more than finding the error
 				near = suggest.DidYouMean(name, append(sig.ReturnsNames(), slices.Sorted(maps.Keys(boxes))...))
 			}
-			d.failAt(m.key.child("returns"), fmt.Sprintf("%q is neither a type nor a box%s", name, near), "write void, bool, i32, i64, f32, f64, string, bytes, handle, blob, or "+known)
+			d.failBox(b, m.key.child("returns"), fmt.Sprintf("%q is neither a type nor a box%s", name, near), "write void, bool, i32, i64, f32, f64, string, bytes, handle, blob, or "+known)
 		}
 	}
 }

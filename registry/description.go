@@ -1,7 +1,9 @@
 package registry
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -20,7 +22,8 @@ type Description struct {
 	Library    string // that it is of
 	Boxes      []*Box // in the order of the text; Methods and Birth as in nyash.toml
 	Threads    Threads
-	HasThreads bool // else the library leaves it to nyash.toml
+	HasThreads bool   // else the library leaves it to nyash.toml
+	Artifact   string // of a manifest: where it says that the library is, on this system
 	// Requests are what the library would like to be permitted. They count for nothing
 	// until nyash.toml has them.
 	Requests []Request
@@ -78,6 +81,22 @@ func (d *Description) Box(name string) (*Box, bool) {
 	}
 	b, ok := d.boxes[name]
 	return b, ok
+}
+
+// Join returns d with the boxes that only other describes. Either may be nil.
+func (d *Description) Join(other *Description) *Description {
+	if d == nil || other == nil {
+		return cmp.Or(d, other)
+	}
+	all := *d
+	all.Boxes, all.boxes = slices.Clone(d.Boxes), maps.Clone(d.boxes)
+	for _, b := range other.Boxes {
+		if all.boxes[b.Name] == nil {
+			all.Boxes = append(all.Boxes, b)
+			all.boxes[b.Name] = b
+		}
+	}
+	return &all
 }
 
 func (d *Description) boxNames() []string {
@@ -246,7 +265,7 @@ func (b *Box) own(d *Description, init abi.Description) (*Box, error) {
 		return nil, nil
 	}
 	name := b.LibraryName
-	if own, ok := d.Box(name); ok || name == init.TypeName {
+	if own, ok := d.Box(name); ok || name == init.TypeName || slices.ContainsFunc(init.Tables, func(t abi.Table) bool { return t.Box == name }) {
 		return own, nil
 	}
 	if len(d.Boxes) == 1 && name == b.Name && len(b.Library.Boxes) == 1 {

@@ -22,6 +22,7 @@ type document struct {
 	warnings Errors
 	plugins  map[string]*Library // of [plugins], by name
 	self     bool                // a library's text, which is not trusted; see ParseDescription
+	manifest bool                // a nyash_box.toml
 }
 
 // byteOrderMark begins the files of some editors. It says nothing.

@@ -102,7 +102,11 @@ func (d *document) hide(b *Box, k *key) {
 // reservedID checks that birth and fini have their ids and no other method
 // does.
 func (d *document) reservedID(m *Method) {
-	id := m.key.child("method_id")
+	name := "method_id"
+	if d.manifest {
+		name = "id"
+	}
+	id := m.key.child(name)
 	for _, r := range []struct {
 		name string
 		id   uint32
@@ -110,7 +114,7 @@ func (d *document) reservedID(m *Method) {
 		switch {
 		case !m.HasID:
 		case m.Name == r.name && m.ID != r.id:
-			d.failAt(id, fmt.Sprintf("%s always has the id %d, and this says %d", r.name, r.id, m.ID), fmt.Sprintf("leave it out or write method_id = %d", r.id))
+			d.failAt(id, fmt.Sprintf("%s always has the id %d, and this says %d", r.name, r.id, m.ID), fmt.Sprintf("leave it out or write %s = %d", name, r.id))
 		case m.Name != r.name && m.ID == r.id:
 			d.failAt(id, fmt.Sprintf("the id %d is %s's, whatever else a box has", r.id, r.name), "choose another id")
 		}
@@ -148,8 +152,7 @@ func readArgs(d *document, m *Method, k *key) {
 		return
 	}
 	m.ArgsDeclared = true
-	if len(k.val.items) > tlv.MaxEntries {
-		d.failAt(k, fmt.Sprintf("it lists %d arguments, and a message has at most %d", len(k.val.items), tlv.MaxEntries), "list fewer")
+	if d.tooManyArgs(k) {
 		return
 	}
 	m.Args = make([]Arg, 0, len(k.val.items))
@@ -163,6 +166,14 @@ func readArgs(d *document, m *Method, k *key) {
 		seen[a.Name] = true
 		m.Args = append(m.Args, a)
 	}
+}
+
+func (d *document) tooManyArgs(k *key) bool {
+	if len(k.val.items) <= tlv.MaxEntries {
+		return false
+	}
+	d.failAt(k, fmt.Sprintf("it lists %d arguments, and a message has at most %d", len(k.val.items), tlv.MaxEntries), "list fewer")
+	return true
 }
 
 // argEntry is one entry of args while it is read.

@@ -14,6 +14,8 @@ import (
 //	ArgsDeclared  bool    // else any arguments are taken, each as its own type
 //	Returns       Returns
 //	ReturnsResult bool    // a String result is the error message of a failed call
+//	Variadic      bool    // further arguments may follow
+//	SmallInt32    bool    // an undeclared integer travels as I32 where it fits
 //
 // String writes it for people, as in "(path string, mode string) → i32".
 type Signature = sig.Signature
@@ -24,6 +26,8 @@ type Signature = sig.Signature
 //	From ArgKind // what the caller gives
 //	To   tlv.Tag // what travels; 0 for the value's own type
 //	Doc  string  // for people; may be empty
+//	Optional bool // may be left out at the end
+//	Default  any  // stands for one that is left out; nil for none
 type Arg = sig.Arg
 
 // Returns is a declared result:

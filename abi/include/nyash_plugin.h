@@ -161,6 +161,25 @@ typedef struct NyashCall {
  * its nyash_plugin_invoke. */
 NYASH_EXPORT size_t nyash_plugin_invoke_batch(NyashCall *calls, size_t count);
 
+/* A table of one box: a library may export one for each of its boxes, as a data
+ * symbol nyash_typebox_<BoxName>, instead of or beside nyash_plugin_invoke. */
+typedef struct NyashTypeBox {
+    uint32_t abi_tag;     /* NYASH_TYPEBOX_TAG */
+    uint16_t version;     /* NYASH_TYPEBOX_VERSION */
+    uint16_t struct_size; /* sizeof(NyashTypeBox): fields past it are not read */
+    const char *name;     /* the box's name */
+    /* Answers a method's id, 0 for a name that it does not know; may be NULL. */
+    uint32_t (*resolve)(const char *method_name);
+    /* As nyash_plugin_invoke, without the type. */
+    int32_t (*invoke_id)(uint32_t instance_id, uint32_t method_id,
+                         const uint8_t *args, size_t args_len,
+                         uint8_t *result, size_t *result_len);
+    uint64_t capabilities; /* 0 */
+} NyashTypeBox;
+
+#define NYASH_TYPEBOX_TAG UINT32_C(0x54594258) /* "TYBX" */
+#define NYASH_TYPEBOX_VERSION 1
+
 /* Optional: describes the boxes of the library, as UTF-8 text of at most 1 MiB
  * that is valid until nyash_plugin_shutdown: a [plugins.Box] table for each, as
  * in nyash.toml. A host calls it after nyash_plugin_abi and before

@@ -25,6 +25,7 @@ type Config struct {
 	Sink       hostvtable.Sink
 	// Configure is as in [native.Config]; the text comes from a worker, in each life.
 	Configure func(text string) (native.Threads, error)
+	Tables    []native.TableRequest
 
 	Worker  string   // the program; empty to look for it
 	Wrapper []string // a command that runs the worker as its last arguments: a debugger, say

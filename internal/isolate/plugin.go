@@ -15,6 +15,7 @@ import (
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/hostvtable"
 	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
 )
 
 // Plugin is a library with its worker. It is made by [New] or [Open].
@@ -30,6 +31,7 @@ type Plugin struct {
 
 	// Guarded by life.
 	description *abi.Description
+	routes      []route
 	closed      bool
 	idle        *time.Timer
 
@@ -136,7 +138,37 @@ func (p *Plugin) start() (*Session, error) {
 	if p.description == nil {
 		p.description = &s.description
 	}
+	for _, r := range p.routes {
+		if err := s.route(r); err != nil {
+			s.kill(err)
+			return nil, fmt.Errorf("load %s: %w", p.config.File, err)
+		}
+	}
 	return s, nil
+}
+
+// route is a type id whose calls go through a table.
+type route struct {
+	typeID uint32
+	table  int
+}
+
+// Route has the calls of a type id go through table number i of the description, in all
+// lives. It comes after the first Session and before the first call.
+func (p *Plugin) Route(typeID uint32, i int) error {
+	_ = p.life.Acquire(context.Background(), 1)
+	defer p.life.Release(1)
+	r := route{typeID, i}
+	p.routes = append(p.routes, r)
+	if s := p.session.Load(); s != nil && !s.Lost() {
+		return s.route(r)
+	}
+	return nil
+}
+
+func (s *Session) route(r route) error {
+	_, err := s.Operate(wire.OpRoute, uint64(r.typeID), uint64(r.table))
+	return err
 }
 
 // closing reports whether the plugin is being closed.

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/internal/isolate/pipe"
 	"github.com/nyash-plugins/nyash-go/internal/isolate/shm"
@@ -106,7 +107,7 @@ func (s *Session) load(ctx context.Context) error {
 	load := wire.Load{
 		Version: wire.Version, File: c.File, InvokeOnly: c.InvokeOnly,
 		Threads: uint8(c.Threads), Unload: c.Unload, Track: c.Track, Survey: c.Survey, Wrapped: c.Wrapper != nil,
-		Limits: wire.Limits(c.Limits),
+		Limits: wire.Limits(c.Limits), Tables: c.Tables,
 	}
 	answer, err := s.link.Load(&load)
 	config := answer.Config
@@ -129,6 +130,9 @@ func (s *Session) load(ctx context.Context) error {
 		return &native.Error{File: c.File, Reason: native.ErrDescription, Detail: "its worker sent a description twice"}
 	}
 	if err := contract.CheckDescription(answer.Description); err != nil {
+		return &native.Error{File: c.File, Reason: native.ErrDescription, Detail: err.Error(), Err: err}
+	}
+	if err := checkTables(c.Tables, answer.Description.Tables); err != nil {
 		return &native.Error{File: c.File, Reason: native.ErrDescription, Detail: err.Error(), Err: err}
 	}
 	s.description = answer.Description
@@ -154,6 +158,26 @@ func (s *Session) configure(load *wire.Load, text string) error {
 	threads, err := c.Configure(text)
 	load.Threads = uint8(threads)
 	return err
+}
+
+// checkTables tells what cannot be in a worker's answer to requests for tables.
+func checkTables(asked []native.TableRequest, found []abi.Table) error {
+	for i := range found {
+		t := &found[i]
+		at := slices.IndexFunc(asked, func(r native.TableRequest) bool { return r.Box == t.Box })
+		if at < 0 {
+			return errors.New("its worker found a table that nobody asked for")
+		}
+		asked = asked[at:]
+		for _, m := range t.Methods {
+			if !slices.Contains(asked[0].Methods, m.Name) || m.ID == 0 {
+				return errors.New("its worker found a method that nobody asked for")
+			}
+		}
+		asked = asked[1:]
+		t.Err = contract.Excerpt(t.Err)
+	}
+	return nil
 }
 
 // gone are the errors of reading and writing that a worker's end brings about.

@@ -148,20 +148,26 @@ func (im *image) start(ctx context.Context) error {
 
 func (im *image) resolve() error {
 	im.entry = entryPoints{}
+	hasTable := hasTable(im.handle, im.config.Tables)
+	all := !im.config.InvokeOnly && !hasTable
 	for _, s := range []struct {
 		name     string
 		addr     *uintptr
 		required bool
 	}{
-		{abi.SymbolABI, &im.entry.abi, !im.config.InvokeOnly},
+		{abi.SymbolABI, &im.entry.abi, all},
 		{abi.SymbolConfig, &im.entry.config, false},
-		{abi.SymbolInit, &im.entry.init, !im.config.InvokeOnly},
-		{abi.SymbolInvoke, &im.entry.invoke, true},
+		{abi.SymbolInit, &im.entry.init, all},
+		{abi.SymbolInvoke, &im.entry.invoke, !hasTable},
 		{abi.SymbolInvokeBatch, &im.entry.batch, false},
-		{abi.SymbolShutdown, &im.entry.shutdown, !im.config.InvokeOnly},
+		{abi.SymbolShutdown, &im.entry.shutdown, all},
 	} {
+		if !s.required {
+			*s.addr = findOptional(im.handle, s.name)
+			continue
+		}
 		addr, err := findSymbol(im.handle, s.name)
-		if err != nil && s.required {
+		if err != nil {
 			return &Error{File: im.config.File, Reason: ErrSymbol, Err: err,
 				Detail: s.name + " is not exported; a plugin exports nyash_plugin_abi, _init, _invoke and _shutdown (with C linkage and default visibility)"}
 		}

@@ -34,6 +34,22 @@ TEXT invokeC<>(SB), NOSPLIT|NOFRAME, $0-0
 	ADDQ $24, SP
 	RET
 
+// int32 invokeTableC(crossing *c): likewise, for invoke_id of a TypeBox table, which has
+// no type_id and so takes all its arguments in registers.
+TEXT invokeTableC<>(SB), NOSPLIT|NOFRAME, $0-0
+	SUBQ $8, SP
+	MOVQ crossing_fn(DI), AX
+	MOVQ crossing_call(DI), R10
+	MOVL call_Instance(R10), DI
+	MOVL call_Method(R10), SI
+	MOVQ call_Args(R10), DX
+	MOVQ call_ArgsLength(R10), CX
+	MOVQ call_Result(R10), R8
+	LEAQ call_ResultLength(R10), R9
+	CALL AX
+	ADDQ $8, SP
+	RET
+
 // int32 invokeBatchC(crossing *c): likewise, for nyash_plugin_invoke_batch(calls,
 // count). The count of calls that it made fits 32 bits, because count does.
 TEXT invokeBatchC<>(SB), NOSPLIT|NOFRAME, $0-0
@@ -47,6 +63,9 @@ TEXT invokeBatchC<>(SB), NOSPLIT|NOFRAME, $0-0
 
 DATA ·trampoline(SB)/8, $invokeC<>(SB)
 GLOBL ·trampoline(SB), NOPTR|RODATA, $8
+
+DATA ·tableTrampoline(SB)/8, $invokeTableC<>(SB)
+GLOBL ·tableTrampoline(SB), NOPTR|RODATA, $8
 
 DATA ·batchTrampoline(SB)/8, $invokeBatchC<>(SB)
 GLOBL ·batchTrampoline(SB), NOPTR|RODATA, $8

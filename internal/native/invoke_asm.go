@@ -31,7 +31,7 @@ type call abi.Call
 func cgocall(fn, arg unsafe.Pointer) int32
 
 // The addresses of the assembly; set there.
-var trampoline, batchTrampoline unsafe.Pointer
+var trampoline, tableTrampoline, batchTrampoline unsafe.Pointer
 
 // invoke makes the call through a trampoline for this one signature, with no
 // allocation.
@@ -47,6 +47,13 @@ var trampoline, batchTrampoline unsafe.Pointer
 func invoke(fn uintptr, c *abi.Call) {
 	x := crossing{fn: fn, call: (*call)(c)}
 	c.Code = abi.Code(cgocall(trampoline, unsafe.Pointer(&x)))
+	runtime.KeepAlive(c)
+}
+
+// invokeTable is invoke for the invoke_id of a TypeBox table.
+func invokeTable(fn uintptr, c *abi.Call) {
+	x := crossing{fn: fn, call: (*call)(c)}
+	c.Code = abi.Code(cgocall(tableTrampoline, unsafe.Pointer(&x)))
 	runtime.KeepAlive(c)
 }
 

@@ -21,6 +21,14 @@ func invoke(fn uintptr, c *abi.Call) {
 	c.Code = abi.Code(int32(uint32(r)))
 }
 
+// invokeTable is invoke for the invoke_id of a TypeBox table.
+func invokeTable(fn uintptr, c *abi.Call) {
+	r, _, _ := purego.SyscallN(fn, uintptr(c.Instance), uintptr(c.Method),
+		uintptr(c.Args), c.ArgsLength, uintptr(c.Result), uintptr(unsafe.Pointer(&c.ResultLength)))
+	runtime.KeepAlive(c)
+	c.Code = abi.Code(int32(uint32(r)))
+}
+
 // invokeBatch makes the calls as invoke does and returns how many the plugin
 // says it made.
 func invokeBatch(fn uintptr, calls []abi.Call) uintptr {

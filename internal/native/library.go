@@ -39,6 +39,9 @@ type Config struct {
 	// where the library exports that. It decides on Threads with it, or refuses the
 	// library with an error. Nil leaves Threads as it is.
 	Configure func(text string) (Threads, error)
+	// Tables are the boxes that may have a TypeBox table. A library with one of them may
+	// lack all other symbols.
+	Tables []TableRequest
 }
 
 // Library is one use of a loaded plugin. Its methods are safe for concurrent
@@ -51,6 +54,7 @@ type Library struct {
 	file   string
 	detach func()
 	close  sync.Once
+	tables tables
 }
 
 // Open loads a library, or joins its image where the process has loaded it
@@ -70,14 +74,20 @@ func Open(ctx context.Context, config Config) (*Library, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Library{image: image, invoke: image.entry.invoke, batch: image.entry.batch, turn: image.turn, file: file, detach: detach}, nil
+	l := &Library{image: image, invoke: image.entry.invoke, batch: image.entry.batch, turn: image.turn, file: file, detach: detach}
+	l.InTurn(func() { l.tables = readTables(image.handle, config.Tables) })
+	return l, nil
 }
 
 // File is the absolute path of the library, symbolic links resolved.
 func (l *Library) File() string { return l.file }
 
 // Description is what the plugin said of itself.
-func (l *Library) Description() abi.Description { return l.image.description }
+func (l *Library) Description() abi.Description {
+	d := l.image.description
+	d.Tables, d.NoInvoke = l.tables.found, l.invoke == 0
+	return d
+}
 
 // Invoke calls nyash_plugin_invoke. The plugin may use c and its buffers until
 // Invoke returns.
@@ -85,7 +95,29 @@ func (l *Library) Description() abi.Description { return l.image.description }
 // ctx bounds the waiting for the library's turn (see [Threads]); a call that
 // has begun is not interrupted. An error means that no call was made.
 func (l *Library) Invoke(ctx context.Context, c *abi.Call) error {
+	if l.tables.found != nil {
+		return l.invokeWithTables(ctx, c)
+	}
 	if l.turn != nil {
+		return invokeInTurn(ctx, l.turn, l.invoke, c)
+	}
+	invoke(l.invoke, c)
+	return nil
+}
+
+// invokeWithTables is Invoke for a library that has TypeBox tables.
+func (l *Library) invokeWithTables(ctx context.Context, c *abi.Call) error {
+	fn := l.table(c.TypeID)
+	switch {
+	case fn != 0 && l.turn != nil:
+		return invokeTableInTurn(ctx, l.turn, fn, c)
+	case fn != 0:
+		invokeTable(fn, c)
+		return nil
+	case l.invoke == 0:
+		c.Code, c.ResultLength = abi.ErrInvalidType, 0
+		return nil
+	case l.turn != nil:
 		return invokeInTurn(ctx, l.turn, l.invoke, c)
 	}
 	invoke(l.invoke, c)
@@ -98,7 +130,7 @@ func (l *Library) Invoke(ctx context.Context, c *abi.Call) error {
 // library has no such symbol. ctx is as for Invoke. An error means that none was
 // made.
 func (l *Library) InvokeBatch(ctx context.Context, calls []abi.Call) (made int, err error) {
-	if l.batch == 0 {
+	if l.batch == 0 || l.tables.found != nil && len(calls) > 0 && l.table(calls[0].TypeID) != 0 {
 		return 0, nil
 	}
 	var n uintptr

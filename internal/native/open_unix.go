@@ -50,15 +50,6 @@ func (dl libdl) call(fn, first, second uintptr) (uintptr, error) {
 	return 0, errors.New(message)
 }
 
-// cstring is text for C, which must be on the heap, where nothing moves: a
-// constructor of the library may call back. Inlined, it could be on the stack.
-//
-//go:noinline
-func cstring(text string) *byte {
-	b := append([]byte(text), 0)
-	return &b[0]
-}
-
 // openLibrary resolves everything at once, so that a missing function is an
 // error here and not a crash in a call, and keeps the library's names to itself.
 func openLibrary(file string) (uintptr, error) {
@@ -69,6 +60,19 @@ func openLibrary(file string) (uintptr, error) {
 	name := cstring(file)
 	defer runtime.KeepAlive(name)
 	return dl.call(dl.dlopen, uintptr(unsafe.Pointer(name)), purego.RTLD_NOW|purego.RTLD_LOCAL)
+}
+
+// findOptional is findSymbol for a symbol that may be missing, which is 0. It does not ask
+// for the loader's reason.
+func findOptional(handle uintptr, symbol string) uintptr {
+	dl, err := systemLoader()
+	if err != nil {
+		return 0
+	}
+	name := cstring(symbol)
+	defer runtime.KeepAlive(name)
+	addr, _, _ := purego.SyscallN(dl.dlsym, handle, uintptr(unsafe.Pointer(name)))
+	return addr
 }
 
 func findSymbol(handle uintptr, symbol string) (uintptr, error) {

@@ -12,5 +12,14 @@ func findSymbol(handle uintptr, name string) (uintptr, error) {
 	return windows.GetProcAddress(windows.Handle(handle), name)
 }
 
+// findOptional is findSymbol for a symbol that may be missing, which is 0.
+func findOptional(handle uintptr, name string) uintptr {
+	addr, err := findSymbol(handle, name)
+	if err != nil {
+		return 0
+	}
+	return addr
+}
+
 // closeLibrary has no error to report: the handle is one that openLibrary gave.
 func closeLibrary(handle uintptr) { _ = windows.FreeLibrary(windows.Handle(handle)) }

@@ -16,7 +16,7 @@ import (
 // allocates nothing but what dst needs to grow, and does not keep arg.
 func (p *Plan) AppendArg(dst []byte, i int, arg any) ([]byte, error) {
 	var decl sig.Arg
-	if p.ArgsDeclared {
+	if i < len(p.Args) { // else they are not declared, or there may be more
 		decl = p.Args[i]
 	}
 	if out, ok := appendPlain(dst, decl, arg); ok {
@@ -30,9 +30,24 @@ func (p *Plan) AppendArg(dst []byte, i int, arg any) ([]byte, error) {
 		return dst, p.argError(i, "it must be "+article(decl.From)+", and this is "+v.String(), nil)
 	}
 	if decl.To == 0 {
-		return p.appendAs(dst, i, v.natural(), v)
+		to := v.natural()
+		if p.SmallInt32 && to == tlv.TagInt64 && !v.big && int64(v.num) == int64(int32(v.num)) {
+			to = tlv.TagInt32
+		}
+		return p.appendAs(dst, i, to, v)
 	}
 	return p.appendAs(dst, i, decl.To, v)
+}
+
+// AppendDefaults appends what stands for the arguments that a call of n arguments leaves
+// out, up to one that is not sent. It returns how many arguments there are then.
+func (p *Plan) AppendDefaults(dst []byte, n int) (_ []byte, count int, err error) {
+	for ; n < len(p.Args) && p.Args[n].Default != nil; n++ {
+		if dst, err = p.AppendArg(dst, n, p.Args[n].Default); err != nil {
+			return dst, n, err
+		}
+	}
+	return dst, n, nil
 }
 
 // appendPlain appends text and bytes that need no conversion, the commonest
@@ -156,7 +171,7 @@ func (p *Plan) appendBytes(dst []byte, i int, v operand) (out []byte, err error)
 
 // IsBlob reports whether argument i travels as a blob, for which there is
 // [Plan.BlobArg] instead of AppendArg.
-func (p *Plan) IsBlob(i int) bool { return p.ArgsDeclared && p.Args[i].To == tlv.TagBlob }
+func (p *Plan) IsBlob(i int) bool { return i < len(p.Args) && p.Args[i].To == tlv.TagBlob }
 
 // BlobArg is the memory that argument i of a call refers to: the caller's own,
 // which is not copied and must not be written to.

@@ -49,7 +49,7 @@ func New(box, name string, id uint32, s sig.Signature) *Plan {
 
 // CheckCount checks the number of arguments. The error is an [*ArgError].
 func (p *Plan) CheckCount(n int) error {
-	if !p.ArgsDeclared || n == len(p.Args) {
+	if !p.ArgsDeclared || n == len(p.Args) || n < len(p.Args) && n >= p.Required() || n > len(p.Args) && p.Variadic {
 		return nil
 	}
 	return p.wrongCount(n)
@@ -63,6 +63,12 @@ func (p *Plan) wrongCount(n int) error {
 			names[i] = a.Name
 		}
 		want = fmt.Sprintf("%d (%s)", len(names), strings.Join(names, ", "))
+	}
+	switch least := p.Required(); {
+	case p.Variadic:
+		want = fmt.Sprintf("at least %d", least)
+	case least < len(p.Args):
+		want = fmt.Sprintf("%d to ", least) + want
 	}
 	return &ArgError{Index: -1, Msg: fmt.Sprintf("it takes %s, and got %d", want, n)}
 }

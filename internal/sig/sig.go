@@ -7,6 +7,7 @@
 package sig
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -20,6 +21,20 @@ type Signature struct {
 	Returns      Returns
 	// ReturnsResult makes a String result the error message of a failed call.
 	ReturnsResult bool
+	// Variadic allows further arguments behind Args, each travelling as its own type.
+	Variadic bool
+	// SmallInt32 makes an integer whose type is not declared travel as an I32 where it
+	// fits one, for plugins that were built for a host which does that.
+	SmallInt32 bool
+}
+
+// Required is the number of arguments that a call must have, where they are declared.
+func (s *Signature) Required() int {
+	n := len(s.Args)
+	for n > 0 && (s.Args[n-1].Optional || s.Args[n-1].Default != nil) {
+		n--
+	}
+	return n
 }
 
 // Arg is a declared argument.
@@ -28,6 +43,10 @@ type Arg struct {
 	From Kind    // what the caller gives
 	To   tlv.Tag // what travels; 0 for the value's own type
 	Doc  string  // for people; may be empty
+	// Optional arguments may be left out at the end of a call. Default, a bool, int64,
+	// float64 or string, then stands for one; where it is nil, the argument is not sent.
+	Optional bool
+	Default  any
 }
 
 // Returns is a declared result.
@@ -155,6 +174,12 @@ func (s Signature) String() string {
 		}
 		b.WriteString(a.String())
 	}
+	if s.Variadic {
+		if len(s.Args) > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString("…")
+	}
 	b.WriteByte(')')
 	if r := s.Returns.String(); r != "" {
 		b.WriteString(" → " + r)
@@ -166,7 +191,21 @@ func (s Signature) String() string {
 }
 
 // String writes the argument for people, as in "data string→bytes".
+//
+// One that may be left out is "[sep string]", or "sep string = \",\"" with what then
+// stands for it.
 func (a Arg) String() string {
+	text := a.typed()
+	switch {
+	case a.Default != nil:
+		return fmt.Sprintf("%s = %#v", text, a.Default)
+	case a.Optional:
+		return "[" + text + "]"
+	}
+	return text
+}
+
+func (a Arg) typed() string {
 	switch {
 	case a.To == 0 && a.From == Any:
 		return a.Name

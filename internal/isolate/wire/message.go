@@ -11,6 +11,7 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
+	"github.com/nyash-plugins/nyash-go/internal/native"
 )
 
 // EnvVersion is the variable that says that the program is to be a worker, of
@@ -30,6 +31,7 @@ type Load struct {
 	Survey     bool // look at the process before loading, for OpSurroundings
 	Wrapped    bool // a debugger or the like runs the worker
 	Limits     Limits
+	Tables     []native.TableRequest `json:",omitempty"`
 }
 
 // Limits are what the worker sets for itself before it loads the plugin. The host
@@ -65,6 +67,8 @@ func (l *Loaded) UnmarshalJSON(data []byte) error {
 			TypeID   uint32
 			TypeName string
 			Methods  methods
+			Tables   list[table]
+			NoInvoke bool
 		}
 		Error *LoadError
 	}
@@ -72,23 +76,36 @@ func (l *Loaded) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	d := &answer.Description
+	var tables []abi.Table
+	for _, t := range d.Tables.items {
+		tables = append(tables, abi.Table{Box: t.Box, Methods: t.Methods.items, Err: t.Err})
+	}
 	*l = Loaded{
 		Version: answer.Version, Hooks: answer.Hooks, Base: answer.Base, Config: answer.Config, Error: answer.Error,
-		Description: abi.Description{TypeID: d.TypeID, TypeName: d.TypeName, Methods: d.Methods.list},
+		Description: abi.Description{TypeID: d.TypeID, TypeName: d.TypeName, Methods: d.Methods.items, Tables: tables, NoInvoke: d.NoInvoke},
 	}
 	return nil
 }
 
-// methods are read one by one, and once: over and over they would cost many times
-// the message's length.
-type methods struct {
-	list []abi.Method
-	seen bool
+// table is an [abi.Table] that is read as [list] is.
+type table struct {
+	Box     string
+	Methods methods
+	Err     string
 }
 
-func (all *methods) UnmarshalJSON(data []byte) error {
+type methods = list[abi.Method]
+
+// list is read item by item, and once: over and over it would cost many times the
+// message's length.
+type list[T any] struct {
+	items []T
+	seen  bool
+}
+
+func (all *list[T]) UnmarshalJSON(data []byte) error {
 	if all.seen {
-		return errors.New("the methods come twice")
+		return errors.New("a list comes twice")
 	}
 	all.seen = true
 	d := json.NewDecoder(bytes.NewReader(data))
@@ -101,14 +118,14 @@ func (all *methods) UnmarshalJSON(data []byte) error {
 		return errors.New("the methods are no list")
 	}
 	for d.More() {
-		if err := contract.CheckMethodCount(uint64(len(all.list)) + 1); err != nil {
+		if err := contract.CheckMethodCount(uint64(len(all.items)) + 1); err != nil {
 			return err
 		}
-		var m abi.Method
-		if err := d.Decode(&m); err != nil {
-			return fmt.Errorf("method %d: %w", len(all.list)+1, err)
+		var item T
+		if err := d.Decode(&item); err != nil {
+			return fmt.Errorf("method %d: %w", len(all.items)+1, err)
 		}
-		all.list = append(all.list, m)
+		all.items = append(all.items, item)
 	}
 	return nil
 }

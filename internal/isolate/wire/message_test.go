@@ -83,7 +83,7 @@ func TestBadMessages(t *testing.T) {
 		"no methods":             {message(methods("7", 3)), "method 1: json: cannot unmarshal number"},
 		"millions of methods":    {message(methods("{}", 2_700_000)), "method_count is 65537, more than the 65536 that are read"},
 		"deep":                   {message(strings.Repeat("[", 1<<20)), "exceeded max depth"},
-		"the same over and over": {message(`{"Description":` + strings.Repeat(`{"Methods":[{}]},"Description":`, 1<<17) + `{}}`), "the methods come twice"},
+		"the same over and over": {message(`{"Description":` + strings.Repeat(`{"Methods":[{}]},"Description":`, 1<<17) + `{}}`), "a list comes twice"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -43,6 +43,8 @@ const (
 	// call began. Zeros where none does.
 	OpServing
 
+	OpRoute // have the calls of type id A go through table number B of the description
+
 	OpDiscard // free the blob of length B at A, which the host does not want; through a pipe only
 
 	OpConfig // for testers: answer what has become of the library's text on itself, as JSON

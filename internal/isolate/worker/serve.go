@@ -50,6 +50,7 @@ type Worker struct {
 
 	config     native.Config // of the library
 	configured bool          // the host has decided on config.Threads
+	routes     []route       // given by the host before the first call
 
 	timed        bool       // limits.cpu_time is set: the host asks which thread makes a call
 	pinnedThread int        // that makes all calls; 0 where the servers do
@@ -120,6 +121,7 @@ func (w *Worker) load(load *wire.Load) (err error) {
 		Track:      true,
 		Sink:       w,
 		Configure:  w.configure,
+		Tables:     load.Tables,
 	}
 	w.timed = load.Limits.CPUTime != nil
 	return w.open()
@@ -147,9 +149,26 @@ func (w *Worker) open() error {
 	if err != nil {
 		return err
 	}
+	for _, r := range w.routes {
+		if err := lib.Route(r.typeID, r.table); err != nil {
+			return errors.Join(err, lib.Close())
+		}
+	}
 	w.lib.Store(lib)
 	w.findPinned()
 	return nil
+}
+
+// route is a type id whose calls go through a table of the library.
+type route struct {
+	typeID uint32
+	table  int
+}
+
+// route has calls go through a table, after a reload too.
+func (w *Worker) route(r route) error {
+	w.routes = append(w.routes, r)
+	return w.lib.Load().Route(r.typeID, r.table)
 }
 
 // Library is the library that is loaded.
@@ -246,6 +265,8 @@ func (w *Worker) Operate(op wire.Op, args, length uint64) (text []byte, err erro
 	case wire.OpMemory:
 		m, _ := w.lib.Load().Memory()
 		return json.Marshal(m)
+	case wire.OpRoute:
+		return nil, w.route(route{uint32(args), int(length)})
 	case wire.OpShutdown:
 		return nil, w.lib.Load().Close()
 	}

@@ -1,0 +1,118 @@
+package native
+
+import (
+	"fmt"
+	"slices"
+	"unsafe"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/cmem"
+	"github.com/nyash-plugins/nyash-go/internal/contract"
+)
+
+// TableRequest asks for the TypeBox table of a box, if the library has one
+// (docs/abi.md, "TypeBox tables").
+type TableRequest struct {
+	Box     string
+	Methods []string // whose ids the table's resolve is to tell
+}
+
+// tables are what a use of a library knows of its TypeBox tables.
+type tables struct {
+	found  []abi.Table // in the order of the requests
+	invoke []uintptr   // invoke_id of each; 0 where the table cannot be used
+	routes []route
+}
+
+// route leads the calls of a type id to a table.
+type route struct {
+	typeID uint32
+	invoke uintptr
+}
+
+// hasTable tells whether the library exports a table for one of the boxes.
+func hasTable(handle uintptr, requests []TableRequest) bool {
+	return slices.ContainsFunc(requests, func(r TableRequest) bool { return findOptional(handle, abi.SymbolTypeBoxPrefix+r.Box) != 0 })
+}
+
+// readTables reads the tables that were asked for. One that cannot be used says why.
+func readTables(handle uintptr, requests []TableRequest) (t tables) {
+	for _, r := range requests {
+		symbol := abi.SymbolTypeBoxPrefix + r.Box
+		addr := findOptional(handle, symbol)
+		if addr == 0 {
+			continue
+		}
+		table := abi.Table{Box: r.Box}
+		box, err := readTypeBox(addr, r.Box)
+		if err != nil {
+			table.Err = fmt.Sprintf("%s: %v", symbol, err)
+		} else if box.Resolve != 0 {
+			for _, name := range r.Methods {
+				if id := callResolve(box.Resolve, name); id != 0 {
+					table.Methods = append(table.Methods, abi.Method{ID: id, Name: name})
+				}
+			}
+		}
+		t.found = append(t.found, table)
+		t.invoke = append(t.invoke, box.InvokeID)
+	}
+	return t
+}
+
+// readTypeBox copies a table, as much of it as the library says there is, and checks it.
+func readTypeBox(addr uintptr, name string) (box abi.TypeBox, err error) {
+	const header = unsafe.Offsetof(box.Name)
+	if err := copyTypeBox(&box, addr, header); err != nil {
+		return box, err
+	}
+	size := min(uintptr(box.StructSize), unsafe.Sizeof(box))
+	switch {
+	case box.Tag != abi.TypeBoxTag:
+		return box, fmt.Errorf("its abi_tag is %#08x, and a table's is %#08x", box.Tag, abi.TypeBoxTag)
+	case box.Version != abi.TypeBoxVersion:
+		return box, fmt.Errorf("its version is %d, and this host reads version %d", box.Version, abi.TypeBoxVersion)
+	case size < unsafe.Offsetof(box.InvokeID)+unsafe.Sizeof(box.InvokeID):
+		return box, fmt.Errorf("its struct_size is %d, which leaves out invoke_id: a table has at least %d bytes", box.StructSize, unsafe.Offsetof(box.InvokeID)+unsafe.Sizeof(box.InvokeID))
+	}
+	if err := copyTypeBox(&box, addr, size); err != nil {
+		return box, err
+	}
+	own, err := cmem.CString(box.Name, contract.MaxName+1)
+	switch {
+	case err != nil:
+		return abi.TypeBox{}, fmt.Errorf("its name: %w", err)
+	case own != name:
+		return abi.TypeBox{}, fmt.Errorf("its name is %q, and its symbol says %s", contract.Excerpt(own), name)
+	case box.InvokeID == 0:
+		return abi.TypeBox{}, fmt.Errorf("its invoke_id is NULL")
+	}
+	return box, nil
+}
+
+func copyTypeBox(box *abi.TypeBox, addr, size uintptr) (err error) {
+	defer cmem.Guard(addr, &err)()
+	copy(unsafe.Slice((*byte)(unsafe.Pointer(box)), size), unsafe.Slice((*byte)(cmem.Pointer(addr)), size))
+	return nil
+}
+
+// Route has the calls of a type id go through the library's table number i of its
+// Description. It comes before the first call.
+func (l *Library) Route(typeID uint32, i int) error {
+	if i >= len(l.tables.invoke) || l.tables.invoke[i] == 0 {
+		return fmt.Errorf("%s has no table number %d that can be used", l.file, i)
+	}
+	l.tables.routes = append(l.tables.routes, route{typeID, l.tables.invoke[i]})
+	return nil
+}
+
+// table is the invoke_id for a type id; 0 where nyash_plugin_invoke is for it. There are
+// few tables, and so a map would be slower.
+func (l *Library) table(typeID uint32) uintptr {
+	for i := range l.tables.routes {
+		if l.tables.routes[i].typeID == typeID {
+			return l.tables.routes[i].invoke
+		}
+	}
+	return 0
+}

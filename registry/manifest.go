@@ -1,0 +1,368 @@
+package registry
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2/unstable"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/sig"
+	"github.com/nyash-plugins/nyash-go/internal/suggest"
+	"github.com/nyash-plugins/nyash-go/tlv"
+)
+
+// ManifestName is the file that lies beside a library with TypeBox tables and declares its
+// boxes (docs/nyash-toml.md, "nyash_box.toml").
+const ManifestName = "nyash_box.toml"
+
+// maxManifest is the largest manifest that is read, in bytes; as large as a library's
+// text on itself.
+const maxManifest = 1 << 20
+
+// LoadManifest reads the nyash_box.toml in a folder. The Description is nil where there
+// is none. The error is an [Errors], or says why the file could not be read.
+func LoadManifest(dir string) (*Description, error) {
+	path := filepath.Join(dir, ManifestName)
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("read the manifest: %w", err)
+	case !info.Mode().IsRegular() || info.Size() > maxManifest:
+		return nil, fmt.Errorf("read the manifest %s: it is no file of at most %d bytes", path, maxManifest)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the manifest: %w", err)
+	}
+	return ParseManifest(path, data)
+}
+
+// ParseManifest is [LoadManifest] for a file that is in memory. Errors call it path.
+func ParseManifest(path string, data []byte) (*Description, error) {
+	d := newDocument(path, data)
+	d.manifest = true
+	m := &manifest{desc: &Description{Library: path, boxes: make(map[string]*Box)}}
+	if root, ok := d.tree(); ok {
+		d.readManifest(m, root)
+	}
+	if len(d.errs) > 0 {
+		return nil, d.errs.inOrder()
+	}
+	m.desc.Warnings = d.warnings.inOrder()
+	return m.desc, nil
+}
+
+// manifest is a nyash_box.toml while it is read.
+type manifest struct {
+	desc   *Description
+	boxes  *key
+	listed []string
+}
+
+var manifestFields = []field[*manifest]{
+	{name: "provides", read: func(d *document, m *manifest, k *key) {
+		if d.want(k, unstable.InlineTable, `{ boxes = ["MapBox"] }`) {
+			read(d, k.val.table, m, providesFields, nil)
+		}
+	}},
+	{name: "artifacts", read: func(d *document, m *manifest, k *key) {
+		if d.want(k, unstable.InlineTable, `{ linux = "libx.so" }`) {
+			read(d, k.val.table, m, artifactFields, nil)
+		}
+	}},
+	// For people.
+	{name: "box", read: func(d *document, _ *manifest, k *key) { d.want(k, unstable.InlineTable, `{ name = "Map" }`) }},
+	{name: "implementation", read: func(d *document, _ *manifest, k *key) { d.want(k, unstable.InlineTable, `{ language = "c" }`) }},
+}
+
+var providesFields = []field[*manifest]{
+	{name: "boxes", read: func(d *document, m *manifest, k *key) { m.boxes, m.listed = k, d.texts(k, "MapBox") }},
+}
+
+// artifactSystems are the words of [artifacts] for runtime.GOOS.
+var artifactSystems = map[string]string{"linux": "linux", "macos": "darwin", "windows": "windows"}
+
+var artifactFields = []field[*manifest]{
+	artifactField("linux"), artifactField("macos"), artifactField("windows"),
+}
+
+func artifactField(system string) field[*manifest] {
+	return field[*manifest]{name: system, read: func(d *document, m *manifest, k *key) {
+		if file := d.text(k, "libx.so"); artifactSystems[system] == runtime.GOOS {
+			m.desc.Artifact = file
+		}
+	}}
+}
+
+// readManifest reads the file: the boxes that it lists, each in a table of its name.
+func (d *document) readManifest(m *manifest, root *table) {
+	var boxes []*key
+	read(d, root, m, manifestFields, func(k *key) { boxes = append(boxes, k) })
+	if m.boxes == nil && len(d.errs) == 0 {
+		d.fail(0, "", "it provides no box", `add [provides] with boxes = ["MapBox"]`)
+	}
+	for _, k := range boxes {
+		if !slices.Contains(m.listed, k.name) {
+			near := ""
+			if len(d.warnings) < shown {
+				near = suggest.DidYouMean(k.name, append(names(manifestFields), m.listed...))
+			}
+			d.warn(k.at, k.path(), "this table is ignored"+near, "list the box in provides.boxes")
+			continue
+		}
+		if !d.want(k, unstable.InlineTable, "{ type_id = 11 }") {
+			continue
+		}
+		b := d.newBox(nil, k)
+		read(d, k.val.table, b, manifestBoxFields, nil)
+		m.desc.Boxes = append(m.desc.Boxes, b)
+		m.desc.boxes[b.Name] = b
+	}
+	for _, name := range m.listed {
+		if m.desc.boxes[name] == nil && root.get(name) == nil {
+			b := d.newBox(nil, &key{name: name, at: m.boxes.at, val: value{kind: unstable.InlineTable, table: &table{}}})
+			m.desc.Boxes = append(m.desc.Boxes, b)
+			m.desc.boxes[name] = b
+		}
+	}
+}
+
+var manifestBoxFields = []field[*Box]{
+	{name: "type_id", read: func(d *document, b *Box, k *key) { b.TypeID, b.HasTypeID = d.id(k) }},
+	{name: "abi_version", read: readABIVersion},
+	{name: "singleton", read: func(d *document, b *Box, k *key) { b.Singleton = d.boolean(k) }},
+	{name: "doc", read: func(d *document, b *Box, k *key) { b.Doc = d.doc(k) }},
+	{name: "lifecycle", read: readLifecycle},
+	{name: "methods", read: readManifestMethods},
+}
+
+// readLifecycle reads birth and fini, whose ids are known.
+func readLifecycle(d *document, b *Box, k *key) {
+	if !d.want(k, unstable.InlineTable, "{ birth = { id = 0 } }") {
+		return
+	}
+	for _, k := range k.val.table.keys {
+		if k.name != abi.NameBirth && k.name != abi.NameFini {
+			d.unknown(k, []string{abi.NameBirth, abi.NameFini})
+			continue
+		}
+		if m := d.manifestMethod(k); m != nil && m.Name == abi.NameBirth {
+			b.Birth = m
+		}
+	}
+}
+
+func readManifestMethods(d *document, b *Box, k *key) {
+	if !d.want(k, unstable.InlineTable, "{ get = { id = 1 } }") {
+		return
+	}
+	b.MethodsDeclared = true
+	ids := make(map[uint32]*Method)
+	for _, k := range k.val.table.keys {
+		m := d.manifestMethod(k)
+		switch {
+		case m == nil || m.Name == abi.NameFini:
+			continue
+		case m.Name == abi.NameBirth:
+			b.Birth = m
+			continue
+		case m.HasID && ids[m.ID] != nil:
+			d.warn(k.at, k.path(), fmt.Sprintf("id %d is %s's already (line %d)", m.ID, ids[m.ID].Name, ids[m.ID].Pos.Line), "both names call the same method")
+		}
+		ids[m.ID] = m
+		b.Methods = append(b.Methods, m)
+	}
+}
+
+func (d *document) manifestMethod(k *key) *Method {
+	if !d.want(k, unstable.InlineTable, "{ id = 1 }") {
+		return nil
+	}
+	if k.name == "" {
+		d.failAt(k, "a method's name is empty", "give the method a name")
+	}
+	m := &Method{Name: k.name, Pos: d.position(k.at), key: k}
+	read(d, k.val.table, m, manifestMethodFields, nil)
+	d.reservedID(m)
+	return m
+}
+
+var manifestMethodFields = []field[*Method]{
+	{name: "id", read: func(d *document, m *Method, k *key) { m.ID, m.HasID = d.id(k) }},
+	{name: "args", read: readManifestArgs},
+	{name: "returns", read: readManifestReturns},
+	{name: "doc", read: func(d *document, m *Method, k *key) { m.Doc = d.doc(k) }},
+	{name: "description", read: func(d *document, m *Method, k *key) { m.Doc = d.doc(k) }},
+}
+
+// manifestTypes are the words for types in a manifest. What is not declared travels as
+// its own type.
+var manifestTypes = map[string]Arg{
+	"string":  {From: sig.String, To: tlv.TagString},
+	"i64":     {From: sig.Integer, To: tlv.TagInt64},
+	"i32":     {From: sig.Integer, To: tlv.TagInt32},
+	"f64":     {From: sig.Float, To: tlv.TagFloat64},
+	"bool":    {From: sig.Bool, To: tlv.TagBool},
+	"bytes":   {From: sig.Bytes, To: tlv.TagBytes},
+	"box":     {From: sig.Box, To: tlv.TagHandle},
+	"void":    {To: tlv.TagVoid},
+	"dict":    {},
+	"varargs": {},
+}
+
+var manifestTypeNames = []string{"string", "i64", "i32", "f64", "bool", "bytes", "box", "void", "varargs", "dict"}
+
+// manifestArg is an argument of a manifest while it is read.
+type manifestArg struct {
+	Arg
+	word string
+	def  *key
+}
+
+var manifestArgFields = []field[*manifestArg]{
+	{name: "name", read: func(d *document, a *manifestArg, k *key) { a.Name = d.text(k, "key") }},
+	{name: "type", read: func(d *document, a *manifestArg, k *key) { a.word = d.manifestType(k) }},
+	{name: "optional", read: func(d *document, a *manifestArg, k *key) { a.Optional = d.boolean(k) }},
+	{name: "default", read: func(_ *document, a *manifestArg, k *key) { a.def = k }},
+	{name: "doc", read: func(d *document, a *manifestArg, k *key) { a.Doc = d.doc(k) }},
+	{name: "description", read: func(d *document, a *manifestArg, k *key) { a.Doc = d.doc(k) }},
+}
+
+func (d *document) manifestType(k *key) string {
+	word := d.text(k, "string")
+	if _, ok := manifestTypes[word]; !ok {
+		d.wrongWord(k, word, manifestTypeNames, "not a type")
+	}
+	return word
+}
+
+func readManifestArgs(d *document, m *Method, k *key) {
+	if !d.want(k, unstable.Array, `[ { name = "key", type = "string" } ]`) {
+		return
+	}
+	if d.tooManyArgs(k) {
+		return
+	}
+	m.ArgsDeclared = true
+	seen := make(map[string]bool, len(k.val.items))
+	for i := range k.val.items {
+		item := &k.val.items[i]
+		if m.Variadic {
+			d.fail(item.at, k.path(), "an argument behind varargs", "varargs are the last")
+			return
+		}
+		a := d.manifestArgument(k, i, item)
+		if seen[a.Name] {
+			d.fail(item.at, k.path(), fmt.Sprintf("two arguments are called %s", a.Name), "give each argument a name of its own")
+		}
+		seen[a.Name] = true
+		if a.word == "varargs" {
+			m.Variadic = true
+			continue
+		}
+		if last := len(m.Args) - 1; last >= 0 && mayBeLeftOut(m.Args[last]) && !mayBeLeftOut(a.Arg) {
+			d.fail(item.at, k.path(), fmt.Sprintf("%s must be given, and %s before it may be left out", a.Name, m.Args[last].Name), "arguments are left out at the end")
+		}
+		m.Args = append(m.Args, a.Arg)
+	}
+}
+
+func mayBeLeftOut(a Arg) bool { return a.Optional || a.Default != nil }
+
+func (d *document) manifestArgument(args *key, i int, item *value) *manifestArg {
+	a := &manifestArg{}
+	switch {
+	case item.kind == unstable.String && item.text != "":
+		a.Name = item.text
+	case item.table == nil:
+		d.fail(item.at, args.path(), fmt.Sprintf("argument %d must be a table or a name", i+1), `write { name = "key", type = "string" } or "key"`)
+	default:
+		errs := len(d.errs)
+		read(d, item.table, a, manifestArgFields, nil)
+		t := manifestTypes[a.word]
+		a.From, a.To = t.From, t.To
+		if a.def != nil && len(d.errs) == errs {
+			a.Default = d.defaultValue(a)
+		}
+	}
+	if a.Name == "" {
+		a.Name = "argument " + strconv.Itoa(i+1)
+	}
+	return a
+}
+
+// defaultValue is what stands for an argument that is left out.
+func (d *document) defaultValue(a *manifestArg) any {
+	var v any
+	kind := sig.Any
+	switch val := &a.def.val; val.kind {
+	case unstable.String:
+		v, kind = val.text, sig.String
+	case unstable.Bool:
+		v, kind = val.text == "true", sig.Bool
+	case unstable.Integer:
+		n, err := strconv.ParseInt(val.text, 0, 64)
+		if err != nil {
+			d.fail(val.at, a.def.path(), "it does not fit an i64", "")
+			return nil
+		}
+		v, kind = n, sig.Integer
+	case unstable.Float:
+		f, err := strconv.ParseFloat(strings.ReplaceAll(val.text, "_", ""), 64)
+		if err != nil {
+			d.fail(val.at, a.def.path(), "it is no f64", "")
+			return nil
+		}
+		v, kind = f, sig.Float
+	}
+	if kind == sig.Any || !a.From.Takes(kind) || a.word == "varargs" {
+		d.fail(a.def.val.at, a.def.path(), fmt.Sprintf("%s cannot stand for an argument of type %s", kindNames[a.def.val.kind], a.word), "write a value of that type")
+		return nil
+	}
+	return v
+}
+
+// manifestReturns is `returns` as a table.
+type manifestReturns struct {
+	Returns
+	failed bool // there is an error type
+}
+
+var manifestReturnsFields = []field[*manifestReturns]{
+	{name: "type", read: func(d *document, r *manifestReturns, k *key) {
+		r.Returns = Returns{Tag: manifestTypes[d.manifestType(k)].To}
+	}},
+	{name: "error", read: func(d *document, r *manifestReturns, k *key) {
+		if k.val.kind == unstable.Bool {
+			r.failed = k.val.text == "true"
+			return
+		}
+		d.text(k, "string")
+		r.failed = true
+	}},
+	{name: "doc", read: func(d *document, _ *manifestReturns, k *key) { d.doc(k) }},
+	{name: "description", read: func(d *document, _ *manifestReturns, k *key) { d.doc(k) }},
+}
+
+func readManifestReturns(d *document, m *Method, k *key) {
+	if k.val.kind == unstable.String {
+		m.Returns = Returns{Tag: manifestTypes[d.manifestType(k)].To}
+		return
+	}
+	if !d.want(k, unstable.InlineTable, `{ type = "string" }`) {
+		return
+	}
+	var r manifestReturns
+	read(d, k.val.table, &r, manifestReturnsFields, nil)
+	m.Returns, m.ReturnsResult = r.Returns, r.failed
+}
