@@ -60,6 +60,10 @@ func (t *Type) String() string {
 //
 // Where a library provides several boxes, init describes the one that it names, or where
 // it names none, the one with its type id.
+//
+// own may be a manifest, too, or one joined to the library's text: nyash.toml may contradict
+// its ids. Where the library has a TypeBox table for the box, that resolves those of methods
+// to which neither gives one.
 func (b *Box) Bind(own *Description, init abi.Description) (*Type, error) {
 	if len(b.Mistakes) > 0 {
 		return nil, b.Mistakes
@@ -75,13 +79,15 @@ func (b *Box) Bind(own *Description, init abi.Description) (*Type, error) {
 	if err != nil {
 		return nil, err
 	}
-	tables := init.Tables
-	if init, err = b.applies(own, text, init); err != nil {
-		return nil, err
+	if text != nil && len(text.Mistakes) > 0 {
+		return nil, text.Mistakes
 	}
 	var resolved []abi.Method
 	if table > 0 {
-		resolved = tables[table-1].Methods
+		resolved = init.Tables[table-1].Methods
+	}
+	if init, err = b.applies(own, text, init, table > 0); err != nil {
+		return nil, err
 	}
 	known, err := b.described(text, init, resolved)
 	if err != nil {
@@ -148,7 +154,7 @@ func (b *Box) table(d abi.Description) (number int, err error) {
 	switch {
 	case i < 0 && d.NoInvoke:
 		return 0, b.fail("box", fmt.Sprintf("the library has no box %s: it exports neither %s%s nor %s", b.LibraryName, abi.SymbolTypeBoxPrefix, b.LibraryName, abi.SymbolInvoke),
-			"nyash inspect lists what it has")
+			"correct the name; nyash inspect lists what a library has")
 	case i < 0:
 		return 0, nil
 	case d.Tables[i].Err != "":
@@ -159,14 +165,17 @@ func (b *Box) table(d abi.Description) (number int, err error) {
 
 // applies returns init where it describes this box, and the zero Description where it
 // describes another one of the library.
-func (b *Box) applies(own *Description, text *Box, init abi.Description) (abi.Description, error) {
-	if own != nil {
+func (b *Box) applies(own *Description, text *Box, init abi.Description, table bool) (abi.Description, error) {
+	several := len(b.Library.Boxes) > 1
+	if table && init.TypeName != b.LibraryName && (several || init.TypeName != "") {
+		return abi.Description{}, nil // it is about a box that nyash_plugin_invoke is for
+	}
+	if own != nil && !own.manifest {
 		if other := own.initBox(init); text != other && (text != nil || init.TypeName != b.LibraryName) {
 			return abi.Description{}, nil
 		}
 		return init, nil
 	}
-	several := len(b.Library.Boxes) > 1
 	switch {
 	case init.TypeName != "" && init.TypeName != b.LibraryName:
 		if !several {
@@ -206,7 +215,7 @@ func (l *Library) merged(m, text *Method) *Method {
 	}
 	all.Pos, all.key = m.Pos, m.key
 	if m.ArgsDeclared {
-		all.Args, all.ArgsDeclared = m.Args, true
+		all.Args, all.ArgsDeclared, all.Variadic = m.Args, true, m.Variadic
 	}
 	if m.Returns != (Returns{}) {
 		all.Returns = m.Returns
@@ -224,9 +233,11 @@ type description struct {
 	methods []abi.Method       // that can be called by name, in the library's order
 	ids     map[string]uint32  // of those that nyash.toml has not settled yet
 	texts   map[string]*Method // what the text says
+	firm    map[string]bool    // whose ids nyash.toml must not contradict; nil for all
 }
 
-// described joins what the text says of a box's methods, if there is one, and init.
+// described joins what the text says of a box's methods, if there is one, init, and the
+// methods that the box's table has resolved.
 func (b *Box) described(text *Box, init abi.Description, resolved []abi.Method) (description, error) {
 	all := description{ids: make(map[string]uint32, len(init.Methods))}
 	for _, m := range resolved {
@@ -234,9 +245,16 @@ func (b *Box) described(text *Box, init abi.Description, resolved []abi.Method) 
 			all.ids[m.Name] = m.ID
 		}
 	}
+	manifest := text != nil && text.doc.manifest
+	if manifest || resolved != nil {
+		all.firm = make(map[string]bool, len(init.Methods))
+	}
 	for _, m := range init.Methods {
 		if m.ID != abi.MethodBirth && m.ID != abi.MethodFini {
 			all.ids[m.Name] = m.ID
+			if all.firm != nil {
+				all.firm[m.Name] = true
+			}
 		}
 	}
 	if text != nil {
@@ -244,13 +262,15 @@ func (b *Box) described(text *Box, init abi.Description, resolved []abi.Method) 
 		for _, m := range text.Methods {
 			id, ok := all.ids[m.Name]
 			switch {
-			case !ok && !m.HasID && text.doc.manifest:
-				return all, text.failAt(m.key, "its id is not known: this file gives none, and the library's table does not know the name", "add id, or correct the name")
+			case !ok && !m.HasID && manifest:
+				if id, ok = b.ownID(m.Name); !ok {
+					return all, text.failAt(m.key, "its id is not known: this file gives none, and the library's table does not know the name", "add id, or correct the name")
+				}
 			case !ok && !m.HasID:
 				return all, text.failAt(m.key, "its method_id is not known: neither this text nor init gives one", "fix the library")
-			case ok && m.HasID && m.ID != id:
+			case ok && m.HasID && m.ID != id && (all.firm == nil || all.firm[m.Name]):
 				return all, text.failAt(m.key.child("method_id"), fmt.Sprintf("the library says method_id %d here, and %d in init", m.ID, id), "fix the library")
-			case !ok:
+			case m.HasID:
 				id = m.ID
 			}
 			all.methods = append(all.methods, abi.Method{ID: id, Name: m.Name})
@@ -263,24 +283,31 @@ func (b *Box) described(text *Box, init abi.Description, resolved []abi.Method) 
 		}
 	}
 	for _, m := range resolved {
-		if all.texts[m.Name] == nil && !slices.ContainsFunc(init.Methods, func(d abi.Method) bool { return d.Name == m.Name }) {
+		if all.texts[m.Name] == nil && !all.firm[m.Name] {
 			all.methods = append(all.methods, m)
 		}
 	}
-	if text == nil { // init alone was checked
+	if text == nil || manifest { // init alone was checked, and a manifest may have two names for a method
 		return all, nil
 	}
 	names := make(map[uint32]string, len(all.methods))
 	for _, m := range all.methods {
-		if text.doc.manifest { // where aliases are legal
-			break
-		}
 		if other, taken := names[m.ID]; taken {
 			return all, text.fail("methods", fmt.Sprintf("the library describes two methods with the id %d: %s, and in init %s", m.ID, other, m.Name), "fix the library")
 		}
 		names[m.ID] = m.Name
 	}
 	return all, nil
+}
+
+// ownID is the id that nyash.toml gives a method. One that it hides needs none.
+func (b *Box) ownID(name string) (id uint32, ok bool) {
+	for _, m := range b.Methods {
+		if m.Name == name {
+			return m.ID, m.HasID
+		}
+	}
+	return 0, slices.ContainsFunc(b.Hidden, func(m *Method) bool { return m.Name == name })
 }
 
 // methodsByName are the box's methods without birth.
@@ -310,15 +337,15 @@ func (b *Box) checkDescription(d abi.Description) error {
 
 func (b *Box) typeID(text *Box, init abi.Description) (uint32, error) {
 	described := init.TypeID != 0 || init.TypeName != ""
-	id := init.TypeID
+	id, firm := init.TypeID, described
 	if text != nil && text.HasTypeID {
 		if described && text.TypeID != init.TypeID {
 			return 0, text.fail("type_id", fmt.Sprintf("the library says type_id %d here, and %d in init", text.TypeID, init.TypeID), "fix the library")
 		}
-		described, id = true, text.TypeID
+		described, id, firm = true, text.TypeID, firm || !text.doc.manifest
 	}
 	switch {
-	case b.HasTypeID && described && b.TypeID != id:
+	case b.HasTypeID && firm && b.TypeID != id:
 		return 0, b.fail("type_id", fmt.Sprintf("nyash.toml says type_id %d, the library says %d", b.TypeID, id), fmt.Sprintf("write type_id = %d or leave it out", id))
 	case b.HasTypeID:
 		return b.TypeID, nil
@@ -336,7 +363,7 @@ func (b *Box) methodID(m *Method, known description, table bool) (uint32, error)
 			return m.ID, nil
 		}
 		if table {
-			return 0, b.failAt(m.key, fmt.Sprintf("the library's table of %s does not know the method %s", b.LibraryName, m.Name), "correct the name, or add method_id")
+			return 0, b.failAt(m.key, "its method_id is not known: neither nyash.toml nor a "+ManifestName+" gives one, and the library's table does not know the name", "correct the name, or add method_id")
 		}
 		return 0, b.failAt(m.key, "its method_id is not known: nyash.toml gives none, and the library does not describe its methods", "add method_id")
 	}
@@ -345,6 +372,9 @@ func (b *Box) methodID(m *Method, known description, table bool) (uint32, error)
 		return 0, b.noMethod(m, known)
 	}
 	if m.HasID && m.ID != id {
+		if known.firm != nil && !known.firm[m.Name] {
+			return m.ID, nil
+		}
 		return 0, b.failAt(m.key.child("method_id"), fmt.Sprintf("nyash.toml says method_id %d, the library says %d", m.ID, id), fmt.Sprintf("write method_id = %d or leave it out", id))
 	}
 	return id, nil

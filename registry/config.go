@@ -369,14 +369,17 @@ func (d *document) library(c *Config, k *key) {
 	hasList := k.val.table.get("boxes") != nil
 	read(d, k.val.table, l, libraryFields, func(sub *key) {
 		listed := slices.Contains(l.boxNames(k), sub.name)
-		if sub.val.table == nil || hasList && !listed {
-			known := append(names(libraryFields), l.boxNames(k)...)
-			d.unknown(sub, known)
+		settings := names(libraryFields)
+		if sub.val.table == nil || hasList && !listed && suggest.Nearest(sub.name, settings) != "" {
+			d.unknown(sub, append(settings, l.boxNames(k)...))
 			return
 		}
 		own := len(d.errs)
 		b := d.newBox(c, sub)
 		read(d, sub.val.table, b, libraryBoxFields, nil)
+		if hasList && !listed {
+			d.failAt(sub, "the box is not in the library's boxes"+suggest.DidYouMean(sub.name, l.boxNames(k)), "add it to boxes")
+		}
 		b.Mistakes = d.demote(own)
 		boxes = append(boxes, b)
 	})
@@ -411,12 +414,16 @@ func (d *document) demote(from int) Errors {
 	return mistakes
 }
 
-// failBox reports an error at a key of a box; in the [libraries] form as demote does.
-func (d *document) failBox(b *Box, k *key, msg, advice string) {
+// failBoxes reports an error that is about boxes of one library; in the [libraries] form
+// as demote does.
+func (d *document) failBoxes(boxes []*Box, k *key, msg, advice string) {
 	before := len(d.errs)
 	d.failAt(k, msg, advice)
-	if b.Library != nil && b.Library.InvokeOnly {
-		b.Mistakes = append(b.Mistakes, d.demote(before)...)
+	if l := boxes[0].Library; l != nil && l.InvokeOnly {
+		mistakes := d.demote(before)
+		for _, b := range boxes {
+			b.Mistakes = append(b.Mistakes, mistakes...)
+		}
 	}
 }
 
@@ -446,7 +453,7 @@ func (d *document) checkTypeIDs(c *Config) {
 		}
 		id := typeID{b.Library.Name, b.TypeID}
 		if other := seen[id]; other != nil {
-			d.failBox(b, b.key.child("type_id"), fmt.Sprintf("type_id %d is %s's already (line %d)", b.TypeID, other.Name, other.key.child("type_id").line(d)), "give each box of a library an id of its own")
+			d.failBoxes([]*Box{b}, b.key.child("type_id"), fmt.Sprintf("type_id %d is %s's already (line %d)", b.TypeID, other.Name, other.key.child("type_id").line(d)), "give each box of a library an id of its own")
 			continue
 		}
 		seen[id] = b
@@ -464,7 +471,7 @@ func (d *document) checkLibraries(c *Config) {
 			continue
 		}
 		if (l.Threads != other.Threads || l.Unload != other.Unload) && len(l.Boxes) > 0 {
-			d.failBox(l.Boxes[0], l.Boxes[0].key, fmt.Sprintf("the library %s is used with other settings on line %d", l.Name, other.Pos.Line), "write the same threads and unload in both entries")
+			d.failBoxes(l.Boxes, l.Boxes[0].key, fmt.Sprintf("the library %s is used with other settings on line %d", l.Name, other.Pos.Line), "write the same threads and unload in both entries")
 		}
 	}
 }
@@ -489,10 +496,10 @@ func (d *document) checkReturnsOf(b *Box, boxes map[string]*Box, known string) {
 	for _, m := range b.Methods {
 		if name := m.Returns.Box; name != "" && boxes[name] == nil {
 			near := ""
-			if len(d.errs) < shown { // comparing with all names costs more than finding the error
+			if len(d.errs)+len(d.warnings) < shown { // comparing with all names costs more than finding the error
 				near = suggest.DidYouMean(name, append(sig.ReturnsNames(), slices.Sorted(maps.Keys(boxes))...))
 			}
-			d.failBox(b, m.key.child("returns"), fmt.Sprintf("%q is neither a type nor a box%s", name, near), "write void, bool, i32, i64, f32, f64, string, bytes, handle, blob, or "+known)
+			d.failBoxes([]*Box{b}, m.key.child("returns"), fmt.Sprintf("%q is neither a type nor a box%s", name, near), "write void, bool, i32, i64, f32, f64, string, bytes, handle, blob, or "+known)
 		}
 	}
 }

@@ -30,6 +30,9 @@ type Description struct {
 	Warnings Errors // what this host does not know or does not support
 
 	boxes map[string]*Box
+	// manifest is true of a nyash_box.toml, which need not know all boxes of the library,
+	// and which nyash.toml may contradict.
+	manifest bool
 }
 
 // Request is a key of a self-description by which a library asks for something that
@@ -207,9 +210,9 @@ func (v *value) toml() string {
 	return v.text
 }
 
-// checkName refuses names of a self-description that a host would not show.
+// checkName refuses names of a library's text that a host would not show.
 func (d *document) checkName(k *key, name string) {
-	if d.self && name != "" {
+	if d.foreign() && name != "" {
 		if err := contract.CheckName(name); err != nil {
 			d.failAt(k, "its name: "+err.Error(), "give it another name")
 		}
@@ -265,7 +268,8 @@ func (b *Box) own(d *Description, init abi.Description) (*Box, error) {
 		return nil, nil
 	}
 	name := b.LibraryName
-	if own, ok := d.Box(name); ok || name == init.TypeName || slices.ContainsFunc(init.Tables, func(t abi.Table) bool { return t.Box == name }) {
+	hasTable := slices.ContainsFunc(init.Tables, func(t abi.Table) bool { return t.Box == name })
+	if own, ok := d.Box(name); ok || name == init.TypeName || d.manifest || hasTable {
 		return own, nil
 	}
 	if len(d.Boxes) == 1 && name == b.Name && len(b.Library.Boxes) == 1 {

@@ -21,9 +21,13 @@ type document struct {
 	errs     Errors
 	warnings Errors
 	plugins  map[string]*Library // of [plugins], by name
-	self     bool                // a library's text, which is not trusted; see ParseDescription
+	self     bool                // a library's text; see ParseDescription
 	manifest bool                // a nyash_box.toml
 }
+
+// foreign tells whether the text comes with a library. It is not trusted: what is shown
+// of it has control characters escaped.
+func (d *document) foreign() bool { return d.self || d.manifest }
 
 // byteOrderMark begins the files of some editors. It says nothing.
 const byteOrderMark = "\uFEFF"
@@ -62,7 +66,7 @@ func (d *document) newError(offset int, key, msg, advice string) *Error {
 	p := d.position(offset)
 	line, _, _ := strings.Cut(d.source[d.lines[p.Line-1]:], "\n")
 	line = strings.TrimSuffix(line, "\r")
-	if d.self {
+	if d.foreign() {
 		key, msg, advice, line = contract.Excerpt(key), contract.Excerpt(msg), contract.Excerpt(advice), printableLine(line)
 	}
 	return &Error{Position: p, Key: key, Msg: msg, Advice: advice, line: line}

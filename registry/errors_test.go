@@ -4,7 +4,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -16,11 +15,33 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// chunk is one of the files in testdata/errors.toml.
+// chunk is one of the files in testdata/errors.toml or testdata/manifests.toml.
 type chunk struct {
-	name string
-	text string
-	want map[int]string // by line of the chunk
+	name     string
+	text     string
+	want     map[int]string // by line of the chunk
+	warnings bool           // what is wanted are warnings, of a file that is read
+}
+
+// files are the wrong files, with what reads them.
+var files = []struct {
+	chunks, name, golden string
+	problems             func(text string) (warnings registry.Errors, err error)
+}{
+	{"testdata/errors.toml", "nyash.toml", "testdata/errors.golden", func(text string) (registry.Errors, error) {
+		c, err := registry.Parse("nyash.toml", []byte(text))
+		if err != nil {
+			return nil, err
+		}
+		return c.Warnings, nil
+	}},
+	{"testdata/manifests.toml", "nyash_box.toml", "testdata/manifests.golden", func(text string) (registry.Errors, error) {
+		d, err := registry.ParseManifest("nyash_box.toml", []byte(text))
+		if err != nil {
+			return nil, err
+		}
+		return d.Warnings, nil
+	}},
 }
 
 func chunks(t *testing.T, file string) []chunk {
@@ -35,6 +56,8 @@ func chunks(t *testing.T, file string) []chunk {
 		for i, line := range strings.Split(body, "\n") {
 			if _, want, ok := strings.Cut(line, "# ERROR "); ok {
 				c.want[i+1] = want
+			} else if _, want, ok := strings.Cut(line, "# WARNING "); ok {
+				c.want[i+1], c.warnings = want, true
 			}
 		}
 		all = append(all, c)
@@ -43,50 +66,61 @@ func chunks(t *testing.T, file string) []chunk {
 }
 
 func TestErrors(t *testing.T) {
-	for _, c := range chunks(t, "testdata/errors.toml") {
-		t.Run(c.name, func(t *testing.T) {
-			require.NotEmpty(t, c.want, "the chunk expects no error")
-			_, err := registry.Parse("nyash.toml", []byte(c.text))
-			var errs registry.Errors
-			require.ErrorAs(t, err, &errs)
-			for _, e := range errs {
-				want, expected := c.want[e.Line]
-				if !expected {
-					t.Errorf("unexpected: %v", e)
-					continue
+	for _, f := range files {
+		for _, c := range chunks(t, f.chunks) {
+			t.Run(f.name+"/"+c.name, func(t *testing.T) {
+				require.NotEmpty(t, c.want, "the chunk expects no error")
+				errs, err := f.problems(c.text)
+				if c.warnings {
+					require.NoError(t, err)
+				} else {
+					require.ErrorAs(t, err, &errs)
 				}
-				delete(c.want, e.Line)
-				text := strings.TrimPrefix(e.Error(), e.Position.String()+": ")
-				text = strings.TrimPrefix(text, e.Key+": ")
-				assert.True(t, strings.HasPrefix(text, want), "line %d\nwant %s\ngot  %s", e.Line, want, text)
-				assert.Equal(t, "nyash.toml", e.File)
-				assert.Positive(t, e.Column)
-			}
-			assert.Empty(t, c.want, "errors that did not come")
-		})
+				for _, e := range errs {
+					want, expected := c.want[e.Line]
+					if !expected {
+						t.Errorf("unexpected: %v", e)
+						continue
+					}
+					delete(c.want, e.Line)
+					text := strings.TrimPrefix(e.Error(), e.Position.String()+": ")
+					text = strings.TrimPrefix(text, e.Key+": ")
+					assert.True(t, strings.HasPrefix(text, want), "line %d\nwant %s\ngot  %s", e.Line, want, text)
+					assert.Equal(t, f.name, e.File)
+					assert.Positive(t, e.Column)
+				}
+				assert.Empty(t, c.want, "errors that did not come")
+			})
+		}
 	}
 }
 
 // TestErrorsInFull keeps what a person sees of each error.
 func TestErrorsInFull(t *testing.T) {
-	var got strings.Builder
-	for _, c := range chunks(t, "testdata/errors.toml") {
-		// The expectations are no part of what a person sees.
-		var lines []string
-		for line := range strings.SplitSeq(c.text, "\n") {
-			line, _, _ = strings.Cut(line, " # ERROR ")
-			lines = append(lines, line)
+	for _, f := range files {
+		var got strings.Builder
+		for _, c := range chunks(t, f.chunks) {
+			// The expectations are no part of what a person sees.
+			var lines []string
+			for line := range strings.SplitSeq(c.text, "\n") {
+				line, _, _ = strings.Cut(line, " # ERROR ")
+				line, _, _ = strings.Cut(line, " # WARNING ")
+				lines = append(lines, line)
+			}
+			warnings, err := f.problems(strings.Join(lines, "\n"))
+			if c.warnings {
+				require.NoError(t, err)
+				err = warnings
+			}
+			fmt.Fprintf(&got, "### %s\n%+v\n\n", c.name, err)
 		}
-		_, err := registry.Parse("nyash.toml", []byte(strings.Join(lines, "\n")))
-		fmt.Fprintf(&got, "### %s\n%+v\n\n", c.name, err)
+		if *update {
+			require.NoError(t, os.WriteFile(f.golden, []byte(got.String()), 0o644))
+		}
+		want, err := os.ReadFile(f.golden)
+		require.NoError(t, err)
+		assert.Equal(t, string(want), got.String())
 	}
-	golden := filepath.Join("testdata", "errors.golden")
-	if *update {
-		require.NoError(t, os.WriteFile(golden, []byte(got.String()), 0o644))
-	}
-	want, err := os.ReadFile(golden)
-	require.NoError(t, err)
-	assert.Equal(t, string(want), got.String())
 }
 
 func TestErrorIsUTF8(t *testing.T) {

@@ -48,10 +48,13 @@ func LoadManifest(dir string) (*Description, error) {
 }
 
 // ParseManifest is [LoadManifest] for a file that is in memory. Errors call it path.
+//
+// What is wrong with one box is a warning of the file, and the error of [Box.Bind] for that
+// box. The text is no more trusted than [ParseDescription]'s.
 func ParseManifest(path string, data []byte) (*Description, error) {
 	d := newDocument(path, data)
 	d.manifest = true
-	m := &manifest{desc: &Description{Library: path, boxes: make(map[string]*Box)}}
+	m := &manifest{desc: &Description{Library: path, boxes: make(map[string]*Box), manifest: true}}
 	if root, ok := d.tree(); ok {
 		d.readManifest(m, root)
 	}
@@ -120,21 +123,34 @@ func (d *document) readManifest(m *manifest, root *table) {
 			d.warn(k.at, k.path(), "this table is ignored"+near, "list the box in provides.boxes")
 			continue
 		}
-		if !d.want(k, unstable.InlineTable, "{ type_id = 11 }") {
-			continue
-		}
-		b := d.newBox(nil, k)
-		read(d, k.val.table, b, manifestBoxFields, nil)
-		m.desc.Boxes = append(m.desc.Boxes, b)
-		m.desc.boxes[b.Name] = b
+		d.manifestBox(m.desc, k)
 	}
 	for _, name := range m.listed {
-		if m.desc.boxes[name] == nil && root.get(name) == nil {
-			b := d.newBox(nil, &key{name: name, at: m.boxes.at, val: value{kind: unstable.InlineTable, table: &table{}}})
-			m.desc.Boxes = append(m.desc.Boxes, b)
-			m.desc.boxes[name] = b
+		if m.desc.boxes[name] == nil {
+			d.manifestBox(m.desc, &key{name: name, at: m.boxes.at, val: value{kind: unstable.InlineTable, table: &table{}}})
 		}
 	}
+	ids := make(map[uint32]*Box)
+	for _, b := range m.desc.Boxes {
+		if other := ids[b.TypeID]; b.HasTypeID && other != nil {
+			before := len(d.errs)
+			d.failAt(b.key.child("type_id"), fmt.Sprintf("type_id %d is %s's already (line %d)", b.TypeID, other.Name, other.key.child("type_id").line(d)), "give each box of a library an id of its own")
+			b.Mistakes = append(b.Mistakes, d.demote(before)...)
+		} else if b.HasTypeID {
+			ids[b.TypeID] = b
+		}
+	}
+}
+
+func (d *document) manifestBox(desc *Description, k *key) {
+	before := len(d.errs)
+	b := d.newBox(nil, k)
+	if d.want(k, unstable.InlineTable, "{ type_id = 11 }") {
+		read(d, k.val.table, b, manifestBoxFields, nil)
+	}
+	b.Mistakes = d.demote(before)
+	desc.Boxes = append(desc.Boxes, b)
+	desc.boxes[b.Name] = b
 }
 
 var manifestBoxFields = []field[*Box]{
@@ -191,6 +207,7 @@ func (d *document) manifestMethod(k *key) *Method {
 	if k.name == "" {
 		d.failAt(k, "a method's name is empty", "give the method a name")
 	}
+	d.checkName(k, k.name)
 	m := &Method{Name: k.name, Pos: d.position(k.at), key: k}
 	read(d, k.val.table, m, manifestMethodFields, nil)
 	d.reservedID(m)
@@ -262,6 +279,9 @@ func readManifestArgs(d *document, m *Method, k *key) {
 			return
 		}
 		a := d.manifestArgument(k, i, item)
+		if a.word == "void" {
+			d.fail(item.at, k.path(), "an argument cannot be void", "write a type, or leave type out")
+		}
 		if seen[a.Name] {
 			d.fail(item.at, k.path(), fmt.Sprintf("two arguments are called %s", a.Name), "give each argument a name of its own")
 		}
@@ -298,6 +318,7 @@ func (d *document) manifestArgument(args *key, i int, item *value) *manifestArg 
 	if a.Name == "" {
 		a.Name = "argument " + strconv.Itoa(i+1)
 	}
+	d.checkName(args, a.Name)
 	return a
 }
 
@@ -311,18 +332,17 @@ func (d *document) defaultValue(a *manifestArg) any {
 	case unstable.Bool:
 		v, kind = val.text == "true", sig.Bool
 	case unstable.Integer:
-		n, err := strconv.ParseInt(val.text, 0, 64)
-		if err != nil {
-			d.fail(val.at, a.def.path(), "it does not fit an i64", "")
+		n, _ := strconv.ParseInt(strings.TrimPrefix(val.text, "+"), 0, 64) // the parser has checked it
+		if a.To == tlv.TagInt32 && n != int64(int32(n)) {
+			d.fail(val.at, a.def.path(), fmt.Sprintf("%d does not fit an i32", n), "write a smaller number, or another type")
 			return nil
 		}
 		v, kind = n, sig.Integer
-	case unstable.Float:
-		f, err := strconv.ParseFloat(strings.ReplaceAll(val.text, "_", ""), 64)
-		if err != nil {
-			d.fail(val.at, a.def.path(), "it is no f64", "")
-			return nil
+		if a.To == tlv.TagFloat64 {
+			v = float64(n)
 		}
+	case unstable.Float:
+		f, _ := strconv.ParseFloat(strings.ReplaceAll(val.text, "_", ""), 64) // too large a one is infinite
 		v, kind = f, sig.Float
 	}
 	if kind == sig.Any || !a.From.Takes(kind) || a.word == "varargs" {
@@ -365,4 +385,7 @@ func readManifestReturns(d *document, m *Method, k *key) {
 	var r manifestReturns
 	read(d, k.val.table, &r, manifestReturnsFields, nil)
 	m.Returns, m.ReturnsResult = r.Returns, r.failed
+	if r.failed && r.Tag == tlv.TagString {
+		d.warn(k.at, k.path(), "a string that the method returns is its error, and so never its result", "leave error out where it answers errors with a code")
+	}
 }

@@ -194,7 +194,7 @@ func (d *document) doc(k *key) string {
 		return ""
 	}
 	text := strings.TrimSpace(k.val.text)
-	if d.self {
+	if d.foreign() {
 		return contract.PrintableLines(text)
 	}
 	return text

@@ -1,0 +1,274 @@
+package registry_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/registry"
+)
+
+func manifest(t testing.TB, text string) *registry.Description {
+	t.Helper()
+	d, err := registry.ParseManifest("nyash_box.toml", []byte(text))
+	require.NoError(t, err)
+	return d
+}
+
+func publicManifest(t testing.TB) *registry.Description {
+	t.Helper()
+	text, err := os.ReadFile("testdata/nyash_box.toml")
+	require.NoError(t, err)
+	return manifest(t, string(text))
+}
+
+func TestParseManifest(t *testing.T) {
+	d := publicManifest(t)
+	assert.Equal(t, map[string]string{"linux": "bin/libmap.so", "darwin": "bin/libmap.dylib", "windows": "bin/map.dll"}[runtime.GOOS], d.Artifact)
+	require.Len(t, d.Warnings, 1)
+	assert.ErrorContains(t, d.Warnings[0], "nyash_box.toml:31:1: MapBox.methods.length: id 3 is size's already (line 30); both names call the same method")
+
+	m, ok := d.Box("MapBox")
+	require.True(t, ok)
+	assert.EqualValues(t, 11, m.TypeID)
+	assert.Equal(t, "Keeps values.", m.Doc)
+	assert.Equal(t, `(size integer→i64 = 16)`, m.Birth.Signature.String())
+	var got []string
+	for _, method := range m.Methods {
+		got = append(got, fmt.Sprintf("%d %v", method.ID, *method))
+	}
+	assert.Equal(t, []string{
+		`1 get(key, [or string]) → string`,
+		`2 set(key, value, ttl float→f64 = 1, log bool = true) → void or error`,
+		`3 size(…)`,
+		`3 length(…)`,
+		`0 keys() → string`,
+		`5 format(text, …) → bytes or error`,
+		`6 share(with box→handle) → handle`,
+		`7 count(n integer→i32 = 5) → i32`,
+	}, got)
+	assert.Equal(t, "shares", m.Methods[6].Doc)
+	assert.Equal(t, "the other", m.Methods[6].Args[0].Doc)
+
+	set, ok := d.Box("SetBox")
+	require.True(t, ok)
+	assert.True(t, set.Singleton)
+	bare, ok := d.Box("BareBox")
+	require.True(t, ok, "a box needs no table of its own")
+	assert.False(t, bare.HasTypeID)
+}
+
+func TestLoadManifest(t *testing.T) {
+	dir := t.TempDir()
+	d, err := registry.LoadManifest(dir)
+	require.NoError(t, err)
+	assert.Nil(t, d, "there is none")
+
+	path := filepath.Join(dir, registry.ManifestName)
+	require.NoError(t, os.WriteFile(path, []byte("[provides]\nboxes = [\"A\"]\n"), 0o600))
+	d, err = registry.LoadManifest(dir)
+	require.NoError(t, err)
+	assert.Len(t, d.Boxes, 1)
+
+	require.NoError(t, os.WriteFile(path, make([]byte, 1<<20+1), 0o600))
+	_, err = registry.LoadManifest(dir)
+	assert.EqualError(t, err, "read the manifest "+path+": it is no file of at most 1048576 bytes")
+
+	require.NoError(t, os.Remove(path))
+	require.NoError(t, os.Mkdir(path, 0o700))
+	_, err = registry.LoadManifest(dir)
+	assert.ErrorContains(t, err, "it is no file")
+}
+
+// table is what a library says that has a table for a box, which resolves these methods.
+func table(box string, methods ...abi.Method) abi.Description {
+	return abi.Description{NoInvoke: true, Tables: []abi.Table{{Box: box, Methods: methods}}}
+}
+
+// Which ids and declarations a box with a table gets.
+func TestBind_Table(t *testing.T) {
+	const declared = "[plugins.MapBox]\nlibrary = \"map\"\n"
+	const small = "[provides]\nboxes = [\"MapBox\"]\n[MapBox]\ntype_id = 11\n"
+	tests := []struct {
+		name, toml, manifest string
+		description          abi.Description
+		want                 string // or an error
+	}{
+		{"all from the manifest", declared, small + "methods = { get = { id = 1 }, put = { id = 2 } }", table("MapBox"), "11 get=1(…) put=2(…)"},
+		{"all from nyash.toml", declared + "type_id = 12\nmethods = { get = { method_id = 3 } }", "", table("MapBox"), "12 get=3(…)"},
+		{"nyash.toml wins", declared + "type_id = 12\nmethods = { get = { method_id = 9, args = [] } }", small + "methods = { get = { id = 1, args = [\"key\"], returns = \"string\" }, put = { id = 2 } }", table("MapBox"), "12 get=9() → string put=2(…)"},
+		{"nyash.toml wins over varargs", declared + "methods = { get = { args = [] } }", small + "methods = { get = { id = 1, args = [{ name = \"x\", type = \"varargs\" }] } }", table("MapBox"), "11 get=1()"},
+		{"resolved for the manifest", declared, small + "methods = { get = {}, put = { id = 2 } }", table("MapBox", abi.Method{ID: 5, Name: "get"}), "11 get=5(…) put=2(…)"},
+		{"resolved for nyash.toml", declared + "methods = { get = {} }", small, table("MapBox", abi.Method{ID: 5, Name: "get"}), "11 get=5(…)"},
+		{"nyash.toml wins over what is resolved", declared + "methods = { get = { method_id = 6 } }", small + "methods = { get = {} }", table("MapBox", abi.Method{ID: 5, Name: "get"}), "11 get=6(…)"},
+		{"nyash.toml has the id that nobody knows", declared + "methods = { get = { method_id = 6 } }", small + "methods = { get = {} }", table("MapBox"), "11 get=6(…)"},
+		{"a method that nobody knows is hidden", declared + "methods = { get = false }", small + "methods = { get = {}, put = { id = 2 } }", table("MapBox"), "11 put=2(…)"},
+		{"another name for an id", declared + "methods = { fetch = { method_id = 1 } }", small + "methods = { get = { id = 1 } }", table("MapBox"), "11 fetch=1(…) get=1(…)"},
+		{"another name for the box", "[plugins.Cache]\nlibrary = \"map\"\nbox = \"MapBox\"", small + "methods = { get = { id = 1 } }", table("MapBox"), "11 get=1(…)"},
+		{"the box is not in the manifest", declared + "type_id = 12", "[provides]\nboxes = [\"Other\"]", table("MapBox"), "12"},
+		{"a box that is called through invoke", declared + "type_id = 12\nmethods = { get = { method_id = 1 } }\n[plugins.Other]\nlibrary = \"map\"\n", "[provides]\nboxes = [\"Other\"]",
+			abi.Description{Tables: []abi.Table{{Box: "Other"}}}, "12 get=1(…)"},
+		{"init is of a box that has no table", declared, small, abi.Description{TypeID: 7, TypeName: "Other", Methods: []abi.Method{{ID: 1, Name: "next"}}, Tables: []abi.Table{{Box: "MapBox"}}}, "11"},
+		{"init describes the box", declared, "", abi.Description{TypeID: 7, TypeName: "MapBox", Methods: []abi.Method{{ID: 1, Name: "next"}}, Tables: []abi.Table{{Box: "MapBox"}}}, "7 next=1(…)"},
+		{"init describes it without a name", declared, "", abi.Description{TypeID: 7, Methods: []abi.Method{{ID: 1, Name: "next"}}, Tables: []abi.Table{{Box: "MapBox"}}}, "7 next=1(…)"},
+		{"resolve answers fini's id", declared + "methods = { get = {} }", small, table("MapBox", abi.Method{ID: abi.MethodFini, Name: "get"}),
+			`nyash.toml:3:13: plugins.MapBox.methods.get: its method_id is not known: neither nyash.toml nor a nyash_box.toml gives one, and the library's table does not know the name; correct the name, or add method_id`},
+		{"init and nyash.toml disagree", declared + "methods = { next = { method_id = 2 } }", "", abi.Description{TypeID: 7, TypeName: "MapBox", Methods: []abi.Method{{ID: 1, Name: "next"}}, Tables: []abi.Table{{Box: "MapBox", Methods: []abi.Method{{ID: 2, Name: "other"}}}}},
+			`nyash.toml:3:22: plugins.MapBox.methods.next.method_id: nyash.toml says method_id 2, the library says 1; write method_id = 1 or leave it out`},
+		{"init and the manifest disagree", declared, small, abi.Description{TypeID: 7, TypeName: "MapBox", Tables: []abi.Table{{Box: "MapBox"}}},
+			`nyash_box.toml:4:1: MapBox.type_id: the library says type_id 11 here, and 7 in init; fix the library`},
+		{"nobody knows the type", declared, "", table("MapBox"),
+			`nyash.toml:1:10: plugins.MapBox: its type_id is not known: nyash.toml gives none, and the library does not describe this box; add type_id`},
+		{"nobody knows the method", declared + "type_id = 11\nmethods = { get = {} }", "", table("MapBox"),
+			`nyash.toml:4:13: plugins.MapBox.methods.get: its method_id is not known: neither nyash.toml nor a nyash_box.toml gives one, and the library's table does not know the name; correct the name, or add method_id`},
+		{"nobody knows the manifest's method", declared, small + "methods = { get = {} }", table("MapBox"),
+			`nyash_box.toml:5:13: MapBox.methods.get: its id is not known: this file gives none, and the library's table does not know the name; add id, or correct the name`},
+		{"no such box", declared, small, table("Other"),
+			`nyash.toml:1:10: plugins.MapBox: the library has no box MapBox: it exports neither nyash_typebox_MapBox nor nyash_plugin_invoke; correct the name; nyash inspect lists what a library has`},
+		{"a table that cannot be used", declared, small, abi.Description{NoInvoke: true, Tables: []abi.Table{{Box: "MapBox", Err: "nyash_typebox_MapBox: its version is 2"}}},
+			`nyash.toml:1:10: plugins.MapBox: nyash_typebox_MapBox: its version is 2; fix the library`},
+		{"a mistake in the manifest", declared, small + "methods = { get = 1 }", table("MapBox"),
+			`nyash_box.toml:5:19: MapBox.methods.get: it must be a table, and this is an integer; write get = { id = 1 }`},
+		{"a mistake about another box", declared, "[provides]\nboxes = [\"MapBox\", \"Other\"]\n[MapBox]\ntype_id = 11\n[Other]\ntype_id = 11\n", table("MapBox"), "11"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var own *registry.Description
+			if tt.manifest != "" {
+				own = manifest(t, tt.manifest)
+			}
+			c := parse(t, tt.toml)
+			typ, err := c.Boxes[0].Bind(own, tt.description)
+			if err != nil {
+				assert.EqualError(t, err, tt.want)
+				return
+			}
+			got := fmt.Sprint(typ.ID)
+			for _, m := range typ.Methods {
+				got += fmt.Sprintf(" %s=%d%v", m.Name, m.ID, m.Signature)
+			}
+			assert.Equal(t, tt.want, got)
+			i := len(tt.description.Tables)
+			if tt.name == "a box that is called through invoke" {
+				i = 0
+			}
+			assert.Equal(t, i, typ.Table)
+		})
+	}
+}
+
+func TestJoin(t *testing.T) {
+	text, err := registry.ParseDescription("libmap.so", "[plugins.MapBox]\ntype_id = 30\n[plugins.Other]\ntype_id = 31\n")
+	require.NoError(t, err)
+	both := text.Join(publicManifest(t))
+	var got []string
+	for _, b := range both.Boxes {
+		got = append(got, fmt.Sprint(b.Name, b.TypeID))
+	}
+	assert.Equal(t, []string{"MapBox30", "Other31", "SetBox0", "BareBox0"}, got)
+	assert.Len(t, text.Boxes, 2, "the text is as it was")
+
+	var none *registry.Description
+	assert.Same(t, text, text.Join(nil))
+	assert.Same(t, text, none.Join(text))
+	assert.Nil(t, none.Join(nil))
+
+	_, err = box(t, parse(t, "[plugins.Third]\nlibrary = \"map\""), "Third").Bind(both, abi.Description{})
+	assert.ErrorContains(t, err, "the library has no box Third", "the text tells of all boxes")
+}
+
+// What is wrong in the [libraries] form costs the box that it is about.
+func TestMistakes(t *testing.T) {
+	tests := map[string]struct{ text, broken string }{
+		"a shared type_id":      {"[libraries.x.A]\ntype_id = 1\n[libraries.x.B]\ntype_id = 1\n", "B"},
+		"a string for a method": {"[libraries.x.A]\ntype_id = 1\nmethods = { get = \"get\" }\n[libraries.x.B]\ntype_id = 2\n", "A"},
+		"a result":              {"[libraries.x.A]\ntype_id = 1\nmethods = { get = { method_id = 1, returns = \"Nothing\" } }\n[libraries.x.B]\ntype_id = 2\n", "A"},
+		"a box that is not listed": {
+			"[libraries.x]\nboxes = [\"A\"]\n[libraries.x.A]\ntype_id = 1\n[libraries.x.B]\ntype_id = 2\n", "B"},
+		"a key of the library": {"[libraries.x]\nboxes = [\"A\", \"B\"]\ncolour = 1\n[libraries.x.A]\ntype_id = 1\n[libraries.x.B]\ntype_id = 2\n", "A B"},
+		"other settings":       {"[plugins.C]\nlibrary = \"x\"\nthreads = \"serial\"\n[libraries.x.A]\ntype_id = 1\n[libraries.x.B]\ntype_id = 2\n", "A B"},
+		"two names of a method": {
+			"[libraries.x.A]\ntype_id = 1\nmethods = { get = { method_id = 1 }, fetch = { method_id = 1 } }\n[libraries.x.B]\ntype_id = 2\n", ""},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			c := parse(t, tt.text)
+			require.Len(t, c.Warnings, 1)
+			var broken []string
+			for _, name := range []string{"A", "B"} {
+				if _, err := box(t, c, name).Bind(nil, abi.Description{}); err != nil {
+					broken = append(broken, name)
+					assert.Equal(t, registry.Errors{c.Warnings[0]}, err)
+				}
+			}
+			assert.Equal(t, tt.broken, strings.Join(broken, " "))
+		})
+	}
+}
+
+// An integer whose type is not declared travels as I32 to plugins of the later public form
+// that have no table.
+func TestBind_SmallIntegers(t *testing.T) {
+	const later, earlier = "[libraries.map.MapBox]\ntype_id = 1\nmethods = { get = { method_id = 1 } }", "[plugins.MapBox]\nlibrary = \"map\"\ntype_id = 1\nmethods = { get = { method_id = 1 } }"
+	tests := []struct {
+		name, toml  string
+		description abi.Description
+		want        bool
+	}{
+		{"later form", later, abi.Description{}, true},
+		{"later form, a table", later, table("MapBox"), false},
+		{"later form, another box's table", later, abi.Description{Tables: []abi.Table{{Box: "SetBox"}}}, true},
+		{"plugins form", earlier, abi.Description{}, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			typ, err := box(t, parse(t, tt.toml), "MapBox").Bind(nil, tt.description)
+			require.NoError(t, err)
+			assert.Equal(t, tt.want, typ.Methods[0].SmallInt32)
+			assert.Equal(t, tt.want, typ.Birth.SmallInt32)
+		})
+	}
+}
+
+func FuzzManifest(f *testing.F) {
+	for _, file := range []string{"testdata/nyash_box.toml", "testdata/manifests.toml"} {
+		data, err := os.ReadFile(file)
+		require.NoError(f, err)
+		for chunk := range strings.SplitSeq(string(data), "\n### ") {
+			f.Add(chunk)
+		}
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		d, err := registry.ParseManifest("nyash_box.toml", []byte(text))
+		if err != nil {
+			var errs registry.Errors
+			require.ErrorAs(t, err, &errs)
+			require.NotEmpty(t, errs)
+			fit(t, fmt.Sprintf("%v%+v", err, err))
+			return
+		}
+		fit(t, fmt.Sprintf("%+v", d.Warnings))
+		for _, b := range d.Boxes {
+			c := parse(t, "[plugins.X]\nlibrary = \"x\"\ntype_id = 1")
+			x := box(t, c, "X")
+			x.LibraryName = b.Name
+			typ, err := x.Bind(d, table(b.Name))
+			if err != nil {
+				fit(t, fmt.Sprintf("%+v", err))
+				continue
+			}
+			fit(t, typ.Doc+typ.String())
+			for _, m := range typ.Methods {
+				require.LessOrEqual(t, m.Required(), len(m.Args))
+				fit(t, m.Doc)
+			}
+		}
+	})
+}
