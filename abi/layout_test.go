@@ -25,6 +25,7 @@ func TestStructsMatchC(t *testing.T) {
 		method abi.MethodInfo
 		info   abi.PluginInfo
 		call   abi.Call
+		table  abi.TypeBox
 	)
 	size := func(n uintptr) string { return fmt.Sprint(n) }
 	field := func(offset, size uintptr) string { return fmt.Sprintf("%d %d", offset, size) }
@@ -55,6 +56,15 @@ func TestStructsMatchC(t *testing.T) {
 		"field NyashCall.args_len":    field(unsafe.Offsetof(call.ArgsLength), unsafe.Sizeof(call.ArgsLength)),
 		"field NyashCall.result":      field(unsafe.Offsetof(call.Result), unsafe.Sizeof(call.Result)),
 		"field NyashCall.result_len":  field(unsafe.Offsetof(call.ResultLength), unsafe.Sizeof(call.ResultLength)),
+
+		"sizeof NyashTypeBox":             size(unsafe.Sizeof(table)),
+		"field NyashTypeBox.abi_tag":      field(unsafe.Offsetof(table.Tag), unsafe.Sizeof(table.Tag)),
+		"field NyashTypeBox.version":      field(unsafe.Offsetof(table.Version), unsafe.Sizeof(table.Version)),
+		"field NyashTypeBox.struct_size":  field(unsafe.Offsetof(table.StructSize), unsafe.Sizeof(table.StructSize)),
+		"field NyashTypeBox.name":         field(unsafe.Offsetof(table.Name), unsafe.Sizeof(table.Name)),
+		"field NyashTypeBox.resolve":      field(unsafe.Offsetof(table.Resolve), unsafe.Sizeof(table.Resolve)),
+		"field NyashTypeBox.invoke_id":    field(unsafe.Offsetof(table.InvokeID), unsafe.Sizeof(table.InvokeID)),
+		"field NyashTypeBox.capabilities": field(unsafe.Offsetof(table.Capabilities), unsafe.Sizeof(table.Capabilities)),
 	}
 	got := layout(t)
 	for fact := range got {
@@ -70,6 +80,9 @@ func TestConstantsMatchC(t *testing.T) {
 		"NYASH_ABI_VERSION":  int64(abi.Version),
 		"NYASH_METHOD_BIRTH": int64(abi.MethodBirth),
 		"NYASH_METHOD_FINI":  int64(abi.MethodFini),
+
+		"NYASH_TYPEBOX_TAG":     int64(abi.TypeBoxTag),
+		"NYASH_TYPEBOX_VERSION": int64(abi.TypeBoxVersion),
 
 		"NYASH_OK":               int64(abi.OK),
 		"NYASH_E_SHORT_BUFFER":   int64(abi.ErrShortBuffer),

@@ -151,12 +151,9 @@ func (h *Host) acquireType(ctx context.Context, name string) (*boxType, error) {
 	if err := h.retain(); err != nil {
 		return nil, err
 	}
-	err = k.lib.load(ctx)
+	err = k.load(ctx)
 	if err == nil && h.over.Err() != nil { // a Shutdown did not wait for the load
 		err = fmt.Errorf("host of %s: %w", h.config.Path, ErrClosed)
-	}
-	if err == nil {
-		err = k.broken
 	}
 	if err != nil {
 		h.release()
@@ -166,7 +163,8 @@ func (h *Host) acquireType(ctx context.Context, name string) (*boxType, error) {
 }
 
 // Load loads the libraries of the named boxes, or of all boxes when none is
-// named, at the same time where that is possible. It reports every failure;
+// named, at the same time where that is possible. It reports every failure, and
+// every box that its library does not provide as nyash.toml says;
 // the other libraries are loaded all the same. ctx bounds the waiting; a load that has
 // begun goes on, for the next caller.
 func (h *Host) Load(ctx context.Context, names ...string) error {
@@ -179,13 +177,14 @@ func (h *Host) Load(ctx context.Context, names ...string) error {
 	defer h.release()
 	errs := make([]error, len(names))
 	libraries := make(map[*library]int)
+	types := make([]*boxType, len(names))
 	for i, name := range names {
 		k, err := h.boxType(name)
 		if err != nil {
 			errs[i] = err
 			continue
 		}
-		libraries[k.lib] = i
+		libraries[k.lib], types[i] = i, k
 	}
 	var wg sync.WaitGroup
 	for l, i := range libraries {
@@ -196,6 +195,11 @@ func (h *Host) Load(ctx context.Context, names ...string) error {
 		wg.Go(func() { errs[i] = l.load(ctx) })
 	}
 	wg.Wait()
+	for i, t := range types {
+		if t != nil && errs[libraries[t.lib]] == nil {
+			errs[i] = t.broken
+		}
+	}
 	if h.over.Err() != nil { // a Shutdown did not wait for the loads
 		errs = append(errs, fmt.Errorf("host of %s: %w", h.config.Path, ErrClosed))
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"sync/atomic"
 
@@ -39,7 +38,10 @@ type library struct {
 	// loads, which are one at a time, use them.
 	described     *registry.Description
 	describedText string
-	manifest      *registry.Description // the nyash_box.toml beside the library, or nil
+	// manifest is the library's nyash_box.toml, or nil. manifestErr says why it cannot be
+	// used, which concerns only a library that has tables.
+	manifest    *registry.Description
+	manifestErr error
 }
 
 // boxType is a type of boxes that the host can make.
@@ -49,7 +51,7 @@ type boxType struct {
 	decl *registry.Box // nyash.toml's declaration; nil for a built-in box
 
 	// typ is set while the library is loaded, unless the box is broken: then that is why
-	// it cannot be made, though others of the library can.
+	// it cannot be made, though others of the library can. broken is written by loads.
 	typ    atomic.Pointer[boundType]
 	broken error
 
@@ -87,6 +89,14 @@ func (l *library) boxTypeByID(typeID uint32) *boxType {
 		}
 	}
 	return nil
+}
+
+// load makes a box ready with its library. See [library.load].
+func (t *boxType) load(ctx context.Context) error {
+	if err := t.lib.load(ctx); err != nil {
+		return err
+	}
+	return t.broken
 }
 
 // load makes the library ready, once; concurrent callers wait for the same load. When
@@ -132,23 +142,14 @@ func (l *library) loadOnce() (any, error) {
 	return nil, nil
 }
 
-// find returns the library's file, and reads the manifest beside it.
+// find returns the library's file, and reads its manifest.
 func (l *library) find(conf *registry.Library) (string, error) {
 	file, err := l.host.config.Find(conf)
 	if err != nil {
 		return "", fmt.Errorf("box %s: %w", l.name, err)
 	}
-	dir := filepath.Dir(file)
-	if l.manifest, err = registry.LoadManifest(dir); err != nil {
-		return "", fmt.Errorf("box %s: %w", l.name, err)
-	}
-	if filepath.Base(file) != registry.ManifestName {
-		return file, nil
-	}
-	if l.manifest.Artifact == "" {
-		return "", fmt.Errorf("box %s: %s names no library for %s; add [artifacts] with a path relative to it", l.name, file, runtime.GOOS)
-	}
-	return filepath.Join(dir, l.manifest.Artifact), nil
+	l.manifest, l.manifestErr = l.host.config.Manifest(conf, file)
+	return file, nil
 }
 
 // tableRequests are the boxes that may have a TypeBox table, with the methods whose ids
@@ -247,27 +248,30 @@ func (l *library) bind(conf *registry.Library, d abi.Description) ([]*boundType,
 	}
 	described := l.described
 	if len(d.Tables) > 0 {
-		described = l.manifest.Join(described)
+		if l.manifestErr != nil {
+			return nil, fmt.Errorf("box %s: %w", l.name, l.manifestErr)
+		}
+		described = described.Join(l.manifest)
 		l.warn(l.manifest)
 	}
 	types := make([]*boundType, len(l.boxTypes))
 	var errs []error
 	for i, t := range l.boxTypes {
 		typ, err := t.decl.Bind(described, d)
+		if err == nil {
+			types[i] = newBoundType(typ)
+			if j := slices.IndexFunc(types[:i], func(other *boundType) bool { return other != nil && other.ID == typ.ID }); j >= 0 {
+				err = fmt.Errorf("box %s: its library gives it type_id %d, which %s has already; set another type_id", typ.Name, typ.ID, types[j].Name)
+				types[i] = nil
+			}
+		}
 		if t.broken = err; err != nil {
 			errs = append(errs, err)
-			continue
 		}
-		types[i] = newBoundType(typ)
 	}
-	// In the later public form a mistake costs only the box that it is about.
-	if err := errors.Join(errs...); err != nil && (!conf.InvokeOnly || len(errs) == len(types)) {
-		return nil, err
-	}
-	for i, t := range types {
-		if j := slices.IndexFunc(types[:i], func(other *boundType) bool { return t != nil && other != nil && other.ID == t.ID }); j >= 0 {
-			return nil, fmt.Errorf("box %s: its library gives it type_id %d, which %s has already; set another type_id", t.Name, t.ID, types[j].Name)
-		}
+	// In the later public forms a mistake costs only the box that it is about.
+	if later := conf.InvokeOnly || len(d.Tables) > 0; len(errs) > 0 && (!later || len(errs) == len(types)) {
+		return nil, errors.Join(errs...)
 	}
 	return types, nil
 }

@@ -34,8 +34,28 @@ func (e *NotFoundError) Is(target error) bool { return target == fs.ErrNotExist 
 
 // Find looks for a library's file. What holds a separator is a path, relative
 // to nyash.toml; a name is looked for in the search paths under every file name
-// that the platform could give it. The result is an absolute path.
+// that the platform could give it. A path to a nyash_box.toml stands for the library that this
+// names for the system. The result is an absolute path.
 func (c *Config) Find(l *Library) (string, error) {
+	file, err := c.find(l)
+	if err != nil || filepath.Base(file) != ManifestName {
+		return file, err
+	}
+	return artifact(file)
+}
+
+// Manifest reads the nyash_box.toml of a library that Find has found in file: the one that
+// nyash.toml names, or the one beside the library. See [LoadManifest].
+func (c *Config) Manifest(l *Library, file string) (*Description, error) {
+	if filepath.Base(l.Name) == ManifestName || filepath.Base(l.Path) == ManifestName {
+		if named, err := c.find(l); err == nil && filepath.Base(named) == ManifestName {
+			file = named
+		}
+	}
+	return LoadManifest(filepath.Dir(file))
+}
+
+func (c *Config) find(l *Library) (string, error) {
 	e := &NotFoundError{Position: l.Pos, Library: l.Name}
 	try := func(dir string, names []string) string {
 		for _, name := range names {

@@ -47,6 +47,25 @@ func LoadManifest(dir string) (*Description, error) {
 	return ParseManifest(path, data)
 }
 
+// artifact is the library that a manifest names for this system.
+func artifact(path string) (string, error) {
+	m, err := LoadManifest(filepath.Dir(path))
+	if err != nil {
+		return "", err
+	}
+	if m == nil || m.Artifact == "" {
+		return "", fmt.Errorf("%s names no library for %s; add [artifacts] with a path that is relative to it", path, runtime.GOOS)
+	}
+	file := m.Artifact
+	if !filepath.IsAbs(file) {
+		file = filepath.Join(filepath.Dir(path), file)
+	}
+	if _, err := os.Stat(file); err != nil {
+		return "", fmt.Errorf("%s names the library %s, which is not there; build it, or correct [artifacts]: %w", path, file, err)
+	}
+	return file, nil
+}
+
 // ParseManifest is [LoadManifest] for a file that is in memory. Errors call it path.
 //
 // What is wrong with one box is a warning of the file, and the error of [Box.Bind] for that

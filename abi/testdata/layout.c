@@ -40,6 +40,18 @@ static const NyashMethodInfo method = {NYASH_METHOD_BIRTH, name, 0};
 static const NyashPluginInfo info = {6, name, 1, &method};
 static const uint8_t args[1] = {0};
 static uint8_t result[1];
+static uint32_t resolve(const char *method_name)
+{
+    (void)method_name;
+    return 0;
+}
+static int32_t invoke_id(uint32_t instance_id, uint32_t method_id, const uint8_t *a, size_t a_len,
+                         uint8_t *r, size_t *r_len)
+{
+    (void)instance_id, (void)method_id, (void)a, (void)a_len, (void)r, (void)r_len;
+    return NYASH_OK;
+}
+static const NyashTypeBox typebox = {NYASH_TYPEBOX_TAG, NYASH_TYPEBOX_VERSION, sizeof typebox, name, resolve, invoke_id, 0};
 static const NyashCall call = {6, 1, 2, NYASH_OK, args, sizeof args, result, sizeof result};
 
 #define SIZE(type) printf("sizeof " #type " %zu\n", sizeof(type))
@@ -76,7 +88,18 @@ int main(void)
     FIELD(NyashCall, call, result);
     FIELD(NyashCall, call, result_len);
 
+    SIZE(NyashTypeBox);
+    FIELD(NyashTypeBox, typebox, abi_tag);
+    FIELD(NyashTypeBox, typebox, version);
+    FIELD(NyashTypeBox, typebox, struct_size);
+    FIELD(NyashTypeBox, typebox, name);
+    FIELD(NyashTypeBox, typebox, resolve);
+    FIELD(NyashTypeBox, typebox, invoke_id);
+    FIELD(NyashTypeBox, typebox, capabilities);
+
     VALUE(NYASH_ABI_VERSION);
+    VALUE(NYASH_TYPEBOX_TAG);
+    VALUE(NYASH_TYPEBOX_VERSION);
     VALUE(NYASH_METHOD_BIRTH);
     VALUE(NYASH_METHOD_FINI);
 

@@ -159,10 +159,12 @@ func (p *Plugin) Route(typeID uint32, i int) error {
 	_ = p.life.Acquire(context.Background(), 1)
 	defer p.life.Release(1)
 	r := route{typeID, i}
-	p.routes = append(p.routes, r)
 	if s := p.session.Load(); s != nil && !s.Lost() {
-		return s.route(r)
+		if err := s.route(r); err != nil && !s.Lost() {
+			return err
+		}
 	}
+	p.routes = append(p.routes, r)
 	return nil
 }
 

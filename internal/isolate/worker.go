@@ -160,7 +160,8 @@ func (s *Session) configure(load *wire.Load, text string) error {
 	return err
 }
 
-// checkTables tells what cannot be in a worker's answer to requests for tables.
+// checkTables tells what cannot be in a worker's answer to requests for tables: both come
+// in the order in which they were asked for, and once.
 func checkTables(asked []native.TableRequest, found []abi.Table) error {
 	for i := range found {
 		t := &found[i]
@@ -168,13 +169,15 @@ func checkTables(asked []native.TableRequest, found []abi.Table) error {
 		if at < 0 {
 			return errors.New("its worker found a table that nobody asked for")
 		}
-		asked = asked[at:]
+		methods := asked[at].Methods
+		asked = asked[at+1:]
 		for _, m := range t.Methods {
-			if !slices.Contains(asked[0].Methods, m.Name) || m.ID == 0 {
+			at := slices.Index(methods, m.Name)
+			if at < 0 || m.ID == 0 {
 				return errors.New("its worker found a method that nobody asked for")
 			}
+			methods = methods[at+1:]
 		}
-		asked = asked[1:]
 		t.Err = contract.Excerpt(t.Err)
 	}
 	return nil

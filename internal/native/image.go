@@ -168,8 +168,7 @@ func (im *image) resolve() error {
 		}
 		addr, err := findSymbol(im.handle, s.name)
 		if err != nil {
-			return &Error{File: im.config.File, Reason: ErrSymbol, Err: err,
-				Detail: s.name + " is not exported; a plugin exports nyash_plugin_abi, _init, _invoke and _shutdown (with C linkage and default visibility)"}
+			return im.config.missing(s.name, err)
 		}
 		*s.addr = addr
 	}

@@ -2,8 +2,10 @@ package native
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/nyash-plugins/nyash-go/abi"
@@ -76,6 +78,10 @@ func Open(ctx context.Context, config Config) (*Library, error) {
 	}
 	l := &Library{image: image, invoke: image.entry.invoke, batch: image.entry.batch, turn: image.turn, file: file, detach: detach}
 	l.InTurn(func() { l.tables = readTables(image.handle, config.Tables) })
+	if l.invoke == 0 && l.tables.found == nil {
+		// Another use of the library found a table, and this one asks for other boxes.
+		return nil, errors.Join(config.missing(abi.SymbolInvoke, nil), l.Close())
+	}
 	return l, nil
 }
 
@@ -89,7 +95,8 @@ func (l *Library) Description() abi.Description {
 	return d
 }
 
-// Invoke calls nyash_plugin_invoke. The plugin may use c and its buffers until
+// Invoke calls nyash_plugin_invoke, or invoke_id of the table that Route names for the
+// call's type. The plugin may use c and its buffers until
 // Invoke returns.
 //
 // ctx bounds the waiting for the library's turn (see [Threads]); a call that
@@ -127,10 +134,10 @@ func (l *Library) invokeWithTables(ctx context.Context, c *abi.Call) error {
 // InvokeBatch makes the calls in order, as Invoke would, in one crossing
 // through nyash_plugin_invoke_batch. It returns how many were made: all, or
 // those up to and with one that answered [abi.ErrShortBuffer], or none where the
-// library has no such symbol. ctx is as for Invoke. An error means that none was
+// library has no such symbol or a box has a TypeBox table. ctx is as for Invoke. An error means that none was
 // made.
 func (l *Library) InvokeBatch(ctx context.Context, calls []abi.Call) (made int, err error) {
-	if l.batch == 0 || l.tables.found != nil && len(calls) > 0 && l.table(calls[0].TypeID) != 0 {
+	if l.batch == 0 || l.tables.found != nil && slices.ContainsFunc(calls, func(c abi.Call) bool { return l.table(c.TypeID) != 0 }) {
 		return 0, nil
 	}
 	var n uintptr

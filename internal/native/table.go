@@ -1,6 +1,7 @@
 package native
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"unsafe"
@@ -35,6 +36,16 @@ func hasTable(handle uintptr, requests []TableRequest) bool {
 	return slices.ContainsFunc(requests, func(r TableRequest) bool { return findOptional(handle, abi.SymbolTypeBoxPrefix+r.Box) != 0 })
 }
 
+// missing is the error of a library that lacks a function and has no table either.
+func (c *Config) missing(symbol string, cause error) error {
+	detail := symbol + " is not exported"
+	for _, r := range c.Tables {
+		detail += ", nor " + abi.SymbolTypeBoxPrefix + contract.Excerpt(r.Box)
+	}
+	return &Error{File: c.File, Reason: ErrSymbol, Err: cause,
+		Detail: detail + "; a plugin exports nyash_plugin_abi, _init, _invoke and _shutdown, or a table " + abi.SymbolTypeBoxPrefix + "… for each of its boxes (with C linkage and default visibility)"}
+}
+
 // readTables reads the tables that were asked for. One that cannot be used says why.
 func readTables(handle uintptr, requests []TableRequest) (t tables) {
 	for _, r := range requests {
@@ -60,32 +71,35 @@ func readTables(handle uintptr, requests []TableRequest) (t tables) {
 	return t
 }
 
+// smallestTypeBox is how much of a table there must be: all up to invoke_id.
+const smallestTypeBox = unsafe.Offsetof(abi.TypeBox{}.InvokeID) + unsafe.Sizeof(abi.TypeBox{}.InvokeID)
+
 // readTypeBox copies a table, as much of it as the library says there is, and checks it.
-func readTypeBox(addr uintptr, name string) (box abi.TypeBox, err error) {
-	const header = unsafe.Offsetof(box.Name)
-	if err := copyTypeBox(&box, addr, header); err != nil {
-		return box, err
+func readTypeBox(addr uintptr, name string) (abi.TypeBox, error) {
+	var box abi.TypeBox
+	if err := copyTypeBox(&box, addr, unsafe.Offsetof(box.Name)); err != nil {
+		return abi.TypeBox{}, err
 	}
 	size := min(uintptr(box.StructSize), unsafe.Sizeof(box))
 	switch {
 	case box.Tag != abi.TypeBoxTag:
-		return box, fmt.Errorf("its abi_tag is %#08x, and a table's is %#08x", box.Tag, abi.TypeBoxTag)
+		return abi.TypeBox{}, fmt.Errorf("its abi_tag is %#08x, and a table's is %#08x", box.Tag, abi.TypeBoxTag)
 	case box.Version != abi.TypeBoxVersion:
-		return box, fmt.Errorf("its version is %d, and this host reads version %d", box.Version, abi.TypeBoxVersion)
-	case size < unsafe.Offsetof(box.InvokeID)+unsafe.Sizeof(box.InvokeID):
-		return box, fmt.Errorf("its struct_size is %d, which leaves out invoke_id: a table has at least %d bytes", box.StructSize, unsafe.Offsetof(box.InvokeID)+unsafe.Sizeof(box.InvokeID))
+		return abi.TypeBox{}, fmt.Errorf("its version is %d, and this host reads version %d", box.Version, abi.TypeBoxVersion)
+	case size < smallestTypeBox:
+		return abi.TypeBox{}, fmt.Errorf("its struct_size is %d, which leaves out invoke_id: a table has at least %d bytes", box.StructSize, smallestTypeBox)
 	}
 	if err := copyTypeBox(&box, addr, size); err != nil {
-		return box, err
+		return abi.TypeBox{}, err
 	}
 	own, err := cmem.CString(box.Name, contract.MaxName+1)
 	switch {
 	case err != nil:
 		return abi.TypeBox{}, fmt.Errorf("its name: %w", err)
 	case own != name:
-		return abi.TypeBox{}, fmt.Errorf("its name is %q, and its symbol says %s", contract.Excerpt(own), name)
+		return abi.TypeBox{}, fmt.Errorf("its name is %q, and its symbol says %s", contract.Excerpt(own), contract.Excerpt(name))
 	case box.InvokeID == 0:
-		return abi.TypeBox{}, fmt.Errorf("its invoke_id is NULL")
+		return abi.TypeBox{}, errors.New("its invoke_id is NULL")
 	}
 	return box, nil
 }

@@ -31,7 +31,7 @@ func (p *Plan) AppendArg(dst []byte, i int, arg any) ([]byte, error) {
 	}
 	if decl.To == 0 {
 		to := v.natural()
-		if p.SmallInt32 && to == tlv.TagInt64 && !v.big && int64(v.num) == int64(int32(v.num)) {
+		if p.SmallInt32 && v.own == 0 && to == tlv.TagInt64 && !v.big && int64(v.num) == int64(int32(v.num)) {
 			to = tlv.TagInt32
 		}
 		return p.appendAs(dst, i, to, v)

@@ -71,7 +71,7 @@ func (p *Plan) argError(i int, msg string, cause error) error {
 	if errors.Is(cause, tlv.ErrTooLarge) {
 		e.Msg += `; data of that length goes by reference: declare the argument with to = "blob" in nyash.toml, if the plugin takes blobs`
 	}
-	if p.ArgsDeclared {
+	if i < len(p.Args) {
 		e.Name = p.Args[i].Name
 	}
 	return e

@@ -246,3 +246,99 @@ func TestAllocs(t *testing.T) {
 		}))
 	})
 }
+
+// optional is the plan of text(text string, [sep string], n i64 = 3, rest...).
+func optional(variadic bool) *plan.Plan {
+	return plan.New("Box", "m", 1, registry.Signature{ArgsDeclared: true, Variadic: variadic, Args: []registry.Arg{
+		{Name: "text", From: registry.ArgString, To: tlv.TagString},
+		{Name: "sep", From: registry.ArgString, To: tlv.TagString, Default: ", "},
+		{Name: "n", From: registry.ArgInteger, To: tlv.TagInt64, Default: int64(3)},
+		{Name: "mark", From: registry.ArgBool, To: tlv.TagBool, Optional: true},
+		{Name: "late", From: registry.ArgBool, To: tlv.TagBool, Default: true},
+	}})
+}
+
+func TestCheckCount_Optional(t *testing.T) {
+	tests := []struct {
+		variadic bool
+		n        int
+		want     string
+	}{
+		{false, 0, "it takes 1 to 5 (text, sep, n, mark, late), and got 0"},
+		{false, 1, ""},
+		{false, 5, ""},
+		{false, 6, "it takes 1 to 5 (text, sep, n, mark, late), and got 6"},
+		{true, 0, "it takes at least 1, and got 0"},
+		{true, 9, ""},
+	}
+	for _, tt := range tests {
+		err := optional(tt.variadic).CheckCount(tt.n)
+		if tt.want == "" {
+			assert.NoError(t, err)
+			continue
+		}
+		assert.EqualError(t, err, tt.want)
+	}
+}
+
+// What stands for arguments that are left out: those up to one that is not sent.
+func TestAppendDefaults(t *testing.T) {
+	for n, want := range [][]tlv.Value{
+		1: {tlv.String(", "), tlv.Int64(3)},
+		2: {tlv.Int64(3)},
+		3: {},
+		4: {tlv.Bool(true)},
+		5: {},
+	} {
+		if n == 0 {
+			continue
+		}
+		msg, count, err := optional(false).AppendDefaults(tlv.AppendHeader(nil), n)
+		require.NoError(t, err)
+		require.NoError(t, tlv.PatchArgc(msg, count-n))
+		got, err := tlv.Decode(msg)
+		require.NoError(t, err)
+		assert.Equal(t, len(want), len(got), "%d arguments", n)
+		for i := range want {
+			assert.Equal(t, want[i], got[i])
+		}
+	}
+}
+
+func TestAppendArg_Variadic(t *testing.T) {
+	p := optional(true)
+	got, err := p.AppendArg(nil, 7, 5)
+	require.NoError(t, err)
+	assert.Equal(t, byte(tlv.TagInt64), got[0])
+	assert.False(t, p.IsBlob(7))
+	_, err = p.AppendArg(nil, 7, struct{}{})
+	assert.ErrorContains(t, err, "argument 8: ")
+}
+
+func TestAppendArg_SmallInt32(t *testing.T) {
+	p := plan.New("Box", "m", 1, registry.Signature{SmallInt32: true, ArgsDeclared: true, Args: []registry.Arg{
+		{Name: "any"}, {Name: "declared", From: registry.ArgInteger, To: tlv.TagInt64},
+	}})
+	tests := []struct {
+		i    int
+		arg  any
+		want tlv.Tag
+	}{
+		{0, 5, tlv.TagInt32},
+		{0, int64(math.MinInt32), tlv.TagInt32},
+		{0, int64(math.MinInt32) - 1, tlv.TagInt64},
+		{0, uint32(math.MaxUint32), tlv.TagInt64},
+		{0, int32(5), tlv.TagInt32},
+		{0, tlv.Int64(5), tlv.TagInt64},
+		{0, 5.0, tlv.TagFloat64},
+		{0, true, tlv.TagBool},
+		{1, 5, tlv.TagInt64},
+	}
+	for _, tt := range tests {
+		got, err := p.AppendArg(nil, tt.i, tt.arg)
+		require.NoError(t, err)
+		assert.Equal(t, tt.want, tlv.Tag(got[0]), "%v", tt.arg)
+	}
+	_, err := p.AppendArg(nil, 0, uint64(math.MaxUint64))
+	assert.ErrorContains(t, err, "does not fit an i64")
+}

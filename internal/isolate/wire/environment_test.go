@@ -15,9 +15,9 @@ func TestEnvironment(t *testing.T) {
 	for value, text := range map[string]string{
 		"":              "its host version :",
 		"99 pipe 3 4":   "its host version 99: install the two of one release",
-		"3":             `NYASH_WORKER="3" is not what a host says`,
-		"3 telepathy 3": "is not what a host says",
-		"3 pipe 3 -4":   "names no descriptors",
+		"4":             `NYASH_WORKER="4" is not what a host says`,
+		"4 telepathy 3": "is not what a host says",
+		"4 pipe 3 -4":   "names no descriptors",
 	} {
 		_, _, _, err := ParseEnvironment(value)
 		require.ErrorContains(t, err, text, value)

@@ -3,7 +3,7 @@ package wire
 import "sync/atomic"
 
 // Version is that of the layout and of the messages. Host and worker must agree.
-const Version = 3
+const Version = 4
 
 // Slots is the number of calls that can be under way in a worker at once. A bit
 // of the pending word stands for each.
