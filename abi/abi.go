@@ -1,5 +1,7 @@
 package abi
 
+import "fmt"
+
 // Version is the ABI version of BID-1, which nyash_plugin_abi returns.
 const Version uint32 = 1
 
@@ -102,9 +104,35 @@ type Description struct {
 	// Tables are the TypeBox tables that were found for the boxes which the host asked
 	// for, in the host's order.
 	Tables []Table
-	// NoInvoke is true where the library has no nyash_plugin_invoke, and so only the boxes
-	// of Tables.
-	NoInvoke bool
+	// Generation is that of the library's functions.
+	Generation Generation
+}
+
+// Generation is one of the ways in which plugins have let themselves be called
+// (docs/abi.md, "Generations").
+type Generation uint8
+
+const (
+	// FourSymbols: nyash_plugin_abi, _init, _invoke and _shutdown.
+	FourSymbols Generation = iota
+	// InvokeOnly: nyash_plugin_invoke, without some of the others.
+	InvokeOnly
+	// TypeBoxes: a table for each box. A library of this generation has no
+	// nyash_plugin_invoke.
+	TypeBoxes
+)
+
+// String is the generation for people.
+func (g Generation) String() string {
+	switch g {
+	case FourSymbols:
+		return "four symbols"
+	case InvokeOnly:
+		return "invoke only"
+	case TypeBoxes:
+		return "tables"
+	}
+	return fmt.Sprintf("generation %d", uint8(g))
 }
 
 // Table is a TypeBox table that a library has for a box.

@@ -48,6 +48,9 @@ func TestAllocs(t *testing.T) {
 		"string result":            {1, func() error { _, err := echo.Call(ctx, text); return err }},
 		"bytes appended":           {0, func() error { _, err := echo.AppendBytes(ctx, room, data); return err }},
 	}
+	tabled, err := newBox(t, openTabled(t), "Probe").Method("add")
+	require.NoError(t, err)
+	tests["table, numbers"] = allocs{0, func() error { _, err := tabled.Call(ctx, a, b); return err }}
 	blobs := newBox(t, openBlobs(t), "Blobs")
 	length, err := blobs.Method("length")
 	require.NoError(t, err)

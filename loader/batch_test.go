@@ -42,7 +42,7 @@ func steps(box *loader.Box) []step {
 func outcome(r loader.Result, err error) string { return fmt.Sprintf("%v, %v", r, err) }
 
 func TestBatch_SameAsSingleCalls(t *testing.T) {
-	for name, flag := range map[string]string{"in one crossing": "-DBATCH", "without the symbol": "-DNO_BATCH"} {
+	for name, flag := range map[string]string{"in one crossing": "-DBATCH", "without the symbol": "-DNO_BATCH", "through a table": "-DTABLE"} {
 		for _, threads := range []string{"free", "serial", "pinned"} {
 			t.Run(name+", "+threads, func(t *testing.T) {
 				toml := probeTOML(probeLibrary(t, flag), fmt.Sprintf("threads = %q", threads))

@@ -43,7 +43,24 @@ func BenchmarkMethod(b *testing.B) {
 	}
 }
 
-// BenchmarkInvoke measures the same with the result as a Go value.
+// BenchmarkTable measures the same through a TypeBox table.
+func BenchmarkTable(b *testing.B) {
+	add, err := newBox(b, openTabled(b), "Probe").Method("add")
+	require.NoError(b, err)
+	x := b.N + 1000
+	b.ReportAllocs()
+	for b.Loop() {
+		r, err := add.Call(context.Background(), x, 2000)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if n, _ := r.Int(); n != int64(x+2000) {
+			b.Fatal(n)
+		}
+	}
+}
+
+// BenchmarkInvoke measures BenchmarkMethod with the result as a Go value.
 func BenchmarkInvoke(b *testing.B) {
 	b.Run("int", benchmarkInvoke[int])
 	b.Run("uint16", benchmarkInvoke[uint16])

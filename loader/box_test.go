@@ -251,10 +251,18 @@ func TestThreads(t *testing.T) {
 		},
 		"free": func(t *testing.T, most, _ int64) { assert.LessOrEqual(t, most, int64(callers)) },
 	}
-	for mode, check := range tests {
-		t.Run(mode, func(t *testing.T) {
+	for _, mode := range []string{"serial", "pinned"} {
+		tests[mode+", through a table"] = tests[mode]
+	}
+	for name, check := range tests {
+		t.Run(name, func(t *testing.T) {
+			mode, table, _ := strings.Cut(name, ", ")
+			flag := "-DNO_TABLE"
+			if table != "" {
+				flag = "-DTABLE"
+			}
 			var log output
-			h := open(t, probeTOML(probeLibrary(t), fmt.Sprintf("threads = %q", mode)), withLog(&log))
+			h := open(t, probeTOML(probeLibrary(t, flag), fmt.Sprintf("threads = %q", mode)), withLog(&log))
 			var wg sync.WaitGroup
 			var mu sync.Mutex
 			var most, same int64

@@ -28,6 +28,9 @@ type Type struct {
 	// Table is the number, from 1, of the TypeBox table of the library's description that
 	// the box is called through; 0 for nyash_plugin_invoke.
 	Table int
+	// Generation is that of the library's functions, or abi.TypeBoxes where the box has a
+	// Table.
+	Generation abi.Generation
 }
 
 // String writes the type for people, on one line for each method:
@@ -82,9 +85,10 @@ func (b *Box) Bind(own *Description, init abi.Description) (*Type, error) {
 	if text != nil && len(text.Mistakes) > 0 {
 		return nil, text.Mistakes
 	}
+	generation := init.Generation
 	var resolved []abi.Method
 	if table > 0 {
-		resolved = init.Tables[table-1].Methods
+		resolved, generation = init.Tables[table-1].Methods, abi.TypeBoxes
 	}
 	if init, err = b.applies(own, text, init, table > 0); err != nil {
 		return nil, err
@@ -93,7 +97,7 @@ func (b *Box) Bind(own *Description, init abi.Description) (*Type, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Type{Name: b.Name, Doc: b.Doc, Singleton: b.Singleton, Table: table}
+	t := &Type{Name: b.Name, Doc: b.Doc, Singleton: b.Singleton, Table: table, Generation: generation}
 	if t.ID, err = b.typeID(text, init); err != nil {
 		return nil, err
 	}
@@ -152,7 +156,7 @@ func (t *Type) smallInt32() {
 func (b *Box) table(d abi.Description) (number int, err error) {
 	i := slices.IndexFunc(d.Tables, func(t abi.Table) bool { return t.Box == b.LibraryName })
 	switch {
-	case i < 0 && d.NoInvoke:
+	case i < 0 && d.Generation == abi.TypeBoxes:
 		return 0, b.fail("box", fmt.Sprintf("the library has no box %s: it exports neither %s%s nor %s", b.LibraryName, abi.SymbolTypeBoxPrefix, b.LibraryName, abi.SymbolInvoke),
 			"correct the name; nyash inspect lists what a library has")
 	case i < 0:

@@ -89,7 +89,7 @@ func TestLoadManifest(t *testing.T) {
 
 // table is what a library says that has a table for a box, which resolves these methods.
 func table(box string, methods ...abi.Method) abi.Description {
-	return abi.Description{NoInvoke: true, Tables: []abi.Table{{Box: box, Methods: methods}}}
+	return abi.Description{Generation: abi.TypeBoxes, Tables: []abi.Table{{Box: box, Methods: methods}}}
 }
 
 // Which ids and declarations a box with a table gets.
@@ -132,7 +132,7 @@ func TestBind_Table(t *testing.T) {
 			`nyash_box.toml:5:13: MapBox.methods.get: its id is not known: this file gives none, and the library's table does not know the name; add id, or correct the name`},
 		{"no such box", declared, small, table("Other"),
 			`nyash.toml:1:10: plugins.MapBox: the library has no box MapBox: it exports neither nyash_typebox_MapBox nor nyash_plugin_invoke; correct the name; nyash inspect lists what a library has`},
-		{"a table that cannot be used", declared, small, abi.Description{NoInvoke: true, Tables: []abi.Table{{Box: "MapBox", Err: "nyash_typebox_MapBox: its version is 2"}}},
+		{"a table that cannot be used", declared, small, abi.Description{Generation: abi.TypeBoxes, Tables: []abi.Table{{Box: "MapBox", Err: "nyash_typebox_MapBox: its version is 2"}}},
 			`nyash.toml:1:10: plugins.MapBox: nyash_typebox_MapBox: its version is 2; fix the library`},
 		{"a mistake in the manifest", declared, small + "methods = { get = 1 }", table("MapBox"),
 			`nyash_box.toml:5:19: MapBox.methods.get: it must be a table, and this is an integer; write get = { id = 1 }`},

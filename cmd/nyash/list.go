@@ -18,17 +18,18 @@ import (
 
 // boxInfo is a box as `nyash list --json` prints it.
 type boxInfo struct {
-	Box       string           `json:"box"`
-	Builtin   bool             `json:"builtin"`
-	Library   string           `json:"library,omitempty"`
-	File      string           `json:"file,omitempty"`
-	TypeID    uint32           `json:"type_id"`
-	Doc       string           `json:"doc,omitempty"`
-	Singleton bool             `json:"singleton"`
-	Threads   string           `json:"threads,omitempty"`
-	Birth     *inspect.Method  `json:"birth,omitempty"`
-	Methods   []inspect.Method `json:"methods"`
-	Error     string           `json:"error,omitempty"`
+	Box        string           `json:"box"`
+	Builtin    bool             `json:"builtin"`
+	Library    string           `json:"library,omitempty"`
+	File       string           `json:"file,omitempty"`
+	Generation string           `json:"generation,omitempty"`
+	TypeID     uint32           `json:"type_id"`
+	Doc        string           `json:"doc,omitempty"`
+	Singleton  bool             `json:"singleton"`
+	Threads    string           `json:"threads,omitempty"`
+	Birth      *inspect.Method  `json:"birth,omitempty"`
+	Methods    []inspect.Method `json:"methods"`
+	Error      string           `json:"error,omitempty"`
 }
 
 func newList(s *settings) *cobra.Command {
@@ -93,6 +94,9 @@ func describe(ctx context.Context, host *loader.Host) ([]boxInfo, error) {
 		} else {
 			b := inspect.Describe(t)
 			info.TypeID, info.Doc, info.Singleton, info.Birth, info.Methods = b.TypeID, b.Doc, b.Singleton, b.Birth, b.Methods
+			if !info.Builtin {
+				info.Generation = t.Generation.String()
+			}
 		}
 		all = append(all, info)
 	}
@@ -111,7 +115,7 @@ func writeJSON(w io.Writer, boxes []boxInfo) error {
 
 func writeTable(w io.Writer, boxes []boxInfo) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "BOX\tTYPE ID\tLIBRARY\tMETHOD\tID\tSIGNATURE")
+	fmt.Fprintln(t, "BOX\tTYPE ID\tLIBRARY\tGENERATION\tMETHOD\tID\tSIGNATURE")
 	for _, b := range boxes {
 		library := b.Library
 		if b.Builtin {
@@ -121,10 +125,10 @@ func writeTable(w io.Writer, boxes []boxInfo) error {
 		if b.TypeID == 0 {
 			id = "?" // only the library knows, and it cannot be asked
 		}
-		first := fmt.Sprintf("%s\t%s\t%s", b.Box, id, library)
+		first := fmt.Sprintf("%s\t%s\t%s\t%s", b.Box, id, library, b.Generation)
 		for _, m := range b.Methods {
 			fmt.Fprintf(t, "%s\t%s\t%d\t%s\n", first, m.Method, m.MethodID, m.Signature)
-			first = "\t\t"
+			first = "\t\t\t"
 		}
 		if len(b.Methods) == 0 {
 			fmt.Fprintf(t, "%s\t\t\t\n", first)

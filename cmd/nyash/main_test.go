@@ -78,7 +78,7 @@ file.close()
 		stdout, stderr, status := c.run(t, "list")
 		assert.Empty(t, stderr)
 		assert.Zero(t, status)
-		assert.Contains(t, stdout, "FileBox     6           nyash-filebox-plugin  open       1   (path string, mode string) → void\n")
+		assert.Contains(t, stdout, "FileBox     6           nyash-filebox-plugin  four symbols  open       1   (path string, mode string) → void\n")
 		assert.Contains(t, stdout, "ConsoleBox  4294967295  (built in)")
 	})
 

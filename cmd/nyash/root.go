@@ -18,6 +18,7 @@ type settings struct {
 	config    string
 	logLevel  string
 	isolation string
+	channel   string // hidden: for tests
 }
 
 func newRoot() *cobra.Command {
@@ -31,6 +32,8 @@ func newRoot() *cobra.Command {
 	root.PersistentFlags().StringVar(&s.config, "config", "nyash.toml", "the file that describes the plugins")
 	root.PersistentFlags().StringVar(&s.logLevel, "log-level", "warn", "least level of log lines to show: debug, info, warn or error")
 	root.PersistentFlags().StringVar(&s.isolation, "isolation", "", "where plugins run, whatever nyash.toml says: none (in this process) or process (in one of their own)")
+	root.PersistentFlags().StringVar(&s.channel, "channel", "", "how plugins in processes of their own are reached: memory or pipe")
+	_ = root.PersistentFlags().MarkHidden("channel") // which fails for a flag that is not there
 	root.AddCommand(newList(s), newInspect(s), newRun(s), newREPL(s), newNew(), newGen(s), newVersion())
 	return root
 }
@@ -49,6 +52,15 @@ func (s *settings) withHost(cmd *cobra.Command, f func(*loader.Host) error, opts
 			return err
 		}
 		opts = append(opts, loader.WithIsolation(isolation))
+	}
+	switch s.channel {
+	case "":
+	case "memory":
+		opts = append(opts, loader.WithWorkerChannel(loader.ChannelMemory))
+	case "pipe":
+		opts = append(opts, loader.WithWorkerChannel(loader.ChannelPipe))
+	default:
+		return fmt.Errorf("--channel %s: write memory or pipe", s.channel)
 	}
 	host, err := loader.Open(s.config, opts...)
 	if err != nil {

@@ -33,7 +33,7 @@ func TestCheckTables(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			err := checkTables(asked, tt.found)
+			err := checkTables(asked, &abi.Description{Tables: tt.found})
 			if tt.want == "" {
 				assert.NoError(t, err)
 				return
@@ -43,6 +43,9 @@ func TestCheckTables(t *testing.T) {
 	}
 
 	found := []abi.Table{{Box: "B", Err: "\x1b[31mred"}}
-	require.NoError(t, checkTables(asked, found))
+	require.NoError(t, checkTables(asked, &abi.Description{Generation: abi.TypeBoxes, Tables: found}))
 	assert.Equal(t, `\x1b[31mred`, found[0].Err)
+
+	assert.EqualError(t, checkTables(asked, &abi.Description{Generation: abi.TypeBoxes}), "its worker says that it is of tables, with 0 tables")
+	assert.EqualError(t, checkTables(asked, &abi.Description{Generation: 9}), "its worker says that it is of generation 9, with 0 tables")
 }

@@ -132,7 +132,7 @@ func (s *Session) load(ctx context.Context) error {
 	if err := contract.CheckDescription(answer.Description); err != nil {
 		return &native.Error{File: c.File, Reason: native.ErrDescription, Detail: err.Error(), Err: err}
 	}
-	if err := checkTables(c.Tables, answer.Description.Tables); err != nil {
+	if err := checkTables(c.Tables, &answer.Description); err != nil {
 		return &native.Error{File: c.File, Reason: native.ErrDescription, Detail: err.Error(), Err: err}
 	}
 	s.description = answer.Description
@@ -162,9 +162,12 @@ func (s *Session) configure(load *wire.Load, text string) error {
 
 // checkTables tells what cannot be in a worker's answer to requests for tables: both come
 // in the order in which they were asked for, and once.
-func checkTables(asked []native.TableRequest, found []abi.Table) error {
-	for i := range found {
-		t := &found[i]
+func checkTables(asked []native.TableRequest, d *abi.Description) error {
+	if d.Generation > abi.TypeBoxes || d.Generation == abi.TypeBoxes && d.Tables == nil {
+		return fmt.Errorf("its worker says that it is of %v, with %d tables", d.Generation, len(d.Tables))
+	}
+	for i := range d.Tables {
+		t := &d.Tables[i]
 		at := slices.IndexFunc(asked, func(r native.TableRequest) bool { return r.Box == t.Box })
 		if at < 0 {
 			return errors.New("its worker found a table that nobody asked for")

@@ -35,6 +35,16 @@ type entryPoints struct {
 	abi, config, init, invoke, batch, shutdown uintptr
 }
 
+func (e *entryPoints) generation() abi.Generation {
+	switch {
+	case e.invoke == 0:
+		return abi.TypeBoxes
+	case e.abi == 0 || e.init == 0 || e.shutdown == 0:
+		return abi.InvokeOnly
+	}
+	return abi.FourSymbols
+}
+
 var images struct {
 	sync.Mutex
 	byHandle map[uintptr]*image

@@ -91,7 +91,7 @@ func (l *Library) File() string { return l.file }
 // Description is what the plugin said of itself.
 func (l *Library) Description() abi.Description {
 	d := l.image.description
-	d.Tables, d.NoInvoke = l.tables.found, l.invoke == 0
+	d.Tables, d.Generation = l.tables.found, l.image.entry.generation()
 	return d
 }
 

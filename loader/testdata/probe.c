@@ -215,3 +215,13 @@ NYASH_EXPORT void nyash_plugin_shutdown(void) {
     say(pthread_equal(init_thread, pthread_self()) ? "shutdown on the thread of init" : "shutdown", 0);
 }
 #endif
+
+/* A table for the box beside the rest. */
+#ifdef TABLE
+static int32_t invoke_id(uint32_t instance, uint32_t method, const uint8_t *args, size_t args_len, uint8_t *result, size_t *result_len) {
+    return nyash_plugin_invoke(TYPE_ID, method, instance, args, args_len, result, result_len);
+}
+
+extern NYASH_EXPORT const NyashTypeBox nyash_typebox_Probe;
+const NyashTypeBox nyash_typebox_Probe = {NYASH_TYPEBOX_TAG, NYASH_TYPEBOX_VERSION, sizeof(NyashTypeBox), TYPE_NAME, NULL, invoke_id, 0};
+#endif

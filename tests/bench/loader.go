@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"testing"
@@ -54,6 +55,22 @@ func addLoader(t *table, _, library string) (end func(), err error) {
 		x := b.N + 1000
 		for b.Loop() {
 			check(b, sum(add.Call(ctx, x, 2000)), x+2000)
+		}
+	})
+	tableHost, err := openHost(fmt.Sprintf("[plugins.Table]\nlibrary = %q\ntype_id = 11\n[plugins.Table.methods]%s", library, methods))
+	if err != nil {
+		return end, err
+	}
+	end = func() { exitOn(errors.Join(h.Close(), tableHost.Close())) }
+	tableBox, err := tableHost.New(ctx, "Table")
+	if err != nil {
+		return end, err
+	}
+	tableAdd := finder(tableBox)("add")
+	t.add(workAdd, viaTable, func(b *testing.B) {
+		x := b.N + 1000
+		for b.Loop() {
+			check(b, sum(tableAdd.Call(ctx, x, 2000)), x+2000)
 		}
 	})
 	t.addMany(workAdd, viaBatch, 64, func(b *testing.B) {

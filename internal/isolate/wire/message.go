@@ -64,11 +64,11 @@ func (l *Loaded) UnmarshalJSON(data []byte) error {
 		Base        uint64
 		Config      *string
 		Description struct {
-			TypeID   uint32
-			TypeName string
-			Methods  methods
-			Tables   list[table]
-			NoInvoke bool
+			TypeID     uint32
+			TypeName   string
+			Methods    methods
+			Tables     list[table]
+			Generation abi.Generation
 		}
 		Error *LoadError
 	}
@@ -82,7 +82,7 @@ func (l *Loaded) UnmarshalJSON(data []byte) error {
 	}
 	*l = Loaded{
 		Version: answer.Version, Hooks: answer.Hooks, Base: answer.Base, Config: answer.Config, Error: answer.Error,
-		Description: abi.Description{TypeID: d.TypeID, TypeName: d.TypeName, Methods: d.Methods.items, Tables: tables, NoInvoke: d.NoInvoke},
+		Description: abi.Description{TypeID: d.TypeID, TypeName: d.TypeName, Methods: d.Methods.items, Tables: tables, Generation: d.Generation},
 	}
 	return nil
 }

@@ -24,10 +24,8 @@ NYASH_EXPORT int32_t nyash_plugin_init(const NyashHostVtable *vtable, NyashPlugi
     return NYASH_OK;
 }
 
-NYASH_EXPORT int32_t nyash_plugin_invoke(uint32_t type, uint32_t method, uint32_t instance, const uint8_t *args,
-                                         size_t args_len, uint8_t *result, size_t *result_len) {
-    (void)instance;
-    if (type != type_id) return NYASH_E_INVALID_TYPE;
+static inline __attribute__((always_inline)) int32_t work(uint32_t method, const uint8_t *args, size_t args_len,
+                                                          uint8_t *result, size_t *result_len) {
     switch (method) {
     case NYASH_METHOD_BIRTH:
         last_id++;
@@ -80,6 +78,23 @@ NYASH_EXPORT int32_t nyash_plugin_invoke(uint32_t type, uint32_t method, uint32_
     return NYASH_E_INVALID_METHOD;
 }
 
+NYASH_EXPORT int32_t nyash_plugin_invoke(uint32_t type, uint32_t method, uint32_t instance, const uint8_t *args,
+                                         size_t args_len, uint8_t *result, size_t *result_len) {
+    (void)instance;
+    if (type != type_id) return NYASH_E_INVALID_TYPE;
+    return work(method, args, args_len, result, result_len);
+}
+
 NYASH_DEFINE_INVOKE_BATCH
+
+/* The same work as a box with a TypeBox table. */
+static int32_t invoke_id(uint32_t instance, uint32_t method, const uint8_t *args, size_t args_len, uint8_t *result,
+                         size_t *result_len) {
+    (void)instance;
+    return work(method, args, args_len, result, result_len);
+}
+
+extern NYASH_EXPORT const NyashTypeBox nyash_typebox_Table;
+const NyashTypeBox nyash_typebox_Table = {NYASH_TYPEBOX_TAG, NYASH_TYPEBOX_VERSION, sizeof(NyashTypeBox), "Table", NULL, invoke_id, 0};
 
 NYASH_EXPORT void nyash_plugin_shutdown(void) {}

@@ -1,0 +1,89 @@
+package loader_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/native"
+	"github.com/nyash-plugins/nyash-go/loader"
+	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
+)
+
+// openTabled is openProbe with a library that has a table beside the four functions.
+func openTabled(t testing.TB, opts ...loader.Option) *loader.Host {
+	t.Helper()
+	return open(t, probeTOML(probeLibrary(t, "-DTABLE"), ""), opts...)
+}
+
+func TestTable(t *testing.T) {
+	box := newBox(t, openTabled(t), "Probe")
+	assert.Equal(t, abi.TypeBoxes, box.Type().Generation)
+	assert.EqualValues(t, 3, callInt(t, box, "add", 1, 2))
+	assert.EqualValues(t, 1, callInt(t, box, "inits"), "the other functions are called as ever")
+	_, err := box.Call(t.Context(), "refuse")
+	var failed *loader.CallError
+	require.ErrorAs(t, err, &failed)
+	assert.Equal(t, "no", failed.Message[:2])
+	assert.Equal(t, abi.FourSymbols, newBox(t, openProbe(t), "Probe").Type().Generation)
+}
+
+// bare is a library with a table and nothing else.
+func bare(t testing.TB) string {
+	return ccbuild.Source(t, "bare", `#include "answer.h"
+static int32_t invoke_id(uint32_t instance, uint32_t method, const uint8_t *args, size_t args_len, uint8_t *result, size_t *result_len) {
+    (void)args, (void)args_len;
+    uint32_t id = 7;
+    if (method == NYASH_METHOD_BIRTH) return memcpy(result, &id, 4), *result_len = 4, NYASH_OK;
+    return method == 1 ? answer_i64(result, result_len, instance) : NYASH_E_INVALID_METHOD;
+}
+extern NYASH_EXPORT const NyashTypeBox nyash_typebox_Bare, nyash_typebox_Wrong;
+const NyashTypeBox nyash_typebox_Bare = {NYASH_TYPEBOX_TAG, 1, sizeof(NyashTypeBox), "Bare", NULL, invoke_id, 0};
+const NyashTypeBox nyash_typebox_Wrong = {0, 1, sizeof(NyashTypeBox), "Wrong", NULL, invoke_id, 0};
+`)
+}
+
+func bareTOML(library, keys string) string {
+	return fmt.Sprintf("[plugins.Bare]\nlibrary = %q\ntype_id = 11\nmethods = { id = { method_id = 1 } }\n%s\n", library, keys)
+}
+
+// One library is open with its table, and then for a box that it lacks.
+func TestTable_SecondHost(t *testing.T) {
+	library := bare(t)
+	box := newBox(t, open(t, bareTOML(library, "")), "Bare")
+	other := open(t, fmt.Sprintf("[plugins.Other]\nlibrary = %q\ntype_id = 11\n", library))
+	_, err := other.New(t.Context(), "Other")
+	require.ErrorIs(t, err, native.ErrSymbol)
+	assert.ErrorContains(t, err, "nor nyash_typebox_Other")
+	assert.EqualValues(t, 7, callInt(t, box, "id"))
+}
+
+// What is wrong with one box of such a library costs only that.
+func TestTable_Broken(t *testing.T) {
+	library := bare(t)
+	h := open(t, bareTOML(library, fmt.Sprintf("[plugins]\nWrong = %q\nMissing = %[1]q", library)))
+	assert.EqualValues(t, 7, callInt(t, newBox(t, h, "Bare"), "id"))
+	for name, want := range map[string]string{"Wrong": "its abi_tag is 0x00000000", "Missing": "the library has no box Missing"} {
+		_, err := h.New(t.Context(), name)
+		require.ErrorContains(t, err, want)
+		_, err = h.Type(t.Context(), name)
+		require.ErrorContains(t, err, want)
+		require.ErrorContains(t, h.Load(t.Context(), name), want)
+		assert.ErrorContains(t, h.Load(t.Context()), want)
+	}
+	assert.NoError(t, h.Load(t.Context(), "Bare"))
+}
+
+// The second life of a worker calls the boxes through their tables, too.
+func TestTable_NextWorker(t *testing.T) {
+	h := open(t, bareTOML(bare(t), "isolation = \"process\"\nidle_timeout = \"10ms\""))
+	for range 3 {
+		box := newBox(t, h, "Bare")
+		assert.EqualValues(t, 7, callInt(t, box, "id"))
+		require.NoError(t, box.Close())
+		eventually(func() bool { return h.Plugins()[0].State == loader.PluginUnloaded })
+	}
+}
