@@ -2093,6 +2093,17 @@ static inline void nyash_shutdown(void)
         nyash_library.on_shutdown();
 }
 
+/* What a table of the later generation resolves: not birth, whose id is known. */
+static inline uint32_t nyash_resolve(const NyashBox *box, const char *name)
+{
+    size_t i;
+
+    for (i = 0; i < box->method_count; i++)
+        if (strcmp(box->methods[i].name, name) == 0)
+            return box->methods[i].id;
+    return 0;
+}
+
 #ifdef __cplusplus
 }
 #endif
@@ -2131,5 +2142,24 @@ static inline void nyash_shutdown(void)
     }                                                                                                     \
     void nyash_plugin_shutdown(void) { nyash_shutdown(); }                                                \
     NYASH_DEFINE_INVOKE_BATCH
+
+/* Exports a TypeBox table for a box beside the functions of NYASH_PLUGIN, for hosts
+ * that look for one: NYASH_TYPEBOX(Counter, counter), without a semicolon, where
+ * the NyashBox counter has the name "Counter". */
+#ifdef __cplusplus
+#define NYASH_EXTERN extern "C"
+#else
+#define NYASH_EXTERN extern
+#endif
+#define NYASH_TYPEBOX(Name, box)                                                                              \
+    static uint32_t nyash_resolve_##Name(const char *name) { return nyash_resolve(&(box), name); }            \
+    static int32_t nyash_invoke_##Name(uint32_t instance_id, uint32_t method_id, const uint8_t *args,         \
+                                       size_t args_len, uint8_t *result, size_t *result_len)                  \
+    {                                                                                                         \
+        return nyash_invoke((box).type_id, method_id, instance_id, args, args_len, result, result_len);       \
+    }                                                                                                         \
+    NYASH_EXTERN NYASH_EXPORT const NyashTypeBox nyash_typebox_##Name;                                        \
+    const NyashTypeBox nyash_typebox_##Name = {NYASH_TYPEBOX_TAG, NYASH_TYPEBOX_VERSION, sizeof(NyashTypeBox), \
+                                               #Name, nyash_resolve_##Name, nyash_invoke_##Name, 0};
 
 #endif /* NYASH_H */

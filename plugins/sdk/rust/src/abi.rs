@@ -8,6 +8,7 @@ use crate::value::{Birth, Ret, Size, Slot};
 use crate::{Error, PluginBox};
 use std::any::Any;
 use std::cell::Cell;
+use std::ffi::CStr;
 use std::os::raw::c_char;
 use std::panic::{self, catch_unwind, AssertUnwindSafe};
 use std::ptr;
@@ -55,6 +56,52 @@ pub struct BatchCall {
     args_len: usize,
     result: *mut u8,
     result_len: usize,
+}
+
+/// `NyashTypeBox`.
+#[repr(C)]
+pub struct TypeBox {
+    abi_tag: u32,
+    version: u16,
+    struct_size: u16,
+    name: *const c_char,
+    resolve: unsafe extern "C" fn(*const c_char) -> u32,
+    invoke_id: InvokeId,
+    capabilities: u64,
+}
+
+type InvokeId = unsafe extern "C" fn(u32, u32, *const u8, usize, *mut u8, *mut usize) -> i32;
+
+// SAFETY: the name is a constant.
+unsafe impl Sync for TypeBox {}
+
+impl TypeBox {
+    pub const fn new(
+        class: &Class,
+        resolve: unsafe extern "C" fn(*const c_char) -> u32,
+        invoke_id: InvokeId,
+    ) -> Self {
+        TypeBox {
+            abi_tag: 0x5459_4258,
+            version: 1,
+            struct_size: std::mem::size_of::<TypeBox>() as u16,
+            name: class.c_name.as_ptr() as *const c_char,
+            resolve,
+            invoke_id,
+            capabilities: 0,
+        }
+    }
+}
+
+/// The id of a method; 0 for a name that the box does not have, and for birth.
+///
+/// # Safety
+///
+/// `name` ends in NUL.
+pub unsafe fn resolve(class: &Class, name: *const c_char) -> u32 {
+    // SAFETY: the caller's promise, and constants.
+    let same = |m: &&MethodInfo| unsafe { CStr::from_ptr(m.name) == CStr::from_ptr(name) };
+    class.methods.iter().find(same).map_or(0, |m| m.method_id)
 }
 
 /// All that the library knows of a box.

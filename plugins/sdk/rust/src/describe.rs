@@ -285,6 +285,14 @@ pub const fn check_max(max: usize) -> usize {
     max
 }
 
+/// The name in the symbol of a box's table is the box's.
+pub const fn check_typebox(name: &str, symbol: &str) {
+    assert!(
+        same(name.as_bytes(), symbol.as_bytes()),
+        "the box has another name: write `typebox!(Type as Name)` as in `plugin!`"
+    );
+}
+
 /// Two boxes of a library have different numbers and names.
 pub const fn check_boxes(boxes: &[(u32, &str)]) {
     let mut i = 1;

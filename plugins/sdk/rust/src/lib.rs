@@ -105,12 +105,12 @@ pub trait PluginBox: Send + Sync + Sized + 'static {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::abi::{
-        bear, fini, init, invoke, invoke_batch, run, shutdown, BatchCall, Call, Class, Failure,
-        MethodInfo, PluginInfo, Reply, BIRTH,
+        bear, fini, init, invoke, invoke_batch, resolve, run, shutdown, BatchCall, Call, Class,
+        Failure, MethodInfo, PluginInfo, Reply, TypeBox, BIRTH,
     };
     pub use crate::describe::{
-        all_required, check_args, check_boxes, check_max, check_methods, measure, signature, write,
-        BoxOptions, MethodOptions, Piece,
+        all_required, check_args, check_boxes, check_max, check_methods, check_typebox, measure,
+        signature, write, BoxOptions, MethodOptions, Piece,
     };
     pub use crate::host::HostTable;
     pub use crate::table::Table;
@@ -350,6 +350,72 @@ macro_rules! plugin {
             extern "C" fn nyash_plugin_shutdown() {
                 $crate::__private::shutdown(CLASSES)
             }
+        };
+    };
+}
+
+/// Exports a TypeBox table for a box of [`plugin!`], beside the plugin's functions:
+/// `nyash::typebox!(Counter as CounterBox);`, with the names that [`plugin!`] has, for
+/// hosts that look for such tables.
+///
+/// ```
+/// # #[derive(Default)]
+/// # struct Counter;
+/// # impl Counter { fn get(&self) -> i64 { 0 } }
+/// nyash::plugin! {
+///     box Counter as CounterBox (type_id = 7) {
+///         birth => default();
+///         1 => get() -> i64;
+///     }
+/// }
+/// nyash::typebox!(Counter as CounterBox);
+/// # fn main() {}
+/// ```
+///
+/// ```compile_fail
+/// # #[derive(Default)]
+/// # struct Counter;
+/// # impl Counter { fn get(&self) -> i64 { 0 } }
+/// # nyash::plugin! { box Counter as CounterBox (type_id = 7) { birth => default(); 1 => get() -> i64; } }
+/// nyash::typebox!(Counter); // the box is called CounterBox
+/// # fn main() {}
+/// ```
+#[macro_export]
+macro_rules! typebox {
+    ($T:ident) => {
+        $crate::typebox!($T as $T);
+    };
+    ($T:ident as $N:ident) => {
+        const _: () = {
+            const CLASS: &$crate::__private::Class = <$T as $crate::PluginBox>::CLASS;
+            const _: () = $crate::__private::check_typebox(
+                <$T as $crate::PluginBox>::NAME,
+                ::core::stringify!($N),
+            );
+
+            unsafe extern "C" fn resolve(name: *const ::std::os::raw::c_char) -> u32 {
+                // SAFETY: the host calls it as the ABI says.
+                unsafe { $crate::__private::resolve(CLASS, name) }
+            }
+
+            unsafe extern "C" fn invoke_id(
+                instance_id: u32,
+                method_id: u32,
+                args: *const u8,
+                args_len: usize,
+                result: *mut u8,
+                result_len: *mut usize,
+            ) -> i32 {
+                let ids = (CLASS.type_id, method_id, instance_id);
+                // SAFETY: the host calls it as the ABI says.
+                unsafe {
+                    $crate::__private::invoke(&[CLASS], ids, (args, args_len), (result, result_len))
+                }
+            }
+
+            #[export_name = ::core::concat!("nyash_typebox_", ::core::stringify!($N))]
+            static TABLE: $crate::__private::TypeBox =
+                $crate::__private::TypeBox::new(CLASS, resolve, invoke_id);
         };
     };
 }

@@ -253,3 +253,5 @@ nyash::plugin! {
         16 => held() -> i64;
     }
 }
+
+nyash::typebox!(Part as PartBox);
