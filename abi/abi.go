@@ -130,7 +130,7 @@ func (g Generation) String() string {
 	case InvokeOnly:
 		return "invoke only"
 	case TypeBoxes:
-		return "tables"
+		return "TypeBox tables"
 	}
 	return fmt.Sprintf("generation %d", uint8(g))
 }

@@ -148,7 +148,7 @@ func (l *library) find(conf *registry.Library) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("box %s: %w", l.name, err)
 	}
-	l.manifest, l.manifestErr = l.host.config.Manifest(conf, file)
+	l.manifest, l.manifestErr = registry.LoadManifest(l.host.config.ManifestDir(conf, file))
 	return file, nil
 }
 
@@ -157,18 +157,7 @@ func (l *library) find(conf *registry.Library) (string, error) {
 func (l *library) tableRequests() []native.TableRequest {
 	all := make([]native.TableRequest, len(l.boxTypes))
 	for i, t := range l.boxTypes {
-		name := t.decl.LibraryName
-		r := native.TableRequest{Box: name}
-		methods := t.decl.Methods
-		if b, ok := l.manifest.Box(name); ok {
-			methods = append(slices.Clone(methods), b.Methods...)
-		}
-		for _, m := range methods {
-			if !m.HasID && !slices.Contains(r.Methods, m.Name) {
-				r.Methods = append(r.Methods, m.Name)
-			}
-		}
-		all[i] = r
+		all[i] = native.TableRequest{Box: t.decl.LibraryName, Methods: t.decl.Unresolved(l.manifest)}
 	}
 	return all
 }

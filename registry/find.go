@@ -44,15 +44,15 @@ func (c *Config) Find(l *Library) (string, error) {
 	return artifact(file)
 }
 
-// Manifest reads the nyash_box.toml of a library that Find has found in file: the one that
-// nyash.toml names, or the one beside the library. See [LoadManifest].
-func (c *Config) Manifest(l *Library, file string) (*Description, error) {
+// ManifestDir is where the nyash_box.toml of a library is that Find has found in file: the
+// folder of the one that nyash.toml names, or the library's. See [LoadManifest].
+func (c *Config) ManifestDir(l *Library, file string) string {
 	if filepath.Base(l.Name) == ManifestName || filepath.Base(l.Path) == ManifestName {
 		if named, err := c.find(l); err == nil && filepath.Base(named) == ManifestName {
 			file = named
 		}
 	}
-	return LoadManifest(filepath.Dir(file))
+	return filepath.Dir(file)
 }
 
 func (c *Config) find(l *Library) (string, error) {

@@ -84,6 +84,22 @@ func ParseManifest(path string, data []byte) (*Description, error) {
 	return m.desc, nil
 }
 
+// Unresolved lists the methods of the box whose ids neither nyash.toml nor the manifest,
+// which may be nil, gives: a TypeBox table may know them.
+func (b *Box) Unresolved(manifest *Description) []string {
+	methods := b.Methods
+	if m, ok := manifest.Box(b.LibraryName); ok {
+		methods = slices.Concat(methods, m.Methods)
+	}
+	var names []string
+	for _, m := range methods {
+		if !m.HasID && !slices.Contains(names, m.Name) {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}
+
 // manifest is a nyash_box.toml while it is read.
 type manifest struct {
 	desc   *Description

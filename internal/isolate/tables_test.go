@@ -46,6 +46,6 @@ func TestCheckTables(t *testing.T) {
 	require.NoError(t, checkTables(asked, &abi.Description{Generation: abi.TypeBoxes, Tables: found}))
 	assert.Equal(t, `\x1b[31mred`, found[0].Err)
 
-	assert.EqualError(t, checkTables(asked, &abi.Description{Generation: abi.TypeBoxes}), "its worker says that it is of tables, with 0 tables")
+	assert.EqualError(t, checkTables(asked, &abi.Description{Generation: abi.TypeBoxes}), "its worker says that it is of TypeBox tables, with 0 tables")
 	assert.EqualError(t, checkTables(asked, &abi.Description{Generation: 9}), "its worker says that it is of generation 9, with 0 tables")
 }

@@ -6,6 +6,7 @@
 //	// memcheck                valgrind is needed to find it
 //	// toml[: METHOD = …]      there is a nyash.toml, with this line for a method
 //	// type_id: N              the box's in that nyash.toml
+//	// manifest: LINE          of a nyash_box.toml beside the library
 //	// timeout: 5s             of a call; one second without it
 package faulty
 
@@ -58,10 +59,11 @@ type plugin struct {
 	toml     bool
 	line     string
 	typeID   string
+	manifest string
 	timeout  time.Duration
 }
 
-var directive = regexp.MustCompile(`(?m)^// (want|flags|memcheck|toml|type_id|timeout)(?:: (.*))?$`)
+var directive = regexp.MustCompile(`(?m)^// (want|flags|memcheck|toml|type_id|manifest|timeout)(?:: (.*))?$`)
 
 func read(t *testing.T, file string) *plugin {
 	text, err := os.ReadFile(file)
@@ -81,6 +83,8 @@ func read(t *testing.T, file string) *plugin {
 			timeout, err := time.ParseDuration(m[2])
 			require.NoError(t, err)
 			p.timeout = timeout
+		case "manifest":
+			p.manifest += m[2] + "\n"
 		case "type_id":
 			p.typeID = "type_id = " + m[2] + "\n"
 		}
@@ -192,6 +196,9 @@ func TestFaulty_FoundAlone(t *testing.T) {
 			t.Parallel()
 			p := read(t, file)
 			library := ccbuild.Library(t, file, append([]string{"-fvisibility=hidden"}, p.flags...)...)
+			if p.manifest != "" {
+				require.NoError(t, os.WriteFile(filepath.Join(filepath.Dir(library), registry.ManifestName), []byte(p.manifest), 0o600))
+			}
 			tt, err := plugintest.New(p.config(t, library))
 			require.NoError(t, err)
 			report, err := tt.All(context.Background())

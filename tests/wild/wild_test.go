@@ -120,21 +120,21 @@ var text = lib{file: "libtext.so", source: "text/text.c"}
 var programs = []program{
 	{name: "text, four symbols", dir: "text", libs: []lib{text}, toml: "four.toml", generation: "four symbols"},
 	{name: "text, invoke only", dir: "text", libs: []lib{{"libtext.so", "text/text.c", []string{"-DINVOKE_ONLY", "-DBIRTH_HANDLE"}}}, toml: "invoke.toml", generation: "invoke only", sample: true},
-	{name: "text, tables", dir: "text", libs: []lib{{"libtext.so", "text/text.c", []string{"-DTABLES"}}}, toml: "tables.toml", manifest: "tables_manifest.toml", generation: "tables", sample: true},
-	{name: "text, defaults", dir: "text", libs: []lib{{"libtext.so", "text/text.c", []string{"-DTABLES"}}}, toml: "tables.toml", manifest: "tables_manifest.toml", script: "defaults.star", generation: "tables"},
+	{name: "text, tables", dir: "text", libs: []lib{{"libtext.so", "text/text.c", []string{"-DTABLES"}}}, toml: "tables.toml", manifest: "tables_manifest.toml", generation: "TypeBox tables", sample: true},
+	{name: "text, defaults", dir: "text", libs: []lib{{"libtext.so", "text/text.c", []string{"-DTABLES"}}}, toml: "tables.toml", manifest: "tables_manifest.toml", script: "defaults.star", generation: "TypeBox tables"},
 
 	{name: "map, four symbols", dir: "map", libs: []lib{{"libmap.so", "map/map.rs", nil}}, toml: "four.toml", generation: "four symbols"},
 	{name: "map, invoke only", dir: "map", libs: []lib{{"libmap.so", "map/map.rs", []string{"--cfg=invoke_only", "--cfg=birth_handle"}}}, toml: "invoke.toml", generation: "invoke only"},
-	{name: "map, tables", dir: "map", libs: []lib{{"libmap.so", "map/map.rs", []string{"--cfg=tables"}}}, toml: "tables.toml", generation: "tables"},
+	{name: "map, tables", dir: "map", libs: []lib{{"libmap.so", "map/map.rs", []string{"--cfg=tables"}}}, toml: "tables.toml", generation: "TypeBox tables"},
 
 	{name: "http, four symbols", dir: "http", libs: []lib{{"libhttp.so", "http/http.c", nil}}, toml: "four.toml", generation: "four symbols"},
 	{name: "http, invoke only", dir: "http", libs: []lib{{"libhttp.so", "http/http.c", []string{"-DINVOKE_ONLY"}}}, toml: "invoke.toml", generation: "invoke only"},
-	{name: "http, tables", dir: "http", libs: []lib{{"build/libhttp.so", "http/http.c", []string{"-DTABLES"}}}, toml: "tables.toml", manifest: "tables_manifest.toml", generation: "tables"},
+	{name: "http, tables", dir: "http", libs: []lib{{"build/libhttp.so", "http/http.c", []string{"-DTABLES"}}}, toml: "tables.toml", manifest: "tables_manifest.toml", generation: "TypeBox tables"},
 
 	{name: "I32 and a shared type_id", dir: "array", libs: []lib{{"libarray.so", "array/array.c", nil}, text}, toml: "nyash.toml", generation: "invoke only"},
 	{name: "a handle that is kept", dir: "keeper", libs: []lib{{"libkeeper.so", "keeper/keeper.c", nil}, text}, toml: "nyash.toml", generation: "four symbols"},
-	{name: "a table that ends early", dir: "note", libs: []lib{{"libnote.so", "note/note.c", nil}}, toml: "nyash.toml", generation: "tables"},
-	{name: "a table of a newer author", dir: "note", libs: []lib{{"libnote.so", "note/note.c", []string{"-DLONG"}}}, toml: "nyash.toml", generation: "tables"},
+	{name: "a table that ends early", dir: "note", libs: []lib{{"libnote.so", "note/note.c", nil}}, toml: "nyash.toml", generation: "TypeBox tables"},
+	{name: "a table of a newer author", dir: "note", libs: []lib{{"libnote.so", "note/note.c", []string{"-DLONG"}}}, toml: "nyash.toml", generation: "TypeBox tables"},
 }
 
 // place puts a program's files into a folder, and returns that.

@@ -20,6 +20,7 @@ type ownDescription struct {
 	// mistakes then.
 	text     *registry.Description
 	mistakes error
+	manifest *registry.Description // nil without one, or without a table
 	// types are the boxes. Where the text and init cannot both be true, as contradiction
 	// says, they are those of init.
 	types         []*registry.Type
@@ -31,24 +32,39 @@ func (o *ownDescription) binds() *registry.Description {
 	if o.contradiction != nil {
 		return nil
 	}
-	return o.text
+	return o.text.Join(o.manifest)
+}
+
+// broken tells whether a box cannot be used for its table or its manifest, which are findings
+// of their own.
+func (o *ownDescription) broken(name string) bool {
+	if b, ok := o.manifest.Box(name); ok && len(b.Mistakes) > 0 {
+		return true
+	}
+	return slices.ContainsFunc(o.init.Tables, func(t abi.Table) bool { return t.Box == name && t.Err != "" })
 }
 
 // named tells whether the library gives its boxes names.
-func (o *ownDescription) named() bool { return o.text != nil || o.init.TypeName != "" }
+func (o *ownDescription) named() bool {
+	return o.text != nil || o.init.TypeName != "" || len(o.init.Tables) > 0
+}
 
 // describeOwn reads what a library says of itself.
-func describeOwn(file string, d abi.Description) (o ownDescription) {
+func describeOwn(file string, d abi.Description, manifest *registry.Description) (o ownDescription) {
 	o.config, o.init = d.Config, d
 	if d.Config != nil {
 		o.text, o.mistakes = registry.ParseDescription(file, *d.Config)
 	}
-	types, err := bindOwn(file, o.text, d)
-	if err != nil && o.text != nil {
+	if len(d.Tables) > 0 {
+		o.manifest = manifest
+	}
+	types, err := o.bind(file)
+	if err != nil && o.binds() != nil {
 		if !refused(d) { // which is found elsewhere
 			o.contradiction = err
 		}
-		types, err = bindOwn(file, nil, d)
+		o.manifest = nil
+		types, err = o.bind(file)
 	}
 	if err != nil {
 		types = []*registry.Type{initType(d)}
@@ -57,15 +73,18 @@ func describeOwn(file string, d abi.Description) (o ownDescription) {
 	return o
 }
 
-// bindOwn binds the boxes of the library as a nyash.toml of short forms would.
-func bindOwn(file string, text *registry.Description, d abi.Description) (types []*registry.Type, err error) {
-	library, err := registry.Undeclared(file, text, d)
+// bind binds the boxes of the library as a nyash.toml of short forms would.
+func (o *ownDescription) bind(file string) (types []*registry.Type, err error) {
+	library, err := registry.Undeclared(file, o.binds(), o.init)
 	if err != nil {
 		return nil, err
 	}
 	var errs []error
 	for _, b := range library.Boxes {
-		t, err := b.Bind(text, d)
+		if o.broken(b.Name) {
+			continue
+		}
+		t, err := b.Bind(o.binds(), o.init)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -97,6 +116,9 @@ func (p *plugin) describe(library *registry.Library) {
 	declared := make(map[*registry.Type]bool)
 	if library != nil {
 		for _, conf := range library.Boxes {
+			if p.own.broken(conf.LibraryName) {
+				continue
+			}
 			b := p.declaredBox(conf)
 			declared[b.own] = true
 			p.boxes = append(p.boxes, b)
@@ -173,7 +195,7 @@ func overlay(conf *registry.Box, own *registry.Type) *registry.Type {
 
 // describe gives the box what is declared of it.
 func (b *box) describe(t *registry.Type) {
-	b.singleton, b.birthArgs = t.Singleton, t.Birth.Args
+	b.singleton, b.birthArgs, b.table = t.Singleton, t.Birth.Args, t.Table
 	b.addMethods(t.Methods)
 }
 

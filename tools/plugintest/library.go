@@ -54,6 +54,7 @@ func cutList(words []string, most int) []string {
 func checkLibrary(e *env) error {
 	return e.withWorker(workerOptions{}, func(w *worker) error {
 		d := w.description()
+		e.line("generation: %s", generations(d))
 		e.checkDescription(d)
 		if err := e.checkOwnText(w); err != nil {
 			return err
@@ -69,6 +70,15 @@ func checkLibrary(e *env) error {
 		}
 		return nil
 	})
+}
+
+// generations are those that a library belongs to.
+func generations(d abi.Description) string {
+	text := d.Generation.String()
+	if len(d.Tables) > 0 && d.Generation != abi.TypeBoxes {
+		text += ", " + abi.TypeBoxes.String()
+	}
+	return text
 }
 
 func signatureText(d abi.Description, m *method) (text string) {

@@ -12,8 +12,12 @@ import (
 // It does not change after it was loaded.
 type plugin struct {
 	exports []string // symbols of the plugin ABI that the file exports
-	own     ownDescription
-	boxes   []*box
+	// manifest is the library's nyash_box.toml, or nil. manifestErr says why it cannot be
+	// used, which concerns only a library that has tables.
+	manifest    *registry.Description
+	manifestErr error
+	own         ownDescription
+	boxes       []*box
 }
 
 // box is a box of the library.
@@ -26,6 +30,7 @@ type box struct {
 	birth   *method
 	fini    *method
 
+	table     int            // the number, from 1, of the TypeBox table that it is called through
 	singleton bool           // a host makes only one instance
 	birthArgs []registry.Arg // that are declared for birth
 }

@@ -25,6 +25,8 @@ const (
 	codeConfigIDs       = "config-ids"
 	codeConfigSignature = "config-signature"
 	codeConfigChanges   = "config-changes"
+	codeTable           = "table-invalid"
+	codeManifest        = "manifest-invalid"
 	codeDuplicateID     = "duplicate-id"
 	codeDuplicateName   = "duplicate-name"
 	codeReservedID      = "reserved-id"
@@ -97,6 +99,8 @@ var rules = []Rule{
 	{codeConfigIDs, SeverityError, "the self-description and init contradict each other", "the same type_id and method_id in both, or in one of them", "make both from one declaration"},
 	{codeConfigSignature, SeverityWarning, "the signature that init gives a method is not that of the self-description", "the hash of what is described, or 0", "rebuild the library, or make both from one declaration"},
 	{codeConfigChanges, SeverityError, "the text of nyash_plugin_config changes", "the same text each time, at an address that is valid until shutdown", "return static text; put nothing in it that differs from time to time"},
+	{codeTable, SeverityError, "a TypeBox table cannot be used", "a NyashTypeBox as docs/abi.md has it, whose name is that of its symbol", "correct the field that the message names; an SDK writes the table for you"},
+	{codeManifest, SeverityError, "the nyash_box.toml beside the library has a mistake", "boxes, methods and types as docs/nyash-toml.md lists them", "correct the line that the message names"},
 	{codeDuplicateID, SeverityError, "two methods have the same id", "each method_id once", "give each method a different id"},
 	{codeDuplicateName, SeverityError, "two methods have the same name", "each name once", "rename one of them"},
 	{codeReservedID, SeverityError, "a reserved id is used for another method", "birth = 0 and fini = 4294967295, and no other method with these ids", "number methods from 1"},

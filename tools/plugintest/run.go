@@ -28,7 +28,10 @@ type Config struct {
 	Calls   []Invocation      // additional calls for typecheck
 	// NoMemcheck makes All leave out valgrind.
 	NoMemcheck bool
-	Progress   Progress // nil for none
+	// ManifestDir is the folder of the library's nyash_box.toml; empty for the library's
+	// own.
+	ManifestDir string
+	Progress    Progress // nil for none
 }
 
 // DefaultTimeout is the time limit of a call.
@@ -131,6 +134,9 @@ func New(config Config) (*Tester, error) {
 			return nil, fmt.Errorf("%w: there are no findings with the code %q%s; docs/tester.md lists them", ErrCannotRun, code, suggest.DidYouMean(code, codes()))
 		}
 	}
+	if config.ManifestDir == "" {
+		config.ManifestDir = filepath.Dir(file)
+	}
 	if config.Timeout < 0 {
 		return nil, fmt.Errorf("%w: invalid time limit %v", ErrCannotRun, config.Timeout)
 	}
@@ -218,11 +224,12 @@ func (t *Tester) load(e *env) error {
 	if file, err := objfile.Read(t.config.File); err == nil {
 		p.exports = file.Plugin()
 	}
+	p.manifest, p.manifestErr = registry.LoadManifest(t.config.ManifestDir)
 	w, err := e.start(workerOptions{})
 	if w == nil || err != nil {
 		return err
 	}
-	p.own = describeOwn(filepath.Base(t.config.File), w.description())
+	p.own = describeOwn(filepath.Base(t.config.File), w.description(), p.manifest)
 	p.describe(t.config.Library)
 	e.checkText()
 	t.plugin = p

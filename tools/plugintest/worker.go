@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -94,7 +96,7 @@ func (w *worker) open() error {
 	config := isolate.Config{
 		File: c.File, Unload: o.unload, Track: true, Survey: o.survey, Hooks: true, Sink: &w.output, Output: w.output.print,
 		Worker: c.Worker, Wrapper: o.wrapper, Dir: w.dir, CallTimeout: c.Timeout * time.Duration(max(1, o.slow)),
-		InUse: func() bool { return true },
+		InUse: func() bool { return true }, Tables: w.tableRequests(),
 	}
 	if c.Library != nil {
 		config.InvokeOnly, config.Threads = c.Library.InvokeOnly, threads[c.Library.Threads]
@@ -119,8 +121,42 @@ func (w *worker) open() error {
 		return err
 	}
 	w.process = process
+	for _, b := range w.plugin.boxes {
+		if b.table > 0 {
+			if err := process.Route(b.typeID, b.table-1); err != nil {
+				return errors.Join(err, process.Close())
+			}
+		}
+	}
 	w.session, err = process.Session(ctx)
 	return err
+}
+
+// tableRequests are the boxes that may have a TypeBox table: those of nyash.toml and of the
+// manifest, and what the library's symbols name.
+func (e *env) tableRequests() []native.TableRequest {
+	var all []native.TableRequest
+	add := func(name string, methods []string) {
+		if !slices.ContainsFunc(all, func(r native.TableRequest) bool { return r.Box == name }) {
+			all = append(all, native.TableRequest{Box: name, Methods: methods})
+		}
+	}
+	if e.config.Library != nil {
+		for _, b := range e.config.Library.Boxes {
+			add(b.LibraryName, b.Unresolved(e.plugin.manifest))
+		}
+	}
+	if e.plugin.manifest != nil {
+		for _, b := range e.plugin.manifest.Boxes {
+			add(b.Name, b.Unresolved(nil))
+		}
+	}
+	for _, symbol := range e.plugin.exports {
+		if name, ok := strings.CutPrefix(symbol, abi.SymbolTypeBoxPrefix); ok {
+			add(name, nil)
+		}
+	}
+	return all
 }
 
 var threads = map[registry.Threads]native.Threads{

@@ -1,0 +1,10 @@
+/* A TypeBox table of another version. */
+// want: table-invalid Counter
+#include "counter.h"
+
+static int32_t invoke_id(uint32_t instance, uint32_t method, const uint8_t *args, size_t args_len, uint8_t *result, size_t *result_len) {
+    return nyash_plugin_invoke(TYPE_ID, method, instance, args, args_len, result, result_len);
+}
+
+extern NYASH_EXPORT const NyashTypeBox nyash_typebox_Counter;
+const NyashTypeBox nyash_typebox_Counter = {NYASH_TYPEBOX_TAG, 2, sizeof(NyashTypeBox), "Counter", NULL, invoke_id, 0};
