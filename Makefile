@@ -12,7 +12,7 @@ FUZZTIME ?= 60s
 SOAK     ?= 10m
 
 .DEFAULT_GOAL := help
-.PHONY: help run build plugins setup test faulty sdk languages race isolated soak vet lint fuzz bench memcheck clean
+.PHONY: help run build plugins setup test faulty sdk wild languages race isolated soak vet lint fuzz bench memcheck clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
@@ -47,6 +47,9 @@ sdk: setup plugins ## try the SDKs with all sanitizers, valgrind and plugin-test
 languages: setup ## try `nyash new` and the SDKs for Go, and for Zig where it is; `make test` does for C, C++ and Rust
 	CGO_ENABLED=1 go test ./plugins/sdk/go/...
 	NYASH_TEST_LANGUAGES=all go test -count=1 -timeout=30m -v -run='Nothing|Formatted|Types' ./tests/scaffold
+
+wild: setup plugins ## try plugin-tester on libraries of each generation; `make test` takes a sample
+	NYASH_TEST_WILD=all go test -count=1 -timeout=30m ./tests/wild
 
 race: setup plugins ## run all tests under the race detector
 	CGO_ENABLED=1 go test -race -timeout=30m ./...

@@ -21,6 +21,7 @@ import (
 	"github.com/nyash-plugins/nyash-go/internal/isolate/probe"
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
+	"github.com/nyash-plugins/nyash-go/tools/plugintest"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -343,4 +344,44 @@ func absolute(t *testing.T, path string) string {
 	path, err := filepath.Abs(path)
 	require.NoError(t, err)
 	return path
+}
+
+// TestTester has plugin-tester look at each library: all of it in `make wild`, and in the
+// sample each method of three of them once.
+func TestTester(t *testing.T) {
+	for _, p := range programs {
+		if p.script != "" || !whole && !p.sample {
+			continue
+		}
+		t.Run(p.name, func(t *testing.T) {
+			t.Parallel()
+			dir := p.place(t)
+			toml := filepath.Join(dir, "nyash.toml")
+			declared, err := registry.Load(toml)
+			require.NoError(t, err)
+			library := declared.Libraries[0]
+			file, err := declared.Find(library)
+			require.NoError(t, err)
+			tester, err := plugintest.New(plugintest.Config{
+				File: file, Library: library, TOML: toml, ManifestDir: declared.ManifestDir(library, file),
+				Seed: 1, NoMemcheck: !whole, Worker: ccbuild.TestersWorker(t),
+			})
+			require.NoError(t, err)
+			checks := []string{"check", "typecheck", "protocol"}
+			if whole {
+				report, err := tester.All(t.Context())
+				require.NoError(t, err)
+				assert.Empty(t, report.Findings)
+				checks = checks[:1]
+			}
+			for _, check := range checks {
+				report, err := tester.Run(t.Context(), check)
+				require.NoError(t, err)
+				assert.Empty(t, report.Findings)
+				if check == "check" {
+					assert.Contains(t, report.Checks[len(report.Checks)-1].Lines, "generation: "+p.generation)
+				}
+			}
+		})
+	}
 }

@@ -44,6 +44,13 @@ func (o *ownDescription) broken(name string) bool {
 	return slices.ContainsFunc(o.init.Tables, func(t abi.Table) bool { return t.Box == name && t.Err != "" })
 }
 
+// leavesAlone tells whether the library itself says nothing of a box that it has a table
+// for: nyash.toml may contradict a manifest.
+func (o *ownDescription) leavesAlone(b *box) bool {
+	_, described := o.text.Box(b.conf.LibraryName)
+	return b.table > 0 && !described && o.init.TypeName != b.conf.LibraryName
+}
+
 // named tells whether the library gives its boxes names.
 func (o *ownDescription) named() bool {
 	return o.text != nil || o.init.TypeName != "" || len(o.init.Tables) > 0

@@ -77,14 +77,14 @@ type check struct {
 type needs uint8
 
 const (
-	needsTypes    needs = 1 << iota // Config.Library, or a library that says its types itself
+	needsTypes    needs = 1 << iota // Config.Library, or a library that says its types itself or has a manifest
 	needsMemcheck                   // no Config.NoMemcheck; Run ignores that
 )
 
 // missing tells what a check cannot have. The library was loaded, or will not be.
 func (t *Tester) missing(c *check) needs {
 	var missing needs
-	if t.config.Library == nil && (t.plugin == nil || t.plugin.own.text == nil) {
+	if t.config.Library == nil && (t.plugin == nil || t.plugin.own.text == nil && t.plugin.own.manifest == nil) {
 		missing |= needsTypes
 	}
 	if t.config.NoMemcheck {

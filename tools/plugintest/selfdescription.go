@@ -2,6 +2,7 @@ package plugintest
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/nyash-plugins/nyash-go/registry"
@@ -140,6 +141,9 @@ type source struct {
 func (e *env) sourceAt(at registry.Position, toml bool) source {
 	if toml {
 		return source{fmt.Sprintf("nyash.toml (line %d)", at.Line), e.config.TOML, at.Line}
+	}
+	if filepath.Base(at.File) == registry.ManifestName {
+		return source{name: fmt.Sprintf("%s (line %d)", registry.ManifestName, at.Line)}
 	}
 	return source{name: fmt.Sprintf("its self-description (line %d)", at.Line)}
 }

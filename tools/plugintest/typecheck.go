@@ -54,6 +54,9 @@ func (c *comparison) found(at registry.Position, f Finding) {
 
 func (c *comparison) compare() {
 	conf, own := c.box.conf, c.box.own
+	if c.plugin.own.leavesAlone(c.box) {
+		return
+	}
 	if own == nil {
 		if text := c.plugin.own.text; text != nil && c.plugin.own.contradiction == nil {
 			c.found(conf.Pos, Finding{Code: codeTypeName, Message: fmt.Sprintf("the library has no box %s; it has %s", conf.LibraryName, list(cutList(typeNames(c.plugin.own.types), 8), ""))})
