@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/loader"
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
@@ -128,14 +129,20 @@ func anchors(t *testing.T, file string) (all []string) {
 	return all
 }
 
-// TestTOML reads every nyash.toml that a document shows; docs/abi.md shows what libraries
-// say of themselves.
+// TestTOML reads every nyash.toml and nyash_box.toml that a document shows; docs/abi.md shows
+// what libraries say of themselves.
 func TestTOML(t *testing.T) {
 	read := map[string]bool{}
 	for _, file := range documents(t) {
 		for _, text := range blocks(t, file, "toml") {
 			if filepath.Base(file) == "abi.md" {
 				d, err := registry.ParseDescription(file, text)
+				require.NoError(t, err, "%+v", err)
+				assert.Empty(t, d.Warnings)
+				continue
+			}
+			if strings.Contains(text, "[provides]") {
+				d, err := registry.ParseManifest(registry.ManifestName, []byte(text))
 				require.NoError(t, err, "%+v", err)
 				assert.Empty(t, d.Warnings)
 				continue
@@ -149,11 +156,17 @@ func TestTOML(t *testing.T) {
 	assert.True(t, read["process.md"] && read["nyash-toml.md"], "read: %v", read)
 }
 
-// TestPluginOfTheABIPage loads the plugin that docs/abi.md shows, and calls it.
+// TestPluginOfTheABIPage loads the plugin that docs/abi.md shows, and calls it; then again
+// with the table.
 func TestPluginOfTheABIPage(t *testing.T) {
 	shown := blocks(t, filepath.Join(ccbuild.Root(t), "docs", "abi.md"), "c")
-	require.Len(t, shown, 1)
-	library := ccbuild.Source(t, "answer", shown[0], "-Wpedantic")
+	require.Len(t, shown, 2)
+	callAnswer(t, shown[0], abi.FourSymbols)
+	callAnswer(t, shown[0]+shown[1], abi.TypeBoxes)
+}
+
+func callAnswer(t *testing.T, text string, want abi.Generation) {
+	library := ccbuild.Source(t, "answer", text, "-Wpedantic")
 	config, err := registry.Parse("nyash.toml", fmt.Appendf(nil, "[plugins.AnswerBox]\nlibrary = %q\nthreads = \"serial\"\n", library))
 	require.NoError(t, err)
 	host, err := loader.OpenConfig(config)
@@ -161,6 +174,7 @@ func TestPluginOfTheABIPage(t *testing.T) {
 	defer host.Close()
 	box, err := host.New(t.Context(), "AnswerBox")
 	require.NoError(t, err)
+	assert.Equal(t, want, box.Type().Generation)
 	answer, err := box.Call(t.Context(), "answer")
 	require.NoError(t, err)
 	assert.Equal(t, int32(42), answer.Any())
