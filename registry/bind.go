@@ -171,8 +171,13 @@ func (b *Box) table(d abi.Description) (number int, err error) {
 // describes another one of the library.
 func (b *Box) applies(own *Description, text *Box, init abi.Description, table bool) (abi.Description, error) {
 	several := len(b.Library.Boxes) > 1
-	if table && init.TypeName != b.LibraryName && (several || init.TypeName != "") {
-		return abi.Description{}, nil // it is about a box that nyash_plugin_invoke is for
+	if table && init.TypeName != b.LibraryName {
+		// It is about a box that nyash_plugin_invoke is for, unless it names none and there
+		// is no other that it could be about.
+		other := b.HasTypeID && b.TypeID != init.TypeID || text != nil && text.HasTypeID && text.TypeID != init.TypeID
+		if several || init.TypeName != "" || other {
+			return abi.Description{}, nil
+		}
 	}
 	if own != nil && !own.manifest {
 		if other := own.initBox(init); text != other && (text != nil || init.TypeName != b.LibraryName) {

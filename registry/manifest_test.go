@@ -118,6 +118,8 @@ func TestBind_Table(t *testing.T) {
 		{"init is of a box that has no table", declared, small, abi.Description{TypeID: 7, TypeName: "Other", Methods: []abi.Method{{ID: 1, Name: "next"}}, Tables: []abi.Table{{Box: "MapBox"}}}, "11"},
 		{"init describes the box", declared, "", abi.Description{TypeID: 7, TypeName: "MapBox", Methods: []abi.Method{{ID: 1, Name: "next"}}, Tables: []abi.Table{{Box: "MapBox"}}}, "7 next=1(…)"},
 		{"init describes it without a name", declared, "", abi.Description{TypeID: 7, Methods: []abi.Method{{ID: 1, Name: "next"}}, Tables: []abi.Table{{Box: "MapBox"}}}, "7 next=1(…)"},
+		{"a nameless init of another box", declared + "type_id = 12", "", abi.Description{TypeID: 7, Methods: []abi.Method{{ID: 1, Name: "next"}}, Tables: []abi.Table{{Box: "MapBox"}}}, "12"},
+		{"a nameless init of another box than the manifest's", declared, small, abi.Description{TypeID: 7, Methods: []abi.Method{{ID: 1, Name: "next"}}, Tables: []abi.Table{{Box: "MapBox"}}}, "11"},
 		{"resolve answers fini's id", declared + "methods = { get = {} }", small, table("MapBox", abi.Method{ID: abi.MethodFini, Name: "get"}),
 			`nyash.toml:3:13: plugins.MapBox.methods.get: its method_id is not known: neither nyash.toml nor a nyash_box.toml gives one, and the library's table does not know the name; correct the name, or add method_id`},
 		{"init and nyash.toml disagree", declared + "methods = { next = { method_id = 2 } }", "", abi.Description{TypeID: 7, TypeName: "MapBox", Methods: []abi.Method{{ID: 1, Name: "next"}}, Tables: []abi.Table{{Box: "MapBox", Methods: []abi.Method{{ID: 2, Name: "other"}}}}},

@@ -96,13 +96,16 @@ func (l *Library) Description() abi.Description {
 }
 
 // Invoke calls nyash_plugin_invoke, or invoke_id of the table that Route names for the
-// call's type. The plugin may use c and its buffers until
-// Invoke returns.
+// call's type. The plugin may use c and its buffers until Invoke returns.
 //
 // ctx bounds the waiting for the library's turn (see [Threads]); a call that
 // has begun is not interrupted. An error means that no call was made.
 func (l *Library) Invoke(ctx context.Context, c *abi.Call) error {
 	if l.tables.found != nil {
+		if r := &l.tables.fast[c.TypeID%uint32(len(l.tables.fast))]; r.invoke != 0 && r.typeID == c.TypeID && l.turn == nil {
+			invokeTable(r.invoke, c)
+			return nil
+		}
 		return l.invokeWithTables(ctx, c)
 	}
 	if l.turn != nil {
@@ -131,11 +134,10 @@ func (l *Library) invokeWithTables(ctx context.Context, c *abi.Call) error {
 	return nil
 }
 
-// InvokeBatch makes the calls in order, as Invoke would, in one crossing
-// through nyash_plugin_invoke_batch. It returns how many were made: all, or
-// those up to and with one that answered [abi.ErrShortBuffer], or none where the
-// library has no such symbol or a box has a TypeBox table. ctx is as for Invoke. An error means that none was
-// made.
+// InvokeBatch makes the calls in order, as Invoke would, in one crossing through
+// nyash_plugin_invoke_batch. It returns how many were made: all, or those up to and with
+// one that answered [abi.ErrShortBuffer], or none where the library has no such symbol or
+// a box has a TypeBox table. ctx is as for Invoke. An error means that none was made.
 func (l *Library) InvokeBatch(ctx context.Context, calls []abi.Call) (made int, err error) {
 	if l.batch == 0 || l.tables.found != nil && slices.ContainsFunc(calls, func(c abi.Call) bool { return l.table(c.TypeID) != 0 }) {
 		return 0, nil
