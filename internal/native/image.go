@@ -50,15 +50,16 @@ var images struct {
 	byHandle map[uintptr]*image
 }
 
-// openImage opens the library and brings it up if this is its first use.
-func openImage(ctx context.Context, config Config) (*image, func(), error) {
+// openImage opens the library and brings it up if this is its first use. It tells which
+// of the tables there are that the use asks for.
+func openImage(ctx context.Context, config Config) (*image, []foundTable, func(), error) {
 	// The lock joins the handle and its image: no other goroutine can close
 	// the last reference between the two lines.
 	images.Lock()
 	handle, err := openLibrary(config.File)
 	if err != nil {
 		images.Unlock()
-		return nil, nil, &Error{File: config.File, Reason: ErrOpen, Detail: contract.Excerpt(err.Error()), Err: err}
+		return nil, nil, nil, &Error{File: config.File, Reason: ErrOpen, Detail: contract.Excerpt(err.Error()), Err: err}
 	}
 	im := images.byHandle[handle]
 	if im == nil {
@@ -71,11 +72,12 @@ func openImage(ctx context.Context, config Config) (*image, func(), error) {
 	im.refs++
 	images.Unlock()
 
-	detach, err := im.use(ctx, config)
+	found := findTables(handle, config.Tables)
+	detach, err := im.use(ctx, config, found != nil)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	return im, detach, nil
+	return im, found, detach, nil
 }
 
 // drop gives back one reference of the system's loader.
@@ -91,7 +93,7 @@ func (im *image) drop() {
 
 // use brings the plugin up if nobody uses it yet. On an error the reference that
 // openImage took is given back.
-func (im *image) use(ctx context.Context, config Config) (detach func(), err error) {
+func (im *image) use(ctx context.Context, config Config, hasTable bool) (detach func(), err error) {
 	im.mu.Lock()
 	defer im.mu.Unlock()
 	if im.uses > 0 {
@@ -115,7 +117,7 @@ func (im *image) use(ctx context.Context, config Config) (detach func(), err err
 	detach = table.Attach(config.Sink)
 	im.config, im.table, im.turn = config, table, nil
 	im.keep, im.initialised = !config.Unload, false
-	if err := im.start(ctx); err != nil {
+	if err := im.start(ctx, hasTable); err != nil {
 		detach()
 		im.stopTurn()
 		im.letGo()
@@ -139,8 +141,8 @@ func (im *image) compatible(config Config) error {
 }
 
 // start runs abi and config, and then init on the thread that the library asks for.
-func (im *image) start(ctx context.Context) error {
-	if err := im.resolve(); err != nil {
+func (im *image) start(ctx context.Context, hasTable bool) error {
+	if err := im.resolve(hasTable); err != nil {
 		return err
 	}
 	if err := im.introduce(); err != nil {
@@ -156,9 +158,9 @@ func (im *image) start(ctx context.Context) error {
 	return err
 }
 
-func (im *image) resolve() error {
+// resolve finds the functions. A library that has a table may lack them all.
+func (im *image) resolve(hasTable bool) error {
 	im.entry = entryPoints{}
-	hasTable := hasTable(im.handle, im.config.Tables)
 	all := !im.config.InvokeOnly && !hasTable
 	for _, s := range []struct {
 		name     string

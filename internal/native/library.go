@@ -72,13 +72,15 @@ func Open(ctx context.Context, config Config) (*Library, error) {
 		return nil, err
 	}
 	config.File = file
-	image, detach, err := openImage(ctx, config)
+	image, found, detach, err := openImage(ctx, config)
 	if err != nil {
 		return nil, err
 	}
 	l := &Library{image: image, invoke: image.entry.invoke, batch: image.entry.batch, turn: image.turn, file: file, detach: detach}
-	l.InTurn(func() { l.tables = readTables(image.handle, config.Tables) })
-	if l.invoke == 0 && l.tables.found == nil {
+	if found != nil {
+		l.InTurn(func() { l.tables = readTables(found) })
+	}
+	if l.invoke == 0 && found == nil {
 		// Another use of the library found a table, and this one asks for other boxes.
 		return nil, errors.Join(config.missing(abi.SymbolInvoke, nil), l.Close())
 	}

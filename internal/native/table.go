@@ -3,7 +3,6 @@ package native
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"unsafe"
 
 	"github.com/nyash-plugins/nyash-go/abi"
@@ -35,9 +34,20 @@ type route struct {
 	invoke uintptr
 }
 
-// hasTable tells whether the library exports a table for one of the boxes.
-func hasTable(handle uintptr, requests []TableRequest) bool {
-	return slices.ContainsFunc(requests, func(r TableRequest) bool { return findOptional(handle, abi.SymbolTypeBoxPrefix+r.Box) != 0 })
+// foundTable is a table that the library exports, and who asked for it.
+type foundTable struct {
+	TableRequest
+	addr uintptr
+}
+
+// findTables finds the tables that were asked for.
+func findTables(handle uintptr, requests []TableRequest) (found []foundTable) {
+	for _, r := range requests {
+		if addr := findOptional(handle, abi.SymbolTypeBoxPrefix+r.Box); addr != 0 {
+			found = append(found, foundTable{r, addr})
+		}
+	}
+	return found
 }
 
 // missing is the error of a library that lacks a function and has no table either.
@@ -50,18 +60,13 @@ func (c *Config) missing(symbol string, cause error) error {
 		Detail: detail + "; a plugin exports nyash_plugin_abi, _init, _invoke and _shutdown, or a table " + abi.SymbolTypeBoxPrefix + "… for each of its boxes (with C linkage and default visibility)"}
 }
 
-// readTables reads the tables that were asked for. One that cannot be used says why.
-func readTables(handle uintptr, requests []TableRequest) (t tables) {
-	for _, r := range requests {
-		symbol := abi.SymbolTypeBoxPrefix + r.Box
-		addr := findOptional(handle, symbol)
-		if addr == 0 {
-			continue
-		}
+// readTables reads tables. One that cannot be used says why.
+func readTables(found []foundTable) (t tables) {
+	for _, r := range found {
 		table := abi.Table{Box: r.Box}
-		box, err := readTypeBox(addr, r.Box)
+		box, err := readTypeBox(r.addr, r.Box)
 		if err != nil {
-			table.Err = fmt.Sprintf("%s: %v", symbol, err)
+			table.Err = fmt.Sprintf("%s%s: %v", abi.SymbolTypeBoxPrefix, r.Box, err)
 		} else if box.Resolve != 0 {
 			for _, name := range r.Methods {
 				if id := callResolve(box.Resolve, name); id != 0 {
