@@ -136,6 +136,11 @@ static int start_flipping(void) {
 static int64_t integer(const uint8_t *args, size_t length, int i) {
     int64_t v = 0;
     size_t at = 8 + (size_t)i * 12;
+    if (i == 0 && length >= 12 && args[4] == NYASH_TAG_I32) { /* birth's, which is not declared */
+        int32_t small;
+        memcpy(&small, args + at, 4);
+        return small;
+    }
     if (at + 8 <= length) memcpy(&v, args + at, 8);
     return v;
 }
