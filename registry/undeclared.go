@@ -10,7 +10,7 @@ import (
 )
 
 // Undeclared is a library without a nyash.toml: an entry for each box that its text
-// or its init describes, as short forms would declare them, ready for [Box.Bind]. own
+// or its init describes, or that it has a table for, as short forms would declare them, ready for [Box.Bind]. own
 // is nil where the library has no text. A box that init describes and does not name is
 // called after its type id, Box6 say.
 func Undeclared(file string, own *Description, init abi.Description) (*Library, error) {
@@ -23,6 +23,11 @@ func Undeclared(file string, own *Description, init abi.Description) (*Library, 
 		names = append(names, init.TypeName)
 	case init.TypeName == "" && own == nil && (init.TypeID != 0 || len(init.Methods) > 0):
 		names = append(names, fmt.Sprintf("Box%d", init.TypeID))
+	}
+	for _, t := range init.Tables {
+		if !slices.Contains(names, t.Box) {
+			names = append(names, t.Box)
+		}
 	}
 	if len(names) == 0 {
 		return &Library{Name: file, Process: defaultProcess()}, nil

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -233,6 +234,22 @@ func TestGenerations(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestInspect: nyash inspect reads tables, with the manifest beside them, and writes an
+// entry that loads.
+func TestInspect(t *testing.T) {
+	i := slices.IndexFunc(programs, func(p program) bool { return p.name == "text, tables" })
+	dir := programs[i].place(t)
+	stdout, _, err := command(t, dir, "inspect", "./libtext.so")
+	require.NoError(t, err)
+	for _, text := range []string{"generation  TypeBox tables", "TextBox, type 61", "append(other box→handle) → void", "pad(width integer→i64 = 20"} {
+		assert.Contains(t, stdout, text)
+	}
+	require.NoError(t, os.Remove(filepath.Join(dir, "nyash_box.toml")))
+	stdout, _, err = command(t, dir, "inspect", "./libtext.so")
+	require.NoError(t, err)
+	assert.Contains(t, stdout, "its type_id is not known")
 }
 
 // note is a nyash.toml for the library of note/note.c, and noteManifest one for a manifest.

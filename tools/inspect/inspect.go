@@ -48,11 +48,8 @@ func run(ctx context.Context, c Config) (*Report, error) {
 	if !r.isPlugin() {
 		return r, fmt.Errorf("%s is not a plugin: it exports no nyash_plugin_ function; docs/abi.md has those that a plugin exports (with C linkage and default visibility)", c.File)
 	}
-	if !r.callable() {
-		r.warn("this version does not call TypeBox tables, so that no more than their names can be told")
-		return r, nil
-	}
-	l, err := load(ctx, &c, len(r.Lacks) > 0)
+	manifest := r.manifest()
+	l, err := load(ctx, &c, len(r.Lacks) > 0, r.tableRequests(manifest))
 	r.Log = l.log.last()
 	r.described(l.own)
 	if err != nil {
@@ -62,7 +59,33 @@ func run(ctx context.Context, c Config) (*Report, error) {
 	if r.exports(abi.SymbolABI) {
 		r.ABI = abi.Version // another would not have been loaded
 	}
-	return r, r.bind(filepath.Base(c.File), l.own, l.init)
+	return r, r.bind(filepath.Base(c.File), l.own.Join(manifest), l.init)
+}
+
+// manifest reads the nyash_box.toml beside a library that has tables; nil where there is
+// none.
+func (r *Report) manifest() *registry.Description {
+	if len(r.Tables) == 0 {
+		return nil
+	}
+	m, err := registry.LoadManifest(filepath.Dir(r.file))
+	if err != nil {
+		r.warn("%v", err)
+	}
+	return m
+}
+
+// tableRequests asks for all tables, with the methods whose ids the manifest leaves to
+// them.
+func (r *Report) tableRequests(manifest *registry.Description) []native.TableRequest {
+	all := make([]native.TableRequest, len(r.Tables))
+	for i, name := range r.Tables {
+		all[i].Box = name
+		if b, ok := manifest.Box(name); ok {
+			all[i].Methods = b.Unresolved(nil)
+		}
+	}
+	return all
 }
 
 // newReport is a report without anything in it.
@@ -173,11 +196,6 @@ func (r *Report) isPlugin() bool {
 	return !r.known || slices.ContainsFunc(r.Exports, func(s string) bool { return strings.HasPrefix(s, "nyash_plugin_") }) || len(r.Tables) > 0
 }
 
-// callable is false for a library that has tables and nothing that can be called.
-func (r *Report) callable() bool {
-	return len(r.Tables) == 0 || slices.ContainsFunc(required, r.exports)
-}
-
 func (r *Report) warn(format string, args ...any) {
 	r.Warnings = append(r.Warnings, contract.PrintableLines(fmt.Sprintf(format, args...)))
 }
@@ -212,6 +230,11 @@ func (r *Report) bind(base string, own *registry.Description, init abi.Descripti
 	var errs []error
 	for _, b := range undeclared.Boxes {
 		t, err := b.Bind(own, init)
+		if i := slices.Index(r.Tables, b.Name); err != nil && i >= 0 {
+			// A table tells neither its type id nor its methods' names.
+			r.warn("%s: %v", b.Name, err)
+			continue
+		}
 		if err != nil {
 			errs = append(errs, bindError(base, b.Name, err))
 			if b.Name == init.TypeName || own == nil {

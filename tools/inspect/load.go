@@ -32,16 +32,16 @@ type loaded struct {
 }
 
 // load loads the library and closes it again.
-func load(ctx context.Context, c *Config, invokeOnly bool) (*loaded, error) {
+func load(ctx context.Context, c *Config, invokeOnly bool, tables []native.TableRequest) (*loaded, error) {
 	l := &loaded{base: filepath.Base(c.File)}
 	if c.InProcess {
-		return l, l.inProcess(ctx, c.File, invokeOnly)
+		return l, l.inProcess(ctx, c.File, invokeOnly, tables)
 	}
-	return l, l.inWorker(ctx, c, invokeOnly)
+	return l, l.inWorker(ctx, c, invokeOnly, tables)
 }
 
-func (l *loaded) inProcess(ctx context.Context, file string, invokeOnly bool) error {
-	lib, err := native.Open(ctx, native.Config{File: file, InvokeOnly: invokeOnly, Sink: &l.log, Configure: l.configure})
+func (l *loaded) inProcess(ctx context.Context, file string, invokeOnly bool, tables []native.TableRequest) error {
+	lib, err := native.Open(ctx, native.Config{File: file, InvokeOnly: invokeOnly, Tables: tables, Sink: &l.log, Configure: l.configure})
 	if err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func (l *loaded) inProcess(ctx context.Context, file string, invokeOnly bool) er
 	return lib.Close()
 }
 
-func (l *loaded) inWorker(ctx context.Context, c *Config, invokeOnly bool) error {
+func (l *loaded) inWorker(ctx context.Context, c *Config, invokeOnly bool, tables []native.TableRequest) error {
 	// What a library writes while it is loaded should not lie about here.
 	dir, err := os.MkdirTemp("", "nyash-inspect-")
 	if err != nil {
@@ -61,7 +61,7 @@ func (l *loaded) inWorker(ctx context.Context, c *Config, invokeOnly bool) error
 		return err
 	}
 	config := isolate.Config{
-		File: file, InvokeOnly: invokeOnly, Sink: &l.log, Output: l.log.keep, Configure: l.configure,
+		File: file, InvokeOnly: invokeOnly, Tables: tables, Sink: &l.log, Output: l.log.keep, Configure: l.configure,
 		Worker: c.Worker, Dir: dir, InUse: func() bool { return true },
 	}
 	if runtime.GOOS == "linux" {
