@@ -1066,13 +1066,32 @@ static inline int32_t nyash_error_arg(NyashContext *c, size_t i, const char *pro
             return nyash_code_;           \
     } while (0)
 
+/* The largest String or Bytes that the method can return. */
+static inline size_t nyash_limit(const NyashMethod *m)
+{
+    return m->limit == 0 || m->limit > NYASH_TLV_MAX_PAYLOAD ? NYASH_TLV_MAX_PAYLOAD : m->limit;
+}
+
+static inline int32_t nyash_error_limit(NyashContext *c, size_t size)
+{
+    return nyash_error(c, NYASH_E_PLUGIN, "the result of %s has %lu bytes, at most %lu can be returned", c->method->name,
+                       (unsigned long)size, (unsigned long)nyash_limit(c->method));
+}
+
 /* For methods with NYASH_RESERVES, before they change anything: makes sure that
  * a String or Bytes of this size fits. If not, the answer is what the method
- * returns, and the host calls again with a larger buffer. If it does, *data, if
- * data is not NULL, is where the method may write its result; *room, if room is
- * not NULL, how much. See nyash_return_reserved. */
+ * returns: the host calls again with a larger buffer, or the size is an error as
+ * no buffer is large enough. If it does, *data, if data is not NULL, is where
+ * the method may write its result; *room, if room is not NULL, how much. See
+ * nyash_return_reserved. */
 static inline int32_t nyash_reserve(NyashContext *c, size_t size, uint8_t **data, size_t *room)
 {
+    size_t limit = nyash_limit(c->method);
+
+    if (size > limit) {
+        nyash_error_limit(c, size);
+        return NYASH_E_PLUGIN; /* which the compiler sees to be no NYASH_OK */
+    }
     if (c->capacity < NYASH_MESSAGE_SIZE(0) || c->capacity - NYASH_MESSAGE_SIZE(0) < size) {
         nyash_drop_result(c);
         c->size = NYASH_MESSAGE_SIZE(size);
@@ -1082,7 +1101,7 @@ static inline int32_t nyash_reserve(NyashContext *c, size_t size, uint8_t **data
     if (data != NULL)
         *data = c->buffer + NYASH_MESSAGE_SIZE(0);
     if (room != NULL)
-        *room = c->capacity - NYASH_MESSAGE_SIZE(0);
+        *room = c->capacity < NYASH_MESSAGE_SIZE(limit) ? c->capacity - NYASH_MESSAGE_SIZE(0) : limit;
     return NYASH_OK;
 }
 
@@ -1092,7 +1111,6 @@ static inline uint8_t *nyash_put_result(NyashContext *c, unsigned tag, size_t si
 {
     const NyashMethod *m = c->method;
     uint32_t declared = m->result == 0 ? (uint32_t)NYASH_VOID : m->result;
-    size_t limit = m->limit == 0 || m->limit > NYASH_TLV_MAX_PAYLOAD ? NYASH_TLV_MAX_PAYLOAD : m->limit;
     int ignored;
 
     nyash_drop_result(c);
@@ -1103,9 +1121,8 @@ static inline uint8_t *nyash_put_result(NyashContext *c, unsigned tag, size_t si
                             m->id == NYASH_METHOD_BIRTH ? "nothing" : name != NULL ? name : "a known type");
         return NULL;
     }
-    if ((tag == NYASH_TAG_STRING || tag == NYASH_TAG_BYTES) && size > limit) {
-        *code = nyash_error(c, NYASH_E_PLUGIN, "the result of %s has %lu bytes, at most %lu can be returned", m->name,
-                            (unsigned long)size, (unsigned long)limit);
+    if ((tag == NYASH_TAG_STRING || tag == NYASH_TAG_BYTES) && size > nyash_limit(m)) {
+        *code = nyash_error_limit(c, size);
         return NULL;
     }
     if (c->capacity < NYASH_MESSAGE_SIZE(size)) { /* a reserving method that did not */
@@ -1769,11 +1786,9 @@ static inline size_t nyash_needed(const NyashMethod *m)
     case NYASH_ANY:
         if (m->limit == NYASH_RESERVES)
             return 0;
-        if (m->limit == 0)
-            return NYASH_MESSAGE_SIZE(NYASH_TLV_MAX_PAYLOAD);
-        if (m->limit < 16 && m->result == NYASH_ANY)
+        if (nyash_limit(m) < 16 && m->result == NYASH_ANY)
             return NYASH_MESSAGE_SIZE(16); /* which may be a Blob */
-        return NYASH_MESSAGE_SIZE(m->limit);
+        return NYASH_MESSAGE_SIZE(nyash_limit(m));
     }
     return 0;
 }

@@ -100,6 +100,17 @@ static int32_t wrong(NyashContext *c) {
     return nyash_error(c, 1234, "%s", "h\303\251llo h\303\251llo h\303\251llo h\303\251llo");
 }
 
+static int32_t reserve(NyashContext *c) {
+    size_t size = (size_t)nyash_arg_i64(c, 0), room;
+    uint8_t *data;
+    NYASH_TRY(nyash_reserve(c, size, &data, &room));
+    ((All *)nyash_self(c))->calls++;
+    if (room < size || room > NYASH_TLV_MAX_PAYLOAD)
+        abort();
+    memset(data, 'x', size);
+    return nyash_return_reserved(c, size);
+}
+
 static int32_t not_utf8(NyashContext *c) { return nyash_return_string(c, "ab\377", 3); }
 
 #define ALL(i, n, f, r) .id = i, .name = n, .call = f, .result = r
@@ -118,6 +129,8 @@ static const NyashMethod methods[] = {
     {ALL(9, "wrong", wrong, NYASH_BLOB), .args = {NYASH_ARG("kind", NYASH_STRING)}},
     {ALL(10, "notUTF8", not_utf8, NYASH_STRING)},
     {ALL(11, "any", count, NYASH_I64), .args = {NYASH_ARG("first", NYASH_ANY), NYASH_ARG("second", NYASH_ANY | NYASH_OPTIONAL)}},
+    {ALL(12, "reserve", reserve, NYASH_BYTES), .args = {NYASH_ARG("size", NYASH_I64)}, .limit = NYASH_RESERVES},
+    {ALL(13, "most", bytes, NYASH_BYTES), .args = {NYASH_ARG("data", NYASH_BYTES)}, .limit = SIZE_MAX - 1},
 };
 
 static const NyashBox all = {.name = "All", .type_id = 20, .doc = "Every kind.", .threads = "free",

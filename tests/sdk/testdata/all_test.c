@@ -31,7 +31,7 @@ static const NyashHostVtable host = {host_alloc, host_free, host_wake, host_log}
 struct call {
     uint8_t args[512];
     NyashWriter w;
-    uint8_t result[NYASH_MESSAGE_SIZE(NYASH_TLV_MAX_PAYLOAD)];
+    uint8_t result[NYASH_MESSAGE_SIZE(NYASH_TLV_MAX_PAYLOAD) + 64];
     size_t size;
 };
 
@@ -76,11 +76,13 @@ static void short_buffers(void) {
     static const struct {
         uint32_t method;
         size_t need;
-    } cases[] = {{1, 108}, {2, 8 + 65535}, {3, 24}, {7, 16}};
+    } cases[] = {{1, 108}, {2, 8 + 65535}, {3, 24}, {7, 16}, {12, 8 + 65535}, {13, 8 + 65535}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         for (size_t room = 0; room < 30 && room < cases[i].need; room++) {
             prepare(&c);
-            if (cases[i].method == 1 || cases[i].method == 2)
+            if (cases[i].method == 12)
+                nyash_write_i64(&c.w, 65535);
+            else if (cases[i].method == 1 || cases[i].method == 2 || cases[i].method == 13)
                 nyash_write_string(&c.w, "abc", 3);
             if (cases[i].method == 3)
                 nyash_write_blob(&c.w, (uintptr_t)"abc", 3);
@@ -94,7 +96,20 @@ static void short_buffers(void) {
         c.size = room;
         CHECK(call(&c, 0, 0) == NYASH_E_SHORT_BUFFER && c.size == 4);
     }
+    /* What can never be returned is not asked for either. */
+    static const int64_t never[] = {65536, 65600, INT32_MAX, INT64_MAX, -9, -8, -1};
+    for (size_t i = 0; i < sizeof never / sizeof never[0]; i++) {
+        char want[128];
+        snprintf(want, sizeof want, "the result of reserve has %zu bytes, at most 65535 can be returned", (size_t)never[i]);
+        nyash_write_i64(&prepare(&c)->w, never[i]);
+        CHECK(call(&c, 12, id) == NYASH_E_PLUGIN && message_is(&c, want));
+        nyash_write_i64(&prepare(&c)->w, never[i]);
+        c.size = 0;
+        CHECK(call(&c, 12, id) == NYASH_E_PLUGIN && c.size == 0);
+    }
     CHECK(calls_of(id) == 5 && allocated == 0);
+    nyash_write_i64(&prepare(&c)->w, 65535);
+    CHECK(call(&c, 12, id) == NYASH_OK && c.size == 8 + 65535 && calls_of(id) == 6);
     CHECK(end(id) == NYASH_OK && end(id) == NYASH_E_INVALID_HANDLE);
 }
 
@@ -132,7 +147,7 @@ static void arguments(void) {
     for (int i = 0; i < 20; i++)
         nyash_write_i32(&c.w, i); /* more than NYASH_MAX_ARGS */
     CHECK(call(&c, 8, id) == NYASH_OK && nyash_get_u64(c.result + 8) == 80);
-    CHECK(call(prepare(&c), 12, id) == NYASH_E_INVALID_METHOD && message_is(&c, "All has no method with id 12"));
+    CHECK(call(prepare(&c), 99, id) == NYASH_E_INVALID_METHOD && message_is(&c, "All has no method with id 99"));
     c.size = sizeof c.result;
     CHECK(nyash_plugin_invoke(6, 1, id, c.args, 4, c.result, &c.size) == NYASH_E_INVALID_TYPE);
     CHECK(message_is(&c, "this library has no type 6"));
@@ -247,7 +262,7 @@ int main(int argc, char **argv) {
         if (argc > 2)
             fputs(nyash_plugin_config(), stdout);
         CHECK(nyash_plugin_abi() == 1 && nyash_plugin_init(&host, &info) == NYASH_OK);
-        CHECK(strcmp(info.type_name, "All") == 0 && info.method_count == 13 && strcmp(logged, "0 All is ready") == 0);
+        CHECK(strcmp(info.type_name, "All") == 0 && info.method_count == 15 && strcmp(logged, "0 All is ready") == 0);
         first = birth_of(0);
         CHECK(first > last); /* ids are not used again after a shutdown */
         CHECK(end(first) == NYASH_OK);
