@@ -987,12 +987,17 @@ struct NyashContext {
     uint8_t *buffer; /* for the result */
     size_t capacity;
     size_t size; /* of what was written there, or is needed */
-    int written; /* 0 nothing, or one of the three below */
+    int written; /* 0 nothing, or one of those below */
     uint8_t *blob;             /* in the result; freed if the call fails */
-    NyashInstance *unfinished; /* made by nyash_create and not returned yet */
+    NyashInstance *unfinished; /* made by nyash_create; ended if it is not the result */
 };
 
-enum { NYASH_WROTE_RESULT = 1, NYASH_WROTE_MESSAGE, NYASH_WROTE_SIZE };
+enum {
+    NYASH_WROTE_RESULT = 1,
+    NYASH_WROTE_MESSAGE,
+    NYASH_WROTE_SIZE,
+    NYASH_WROTE_UNFINISHED /* a Handle of `unfinished`, which has no id yet */
+};
 
 /* The size of a message with one entry. */
 #define NYASH_MESSAGE_SIZE(payload) ((size_t)NYASH_TLV_HEADER_SIZE + NYASH_TLV_ENTRY_SIZE + (payload))
@@ -1263,8 +1268,8 @@ static inline int32_t nyash_return_blob(NyashContext *c, const void *data, size_
 
 /* Makes an instance of a box of this library (NULL: of the box that has the
  * method), without calling its birth: its state is zeroed, and the method fills
- * it in. It belongs to the call until nyash_return_instance; an error ends it
- * with the box's fini. One at a time. NULL if there is no memory. */
+ * it in. A call that does not end with it as its result ends it, with the box's
+ * fini. One for each call. NULL if there is no memory. */
 static inline void *nyash_create(NyashContext *c, const NyashBox *box)
 {
     if (c->unfinished != NULL)
@@ -1274,28 +1279,21 @@ static inline void *nyash_create(NyashContext *c, const NyashBox *box)
 }
 
 /* Answers a Handle of the instance that has this state: a new one of
- * nyash_create, the method's own, or an argument's. */
+ * nyash_create, which gets its id when the method has returned, the method's
+ * own, or an argument's. */
 static inline int32_t nyash_return_instance(NyashContext *c, void *state)
 {
     NyashInstance *i = nyash_instance_of(state);
-    uint32_t type_id = i->box->type_id, id;
     int32_t code;
     uint8_t *at = nyash_put_result(c, NYASH_TAG_HANDLE, 8, &code);
 
     if (at == NULL)
         return code;
-    if (i == c->unfinished) {
-        code = nyash_instance_publish(i, &id);
-        if (code == NYASH_E_OUT_OF_MEMORY)
-            return nyash_error_memory(c);
-        if (code != NYASH_OK)
-            return nyash_error(c, code, "the plugin is not initialised");
-        c->unfinished = NULL;
-    } else {
-        id = (uint32_t)(NYASH_LOAD(&i->held) >> 32);
-    }
-    nyash_put_u32(at, type_id);
-    nyash_put_u32(at + 4, id);
+    nyash_put_u32(at, i->box->type_id);
+    if (i == c->unfinished)
+        c->written = NYASH_WROTE_UNFINISHED;
+    else
+        nyash_put_u32(at + 4, (uint32_t)(NYASH_LOAD(&i->held) >> 32));
     return NYASH_OK;
 }
 
@@ -1837,6 +1835,34 @@ static inline int32_t nyash_run(NyashContext *c, NyashInstance *self)
     return code;
 }
 
+/* Gives an instance its id and, with it, to the host. */
+static inline int32_t nyash_publish(NyashContext *c, NyashInstance *i, uint32_t *id)
+{
+    int32_t code = nyash_instance_publish(i, id);
+
+    if (code == NYASH_E_OUT_OF_MEMORY)
+        return nyash_error_memory(c);
+    return code == NYASH_OK ? code : nyash_error(c, code, "the plugin is not initialised");
+}
+
+/* What is left to do for a method that succeeded without a finished result. */
+static inline int32_t nyash_finish(NyashContext *c)
+{
+    const NyashMethod *m = c->method;
+    uint32_t id;
+
+    if (c->written == NYASH_WROTE_UNFINISHED) {
+        NYASH_TRY(nyash_publish(c, c->unfinished, &id));
+        nyash_put_u32(c->buffer + NYASH_MESSAGE_SIZE(4), id);
+        c->unfinished = NULL;
+        c->written = NYASH_WROTE_RESULT;
+        return NYASH_OK;
+    }
+    if (m->result == 0 || m->result == NYASH_VOID || m->result == NYASH_ANY)
+        return NYASH_OK;
+    return nyash_error(c, NYASH_E_PLUGIN, "a mistake in the plugin: %s returned no result", m->name);
+}
+
 /* Makes an instance, has the method birth set it up if there is one, and
  * answers its id. */
 static inline int32_t nyash_birth(NyashContext *c)
@@ -1853,11 +1879,10 @@ static inline int32_t nyash_birth(NyashContext *c)
         nyash_instance_free(c->instance);
         return code;
     }
-    code = nyash_instance_publish(c->instance, &id);
+    code = nyash_publish(c, c->instance, &id);
     if (code != NYASH_OK) {
         nyash_instance_end(c->instance);
-        return code == NYASH_E_OUT_OF_MEMORY ? nyash_error_memory(c)
-                                             : nyash_error(c, code, "the plugin is not initialised");
+        return code;
     }
     nyash_put_u32(c->buffer, id);
     c->size = 4;
@@ -1894,10 +1919,7 @@ static inline int32_t nyash_call_method(NyashContext *c, uint32_t instance_id)
     if (m->id == NYASH_METHOD_BIRTH)
         return nyash_birth(c);
     code = nyash_run(c, c->instance);
-    if (code == NYASH_OK && c->written != NYASH_WROTE_RESULT && m->result != 0 && m->result != NYASH_VOID &&
-        m->result != NYASH_ANY)
-        code = nyash_error(c, NYASH_E_PLUGIN, "a mistake in the plugin: %s returned no result", m->name);
-    return code;
+    return code == NYASH_OK && c->written != NYASH_WROTE_RESULT ? nyash_finish(c) : code;
 }
 
 /* Finds box and method, checks the arguments and makes the call. */

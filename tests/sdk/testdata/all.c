@@ -70,8 +70,25 @@ static int32_t clone(NyashContext *c) {
     if (copy == NULL)
         return nyash_error_memory(c);
     *copy = *(All *)nyash_self(c);
-    if (copy->calls == 99)
+    switch (copy->calls) {
+    case 99:
         return nyash_error(c, NYASH_E_PLUGIN, "99 cannot be cloned");
+    case 98: /* the rest change their minds */
+        NYASH_TRY(nyash_return_instance(c, copy));
+        return nyash_error(c, NYASH_E_PLUGIN, "98 cannot be cloned");
+    case 97:
+        NYASH_TRY(nyash_return_instance(c, copy));
+        return NYASH_E_PLUGIN;
+    case 96:
+        NYASH_TRY(nyash_return_instance(c, copy));
+        return nyash_return_void(c);
+    case 95:
+        NYASH_TRY(nyash_return_instance(c, copy));
+        return nyash_return_instance(c, nyash_self(c));
+    case 94:
+        NYASH_TRY(nyash_return_instance(c, copy));
+        break;
+    }
     return nyash_return_instance(c, copy);
 }
 

@@ -191,9 +191,18 @@ static void results(void) {
     CHECK(call(prepare(&c), 7, id) == NYASH_OK && c.size == 16 && nyash_get_u32(c.result + 8) == 20);
     copy = nyash_get_u32(c.result + 12);
     CHECK(copy != id && end(copy) == NYASH_OK && end(id) == NYASH_OK);
-    id = birth_of(99), before = ended;
-    CHECK(call(prepare(&c), 7, id) == NYASH_E_PLUGIN && ended == before + 1);
+    /* An instance that is not the result after all ends with the call. */
+    for (int64_t calls = 99; calls >= 96; calls--) {
+        id = birth_of(calls), before = ended;
+        CHECK(call(prepare(&c), 7, id) == NYASH_E_PLUGIN && ended == before + 1 && nyash_state.in_use == 1);
+        CHECK(end(id) == NYASH_OK);
+    }
+    id = birth_of(95), before = ended;
+    CHECK(call(prepare(&c), 7, id) == NYASH_OK && nyash_get_u32(c.result + 12) == id && ended == before + 1);
     CHECK(end(id) == NYASH_OK);
+    id = birth_of(94), before = ended;
+    CHECK(call(prepare(&c), 7, id) == NYASH_OK && nyash_get_u32(c.result + 12) != id && ended == before);
+    CHECK(end(nyash_get_u32(c.result + 12)) == NYASH_OK && end(id) == NYASH_OK && nyash_state.in_use == 0);
 }
 
 /* Threads call, move between, clone and end the same few instances. */
