@@ -919,7 +919,7 @@ static inline int nyash_table_grow(void)
     t->slots = (NyashInstance * NYASH_SHARED *)(void *)(t + 1);
     for (k = 0; old != NULL && k <= old->mask; k++)
         if (old->slots[k] != NULL)
-            t->slots[(old->slots[k]->held >> 32) & t->mask] = old->slots[k];
+            t->slots[(NYASH_LOAD(&old->slots[k]->held) >> 32) & t->mask] = old->slots[k];
     NYASH_STORE(&nyash_state.table, t);
     return 0;
 }

@@ -206,7 +206,7 @@ static void results(void) {
 }
 
 /* Threads call, move between, clone and end the same few instances. */
-enum { SHARED = 8, THREADS = 8 };
+enum { SHARED = 8, THREADS = 8, GROWTH = 1000 };
 static uint32_t shared[SHARED];
 static int rounds;
 static int64_t born;
@@ -250,17 +250,22 @@ static void *work(void *seed) {
 
 static void threads(void) {
     pthread_t all_threads[THREADS];
+    uint32_t more[GROWTH];
     int64_t before = ended;
     born = SHARED;
     for (int i = 0; i < SHARED; i++)
         shared[i] = birth_of(1000);
     for (int i = 0; i < THREADS; i++)
         CHECK(pthread_create(&all_threads[i], NULL, work, (void *)(uintptr_t)(i + 1)) == 0);
+    for (int i = 0; i < GROWTH; i++) /* the table grows under their calls */
+        more[i] = birth_of(i);
+    for (int i = 0; i < GROWTH; i++)
+        CHECK(end(more[i]) == NYASH_OK);
     for (int i = 0; i < THREADS; i++)
         pthread_join(all_threads[i], NULL);
     for (int i = 0; i < SHARED; i++)
         CHECK(end(shared[i]) == NYASH_OK);
-    CHECK(ended - before == born);
+    CHECK(ended - before == born + GROWTH);
 }
 
 int main(int argc, char **argv) {
