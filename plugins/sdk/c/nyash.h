@@ -1345,11 +1345,12 @@ NYASH_ARG_FUNCTION(blob, NyashBytes)
 static inline int32_t nyash_arg_cstring(NyashContext *c, size_t i, char **text)
 {
     NyashBytes bytes = nyash_arg_bytes(c, i);
-    char problem[96];
 
     *text = NULL;
     if (bytes.size != 0 && memchr(bytes.data, '\0', bytes.size) != NULL) {
-        snprintf(problem, sizeof problem, "a %.48s cannot hold a NUL byte", c->method->args[i].name);
+        const char *name = c->method->args[i].name; /* NULL if the method is NYASH_UNDECLARED */
+        char problem[96];
+        snprintf(problem, sizeof problem, "a %.48s cannot hold a NUL byte", name != NULL ? name : "text");
         return nyash_error_arg(c, i, problem);
     }
     *text = (char *)malloc(bytes.size + 1);

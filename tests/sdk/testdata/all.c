@@ -101,6 +101,14 @@ static int32_t count(NyashContext *c) {
     return nyash_return_i64(c, n);
 }
 
+static int32_t cstring(NyashContext *c) {
+    char *text;
+    NYASH_TRY(nyash_arg_cstring(c, 0, &text));
+    int64_t n = (int64_t)strlen(text);
+    free(text);
+    return nyash_return_i64(c, n);
+}
+
 static int32_t wrong(NyashContext *c) {
     NyashText kind = nyash_arg_string(c, 0);
     switch (kind.size > 0 ? kind.data[0] : ' ') {
@@ -148,6 +156,8 @@ static const NyashMethod methods[] = {
     {ALL(11, "any", count, NYASH_I64), .args = {NYASH_ARG("first", NYASH_ANY), NYASH_ARG("second", NYASH_ANY | NYASH_OPTIONAL)}},
     {ALL(12, "reserve", reserve, NYASH_BYTES), .args = {NYASH_ARG("size", NYASH_I64)}, .limit = NYASH_RESERVES},
     {ALL(13, "most", bytes, NYASH_BYTES), .args = {NYASH_ARG("data", NYASH_BYTES)}, .limit = SIZE_MAX - 1},
+    {ALL(14, "cstring", cstring, NYASH_I64), .args = {NYASH_ARG("path", NYASH_STRING)}},
+    {ALL(15, "undeclaredCstring", cstring, NYASH_I64), .flags = NYASH_UNDECLARED},
 };
 
 static const NyashBox all = {.name = "All", .type_id = 20, .doc = "Every kind.", .threads = "free",

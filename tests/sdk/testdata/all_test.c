@@ -147,6 +147,14 @@ static void arguments(void) {
     for (int i = 0; i < 20; i++)
         nyash_write_i32(&c.w, i); /* more than NYASH_MAX_ARGS */
     CHECK(call(&c, 8, id) == NYASH_OK && nyash_get_u64(c.result + 8) == 80);
+    for (uint32_t method = 14; method <= 15; method++) {
+        nyash_write_string(&prepare(&c)->w, "abc", 3);
+        CHECK(call(&c, method, id) == NYASH_OK && nyash_get_u64(c.result + 8) == 3);
+        nyash_write_string(&prepare(&c)->w, "a\0c", 3);
+        CHECK(call(&c, method, id) == NYASH_E_INVALID_ARGS);
+        CHECK(message_is(&c, method == 14 ? "argument 1 (path): a path cannot hold a NUL byte"
+                                          : "argument 1 (?): a text cannot hold a NUL byte"));
+    }
     CHECK(call(prepare(&c), 99, id) == NYASH_E_INVALID_METHOD && message_is(&c, "All has no method with id 99"));
     c.size = sizeof c.result;
     CHECK(nyash_plugin_invoke(6, 1, id, c.args, 4, c.result, &c.size) == NYASH_E_INVALID_TYPE);
@@ -276,7 +284,7 @@ int main(int argc, char **argv) {
         if (argc > 2)
             fputs(nyash_plugin_config(), stdout);
         CHECK(nyash_plugin_abi() == 1 && nyash_plugin_init(&host, &info) == NYASH_OK);
-        CHECK(strcmp(info.type_name, "All") == 0 && info.method_count == 15 && strcmp(logged, "0 All is ready") == 0);
+        CHECK(strcmp(info.type_name, "All") == 0 && info.method_count == 17 && strcmp(logged, "0 All is ready") == 0);
         first = birth_of(0);
         CHECK(first > last); /* ids are not used again after a shutdown */
         CHECK(end(first) == NYASH_OK);
