@@ -116,6 +116,45 @@ func TestCPlusPlus_Types(t *testing.T) {
 	assert.ErrorContains(t, err, "not below zero")
 }
 
+// TestBoxNames_Wrong has a table name a box that the library does not have: init says
+// where, and no other box is taken for it.
+func TestBoxNames_Wrong(t *testing.T) {
+	const (
+		ofMethod = "Door: method %d of the table (%s) "
+		unknown  = ", which this library does not have\ninit: -5\n"
+		ownDoor  = "birth: -8 there is no Door with instance id 1\n"
+		noKeys   = "birth: -5 a mistake in the plugin: argument 1 (key) is of box \"Keys\", which this library does not have\n"
+		otherBox = "birth: -4 argument 1 (key): wanted a Key (type 1), got a box of type 2\n"
+	)
+	for _, c := range []struct {
+		name, source string
+		defines      []string
+		want         string
+	}{
+		{"C, right", "typo.c", []string{`BIRTH="Key"`, `OPEN="Door"`, `LEND="Key"`}, "init: 0\n" + otherBox},
+		{"C, own box", "typo.c", []string{`BIRTH=NULL`, `OPEN=NULL`, `LEND=NULL`}, "init: 0\n" + ownDoor},
+		{"C, argument", "typo.c", []string{`BIRTH="Keys"`, `OPEN=NULL`, `LEND=NULL`},
+			fmt.Sprintf(ofMethod, 0, "birth") + `has argument 1 (key) of box "Keys"` + unknown + noKeys},
+		{"C, optional argument", "typo.c", []string{`BIRTH=NULL`, `OPEN="key"`, `LEND=NULL`},
+			fmt.Sprintf(ofMethod, 1, "open") + `has argument 2 (key) of box "key"` + unknown + ownDoor},
+		{"C, result", "typo.c", []string{`BIRTH=NULL`, `OPEN=NULL`, `LEND=""`},
+			fmt.Sprintf(ofMethod, 2, "lend") + `has a result of box ""` + unknown + ownDoor},
+		{"C++, right", "typo.cpp", []string{`NAME="Key"`, "TAKES"}, "init: 0\n" + otherBox},
+		{"C++, argument", "typo.cpp", []string{`NAME="Keys"`, "TAKES"},
+			fmt.Sprintf(ofMethod, 0, "birth") + `has argument 1 (key) of box "Keys"` + unknown + noKeys},
+		{"C++, result", "typo.cpp", []string{`NAME="Keys"`},
+			fmt.Sprintf(ofMethod, 1, "lend") + `has a result of box "Keys"` + unknown + ownDoor},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			flags := []string{pedantic}
+			for _, define := range c.defines {
+				flags = append(flags, "-D"+define)
+			}
+			assert.Equal(t, c.want, ccbuild.Run(t, ccbuild.Program(t, filepath.Join("testdata", c.source), flags...)))
+		})
+	}
+}
+
 // leakCheck are valgrind and its flags for a program that is to lose nothing.
 func leakCheck(kinds string) []string {
 	return []string{"-q", "--leak-check=full", "--show-leak-kinds=" + kinds, "--errors-for-leak-kinds=" + kinds, "--error-exitcode=9"}

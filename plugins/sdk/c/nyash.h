@@ -1462,15 +1462,27 @@ static inline const char *nyash_wanted(uint32_t type, uint32_t *tags)
     return nyash_tag_name(type, &ignored);
 }
 
+/* The box that a table names, or `own` if it does not say; NULL if there is none. */
+static inline const NyashBox *nyash_find_box(const NyashBox *own, const char *name)
+{
+    size_t k;
+
+    if (name == NULL)
+        return own;
+    for (k = 0; k < nyash_library.box_count; k++)
+        if (strcmp(nyash_library.boxes[k]->name, name) == 0)
+            return nyash_library.boxes[k];
+    return NULL;
+}
+
 /* Looks at an argument whose type fits: a Handle is looked up and held, a
  * Blob's memory must be possible. */
 static inline int32_t nyash_check_reference(NyashContext *c, size_t i)
 {
     const NyashArg *arg = &c->method->args[i];
-    const NyashBox *box = c->box;
+    const NyashBox *box;
     const NyashValue *v = &c->at[i];
     NyashInstance *instance;
-    size_t k;
 
     if (v->tag == NYASH_TAG_BLOB) {
         uint64_t size = nyash_get_u64(v->data + 8);
@@ -1480,9 +1492,11 @@ static inline int32_t nyash_check_reference(NyashContext *c, size_t i)
             return nyash_error_arg(c, i, "a blob with a length and no address");
         return NYASH_OK;
     }
-    for (k = 0; arg->box != NULL && k < nyash_library.box_count; k++)
-        if (strcmp(nyash_library.boxes[k]->name, arg->box) == 0)
-            box = nyash_library.boxes[k];
+    box = nyash_find_box(c->box, arg->box);
+    if (box == NULL) /* which init has refused */
+        return nyash_error(c, NYASH_E_PLUGIN,
+                           "a mistake in the plugin: argument %lu (%s) is of box \"%s\", which this library does not have",
+                           (unsigned long)i + 1, arg->name, arg->box);
     if (nyash_value_type(v) != box->type_id)
         return nyash_error(c, NYASH_E_INVALID_ARGS, "argument %lu (%s): wanted a %s (type %u), got a box of type %u",
                            (unsigned long)i + 1, arg->name, box->name, (unsigned)box->type_id,
@@ -1993,6 +2007,26 @@ static inline int32_t nyash_invoke(uint32_t type_id, uint32_t method_id, uint32_
     return code;
 }
 
+/* Says which box of a method's Handles the library does not have, in text;
+ * returns NULL if it has all. */
+static inline const char *nyash_check_boxes(const NyashBox *box, const NyashMethod *m, char *text, size_t size)
+{
+    size_t i;
+
+    for (i = 0; (m->flags & NYASH_UNDECLARED) == 0 && i < NYASH_MAX_ARGS && m->args[i].name != NULL; i++) {
+        const NyashArg *a = &m->args[i];
+        if (a->type % NYASH_OPTIONAL != NYASH_HANDLE || nyash_find_box(box, a->box) != NULL)
+            continue;
+        snprintf(text, size, "has argument %lu (%.48s) of box \"%.48s\", which this library does not have",
+                 (unsigned long)i + 1, a->name, a->box);
+        return text;
+    }
+    if (m->result != NYASH_HANDLE || nyash_find_box(box, m->result_box) != NULL)
+        return NULL;
+    snprintf(text, size, "has a result of box \"%.48s\", which this library does not have", m->result_box);
+    return text;
+}
+
 /* Reports mistakes in the tables that a call would stumble over. */
 static inline int nyash_check_tables(void)
 {
@@ -2003,6 +2037,7 @@ static inline int nyash_check_tables(void)
         for (k = 0; k < box->method_count; k++) {
             const NyashMethod *m = &box->methods[k];
             const char *problem = NULL;
+            char text[256];
             if (m->name == NULL)
                 problem = "has no name";
             else if (m->call == NULL)
@@ -2012,6 +2047,8 @@ static inline int nyash_check_tables(void)
             for (l = 0; l < k && problem == NULL; l++)
                 if (box->methods[l].id == m->id || strcmp(box->methods[l].name, m->name) == 0)
                     problem = "has the id or the name of another one";
+            if (problem == NULL)
+                problem = nyash_check_boxes(box, m, text, sizeof text);
             if (problem == NULL)
                 continue;
             nyash_log(NYASH_LOG_ERROR, "%s: method %lu of the table (%s) %s", box->name, (unsigned long)k,

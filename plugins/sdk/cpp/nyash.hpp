@@ -208,9 +208,7 @@ template <class T, class R> int32_t give(NyashContext *c, R &&result) {
         static_assert(!std::is_lvalue_reference_v<R>, "a method returns another box by value");
         static_assert(std::is_nothrow_move_constructible_v<B>, "a box that is returned must move without exceptions");
         const char *name = box_name<B, T>();
-        const NyashBox *box = nullptr;
-        for (size_t i = 0; name != nullptr && i < nyash_library.box_count; i++)
-            if (std::strcmp(nyash_library.boxes[i]->name, name) == 0) box = nyash_library.boxes[i];
+        const NyashBox *box = nyash_find_box(nullptr, name);
         if (name != nullptr && box == nullptr) throw std::logic_error(std::string("no box of this library is called ") + name);
         void *state = nyash_create(c, box);
         if (state == nullptr) throw std::bad_alloc();
