@@ -16,7 +16,7 @@ import (
 )
 
 func newNew() *cobra.Command {
-	lang := ""
+	lang, typeBox := "", false
 	cmd := &cobra.Command{
 		Use:   "new NAME --lang LANGUAGE [DIR]",
 		Short: "Make the folder of a new plugin",
@@ -41,7 +41,7 @@ there already must be empty.`,
 			if err != nil {
 				return err
 			}
-			project := &scaffold.Project{Name: args[0], Language: language, Version: release()}
+			project := &scaffold.Project{Name: args[0], Language: language, Version: release(), TypeBox: typeBox}
 			files, err := project.Files()
 			if err != nil {
 				return err
@@ -61,6 +61,7 @@ there already must be empty.`,
 		},
 	}
 	cmd.Flags().StringVarP(&lang, "lang", "l", "", "the language: "+strings.Join(scaffold.Languages(), ", "))
+	cmd.Flags().BoolVar(&typeBox, "typebox", false, "export a TypeBox table as well, for hosts that look for one (c, cpp, rust)")
 	return cmd
 }
 

@@ -22,6 +22,9 @@ type Project struct {
 	Name     string // of its box; see [CheckName]
 	Language *Language
 	Version  string // of this module, that the project's CI installs; "" is the latest
+	// TypeBox has the library export a TypeBox table (docs/abi.md, "TypeBox tables")
+	// beside the four functions, in languages whose SDK can.
+	TypeBox bool
 }
 
 // File is a file of a project.
@@ -29,6 +32,8 @@ type File struct {
 	Path string // relative, with slashes
 	Data []byte
 }
+
+var typeBoxLanguages = []string{"c", "cpp", "rust"}
 
 // Library is the name of the plugin's library, as nyash.toml has it.
 func (p *Project) Library() string { return Folder(p.Name) + "-plugin" }
@@ -45,8 +50,13 @@ func (p *Project) words() map[string]string {
 	if strings.Contains(source, "%s") {
 		source = fmt.Sprintf(source, p.stem())
 	}
+	typeBox := ""
+	if p.TypeBox {
+		typeBox = "yes"
+	}
 	return map[string]string{
-		"Name": p.Name, "Library": p.Library(), "File": file, "Source": source,
+		"TypeBox": typeBox,
+		"Name":    p.Name, "Library": p.Library(), "File": file, "Source": source,
 		"Lang": l.ID, "Language": l.Title, "Needs": l.needs, "List": l.list, "TesterFlags": l.flags,
 		"Manual": fmt.Sprintf("[%s](%s)", l.manual, l.manual), "Version": version,
 		"Built": "`build/lib" + file + ".so` (.dylib on macOS)", "BuiltName": p.Library(),
@@ -60,6 +70,9 @@ func (p *Project) stem() string { return strings.ReplaceAll(Folder(p.Name), "-",
 func (p *Project) Files() ([]File, error) {
 	if err := CheckName(p.Name); err != nil {
 		return nil, err
+	}
+	if p.TypeBox && !slices.Contains(typeBoxLanguages, p.Language.ID) {
+		return nil, fmt.Errorf("the SDK for %s exports no TypeBox tables; --typebox goes with --lang %s", p.Language.Title, strings.Join(typeBoxLanguages, ", "))
 	}
 	var files []File
 	for _, dir := range []string{"templates/all", "templates/" + p.Language.ID} {
