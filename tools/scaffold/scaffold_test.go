@@ -278,16 +278,16 @@ func TestFiles_TypeBox(t *testing.T) {
 		"c": "NYASH_PLUGIN(&box)\nNYASH_TYPEBOX(TabBox, box)\n", "cpp": "NYASH_PLUGIN(&box)\nNYASH_TYPEBOX(TabBox, box)\n", "rust": "}\n\nnyash::typebox!(TabBox);\n",
 	} {
 		for _, with := range []bool{true, false} {
-			language, err := scaffold.ParseLanguage(lang)
+			language, err := ParseLanguage(lang)
 			require.NoError(t, err)
-			files, err := (&scaffold.Project{Name: "TabBox", Language: language, TypeBox: with}).Files()
+			files, err := (&Project{Name: "TabBox", Language: language, TypeBox: with}).Files()
 			require.NoError(t, err)
-			has := slices.ContainsFunc(files, func(f scaffold.File) bool { return strings.HasSuffix(string(f.Data), line) })
+			has := slices.ContainsFunc(files, func(f File) bool { return strings.HasSuffix(string(f.Data), line) })
 			assert.Equal(t, with, has, lang)
 		}
 	}
-	language, err := scaffold.ParseLanguage("go")
+	language, err := ParseLanguage("go")
 	require.NoError(t, err)
-	_, err = (&scaffold.Project{Name: "TabBox", Language: language, TypeBox: true}).Files()
+	_, err = (&Project{Name: "TabBox", Language: language, TypeBox: true}).Files()
 	require.EqualError(t, err, "the SDK for Go exports no TypeBox tables; --typebox goes with --lang c, cpp, rust")
 }
