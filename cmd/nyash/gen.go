@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -71,7 +72,7 @@ func newGenLanguage(g *generation, short, long string) *cobra.Command {
 	cmd.Flags().StringSliceVar(&g.boxes, "box", nil, "a box to generate, or several with commas between them; all of nyash.toml without it")
 	cmd.Flags().BoolVar(&g.check, "check", false, "write nothing, and fail where the file is not up to date")
 	if g.language == "go" {
-		cmd.Flags().StringVar(&g.pkg, "package", "", "the package of the file; that of go generate, or else plugins, without it")
+		cmd.Flags().StringVar(&g.pkg, "package", "", "the package of the file; without it that of go generate, of the file to write, of those beside it, or the name of their folder")
 	}
 	return cmd
 }
@@ -139,10 +140,18 @@ func (g *generation) goText(cmd *cobra.Command) (text []byte, err error) {
 	return text, err
 }
 
-// packageName is the package that go generate runs for, unless another is asked for.
+// packageName is the package of the file to write, unless another is asked for. In its
+// own folder, go generate says what it runs for.
 func (g *generation) packageName() string {
-	for _, name := range []string{g.pkg, os.Getenv("GOPACKAGE")} {
-		if name != "" {
+	if g.pkg != "" {
+		return g.pkg
+	}
+	toFile := g.out != "-"
+	if name := os.Getenv("GOPACKAGE"); name != "" && (!toFile || filepath.Dir(g.out) == ".") {
+		return name
+	}
+	if toFile {
+		if name := generate.Package(g.out); name != "" {
 			return name
 		}
 	}

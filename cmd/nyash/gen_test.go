@@ -122,6 +122,39 @@ func TestGen(t *testing.T) {
 	})
 }
 
+// TestGen_Package writes into folders without --package.
+func TestGen_Package(t *testing.T) {
+	t.Setenv("GOPACKAGE", "")
+	c := newCommand(t)
+	gen := func(out string, more ...string) (stderr string) {
+		_, stderr, _ = c.run(t, append([]string{"gen", "go", "--box", "ConsoleBox", "--out", out}, more...)...)
+		return stderr
+	}
+	holds := func(out, pkg string) {
+		t.Helper()
+		text, err := os.ReadFile(filepath.Join(c.dir, out))
+		require.NoError(t, err)
+		assert.Contains(t, string(text), "\npackage "+pkg+"\n")
+	}
+	for _, dir := range []string{"boxes", "typed"} {
+		require.NoError(t, os.Mkdir(filepath.Join(c.dir, dir), 0o755))
+	}
+	c.write(t, "typed/doc.go", "package other\n")
+	assert.Empty(t, gen("boxes/x.go"))
+	holds("boxes/x.go", "boxes")
+	assert.Contains(t, gen("typed/x.go", "--check"), "renew it: nyash gen go --package other --box ConsoleBox --out typed/x.go")
+	assert.Empty(t, gen("typed/x.go"))
+	holds("typed/x.go", "other")
+	assert.Empty(t, gen("boxes/x.go", "--package", "mine"))
+	holds("boxes/x.go", "mine")
+	assert.Empty(t, gen("boxes/x.go", "--check"), "the file keeps its package")
+
+	t.Setenv("GOPACKAGE", "main")
+	assert.Empty(t, gen("typed/x.go", "--check"), "go generate runs for another folder")
+	assert.Empty(t, gen("x.go"))
+	holds("x.go", "main")
+}
+
 // TestGen_GoGenerate runs it as go generate does.
 func TestGen_GoGenerate(t *testing.T) {
 	c := newCommand(t)
