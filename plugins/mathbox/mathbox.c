@@ -10,6 +10,7 @@
 #include <math.h>
 #include <stdbool.h>
 
+#define MATH_BOX_STATE_SIZE 0
 #define MATH_BOX_FLAGS NYASH_CONCURRENT
 #include "../sdk/c/nyash.h"
 #include "mathbox.gen.h"

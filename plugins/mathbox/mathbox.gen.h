@@ -48,10 +48,12 @@
 #define MATH_BOX_SIGNATURE_EXP UINT32_C(0x0ceb0fdd) /* exp(f64)f64 */
 #define MATH_BOX_SIGNATURE_LOG UINT32_C(0xa3aedb3c) /* log(f64)f64 */
 
-/* Yours to define before the include, where another value is right. */
+/* Yours to define before the include: bytes of zeroed memory for each instance, see nyash_self. */
 #ifndef MATH_BOX_STATE_SIZE
-#define MATH_BOX_STATE_SIZE 0 /* bytes of zeroed memory for each instance, see nyash_self */
+#error "define MATH_BOX_STATE_SIZE before the include: sizeof your state, 0 for none"
 #endif
+
+/* Yours to define before the include, where another value is right. */
 #ifndef MATH_BOX_FINI
 #define MATH_BOX_FINI NULL /* void (*)(void *state), which releases what the state holds */
 #endif

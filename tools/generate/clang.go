@@ -129,9 +129,10 @@ type setting struct{ name, value, doc string }
 // settings are what nyash.toml does not say.
 func (b *cBox) settings(p *printer) {
 	all := append([]setting{
-		{"STATE_SIZE", "0", "bytes of zeroed memory for each instance, see nyash_self"},
 		{"FINI", "NULL", "void (*)(void *state), which releases what the state holds"},
 	}, b.commonSettings("NULL", "an argument that is a box: the name of the box, NULL for "+b.Name)...)
+	p.f("\n/* Yours to define before the include: bytes of zeroed memory for each instance, see nyash_self. */\n")
+	p.f("#ifndef %[1]s_STATE_SIZE\n#error \"define %[1]s_STATE_SIZE before the include: sizeof your state, 0 for none\"\n#endif\n", b.macros)
 	p.f("\n/* Yours to define before the include, where another value is right. */\n")
 	b.writeSettings(p, all)
 }

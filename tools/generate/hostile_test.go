@@ -176,11 +176,12 @@ func TestHostileDocs_C(t *testing.T) {
 		text, err := generate.C([]generate.PluginBox{box})
 		require.NoError(t, err)
 		printable(t, text)
-		fmt.Fprintf(&source, `%[1]s
+		fmt.Fprintf(&source, `#define SAMPLE_%[3]c_STATE_SIZE 0
+%[1]s
 static int32_t sample_%[2]c_birth(NyashContext *c, int64_t start) { (void)start; return nyash_return_void(c); }
 static int32_t sample_%[2]c_one(NyashContext *c, NyashText text) { (void)text; return nyash_return_i64(c, 1); }
 static int32_t sample_%[2]c_two(NyashContext *c) { return nyash_return_void(c); }
-`, text, 'a'+i)
+`, text, 'a'+i, 'A'+i)
 		fmt.Fprintf(&prints, "    fputs(sample_%c_table.doc, stdout);\n", 'a'+i)
 		fmt.Fprintf(&tables, "%s&sample_%c_table", strings.Repeat(", ", min(i, 1)), 'a'+i)
 		want.WriteString(strings.ReplaceAll(doc, "\x00", "\uFFFD"))

@@ -85,7 +85,7 @@ func TestGolden_Compiles(t *testing.T) {
 	text, err := generate.C(plugin(t, load(t, "loose.toml"), "loose-box"))
 	require.NoError(t, err)
 	var source strings.Builder
-	source.WriteString("#include \"loose.h\"\n")
+	source.WriteString("#define LOOSE_BOX_STATE_SIZE 0\n#include \"loose.h\"\n")
 	for line := range strings.Lines(string(text)) {
 		if prototype, ok := strings.CutSuffix(strings.TrimSpace(line), ");"); ok && strings.HasPrefix(line, "static int32_t") {
 			fmt.Fprintf(&source, "#pragma GCC diagnostic ignored \"-Wunused-parameter\"\n%s) { return nyash_return_void(c); }\n", prototype)
@@ -93,9 +93,21 @@ func TestGolden_Compiles(t *testing.T) {
 	}
 	source.WriteString("NYASH_PLUGIN(&loose_box_table)\n")
 	ccbuild.Source(t, "loose", source.String(), "-I", include, "-Wpedantic", "-std=c99")
-	ccbuild.Source(t, "quiet", "#include \"quiet.h\"\nNYASH_PLUGIN(&quiet_table)\n", "-I", include, "-Wpedantic", "-std=c99")
+	ccbuild.Source(t, "quiet", "#define QUIET_STATE_SIZE 0\n#include \"quiet.h\"\nNYASH_PLUGIN(&quiet_table)\n", "-I", include, "-Wpedantic", "-std=c99")
 	dir := write(t, map[string]string{"quiet.cpp": "#include \"quiet.hpp\"\nclass Quiet : public QuietMethods {};\nNYASH_PLUGIN(&quiet_table<>)\n"})
 	ccbuild.Library(t, filepath.Join(dir, "quiet.cpp"), "-I", include, "-Wpedantic")
+}
+
+// TestC_StateSize: who forgets the size learns what to write, and has no memory of size 0.
+func TestC_StateSize(t *testing.T) {
+	include, err := filepath.Abs(filepath.Join("testdata", "golden", "plugin"))
+	require.NoError(t, err)
+	sdk := filepath.Join(ccbuild.Root(t), "plugins", "sdk", "c")
+	cmd := exec.Command("cc", "-fsyntax-only", "-I", include, "-I", sdk, "-I", filepath.Join(ccbuild.Root(t), "abi", "include"), "-x", "c", "-")
+	cmd.Stdin = strings.NewReader("#include \"quiet.h\"\n")
+	out, err := cmd.CombinedOutput()
+	require.Error(t, err)
+	assert.Contains(t, string(out), `#error "define QUIET_STATE_SIZE before the include: sizeof your state, 0 for none"`)
 }
 
 // TestRust_Width formats signatures of every width near the one where rustfmt breaks them.

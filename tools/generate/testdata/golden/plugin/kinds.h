@@ -71,10 +71,12 @@
 #define STORE_SIGNATURE_TABLE_ UINT32_C(0xd62e428a) /* table()i32 */
 #define STORE_SIGNATURE_MANY UINT32_C(0x77ad92eb) /* many(i64,i64,i64,i64,i64,i64,i64,i64,i64)i64 */
 
-/* Yours to define before the include, where another value is right. */
+/* Yours to define before the include: bytes of zeroed memory for each instance, see nyash_self. */
 #ifndef STORE_STATE_SIZE
-#define STORE_STATE_SIZE 0 /* bytes of zeroed memory for each instance, see nyash_self */
+#error "define STORE_STATE_SIZE before the include: sizeof your state, 0 for none"
 #endif
+
+/* Yours to define before the include, where another value is right. */
 #ifndef STORE_FINI
 #define STORE_FINI NULL /* void (*)(void *state), which releases what the state holds */
 #endif
@@ -498,10 +500,12 @@ static const NyashBox store_table = {
 #define ITEM_SIGNATURE_OWNER UINT32_C(0x8138bea0) /* owner()Store */
 #define ITEM_SIGNATURE_TWIN UINT32_C(0x3fc16089) /* twin(handle)Item */
 
-/* Yours to define before the include, where another value is right. */
+/* Yours to define before the include: bytes of zeroed memory for each instance, see nyash_self. */
 #ifndef ITEM_STATE_SIZE
-#define ITEM_STATE_SIZE 0 /* bytes of zeroed memory for each instance, see nyash_self */
+#error "define ITEM_STATE_SIZE before the include: sizeof your state, 0 for none"
 #endif
+
+/* Yours to define before the include, where another value is right. */
 #ifndef ITEM_FINI
 #define ITEM_FINI NULL /* void (*)(void *state), which releases what the state holds */
 #endif

@@ -45,10 +45,12 @@
 #define LOOSE_BOX_SIGNATURE_READ_ALL_11 UINT32_C(0x6a58b2ac) /* read-all(...) */
 #define LOOSE_BOX_SIGNATURE_INCLUDE_X UINT32_C(0x8abd7224) /* * / #include <x>(...) */
 
-/* Yours to define before the include, where another value is right. */
+/* Yours to define before the include: bytes of zeroed memory for each instance, see nyash_self. */
 #ifndef LOOSE_BOX_STATE_SIZE
-#define LOOSE_BOX_STATE_SIZE 0 /* bytes of zeroed memory for each instance, see nyash_self */
+#error "define LOOSE_BOX_STATE_SIZE before the include: sizeof your state, 0 for none"
 #endif
+
+/* Yours to define before the include, where another value is right. */
 #ifndef LOOSE_BOX_FINI
 #define LOOSE_BOX_FINI NULL /* void (*)(void *state), which releases what the state holds */
 #endif

@@ -20,10 +20,12 @@
 
 /* FNV-1a-32 of what stands beside; the SDK computes the same. */
 
-/* Yours to define before the include, where another value is right. */
+/* Yours to define before the include: bytes of zeroed memory for each instance, see nyash_self. */
 #ifndef QUIET_STATE_SIZE
-#define QUIET_STATE_SIZE 0 /* bytes of zeroed memory for each instance, see nyash_self */
+#error "define QUIET_STATE_SIZE before the include: sizeof your state, 0 for none"
 #endif
+
+/* Yours to define before the include, where another value is right. */
 #ifndef QUIET_FINI
 #define QUIET_FINI NULL /* void (*)(void *state), which releases what the state holds */
 #endif
