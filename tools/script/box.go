@@ -9,6 +9,7 @@ import (
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 
+	"github.com/nyash-plugins/nyash-go/internal/suggest"
 	"github.com/nyash-plugins/nyash-go/loader"
 )
 
@@ -84,11 +85,10 @@ func (v *boxValue) Attr(name string) (starlark.Value, error) {
 		return starlark.NewBuiltin(name, v.fini), nil
 	}
 	if _, err := v.box.Method(name); err != nil {
-		var call *loader.CallError
-		if errors.As(err, &call) {
-			err = call.Err // the script's own error names the box
+		if errors.Is(err, loader.ErrNoMethod) { // the interpreter would say it once more of a NoSuchAttrError
+			err = &loader.CallError{Box: v.Type(), Method: name, Err: fmt.Errorf("%w%s", loader.ErrNoMethod, suggest.DidYouMean(name, v.AttrNames()))}
 		}
-		return nil, starlark.NoSuchAttrError(err.Error())
+		return nil, err
 	}
 	return starlark.NewBuiltin(name, v.call).BindReceiver(v), nil
 }

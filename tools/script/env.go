@@ -98,8 +98,9 @@ func (l *modules) exec(file string, source []byte) (starlark.StringDict, error) 
 	thread := l.thread(file)
 	stop := context.AfterFunc(l.ctx, func() { thread.Cancel(context.Cause(l.ctx).Error()) })
 	defer stop()
-	globals, err := starlark.ExecFileOptions(dialect, thread, file, source, l.env.predeclared(l.ctx))
-	return globals, located(err)
+	predeclared := l.env.predeclared(l.ctx)
+	globals, err := starlark.ExecFileOptions(dialect, thread, file, source, predeclared)
+	return globals, located(suggested(err, predeclared))
 }
 
 func (l *modules) thread(file string) *starlark.Thread {

@@ -4,10 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
+	"go.starlark.net/resolve"
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 
+	"github.com/nyash-plugins/nyash-go/internal/suggest"
 	"github.com/nyash-plugins/nyash-go/loader"
 )
 
@@ -32,6 +35,22 @@ func (e *Error) Format(s fmt.State, verb rune) {
 	if e.backtrace != "" {
 		io.WriteString(s, "\n"+e.backtrace)
 	}
+}
+
+// suggested adds to an undefined name the predeclared one, a box's as a rule, that it may
+// be meant to be. The interpreter itself only looks among the script's own.
+func suggested(err error, predeclared starlark.StringDict) error {
+	var undefined resolve.ErrorList
+	if !errors.As(err, &undefined) {
+		return err
+	}
+	first := undefined[0]
+	name, ok := strings.CutPrefix(first.Msg, "undefined: ")
+	if !ok || strings.Contains(name, " ") {
+		return err
+	}
+	first.Msg += suggest.DidYouMean(name, append(predeclared.Keys(), starlark.Universe.Keys()...))
+	return first
 }
 
 // located gives an error of the interpreter its place in the script.

@@ -62,6 +62,20 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// TestMissingMethods: what asks whether there is a method gets an answer, and what
+// catches the error can read it.
+func TestMissingMethods(t *testing.T) {
+	out, err := run(t, t.Context(), `f = FileBox()
+print(hasattr(f, "open"), hasattr(f, "opem"), getattr(f, "opem", "none"))
+def call():
+    f.opem()
+_, e = catch(call)
+print(e, e.box, e.method)
+`)
+	require.NoError(t, err)
+	assert.Equal(t, "True False none\nFileBox.opem: no such method (did you mean open?) FileBox opem\n", out)
+}
+
 func TestErrorShowsHowItGotThere(t *testing.T) {
 	_, err := run(t, t.Context(), "def inner():\n    FileBox().size()\ninner()\n")
 	var scriptErr *script.Error
