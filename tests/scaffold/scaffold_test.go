@@ -173,9 +173,9 @@ func TestHeaders(t *testing.T) {
 			a.run(t, language, "make", "--question")
 			later := time.Now().Add(time.Minute)
 			require.NoError(t, os.Chtimes(path, later, later))
-			make := exec.Command("make", "--question")
-			make.Dir, make.Env = filepath.Join(a.dir, language), append(os.Environ(), "MAKEFLAGS=", "MAKELEVEL=")
-			assert.Error(t, make.Run())
+			again := exec.Command("make", "--question")
+			again.Dir, again.Env = filepath.Join(a.dir, language), append(os.Environ(), "MAKEFLAGS=", "MAKELEVEL=")
+			assert.Error(t, again.Run())
 		})
 	}
 }
