@@ -125,12 +125,20 @@ func writeTable(w io.Writer, boxes []boxInfo) error {
 		if b.TypeID == 0 {
 			id = "?" // only the library knows, and it cannot be asked
 		}
-		first := fmt.Sprintf("%s\t%s\t%s\t%s", b.Box, id, library, b.Generation)
-		for _, m := range b.Methods {
+		name := b.Box
+		if b.Singleton {
+			name += " (singleton)"
+		}
+		methods := b.Methods
+		if b.Birth != nil && len(b.Birth.Args) > 0 {
+			methods = append([]inspect.Method{*b.Birth}, methods...)
+		}
+		first := fmt.Sprintf("%s\t%s\t%s\t%s", name, id, library, b.Generation)
+		for _, m := range methods {
 			fmt.Fprintf(t, "%s\t%s\t%d\t%s\n", first, m.Method, m.MethodID, m.Signature)
 			first = "\t\t\t"
 		}
-		if len(b.Methods) == 0 {
+		if len(methods) == 0 {
 			fmt.Fprintf(t, "%s\t\t\t\n", first)
 		}
 	}
