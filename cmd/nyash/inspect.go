@@ -27,7 +27,7 @@ it cannot be loaded.
 
 With --toml, write the entry for nyash.toml.`,
 		Example: "  nyash inspect plugins/filebox/build/libnyash_filebox_plugin.so\n  nyash inspect ./libtally.so --toml >> nyash.toml",
-		Args:    cobra.ExactArgs(1),
+		Args:    one("library"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			file, entry, err := inspect.Find(args[0], s.config)
 			if err != nil {

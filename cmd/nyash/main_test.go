@@ -82,6 +82,20 @@ file.close()
 		assert.Contains(t, stdout, "ConsoleBox  4294967295  (built in)")
 	})
 
+	t.Run("list of a singleton with a birth", func(t *testing.T) {
+		c.write(t, "born.toml", `[plugins.FileBox]
+library = "nyash-filebox-plugin"
+singleton = true
+[plugins.FileBox.methods]
+birth = { method_id = 0, args = [ { name = "path", from = "string", to = "string" } ] }
+`)
+		stdout, stderr, status := c.run(t, "--config", "born.toml", "list")
+		assert.Empty(t, stderr)
+		assert.Zero(t, status)
+		assert.Regexp(t, `(?m)^FileBox \(singleton\)  6           nyash-filebox-plugin  birth      0   \(path string\)$\n^ +open       1 `, stdout)
+		assert.Regexp(t, `(?m)^ConsoleBox           4294967295`, stdout)
+	})
+
 	t.Run("list as JSON", func(t *testing.T) {
 		stdout, _, status := c.run(t, "list", "--json")
 		assert.Zero(t, status)
@@ -148,6 +162,16 @@ file.close()
 	})
 
 	t.Run("no script", func(t *testing.T) {
+		for args, want := range map[string]string{
+			"run":                "nyash: name a script: nyash run SCRIPT [flags]\n",
+			"run a.star b":       "nyash: name one script, not 2: nyash run SCRIPT [flags]\n",
+			"inspect":            "nyash: name a library: nyash inspect LIBRARY [flags]\n",
+			"inspect x y --json": "nyash: name one library, not 2: nyash inspect LIBRARY [flags]\n",
+		} {
+			_, stderr, status := c.run(t, strings.Fields(args)...)
+			assert.Equal(t, 1, status)
+			assert.Equal(t, want, stderr)
+		}
 		_, stderr, status := c.run(t, "run", "none.star")
 		assert.Equal(t, 1, status)
 		assert.Contains(t, stderr, "none.star: no such file or directory")

@@ -38,6 +38,19 @@ func newRoot() *cobra.Command {
 	return root
 }
 
+// one takes exactly one argument, and says what it is.
+func one(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch len(args) {
+		case 0:
+			return fmt.Errorf("name a %s: %s", what, cmd.UseLine())
+		case 1:
+			return nil
+		}
+		return fmt.Errorf("name one %s, not %d: %s", what, len(args), cmd.UseLine())
+	}
+}
+
 // withHost opens the host, runs f and closes the host, whatever f did.
 func (s *settings) withHost(cmd *cobra.Command, f func(*loader.Host) error, opts ...loader.Option) error {
 	var level slog.Level

@@ -22,7 +22,7 @@ every method an attribute:
 An error ends the script and shows its line; catch(f, args…) returns the value
 and the error instead. box.fini() finalises a box before its time.`,
 		Example: "  nyash run docs/examples/hello.star",
-		Args:    cobra.ExactArgs(1),
+		Args:    one("script"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return s.withHost(cmd, func(host *loader.Host) error {
 				return script.New(host, cmd.OutOrStdout()).Run(cmd.Context(), args[0])
