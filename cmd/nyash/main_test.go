@@ -92,7 +92,7 @@ birth = { method_id = 0, args = [ { name = "path", from = "string", to = "string
 		stdout, stderr, status := c.run(t, "--config", "born.toml", "list")
 		assert.Empty(t, stderr)
 		assert.Zero(t, status)
-		assert.Regexp(t, `(?m)^FileBox \(singleton\)  6           nyash-filebox-plugin  birth      0   \(path string\)$\n^ +open       1 `, stdout)
+		assert.Regexp(t, `(?m)^FileBox \(singleton\)  6           nyash-filebox-plugin .*birth      0   \(path string\)$\n^ +open       1 `, stdout)
 		assert.Regexp(t, `(?m)^ConsoleBox           4294967295`, stdout)
 	})
 
