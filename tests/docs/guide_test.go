@@ -35,7 +35,7 @@ func TestPluginGuide(t *testing.T) {
 			run := func(command string) string {
 				cmd := exec.Command("bash", "-eu", "-c", command)
 				cmd.Dir = dir
-				cmd.Env = append(os.Environ(), "PATH="+filepath.Join(root, "bin")+":"+os.Getenv("PATH"))
+				cmd.Env = append(os.Environ(), "PATH="+filepath.Join(root, "bin")+":"+os.Getenv("PATH"), "MAKEFLAGS=", "MAKELEVEL=")
 				out, err := cmd.CombinedOutput()
 				require.NoError(t, err, "%s\n%s", command, out)
 				return string(out)

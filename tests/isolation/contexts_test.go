@@ -147,7 +147,7 @@ func TestCancelGrace(t *testing.T) {
 		h := hosttest.Open(t, stubbornTOML(library, never+"\ncancel_grace = \"100ms\""))
 		box := newStubborn(t, h)
 		leave(t, box, box, "rest", 100_000)
-		hosttest.Eventually(func() bool { return h.Plugins()[0].PID == 0 })
+		hosttest.Eventually(func() bool { return h.Plugins()[0].State == loader.PluginFailed })
 		assert.ErrorContains(t, h.Plugins()[0].Err, "a call did not end after its context had ended: cancel_grace is 100ms")
 	})
 	t.Run("holds the turn", func(t *testing.T) {
