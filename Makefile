@@ -34,9 +34,11 @@ setup: ## install the tools that building and testing need
 
 test: setup plugins ## run all tests
 	go test ./...
-	NYASH_TEST_ISOLATION=process go test ./loader
-	NYASH_TEST_ISOLATION=process NYASH_TEST_CHANNEL=pipe go test ./loader
-	NYASH_TEST_CHANNEL=pipe go test ./tests/isolation
+	@echo 'the same through other ways to a plugin'
+	@NYASH_TEST_CHANNEL=pipe go test ./tests/isolation & pipes=$$!; \
+	NYASH_TEST_ISOLATION=process go test ./loader && \
+	NYASH_TEST_ISOLATION=process NYASH_TEST_CHANNEL=pipe go test ./loader; status=$$?; \
+	wait $$pipes && exit $$status
 
 faulty: setup plugins ## try plugin-tester on every faulty plugin; `make test` takes a sample
 	NYASH_TEST_FAULTY=all go test -count=1 -timeout=30m ./tests/faulty

@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 var whole = os.Getenv("NYASH_TEST_FAULTY") == "all"
 
 // sampleStep is the distance between the plugins of a sample.
-const sampleStep = 8
+const sampleStep = 10
 
 // declared are the lines of nyash.toml for the box's methods.
 var declared = map[string]string{
