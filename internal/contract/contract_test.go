@@ -74,7 +74,9 @@ func FuzzPrintable(f *testing.F) {
 		}
 		require.False(t, strings.ContainsFunc(got, bad), "%q", got)
 		require.Equal(t, got, contract.Printable(got))
-		if utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return bad(r) || unicode.In(r, unicode.Cf, unicode.Cn, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) }) {
+		if utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool {
+			return bad(r) || unicode.In(r, unicode.Cf, unicode.Cn, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
+		}) {
 			require.Equal(t, text, got)
 		}
 		lines := contract.PrintableLines(text)
