@@ -30,16 +30,13 @@ func newBoundType(t *registry.Type) *boundType {
 	}
 }
 
-// method finds a method by name. The error matches [ErrNoMethod].
-func (t *boundType) method(name string) (*plan.Plan, error) {
-	if p := t.methods[name]; p != nil {
-		return p, nil
-	}
+// errNoMethod is the error of a name that no method has.
+func (t *boundType) errNoMethod(name string) error {
 	known := make([]string, len(t.Methods))
 	for i, m := range t.Methods {
 		known[i] = m.Name
 	}
-	return nil, fmt.Errorf("%w%s", ErrNoMethod, suggest.DidYouMean(name, known))
+	return fmt.Errorf("%w%s", ErrNoMethod, suggest.DidYouMean(name, known))
 }
 
 // builtinType is the type of a box written in Go. Its methods are numbered from
