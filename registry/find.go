@@ -58,11 +58,13 @@ func (c *Config) ManifestDir(l *Library, file string) string {
 func (c *Config) find(l *Library) (string, error) {
 	e := &NotFoundError{Position: l.Pos, Library: l.Name}
 	try := func(dir string, names []string) string {
+		// Once for all names: it asks the system for the working directory.
+		dir, err := filepath.Abs(dir)
+		if err != nil {
+			return ""
+		}
 		for _, name := range names {
-			path, err := filepath.Abs(filepath.Join(dir, name))
-			if err != nil {
-				continue
-			}
+			path := filepath.Join(dir, name)
 			if _, err := os.Stat(path); err == nil {
 				return path
 			}
