@@ -19,6 +19,9 @@ import (
 //
 // Calls of isolated plugins whose contexts have ended are waited for as well: as
 // long as their call_timeout or cancel_grace lets them go on.
+//
+// While a plugin's shutdown runs in the host's process, so does the Close that called it,
+// even if a Shutdown meanwhile goes on without that library.
 func (h *Host) Close() error { return h.Shutdown(context.Background()) }
 
 // Shutdown is Close that waits no longer than until ctx ends. Then the workers of

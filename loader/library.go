@@ -190,9 +190,9 @@ func (l *library) configure(conf *registry.Library, file, text string) (native.T
 		l.warn(d)
 	}
 	if l.described.HasThreads && !conf.HasThreads {
-		return threads[l.described.Threads], nil
+		return l.described.Threads, nil
 	}
-	return threads[conf.Threads], nil
+	return conf.Threads, nil
 }
 
 // warn logs the warnings of a description; nil has none.

@@ -28,7 +28,7 @@ func (s *nativeSource) open() ([]*boundType, error) {
 	b, err := native.Open(context.Background(), native.Config{
 		File:       file,
 		InvokeOnly: s.conf.InvokeOnly,
-		Threads:    threads[s.conf.Threads],
+		Threads:    s.conf.Threads,
 		Unload:     s.conf.Unload,
 		Track:      options.track,
 		Sink:       s.lib.log,
@@ -85,10 +85,4 @@ func (s *nativeSource) close() error {
 		return nil
 	}
 	return b.Close()
-}
-
-var threads = map[registry.Threads]native.Threads{
-	registry.ThreadsFree:   native.Free,
-	registry.ThreadsSerial: native.Serial,
-	registry.ThreadsPinned: native.Pinned,
 }

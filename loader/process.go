@@ -56,7 +56,7 @@ func (s *processSource) config(file string) isolate.Config {
 	return isolate.Config{
 		File:        file,
 		InvokeOnly:  s.conf.InvokeOnly,
-		Threads:     threads[s.conf.Threads],
+		Threads:     s.conf.Threads,
 		Unload:      s.conf.Unload,
 		Track:       options.track,
 		Sink:        s.lib.log,

@@ -14,6 +14,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2/unstable"
 
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/internal/sig"
 	"github.com/nyash-plugins/nyash-go/internal/suggest"
 )
@@ -30,22 +31,18 @@ type Config struct {
 	boxes map[string]*Box
 }
 
-// Threads says how many calls a library takes at once.
-type Threads uint8
+// Threads says how many calls a library takes at once. String returns the word that
+// nyash.toml uses.
+type Threads = contract.Threads
 
 const (
 	// ThreadsFree allows concurrent calls. It is the default.
-	ThreadsFree Threads = iota
+	ThreadsFree = contract.ThreadsFree
 	// ThreadsSerial makes calls one at a time.
-	ThreadsSerial
+	ThreadsSerial = contract.ThreadsSerial
 	// ThreadsPinned makes all calls from one OS thread.
-	ThreadsPinned
+	ThreadsPinned = contract.ThreadsPinned
 )
-
-var threadNames = []string{"free", "serial", "pinned"}
-
-// String returns the word that nyash.toml uses.
-func (t Threads) String() string { return threadNames[t] }
 
 // Library is a shared library that boxes come from. Entries of [plugins] that
 // name the same one are one Library; an entry of [libraries] is one by itself.
@@ -330,8 +327,8 @@ func (d *document) addBox(c *Config, l *Library, b *Box) {
 
 func (d *document) threads(k *key) Threads {
 	word := d.text(k, "serial")
-	if i := slices.Index(threadNames, word); i >= 0 || word == "" {
-		return Threads(max(i, 0))
+	if t, ok := contract.ParseThreads(word); ok || word == "" {
+		return t
 	}
 	d.fail(k.val.at, k.path(), fmt.Sprintf("invalid threads value %q", word),
 		"write \"free\" (concurrent calls), \"serial\" (one at a time) or \"pinned\" (all from one OS thread)")
@@ -442,21 +439,29 @@ func (l *libraryEntry) boxNames(k *key) []string {
 
 // checkTypeIDs finds boxes of one library that share a type id.
 func (d *document) checkTypeIDs(c *Config) {
-	type typeID struct {
-		library string
-		id      uint32
-	}
-	seen := make(map[typeID]*Box, len(c.Boxes))
+	byLibrary := make(map[string][]*Box, len(c.Libraries)) // which two entries may name
 	for _, b := range c.Boxes {
+		byLibrary[b.Library.Name] = append(byLibrary[b.Library.Name], b)
+	}
+	for _, boxes := range byLibrary {
+		d.uniqueTypeIDs(boxes, func(b *Box, k *key, msg, advice string) { d.failBoxes([]*Box{b}, k, msg, advice) })
+	}
+}
+
+// uniqueTypeIDs reports the boxes of one library whose type id another has already.
+func (d *document) uniqueTypeIDs(boxes []*Box, report func(b *Box, k *key, msg, advice string)) {
+	seen := make(map[uint32]*Box, len(boxes))
+	for _, b := range boxes {
 		if !b.HasTypeID {
 			continue
 		}
-		id := typeID{b.Library.Name, b.TypeID}
-		if other := seen[id]; other != nil {
-			d.failBoxes([]*Box{b}, b.key.child("type_id"), fmt.Sprintf("type_id %d is %s's already (line %d)", b.TypeID, other.Name, other.key.child("type_id").line(d)), "give each box of a library an id of its own")
+		other := seen[b.TypeID]
+		if other == nil {
+			seen[b.TypeID] = b
 			continue
 		}
-		seen[id] = b
+		report(b, b.key.child("type_id"), fmt.Sprintf("type_id %d is %s's already (line %d)", b.TypeID, other.Name, other.key.child("type_id").line(d)),
+			"give each box of a library an id of its own")
 	}
 }
 

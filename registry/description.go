@@ -115,16 +115,7 @@ func (d *document) description(desc *Description, root *table) {
 	if len(desc.Boxes) == 0 && len(d.errs) == 0 {
 		d.fail(0, "", "it describes no box", "write a [plugins.Box] table for each box of the library")
 	}
-	ids := make(map[uint32]*Box)
-	for _, b := range desc.Boxes {
-		if !b.HasTypeID {
-			continue
-		}
-		if other := ids[b.TypeID]; other != nil {
-			d.failAt(b.key.child("type_id"), fmt.Sprintf("type_id %d is %s's already (line %d)", b.TypeID, other.Name, other.key.child("type_id").line(d)), "give each box of a library an id of its own")
-		}
-		ids[b.TypeID] = b
-	}
+	d.uniqueTypeIDs(desc.Boxes, func(_ *Box, k *key, msg, advice string) { d.failAt(k, msg, advice) })
 	for _, b := range desc.Boxes {
 		d.checkReturnsOf(b, desc.boxes, "the name of a box that the library describes")
 	}

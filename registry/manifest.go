@@ -165,16 +165,11 @@ func (d *document) readManifest(m *manifest, root *table) {
 			d.manifestBox(m.desc, &key{name: name, at: m.boxes.at, val: value{kind: unstable.InlineTable, table: &table{}}})
 		}
 	}
-	ids := make(map[uint32]*Box)
-	for _, b := range m.desc.Boxes {
-		if other := ids[b.TypeID]; b.HasTypeID && other != nil {
-			before := len(d.errs)
-			d.failAt(b.key.child("type_id"), fmt.Sprintf("type_id %d is %s's already (line %d)", b.TypeID, other.Name, other.key.child("type_id").line(d)), "give each box of a library an id of its own")
-			b.Mistakes = append(b.Mistakes, d.demote(before)...)
-		} else if b.HasTypeID {
-			ids[b.TypeID] = b
-		}
-	}
+	d.uniqueTypeIDs(m.desc.Boxes, func(b *Box, k *key, msg, advice string) {
+		before := len(d.errs)
+		d.failAt(k, msg, advice)
+		b.Mistakes = append(b.Mistakes, d.demote(before)...)
+	})
 }
 
 func (d *document) manifestBox(desc *Description, k *key) {

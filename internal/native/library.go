@@ -11,23 +11,18 @@ import (
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/hostvtable"
 	"github.com/nyash-plugins/nyash-go/internal/cmem"
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 )
 
 // Threads says which threads may run a library's code.
-type Threads uint8
+type Threads = contract.Threads
 
+// The values of Threads.
 const (
-	// Free: any number of calls at once, on any threads.
-	Free Threads = iota
-	// Serial: one call at a time, on any thread.
-	Serial
-	// Pinned: everything, init and shutdown included, on one OS thread.
-	Pinned
+	Free   = contract.ThreadsFree
+	Serial = contract.ThreadsSerial
+	Pinned = contract.ThreadsPinned
 )
-
-func (t Threads) String() string {
-	return [...]string{"free", "serial", "pinned"}[t]
-}
 
 // Config says how to open a library.
 type Config struct {

@@ -102,13 +102,7 @@ func (l *loaded) configure(text string) (native.Threads, error) {
 		return 0, fmt.Errorf("%w: %w", native.ErrDescription, err)
 	}
 	l.own = own
-	return threads[own.Threads], nil
-}
-
-var threads = map[registry.Threads]native.Threads{
-	registry.ThreadsFree:   native.Free,
-	registry.ThreadsSerial: native.Serial,
-	registry.ThreadsPinned: native.Pinned,
+	return own.Threads, nil
 }
 
 // logLines is how many lines of a library's are kept.

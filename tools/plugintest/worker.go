@@ -99,11 +99,11 @@ func (w *worker) open() error {
 		InUse: func() bool { return true }, Tables: w.tableRequests(),
 	}
 	if c.Library != nil {
-		config.InvokeOnly, config.Threads = c.Library.InvokeOnly, threads[c.Library.Threads]
+		config.InvokeOnly, config.Threads = c.Library.InvokeOnly, c.Library.Threads
 	}
 	config.Configure = func(text string) (native.Threads, error) {
 		if own, err := registry.ParseDescription(c.File, text); err == nil && own.HasThreads && (c.Library == nil || !c.Library.HasThreads) {
-			return threads[own.Threads], nil
+			return own.Threads, nil
 		}
 		return config.Threads, nil // mistakes in the text are found elsewhere
 	}
@@ -157,12 +157,6 @@ func (e *env) tableRequests() []native.TableRequest {
 		}
 	}
 	return all
-}
-
-var threads = map[registry.Threads]native.Threads{
-	registry.ThreadsFree:   native.Free,
-	registry.ThreadsSerial: native.Serial,
-	registry.ThreadsPinned: native.Pinned,
 }
 
 var (
