@@ -21,6 +21,13 @@ const SymbolInvokeBatch = "nyash_plugin_invoke_batch"
 // boxes as text (docs/abi.md, "Self-description").
 const SymbolConfig = "nyash_plugin_config"
 
+// SymbolConnect is the optional function that is given the functions by which a library
+// calls its host, a [HostCalls] (docs/abi.md, "Calling the host").
+const SymbolConnect = "nyash_plugin_connect"
+
+// HostCallsVersion is the version of [HostCalls].
+const HostCallsVersion uint32 = 1
+
 // A library may export a table for a box, a NyashTypeBox, as a data symbol of this prefix
 // and the box's name (docs/abi.md, "TypeBox tables").
 const (
@@ -61,6 +68,15 @@ type HostVtable struct {
 	Free  uintptr // void (*)(uint8_t*)
 	Wake  uintptr // void (*)(uint64_t)
 	Log   uintptr // void (*)(int32_t, const char*)
+}
+
+// HostCalls mirrors NyashHostCalls: its size, its version, and two C function pointers.
+// Fields are only ever added behind.
+type HostCalls struct {
+	StructSize uint32
+	Version    uint32
+	Resolve    uintptr // int32_t (*)(const char *box, const char *method, uint32_t *type_id, uint32_t *method_id)
+	Invoke     uintptr // int32_t (*)(type_id, method_id, instance_id, args, args_len, result, result_len)
 }
 
 // MethodInfo mirrors NyashMethodInfo. Name points to memory of the plugin; see
@@ -104,6 +120,8 @@ type Description struct {
 	// Tables are the TypeBox tables that were found for the boxes which the host asked
 	// for, in the host's order.
 	Tables []Table
+	// Connects is true where the library exports nyash_plugin_connect: it may call its host.
+	Connects bool
 	// Generation is that of the library's functions.
 	Generation Generation
 }

@@ -6,7 +6,7 @@ import "fmt"
 // but [OK] is an error, and errors that a plugin caused unwrap to one.
 type Code int32
 
-// The codes of the specification, section 1.
+// The codes of docs/abi.md, Codes.
 const (
 	OK                 Code = 0
 	ErrShortBuffer     Code = -1
@@ -18,6 +18,7 @@ const (
 	ErrInvalidUTF8     Code = -7
 	ErrInvalidHandle   Code = -8
 	ErrVersionMismatch Code = -9
+	ErrNotPermitted    Code = -10
 )
 
 var codeNames = [...]string{
@@ -31,10 +32,11 @@ var codeNames = [...]string{
 	-ErrInvalidUTF8:     "invalid UTF-8",
 	-ErrInvalidHandle:   "invalid handle",
 	-ErrVersionMismatch: "version mismatch",
+	-ErrNotPermitted:    "not permitted",
 }
 
 // Known reports whether the specification gives c a meaning of its own.
-func (c Code) Known() bool { return c <= OK && c >= ErrVersionMismatch }
+func (c Code) Known() bool { return c <= OK && c >= ErrNotPermitted }
 
 // Name returns the specification's words for c. A code that it does not list
 // is a plugin error.

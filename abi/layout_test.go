@@ -26,6 +26,7 @@ func TestStructsMatchC(t *testing.T) {
 		info   abi.PluginInfo
 		call   abi.Call
 		table  abi.TypeBox
+		calls  abi.HostCalls
 	)
 	size := func(n uintptr) string { return fmt.Sprint(n) }
 	field := func(offset, size uintptr) string { return fmt.Sprintf("%d %d", offset, size) }
@@ -65,6 +66,12 @@ func TestStructsMatchC(t *testing.T) {
 		"field NyashTypeBox.resolve":      field(unsafe.Offsetof(table.Resolve), unsafe.Sizeof(table.Resolve)),
 		"field NyashTypeBox.invoke_id":    field(unsafe.Offsetof(table.InvokeID), unsafe.Sizeof(table.InvokeID)),
 		"field NyashTypeBox.capabilities": field(unsafe.Offsetof(table.Capabilities), unsafe.Sizeof(table.Capabilities)),
+
+		"sizeof NyashHostCalls":            size(unsafe.Sizeof(calls)),
+		"field NyashHostCalls.struct_size": field(unsafe.Offsetof(calls.StructSize), unsafe.Sizeof(calls.StructSize)),
+		"field NyashHostCalls.version":     field(unsafe.Offsetof(calls.Version), unsafe.Sizeof(calls.Version)),
+		"field NyashHostCalls.resolve":     field(unsafe.Offsetof(calls.Resolve), unsafe.Sizeof(calls.Resolve)),
+		"field NyashHostCalls.invoke":      field(unsafe.Offsetof(calls.Invoke), unsafe.Sizeof(calls.Invoke)),
 	}
 	got := layout(t)
 	for fact := range got {
@@ -77,9 +84,10 @@ func TestStructsMatchC(t *testing.T) {
 
 func TestConstantsMatchC(t *testing.T) {
 	want := map[string]int64{
-		"NYASH_ABI_VERSION":  int64(abi.Version),
-		"NYASH_METHOD_BIRTH": int64(abi.MethodBirth),
-		"NYASH_METHOD_FINI":  int64(abi.MethodFini),
+		"NYASH_ABI_VERSION":        int64(abi.Version),
+		"NYASH_HOST_CALLS_VERSION": int64(abi.HostCallsVersion),
+		"NYASH_METHOD_BIRTH":       int64(abi.MethodBirth),
+		"NYASH_METHOD_FINI":        int64(abi.MethodFini),
 
 		"NYASH_TYPEBOX_TAG":     int64(abi.TypeBoxTag),
 		"NYASH_TYPEBOX_VERSION": int64(abi.TypeBoxVersion),
@@ -94,6 +102,7 @@ func TestConstantsMatchC(t *testing.T) {
 		"NYASH_E_INVALID_UTF8":   int64(abi.ErrInvalidUTF8),
 		"NYASH_E_INVALID_HANDLE": int64(abi.ErrInvalidHandle),
 		"NYASH_E_VERSION":        int64(abi.ErrVersionMismatch),
+		"NYASH_E_NOT_PERMITTED":  int64(abi.ErrNotPermitted),
 
 		"NYASH_LOG_DEBUG": int64(abi.LogDebug),
 		"NYASH_LOG_INFO":  int64(abi.LogInfo),
@@ -135,7 +144,7 @@ func TestSymbolsMatchC(t *testing.T) {
 	for _, match := range regexp.MustCompile(`(?m)^NYASH_EXPORT \w+ (\w+)\(`).FindAllStringSubmatch(header(t), -1) {
 		declared = append(declared, match[1])
 	}
-	assert.Equal(t, []string{abi.SymbolABI, abi.SymbolInit, abi.SymbolInvoke, abi.SymbolShutdown, abi.SymbolInvokeBatch}, declared)
+	assert.Equal(t, []string{abi.SymbolABI, abi.SymbolInit, abi.SymbolInvoke, abi.SymbolShutdown, abi.SymbolInvokeBatch, abi.SymbolConnect}, declared)
 }
 
 // layout compiles testdata/layout.c, runs it, and returns the facts that it

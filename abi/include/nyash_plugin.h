@@ -51,7 +51,8 @@ enum {
     NYASH_E_OUT_OF_MEMORY = -6,
     NYASH_E_INVALID_UTF8 = -7,
     NYASH_E_INVALID_HANDLE = -8, /* no such instance_id */
-    NYASH_E_VERSION = -9
+    NYASH_E_VERSION = -9,
+    NYASH_E_NOT_PERMITTED = -10  /* nyash.toml does not let the caller do it */
 };
 
 /* Levels for NyashHostVtable.log. */
@@ -185,6 +186,31 @@ typedef struct NyashTypeBox {
  * in nyash.toml. A host calls it after nyash_plugin_abi and before
  * nyash_plugin_init, from any thread. */
 NYASH_EXPORT const char *nyash_plugin_config(void);
+
+/* What a library calls its host with. It lives as long as the process; both
+ * functions may be called from any thread, also one of the library's own. The
+ * host answers as a plugin does, with the same codes, TLV and messages, and
+ * what may be called is what "uses" lists in nyash.toml. */
+typedef struct NyashHostCalls {
+    uint32_t struct_size; /* fields past it are not there */
+    uint32_t version;     /* NYASH_HOST_CALLS_VERSION */
+    /* Finds the ids of a method of a box, by the names of nyash.toml; the names
+     * "birth" and "fini" are known for each box. The ids are for this library
+     * alone, and good as long as it is loaded. */
+    int32_t (*resolve)(const char *box, const char *method, uint32_t *type_id,
+                       uint32_t *method_id);
+    /* As nyash_plugin_invoke. On NYASH_E_SHORT_BUFFER the host keeps the answer
+     * for this thread: the same call with more room gets it. */
+    int32_t (*invoke)(uint32_t type_id, uint32_t method_id,
+                      uint32_t instance_id, const uint8_t *args,
+                      size_t args_len, uint8_t *result, size_t *result_len);
+} NyashHostCalls;
+
+#define NYASH_HOST_CALLS_VERSION UINT32_C(1)
+
+/* Optional: is given the host's functions, before nyash_plugin_init. Another
+ * answer than 0 refuses the load. */
+NYASH_EXPORT int32_t nyash_plugin_connect(const NyashHostCalls *host);
 
 #define NYASH_DEFINE_INVOKE_BATCH                                              \
     size_t nyash_plugin_invoke_batch(NyashCall *calls, size_t count) {         \

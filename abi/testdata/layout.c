@@ -20,6 +20,7 @@ int32_t nyash_plugin_invoke(uint32_t, uint32_t, uint32_t, const uint8_t *, size_
                             size_t *);
 void nyash_plugin_shutdown(void);
 size_t nyash_plugin_invoke_batch(NyashCall *, size_t);
+int32_t nyash_plugin_connect(const NyashHostCalls *);
 
 /* So do initialisers, each with the type that the specification gives. */
 static uint8_t *take(size_t size)
@@ -52,6 +53,18 @@ static int32_t invoke_id(uint32_t instance_id, uint32_t method_id, const uint8_t
     return NYASH_OK;
 }
 static const NyashTypeBox typebox = {NYASH_TYPEBOX_TAG, NYASH_TYPEBOX_VERSION, sizeof typebox, name, resolve, invoke_id, 0};
+static int32_t find(const char *box, const char *m, uint32_t *type_id, uint32_t *method_id)
+{
+    (void)box, (void)m, (void)type_id, (void)method_id;
+    return NYASH_OK;
+}
+static int32_t invoke(uint32_t type_id, uint32_t method_id, uint32_t instance_id, const uint8_t *a,
+                      size_t a_len, uint8_t *r, size_t *r_len)
+{
+    (void)type_id;
+    return invoke_id(instance_id, method_id, a, a_len, r, r_len);
+}
+static const NyashHostCalls calls = {sizeof calls, NYASH_HOST_CALLS_VERSION, find, invoke};
 static const NyashCall call = {6, 1, 2, NYASH_OK, args, sizeof args, result, sizeof result};
 
 #define SIZE(type) printf("sizeof " #type " %zu\n", sizeof(type))
@@ -97,7 +110,14 @@ int main(void)
     FIELD(NyashTypeBox, typebox, invoke_id);
     FIELD(NyashTypeBox, typebox, capabilities);
 
+    SIZE(NyashHostCalls);
+    FIELD(NyashHostCalls, calls, struct_size);
+    FIELD(NyashHostCalls, calls, version);
+    FIELD(NyashHostCalls, calls, resolve);
+    FIELD(NyashHostCalls, calls, invoke);
+
     VALUE(NYASH_ABI_VERSION);
+    VALUE(NYASH_HOST_CALLS_VERSION);
     VALUE(NYASH_TYPEBOX_TAG);
     VALUE(NYASH_TYPEBOX_VERSION);
     VALUE(NYASH_METHOD_BIRTH);
@@ -113,6 +133,7 @@ int main(void)
     VALUE(NYASH_E_INVALID_UTF8);
     VALUE(NYASH_E_INVALID_HANDLE);
     VALUE(NYASH_E_VERSION);
+    VALUE(NYASH_E_NOT_PERMITTED);
 
     VALUE(NYASH_LOG_DEBUG);
     VALUE(NYASH_LOG_INFO);

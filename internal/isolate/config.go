@@ -1,6 +1,7 @@
 package isolate
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -23,6 +24,16 @@ type Config struct {
 	Survey     bool // have the worker look around before it loads the library; see package probe
 	Hooks      bool // refuse a worker without a tester's hooks
 	Sink       hostvtable.Sink
+	// Calls answers what a library that exports nyash_plugin_connect asks of its host. Nil
+	// answers all of it with [abi.ErrNotPermitted].
+	Calls hostvtable.Calls
+	// Around runs each start of a worker, and its end: with the context that Calls is
+	// given for what the library's connect, init and shutdown ask. Nil runs them with the
+	// context of the background.
+	Around func(run func(context.Context))
+	// OnEnd is called when a worker that had loaded the library has ended, with its
+	// session: when all that it asked is answered, and before who waits for it is woken.
+	OnEnd func(*Session)
 	// Configure is as in [native.Config]; the text comes from a worker, in each life.
 	Configure func(text string) (native.Threads, error)
 	Tables    []native.TableRequest

@@ -32,6 +32,14 @@ type Config struct {
 	Unload     bool // really close the library after shutdown
 	Track      bool // count the blocks of the host table
 	Sink       hostvtable.Sink
+	// Calls answers what a library that exports nyash_plugin_connect asks of its host.
+	// Such a library, and one that is Exclusive, has one use at a time. Nil answers all
+	// that is asked with [abi.ErrNotPermitted].
+	Calls     hostvtable.Calls
+	Exclusive bool
+	// Around runs connect and init, and shutdown: with the context that Calls is given
+	// for what they ask. Nil runs them with the context of the background.
+	Around func(run func(context.Context))
 	// Configure is given what the library's nyash_plugin_config returned, before init,
 	// where the library exports that. It decides on Threads with it, or refuses the
 	// library with an error. Nil leaves Threads as it is.
