@@ -16,6 +16,16 @@ type Calls interface {
 	Resolve(ctx context.Context, box, method string) (typeID, methodID uint32, code abi.Code)
 	// Invoke makes a call as nyash_plugin_invoke does: it fills in Code and ResultLength
 	// and writes to the result buffer. c and its memory are the library's, and valid
-	// until Invoke returns.
-	Invoke(ctx context.Context, c *abi.Call)
+	// until Invoke returns. The addresses of blobs among the arguments are those of this
+	// process.
+	Invoke(ctx context.Context, c *abi.Call, from Caller)
+}
+
+// Caller is the library that asks.
+type Caller interface {
+	// Thread tells the threads of the library that call apart.
+	Thread() uint64
+	// Place copies data to memory that the library owns from then on, as if from its
+	// alloc, and returns the address there that a result names it by. No data is at 0.
+	Place(data []byte) (addr uint64, err error)
 }
