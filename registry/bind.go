@@ -31,6 +31,9 @@ type Type struct {
 	// Generation is that of the library's functions, or abi.TypeBoxes where the box has a
 	// Table.
 	Generation abi.Generation
+
+	own     *Description // nil where the library does not describe itself
+	library *Library
 }
 
 // String writes the type for people, on one line for each method:
@@ -97,7 +100,7 @@ func (b *Box) Bind(own *Description, init abi.Description) (*Type, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Type{Name: b.Name, Doc: b.Doc, Singleton: b.Singleton, Table: table, Generation: generation}
+	t := &Type{Name: b.Name, Doc: b.Doc, Singleton: b.Singleton, Table: table, Generation: generation, own: own, library: b.Library}
 	if t.ID, err = b.typeID(text, init); err != nil {
 		return nil, err
 	}

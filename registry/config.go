@@ -29,6 +29,7 @@ type Config struct {
 	Warnings    Errors     // what is legal and probably a mistake
 
 	boxes map[string]*Box
+	doc   *document
 }
 
 // Threads says how many calls a library takes at once. String returns the word that
@@ -58,9 +59,13 @@ type Library struct {
 	// InvokeOnly is true in the [libraries] form: abi, init and shutdown may be
 	// missing, and init may take no arguments.
 	InvokeOnly bool
-	Isolation  Isolation
-	Process    Process // of the worker, where Isolation asks for one
-	Boxes      []*Box
+	// Uses is what the library may call of its host, without repetitions; empty for nothing.
+	Uses      []Use
+	Isolation Isolation
+	Process   Process // of the worker, where Isolation asks for one
+	Boxes     []*Box
+
+	usesKey *key
 }
 
 // Box is a box as nyash.toml declares it. [Box.Bind] makes it complete.
@@ -138,7 +143,7 @@ func readFile(path string) ([]byte, error) {
 // are relative to name's folder. The error is an [Errors].
 func Parse(name string, data []byte) (*Config, error) {
 	d := newDocument(name, data)
-	c := &Config{Path: name, Dir: filepath.Dir(name), boxes: make(map[string]*Box)}
+	c := &Config{Path: name, Dir: filepath.Dir(name), boxes: make(map[string]*Box), doc: d}
 	if root, ok := d.tree(); ok {
 		d.config(c, root)
 	}
@@ -220,6 +225,7 @@ var settingFields = []field[*Library]{
 	{name: "threads", read: func(d *document, l *Library, k *key) { l.Threads, l.HasThreads = d.threads(k), true }},
 	{name: "unload", read: func(d *document, l *Library, k *key) { l.Unload = d.boolean(k) }},
 	{name: "strict", read: func(d *document, l *Library, k *key) { l.Strict = d.boolean(k) }},
+	{name: "uses", read: readUses},
 }
 
 // shared lets the keys of a library stand in the entries of all its boxes. The
@@ -245,7 +251,7 @@ func shared(fields []field[*Library]) []field[*plugin] {
 // runsLike tells whether the settings of two libraries are the same.
 func (l *Library) runsLike(other *Library) bool {
 	return l.Threads == other.Threads && l.Unload == other.Unload && l.Strict == other.Strict && l.Isolation == other.Isolation &&
-		reflect.DeepEqual(l.Process, other.Process)
+		sameUses(l.Uses, other.Uses) && reflect.DeepEqual(l.Process, other.Process)
 }
 
 func (d *document) otherSetting(first *Library, k *key) {
@@ -475,8 +481,8 @@ func (d *document) checkLibraries(c *Config) {
 			seen[l.Name] = l
 			continue
 		}
-		if (l.Threads != other.Threads || l.Unload != other.Unload) && len(l.Boxes) > 0 {
-			d.failBoxes(l.Boxes, l.Boxes[0].key, fmt.Sprintf("the library %s is used with other settings on line %d", l.Name, other.Pos.Line), "write the same threads and unload in both entries")
+		if (l.Threads != other.Threads || l.Unload != other.Unload || !sameUses(l.Uses, other.Uses)) && len(l.Boxes) > 0 {
+			d.failBoxes(l.Boxes, l.Boxes[0].key, fmt.Sprintf("the library %s is used with other settings on line %d", l.Name, other.Pos.Line), "write the same threads, unload and uses in both entries")
 		}
 	}
 }

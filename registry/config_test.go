@@ -348,6 +348,10 @@ func FuzzParse(f *testing.F) {
 			for _, b := range c.Boxes {
 				_, _ = b.Bind(nil, abi.Description{})
 			}
+			for _, e := range c.CheckUses(nil) {
+				require.NotEmpty(t, fmt.Sprintf("%+v", e))
+			}
+			require.Len(t, c.LoadOrder(), len(c.Libraries))
 			return
 		}
 		var errs registry.Errors

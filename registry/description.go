@@ -24,9 +24,11 @@ type Description struct {
 	Threads    Threads
 	HasThreads bool   // else the library leaves it to nyash.toml
 	Artifact   string // of a manifest: where it says that the library is, on this system
-	// Requests are what the library would like to be permitted. They count for nothing
-	// until nyash.toml has them.
+	// Requests are what the library would like to be permitted, as it is written, and Uses
+	// what it asks to use, for all its boxes. They count for nothing until nyash.toml has
+	// them.
 	Requests []Request
+	Uses     []Use
 	Warnings Errors // what this host does not know or does not support
 
 	boxes map[string]*Box
@@ -115,6 +117,7 @@ func (d *document) description(desc *Description, root *table) {
 	if len(desc.Boxes) == 0 && len(d.errs) == 0 {
 		d.fail(0, "", "it describes no box", "write a [plugins.Box] table for each box of the library")
 	}
+	desc.Uses = uniqueUses(desc.Uses)
 	d.uniqueTypeIDs(desc.Boxes, func(_ *Box, k *key, msg, advice string) { d.failAt(k, msg, advice) })
 	for _, b := range desc.Boxes {
 		d.checkReturnsOf(b, desc.boxes, "the name of a box that the library describes")
@@ -148,7 +151,7 @@ var describedFields = slices.Concat(
 	lift(boxFields[:ownBoxFields], func(e *described) *Box { return e.box }),
 	[]field[*described]{
 		{name: "threads", read: readDescribedThreads},
-		{name: "uses", read: readRequest},
+		{name: "uses", read: readDescribedUses},
 		{name: "events", read: readRequest},
 	},
 	refusedFields("library", "box", "unload", "tester", "strict", "permissions", "instances", "runtime"),

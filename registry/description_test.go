@@ -114,6 +114,7 @@ func TestParseDescription_ManyWarnings(t *testing.T) {
 func FuzzDescription(f *testing.F) {
 	f.Add(kvText)
 	f.Add("[plugins.A]\nmethods = { a = { method_id = 1, args = [{ name = \"x\", to = \"json\" }] } }")
+	f.Add("[plugins.A]\nuses = [\"B\", \"B.get\", \"C.\u0007\", \"E.publish:x\"]\nmethods = { get = { method_id = 1 } }")
 	f.Fuzz(func(t *testing.T, text string) {
 		d, err := registry.ParseDescription("libx.so", text)
 		if err != nil {
@@ -121,6 +122,7 @@ func FuzzDescription(f *testing.F) {
 			return
 		}
 		fit(t, fmt.Sprintf("%+v", d.Warnings))
+		fit(t, fmt.Sprint(d.Uses))
 		for _, b := range d.Boxes {
 			fit(t, b.Name+b.Doc)
 			for _, m := range b.Methods {

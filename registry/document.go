@@ -62,6 +62,9 @@ func (d *document) position(offset int) Position {
 	return Position{File: d.name, Line: line, Column: at - d.lines[line-1] + 1}
 }
 
+// offset is the byte that a position of the document is at.
+func (d *document) offset(p Position) int { return d.lines[p.Line-1] + p.Column - 1 }
+
 func (d *document) newError(offset int, key, msg, advice string) *Error {
 	p := d.position(offset)
 	line, _, _ := strings.Cut(d.source[d.lines[p.Line-1]:], "\n")
