@@ -5,8 +5,6 @@ import (
 	"log/slog"
 	"sync"
 
-	"github.com/ebitengine/purego"
-
 	"github.com/nyash-plugins/nyash-go/abi"
 )
 
@@ -16,13 +14,22 @@ const (
 	kindWake
 	kindAlloc
 	kindFree
+	kindResolve
+	kindInvoke
 	kinds
 )
 
-var libc struct{ malloc, free uintptr }
+// frame is one call of an entry point. It lies on the C stack where the entry points are
+// assembly, which fills in number and args and leaves the rest as it was: so no field of it
+// may be a Go pointer, which a write barrier would read before it is set.
+type frame struct {
+	number uintptr
+	result uintptr    // what the C function returns
+	args   [7]uintptr // of the C function; noise behind those that it has
+	call   words      // room for what Calls is given
+}
 
-// start finds the C library's allocator and makes the one callback, once for
-// the process.
+// start finds the C library's allocator and readies the entry points, once for the process.
 var start = sync.OnceValue(func() error {
 	var err error
 	if libc.malloc, err = findLibc("malloc"); err != nil {
@@ -35,57 +42,43 @@ var start = sync.OnceValue(func() error {
 	return nil
 })
 
-// enter is where every entry point ends up. a and b are the C arguments; b is
-// noise where the C function has only one.
-func enter(a, b, number uintptr) (result uintptr) {
+// enter is where every entry point ends up.
+func enter(f *frame) {
+	kind := f.number % kinds
 	// The frames above are the plugin's: a panic must not unwind into them.
 	defer func() {
 		if r := recover(); r != nil {
-			slog.Default().Error("panic in a function that a plugin called", "panic", r)
+			f.panicked(kind, r)
 		}
 	}()
-	t := tables.bySlot[number/kinds].Load()
-	switch number % kinds {
+	t := tables.bySlot[f.number/kinds].Load()
+	switch kind {
 	case kindLog:
-		t.log(abi.LogLevel(int32(uint32(a))), b)
+		t.log(abi.LogLevel(int32(uint32(f.args[0]))), f.args[1])
 	case kindWake:
-		t.wake(uint64(a))
+		t.wake(uint64(f.args[0]))
 	case kindAlloc:
-		return t.tracker.alloc(a)
+		f.result = t.tracker.alloc(f.args[0])
 	case kindFree:
-		t.tracker.free(t, a)
+		t.tracker.free(t, f.args[0])
+	case kindResolve:
+		f.answer(t.resolve(f))
+	case kindInvoke:
+		f.answer(t.invoke(f))
 	}
-	return 0
 }
 
-// heap replaces the C library's allocator, where it is set.
-var heap struct {
-	alloc func(size uintptr) uintptr
-	free  func(p uintptr)
-	spare bool // blobs that are released are not overwritten
-}
+// answer has the C function return a code.
+func (f *frame) answer(code abi.Code) { f.result = uintptr(uint32(code)) }
 
-// UseHeap has tables that track memory take their blocks from elsewhere than the
-// C library: from memory that another process sees, say. It comes before the
-// first table is made and holds for the process. alloc returns addresses that are
-// multiples of 16, or 0; both are called on the plugin's threads, several at once.
-// overwrite says whether blobs are overwritten when they are released.
-func UseHeap(alloc func(size uintptr) uintptr, free func(p uintptr), overwrite bool) {
-	heap.alloc, heap.free, heap.spare = alloc, free, !overwrite
-}
-
-func malloc(size uintptr) uintptr {
-	if heap.alloc != nil {
-		return heap.alloc(size)
+// panicked has the C function return in spite of a panic.
+func (f *frame) panicked(kind uintptr, reason any) {
+	slog.Default().Error("panic in a function that a plugin called", "panic", reason)
+	f.result = 0
+	switch kind {
+	case kindResolve:
+		f.answer(abi.ErrPlugin)
+	case kindInvoke:
+		f.answer(f.refuse(abi.ErrPlugin, "the host failed in this call; its log says how"))
 	}
-	p, _, _ := purego.SyscallN(libc.malloc, size)
-	return p
-}
-
-func free(p uintptr) {
-	if heap.free != nil {
-		heap.free(p)
-		return
-	}
-	purego.SyscallN(libc.free, p)
 }

@@ -1,16 +1,16 @@
-//go:build amd64 || arm64
+//go:build (amd64 || arm64) && (darwin || freebsd || linux || netbsd)
 
 package hostvtable
 
-import "github.com/ebitengine/purego"
+// slots is the number of tables, and canConnect of those that a library can connect
+// through; entry_$GOARCH.s holds kinds entry points for each.
+const (
+	slots      = 4096
+	canConnect = slots
+)
 
-// slots is the number of tables; entry_$GOARCH.s holds kinds entry points for
-// each.
-const slots = 4096
-
-// callback is the address that every entry point jumps to. The assembly reads
-// it.
-var callback uintptr //nolint:unused // read by entry_$GOARCH.s
+// entered is what the entry points call: the assembly finds the code of enter in it.
+var entered = enter //nolint:unused // read by entry_$GOARCH.s
 
 // The assembly sets these two: where the entry points begin, and how many bytes
 // each takes.
@@ -19,7 +19,7 @@ var (
 	entrySize uintptr
 )
 
-func startEntryPoints() { callback = purego.NewCallback(enter) }
+func startEntryPoints() {}
 
 func entryPoint(slot, kind int) uintptr {
 	return entryBase + uintptr(slot*kinds+kind)*entrySize

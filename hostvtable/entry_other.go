@@ -2,23 +2,14 @@
 
 package hostvtable
 
-import "github.com/ebitengine/purego"
-
 // slots is small here: without entry points in assembly each needs callbacks of
 // its own, of which a process has 2,000 (1,024 on Windows).
-const slots = 128
-
-var callbacks [slots * kinds]uintptr
+const (
+	slots      = 128
+	canConnect = slots
+)
 
 func startEntryPoints() {}
 
-// entryPoint is called with the tables locked.
-func entryPoint(slot, kind int) uintptr {
-	number := slot*kinds + kind
-	if callbacks[number] == 0 {
-		callbacks[number] = purego.NewCallback(func(a, b uintptr) uintptr {
-			return enter(a, b, uintptr(number))
-		})
-	}
-	return callbacks[number]
-}
+// entryPoint is called with the tables locked, for each entry point once.
+func entryPoint(slot, kind int) uintptr { return newCallback(slot, kind) }

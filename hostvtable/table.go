@@ -35,6 +35,7 @@ type Table struct {
 	mu    sync.Mutex
 	sinks atomic.Pointer[[]Sink] // the libraries in use, or the last one that was
 	live  int                    // how many of sinks are attached
+	calls atomic.Pointer[Calls]  // who answers what the library asks; nil when it is closed
 }
 
 // One vtable for each slot, in memory that is neither moved nor freed.
@@ -46,6 +47,8 @@ var tables struct {
 	bySlot [slots]atomic.Pointer[Table]
 	shared map[bool]*Table // by tracking; when the slots have run out
 	used   int
+
+	connected int // tables that have entry points for resolve and invoke
 }
 
 type tableKey struct {

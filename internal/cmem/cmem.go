@@ -45,15 +45,16 @@ func (e *FaultError) Error() string {
 	return fmt.Sprintf("address %#x cannot be read", e.Addr)
 }
 
-// firstPage is memory that no system maps; NULL and what is near it.
-const firstPage = 4096
+// FirstPage is the size of the memory that no system maps: NULL and what is near it. An
+// address below must not be in a Go pointer either.
+const FirstPage = 4096
 
 // CString copies the NUL-terminated string at addr. It gives up with an error
 // after limit bytes without a NUL, and with a [*FaultError] where the memory
 // cannot be read, so that a wild pointer of a plugin is an error and not the
 // end of the process. A null address is an error too.
 func CString(addr uintptr, limit int) (s string, err error) {
-	if addr < firstPage {
+	if addr < FirstPage {
 		return "", &FaultError{Addr: addr}
 	}
 	defer Guard(addr, &err)()
@@ -69,7 +70,7 @@ func CString(addr uintptr, limit int) (s string, err error) {
 
 // Probe tries to read the first and the last of length bytes at addr.
 func Probe(addr uintptr, length int) (err error) {
-	if addr < firstPage {
+	if addr < FirstPage {
 		return &FaultError{Addr: addr}
 	}
 	if length == 0 {

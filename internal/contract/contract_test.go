@@ -189,3 +189,41 @@ func TestContradictions(t *testing.T) {
 		})
 	}
 }
+
+func TestWriteMessage(t *testing.T) {
+	const head = tlv.HeaderSize + tlv.EntryHeaderSize
+	long := strings.Repeat("x", tlv.MaxPayload)
+	tests := map[string]struct {
+		text string
+		room int
+		want string
+		none bool
+	}{
+		"text":                 {"no such file", 100, "no such file", false},
+		"empty":                {"", head, "", false},
+		"just fits":            {"abc", head + 3, "abc", false},
+		"one byte too long":    {"abc", head + 2, "", true},
+		"no buffer":            {"abc", 0, "", true},
+		"not UTF-8":            {"caf\xe9", 100, "caf\uFFFD", false},
+		"the longest":          {long, head + len(long), long, false},
+		"longer than an entry": {long + "x", head + len(long) + 1, "", true},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			memory := make([]byte, tt.room+1)
+			memory[tt.room] = 0xcc
+			n := contract.WriteMessage(memory[:tt.room], tt.text)
+			assert.Equal(t, byte(0xcc), memory[tt.room], "the byte behind the buffer")
+			if tt.none {
+				assert.Zero(t, n)
+				assert.Equal(t, make([]byte, tt.room), memory[:tt.room])
+				return
+			}
+			value, err := tlv.DecodeOne(memory[:n])
+			require.NoError(t, err)
+			text, err := value.Text()
+			require.NoError(t, err)
+			assert.Equal(t, tt.want, text)
+		})
+	}
+}

@@ -1,0 +1,5 @@
+package hostvtable
+
+import "golang.org/x/sys/unix"
+
+func thread() uint64 { return uint64(unix.Gettid()) }
