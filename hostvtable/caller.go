@@ -30,3 +30,6 @@ func (t *Table) Place(data []byte) (addr uint64, err error) {
 	copy(cmem.Memory(p, len(data)), data)
 	return uint64(p), nil
 }
+
+// Session is nil: a library has one life in this process at a time.
+func (t *Table) Session() any { return nil }

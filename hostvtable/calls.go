@@ -23,6 +23,9 @@ type Calls interface {
 
 // Caller is the library that asks.
 type Caller interface {
+	// Session is the life of the library that asks: in a worker, the
+	// *isolate.Session; nil where the library has only one.
+	Session() any
 	// Thread tells the threads of the library that call apart.
 	Thread() uint64
 	// Place copies data to memory that the library owns from then on, as if from its

@@ -16,14 +16,17 @@ type borrowed struct {
 	boxes     []boxArg
 	lent      int // the first so many boxes are lent, see lend
 	blobs     []blobArg
-	lentBlobs int     // the first so many blobs are lent
-	backend   backend // that blobs are lent to
+	lentBlobs int   // the first so many blobs are lent
+	to        *life // of the library that boxes and blobs are lent to
 }
 
-// boxArg is a Box that was passed as an argument.
+// boxArg is an instance that was passed as an argument.
 type boxArg struct {
-	box   *Box // Box.self of the argument, see there
-	index int  // among the call's arguments
+	in     *instance
+	box    *Box       // Box.self of the program's argument, see there; nil for a plugin's
+	handle tlv.Handle // by which the library that is called knows it
+	index  int        // among the call's arguments
+	guest  bool       // the host knows the instance by this call alone, see [instance.lentBy]
 }
 
 func (b *borrowed) empty() bool { return len(b.boxes)+len(b.blobs) == 0 }
@@ -41,9 +44,10 @@ func (in *instance) encodeArgs(msg []byte, b *borrowed, plan *plan.Plan, args []
 	for i, arg := range args {
 		switch box, ok := arg.(*Box); {
 		case ok:
-			if err = in.lendable(box, i); err == nil {
-				b.boxes = append(b.boxes, boxArg{box.self, i})
-				msg, err = plan.AppendArg(msg, i, box.in.handle())
+			var handle tlv.Handle
+			if handle, err = in.lendable(box, i); err == nil {
+				b.boxes = append(b.boxes, boxArg{in: box.in, box: box.self, handle: handle, index: i})
+				msg, err = plan.AppendArg(msg, i, handle)
 			}
 		case isHandle(arg):
 			err = errHandleArg(i)
@@ -79,27 +83,27 @@ func errHandleArg(i int) error {
 	return fmt.Errorf("argument %d is a handle: pass the *loader.Box instead: %w", i+1, abi.ErrInvalidArgs)
 }
 
-// lendable returns an error unless box can be argument i of a call on in: it belongs
-// to the same host, its instance has not been lost, and its type id is not that of
-// another box in the library of in.
-func (in *instance) lendable(box *Box, i int) error {
+// lendable returns the handle by which the library of in is told of argument i of a call
+// on in, or an error unless box can be one: it is open, belongs to the same host, and its
+// instance has not been lost.
+func (in *instance) lendable(box *Box, i int) (tlv.Handle, error) {
 	if box == nil {
-		return fmt.Errorf("argument %d is a nil *loader.Box", i+1)
+		return tlv.Handle{}, fmt.Errorf("argument %d is a nil *loader.Box", i+1)
 	}
 	arg := box.in
 	switch {
 	case arg.host != in.host:
-		return fmt.Errorf("argument %d: %w", i+1, ErrForeignBox)
+		return tlv.Handle{}, fmt.Errorf("argument %d: %w", i+1, ErrForeignBox)
 	case arg.lostTo(in):
-		return errNotLent(arg, i, ErrInstanceLost)
-	case arg.lib == in.lib:
-		return nil
+		return tlv.Handle{}, errNotLent(arg, i, ErrInstanceLost)
+	case box.closed.Load():
+		return tlv.Handle{}, errNotLent(arg, i, ErrClosed)
 	}
-	if own := in.lib.boxTypeByID(arg.typ.ID); own != nil {
-		return fmt.Errorf("argument %d is a %s of %s, whose type_id %d is that of %s in %s: give one of the two another type_id to pass boxes between them",
-			i+1, arg.typ.Name, arg.lib.name, arg.typ.ID, own.name, in.lib.name)
+	handle, err := in.life.nameOf(arg)
+	if err != nil {
+		return tlv.Handle{}, errNotLent(arg, i, err)
 	}
-	return nil
+	return handle, nil
 }
 
 // lostTo reports whether an argument cannot be meant by its id in a call on in: its
@@ -114,25 +118,29 @@ func (in *instance) lostTo(called *instance) bool {
 // written to the calls' messages. It fails where a box is closed, or was lost since
 // encodeArgs.
 func (b *borrowed) lend(ctx context.Context, in *instance) error {
+	b.to = in.life
 	if len(b.boxes) > 0 {
 		if err := b.lendBoxes(in); err != nil {
 			return err
 		}
 	}
 	if len(b.blobs) > 0 {
-		return b.lendBlobs(ctx, in.backend)
+		return b.lendBlobs(ctx)
 	}
 	return nil
 }
 
 func (b *borrowed) lendBoxes(in *instance) error {
 	for _, a := range b.boxes[b.lent:] {
-		arg := a.box.in
-		if arg.lostTo(in) {
-			return errNotLent(arg, a.index, ErrInstanceLost)
+		if a.in.lostTo(in) {
+			return errNotLent(a.in, a.index, ErrInstanceLost)
 		}
-		if !arg.lend() {
-			return errNotLent(arg, a.index, ErrClosed)
+		if !a.in.lend() {
+			return errNotLent(a.in, a.index, ErrClosed)
+		}
+		if a.in.lib != in.lib && !in.life.handles.Lend(a.in) {
+			a.in.unlend()
+			return errNotLent(a.in, a.index, ErrInstanceLost)
 		}
 		b.lent++
 	}
@@ -149,7 +157,7 @@ func errNotLent(arg *instance, i int, why error) error {
 // abandon marks what is lent as lent to a call that was abandoned.
 func (b *borrowed) abandon() {
 	for _, a := range b.boxes[:b.lent] {
-		a.box.in.lentAbandoned.Add(1)
+		a.in.lentAbandoned.Add(1)
 	}
 }
 
@@ -157,11 +165,19 @@ func (b *borrowed) abandon() {
 func (b *borrowed) returnAll(abandoned bool) {
 	for _, a := range b.boxes[:b.lent] {
 		if abandoned {
-			a.box.in.lentAbandoned.Add(-1)
+			a.in.lentAbandoned.Add(-1)
 		}
-		a.box.in.unlend()
+		if a.in.lib != b.to.lib {
+			b.to.handles.Return(a.in)
+		}
+		a.in.unlend()
 	}
 	b.lent = 0
+	for _, a := range b.boxes {
+		if a.guest {
+			a.in.host.forget(a.in)
+		}
+	}
 	if b.lentBlobs > 0 {
 		b.takeBackBlobs()
 	}

@@ -151,7 +151,7 @@ func (b *Batch) AppendResults(ctx context.Context, dst []BatchResult) ([]BatchRe
 	if err := context.Cause(ctx); err != nil {
 		return dst, fmt.Errorf("batch on %v: %w", b.box, err)
 	}
-	s, err := in.host.slots.acquire(ctx, in, &b.box.cache)
+	s, err := in.host.slot(ctx, in, &b.box.cache)
 	if err != nil {
 		return dst, fmt.Errorf("batch on %v: %w", b.box, err)
 	}
@@ -162,8 +162,11 @@ func (b *Batch) AppendResults(ctx context.Context, dst []BatchResult) ([]BatchRe
 		s.needsCleanup = true
 	}
 	err = ErrClosed
-	if !in.closed.Load() { // after acquire, see instance.run
+	if !in.closed.Load() && !b.box.closed.Load() { // after acquire, see instance.run
 		err = s.lend(ctx, in)
+	}
+	if err == nil && in.connected {
+		ctx, err = in.enter(ctx, s)
 	}
 	if err != nil {
 		in.host.slots.release(s)

@@ -119,11 +119,10 @@ func (b *borrowed) appendBlob(msg []byte, plan *plan.Plan, i int, arg any) ([]by
 }
 
 // lendBlobs has the plugin see the blobs.
-func (b *borrowed) lendBlobs(ctx context.Context, to backend) error {
-	b.backend = to
+func (b *borrowed) lendBlobs(ctx context.Context) error {
 	for b.lentBlobs < len(b.blobs) {
 		blob := &b.blobs[b.lentBlobs]
-		addr, err := to.Lend(ctx, blob.data)
+		addr, err := b.to.backend().Lend(ctx, blob.data)
 		if err != nil {
 			return fmt.Errorf("argument %d: %w", blob.index+1, err)
 		}
@@ -136,7 +135,7 @@ func (b *borrowed) lendBlobs(ctx context.Context, to backend) error {
 // takeBackBlobs ends the lending of blobs.
 func (b *borrowed) takeBackBlobs() {
 	for i := range b.blobs[:b.lentBlobs] {
-		b.backend.TakeBack(b.blobs[i].addr, len(b.blobs[i].data))
+		b.to.backend().TakeBack(b.blobs[i].addr, len(b.blobs[i].data))
 	}
 	b.lentBlobs = 0
 }

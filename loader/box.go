@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"sync/atomic"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/calls"
 	"github.com/nyash-plugins/nyash-go/internal/plan"
 	"github.com/nyash-plugins/nyash-go/registry"
 )
@@ -17,8 +19,9 @@ import (
 // instead is finalised some time after the garbage collector finds it, with a warning
 // in the log.
 type Box struct {
-	in    *instance
-	cache slotCache
+	in     *instance
+	cache  slotCache
+	closed atomic.Bool // by the program; the instance may go on, where a library holds it
 	// self points to the Box itself. Retaining arg.self of a Box argument, instead of
 	// arg, keeps escape analysis from moving the arguments of all calls to the heap.
 	self *Box
@@ -42,15 +45,21 @@ func (h *Host) New(ctx context.Context, name string, args ...any) (*Box, error) 
 	}
 	defer h.release()
 	if !t.typ.Load().Singleton {
-		box, _, err := h.birth(ctx, t, args, nil)
+		box, _, err := h.birth(ctx, t, birthArgs{values: args}, nil)
 		return box, err
 	}
-	return h.singleton(ctx, t, args)
+	return h.singleton(ctx, t, birthArgs{values: args})
 }
 
 // singleton returns the one box of a type, which it makes if there is none.
-func (h *Host) singleton(ctx context.Context, t *boxType, args []any) (*Box, error) {
-	if err := t.making.Acquire(ctx, 1); err != nil {
+func (h *Host) singleton(ctx context.Context, t *boxType, args birthArgs) (*Box, error) {
+	end, err := h.waitFor(ctx, t.name, &t.makingBy)
+	if err != nil {
+		return nil, &CallError{Box: t.name, Method: abi.NameBirth, Err: err}
+	}
+	err = t.making.Acquire(ctx, 1)
+	end()
+	if err != nil {
 		return nil, &CallError{Box: t.name, Method: abi.NameBirth, Err: context.Cause(ctx)}
 	}
 	if t.singleton != nil && !t.singleton.in.backend.Lost() {
@@ -60,7 +69,13 @@ func (h *Host) singleton(ctx context.Context, t *boxType, args []any) (*Box, err
 	// An abandoned birth goes on and keeps making held, so that no second one begins.
 	done := func(box *Box) {
 		t.singleton = box
+		h.waits.Disown(&t.makingBy)
 		t.making.Release(1)
+	}
+	if h.connecting {
+		var at calls.Position
+		ctx, at = calls.InChain(ctx)
+		h.waits.Own(at.Chain, &t.makingBy)
 	}
 	box, abandoned, err := h.birth(ctx, t, args, done)
 	if !abandoned {
@@ -127,6 +142,16 @@ func (b *Box) Close() error { return b.Shutdown(context.Background()) }
 func (b *Box) Shutdown(ctx context.Context) error {
 	defer runtime.KeepAlive(b)
 	if b.in.typ.Singleton {
+		return nil
+	}
+	if b.in.calledIn(ctx) {
+		return fmt.Errorf("close %v: %w", b, ErrCircle)
+	}
+	if b.closed.CompareAndSwap(false, true) {
+		if !b.in.releaseProgram() {
+			return nil
+		}
+	} else if !b.in.closed.Load() { // libraries hold it
 		return nil
 	}
 	if err := b.in.close(ctx); err != nil {

@@ -9,21 +9,23 @@ import (
 	"sync"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/calls"
 	"github.com/nyash-plugins/nyash-go/registry/builtin"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
 // builtinSource is a box written in Go, which is there from the beginning.
 type builtinSource struct {
+	of      *boxType
 	backend *builtinBackend
 }
 
-func newBuiltinSource(typeID uint32, b *builtin.Box) *builtinSource {
-	return &builtinSource{&builtinBackend{typeID: typeID, builtin: b, instances: make(map[uint32]any)}}
+func newBuiltinSource(of *boxType, typeID uint32, b *builtin.Box) *builtinSource {
+	return &builtinSource{of, &builtinBackend{typeID: typeID, builtin: b, instances: make(map[uint32]any)}}
 }
 
 func (s *builtinSource) open() ([]*boundType, error) {
-	return []*boundType{builtinType(s.backend.builtin, s.backend.typeID)}, nil
+	return []*boundType{builtinType(s.of, s.backend.builtin, s.backend.typeID)}, nil
 }
 
 func (s *builtinSource) session(context.Context) (backend, error) { return s.backend, nil }
@@ -130,7 +132,7 @@ func (b *builtinBackend) call(ctx context.Context, method uint32, self any, args
 	if len(args) != len(m.Args) {
 		return tlv.Void(), fmt.Errorf("%w: %s takes %d, got %d", abi.ErrInvalidArgs, m.Name, len(m.Args), len(args))
 	}
-	return m.Func(ctx, self, args)
+	return m.Func(calls.Stable(ctx), self, args)
 }
 
 func (b *builtinBackend) birth(args []tlv.Value) (tlv.Value, error) {

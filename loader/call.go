@@ -14,6 +14,9 @@ import (
 // call makes one method call: Go values in, a Go value out.
 func (b *Box) call(ctx context.Context, plan *plan.Plan, cache *slotCache, args []any) (r Result, err error) {
 	in := b.in
+	if b.closed.Load() {
+		return Result{}, errNotSent(plan, ErrClosed)
+	}
 	s, err := in.run(ctx, plan, cache, args)
 	// The program may have dropped the Box: it must not be finalised before the call
 	// has ended.
@@ -41,7 +44,7 @@ func (in *instance) run(ctx context.Context, plan *plan.Plan, cache *slotCache, 
 	s := cache.slot.Load()
 	if s == nil || !s.owner.CompareAndSwap(0, in.number) {
 		var err error
-		if s, err = h.slots.acquire(ctx, in, cache); err != nil {
+		if s, err = h.slot(ctx, in, cache); err != nil {
 			return nil, errNotSent(plan, err)
 		}
 	}
@@ -73,6 +76,13 @@ func (in *instance) run(ctx context.Context, plan *plan.Plan, cache *slotCache, 
 	s.TypeID, s.Method, s.Instance = in.typ.ID, plan.ID, in.id
 	s.SetArgs(s.args[:n])
 	armResult(&s.Call, s.resultBuf)
+	if in.connected {
+		var err error
+		if ctx, err = in.enter(ctx, s); err != nil {
+			h.slots.release(s)
+			return nil, errNotSent(plan, err)
+		}
+	}
 	err := in.backend.Invoke(ctx, &s.Call)
 	if err == nil && fastOK(&s.Call, s.resultBuf) {
 		return s, nil

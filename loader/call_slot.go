@@ -2,10 +2,12 @@ package loader
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/calls"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
 )
 
@@ -36,10 +38,20 @@ type callSlot struct {
 	needsCleanup bool        // release has more to do than to clear owner
 	abandoned    atomic.Bool // the caller has returned and the plugin still works on the call
 
+	frame *calls.Frame  // of a call that is part of a chain; kept for the next one
+	chain atomic.Uint64 // of that; 0 for none
+	turn  *calls.Turn   // that the call has of its library, see [instance.enter]; or nil
+	waits *calls.Waits  // of turn
+
 	// Fills the slot up to 256 bytes. Processors fetch cache lines in pairs of 128 bytes, and
 	// calls on different processors must not share one.
-	_ [64]byte
+	_ [32]byte
 }
+
+// maxNested is how many calls that plugins make of their host are under way at once. They
+// have slots of their own, for which nobody waits: a call that waits for them holds one of
+// the others.
+const maxNested = 1024
 
 // callSlots are the slots of a host: as many as calls were ever in flight at once,
 // and never more than limit. A slot is never freed before its host.
@@ -56,6 +68,7 @@ type callSlots struct {
 
 	mu      sync.Mutex
 	all     atomic.Pointer[[]*callSlot] // replaced, with mu held, and never changed in place
+	nested  atomic.Pointer[[]*callSlot] // as all, for calls that plugins make
 	changed chan struct{}               // closed and replaced, with mu held, by signal
 }
 
@@ -64,6 +77,7 @@ func newResultBuf() []byte { return make([]byte, contract.InitialResultSize+cana
 func newCallSlots(limit int) *callSlots {
 	cs := &callSlots{limit: limit, changed: make(chan struct{})}
 	cs.all.Store(new([]*callSlot))
+	cs.nested.Store(new([]*callSlot))
 	return cs
 }
 
@@ -122,22 +136,33 @@ func (cs *callSlots) waitForSlot(ctx context.Context, in *instance) (s *callSlot
 func (cs *callSlots) contended() bool { return cs.queue.Load() > 0 }
 
 // find takes any free slot, or makes one if there are fewer than limit; else nil.
-func (cs *callSlots) find(in *instance) *callSlot {
-	for _, s := range *cs.all.Load() {
+func (cs *callSlots) find(in *instance) *callSlot { return cs.findIn(&cs.all, cs.limit, in) }
+
+// findNested is find for a call that a plugin makes.
+func (cs *callSlots) findNested(in *instance) *callSlot {
+	s := cs.findIn(&cs.nested, maxNested, in)
+	if s != nil {
+		s.fromPool, s.needsCleanup = false, true
+	}
+	return s
+}
+
+func (cs *callSlots) findIn(slots *atomic.Pointer[[]*callSlot], limit int, in *instance) *callSlot {
+	for _, s := range *slots.Load() {
 		if s.owner.Load() == 0 && s.owner.CompareAndSwap(0, in.number) {
 			return s
 		}
 	}
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	all := *cs.all.Load()
-	if len(all) == cs.limit {
+	all := *slots.Load()
+	if len(all) == limit {
 		return nil
 	}
 	s := &callSlot{args: make([]byte, initialArgsSize), resultBuf: newResultBuf()}
 	s.owner.Store(in.number)
 	next := append(all[:len(all):len(all)], s)
-	cs.all.Store(&next)
+	slots.Store(&next)
 	return s
 }
 
@@ -163,6 +188,9 @@ func (cs *callSlots) cleanUp(s *callSlot) {
 	if len(s.resultBuf) > maxKeptBuf {
 		s.resultBuf = newResultBuf()
 	}
+	if s.chain.Load() != 0 {
+		s.leave()
+	}
 	fromPool := s.fromPool
 	s.fromPool, s.needsCleanup = false, false
 	s.abandoned.Store(false)
@@ -186,22 +214,18 @@ func (cs *callSlots) signal() {
 // idle reports whether no call on in is under way, nor one that it is lent to. It is
 // final only when in.closed is set.
 func (cs *callSlots) idle(in *instance) bool {
-	for _, s := range *cs.all.Load() {
-		if s.owner.Load() == in.number {
-			return false
-		}
-	}
-	return in.lent.Load() == 0
+	return in.lent.Load() == 0 && !cs.any(func(s *callSlot) bool { return s.owner.Load() == in.number })
+}
+
+// any reports whether a condition holds for a slot.
+func (cs *callSlots) any(holds func(*callSlot) bool) bool {
+	return slices.ContainsFunc(*cs.all.Load(), holds) || slices.ContainsFunc(*cs.nested.Load(), holds)
 }
 
 // onlyAbandoned is idle, abandoned calls not counted.
 func (cs *callSlots) onlyAbandoned(in *instance) bool {
-	for _, s := range *cs.all.Load() {
-		if s.owner.Load() == in.number && !s.abandoned.Load() {
-			return false
-		}
-	}
-	return in.lent.Load() <= in.lentAbandoned.Load()
+	return in.lent.Load() <= in.lentAbandoned.Load() &&
+		!cs.any(func(s *callSlot) bool { return s.owner.Load() == in.number && !s.abandoned.Load() })
 }
 
 // abandon marks a call whose caller returns while the plugin goes on with it.

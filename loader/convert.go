@@ -71,6 +71,9 @@ func (b *Box) callInto(ctx context.Context, method string, dst any, args []any) 
 // 20 ns of copying where the whole call takes 80 (BenchmarkInvoke).
 func (b *Box) invokeInto(ctx context.Context, plan *plan.Plan, cache *slotCache, dst any, args []any) error {
 	in := b.in
+	if b.closed.Load() {
+		return errNotSent(plan, ErrClosed)
+	}
 	s, err := in.run(ctx, plan, cache, args)
 	runtime.KeepAlive(b)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/nyash-plugins/nyash-go/hostvtable"
+	"github.com/nyash-plugins/nyash-go/internal/calls"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/internal/suggest"
 	"github.com/nyash-plugins/nyash-go/registry"
@@ -27,7 +28,11 @@ type Host struct {
 	libraries []*library
 	names     []string // of boxTypes, plugins first, in the order of nyash.toml
 	slots     *callSlots
-	births    slotCache // of calls of birth
+	// connecting is true where nyash.toml lets any library call boxes of the host, and then
+	// waits knows who waits for whom.
+	connecting bool
+	waits      calls.Waits
+	births     slotCache // of calls of birth
 
 	mu      sync.Mutex
 	closing bool
@@ -103,7 +108,35 @@ func OpenConfig(config *registry.Config, opts ...Option) (*Host, error) {
 			builtins++
 		}
 	}
+	h.connect()
 	return h, nil
+}
+
+// connect notes what nyash.toml permits libraries to call.
+func (h *Host) connect() {
+	for _, l := range h.libraries {
+		if l.conf == nil {
+			continue
+		}
+		l.connection = &connection{lib: l, uses: make(map[*boxType]*use)}
+		for _, u := range l.conf.Uses {
+			t := h.boxTypes[u.Box]
+			if t == nil {
+				continue // an error of CheckUses
+			}
+			h.connecting, t.used = true, true
+			allowed := l.connection.uses[t]
+			if allowed == nil {
+				allowed = &use{methods: make(map[string]bool)}
+				l.connection.uses[t] = allowed
+			}
+			if u.Method == "" {
+				allowed.all = true
+			} else {
+				allowed.methods[u.Method] = true
+			}
+		}
+	}
 }
 
 func (h *Host) add(l *library) {

@@ -27,11 +27,15 @@ type instance struct {
 	host    *Host
 	lib     *library
 	backend backend // where calls go; the same for the whole life of the instance
+	life    *life   // of its library, with that backend
 	typ     *boundType
 	id      uint32
 	number  uint64 // unique in the host and increasing; never 0
 
+	connected bool // its library calls its host: see [instance.enter]
+
 	closed        atomic.Bool  // no further call may begin; see callSlot
+	named         atomic.Bool  // a library knows the instance by a number; see [Host.forget]
 	lent          atomic.Int32 // how often it is an argument of a call under way
 	lentAbandoned atomic.Int32 // of these, in abandoned calls
 
@@ -50,6 +54,12 @@ type instance struct {
 	// has had: a cleanup of an earlier one must not close the instance.
 	box    weak.Pointer[Box]
 	boxSeq uint64
+
+	// Who holds the instance, guarded by host.mu: the program, from the making of a Box
+	// until that is closed, and libraries, by so many holds. The last one to give it up
+	// closes it (docs/abi.md, Holding).
+	program bool
+	holds   int
 }
 
 // liveKey identifies an instance in a host. Ids are unique in one life of a library
@@ -61,6 +71,9 @@ type liveKey struct {
 
 func (in *instance) key() liveKey { return liveKey{in.backend, in.handle()} }
 
+// boxType is the type of the box.
+func (in *instance) boxType() *boxType { return in.typ.of }
+
 // String returns a name for logs, such as "FileBox(3)".
 func (in *instance) String() string { return fmt.Sprintf("%s(%d)", in.typ.Name, in.id) }
 
@@ -69,84 +82,115 @@ func (in *instance) handle() tlv.Handle { return tlv.Handle{Type: in.typ.ID, Ins
 // birth makes a new instance. The caller has retained the host. abandoned means that
 // the birth goes on; onLate, if it is not nil, is called when it has ended, see
 // instance.onLateBirth.
-func (h *Host) birth(ctx context.Context, t *boxType, args []any, onLate func(*Box)) (box *Box, abandoned bool, err error) {
+func (h *Host) birth(ctx context.Context, t *boxType, args birthArgs, onLate func(*Box)) (box *Box, abandoned bool, err error) {
 	t.lib.births.Add(1)
-	defer func() {
-		if !abandoned { // or else endLateBirth does it
-			t.lib.births.Add(-1)
-		}
-	}()
-	typ := t.typ.Load()
-	in, s, err := h.callBirth(ctx, t, typ, args, onLate)
-	if errors.Is(err, ErrInstanceLost) && in != nil && !in.birthAbandoned && in.backend.Lost() && ctx.Err() == nil {
-		// The worker ended before the call was made: it was idle, or killed. No instance
-		// was made, and a new worker can make it. (A context's cause is the program's own
-		// error, and may be of this kind.)
-		in, s, err = h.callBirth(ctx, t, typ, args, onLate)
+	in, s, err := h.callBirth(ctx, t, args, onLate)
+	if abandoned = in != nil && in.birthAbandoned; !abandoned { // or else endLateBirth does it
+		defer t.lib.births.Add(-1)
 	}
 	if err != nil {
-		return nil, in != nil && in.birthAbandoned, err
+		return nil, abandoned, err
 	}
 	defer h.slots.release(s)
 	if box, err = in.born(s.resultBytes()); err == nil && h.over.Err() != nil {
 		// A Shutdown did not wait for this birth: nobody else will finalise it.
 		go in.close(context.Background()) //nolint:errcheck // Background never ends. It waits for this call.
-		return nil, false, in.errHost(typ.birth, ErrClosed)
+		return nil, false, in.errHost(in.typ.birth, ErrClosed)
 	}
 	return box, false, err
 }
 
-// callBirth calls birth. The returned slot holds the result; the caller releases it.
-func (h *Host) callBirth(ctx context.Context, t *boxType, typ *boundType, args []any, onLate func(*Box)) (*instance, *callSlot, error) {
-	b, err := t.lib.source.session(ctx)
-	if err != nil {
-		return nil, nil, err
+// birthArgs are the arguments of a birth: Go values, or those of a plugin's call.
+type birthArgs struct {
+	values []any
+	nested *nestedCall // or nil
+}
+
+// callBirth calls birth in a session of the library. The returned slot holds the result; the
+// caller releases it.
+func (h *Host) callBirth(ctx context.Context, t *boxType, args birthArgs, onLate func(*Box)) (*instance, *callSlot, error) {
+	typ := t.typ.Load()
+	in, s, err := h.tryBirth(ctx, t, typ, args, onLate)
+	if errors.Is(err, ErrInstanceLost) && in != nil && !in.birthAbandoned && in.backend.Lost() && ctx.Err() == nil {
+		// The worker ended before the call was made: it was idle, or killed. No instance
+		// was made, and a new worker can make it. (A context's cause is the program's own
+		// error, and may be of this kind.)
+		return h.tryBirth(ctx, t, typ, args, onLate)
 	}
-	in := h.newInstance(t.lib, b, typ, 0)
-	in.onLateBirth = onLate
-	s, err := in.run(ctx, typ.birth, &h.births, args)
 	return in, s, err
 }
 
-// born gives the instance the id that birth returned, and registers it.
-func (in *instance) born(result []byte) (box *Box, err error) {
-	if in.id, err = contract.ParseBirth(result, in.typ.ID); err != nil {
-		return nil, in.errHost(in.typ.birth, protocolErrorf("%w", err))
+func (h *Host) tryBirth(ctx context.Context, t *boxType, typ *boundType, args birthArgs, onLate func(*Box)) (*instance, *callSlot, error) {
+	b, err := t.lib.session(ctx)
+	if err != nil {
+		return nil, nil, err
 	}
-	if box, err = in.host.registerInstance(in); err != nil {
-		return nil, in.errHost(in.typ.birth, err)
+	in := h.newInstance(t.lib.lifeOf(b), typ, 0)
+	in.onLateBirth = onLate
+	if args.nested != nil {
+		s, err := in.runNested(args.nested)
+		return in, s, err
 	}
-	return box, nil
+	s, err := in.run(ctx, typ.birth, &h.births, args.values)
+	return in, s, err
 }
 
-func (h *Host) newInstance(l *library, b backend, typ *boundType, id uint32) *instance {
+// born gives the instance the id that birth returned, registers it, and makes its Box.
+func (in *instance) born(result []byte) (box *Box, err error) {
+	if err := in.parseBirth(result); err != nil {
+		return nil, err
+	}
+	in.host.mu.Lock()
+	defer in.host.mu.Unlock()
+	if err := in.host.addBorn(in); err != nil {
+		return nil, in.errHost(in.typ.birth, err)
+	}
+	return in.newBox(), nil
+}
+
+// bornUnheld is born for a birth that a plugin has called: the instance has no Box, and
+// the caller sees to it that somebody holds it.
+func (in *instance) bornUnheld(result []byte) error {
+	if err := in.parseBirth(result); err != nil {
+		return err
+	}
+	in.host.mu.Lock()
+	defer in.host.mu.Unlock()
+	if in.host.over.Err() != nil {
+		return ErrClosed
+	}
+	return in.host.addBorn(in)
+}
+
+func (in *instance) parseBirth(result []byte) (err error) {
+	if in.id, err = contract.ParseBirth(result, in.typ.ID); err != nil {
+		return in.errHost(in.typ.birth, protocolErrorf("%w", err))
+	}
+	return nil
+}
+
+func (h *Host) newInstance(l *life, typ *boundType, id uint32) *instance {
 	return &instance{
-		host: h, lib: l, backend: b, typ: typ, id: id, number: h.lastNumber.Add(1),
+		host: h, lib: l.lib, backend: l.backend(), life: l, connected: l.lib.connected, typ: typ, id: id, number: h.lastNumber.Add(1),
 		closeDone: make(chan struct{}), finalised: make(chan struct{}),
 	}
 }
 
-// registerInstance adds a new instance to the live ones, unless its id is alive.
-func (h *Host) registerInstance(in *instance) (*Box, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+// addBorn adds a new instance to the live ones, unless its id is alive, with h.mu held.
+func (h *Host) addBorn(in *instance) error {
 	// The id of an instance that is being closed may be free again, and that of one
 	// that was lost is.
 	if other := h.live[in.key()]; other != nil && !other.closed.Load() && !in.backend.Lost() {
-		return nil, protocolErrorf("birth answered instance id %d, which is alive already", in.id)
+		return protocolErrorf("birth answered instance id %d, which is alive already", in.id)
 	}
-	return h.addLive(in), nil
-}
-
-// addLive adds an instance to the live ones and makes its Box, with h.mu held.
-func (h *Host) addLive(in *instance) *Box {
 	h.live[in.key()] = in
-	return in.newBox()
+	return nil
 }
 
-// newBox makes the Box for an instance that has none, with host.mu held.
+// newBox makes the Box for an instance that has none that is open, with host.mu held.
 func (in *instance) newBox() *Box {
 	box := &Box{in: in}
+	in.program = true
 	box.self = box
 	in.box = weak.Make(box)
 	in.boxSeq++
@@ -172,54 +216,119 @@ func (c *boxCleanup) run() {
 	go in.close(context.Background()) //nolint:errcheck // Background never ends
 }
 
-// markUnreachable sets closed if the Box number boxSeq is the last one that the
-// instance had, and reports whether it was not set before. host.mu orders it with
-// boxAgain: a handle that returns the instance to the program either makes another Box
+// markUnreachable gives up the program's hold if the Box number boxSeq is the last one that
+// the instance had, and reports whether the instance is to be finalised. host.mu orders it
+// with boxAgain: a handle that returns the instance to the program either makes another Box
 // before, or finds it closed.
 func (in *instance) markUnreachable(boxSeq uint64) bool {
 	in.host.mu.Lock()
 	defer in.host.mu.Unlock()
-	return boxSeq == in.boxSeq && in.closed.CompareAndSwap(false, true)
+	if boxSeq != in.boxSeq {
+		return false
+	}
+	in.program = false
+	return in.holds == 0 && in.closed.CompareAndSwap(false, true)
 }
 
-// boxForHandle finds or makes the Box for a handle that a call on in returned. The
-// handle must name one of boxes, the call's arguments, or an instance of the library
-// that was called (docs/abi.md, invoke); anything else is [ErrProtocol]. want is the
-// box that nyash.toml declares, or empty.
+// releaseProgram gives up the program's hold, and reports whether it was the last one. The
+// instance is then closed, and the caller finalises it.
+func (in *instance) releaseProgram() bool {
+	in.host.mu.Lock()
+	defer in.host.mu.Unlock()
+	in.program = false
+	if in.holds > 0 {
+		return false
+	}
+	in.closed.Store(true)
+	return true
+}
+
+// addHold notes the hold of a library, unless the instance is being finalised.
+func (in *instance) addHold() bool {
+	in.host.mu.Lock()
+	defer in.host.mu.Unlock()
+	if in.closed.Load() {
+		return false
+	}
+	in.holds++
+	return true
+}
+
+// releaseHold gives up the hold of a library. The last one to give up an instance has it
+// finalised, now or when its calls under way have ended; nobody waits for that.
+func (in *instance) releaseHold() {
+	if in.typ.Singleton {
+		return
+	}
+	in.host.mu.Lock()
+	in.holds--
+	last := in.holds == 0 && !in.program && in.closed.CompareAndSwap(false, true)
+	in.host.mu.Unlock()
+	if !last {
+		return
+	}
+	if !in.connected && in.host.slots.idle(in) {
+		_ = in.close(context.Background()) // Background never ends
+		return
+	}
+	// Its fini may call, and have to wait for, the very chain that gives it up.
+	go in.close(context.Background()) //nolint:errcheck // Background never ends
+}
+
+// boxForHandle finds or makes the Box for a handle that a call on in returned; see
+// [instance.namedBy]. want is the box that nyash.toml declares, or empty.
 func (in *instance) boxForHandle(handle tlv.Handle, boxes []boxArg, want string) (*Box, error) {
-	if handle.Instance == 0 {
-		return nil, protocolErrorf("the result is a handle with instance id 0, which is never one")
-	}
-	for _, a := range boxes {
-		if arg := a.box.in; arg.handle() == handle {
-			return arg.boxAgain(want)
-		}
-	}
-	t := in.lib.boxTypeByID(handle.Type)
-	if t == nil {
-		return nil, protocolErrorf("the result is a handle of type %d, instance %d: no box of %s has that type_id, and no such box was an argument of this call (a plugin cannot keep boxes that it was lent, nor name another library's)",
-			handle.Type, handle.Instance, in.lib.name)
-	}
-	if err := wanted(want, t.name); err != nil {
+	named, held, err := in.namedBy(handle, boxes)
+	if err != nil {
 		return nil, err
 	}
-	box, known := in.adopt(t, handle)
-	if known != nil {
-		return known.boxAgain(want)
+	box, err := named.boxAgain(want)
+	if held { // the hold passes to the program, or nobody wants it
+		in.life.giveUp(named)
 	}
-	return box, nil
+	return box, err
 }
 
-// adopt makes the Box for a handle of the library that was called, or returns the live
-// instance that the handle names.
-func (in *instance) adopt(t *boxType, handle tlv.Handle) (box *Box, known *instance) {
+// namedBy finds the instance that a handle in the answer of a call on in names. It must be
+// one of boxes, the call's arguments, an instance of the library that was called, or one
+// that this library holds (docs/abi.md, Handles); anything else is [ErrProtocol]. held means
+// that one of the library's holds passes on with the answer: the caller takes it from the
+// library, with its own hold in place. An instance that is new to the host is among the live
+// ones then, and nobody holds it yet.
+func (in *instance) namedBy(handle tlv.Handle, boxes []boxArg) (named *instance, held bool, err error) {
+	if handle.Instance == 0 {
+		return nil, false, protocolErrorf("the result is a handle with instance id 0, which is never one")
+	}
+	for _, a := range boxes {
+		if a.handle == handle {
+			return a.in, in.life.handles.Holds(a.in), nil
+		}
+	}
+	if t := in.lib.boxTypeByID(handle.Type); t != nil {
+		named := in.known(t, handle)
+		return named, in.life.handles.Holds(named), nil
+	}
+	if t := in.lib.foreign.byID(handle.Type); t != nil {
+		if named, ok := in.life.handles.Find(handle.Instance); ok && named.boxType() == t && in.life.handles.Holds(named) {
+			return named, true, nil
+		}
+	}
+	return nil, false, protocolErrorf("the result is a handle of type %d, instance %d: no box of %s has that type_id, no such box was an argument of this call, and the library holds none (a plugin cannot keep boxes that it was lent)",
+		handle.Type, handle.Instance, in.lib.name)
+}
+
+// known finds the live instance of the library of in that a handle names, or makes it one.
+func (in *instance) known(t *boxType, handle tlv.Handle) *instance {
 	h := in.host
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if known := h.live[liveKey{in.backend, handle}]; known != nil {
-		return nil, known
+	key := liveKey{in.backend, handle}
+	if known := h.live[key]; known != nil {
+		return known
 	}
-	return h.addLive(h.newInstance(in.lib, in.backend, t.typ.Load(), handle.Instance)), nil
+	added := h.newInstance(in.life, t.typ.Load(), handle.Instance)
+	h.live[key] = added
+	return added
 }
 
 // wanted checks a box that a call returned against the one that nyash.toml declares.
@@ -238,7 +347,7 @@ func (in *instance) boxAgain(want string) (*Box, error) {
 	}
 	in.host.mu.Lock()
 	defer in.host.mu.Unlock()
-	if box := in.box.Value(); box != nil {
+	if box := in.box.Value(); box != nil && !box.closed.Load() {
 		return box, nil
 	}
 	if in.closed.Load() {
@@ -291,24 +400,34 @@ func (in *instance) endLateBirth(ok bool, s *callSlot) {
 	}
 }
 
-// discard frees what a result refers to that nobody wants: a blob, or a box that is
-// neither one of boxes, the call's arguments, nor known to the program. It does not
-// wait for the fini.
+// discard frees what a result refers to that nobody wants: a blob, or a box that nobody
+// holds and that is none of boxes, the call's arguments. It does not wait for the fini.
 func (in *instance) discard(boxes []boxArg, v tlv.Value) {
 	switch v.Tag() {
 	case tlv.TagHandle:
 		handle, _ := v.Handle()
-		if handle.Instance == 0 || slices.ContainsFunc(boxes, func(a boxArg) bool { return a.box.in.handle() == handle }) {
+		if slices.ContainsFunc(boxes, func(a boxArg) bool { return a.handle == handle }) {
 			return
 		}
-		if t := in.lib.boxTypeByID(handle.Type); t != nil {
-			if box, _ := in.adopt(t, handle); box != nil {
-				go box.Close()
+		if named, held, err := in.namedBy(handle, boxes); err == nil {
+			if held {
+				in.life.giveUp(named)
 			}
+			named.closeUnheld()
 		}
 	case tlv.TagBlob:
 		addr, length, _ := v.Blob()
 		in.backend.Discard(addr, length)
+	}
+}
+
+// closeUnheld finalises the instance, without waiting for that, if nobody holds it.
+func (in *instance) closeUnheld() {
+	in.host.mu.Lock()
+	last := !in.program && in.holds == 0 && in.closed.CompareAndSwap(false, true)
+	in.host.mu.Unlock()
+	if last {
+		go in.close(context.Background()) //nolint:errcheck // Background never ends
 	}
 }
 
@@ -358,6 +477,7 @@ func (in *instance) finalise() {
 		delete(h.live, in.key())
 	}
 	h.mu.Unlock()
+	h.forget(in)
 	close(in.finalised)
 }
 
@@ -384,7 +504,15 @@ func (in *instance) fini() {
 	c := &abi.Call{TypeID: in.typ.ID, Method: abi.MethodFini, Instance: in.id}
 	c.SetArgs(tlv.AppendHeader(nil))
 	c.SetResultBuffer(make([]byte, finiResultSize))
-	err := in.backend.Invoke(ctx, c)
+	var err error
+	if in.connected {
+		s := new(callSlot) // none of the host's: nobody else looks at it
+		defer s.leave()
+		ctx, err = in.enter(ctx, s)
+	}
+	if err == nil {
+		err = in.backend.Invoke(ctx, c)
+	}
 	if call := asAbandoned(err); call != nil {
 		go call.Wait() //nolint:errcheck // the result is ignored
 	}

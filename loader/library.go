@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/calls"
 	"github.com/nyash-plugins/nyash-go/internal/native"
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/registry/builtin"
@@ -21,7 +22,8 @@ import (
 // built-in box.
 type library struct {
 	host     *Host
-	name     string // in log lines and errors: the box's, or the library's if it has several
+	name     string            // in log lines and errors: the box's, or the library's if it has several
+	conf     *registry.Library // nil for a built-in box
 	source   source
 	boxTypes []*boxType
 
@@ -29,6 +31,19 @@ type library struct {
 	busyLoading atomic.Bool
 	loaded      atomic.Bool // set last by loadOnce: what that wrote may be read when it is true
 	log         *pluginLog  // set by source.open; nil for a built-in box
+
+	isBuiltin bool
+	lives     lives
+	foreign   foreignTypes
+	// connection is how the library calls its host; connected is true where it does, with
+	// turn where it takes one call at a time. Both are set by loads, before loaded.
+	connection *connection
+	connected  bool
+	turn       *calls.Turn
+	threads    native.Threads // of the library, as far as they are known
+	loadedBy   calls.Lock     // the chain in which it is loaded, or its worker started
+	loadChain  uint64         // of loadOnce
+	closed     atomic.Bool
 
 	// births are those under way, from before they ask for a session until their instance
 	// is among the live ones, or there is none. See inUse.
@@ -56,11 +71,53 @@ type boxType struct {
 	broken error
 
 	making    *semaphore.Weighted // held while the singleton is born; guards singleton
+	makingBy  calls.Lock          // the chain in which it is
 	singleton *Box
+
+	used bool // some library may call it; not changed after Open
+}
+
+// isSingleton reports whether the box is known to be a singleton.
+func (t *boxType) isSingleton() bool {
+	if typ := t.typ.Load(); typ != nil {
+		return typ.Singleton
+	}
+	return t.decl != nil && t.decl.Singleton
+}
+
+// knowsID reports whether the box's type id is known before its library is loaded.
+func (t *boxType) knowsID() bool {
+	return t.typ.Load() != nil || t.decl != nil && t.decl.HasTypeID
+}
+
+// methodID is the id of a method, where that is known before the library is loaded.
+func (t *boxType) methodID(name string) (id uint32, ok bool) {
+	switch name {
+	case abi.NameBirth:
+		return abi.MethodBirth, true
+	case abi.NameFini:
+		return abi.MethodFini, true
+	}
+	if typ := t.typ.Load(); typ != nil {
+		if p := typ.methods[name]; p != nil {
+			return p.ID, true
+		}
+		return 0, false
+	}
+	if t.decl == nil {
+		return 0, false
+	}
+	for _, m := range t.decl.Methods {
+		if m.Name == name && m.HasID {
+			return m.ID, true
+		}
+	}
+	return 0, false
 }
 
 func newLibrary(h *Host, conf *registry.Library) *library {
-	l := &library{host: h, name: conf.Name}
+	l := &library{host: h, name: conf.Name, conf: conf, threads: conf.Threads}
+	l.foreign.lib = l
 	for _, box := range conf.Boxes {
 		l.boxTypes = append(l.boxTypes, newBoxType(box.Name, l, box))
 	}
@@ -72,13 +129,20 @@ func newLibrary(h *Host, conf *registry.Library) *library {
 }
 
 func newBuiltin(h *Host, typeID uint32, b *builtin.Box) *library {
-	l := &library{host: h, name: b.Name, source: newBuiltinSource(typeID, b)}
+	l := &library{host: h, name: b.Name, isBuiltin: true}
+	l.foreign.lib = l
 	l.boxTypes = []*boxType{newBoxType(b.Name, l, nil)}
+	l.source = newBuiltinSource(l.boxTypes[0], typeID, b)
 	return l
 }
 
 func newBoxType(name string, l *library, decl *registry.Box) *boxType {
 	return &boxType{name: name, lib: l, decl: decl, making: semaphore.NewWeighted(1)}
+}
+
+// hasTypeID reports whether a box of the library is known to have a type id.
+func (l *library) hasTypeID(id uint32) bool {
+	return l.boxTypeByID(id) != nil || slices.ContainsFunc(l.boxTypes, func(t *boxType) bool { return t.decl != nil && t.decl.HasTypeID && t.decl.TypeID == id })
 }
 
 // boxTypeByID finds the box with a type id, or returns nil. The library must be loaded.
@@ -106,12 +170,19 @@ func (l *library) load(ctx context.Context) error {
 	if l.loaded.Load() {
 		return nil
 	}
+	end, err := l.host.waitFor(ctx, "box "+l.name, &l.loadedBy)
+	if err != nil {
+		return err
+	}
+	defer end()
+	chain := calls.At(ctx).Chain
+	load := func() (any, error) { return l.loadOnce(chain) }
 	if ctx.Done() == nil { // a goroutine would cost a good part of the loading
-		_, err, _ := l.loading.Do("", l.loadOnce)
+		_, err, _ := l.loading.Do("", load)
 		return err
 	}
 	select {
-	case r := <-l.loading.DoChan("", l.loadOnce):
+	case r := <-l.loading.DoChan("", load):
 		return r.Err
 	case <-ctx.Done():
 		return fmt.Errorf("box %s: waiting for its library to load: %w", l.name, context.Cause(ctx))
@@ -119,7 +190,7 @@ func (l *library) load(ctx context.Context) error {
 }
 
 // loadOnce is run by one goroutine at a time.
-func (l *library) loadOnce() (any, error) {
+func (l *library) loadOnce(chain uint64) (any, error) {
 	if l.loaded.Load() {
 		return nil, nil
 	}
@@ -130,6 +201,9 @@ func (l *library) loadOnce() (any, error) {
 	defer l.host.release()
 	l.busyLoading.Store(true)
 	defer l.busyLoading.Store(false)
+	if l.connection != nil {
+		defer l.ownLoad(chain)()
+	}
 	types, err := l.source.open()
 	if err != nil {
 		return nil, err
@@ -190,9 +264,9 @@ func (l *library) configure(conf *registry.Library, file, text string) (native.T
 		l.warn(d)
 	}
 	if l.described.HasThreads && !conf.HasThreads {
-		return l.described.Threads, nil
+		l.threads = l.described.Threads
 	}
-	return conf.Threads, nil
+	return l.threads, nil
 }
 
 // warn logs the warnings of a description; nil has none.
@@ -248,7 +322,11 @@ func (l *library) bind(conf *registry.Library, d abi.Description) ([]*boundType,
 	for i, t := range l.boxTypes {
 		typ, err := t.decl.Bind(described, d)
 		if err == nil {
-			types[i] = newBoundType(typ)
+			types[i] = newBoundType(t, typ)
+			if other := l.foreign.byID(typ.ID); other != nil {
+				err = fmt.Errorf("box %s: its library gives it type_id %d, which the library was told as that of %s; set another type_id, below %d", typ.Name, typ.ID, other.name, uint32(firstForeignType))
+				types[i] = nil
+			}
 			if j := slices.IndexFunc(types[:i], func(other *boundType) bool { return other != nil && other.ID == typ.ID }); j >= 0 {
 				err = fmt.Errorf("box %s: its library gives it type_id %d, which %s has already; set another type_id", typ.Name, typ.ID, types[j].Name)
 				types[i] = nil
@@ -265,11 +343,75 @@ func (l *library) bind(conf *registry.Library, d abi.Description) ([]*boundType,
 	return types, nil
 }
 
+// session returns the backend that new instances live in; see [source].
+func (l *library) session(ctx context.Context) (backend, error) {
+	end, err := l.host.waitFor(ctx, "box "+l.name, &l.loadedBy)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	return l.source.session(ctx)
+}
+
+// ownLoad notes in which chain the library is being loaded, until the returned function is
+// called. What its init asks for is part of that chain.
+func (l *library) ownLoad(chain uint64) (done func()) {
+	if chain == 0 {
+		chain = calls.NewChain()
+	}
+	l.loadChain = chain
+	l.host.waits.Own(chain, &l.loadedBy)
+	return func() {
+		l.loadChain = 0
+		l.host.waits.Disown(&l.loadedBy)
+	}
+}
+
+// around runs what runs the library's connect, init or shutdown, with the context of what
+// it asks for meanwhile.
+func (l *library) around(run func(context.Context)) {
+	if l.connection == nil {
+		run(context.Background())
+		return
+	}
+	chain := l.loadChain
+	if chain == 0 { // another worker is started, or the library is closed
+		done := l.ownLoad(0)
+		defer done()
+		chain = l.loadChain
+	}
+	f := new(calls.Frame)
+	f.Reset(context.Background(), calls.Position{Chain: chain})
+	defer f.Kept.Drop()
+	run(f)
+}
+
+// contended reports whether calls wait for what those under way in the library have.
+func (l *library) contended() bool {
+	return l.host.slots.contended() || l.turn != nil && l.turn.Queue() > 0
+}
+
+// connect notes whether the library calls its host, and how it is called then.
+func (l *library) connect(connects bool) {
+	l.connected = connects && l.connection != nil && len(l.connection.uses) > 0
+	if l.connected && l.threads != native.Free && l.turn == nil {
+		l.turn = calls.NewTurn()
+	}
+}
+
 // close ends the library's life, if it was loaded or tried to be. No call is under
 // way and none will come.
 func (l *library) close() error {
 	l.loaded.Store(false)
-	return l.source.close()
+	err := l.source.close()
+	l.closed.Store(true)
+	if l.connection != nil {
+		l.connection.kept.Drop()
+	}
+	for _, life := range l.allLives() {
+		l.endLife(life.backend())
+	}
+	return err
 }
 
 // lastLines are the lines that the library logged last.

@@ -42,6 +42,9 @@ func (m *Method) Call(ctx context.Context, args ...any) (Result, error) {
 // returned as it was. Errors are those of [Box.Call].
 func (m *Method) AppendBytes(ctx context.Context, dst []byte, args ...any) ([]byte, error) {
 	in := m.box.in
+	if m.box.closed.Load() {
+		return dst, errNotSent(m.plan, ErrClosed)
+	}
 	s, err := in.run(ctx, m.plan, &m.cache, args)
 	if err != nil {
 		return dst, err

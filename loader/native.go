@@ -32,19 +32,26 @@ func (s *nativeSource) open() ([]*boundType, error) {
 		Unload:     s.conf.Unload,
 		Track:      options.track,
 		Sink:       s.lib.log,
+		Calls:      s.lib.connection,
+		Around:     s.lib.around,
 		Tables:     s.lib.tableRequests(),
 		Configure:  func(text string) (native.Threads, error) { return s.lib.configure(s.conf, file, text) },
 	})
 	if err != nil {
+		s.lib.endLife(nil)
 		s.lib.log.close()
 		return nil, fmt.Errorf("box %s: %w", s.lib.name, err)
 	}
+	way := backend(b)
+	s.lib.lifeOf(nil).way.Store(&way)
+	s.lib.connect(b.Description().Connects)
 	types, err := s.lib.bind(s.conf, b.Description())
 	if err == nil {
 		err = route(types, b.Route)
 	}
 	if err != nil {
 		defer s.lib.log.close()
+		defer s.lib.endLife(b)
 		return nil, errors.Join(err, b.Close())
 	}
 	s.backend.Store(b)

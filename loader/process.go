@@ -37,6 +37,7 @@ func (s *processSource) open() ([]*boundType, error) {
 	if err != nil {
 		return nil, fmt.Errorf("box %s: %w", s.lib.name, err)
 	}
+	s.lib.connect(b.Description().Connects)
 	types, err := s.lib.bind(s.conf, b.Description())
 	if err == nil {
 		err = route(types, p.Route)
@@ -60,6 +61,9 @@ func (s *processSource) config(file string) isolate.Config {
 		Unload:      s.conf.Unload,
 		Track:       options.track,
 		Sink:        s.lib.log,
+		Calls:       s.lib.connection,
+		Around:      s.lib.around,
+		OnEnd:       func(ended *isolate.Session) { s.lib.endLife(ended) },
 		Tables:      s.lib.tableRequests(),
 		Configure:   func(text string) (native.Threads, error) { return s.lib.configure(s.conf, file, text) },
 		Worker:      options.worker,
@@ -75,7 +79,7 @@ func (s *processSource) config(file string) isolate.Config {
 		Env:         conf.Env,
 		Dir:         dir,
 		InUse:       s.lib.inUse,
-		Contended:   s.lib.host.slots.contended,
+		Contended:   s.lib.contended,
 		OnState:     func(state isolate.State, err error) { s.lib.host.emitEvent(s.lib, state, err) },
 	}
 }

@@ -162,6 +162,9 @@ func Patient(parent context.Context, limit time.Duration, cause error) (ctx cont
 
 // Began tells the context of a call that the call is sent now.
 func Began(ctx context.Context) {
+	if outer, ok := ctx.(interface{ Unwrap() context.Context }); ok {
+		ctx = outer.Unwrap()
+	}
 	if p, ok := ctx.(*patient); ok {
 		p.began.Do(func() {
 			timer := time.AfterFunc(p.limit, func() { p.end(p.cause) })

@@ -1,0 +1,106 @@
+package loader
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/nyash-plugins/nyash-go/hostvtable"
+	"github.com/nyash-plugins/nyash-go/internal/calls"
+)
+
+// ErrCircle: the call, or the closing, would wait for itself: for a library that takes one
+// call at a time and is in the middle of one of the same chain, for a load or a singleton's
+// birth that is under way in it, or for the call that it is made from.
+var ErrCircle = calls.ErrCircle
+
+// enter makes a call that has a slot part of a chain, for a library that calls its host, and
+// waits for the library's turn. The returned context is the call's. [callSlot.leave] ends it.
+func (in *instance) enter(ctx context.Context, s *callSlot) (context.Context, error) {
+	at := calls.At(ctx)
+	if at.Chain == 0 {
+		at.Chain = calls.NewChain()
+	}
+	f := s.begin(ctx, at)
+	return f, in.takeTurn(f, s)
+}
+
+// takeTurn waits for the turn of a library that calls its host and takes one call at a time.
+func (in *instance) takeTurn(f *calls.Frame, s *callSlot) error {
+	turn := in.lib.turn
+	if turn == nil {
+		return nil
+	}
+	if err := in.host.waits.Take(f, f.Chain, turn); err != nil {
+		return err
+	}
+	s.turn, s.waits = turn, &in.host.waits
+	return nil
+}
+
+// begin makes the slot's call part of a chain.
+func (s *callSlot) begin(ctx context.Context, at calls.Position) *calls.Frame {
+	if s.frame == nil {
+		s.frame = new(calls.Frame)
+	}
+	if outer, ok := ctx.(*calls.Frame); ok {
+		ctx = outer.Context // which outlives the outer call
+	}
+	s.frame.Reset(ctx, at)
+	s.chain.Store(at.Chain)
+	s.needsCleanup = true
+	return s.frame
+}
+
+// leave ends what enter has begun.
+func (s *callSlot) leave() {
+	if s.turn != nil {
+		s.waits.Pass(s.turn)
+		s.turn = nil
+	}
+	s.frame.Kept.Drop()
+	s.chain.Store(0)
+}
+
+// chainOf is the chain that a context is in, or else this goroutine, where that runs a host
+// function; 0 for none.
+func (h *Host) chainOf(ctx context.Context) uint64 {
+	if !h.connecting {
+		return 0
+	}
+	if at := calls.At(ctx); at.Chain != 0 {
+		return at.Chain
+	}
+	if current := hostvtable.Current(); current != nil {
+		return calls.At(current).Chain
+	}
+	return 0
+}
+
+// calledIn reports whether a call on the instance is under way in the chain that ctx is in,
+// or this goroutine.
+func (in *instance) calledIn(ctx context.Context) bool {
+	chain := in.host.chainOf(ctx)
+	return chain != 0 && in.host.slots.any(func(s *callSlot) bool { return s.chain.Load() == chain && s.owner.Load() == in.number })
+}
+
+// called reports whether any call is under way in the chain that ctx is in.
+func (h *Host) called(ctx context.Context) bool {
+	chain := h.chainOf(ctx)
+	return chain != 0 && h.slots.any(func(s *callSlot) bool { return s.chain.Load() == chain && s.owner.Load() != 0 })
+}
+
+// waitFor notes that the chain of ctx waits for a lock, until the returned function is called,
+// or returns [ErrCircle].
+func (h *Host) waitFor(ctx context.Context, what string, l *calls.Lock) (end func(), err error) {
+	if !h.connecting {
+		return func() {}, nil
+	}
+	chain := calls.At(ctx).Chain
+	if chain == 0 {
+		return func() {}, nil
+	}
+	if end, err = h.waits.Begin(chain, l); err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	return end, nil
+}

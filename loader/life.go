@@ -1,0 +1,203 @@
+package loader
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"github.com/nyash-plugins/nyash-go/internal/calls"
+	"github.com/nyash-plugins/nyash-go/tlv"
+)
+
+// life is one life of a library: the library in this process, or one worker. It has what
+// the library knows of other libraries' boxes.
+type life struct {
+	lib     *library
+	way     atomic.Pointer[backend] // nil while a library in this process is loaded
+	handles *calls.Handles[*instance]
+}
+
+// backend is the way to the life's instances, or nil where it is being loaded in this
+// process and has none yet.
+func (l *life) backend() backend {
+	if b := l.way.Load(); b != nil {
+		return *b
+	}
+	return nil
+}
+
+// lives are those of a library that have not ended.
+type lives struct {
+	ids calls.IDs // for handles, of all lives
+
+	mu  sync.Mutex
+	all []*life // the youngest last
+}
+
+// lifeOf finds the life of a backend, or notes that it has begun. A library in this process
+// begins its life without one, and has one at a time: nil stands for that.
+func (l *library) lifeOf(b backend) *life {
+	l.lives.mu.Lock()
+	defer l.lives.mu.Unlock()
+	for _, known := range l.lives.all {
+		if b == nil || known.backend() == b {
+			return known
+		}
+	}
+	known := &life{lib: l, handles: calls.NewHandles[*instance](&l.lives.ids)}
+	if b != nil {
+		known.way.Store(&b)
+	}
+	l.lives.all = append(l.lives.all, known)
+	return known
+}
+
+// lifeOfCaller is the life in which a library asks; see [hostvtable.Caller].
+func (l *library) lifeOfCaller(session any) *life {
+	b, _ := session.(backend)
+	return l.lifeOf(b)
+}
+
+// endLife gives up what a life held: its backend has ended.
+func (l *library) endLife(b backend) {
+	l.lives.mu.Lock()
+	var ended *life
+	for i, known := range l.lives.all {
+		if known.backend() == b {
+			ended = known
+			l.lives.all = append(l.lives.all[:i:i], l.lives.all[i+1:]...)
+			break
+		}
+	}
+	l.lives.mu.Unlock()
+	if ended == nil {
+		return
+	}
+	for _, in := range ended.handles.End() {
+		in.releaseHold()
+	}
+}
+
+// forget has no library know an instance that has ended.
+func (h *Host) forget(in *instance) {
+	if !in.named.Load() {
+		return
+	}
+	for _, l := range h.libraries {
+		for _, life := range l.allLives() {
+			life.handles.Forget(in)
+		}
+	}
+}
+
+// allLives are the library's lives that have not ended. The slice is not changed.
+func (l *library) allLives() []*life {
+	l.lives.mu.Lock()
+	defer l.lives.mu.Unlock()
+	return l.lives.all[:len(l.lives.all):len(l.lives.all)]
+}
+
+// errNoNumbers: a library was told of 2^32 instances of others, or of as many types.
+var errNoNumbers = errors.New("the library can be told of no further boxes of other libraries")
+
+// nameOf is the handle by which the life's library knows an instance: its own, or numbers
+// that are made for the library (docs/abi.md, Handles).
+func (l *life) nameOf(in *instance) (tlv.Handle, error) {
+	if in.lib == l.lib {
+		return in.handle(), nil
+	}
+	in.named.Store(true)
+	id := l.handles.Name(in)
+	if id == 0 {
+		return tlv.Handle{}, errNoNumbers
+	}
+	typeID, err := l.lib.foreign.typeID(in.boxType())
+	return tlv.Handle{Type: typeID, Instance: id}, err
+}
+
+// hold gives the life's library a hold of an instance, and returns the handle by which it
+// knows that. A hold of a singleton keeps nothing alive, because the host does.
+func (l *life) hold(in *instance) (tlv.Handle, error) {
+	if !in.typ.Singleton && !in.addHold() {
+		return tlv.Handle{}, ErrClosed
+	}
+	own := in.lib == l.lib
+	in.named.Store(true)
+	id, ok := l.handles.Hold(in, own)
+	if !ok {
+		in.releaseHold()
+		return tlv.Handle{}, errNoNumbers
+	}
+	if own {
+		return in.handle(), nil
+	}
+	typeID, err := l.lib.foreign.typeID(in.boxType())
+	if err != nil {
+		l.giveUp(in)
+		return tlv.Handle{}, err
+	}
+	return tlv.Handle{Type: typeID, Instance: id}, nil
+}
+
+// giveUp takes one of the library's holds of an instance away. It returns false where the
+// library has none.
+func (l *life) giveUp(in *instance) bool {
+	if !l.handles.GiveUp(in) {
+		return false
+	}
+	in.releaseHold()
+	return true
+}
+
+// foreignTypes are the types of other libraries' boxes that a library was told of, by the
+// ids that were made for it.
+type foreignTypes struct {
+	lib *library
+
+	mu  sync.RWMutex
+	ids map[*boxType]uint32
+	all []*boxType // by id - firstForeignType
+}
+
+// firstForeignType is the first id that is made for the type of another library's box.
+// Libraries number their own from the other end.
+const firstForeignType = 1 << 31
+
+// typeID is the id by which the library knows a box of another.
+func (f *foreignTypes) typeID(t *boxType) (uint32, error) {
+	f.mu.RLock()
+	id, ok := f.ids[t]
+	f.mu.RUnlock()
+	if ok {
+		return id, nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if id, ok := f.ids[t]; ok {
+		return id, nil
+	}
+	// The library's own ids come from its init, perhaps only later: see bind.
+	for f.lib.hasTypeID(firstForeignType + uint32(len(f.all))) {
+		f.all = append(f.all, nil)
+	}
+	if len(f.all) >= firstForeignType {
+		return 0, errNoNumbers
+	}
+	id = firstForeignType + uint32(len(f.all))
+	if f.ids == nil {
+		f.ids = make(map[*boxType]uint32)
+	}
+	f.ids[t] = id
+	f.all = append(f.all, t)
+	return id, nil
+}
+
+// byID is the box of another library that an id stands for, or nil.
+func (f *foreignTypes) byID(id uint32) *boxType {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if i := int64(id) - firstForeignType; i >= 0 && i < int64(len(f.all)) {
+		return f.all[i]
+	}
+	return nil
+}

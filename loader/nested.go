@@ -1,0 +1,334 @@
+package loader
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/hostvtable"
+	"github.com/nyash-plugins/nyash-go/internal/calls"
+	"github.com/nyash-plugins/nyash-go/internal/cmem"
+	"github.com/nyash-plugins/nyash-go/tlv"
+)
+
+var errNoNestedSlot = fmt.Errorf("%d calls that plugins make are under way, and there is no room for another", maxNested)
+
+// slot takes a slot for a call of the program's. One that a host function makes in its
+// caller's chain has a slot of those, and waits for none.
+func (h *Host) slot(ctx context.Context, in *instance, cache *slotCache) (*callSlot, error) {
+	if !h.connecting || calls.At(ctx).Depth == 0 {
+		return h.slots.acquire(ctx, in, cache)
+	}
+	if s := h.slots.findNested(in); s != nil {
+		return s, nil
+	}
+	return nil, errNoNestedSlot
+}
+
+// runNested is [instance.run] for a call that a plugin makes: its arguments are on the wire.
+func (in *instance) runNested(n *nestedCall) (*callSlot, error) {
+	h := in.host
+	s := h.slots.findNested(in)
+	if s == nil {
+		return nil, errNoNestedSlot
+	}
+	if in.closed.Load() { // after the slot was taken, see run
+		h.slots.release(s)
+		return nil, codeErrorf(abi.ErrInvalidHandle, "%v: %v", in, ErrClosed)
+	}
+	length, err := n.encode(in, s)
+	if err == nil && !s.borrowed.empty() {
+		err = s.lend(n.frame, in)
+		for i := range s.blobs {
+			s.blobs[i].writeTo(s.args)
+		}
+	}
+	ctx := s.begin(n.frame, n.at)
+	if err == nil && in.connected {
+		err = in.takeTurn(ctx, s)
+	}
+	if err != nil {
+		h.slots.release(s)
+		return nil, err
+	}
+	s.TypeID, s.Method, s.Instance = in.typ.ID, n.plan.ID, in.id
+	s.SetArgs(s.args[:length])
+	armResult(&s.Call, s.resultBuf)
+	if in.lib.isBuiltin {
+		// A host function that closes what it is called for is told by its goroutine.
+		defer hostvtable.Enter(ctx).Leave()
+	}
+	err = in.backend.Invoke(ctx, &s.Call)
+	if err == nil && fastOK(&s.Call, s.resultBuf) {
+		return s, nil
+	}
+	abandoned, err := in.finishCall(ctx, n.plan, s, err)
+	if err == nil {
+		return s, nil
+	}
+	if !abandoned {
+		h.slots.release(s)
+	}
+	return nil, err
+}
+
+// encode copies the call's message into the slot, checked against what is declared, with
+// handles as the library of in knows them, and returns its length. What the arguments refer
+// to is added to the slot, and not lent yet.
+func (n *nestedCall) encode(in *instance, s *callSlot) (length int, err error) {
+	if n.call.Args == nil && n.call.ArgsLength > 0 {
+		return 0, codeErrorf(abi.ErrInvalidArgs, "the arguments are %d bytes at NULL", n.call.ArgsLength)
+	}
+	if most := uintptr(in.host.options.maxResult); n.call.ArgsLength > most {
+		return 0, codeErrorf(abi.ErrInvalidArgs, "the arguments have %d bytes, and the host takes %d (loader.WithMaxResult)", n.call.ArgsLength, most)
+	}
+	s.args = append(s.args[:0], n.call.Message()...)
+	defer func() { s.args = s.args[:cap(s.args)] }()
+	if n.plan.IsFixed(s.args) {
+		return len(s.args), nil
+	}
+	d := tlv.NewDecoder(s.args)
+	count := 0
+	for e, ok := d.Next(); ok; e, ok = d.Next() {
+		if err := n.plan.CheckWire(count, e); err != nil {
+			return 0, err
+		}
+		switch e.Tag {
+		case tlv.TagHandle:
+			err = n.appendBox(in, s, count, e)
+		case tlv.TagBlob:
+			err = n.appendBlob(s, count, e)
+		}
+		if err != nil {
+			return 0, err
+		}
+		count++
+	}
+	if err := d.Err(); err != nil {
+		return 0, fmt.Errorf("%w: %w", abi.ErrInvalidArgs, err)
+	}
+	if err := n.plan.CheckCount(count); err != nil {
+		return 0, err
+	}
+	msg, count, err := n.plan.AppendDefaults(s.args, count)
+	s.args = msg
+	if err != nil {
+		return 0, err
+	}
+	return len(msg), tlv.PatchArgc(msg, count)
+}
+
+func (n *nestedCall) appendBox(in *instance, s *callSlot, i int, e tlv.Entry) error {
+	a, err := n.argument(i, e.Value())
+	if err != nil {
+		return err
+	}
+	if a.in.lostTo(in) {
+		return codeErrorf(abi.ErrInvalidHandle, "argument %d is %v: %v", i+1, a.in, ErrInstanceLost)
+	}
+	if a.handle, err = in.life.nameOf(a.in); err != nil {
+		return err
+	}
+	s.boxes = append(s.boxes, a)
+	binary.LittleEndian.PutUint32(e.Payload, a.handle.Type)
+	binary.LittleEndian.PutUint32(e.Payload[4:], a.handle.Instance)
+	return nil
+}
+
+func (n *nestedCall) appendBlob(s *callSlot, i int, e tlv.Entry) error {
+	addr, length := e.Blob()
+	most := n.lib.host.options.maxBlob
+	if length > most {
+		return codeErrorf(abi.ErrInvalidArgs, "argument %d is a blob of %d bytes, and the host takes %d (loader.WithMaxBlob)", i+1, length, most)
+	}
+	var data []byte
+	if length > 0 {
+		if err := cmem.Probe(uintptr(addr), int(length)); err != nil {
+			return codeErrorf(abi.ErrInvalidArgs, "argument %d is a blob that cannot be read: %v", i+1, err)
+		}
+		data = cmem.Memory(uintptr(addr), int(length))
+	}
+	s.blobs = append(s.blobs, blobArg{data: data, index: uint32(i), at: uint32(e.Offset + tlv.EntryHeaderSize)})
+	return nil
+}
+
+// answer answers with the result in the slot, and releases that.
+func (n *nestedCall) answer(in *instance, s *callSlot) error {
+	defer in.host.slots.release(s)
+	msg := s.resultBytes()
+	if _, ok := n.plan.DecodeFixed(msg); ok {
+		n.reply(msg)
+		return nil
+	}
+	e, err := n.plan.Entry(msg)
+	if err != nil {
+		if v, decodeErr := tlv.DecodeOne(msg); decodeErr == nil && v.Tag() == tlv.TagHandle {
+			in.discard(s.boxes, v)
+		}
+		return err
+	}
+	switch e.Tag {
+	case tlv.TagHandle:
+		return n.answerBox(in, s, e)
+	case tlv.TagBlob:
+		return n.answerBlob(in, e)
+	}
+	n.reply(msg)
+	return nil
+}
+
+// reply answers with a message that hands nothing over.
+func (n *nestedCall) reply(msg []byte) {
+	if len(msg) > len(n.room) {
+		n.deliver(&calls.Answer{Message: append([]byte(nil), msg...)})
+		return
+	}
+	n.call.Code, n.call.ResultLength = abi.OK, uintptr(copy(n.room, msg))
+}
+
+// deliver answers, or keeps the answer where the library's buffer is too small for it.
+func (n *nestedCall) deliver(a *calls.Answer) {
+	if len(a.Message) > len(n.room) {
+		n.call.Code, n.call.ResultLength = abi.ErrShortBuffer, uintptr(len(a.Message))
+		if n.ofThread {
+			n.kept.Keep(n.from.Thread(), n.call, n.call.Message(), a)
+		} else {
+			n.frame.Kept.Keep(n.call, n.call.Message(), a)
+		}
+		return
+	}
+	if a.HasBlob {
+		addr, err := n.from.Place(a.Blob)
+		if err != nil {
+			a.Drop()
+			n.fail(codeErrorf(abi.ErrOutOfMemory, "the library's alloc has no %d bytes: %v", len(a.Blob), err))
+			return
+		}
+		binary.LittleEndian.PutUint64(a.Message[blobAddress:], addr)
+		a.Drop() // the library has a copy
+	}
+	n.call.Code, n.call.ResultLength = abi.OK, uintptr(copy(n.room, a.Message))
+}
+
+// blobAddress is where a message with one Blob has its address.
+const blobAddress = tlv.HeaderSize + tlv.EntryHeaderSize
+
+// answerBox gives the library a hold of the box that the result names.
+func (n *nestedCall) answerBox(in *instance, s *callSlot, e tlv.Entry) error {
+	handle, _ := e.Value().Handle()
+	named, held, err := in.namedBy(handle, s.boxes)
+	if err != nil {
+		return err
+	}
+	out, err := n.handOver(named, n.plan.Returns.Box)
+	if held {
+		in.life.giveUp(named)
+	}
+	named.closeUnheld()
+	if err != nil {
+		return err
+	}
+	var memory [blobAddress + 8]byte
+	msg := tlv.AppendHandle(tlv.AppendHeader(memory[:0]), out)
+	if err := tlv.PatchArgc(msg, 1); err != nil {
+		return err
+	}
+	if len(msg) <= len(n.room) {
+		n.reply(msg)
+		return nil
+	}
+	n.deliver(&calls.Answer{Message: msg, Drop: func() { n.life.giveUp(named) }})
+	return nil
+}
+
+// handOver gives the library that calls a hold of an instance.
+func (n *nestedCall) handOver(in *instance, want string) (tlv.Handle, error) {
+	if err := wanted(want, in.typ.Name); err != nil {
+		return tlv.Handle{}, err
+	}
+	return n.life.hold(in)
+}
+
+// answerBlob answers with a copy of the result in memory of the library's.
+func (n *nestedCall) answerBlob(in *instance, e tlv.Entry) error {
+	addr, length := e.Blob()
+	data, release, err := in.adoptBlob(n.frame, n.plan, addr, length)
+	if err != nil {
+		return err
+	}
+	msg := tlv.AppendBlob(tlv.AppendHeader(nil), 0, length)
+	if err := tlv.PatchArgc(msg, 1); err != nil {
+		release()
+		return err
+	}
+	n.deliver(&calls.Answer{Message: msg, Blob: data, HasBlob: true, Drop: release})
+	return nil
+}
+
+// birth makes an instance that the library holds, or gives it a hold of the singleton.
+func (n *nestedCall) birth() error {
+	if n.call.Instance != 0 {
+		return codeErrorf(abi.ErrInvalidArgs, "birth is called with instance 0")
+	}
+	if err := n.lib.host.retain(); err != nil {
+		return codeErrorf(abi.ErrPlugin, "%v", err)
+	}
+	defer n.lib.host.release()
+	if err := n.target.load(n.frame); err != nil {
+		return codeErrorf(abi.ErrPlugin, "%v", err)
+	}
+	typ := n.target.typ.Load()
+	n.plan = typ.birth
+	in, err := n.bear(typ)
+	if err != nil {
+		return err
+	}
+	handle, err := n.handOver(in, "")
+	in.closeUnheld()
+	if err != nil {
+		return err
+	}
+	var id [4]byte
+	binary.LittleEndian.PutUint32(id[:], handle.Instance)
+	if len(id) <= len(n.room) {
+		n.reply(id[:])
+		return nil
+	}
+	n.deliver(&calls.Answer{Message: id[:], Drop: func() { n.life.giveUp(in) }})
+	return nil
+}
+
+func (n *nestedCall) bear(typ *boundType) (*instance, error) {
+	h := n.lib.host
+	if typ.Singleton {
+		box, err := h.singleton(n.frame, n.target, birthArgs{nested: n})
+		if err != nil {
+			return nil, err
+		}
+		return box.in, nil
+	}
+	n.target.lib.births.Add(1)
+	in, s, err := h.callBirth(n.frame, n.target, birthArgs{nested: n}, nil)
+	if in == nil || !in.birthAbandoned { // or else endLateBirth does it
+		defer n.target.lib.births.Add(-1)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer h.slots.release(s)
+	return in, in.bornUnheld(s.resultBytes())
+}
+
+// fini gives up one of the library's holds.
+func (n *nestedCall) fini() error {
+	in, err := n.instance()
+	if err != nil {
+		return err
+	}
+	if !n.life.giveUp(in) {
+		return codeErrorf(abi.ErrInvalidHandle, "%s does not hold %s %d", n.lib.name, n.target.name, n.call.Instance)
+	}
+	n.reply(nil)
+	return nil
+}
