@@ -57,8 +57,9 @@ type Host struct {
 // loads no library: that happens when a library's first box is made, or with
 // [Host.Load]. Warnings about the file go to the logger.
 //
-// The error is that of [registry.Load], all mistakes of the file at once, or that of
-// an option. The caller closes the host.
+// The error is that of [registry.Load], all mistakes of the file at once, that of
+// [registry.Config.CheckUses] where `uses` names what nobody provides, or that of an
+// option. The caller closes the host.
 func Open(path string, opts ...Option) (*Host, error) {
 	config, err := registry.Load(path)
 	if err != nil {
@@ -92,8 +93,12 @@ func OpenConfig(config *registry.Config, opts ...Option) (*Host, error) {
 			return nil, err
 		}
 	}
+	unresolved := config.CheckUses(builtin.Methods(h.options.builtins))
+	if len(unresolved) > 0 && !h.options.unresolvedUses {
+		return nil, unresolved
+	}
 	h.slots = newCallSlots(h.options.maxInFlight)
-	for _, w := range config.Warnings {
+	for _, w := range slices.Concat(config.Warnings, unresolved) {
 		h.options.logger.Warn(w.Error())
 	}
 	for _, conf := range config.Libraries {

@@ -410,6 +410,44 @@ func TestOpen_LogsWarnings(t *testing.T) {
 	assert.Contains(t, log.String(), "did you mean plugins?")
 }
 
+// TestOpen_Uses: what `uses` names is a box of the file, a built-in one or one of the
+// program's own.
+func TestOpen_Uses(t *testing.T) {
+	app := &builtin.Box{
+		Name:    "AppBox",
+		New:     func([]tlv.Value) (any, error) { return nil, nil },
+		Methods: []builtin.Method{{Name: "work"}},
+	}
+	text := probeTOML(probeLibrary(t), `uses = ["AppBox.work", "Probe.add"]`)
+	h := open(t, text, loader.WithBuiltins(app))
+	require.NoError(t, h.Load(t.Context()))
+	assert.Equal(t, "AppBox.work", h.Config().Libraries[0].Uses[0].String())
+
+	for name, tt := range map[string]struct {
+		text string
+		opts []loader.Option
+		want string
+	}{
+		"no box":    {text, nil, "plugins.Probe.uses: there is no box AppBox; declare it in this file"},
+		"no method": {strings.Replace(text, "AppBox.work", "AppBox.wrk", 1), []loader.Option{loader.WithBuiltins(app)}, "plugins.Probe.uses: AppBox has no method wrk (did you mean work?); it has work"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			config, err := registry.Parse("nyash.toml", []byte(tt.text))
+			require.NoError(t, err)
+			_, err = loader.OpenConfig(config, tt.opts...)
+			var errs registry.Errors
+			require.ErrorAs(t, err, &errs)
+			require.ErrorContains(t, err, tt.want)
+			assert.Regexp(t, `^nyash.toml:\d+:\d+: `, err.Error())
+
+			var log output
+			h := open(t, tt.text, append(tt.opts, loader.WithUnresolvedUses(), withLog(&log))...)
+			assert.Contains(t, log.String(), tt.want)
+			require.NoError(t, h.Load(t.Context()), "a tool can show the plugin")
+		})
+	}
+}
+
 // TestTypeID_PerLibrary: two libraries may use one, and a box of the one that is passed to
 // the other has another id there.
 func TestTypeID_PerLibrary(t *testing.T) {

@@ -30,12 +30,14 @@ type options struct {
 	maxBlob     uint64
 	track       bool
 	builtins    []*builtin.Box
-	isolation   *Isolation // instead of nyash.toml's
-	worker      string
-	channel     Channel
-	events      func(Event)
-	logLines    int
-	logBytes    int
+	// unresolvedUses lets `uses` name what nobody provides.
+	unresolvedUses bool
+	isolation      *Isolation // instead of nyash.toml's
+	worker         string
+	channel        Channel
+	events         func(Event)
+	logLines       int
+	logBytes       int
 }
 
 // WithLogger sends the host's own messages and what plugins log to l. The
@@ -194,6 +196,16 @@ func WithEvents(f func(Event)) Option {
 func WithBuiltins(boxes ...*builtin.Box) Option {
 	return func(o *options) error {
 		o.builtins = boxes
+		return nil
+	}
+}
+
+// WithUnresolvedUses lets `uses` in nyash.toml name boxes and methods that nobody
+// provides: what would be an error of [Open] is a warning in the log. It is for tools that
+// show a file and do not have the boxes of the program that it is for.
+func WithUnresolvedUses() Option {
+	return func(o *options) error {
+		o.unresolvedUses = true
 		return nil
 	}
 }

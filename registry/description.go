@@ -25,8 +25,8 @@ type Description struct {
 	HasThreads bool   // else the library leaves it to nyash.toml
 	Artifact   string // of a manifest: where it says that the library is, on this system
 	// Requests are what the library would like to be permitted, as it is written, and Uses
-	// what it asks to use, for all its boxes. They count for nothing until nyash.toml has
-	// them.
+	// what it asks to use, for all its boxes together. They count for nothing until
+	// nyash.toml has them.
 	Requests []Request
 	Uses     []Use
 	Warnings Errors // what this host does not know or does not support

@@ -101,13 +101,18 @@ func (d *document) use(k *key, item *value) (u Use, ok bool) {
 	return Use{Box: box, Method: method, Pos: d.position(item.at)}, len(d.errs) == errs
 }
 
-// uniqueUses leaves out what several boxes of a library ask for.
+// uniqueUses leaves out what another entry covers, as where several boxes of a library ask
+// for the same.
 func uniqueUses(all []Use) []Use {
+	whole := make(map[string]bool)
+	for _, u := range all {
+		whole[u.Box] = whole[u.Box] || u.Method == ""
+	}
 	seen := make(map[string]bool, len(all))
 	return slices.DeleteFunc(all, func(u Use) bool {
-		twice := seen[u.String()]
+		covered := seen[u.String()] || u.Method != "" && whole[u.Box]
 		seen[u.String()] = true
-		return twice
+		return covered
 	})
 }
 

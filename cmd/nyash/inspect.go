@@ -29,19 +29,23 @@ With --toml, write the entry for nyash.toml.`,
 		Example: "  nyash inspect plugins/filebox/build/libnyash_filebox_plugin.so\n  nyash inspect ./libtally.so --toml >> nyash.toml",
 		Args:    one("library"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			file, entry, err := inspect.Find(args[0], s.config)
+			found, err := inspect.Find(args[0], s.config)
 			if err != nil {
 				return err
+			}
+			warn := func(w any) { fmt.Fprintf(cmd.ErrOrStderr(), "nyash: warning: %v\n", w) }
+			for _, w := range found.Warnings {
+				warn(w)
 			}
 			isolation, err := s.isolationOr(registry.IsolationProcess)
 			if err != nil {
 				return err
 			}
-			r, err := inspect.Run(cmd.Context(), inspect.Config{File: file, InProcess: isolation == registry.IsolationNone, Timeout: timeout})
+			r, err := inspect.Run(cmd.Context(), inspect.Config{File: found.File, InProcess: isolation == registry.IsolationNone, Timeout: timeout})
 			out := cmd.OutOrStdout()
 			switch {
 			case r == nil && asJSON: // whoever reads JSON gets an object
-				return errors.Join(inspect.WriteJSON(out, inspect.Unreadable(file, err)), err)
+				return errors.Join(inspect.WriteJSON(out, inspect.Unreadable(found.File, err)), err)
 			case r == nil:
 				return err
 			case asJSON:
@@ -50,9 +54,9 @@ With --toml, write the entry for nyash.toml.`,
 				return err
 			case asTOML:
 				for _, w := range r.Warnings {
-					fmt.Fprintf(cmd.ErrOrStderr(), "nyash: warning: %s\n", w)
+					warn(w)
 				}
-				return inspect.WriteTOML(out, r, entry)
+				return inspect.WriteTOML(out, r, found.Entry)
 			}
 			return errors.Join(inspect.WriteText(out, r), err)
 		},

@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/loader"
+	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tools/inspect"
 )
 
@@ -27,6 +29,8 @@ type boxInfo struct {
 	Doc        string           `json:"doc,omitempty"`
 	Singleton  bool             `json:"singleton"`
 	Threads    string           `json:"threads,omitempty"`
+	Uses       []string         `json:"uses,omitempty"` // what the library may call
+	Asks       []string         `json:"asks,omitempty"` // what it asks to use and Uses lacks
 	Birth      *inspect.Method  `json:"birth,omitempty"`
 	Methods    []inspect.Method `json:"methods"`
 	Error      string           `json:"error,omitempty"`
@@ -38,7 +42,7 @@ func newList(s *settings) *cobra.Command {
 		Use:   "list",
 		Short: "List the boxes with their libraries, ids and methods",
 		Long: `List the boxes of nyash.toml and the built-in ones, with library, type id,
-methods, method ids and types. Each library is loaded, so that what the list says
+methods, method ids and types, and what it may use. Each library is loaded, so that what the list says
 is what a program gets; where that fails the error is listed, and the exit status
 is 1.
 
@@ -63,7 +67,7 @@ a line at every change, until interrupted.`,
 					write = writeDocs
 				}
 				return errors.Join(write(cmd.OutOrStdout(), boxes), err)
-			})
+			}, loader.WithUnresolvedUses())
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -85,6 +89,7 @@ func describe(ctx context.Context, host *loader.Host) ([]boxInfo, error) {
 			info.Library = box.Library.Name
 			info.TypeID = box.TypeID
 			info.Threads = box.Library.Threads.String()
+			info.Uses = useNames(box.Library.Uses)
 			info.File, _ = host.Config().Find(box.Library)
 		}
 		t, err := host.Type(ctx, name)
@@ -94,6 +99,7 @@ func describe(ctx context.Context, host *loader.Host) ([]boxInfo, error) {
 		} else {
 			b := inspect.Describe(t)
 			info.TypeID, info.Doc, info.Singleton, info.Birth, info.Methods = b.TypeID, b.Doc, b.Singleton, b.Birth, b.Methods
+			info.Asks = useNames(t.Asks())
 			if !info.Builtin {
 				info.Generation = t.Generation.String()
 			}
@@ -104,6 +110,26 @@ func describe(ctx context.Context, host *loader.Host) ([]boxInfo, error) {
 		return all, fmt.Errorf("%d of %d boxes cannot be used", failed, len(all))
 	}
 	return all, nil
+}
+
+func useNames(uses []registry.Use) []string {
+	var all []string
+	for _, u := range uses {
+		all = append(all, u.String())
+	}
+	return all
+}
+
+// useLines say what a plugin may call, and what it would like to.
+func (b *boxInfo) useLines() []string {
+	var all []string
+	if len(b.Uses) > 0 {
+		all = append(all, "uses "+contract.Printable(strings.Join(b.Uses, ", ")))
+	}
+	if len(b.Asks) > 0 {
+		all = append(all, contract.Excerpt("asks to use "+strings.Join(b.Asks, ", "))+" (not in uses)")
+	}
+	return all
 }
 
 func writeJSON(w io.Writer, boxes []boxInfo) error {
@@ -145,6 +171,13 @@ func writeTable(w io.Writer, boxes []boxInfo) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
+	between := "\n"
+	for i := range boxes {
+		for _, line := range boxes[i].useLines() {
+			fmt.Fprintf(w, "%s%s %s\n", between, boxes[i].Box, line)
+			between = ""
+		}
+	}
 	for _, b := range boxes {
 		if b.Error != "" {
 			fmt.Fprintf(w, "\n%s: %s\n", b.Box, b.Error)
@@ -167,6 +200,7 @@ func writeDocs(w io.Writer, boxes []boxInfo) error {
 		case b.Builtin:
 			from = ", built in"
 		}
+		from = strings.Join(append([]string{from}, b.useLines()...), "; ")
 		inspect.WriteBox(out, &inspect.Box{Box: b.Box, TypeID: b.TypeID, Doc: b.Doc, Singleton: b.Singleton, Birth: b.Birth, Methods: b.Methods}, from)
 	}
 	return out.Flush()

@@ -41,7 +41,7 @@ func showLive(s *settings, cmd *cobra.Command) error {
 				return nil
 			}
 		}
-	}, tell)
+	}, tell, loader.WithUnresolvedUses())
 }
 
 func writeStatus(w io.Writer, t time.Time, p loader.PluginStatus, state loader.PluginState) {

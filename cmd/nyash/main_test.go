@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -301,4 +302,42 @@ func TestInspect_JSONOfNoLibrary(t *testing.T) {
 	require.NoError(t, json.Unmarshal(out, &report))
 	assert.Equal(t, 1, report.Version)
 	assert.Contains(t, report.Error, "not a loadable shared library")
+}
+
+// TestList_Uses: what a plugin may call and what it asks for are listed. The boxes of the
+// program that a file is for are not there, which only a script minds.
+func TestList_Uses(t *testing.T) {
+	c := newCommand(t)
+	own := "[plugins.TallyBox]\ntype_id = 7\nuses = [\"ConsoleBox\", \"AppBox.work\", \"TimeBox.now\"]\n"
+	library := ccbuild.Library(t, filepath.Join(ccbuild.Root(t), "loader", "testdata", "described.c"), "-fvisibility=hidden", "-DTEXT="+strconv.Quote(own))
+	c.write(t, "uses.toml", "[plugins.TallyBox]\nlibrary = "+strconv.Quote(library)+"\nuses = [\"ConsoleBox.print\", \"AppBox\"]\n")
+	const unknown = "uses.toml:3:29: plugins.TallyBox.uses: there is no box AppBox"
+
+	stdout, stderr, status := c.run(t, "--config", "uses.toml", "list")
+	assert.Zero(t, status)
+	assert.Contains(t, stderr, "level=WARN")
+	assert.Contains(t, stderr, unknown)
+	assert.True(t, strings.HasSuffix(stdout, "\n\nTallyBox uses ConsoleBox.print, AppBox\nTallyBox asks to use ConsoleBox, TimeBox.now (not in uses)\n"), stdout)
+
+	stdout, _, status = c.run(t, "--config", "uses.toml", "list", "--doc")
+	assert.Zero(t, status)
+	assert.Contains(t, strings.Join(strings.Fields(stdout), " "), "; uses ConsoleBox.print, AppBox; asks to use ConsoleBox, TimeBox.now (not in uses)")
+
+	stdout, _, status = c.run(t, "--config", "uses.toml", "list", "--json")
+	assert.Zero(t, status)
+	var boxes []struct{ Uses, Asks []string }
+	require.NoError(t, json.Unmarshal([]byte(stdout), &boxes))
+	assert.Equal(t, []string{"ConsoleBox.print", "AppBox"}, boxes[0].Uses)
+	assert.Equal(t, []string{"ConsoleBox", "TimeBox.now"}, boxes[0].Asks)
+	assert.Empty(t, boxes[1].Uses)
+
+	stdout, stderr, status = c.run(t, "--config", "uses.toml", "inspect", "TallyBox", "--toml")
+	assert.Zero(t, status)
+	assert.Contains(t, stderr, "nyash: warning: "+unknown)
+	assert.Contains(t, stdout, "\nuses = [\"ConsoleBox\", \"AppBox.work\", \"TimeBox.now\"]\n")
+
+	c.write(t, "script.star", "ConsoleBox()\n")
+	_, stderr, status = c.run(t, "--config", "uses.toml", "run", "script.star")
+	assert.Equal(t, 1, status)
+	assert.Contains(t, stderr, unknown+"\n\n  3 | uses = ")
 }

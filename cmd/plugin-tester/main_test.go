@@ -126,6 +126,20 @@ func TestCommand_Validate(t *testing.T) {
 	require.ErrorIs(t, err, plugintest.ErrCannotRun)
 }
 
+// TestCommand_Uses: the boxes of the program that a nyash.toml is for are not there.
+func TestCommand_Uses(t *testing.T) {
+	library := build(t, "good")
+	config := filepath.Join(t.TempDir(), "nyash.toml")
+	require.NoError(t, os.WriteFile(config, []byte("[plugins.Counter]\nlibrary = \""+library+"\"\nuses = [\"TimeBox.now\", \"AppBox\"]\n"), 0o600))
+	want := "plugin-tester: warning: " + config + ":3:24: plugins.Counter.uses: there is no box AppBox; "
+	out, err := run(t, "check", library, "--config", config)
+	require.NoError(t, err, out)
+	assert.Contains(t, out, want)
+	out, err = run(t, "validate", "--config", config, "--only", "crash", "--no-memcheck")
+	require.NoError(t, err, out)
+	assert.Equal(t, 1, strings.Count(out, want))
+}
+
 func TestCommand_TLVDebug(t *testing.T) {
 	out, err := run(t, "tlv-debug", "--message", "i32:7, hello")
 	require.NoError(t, err)

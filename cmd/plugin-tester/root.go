@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/registry/builtin"
 	"github.com/nyash-plugins/nyash-go/tools/plugintest"
 	"github.com/nyash-plugins/nyash-go/tools/plugintest/report"
 )
@@ -95,9 +96,9 @@ func (s *settings) validate(cmd *cobra.Command, _ []string) error {
 	if s.config == "" {
 		s.config = "nyash.toml"
 	}
-	config, err := registry.Load(s.config)
+	config, err := s.load(cmd)
 	if err != nil {
-		return &configError{err}
+		return err
 	}
 	if len(config.Libraries) == 0 {
 		return fmt.Errorf("%w: %s declares no plugins", plugintest.ErrCannotRun, s.config)
@@ -166,6 +167,19 @@ func (e *configError) Error() string        { return fmt.Sprintf("%v: %+v", plug
 func (e *configError) Is(target error) bool { return target == plugintest.ErrCannotRun }
 func (e *configError) Unwrap() error        { return e.err }
 
+// load reads the nyash.toml. The boxes of the program that it is for are not known: names
+// in it that nobody provides are warnings.
+func (s *settings) load(cmd *cobra.Command) (*registry.Config, error) {
+	config, err := registry.Load(s.config)
+	if err != nil {
+		return nil, &configError{err}
+	}
+	for _, w := range config.CheckUses(builtin.Methods(builtin.All())) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "plugin-tester: warning: %v\n", w)
+	}
+	return config, nil
+}
+
 // testerConfig joins the flags with what --config says of the library.
 func (s *settings) testerConfig(cmd *cobra.Command, file string) (plugintest.Config, error) {
 	c := s.base(cmd, file)
@@ -179,9 +193,9 @@ func (s *settings) testerConfig(cmd *cobra.Command, file string) (plugintest.Con
 	if s.config == "" {
 		return c, nil
 	}
-	config, err := registry.Load(s.config)
+	config, err := s.load(cmd)
 	if err != nil {
-		return c, &configError{err}
+		return c, err
 	}
 	c.TOML = s.config
 	c.Library, err = libraryOf(cmd.ErrOrStderr(), config, file)

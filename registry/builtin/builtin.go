@@ -39,6 +39,20 @@ func All() []*Box {
 	return []*Box{Console(os.Stdin, os.Stdout, os.Stderr), Time()}
 }
 
+// Methods are the names of the methods of boxes, by box: what registry.Config.CheckUses asks
+// for.
+func Methods(boxes []*Box) map[string][]string {
+	all := make(map[string][]string, len(boxes))
+	for _, b := range boxes {
+		names := make([]string, len(b.Methods))
+		for i, m := range b.Methods {
+			names[i] = m.Name
+		}
+		all[b.Name] = names
+	}
+	return all
+}
+
 // signature makes one with declared arguments.
 func signature(returns tlv.Tag, args ...registry.Arg) registry.Signature {
 	return registry.Signature{Args: args, ArgsDeclared: true, Returns: registry.Returns{Tag: returns}}

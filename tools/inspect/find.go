@@ -9,29 +9,38 @@ import (
 	"strings"
 
 	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/registry/builtin"
 )
 
+// Found is a library that a person has named.
+type Found struct {
+	File     string
+	Entry    string          // how a nyash.toml names the library; empty for a directory
+	Warnings registry.Errors // about the nyash.toml, where it was read
+}
+
 // Find finds the library that a person names: a file, or as in a nyash.toml, where
-// there is one, a name for its search paths or one of its boxes. entry is how that
-// nyash.toml names the library.
-func Find(name, config string) (file, entry string, err error) {
+// there is one, a name for its search paths or one of its boxes. The boxes of the program
+// that the nyash.toml is for are not known: names in it that nobody provides are warnings.
+func Find(name, config string) (found Found, err error) {
 	named := !strings.ContainsRune(name, '/') && !strings.ContainsRune(name, filepath.Separator)
 	info, err := os.Stat(name)
 	switch {
 	case !named && errors.Is(err, fs.ErrNotExist):
-		return "", "", fmt.Errorf("%s: %w; build the library, or name another file", name, fs.ErrNotExist)
+		return found, fmt.Errorf("%s: %w; build the library, or name another file", name, fs.ErrNotExist)
 	case !named || err == nil && !info.IsDir():
-		return name, relative(name, config), err
+		return Found{File: name, Entry: relative(name, config)}, err
 	}
 	c, configErr := registry.Load(config)
 	switch {
 	case errors.Is(configErr, fs.ErrNotExist) && err == nil:
-		return name, "", nil // a directory, which Run refuses
+		return Found{File: name}, nil // a directory, which Run refuses
 	case errors.Is(configErr, fs.ErrNotExist):
-		return "", "", fmt.Errorf("%s: %w; a name is looked for in the search paths of a nyash.toml, and %s does not exist", name, fs.ErrNotExist, config)
+		return found, fmt.Errorf("%s: %w; a name is looked for in the search paths of a nyash.toml, and %s does not exist", name, fs.ErrNotExist, config)
 	case configErr != nil:
-		return "", "", configErr
+		return found, configErr
 	}
+	found.Warnings = c.CheckUses(builtin.Methods(builtin.All()))
 	l := &registry.Library{Name: name}
 	if b, ok := c.Box(name); ok {
 		l = b.Library
@@ -42,14 +51,15 @@ func Find(name, config string) (file, entry string, err error) {
 		}
 	}
 	file, findErr := c.Find(l)
+	found.File, found.Entry = file, l.Name
 	var notFound *registry.NotFoundError
 	switch {
 	case findErr != nil && err == nil:
-		return name, "", nil // the directory
+		return Found{File: name}, nil // the directory
 	case errors.As(findErr, &notFound) && l.Pos == (registry.Position{}):
-		return "", "", fmt.Errorf("%s: %w; neither %s nor a search path of it has that name; tried:\n\t%s", name, fs.ErrNotExist, config, strings.Join(notFound.Tried, "\n\t"))
+		return found, fmt.Errorf("%s: %w; neither %s nor a search path of it has that name; tried:\n\t%s", name, fs.ErrNotExist, config, strings.Join(notFound.Tried, "\n\t"))
 	}
-	return file, l.Name, findErr
+	return found, findErr
 }
 
 // relative is a path as a nyash.toml would have it.

@@ -209,6 +209,7 @@ func (r *Report) described(own *registry.Description) {
 	if own.HasThreads {
 		r.Threads = own.Threads.String()
 	}
+	r.uses = own.Uses
 	for _, request := range own.Requests {
 		r.Requests = append(r.Requests, Request(request))
 	}

@@ -117,6 +117,14 @@ func TestWriteTOML_Read(t *testing.T) {
 			require.NoError(t, err, "%+v\n%s", err, entry.String())
 			assert.Empty(t, c.Warnings)
 			require.Len(t, c.Boxes, len(r.Boxes))
+			var uses []string
+			for _, u := range c.Libraries[0].Uses {
+				uses = append(uses, u.String())
+			}
+			assert.Equal(t, r.SelfDescribed, len(uses) > 0)
+			if r.SelfDescribed {
+				assert.Equal(t, []string{"ConsoleBox", "OtherBox.get", "TimeBox.now"}, uses, "what all boxes ask for, in the first entry")
+			}
 			for i, b := range c.Boxes {
 				found, err := c.Find(b.Library)
 				require.NoError(t, err)
@@ -291,14 +299,14 @@ func TestFind_Names(t *testing.T) {
 	mk("build/libkv.so")
 	mk("libhere.so")
 	require.NoError(t, os.Mkdir("kv", 0o755))
-	_, _, err := inspect.Find("kvx", "nyash.toml")
+	_, err := inspect.Find("kvx", "nyash.toml")
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	require.ErrorContains(t, err, "nyash.toml does not exist")
-	file, _, err := inspect.Find("kv", "nyash.toml")
+	found, err := inspect.Find("kv", "nyash.toml")
 	require.NoError(t, err)
-	assert.Equal(t, "kv", file, "without a nyash.toml a directory is a directory")
+	assert.Equal(t, inspect.Found{File: "kv"}, found, "without a nyash.toml a directory is a directory")
 
-	require.NoError(t, os.WriteFile("nyash.toml", []byte("[plugin_paths]\nsearch_paths = [\"build\"]\n[plugins]\nKeyValue = \"kv\"\n"), 0o644))
+	require.NoError(t, os.WriteFile("nyash.toml", []byte("[plugin_paths]\nsearch_paths = [\"build\"]\n[plugins.KeyValue]\nlibrary = \"kv\"\nuses = [\"ConsoleBox\", \"TimeBx\"]\n"), 0o644))
 	for name, want := range map[string]struct{ file, entry string }{
 		"libhere.so":       {"libhere.so", "./libhere.so"},
 		"./build/libkv.so": {"./build/libkv.so", "build/libkv.so"},
@@ -306,18 +314,22 @@ func TestFind_Names(t *testing.T) {
 		"KeyValue":         {"build/libkv.so", "kv"},
 		"libkv.so":         {"build/libkv.so", "libkv.so"},
 	} {
-		file, entry, err := inspect.Find(name, "nyash.toml")
+		found, err := inspect.Find(name, "nyash.toml")
 		require.NoError(t, err, name)
-		assert.Equal(t, want.entry, entry, name)
-		have, err := os.Stat(file)
+		assert.Equal(t, want.entry, found.Entry, name)
+		have, err := os.Stat(found.File)
 		require.NoError(t, err)
 		expected, err := os.Stat(want.file)
 		require.NoError(t, err)
-		assert.True(t, os.SameFile(have, expected), "%s is %s", name, file)
+		assert.True(t, os.SameFile(have, expected), "%s is %s", name, found.File)
 	}
-	_, _, err = inspect.Find("kvx", "nyash.toml")
+	_, err = inspect.Find("kvx", "nyash.toml")
 	require.ErrorContains(t, err, "build/libkvx.so")
 	assert.True(t, errors.Is(err, fs.ErrNotExist))
-	_, _, err = inspect.Find("./kvx", "nyash.toml")
+	found, err = inspect.Find("KeyValue", "nyash.toml")
+	require.NoError(t, err)
+	require.Len(t, found.Warnings, 1)
+	assert.ErrorContains(t, found.Warnings[0], "nyash.toml:5:23: plugins.KeyValue.uses: there is no box TimeBx (did you mean TimeBox?)")
+	_, err = inspect.Find("./kvx", "nyash.toml")
 	require.ErrorContains(t, err, "build the library")
 }

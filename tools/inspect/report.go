@@ -39,6 +39,7 @@ type Report struct {
 	file  string // absolute
 	known bool   // Exports were read
 	types []*registry.Type
+	uses  []registry.Use // that it asks for
 }
 
 // Request is something that the library would like to be permitted: a key of its

@@ -15,8 +15,8 @@ import (
 
 // WriteTOML writes the entry of the library for nyash.toml, with all that is known of
 // its boxes. library is how the entry names the library: a name for the search paths,
-// or a path relative to nyash.toml. What the library asks to be permitted is written
-// as comments.
+// or a path relative to nyash.toml. What the library asks to use is written as its `uses`,
+// with a comment on what that means, and what else it asks for as comments.
 func WriteTOML(w io.Writer, r *Report, library string) error {
 	if len(r.types) == 0 {
 		return fmt.Errorf("%s describes no box, so that there is nothing to write; write the entry by hand, as docs/nyash-toml.md says and its author documents it", r.Library)
@@ -30,7 +30,7 @@ func WriteTOML(w io.Writer, r *Report, library string) error {
 		e.table(head)
 		e.set("boxes", e.names())
 		e.set("path", library)
-		e.threads()
+		e.library()
 		e.line("")
 	}
 	for i, t := range r.types {
@@ -90,10 +90,20 @@ func (e *entry) names() []string {
 	return all
 }
 
-func (e *entry) threads() {
+// library writes the keys that are the library's, not a box's.
+func (e *entry) library() {
 	if e.report.Threads != "" {
 		e.set("threads", e.report.Threads)
 	}
+	if len(e.report.uses) == 0 {
+		return
+	}
+	uses := make([]string, len(e.report.uses))
+	for i, u := range e.report.uses {
+		uses[i] = u.String()
+	}
+	e.comment("It asks to call what follows. While this line is not in nyash.toml, it may call nothing.")
+	e.set("uses", uses)
 }
 
 func (e *entry) box(t *registry.Type, first bool) {
@@ -104,12 +114,12 @@ func (e *entry) box(t *registry.Type, first bool) {
 	if t.Singleton {
 		e.set("singleton", true)
 	}
-	if first { // it is the library's, and later entries need not repeat it
-		e.threads()
+	if first { // later entries need not repeat it
+		e.library()
 	}
 	asked := false
 	for _, request := range e.report.Requests {
-		if request.Box != t.Name {
+		if request.Box != t.Name || request.Key == "uses" {
 			continue
 		}
 		if !asked {
