@@ -83,6 +83,7 @@ fuzz: ## fuzz every decoder, FUZZTIME each
 	go test -run=NONE -fuzz=FuzzParse -fuzztime=$(FUZZTIME) -fuzzminimizetime=20x ./registry
 	go test -run=NONE -fuzz=FuzzDescription -fuzztime=$(FUZZTIME) -fuzzminimizetime=20x ./registry
 	go test -run=NONE -fuzz=FuzzManifest -fuzztime=$(FUZZTIME) -fuzzminimizetime=20x ./registry
+	go test -run=NONE -fuzz=FuzzLoadOrder -fuzztime=$(FUZZTIME) ./registry
 	go test -run=NONE -fuzz=FuzzRing -fuzztime=$(FUZZTIME) ./internal/isolate/shm
 	go test -run=NONE -fuzz=FuzzReceive -fuzztime=$(FUZZTIME) ./internal/isolate/wire
 	go test -run=NONE -fuzz=FuzzPipe -fuzztime=$(FUZZTIME) ./internal/isolate/pipe

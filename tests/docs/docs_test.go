@@ -18,6 +18,7 @@ import (
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/loader"
 	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/registry/builtin"
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
 )
 
@@ -150,6 +151,7 @@ func TestTOML(t *testing.T) {
 			c, err := registry.Parse(file, []byte(text))
 			require.NoError(t, err, "%+v", err)
 			assert.Empty(t, c.Warnings)
+			assert.Empty(t, c.CheckUses(builtin.Methods(builtin.All())))
 			read[filepath.Base(file)] = true
 		}
 	}
