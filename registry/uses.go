@@ -64,7 +64,7 @@ func (d *document) uses(k *key) []Use {
 			all = append(all, u)
 		}
 	}
-	warned := 0
+	warned := 0 // what follows the first ones is not shown, and can cost as much
 	for _, u := range all {
 		if u.Method != "" && seen[u.Box] && warned < shown {
 			d.warn(d.offset(u.Pos), k.path(), fmt.Sprintf("%s adds nothing beside %s, which is the whole box", quote(u.String()), quote(u.Box)), "leave one of the two out")
