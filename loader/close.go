@@ -14,8 +14,9 @@ import (
 // Close finalises every instance that is left, waits for the calls under way,
 // and shuts the libraries down in the reverse order of loading. New calls get
 // [ErrClosed] from the start. Closing again waits for the first Close and does
-// nothing. Close must not be called by a plugin's call (from a log handler,
-// say): it would wait for itself. [Host.Shutdown] bounds the waiting.
+// nothing. Close must not be called by a plugin's call: it would wait for itself. From a
+// host function that a plugin calls it does nothing, and returns [ErrCircle]; elsewhere,
+// in a log handler say, it waits for ever. [Host.Shutdown] bounds the waiting.
 //
 // Calls of isolated plugins whose contexts have ended are waited for as well: as
 // long as their call_timeout or cancel_grace lets them go on.
@@ -30,6 +31,9 @@ func (h *Host) Close() error { return h.Shutdown(context.Background()) }
 // loading, stays loaded and is not shut down; the error names it, and matches ctx's.
 // fini of its instances follows their last calls.
 func (h *Host) Shutdown(ctx context.Context) error {
+	if h.called(ctx) {
+		return fmt.Errorf("close the host of %s: %w", h.config.Path, ErrCircle)
+	}
 	h.mu.Lock()
 	first := !h.closing
 	h.closing = true
@@ -210,8 +214,9 @@ func (h *Host) stuckError(stuck map[*library]bool) error {
 		h.config.Path, context.Cause(h.forced), strings.Join(names, ", "))
 }
 
-// closingOrder lists the libraries to shut down, in the reverse order of loading, and
-// before them those that have a worker and were never ready.
+// closingOrder lists the libraries to shut down: those that have a worker and were never
+// ready, and then the others in the reverse order of loading, but each behind those that use
+// it.
 func (h *Host) closingOrder() []*library {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -224,7 +229,7 @@ func (h *Host) closingOrder() []*library {
 	for _, l := range slices.Backward(h.loaded) {
 		all = append(all, l)
 	}
-	return all
+	return h.order.usersFirst(all)
 }
 
 // liveInstances lists the instances without a fini, the youngest first, except those of

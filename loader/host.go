@@ -32,6 +32,7 @@ type Host struct {
 	// waits knows who waits for whom.
 	connecting bool
 	waits      calls.Waits
+	order      dependencies
 	births     slotCache // of calls of birth
 
 	mu      sync.Mutex
@@ -142,6 +143,9 @@ func (h *Host) connect() {
 			}
 		}
 	}
+	if h.connecting {
+		h.order = h.dependencies()
+	}
 }
 
 func (h *Host) add(l *library) {
@@ -201,10 +205,11 @@ func (h *Host) acquireType(ctx context.Context, name string) (*boxType, error) {
 }
 
 // Load loads the libraries of the named boxes, or of all boxes when none is
-// named, at the same time where that is possible. It reports every failure, and
-// every box that its library does not provide as nyash.toml says;
-// the other libraries are loaded all the same. ctx bounds the waiting; a load that has
-// begun goes on, for the next caller.
+// named: each after those of them that it uses, in the order of nyash.toml where they use
+// each other in a circle, and otherwise at the same time where that is possible. It reports
+// every failure, and every box that its library does not provide as nyash.toml says; the
+// other libraries are loaded all the same. ctx bounds the waiting; a load that has begun
+// goes on, for the next caller.
 func (h *Host) Load(ctx context.Context, names ...string) error {
 	if len(names) == 0 {
 		names = h.names
@@ -214,7 +219,8 @@ func (h *Host) Load(ctx context.Context, names ...string) error {
 	}
 	defer h.release()
 	errs := make([]error, len(names))
-	libraries := make(map[*library]int)
+	indexes := make(map[*library]int)
+	var libraries []*library
 	types := make([]*boxType, len(names))
 	for i, name := range names {
 		k, err := h.boxType(name)
@@ -222,19 +228,16 @@ func (h *Host) Load(ctx context.Context, names ...string) error {
 			errs[i] = err
 			continue
 		}
-		libraries[k.lib], types[i] = i, k
-	}
-	var wg sync.WaitGroup
-	for l, i := range libraries {
-		if len(libraries) == 1 { // a goroutine would cost as much as the loading
-			errs[i] = l.load(ctx)
-			break
+		if _, listed := indexes[k.lib]; !listed {
+			libraries = append(libraries, k.lib)
 		}
-		wg.Go(func() { errs[i] = l.load(ctx) })
+		indexes[k.lib], types[i] = i, k
 	}
-	wg.Wait()
+	if len(libraries) > 0 {
+		h.loadAll(ctx, libraries, func(l *library, err error) { errs[indexes[l]] = err })
+	}
 	for i, t := range types {
-		if t != nil && errs[libraries[t.lib]] == nil {
+		if t != nil && errs[indexes[t.lib]] == nil {
 			errs[i] = t.broken
 		}
 	}
