@@ -1,4 +1,4 @@
-//go:build windows || (!amd64 && !arm64)
+//go:build nyash_portable || windows || (!amd64 && !arm64)
 
 package hostvtable
 

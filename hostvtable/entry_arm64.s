@@ -1,4 +1,4 @@
-//go:build darwin || freebsd || linux || netbsd
+//go:build !nyash_portable && (darwin || freebsd || linux || netbsd)
 
 #include "textflag.h"
 #include "go_asm.h"

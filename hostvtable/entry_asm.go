@@ -1,4 +1,4 @@
-//go:build (amd64 || arm64) && (darwin || freebsd || linux || netbsd)
+//go:build !nyash_portable && (amd64 || arm64) && (darwin || freebsd || linux || netbsd)
 
 package hostvtable
 

@@ -1,3 +1,5 @@
+//go:build !nyash_portable
+
 #include "textflag.h"
 
 // 16,384 entry points, four for each of 4,096 tables. An entry point loads its

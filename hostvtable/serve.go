@@ -46,12 +46,14 @@ func (t *Table) CallsAddr() (uintptr, error) {
 }
 
 // Serve has c answer what the library asks of its host, until the returned function is
-// called. It does not wait for calls that are under way. Before and after, the library is
-// answered that it is closed ([abi.ErrPlugin]). One c answers at a time: a second Serve
-// takes over from the first, whose stop then does nothing.
+// called, which does not wait for calls that are under way. Before and after, the library is
+// answered that it is closed ([abi.ErrPlugin]). One answers at a time: while there is one,
+// Serve changes nothing and returns nil.
 func (t *Table) Serve(c Calls) (stop func()) {
 	calls := &c
-	t.calls.Store(calls)
+	if !t.calls.CompareAndSwap(nil, calls) {
+		return nil
+	}
 	return func() { t.calls.CompareAndSwap(calls, nil) }
 }
 

@@ -49,7 +49,7 @@ func (k *connection) position(ctx context.Context) (f *calls.Frame, at calls.Pos
 
 // Resolve implements [hostvtable.Calls].
 func (k *connection) Resolve(ctx context.Context, box, method string) (typeID, methodID uint32, code abi.Code) {
-	f, at, done := k.position(ctx)
+	f, _, done := k.position(ctx)
 	if done != nil {
 		defer done()
 	}
@@ -57,9 +57,6 @@ func (k *connection) Resolve(ctx context.Context, box, method string) (typeID, m
 	if t == nil || !k.permitted(t, method) {
 		k.refuse(box, method)
 		return 0, 0, abi.ErrNotPermitted
-	}
-	if at.Depth > calls.MaxDepth {
-		return 0, 0, abi.ErrPlugin
 	}
 	methodID, ok := t.methodID(method)
 	if !ok || t.lib == k.lib && !t.knowsID() {

@@ -71,6 +71,9 @@ var (
 	ErrSymbol = native.ErrSymbol
 	// ErrVersion: the plugin was built for another ABI version.
 	ErrVersion = native.ErrVersion
+	// ErrConnect: nyash_plugin_connect returned an error code, or the process has no way
+	// left to let one more library call its host.
+	ErrConnect = native.ErrConnect
 	// ErrInit: nyash_plugin_init returned an error code.
 	ErrInit = native.ErrInit
 	// ErrDescription: the library's description of itself is not valid.

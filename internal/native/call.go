@@ -39,6 +39,11 @@ func callABI(fn uintptr) uint32 {
 	return uint32(r)
 }
 
+func callConnect(fn, calls uintptr) abi.Code {
+	r, _, _ := purego.SyscallN(fn, calls)
+	return abi.Code(int32(uint32(r)))
+}
+
 func callInit(fn, table uintptr, info *abi.PluginInfo) abi.Code {
 	r, _, _ := purego.SyscallN(fn, table, uintptr(unsafe.Pointer(info)))
 	return abi.Code(int32(uint32(r)))

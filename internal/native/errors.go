@@ -17,12 +17,15 @@ var (
 	ErrSymbol = errors.New("missing symbol")
 	// ErrVersion: the plugin was built for another ABI version.
 	ErrVersion = errors.New("wrong ABI version")
+	// ErrConnect: nyash_plugin_connect returned an error code, or the process has no way
+	// left to let one more library call its host.
+	ErrConnect = errors.New("connect failed")
 	// ErrInit: nyash_plugin_init returned an error code.
 	ErrInit = errors.New("init failed")
 	// ErrDescription: what init said about the plugin cannot be true.
 	ErrDescription = errors.New("invalid self-description")
 	// ErrBusy: the library is in use already in a way that excludes this one.
-	ErrBusy = errors.New("in use with other settings")
+	ErrBusy = errors.New("in use already")
 )
 
 // Error is a failed load. Nothing of the library stays behind.

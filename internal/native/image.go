@@ -27,12 +27,13 @@ type image struct {
 	entry       entryPoints
 	description abi.Description
 	configAt    uintptr // of the text in description, for testers; nothing else reads it
+	stopCalls   func()  // ends the answering of what the library asks; nil where it does not connect
 }
 
 // entryPoints are the addresses of the plugin's functions; 0 where one that
 // may be missing is.
 type entryPoints struct {
-	abi, config, init, invoke, batch, shutdown uintptr
+	abi, config, connect, init, invoke, batch, shutdown uintptr
 }
 
 func (e *entryPoints) generation() abi.Generation {
@@ -97,10 +98,7 @@ func (im *image) use(ctx context.Context, config Config, hasTable bool) (detach 
 	im.mu.Lock()
 	defer im.mu.Unlock()
 	if im.uses > 0 {
-		err := im.configure(&config)
-		if err == nil {
-			err = im.compatible(config)
-		}
+		err := im.compatible(config)
 		if err != nil {
 			im.drop()
 			return nil, err
@@ -118,6 +116,7 @@ func (im *image) use(ctx context.Context, config Config, hasTable bool) (detach 
 	im.config, im.table, im.turn = config, table, nil
 	im.keep, im.initialised = !config.Unload, false
 	if err := im.start(ctx, hasTable); err != nil {
+		im.disconnect()
 		detach()
 		im.stopTurn()
 		im.letGo()
@@ -127,8 +126,21 @@ func (im *image) use(ctx context.Context, config Config, hasTable bool) (detach 
 	return detach, nil
 }
 
+// compatible refuses a further use that does not go with those that there are.
 func (im *image) compatible(config Config) error {
 	var detail string
+	switch {
+	case im.entry.connect != 0:
+		detail = "another host of this process has it open, and a library that exports " + abi.SymbolConnect + " belongs to one host" + isolateIt
+	case im.config.Exclusive || config.Exclusive:
+		detail = "another host of this process has it open, and a library that is declared with async, uses or events belongs to one host" + isolateIt
+	}
+	if detail != "" {
+		return &Error{File: config.File, Reason: ErrBusy, Detail: detail}
+	}
+	if err := im.configure(&config); err != nil {
+		return err
+	}
 	switch {
 	case config.Threads != im.config.Threads:
 		detail = fmt.Sprintf("it is open with threads = %q, and %q was asked for; write the same in both files", im.config.Threads, config.Threads)
@@ -140,7 +152,11 @@ func (im *image) compatible(config Config) error {
 	return &Error{File: config.File, Reason: ErrBusy, Detail: detail}
 }
 
-// start runs abi and config, and then init on the thread that the library asks for.
+// isolateIt is what to do about a library that another host has.
+const isolateIt = `; give this host a process for it: isolation = "process" in its nyash.toml`
+
+// start runs abi and config, and then connect and init on the thread that the library asks
+// for.
 func (im *image) start(ctx context.Context, hasTable bool) error {
 	if err := im.resolve(hasTable); err != nil {
 		return err
@@ -169,6 +185,7 @@ func (im *image) resolve(hasTable bool) error {
 	}{
 		{abi.SymbolABI, &im.entry.abi, all},
 		{abi.SymbolConfig, &im.entry.config, false},
+		{abi.SymbolConnect, &im.entry.connect, false},
 		{abi.SymbolInit, &im.entry.init, all},
 		{abi.SymbolInvoke, &im.entry.invoke, !hasTable},
 		{abi.SymbolInvokeBatch, &im.entry.batch, false},
@@ -217,8 +234,18 @@ func (im *image) configure(c *Config) (err error) {
 	return err
 }
 
-// bringUp runs init, and reads what that says.
-func (im *image) bringUp() error {
+// bringUp runs connect and init.
+func (im *image) bringUp() (err error) {
+	im.around(func() {
+		if err = im.connect(); err == nil {
+			err = im.initialise()
+		}
+	})
+	return err
+}
+
+// initialise runs init, and reads what that says.
+func (im *image) initialise() error {
 	if im.entry.init == 0 {
 		im.initialised = true
 		return nil
@@ -232,7 +259,7 @@ func (im *image) bringUp() error {
 	d, err := describe(&info)
 	if err != nil {
 		// init succeeded, so the plugin is owed its shutdown.
-		im.shutDown()
+		im.endPlugin()
 		return &Error{File: im.config.File, Reason: ErrDescription, Detail: err.Error(), Err: err}
 	}
 	d.Config = im.description.Config
@@ -240,7 +267,9 @@ func (im *image) bringUp() error {
 	return nil
 }
 
-func (im *image) shutDown() {
+func (im *image) shutDown() { im.around(im.endPlugin) }
+
+func (im *image) endPlugin() {
 	if im.entry.shutdown != 0 {
 		callShutdown(im.entry.shutdown)
 	}
@@ -270,6 +299,7 @@ func (im *image) release(detach func()) error {
 		err = im.turn.do(context.Background(), im.shutDown)
 		im.stopTurn()
 	}
+	im.disconnect()
 	detach()
 	im.letGo()
 	return err

@@ -52,14 +52,15 @@ type Config struct {
 // Library is one use of a loaded plugin. Its methods are safe for concurrent
 // use; Close must come last.
 type Library struct {
-	image  *image
-	invoke uintptr // nyash_plugin_invoke
-	batch  uintptr // nyash_plugin_invoke_batch, or 0
-	turn   turn    // nil when calls need no turn
-	file   string
-	detach func()
-	close  sync.Once
-	tables tables
+	image    *image
+	invoke   uintptr // nyash_plugin_invoke
+	batch    uintptr // nyash_plugin_invoke_batch, or 0
+	turn     turn    // nil when calls need no turn
+	connects bool    // it may call its host
+	file     string
+	detach   func()
+	close    sync.Once
+	tables   tables
 }
 
 // Open loads a library, or joins its image where the process has loaded it
@@ -79,9 +80,12 @@ func Open(ctx context.Context, config Config) (*Library, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Library{image: image, invoke: image.entry.invoke, batch: image.entry.batch, turn: image.turn, file: file, detach: detach}
+	l := &Library{image: image, invoke: image.entry.invoke, batch: image.entry.batch, turn: image.turn, connects: image.entry.connect != 0, file: file, detach: detach}
 	if found != nil {
-		l.InTurn(func() { l.tables = readTables(found) })
+		l.InTurn(func() {
+			defer hostvtable.Enter(ctx).Leave()
+			l.tables = readTables(found)
+		})
 	}
 	if l.invoke == 0 && found == nil {
 		// Another use of the library found a table, and this one asks for other boxes.
@@ -96,7 +100,7 @@ func (l *Library) File() string { return l.file }
 // Description is what the plugin said of itself.
 func (l *Library) Description() abi.Description {
 	d := l.image.description
-	d.Tables, d.Generation = l.tables.found, l.image.entry.generation()
+	d.Tables, d.Generation, d.Connects = l.tables.found, l.image.entry.generation(), l.connects
 	return d
 }
 
@@ -104,8 +108,12 @@ func (l *Library) Description() abi.Description {
 // call's type. The plugin may use c and its buffers until Invoke returns.
 //
 // ctx bounds the waiting for the library's turn (see [Threads]); a call that
-// has begun is not interrupted. An error means that no call was made.
+// has begun is not interrupted. It is also the context of what the library asks of its
+// host within the call. An error means that no call was made.
 func (l *Library) Invoke(ctx context.Context, c *abi.Call) error {
+	if l.connects {
+		return l.enterAndInvoke(ctx, c)
+	}
 	if l.tables.found != nil {
 		if r := &l.tables.fast[c.TypeID%uint32(len(l.tables.fast))]; r.invoke != 0 && r.typeID == c.TypeID && l.turn == nil {
 			invokeTable(r.invoke, c)
@@ -148,9 +156,12 @@ func (l *Library) InvokeBatch(ctx context.Context, calls []abi.Call) (made int, 
 		return 0, nil
 	}
 	var n uintptr
-	if l.turn == nil {
+	switch {
+	case l.connects:
+		n, err = l.enterAndInvokeBatch(ctx, calls)
+	case l.turn == nil:
 		n = invokeBatch(l.batch, calls)
-	} else {
+	default:
 		n, err = invokeBatchInTurn(ctx, l.turn, l.batch, calls)
 	}
 	// A plugin that counts wrongly must not make calls appear.

@@ -23,7 +23,7 @@
     M(raw, 8) M(thread, 9) M(room, 10) M(recurse, 11) M(resolve, 12) M(take, 13)       \
     M(back, 14) M(make, 15) M(add, 16) M(echo, 17) M(block, 18) M(release, 19)         \
     M(crash, 20) M(length, 21) M(blob, 22) M(initCode, 23) M(loop, 24) M(waiting, 25)  \
-    M(linger, 26) M(fail, 27) M(finis, 28) M(lingering, 29)
+    M(linger, 26) M(fail, 27) M(finis, 28) M(lingering, 29) M(sendBlob, 30) M(getBlob, 31)
 
 enum {
 #define M(name, id) METHOD_##name = id,
@@ -283,7 +283,9 @@ static int32_t method(uint32_t id, uint32_t self, Reader *r, uint8_t *result, si
     uint8_t *args;
     (void)self;
     switch (id) {
-    case METHOD_ask: return ask(r, result, len);
+    case METHOD_ask:
+    case METHOD_sendBlob:
+    case METHOD_getBlob: return ask(r, result, len);
     case METHOD_thread: return on_thread(r, result, len);
     case METHOD_hold:
         a = number(r);
