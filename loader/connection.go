@@ -36,22 +36,22 @@ const maxLoggedRefusals = 100
 // frames are for calls from threads that libraries have started, which are in no call.
 var frames = sync.Pool{New: func() any { return new(calls.Frame) }}
 
-// position is where a call that a library makes is in its chain, and the frame of the call
-// in which it is made. done ends the use of a frame that was made for it.
-func (k *connection) position(ctx context.Context) (f *calls.Frame, at calls.Position, done func()) {
+// frame is the frame of the call in which a library calls. ofThread means that it is in
+// none: the frame begins a chain, and goes back to frames.
+func (k *connection) frame(ctx context.Context) (f *calls.Frame, ofThread bool) {
 	if f, ok := ctx.(*calls.Frame); ok {
-		return f, calls.Position{Chain: f.Chain, Depth: f.Depth + 1}, nil
+		return f, false
 	}
 	f = frames.Get().(*calls.Frame)
 	f.Reset(k.lib.host.forced, calls.Position{Chain: calls.NewChain()})
-	return f, calls.Position{Chain: f.Chain, Depth: 1}, func() { frames.Put(f) }
+	return f, true
 }
 
 // Resolve implements [hostvtable.Calls].
 func (k *connection) Resolve(ctx context.Context, box, method string) (typeID, methodID uint32, code abi.Code) {
-	f, _, done := k.position(ctx)
-	if done != nil {
-		defer done()
+	f, ofThread := k.frame(ctx)
+	if ofThread {
+		defer frames.Put(f)
 	}
 	t := k.lib.host.boxTypes[box]
 	if t == nil || !k.permitted(t, method) {
@@ -146,11 +146,18 @@ func (k *connection) warn(text string) {
 
 // Invoke implements [hostvtable.Calls].
 func (k *connection) Invoke(ctx context.Context, c *abi.Call, from hostvtable.Caller) {
-	f, at, done := k.position(ctx)
-	if done != nil {
-		defer done()
+	f, ofThread := k.frame(ctx)
+	n := nestedCall{
+		connection: k, frame: f, at: calls.Position{Chain: f.Chain, Depth: f.Depth + 1},
+		call: c, from: from, room: c.ResultBuffer(), ofThread: ofThread,
 	}
-	n := nestedCall{connection: k, frame: f, at: at, call: c, from: from, room: c.ResultBuffer(), ofThread: done != nil}
+	n.serve()
+	if ofThread {
+		frames.Put(f)
+	}
+}
+
+func (n *nestedCall) serve() {
 	if a := n.keptAnswer(); a != nil {
 		n.deliver(a)
 		return
@@ -203,7 +210,8 @@ func (n *nestedCall) make() error {
 		if !n.permitted(t, abi.NameBirth) {
 			return codeErrorf(abi.ErrNotPermitted, "%s", n.notPermitted(t.name, abi.NameBirth))
 		}
-		return n.birth()
+		escaping := *n // or else each call would be made on the heap
+		return escaping.birth()
 	case abi.MethodFini:
 		return n.fini()
 	}

@@ -2,6 +2,7 @@ package loader
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -30,13 +31,17 @@ func (l *life) backend() backend {
 type lives struct {
 	ids calls.IDs // for handles, of all lives
 
-	mu  sync.Mutex
-	all []*life // the youngest last
+	mu       sync.Mutex
+	all      []*life              // the youngest last
+	youngest atomic.Pointer[life] // of all, or nil
 }
 
 // lifeOf finds the life of a backend, or notes that it has begun. A library in this process
 // begins its life without one, and has one at a time: nil stands for that.
 func (l *library) lifeOf(b backend) *life {
+	if known := l.lives.youngest.Load(); known != nil && (b == nil || known.backend() == b) {
+		return known
+	}
 	l.lives.mu.Lock()
 	defer l.lives.mu.Unlock()
 	for _, known := range l.lives.all {
@@ -44,12 +49,18 @@ func (l *library) lifeOf(b backend) *life {
 			return known
 		}
 	}
-	known := &life{lib: l, handles: calls.NewHandles[*instance](&l.lives.ids)}
-	if b != nil {
-		known.way.Store(&b)
-	}
+	known := l.begin(b)
 	l.lives.all = append(l.lives.all, known)
+	l.lives.youngest.Store(known)
 	return known
+}
+
+func (l *library) begin(b backend) *life {
+	begun := &life{lib: l, handles: calls.NewHandles[*instance](&l.lives.ids)}
+	if b != nil {
+		begun.way.Store(&b)
+	}
+	return begun
 }
 
 // lifeOfCaller is the life in which a library asks; see [hostvtable.Caller].
@@ -66,6 +77,7 @@ func (l *library) endLife(b backend) {
 		if known.backend() == b {
 			ended = known
 			l.lives.all = append(l.lives.all[:i:i], l.lives.all[i+1:]...)
+			l.lives.youngest.CompareAndSwap(known, nil)
 			break
 		}
 	}
@@ -97,7 +109,7 @@ func (l *library) allLives() []*life {
 	return l.lives.all[:len(l.lives.all):len(l.lives.all)]
 }
 
-// errNoNumbers: a library was told of 2^32 instances of others, or of as many types.
+// errNoNumbers: a library was told of 2^32 instances of others.
 var errNoNumbers = errors.New("the library can be told of no further boxes of other libraries")
 
 // nameOf is the handle by which the life's library knows an instance: its own, or numbers
@@ -156,7 +168,7 @@ type foreignTypes struct {
 
 	mu  sync.RWMutex
 	ids map[*boxType]uint32
-	all []*boxType // by id - firstForeignType
+	all atomic.Pointer[[]*boxType] // by id - firstForeignType; replaced, and never changed
 }
 
 // firstForeignType is the first id that is made for the type of another library's box.
@@ -177,27 +189,28 @@ func (f *foreignTypes) typeID(t *boxType) (uint32, error) {
 		return id, nil
 	}
 	// The library's own ids come from its init, perhaps only later: see bind.
-	for f.lib.hasTypeID(firstForeignType + uint32(len(f.all))) {
-		f.all = append(f.all, nil)
+	var all []*boxType
+	if known := f.all.Load(); known != nil {
+		all = slices.Clone(*known)
 	}
-	if len(f.all) >= firstForeignType {
-		return 0, errNoNumbers
+	for f.lib.hasTypeID(firstForeignType + uint32(len(all))) {
+		all = append(all, nil)
 	}
-	id = firstForeignType + uint32(len(f.all))
+	id = firstForeignType + uint32(len(all))
 	if f.ids == nil {
 		f.ids = make(map[*boxType]uint32)
 	}
 	f.ids[t] = id
-	f.all = append(f.all, t)
+	all = append(all, t)
+	f.all.Store(&all)
 	return id, nil
 }
 
 // byID is the box of another library that an id stands for, or nil.
 func (f *foreignTypes) byID(id uint32) *boxType {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	if i := int64(id) - firstForeignType; i >= 0 && i < int64(len(f.all)) {
-		return f.all[i]
+	known := f.all.Load()
+	if known == nil || id < firstForeignType || id-firstForeignType >= uint32(len(*known)) {
+		return nil
 	}
-	return nil
+	return (*known)[id-firstForeignType]
 }

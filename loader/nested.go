@@ -238,7 +238,8 @@ func (n *nestedCall) answerBox(in *instance, s *callSlot, e tlv.Entry) error {
 		n.reply(msg)
 		return nil
 	}
-	n.deliver(&calls.Answer{Message: msg, Drop: func() { n.life.giveUp(named) }})
+	holder := n.life
+	n.deliver(&calls.Answer{Message: msg, Drop: func() { holder.giveUp(named) }})
 	return nil
 }
 
@@ -295,7 +296,7 @@ func (n *nestedCall) birth() error {
 		n.reply(id[:])
 		return nil
 	}
-	n.deliver(&calls.Answer{Message: id[:], Drop: func() { n.life.giveUp(in) }})
+	n.deliver(&calls.Answer{Message: append([]byte(nil), id[:]...), Drop: func() { n.life.giveUp(in) }})
 	return nil
 }
 
