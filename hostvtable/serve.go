@@ -115,11 +115,11 @@ func (t *Table) invoke(f *frame) abi.Code {
 		return abi.ErrInvalidArgs
 	}
 	length := (*uintptr)(cmem.Pointer(lengthAt))
-	f.call = words{
-		TypeID: uint32(f.args[0]), Method: uint32(f.args[1]), Instance: uint32(f.args[2]),
-		Args: f.args[3], ArgsLength: f.args[4], Result: f.args[5], ResultLength: *length,
-	}
-	if problem := f.call.normalise(); problem != "" {
+	// Field by field: a copy of the whole would wait for each of its parts to be stored.
+	w := &f.call
+	w.TypeID, w.Method, w.Instance, w.Code = uint32(f.args[0]), uint32(f.args[1]), uint32(f.args[2]), abi.OK
+	w.Args, w.ArgsLength, w.Result, w.ResultLength = f.args[3], f.args[4], f.args[5], *length
+	if problem := w.normalise(); problem != "" {
 		return f.refuse(abi.ErrInvalidArgs, problem)
 	}
 	calls := t.calls.Load()
