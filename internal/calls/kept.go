@@ -2,6 +2,7 @@ package calls
 
 import (
 	"bytes"
+	"slices"
 	"sync"
 
 	"github.com/nyash-plugins/nyash-go/abi"
@@ -78,33 +79,33 @@ func (t *KeptByThread) Keep(thread uint64, c *abi.Call, args []byte, a *Answer) 
 	if t.byThread == nil {
 		t.byThread = make(map[uint64]*Kept)
 	}
-	var oldest *Kept
-	if len(t.order) == maxThreads {
-		oldest = t.byThread[t.order[0]]
-		delete(t.byThread, t.order[0])
-		t.order = t.order[1:]
+	replaced := t.remove(thread)
+	if replaced == nil && len(t.order) == maxThreads {
+		replaced = t.remove(t.order[0])
 	}
 	t.byThread[thread] = k
 	t.order = append(t.order, thread)
 	t.mu.Unlock()
-	if oldest != nil {
-		oldest.Drop()
+	if replaced != nil {
+		replaced.Drop()
 	}
+}
+
+// remove takes away what is kept for a thread, if anything is, with mu held.
+func (t *KeptByThread) remove(thread uint64) *Kept {
+	k := t.byThread[thread]
+	if k != nil {
+		delete(t.byThread, thread)
+		i := slices.Index(t.order, thread)
+		t.order = slices.Delete(t.order, i, i+1)
+	}
+	return k
 }
 
 // Take is [Kept.Take] for a thread.
 func (t *KeptByThread) Take(thread uint64, c *abi.Call, args []byte) *Answer {
 	t.mu.Lock()
-	k := t.byThread[thread]
-	if k != nil {
-		delete(t.byThread, thread)
-		for i, other := range t.order {
-			if other == thread {
-				t.order = append(t.order[:i:i], t.order[i+1:]...)
-				break
-			}
-		}
-	}
+	k := t.remove(thread)
 	t.mu.Unlock()
 	if k == nil {
 		return nil
