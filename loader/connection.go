@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/nyash-plugins/nyash-go/abi"
@@ -11,6 +12,7 @@ import (
 	"github.com/nyash-plugins/nyash-go/internal/calls"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/internal/plan"
+	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
@@ -54,6 +56,9 @@ func (k *connection) Resolve(ctx context.Context, box, method string) (typeID, m
 		defer frames.Put(f)
 	}
 	t := k.lib.host.boxTypes[box]
+	if t != nil && method == abi.NameBirth && k.uses[t] != nil && !k.permitted(t, method) {
+		_ = t.load(f) // which says whether it is a singleton
+	}
 	if t == nil || !k.permitted(t, method) {
 		k.refuse(box, method)
 		return 0, 0, abi.ErrNotPermitted
@@ -109,6 +114,21 @@ func (k *connection) permitted(t *boxType, method string) bool {
 		return t.isSingleton() // which it only lends
 	}
 	return u.methods[method]
+}
+
+// mayBear is permitted for birth. Whether a box is a singleton may be for its library to say,
+// which is loaded then.
+func (n *nestedCall) mayBear(t *boxType) bool {
+	if n.permitted(t, abi.NameBirth) {
+		return true
+	}
+	return n.uses[t] != nil && t.typ.Load() == nil && t.load(n.frame) == nil && n.permitted(t, abi.NameBirth)
+}
+
+// permittedByAnother reports whether the library may call a method by another name of it.
+func (k *connection) permittedByAnother(t *boundType, id uint32) bool {
+	u := k.uses[t.of]
+	return u != nil && slices.ContainsFunc(t.Methods, func(m registry.Method) bool { return m.ID == id && u.methods[m.Name] })
 }
 
 // refuse logs that a library asks for what it may not call, once.
@@ -207,7 +227,7 @@ func (n *nestedCall) make() error {
 	n.target = t
 	switch n.call.Method {
 	case abi.MethodBirth:
-		if !n.permitted(t, abi.NameBirth) {
+		if !n.mayBear(t) {
 			return codeErrorf(abi.ErrNotPermitted, "%s", n.notPermitted(t.name, abi.NameBirth))
 		}
 		escaping := *n // or else each call would be made on the heap
@@ -224,7 +244,7 @@ func (n *nestedCall) make() error {
 	if n.plan != nil {
 		name = n.plan.Name
 	}
-	if !n.permitted(t, name) {
+	if !n.permitted(t, name) && !n.permittedByAnother(in.typ, n.call.Method) {
 		return codeErrorf(abi.ErrNotPermitted, "%s", n.notPermitted(t.name, name))
 	}
 	if n.plan == nil {
