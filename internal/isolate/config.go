@@ -25,14 +25,24 @@ type Config struct {
 	Hooks      bool // refuse a worker without a tester's hooks
 	Sink       hostvtable.Sink
 	// Calls answers what a library that exports nyash_plugin_connect asks of its host. Nil
-	// answers all of it with [abi.ErrNotPermitted].
+	// answers all of it with [abi.ErrNotPermitted]. Its ctx is that of [Session.Invoke]
+	// within a call, also when that has ended and the call was abandoned; that of Around
+	// in connect, init and shutdown; nil on a thread of the plugin's own. [SessionOf] tells
+	// which life of the worker asks: one may go on asking for a moment when it has ended.
 	Calls hostvtable.Calls
+	// Nested is set where calls can come whose context is nested, see [transport.Nested]:
+	// 12 places of a worker are kept for them. They do not wait for a place: without a free
+	// one the error is [transport.ErrNoSlot], and no call was made.
+	Nested bool
 	// Around runs each start of a worker, and its end: with the context that Calls is
 	// given for what the library's connect, init and shutdown ask. Nil runs them with the
-	// context of the background.
+	// context of the background. It calls what it is given once.
 	Around func(run func(context.Context))
-	// OnEnd is called when a worker that had loaded the library has ended, with its
-	// session: when all that it asked is answered, and before who waits for it is woken.
+	// OnEnd is called once for each worker that has ended, with its session, whether or
+	// not the library was loaded: before those who wait for the worker are woken, and
+	// before another is started. Calls to the host may still be under way, because they
+	// take as long as what they call; what they answer reaches nobody. It must not call
+	// the Plugin, nor wait for a call.
 	OnEnd func(*Session)
 	// Configure is as in [native.Config]; the text comes from a worker, in each life.
 	Configure func(text string) (native.Threads, error)
@@ -54,7 +64,7 @@ type Config struct {
 	LoadTimeout time.Duration // 0 for none
 	CancelGrace time.Duration // 0 to kill at once
 	IdleTimeout time.Duration // 0 for none
-	MaxBlob     uint64        // the longest blob that is taken over, in bytes; 0 for no bound
+	MaxBlob     uint64        // how many bytes the blobs of one call to the host may have; 0 for no bound
 	Env         []string      // names of the variables that are passed on
 	Dir         string        // empty for the host's working directory
 

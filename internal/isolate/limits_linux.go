@@ -29,8 +29,9 @@ const (
 	sharedSlack = 8 << 20
 
 	// spinPerCall is how long the servers of an honest worker look for requests for
-	// each call, at most: 20 µs and the last look. A worker that says more is not
-	// believed, so that saying so hides no more than this for each call.
+	// each call, and its threads for the answer of each call to the host, at most: 20 µs
+	// and the last look. A worker that says more is not believed, so that saying so hides
+	// no more than this for each call.
 	spinPerCall = 30 * time.Microsecond
 )
 
@@ -190,7 +191,8 @@ func (w *limitWatch) callTime(limit time.Duration) error {
 // the worker has used to look for requests.
 func (w *limitWatch) total() time.Duration {
 	calls, _ := w.link.Counts()
-	most := time.Duration(min(calls, uint64(time.Hour)/uint64(spinPerCall)*1000)) * spinPerCall
+	const enough = uint64(time.Hour/spinPerCall) * 1000
+	most := time.Duration(min(calls, enough)+min(w.link.HostCalls(), enough)) * spinPerCall
 	return processTime(w.pid) - min(w.link.Spun(), most)
 }
 

@@ -120,14 +120,29 @@ func (p *Plugin) startOnce() (any, error) {
 	return s, nil
 }
 
-func (p *Plugin) start() (*Session, error) {
+// around runs a start of a worker, or its end.
+func (p *Plugin) around(run func(context.Context)) {
+	if p.config.Around == nil {
+		run(context.Background())
+		return
+	}
+	p.config.Around(run)
+}
+
+func (p *Plugin) start() (s *Session, err error) {
+	p.around(func(ctx context.Context) { s, err = p.startWith(ctx) })
+	return s, err
+}
+
+// startWith starts a worker; asking is the context of what connect and init ask.
+func (p *Plugin) startWith(asking context.Context) (*Session, error) {
 	ctx := p.alive
 	if limit := p.config.LoadTimeout; limit > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w within load_timeout (%v)", transport.ErrNoAnswer, limit))
 		defer cancel()
 	}
-	s, err := start(ctx, p)
+	s, err := start(ctx, asking, p)
 	if err != nil {
 		return nil, err
 	}

@@ -50,10 +50,21 @@ func newSession(p *Plugin) *Session {
 	s.peer.Lost = &p.lostCalls
 	s.peer.Kill, s.peer.Line, s.peer.Flush = s.kill, s.line, s.lines.flush
 	s.peer.Complain = func(text string) { s.log(abi.LogWarn, text, false) }
+	s.peer.Calls, s.peer.Nested, s.peer.MaxBlob, s.peer.Owner = p.config.Calls, p.config.Nested, p.config.MaxBlob, s
 	s.peer.Contended = s.contended
 	s.peer.Closing = p.closing
 	s.peer.Init()
 	return s
+}
+
+// SessionOf is the life of a worker in which a library calls its host; nil where from is
+// no caller in a worker.
+func SessionOf(from hostvtable.Caller) *Session {
+	h, ok := from.(*transport.HostCaller)
+	if !ok {
+		return nil
+	}
+	return h.Owner().(*Session)
 }
 
 // Description is what the plugin said of itself.
@@ -67,9 +78,11 @@ func (s *Session) Lost() bool { return s.peer.Dead.Load() }
 
 // Invoke calls nyash_plugin_invoke in the worker. When ctx ends, the call goes on
 // and the error is an [*transport.AbandonedError], or ctx's error where no call was made. A
-// call that takes longer than the plugin's call timeout has the worker killed. The
-// error is [ErrLost] where no call was made, and matches [ErrCrashed] or
-// [ErrTimeout] where it was lost.
+// call that takes longer than the plugin's call timeout has the worker killed; the time
+// in which the plugin waits for its host does not count. The error is [ErrLost] where no
+// call was made, and matches [ErrCrashed] or [ErrTimeout] where it was lost; a nested call
+// ends with [transport.ErrNoSlot] where it would have to wait for a place in the worker. It
+// waits for the turn as any call does.
 func (s *Session) Invoke(ctx context.Context, c *abi.Call) error { return s.Call(ctx, c, nil) }
 
 // Call is Invoke. With probe, a tester's hook in the worker makes the call, with its
@@ -183,7 +196,8 @@ var errOver = errors.New("the plugin was shut down")
 // that were abandoned.
 func (s *Session) end() error {
 	s.peer.Expected.Store(true)
-	_, err := s.link.Operate(context.Background(), wire.OpShutdown, 0, 0)
+	var err error
+	s.plugin.around(func(ctx context.Context) { _, err = s.link.Operate(ctx, wire.OpShutdown, 0, 0) })
 	if errors.Is(err, transport.ErrLost) {
 		err = nil // it has ended already
 	}
@@ -223,6 +237,9 @@ func (s *Session) waitEnded() bool {
 
 // died ends the session: its crash is known by now.
 func (s *Session) died() {
+	if onEnd := s.plugin.config.OnEnd; onEnd != nil {
+		onEnd(s) // before Dead, from which on another worker may be started
+	}
 	s.peer.Dead.Store(true)
 	s.plugin.died(s) // callers that are woken by what follows find it counted
 	close(s.peer.Ended)

@@ -22,8 +22,9 @@ import (
 	"github.com/nyash-plugins/nyash-go/internal/native"
 )
 
-// start starts a worker and has it load the library.
-func start(ctx context.Context, p *Plugin) (*Session, error) {
+// start starts a worker and has it load the library, until ctx ends; asking is the context
+// of what connect and init ask.
+func start(ctx, asking context.Context, p *Plugin) (*Session, error) {
 	program, err := findWorker(&p.config, wire.SelfServing.Load())
 	if err != nil {
 		return nil, err
@@ -39,7 +40,7 @@ func start(ctx context.Context, p *Plugin) (*Session, error) {
 		s.link.Close()
 		return nil, fmt.Errorf("%w: %w", ErrWorker, err)
 	}
-	if err := s.load(ctx); err != nil {
+	if err := s.load(ctx, asking); err != nil {
 		s.kill(err)
 		s.waitEnded()
 		return nil, err
@@ -100,22 +101,22 @@ func (s *Session) launch(program string, theirs *transport.Files) error {
 }
 
 // load has the worker load the library.
-func (s *Session) load(ctx context.Context) error {
+func (s *Session) load(ctx, asking context.Context) error {
 	stop := context.AfterFunc(ctx, func() { s.kill(context.Cause(ctx)) })
 	defer stop()
 	c := &s.plugin.config
 	load := wire.Load{
 		Version: wire.Version, File: c.File, InvokeOnly: c.InvokeOnly,
 		Threads: uint8(c.Threads), Unload: c.Unload, Track: c.Track, Survey: c.Survey, Wrapped: c.Wrapper != nil,
-		Limits: wire.Limits(c.Limits), Tables: c.Tables,
+		Limits: wire.Limits(c.Limits), Tables: c.Tables, Calls: c.Calls != nil, MaxBlobs: s.peer.MaxBlobs(),
 	}
-	answer, err := s.link.Load(&load)
+	answer, err := s.link.Load(asking, &load)
 	config := answer.Config
 	if err == nil && config != nil && answer.Error == nil && answer.Version == wire.Version {
 		if err := s.configure(&load, *config); err != nil {
 			return err
 		}
-		answer, err = s.link.Load(&load)
+		answer, err = s.link.Load(asking, &load)
 	}
 	switch {
 	case err != nil:

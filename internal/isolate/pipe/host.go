@@ -28,6 +28,7 @@ type Host struct {
 	silent    chan struct{} // closed when there is nothing more to hear
 
 	free    chan uint32 // requests for calls that are not under way
+	nested  chan uint32 // those that are kept for nested calls
 	control chan uint32 // those for what is not a call
 	waiters atomic.Int32
 	gate    chan struct{} // has a sign when one of those who wait may look again whether too many were abandoned
@@ -36,6 +37,10 @@ type Host struct {
 	calls   atomic.Uint64
 	failed  atomic.Uint64
 	done    atomic.Uint64 // calls that were answered
+
+	hostCalls [wire.MaxHostCalls]hostSide
+	serving   atomic.Int32  // calls of the plugin to its host under way
+	asked     atomic.Uint64 // that there were
 }
 
 // pipeCaller is who waits for the answer to a request. What belongs to the answer
@@ -69,35 +74,42 @@ func New(peer *transport.Peer) (transport.Transport, *transport.Files, error) {
 	h := &Host{
 		peer: peer, in: in, out: newRequestWriter(peer, out), silent: make(chan struct{}),
 		free: make(chan uint32, wire.Slots), control: make(chan uint32, transport.ControlSlots), gate: make(chan struct{}, 1),
+		nested: make(chan uint32, transport.NestedSlots),
 	}
 	for i := range h.callers {
 		c := &h.callers[i]
 		c.told, c.id = make(chan struct{}, 1), uint32(i)
 		h.giveID(c)
 	}
+	for i := range h.hostCalls {
+		h.hostCalls[i].came = make(chan struct{}, 1)
+	}
 	return h, &transport.Files{Files: []*os.File{theirIn, theirOut}, Kind: wire.KindPipe}, nil
 }
 
 func (h *Host) giveID(c *pipeCaller) {
-	if c.id < transport.ControlSlots {
+	switch {
+	case c.id < transport.ControlSlots:
 		h.control <- c.id
-		return
+	case c.id < transport.ControlSlots+transport.NestedSlots && h.peer.Nested:
+		h.nested <- c.id
+	default:
+		h.free <- c.id
 	}
-	h.free <- c.id
 }
 
 // pipeText is the longest text of an answer that is one, in bytes.
 const pipeText = wire.MaxMessage
 
 // Load implements [transport.Transport].
-func (h *Host) Load(load *wire.Load) (answer wire.Loaded, err error) {
+func (h *Host) Load(ctx context.Context, load *wire.Load) (answer wire.Loaded, err error) {
 	h.listening.Do(func() { go h.listen() })
 	text, err := json.Marshal(load)
 	if err != nil {
 		return answer, err
 	}
 	// Whoever starts a worker bounds the loading.
-	c, err := h.ask(context.Background(), &Frame{Op: wire.OpLoad}, text, pipeText, h.peer.NoDeadline(), nil)
+	c, err := h.ask(context.Background(), ctx, &Frame{Op: wire.OpLoad}, text, pipeText, h.peer.NoDeadline(), nil)
 	if err != nil {
 		return answer, io.EOF // how it ended tells more
 	}
@@ -145,6 +157,8 @@ func (h *Host) receive(r *bufio.Reader) error {
 			}
 		case f.Op == wire.OpBegun && f.Length == 0:
 			h.loading.Store(true)
+		case (f.Op == wire.OpHostCall || f.Op == wire.OpHostResolve) && f.ID < wire.MaxHostCalls:
+			err = h.called(r, &f)
 		default:
 			err = errNonsense
 		}
@@ -158,7 +172,7 @@ func (h *Host) receive(r *bufio.Reader) error {
 // answer is as large as it may be.
 func (h *Host) answered(r *bufio.Reader, f *Frame) (err error) {
 	c := &h.callers[f.ID]
-	if !c.asked.CompareAndSwap(true, false) {
+	if h.hostCalls[f.ID].busy.Load() || !c.asked.CompareAndSwap(true, false) {
 		return errNonsense
 	}
 	if f.Length > c.most {
@@ -196,8 +210,12 @@ func readPayload(r io.Reader, buf []byte, n uint64, moved *atomic.Uint64) ([]byt
 }
 
 // claim takes a request for a call, and waits for one while all are under way, or
-// while too many calls were abandoned.
+// while too many calls were abandoned. A nested call has some of its own, and does not
+// wait.
 func (h *Host) claim(ctx context.Context) (*pipeCaller, error) {
+	if h.peer.Nested && transport.Nested(ctx) {
+		return h.claimNested()
+	}
 	if !h.peer.Full() {
 		select {
 		case id := <-h.free:
@@ -216,6 +234,23 @@ func (h *Host) claim(ctx context.Context) (*pipeCaller, error) {
 			return c, err
 		}
 		h.release(c)
+	}
+}
+
+func (h *Host) claimNested() (*pipeCaller, error) {
+	if h.peer.Full() {
+		return nil, transport.ErrNoSlot
+	}
+	select {
+	case id := <-h.nested:
+		return h.claimed(id)
+	default:
+	}
+	select {
+	case id := <-h.free:
+		return h.claimed(id)
+	default:
+		return nil, transport.ErrNoSlot
 	}
 }
 
@@ -308,6 +343,8 @@ func (h *Host) wait(ctx context.Context, c *pipeCaller, d *transport.Deadline) t
 		select {
 		case <-c.told:
 			return transport.Answered
+		case <-h.hostCalls[c.id].came:
+			return transport.Calling
 		case <-h.peer.Ended:
 			select {
 			case <-c.told: // the last thing it did
@@ -345,7 +382,7 @@ func (h *Host) Call(ctx context.Context, call *abi.Call, p *wire.Probe) error {
 		h.release(c)
 		return err
 	}
-	switch h.wait(ctx, c, &c.until) {
+	switch h.await(ctx, ctx, c, &c.until) {
 	case transport.Answered:
 		h.take(ctx, c, call, p)
 		return nil
@@ -353,7 +390,7 @@ func (h *Host) Call(ctx context.Context, call *abi.Call, p *wire.Probe) error {
 		return h.lose(ctx, c, &c.until)
 	}
 	return h.peer.Abandon(ctx, &c.until, func(d *transport.Deadline) error {
-		if h.wait(context.Background(), c, d) == transport.Died {
+		if h.await(context.Background(), ctx, c, d) == transport.Died {
 			return h.lose(context.Background(), c, d)
 		}
 		h.take(context.Background(), c, call, p)
@@ -386,32 +423,32 @@ func (h *Host) lose(ctx context.Context, c *pipeCaller, d *transport.Deadline) e
 }
 
 // ask makes a request that is not a call. The caller is to be released; an error
-// may be the worker's. late is called with the answer if that comes after ctx has
-// ended; nil for nothing.
-func (h *Host) ask(ctx context.Context, f *Frame, payload []byte, most uint64, limit transport.Deadline, late func(*pipeCaller)) (*pipeCaller, error) {
-	c, err := h.claimFrom(ctx, h.control)
+// may be the worker's. until bounds the waiting; late is called with the answer if that
+// comes after it has ended; nil for nothing. ctx is for what the plugin asks meanwhile.
+func (h *Host) ask(until, ctx context.Context, f *Frame, payload []byte, most uint64, limit transport.Deadline, late func(*pipeCaller)) (*pipeCaller, error) {
+	c, err := h.claimFrom(until, h.control)
 	if err != nil {
 		return nil, err
 	}
 	c.most, c.until = most, limit
 	d := &c.until
-	if err := h.send(ctx, c, f, payload, d); err != nil {
+	if err := h.send(until, c, f, payload, d); err != nil {
 		h.release(c)
 		return nil, err
 	}
-	switch h.wait(ctx, c, d) {
+	switch h.await(until, ctx, c, d) {
 	case transport.Died:
 		err := h.peer.LostCall(d)
 		h.release(c)
 		return nil, err
 	case transport.Ended:
 		go func() {
-			if h.wait(context.Background(), c, d) == transport.Answered && c.answer.Code == 0 && late != nil {
+			if h.await(context.Background(), ctx, c, d) == transport.Answered && c.answer.Code == 0 && late != nil {
 				late(c)
 			}
 			h.release(c)
 		}()
-		return nil, context.Cause(ctx)
+		return nil, context.Cause(until)
 	}
 	if c.answer.Code != 0 {
 		err = transport.Refusal(c.data)
@@ -423,7 +460,7 @@ func (h *Host) ask(ctx context.Context, f *Frame, payload []byte, most uint64, l
 
 // Operate implements [transport.Transport].
 func (h *Host) Operate(ctx context.Context, op wire.Op, args, length uint64) ([]byte, error) {
-	c, err := h.ask(ctx, &Frame{Op: op, A: args, B: length}, nil, pipeText, h.peer.TransferDeadline(op, 0), nil)
+	c, err := h.ask(ctx, ctx, &Frame{Op: op, A: args, B: length}, nil, pipeText, h.peer.TransferDeadline(op, 0), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -434,7 +471,7 @@ func (h *Host) Operate(ctx context.Context, op wire.Op, args, length uint64) ([]
 // Lend implements [transport.Transport]: the worker has a copy.
 func (h *Host) Lend(ctx context.Context, data []byte) (addr uint64, err error) {
 	late := func(c *pipeCaller) { h.TakeBack(c.answer.A, len(data)) }
-	c, err := h.ask(ctx, &Frame{Op: wire.OpLend}, data, pipeText, h.peer.TransferDeadline(wire.OpLend, 0), late)
+	c, err := h.ask(ctx, ctx, &Frame{Op: wire.OpLend}, data, pipeText, h.peer.TransferDeadline(wire.OpLend, 0), late)
 	if err != nil {
 		return 0, err
 	}
@@ -455,7 +492,7 @@ func (h *Host) Adopt(ctx context.Context, addr, length uint64) (data []byte, rel
 		return nil, nil, fmt.Errorf("its length of %d bytes is more than the %d that can be taken over", length, uint64(wire.MaxBlob))
 	}
 	free := func() { _, _ = h.Operate(context.Background(), wire.OpFree, addr, 0) }
-	c, err := h.ask(ctx, &Frame{Op: wire.OpAdopt, A: addr, B: length}, nil, max(length, pipeText), h.peer.TransferDeadline(wire.OpAdopt, length), func(*pipeCaller) { go free() })
+	c, err := h.ask(ctx, ctx, &Frame{Op: wire.OpAdopt, A: addr, B: length}, nil, max(length, pipeText), h.peer.TransferDeadline(wire.OpAdopt, length), func(*pipeCaller) { go free() })
 	if err != nil {
 		return nil, nil, err
 	}
@@ -473,7 +510,7 @@ func (h *Host) Discard(addr, length uint64) {
 }
 
 // Active implements [transport.Transport].
-func (h *Host) Active() int { return int(h.running.Load()) }
+func (h *Host) Active() int { return int(h.running.Load() + h.serving.Load()) }
 
 // Counts implements [transport.Transport].
 func (h *Host) Counts() (calls, failed uint64) { return h.calls.Load(), h.failed.Load() }

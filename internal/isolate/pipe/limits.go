@@ -37,3 +37,6 @@ func (h *Host) FixedShared() uint64 { return 0 }
 
 // Spun implements [transport.Limited]. It is 0: who reads a pipe sleeps.
 func (h *Host) Spun() time.Duration { return 0 }
+
+// HostCalls implements [transport.Limited].
+func (h *Host) HostCalls() uint64 { return h.asked.Load() }

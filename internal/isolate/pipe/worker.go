@@ -3,6 +3,7 @@ package pipe
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -30,6 +31,9 @@ type Worker struct {
 
 	mu   sync.Mutex
 	lent map[uint64][]byte // by address
+
+	host  wire.HostCalls
+	calls [wire.MaxHostCalls]hostCall
 }
 
 // request is what the host has asked, and the memory for its answer.
@@ -38,6 +42,7 @@ type request struct {
 	payload []byte
 	room    []byte // with what stands behind it
 	call    *abi.Call
+	outer   wire.Outer
 
 	// For OpServing, which another server answers.
 	thread    atomic.Uint32 // 0 while no call is made
@@ -46,22 +51,39 @@ type request struct {
 
 // NewWorker makes the worker's end, of the descriptors that the host gave it.
 func NewWorker(in, out uintptr) *Worker {
-	return &Worker{
+	l := &Worker{
 		in:   bufio.NewReaderSize(os.NewFile(in, "requests"), 64<<10),
 		out:  FrameWriter{Out: os.NewFile(out, "answers")},
 		lent: make(map[uint64][]byte),
 	}
+	for i := range l.requests {
+		l.requests[i].outer = wire.NewOuter(i)
+	}
+	for i := range l.calls {
+		l.calls[i].told = make(chan struct{}, 1)
+	}
+	l.host.Init()
+	return l
 }
 
-// read reads a request. An error is a host that has gone.
+// read reads a request, and hands on the answers to the library's own calls. An error is
+// a host that has gone.
 func (l *Worker) read() (id int, err error) {
 	l.reading.Lock()
 	defer l.reading.Unlock()
 	var head [FrameSize]byte
-	if _, err := io.ReadFull(l.in, head[:]); err != nil {
-		return 0, err
+	var f Frame
+	for {
+		if _, err := io.ReadFull(l.in, head[:]); err != nil {
+			return 0, err
+		}
+		if f = ParseFrame(&head); f.Op != wire.OpHostAnswer {
+			break
+		}
+		if err := l.hostAnswered(&f); err != nil {
+			return 0, err
+		}
 	}
-	f := ParseFrame(&head)
 	if f.ID >= wire.Slots {
 		return 0, fmt.Errorf("request %d, and there are %d", f.ID, wire.Slots)
 	}
@@ -92,6 +114,7 @@ func (l *Worker) Receive(load *wire.Load) error {
 // Prepare implements the worker's transport.
 func (l *Worker) Prepare(load *wire.Load) error {
 	l.timed = load.Limits.CPUTime != nil
+	l.host.Limit(load.MaxBlobs)
 	return nil
 }
 
@@ -126,13 +149,14 @@ func (l *Worker) Run(w wire.Handler, id int, call *abi.Call) {
 	out := Frame{Op: wire.OpAnswer, ID: r.frame.ID}
 	var text []byte
 	var err error
+	ctx := &r.outer
 	switch r.frame.Op {
 	case wire.OpInvoke:
-		text = r.invoke(w, l.timed)
+		text = r.invoke(ctx, w, l.timed)
 		out.Code, out.A = int32(r.call.Code), uint64(r.call.ResultLength)
 	case wire.OpProbe:
 		var damage wire.Damage
-		text, damage, err = r.probe(w)
+		text, damage, err = r.probe(ctx, w)
 		out.Code, out.A, out.B = int32(r.call.Code), uint64(r.call.ResultLength), uint64(damage)
 	case wire.OpLend:
 		out.A = l.lend(r.payload)
@@ -141,8 +165,10 @@ func (l *Worker) Run(w wire.Handler, id int, call *abi.Call) {
 		l.takeBack(r.frame.A)
 	case wire.OpServing:
 		text = l.serving(r.frame.A)
+	case wire.OpPlace:
+		text, err = l.host.Place(r.payload)
 	default:
-		text, err = w.Operate(r.frame.Op, r.frame.A, r.frame.B)
+		text, err = w.Operate(ctx, r.frame.Op, r.frame.A, r.frame.B)
 	}
 	if err != nil {
 		out.Code, text = wire.Refused, []byte(err.Error())
@@ -156,7 +182,7 @@ func (l *Worker) Run(w wire.Handler, id int, call *abi.Call) {
 var fence = bytes.Repeat([]byte{0xfd}, 64)
 
 // invoke calls the plugin and returns what it has written.
-func (r *request) invoke(w wire.Handler, timed bool) []byte {
+func (r *request) invoke(ctx context.Context, w wire.Handler, timed bool) []byte {
 	size := int(r.frame.A)
 	if cap(r.room) < size+len(fence) || cap(r.room) > keep {
 		r.room = make([]byte, size+len(fence))
@@ -169,13 +195,13 @@ func (r *request) invoke(w wire.Handler, timed bool) []byte {
 	c.SetArgs(r.payload)
 	c.SetResultBuffer(r.room[:size:size])
 	if timed {
-		w.InvokeTimed(c, func(thread int, used time.Duration) {
+		w.InvokeTimed(ctx, c, func(thread int, used time.Duration) {
 			r.threadCPU.Store(uint64(used))
 			r.thread.Store(uint32(thread))
 		})
 		r.thread.Store(0)
 	} else {
-		w.Invoke(c)
+		w.Invoke(ctx, c)
 	}
 	if !bytes.Equal(r.room[size:], fence) {
 		// What else it has written to, nobody knows.
@@ -187,7 +213,7 @@ func (r *request) invoke(w wire.Handler, timed bool) []byte {
 
 // probe is invoke with memory that is laid out for the call, and returns the
 // whole room.
-func (r *request) probe(w wire.Handler) ([]byte, wire.Damage, error) {
+func (r *request) probe(ctx context.Context, w wire.Handler) ([]byte, wire.Damage, error) {
 	size := int(r.frame.A)
 	if cap(r.room) < size || cap(r.room) > keep {
 		r.room = make([]byte, size)
@@ -197,7 +223,7 @@ func (r *request) probe(w wire.Handler) ([]byte, wire.Damage, error) {
 	c.TypeID, c.Method, c.Instance = r.frame.TypeID, r.frame.Method, r.frame.Instance
 	c.SetArgs(r.payload)
 	c.SetResultBuffer(r.room)
-	damage, err := w.Probe(c, wire.Layout(r.frame.B))
+	damage, err := w.Probe(ctx, c, wire.Layout(r.frame.B))
 	return r.room, damage, err
 }
 

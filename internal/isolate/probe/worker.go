@@ -48,12 +48,12 @@ func (h *hooks) beforeLoad(load *wire.Load) {
 	}
 }
 
-func (h *hooks) operate(w *worker.Worker, op wire.Op, a, b uint64) ([]byte, error) {
+func (h *hooks) operate(ctx context.Context, w *worker.Worker, op wire.Op, a, b uint64) ([]byte, error) {
 	switch op {
 	case wire.OpBatch:
-		return batch(w, cmem.Memory(uintptr(a), int(b)))
+		return batch(ctx, w, cmem.Memory(uintptr(a), int(b)))
 	case wire.OpReload:
-		return nil, w.Reload()
+		return nil, w.Reload(ctx)
 	case wire.OpSurroundings:
 		return h.changes(a != 0)
 	case wire.OpConfig:
@@ -136,7 +136,7 @@ func (a *areas) retire(keep bool, retired ...[]byte) {
 
 // probe makes a call with memory that is laid out for it, and copies the result
 // into the call's own room.
-func (h *hooks) probe(w *worker.Worker, c *abi.Call, layout wire.Layout) (damage wire.Damage) {
+func (h *hooks) probe(ctx context.Context, w *worker.Worker, c *abi.Call, layout wire.Layout) (damage wire.Damage) {
 	message, room := c.Message(), c.ResultBuffer()
 	slack := 0
 	if layout&wire.Slack != 0 {
@@ -163,7 +163,7 @@ func (h *hooks) probe(w *worker.Worker, c *abi.Call, layout wire.Layout) (damage
 	if len(result) == 0 && layout&wire.NullResult != 0 {
 		c.Result = nil
 	}
-	w.Invoke(c)
+	w.Invoke(ctx, c)
 	if !bytes.Equal(args, message) {
 		damage |= wire.ArgsWritten
 	}
@@ -181,7 +181,7 @@ func (h *hooks) probe(w *worker.Worker, c *abi.Call, layout wire.Layout) (damage
 }
 
 // batch makes the calls of a Batch, and answers it.
-func batch(w *worker.Worker, request []byte) ([]byte, error) {
+func batch(ctx context.Context, w *worker.Worker, request []byte) ([]byte, error) {
 	var b Batch
 	if err := json.Unmarshal(request, &b); err != nil {
 		return nil, err
@@ -196,7 +196,7 @@ func batch(w *worker.Worker, request []byte) ([]byte, error) {
 		calls[i].SetResultBuffer(rooms[i][:c.Room])
 	}
 	var err error
-	if b.Made, err = w.Library().InvokeBatch(context.Background(), calls); err != nil {
+	if b.Made, err = w.Library().InvokeBatch(ctx, calls); err != nil {
 		return nil, err
 	}
 	for i := range calls {

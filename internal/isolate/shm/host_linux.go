@@ -31,10 +31,12 @@ type Host struct {
 	reading sync.Mutex  // held while the answer to load is awaited
 
 	callers  [wire.Slots]caller
-	running  atomic.Int32 // requests under way
-	used     atomic.Int32 // slots that were ever used: those above need no look
-	leading  atomic.Bool  // a caller waits for all of them
-	waiters  atomic.Int32 // calls that wait for a slot
+	running  atomic.Int32  // requests under way, but for those that wait for their host
+	serving  atomic.Int32  // calls of the plugin to its host under way
+	asked    atomic.Uint64 // that there were
+	used     atomic.Int32  // slots that were ever used: those above need no look
+	leading  atomic.Bool   // a caller waits for all of them
+	waiters  atomic.Int32  // calls that wait for a slot
 	slotFree chan struct{}
 	controls atomic.Int32 // requests that are not calls and wait for a slot
 	ctrlFree chan struct{}
@@ -47,6 +49,8 @@ type Host struct {
 	adopted map[uint64]adopted // blobs that the host has, by the order of adoption
 	adopts  uint64             // that there were
 	punched bool               // what is not adopted was given back, after the worker's end
+
+	lanes lanes
 }
 
 // adopted is a part of the shared memory that the host uses as a blob. A worker may
@@ -62,6 +66,7 @@ type caller struct {
 	errors  atomic.Uint64
 	began   atomic.Int64       // Unix time in ns since when the call is waited for; see busyCalls
 	control transport.Deadline // of a request that is not a call
+	host    *transport.HostCaller
 }
 
 // Works tells whether there is memory to share.
@@ -109,27 +114,39 @@ func New(peer *transport.Peer) (transport.Transport, *transport.Files, error) {
 }
 
 // Load implements [transport.Transport].
-func (h *Host) Load(load *wire.Load) (answer wire.Loaded, err error) {
+func (h *Host) Load(ctx context.Context, load *wire.Load) (answer wire.Loaded, err error) {
 	// A worker may end when it has answered: the answer is read before the socket
 	// is closed.
 	h.reading.Lock()
 	defer h.reading.Unlock()
+	h.lanes.loading.Store(&ctx)
+	defer h.lanes.loading.Store(nil)
 	if err := wire.Send(h.control, load); err != nil {
 		return answer, err
 	}
 	if err := wire.Receive(h.control, &answer); err != nil {
 		return answer, err
 	}
+	if answer.Calling {
+		h.hearLanes()
+		answer = wire.Loaded{}
+		if err := wire.Receive(h.control, &answer); err != nil {
+			return answer, err
+		}
+	}
 	h.base = answer.Base
 	h.drain() // what init said
 	if answer.Error == nil && answer.Config == nil {
 		go h.listen()
+		if answer.Description.Connects {
+			h.hearLanes()
+		}
 	}
 	return answer, nil
 }
 
 // Active implements [transport.Transport].
-func (h *Host) Active() int { return int(h.running.Load()) }
+func (h *Host) Active() int { return int(h.running.Load() + h.serving.Load()) }
 
 // Counts implements [transport.Transport].
 func (h *Host) Counts() (calls, failed uint64) {
@@ -179,14 +196,15 @@ func (h *Host) Call(ctx context.Context, c *abi.Call, p *wire.Probe) error {
 		return err
 	}
 	h.submit(i)
-	if h.spin(i) {
+	state := h.spin(i)
+	if state == Done {
 		h.take(ctx, &r)
 		return nil
 	}
 	transport.Began(ctx)
 	d := h.peer.CallDeadline()
 	d.Start(0)
-	switch h.wait(ctx, i, &d) {
+	switch h.await(ctx, ctx, i, state, &d) {
 	case transport.Answered:
 		h.take(ctx, &r)
 		return nil
@@ -195,7 +213,7 @@ func (h *Host) Call(ctx context.Context, c *abi.Call, p *wire.Probe) error {
 	}
 	late := r // r itself is to stay on the stack
 	return h.peer.Abandon(ctx, &d, func(d *transport.Deadline) error {
-		if h.wait(context.Background(), late.slot, d) == transport.Died {
+		if h.await(context.Background(), ctx, late.slot, 0, d) == transport.Died {
 			return h.lose(context.Background(), &late, d)
 		}
 		h.take(context.Background(), &late)
@@ -305,18 +323,34 @@ func errNoRoom(size int) error {
 }
 
 // claim takes a slot for a call, and waits for one while all are taken, or while
-// too many calls were abandoned.
+// too many calls were abandoned. A nested call has slots of its own, and does not wait.
 func (h *Host) claim(ctx context.Context) (int, error) {
+	first := transport.ControlSlots
+	if h.peer.Nested {
+		if transport.Nested(ctx) {
+			return h.claimNested()
+		}
+		first += transport.NestedSlots
+	}
 	for {
 		if !h.peer.Full() {
-			if i, ok := h.pick(transport.ControlSlots, wire.Slots); ok {
+			if i, ok := h.pick(first, wire.Slots); ok {
 				return h.claimed(i)
 			}
 		}
-		if err := h.waitForSlot(ctx); err != nil {
+		if err := h.waitForSlot(ctx, first); err != nil {
 			return 0, err
 		}
 	}
+}
+
+func (h *Host) claimNested() (int, error) {
+	if !h.peer.Full() {
+		if i, ok := h.pick(transport.ControlSlots, wire.Slots); ok {
+			return h.claimed(i)
+		}
+	}
+	return 0, transport.ErrNoSlot
 }
 
 // claimControl takes a slot for what is not a call.
@@ -363,11 +397,11 @@ func (h *Host) markUsed(n int32) {
 // Queue implements [transport.Transport].
 func (h *Host) Queue() int { return int(h.waiters.Load()) }
 
-func (h *Host) waitForSlot(ctx context.Context) error {
+func (h *Host) waitForSlot(ctx context.Context, first int) error {
 	h.waiters.Add(1)
 	defer h.waiters.Add(-1)
 	// Looked at again now that those who leave know of this one.
-	if !h.peer.Full() && h.anyFree(transport.ControlSlots, wire.Slots) {
+	if !h.peer.Full() && h.anyFree(first, wire.Slots) {
 		return nil
 	}
 	return h.waitFor(ctx, h.slotFree)
@@ -442,24 +476,28 @@ func (h *Host) submit(i int) {
 	}
 }
 
-// spin looks for the answer for a while, and reports whether it came.
-func (h *Host) spin(i int) bool {
+// spin looks for a while whether a slot is done or calling, and returns which; 0 is
+// neither.
+func (h *Host) spin(i int) uint32 {
 	// A caller that looks takes a processor from the worker unless there are
 	// several, and from other callers.
 	if processors < 2 || h.running.Load() != 1 {
-		return false
+		return 0
 	}
 	slot := h.mem.Slot(i)
 	for start, round := time.Now(), 0; ; round++ {
-		if slot.State.Load() == Done {
-			return true
+		if state := slot.State.Load(); isHosts(state) {
+			return state
 		}
 		Pause(4)
 		if round%16 == 15 && time.Since(start) > spinTime {
-			return false
+			return 0
 		}
 	}
 }
+
+// isHosts tells whether a slot in this state is the host's. Any number may stand there.
+func isHosts(state uint32) bool { return state == Done || state == Calling }
 
 // wake has a server of the worker look for requests.
 func (h *Host) wake() {
@@ -479,7 +517,8 @@ func (h *Host) wait(ctx context.Context, i int, d *transport.Deadline) (o transp
 	me.waiting.Store(true)
 	var timer *time.Timer
 	for {
-		if slot.State.Load() == Done {
+		state := slot.State.Load()
+		if state == Done {
 			o = transport.Answered
 			break
 		}
@@ -489,6 +528,10 @@ func (h *Host) wait(ctx context.Context, i int, d *transport.Deadline) (o transp
 		}
 		if ctx.Err() != nil {
 			o = transport.Ended
+			break
+		}
+		if state == Calling {
+			o = transport.Calling
 			break
 		}
 		d.Check()
@@ -503,7 +546,7 @@ func (h *Host) wait(ctx context.Context, i int, d *transport.Deadline) (o transp
 		timer.Stop()
 	}
 	me.waiting.Store(false)
-	if o != transport.Ended {
+	if o == transport.Answered || o == transport.Died {
 		me.began.Store(0)
 	}
 	// Leader hand-off. At most one waiter, the leader, sleeps in the futex for all of
@@ -550,7 +593,7 @@ func (h *Host) lead(ctx context.Context, own *Slot, d *transport.Deadline) {
 	for {
 		seen := completions.Load()
 		told, unstarted := h.tell(own)
-		if own.State.Load() == Done || h.peer.Dead.Load() || ctx.Err() != nil || d.Left() == 0 {
+		if isHosts(own.State.Load()) || h.peer.Dead.Load() || ctx.Err() != nil || d.Left() == 0 {
 			return
 		}
 		if unstarted && h.mem.Watching().Load() == 0 {
@@ -561,14 +604,14 @@ func (h *Host) lead(ctx context.Context, own *Slot, d *transport.Deadline) {
 			continue
 		}
 		asleep.Store(1)
-		if completions.Load() == seen && own.State.Load() != Done && !h.peer.Dead.Load() {
+		if completions.Load() == seen && !isHosts(own.State.Load()) && !h.peer.Dead.Load() {
 			Wait(completions, seen, leaderPoll)
 		}
 		asleep.Store(0)
 	}
 }
 
-// tell wakes the callers whose slots are done.
+// tell wakes the callers whose slots are done or calling.
 func (h *Host) tell(own *Slot) (told, unstarted bool) {
 	for i := range h.used.Load() {
 		me, slot := &h.callers[i], h.mem.Slot(int(i))
@@ -576,7 +619,7 @@ func (h *Host) tell(own *Slot) (told, unstarted bool) {
 			continue
 		}
 		switch slot.State.Load() {
-		case Done:
+		case Done, Calling:
 			told = me.tell() || told
 		case Requested:
 			unstarted = true
@@ -614,6 +657,7 @@ func (h *Host) Close() {
 	if !h.unmapped {
 		h.mem.Completions().Add(1)
 		Wake(h.mem.Completions(), wire.Slots)
+		h.wakeListeners()
 	}
 	h.lines.Unlock()
 	h.reclaim()
@@ -627,7 +671,7 @@ func (h *Host) reclaim() {
 	defer h.lines.Unlock()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.unmapped || h.using > 0 || h.anyBusy() {
+	if h.unmapped || h.using > 0 || h.lanes.listeners > 0 || h.anyBusy() {
 		return
 	}
 	if len(h.adopted) > 0 {
@@ -785,15 +829,15 @@ func (h *Host) Operate(ctx context.Context, op wire.Op, args, length uint64) (an
 	d := &h.callers[i].control
 	*d = h.peer.ControlDeadline(op)
 	d.Start(0)
-	if !h.spin(i) {
-		switch h.wait(ctx, i, d) {
+	if state := h.spin(i); state != Done {
+		switch h.await(ctx, ctx, i, state, d) {
 		case transport.Died:
 			err := h.peer.LostCall(d)
 			h.release(i)
 			return nil, err
 		case transport.Ended:
 			go func() {
-				done := h.wait(context.Background(), i, d) == transport.Answered && slot.Code == 0
+				done := h.await(context.Background(), ctx, i, 0, d) == transport.Answered && slot.Code == 0
 				h.release(i)
 				if done && op == wire.OpAdopt {
 					h.freeBlob(args)

@@ -18,6 +18,11 @@ const (
 	offBegun = 0x200 // u32: the worker is about to load the library
 	offSpun  = 0x240 // u64: nanoseconds that servers have looked for requests; worker
 
+	// The same words for the calls to the host that lanes carry.
+	offLanes      = 0x280 // u32: a bit for each lane with a call; worker sets, host clears
+	offLaneCalls  = 0x2c0 // u32: the worker counts up to wake a listener of the host
+	offLaneAsleep = 0x300 // u32: listeners of the host that sleep
+
 	offSlots = PageSize
 	slotSize = 128
 
@@ -33,18 +38,32 @@ const (
 	// Everything larger lies in two arenas: one whose blocks the host hands out,
 	// and one that the worker's alloc takes from. They are address space, not
 	// memory, until they are used.
-	offHostArena   = offBuffers + wire.Slots*bufferPitch
+	// Calls of the plugin to its host: the heads, and for each room for a message and
+	// for a result.
+	offHostCalls       = offBuffers + wire.Slots*bufferPitch
+	hostCallSize       = 128
+	offHostCallBuffers = offHostCalls + (hostCalls*hostCallSize+PageSize-1)&^(PageSize-1)
+	hostCallPitch      = 2 * BufferSize
+
+	offHostArena   = offHostCallBuffers + hostCalls*hostCallPitch
 	ArenaSize      = wire.MaxBlob
 	offWorkerArena = offHostArena + ArenaSize
 	Size           = offWorkerArena + ArenaSize
 )
 
+// hostCalls is how many calls to the host there can be at once: one within each request,
+// and the lanes.
+const hostCalls = wire.MaxHostCalls
+
 // States of a slot. The host moves it from 0 or done to requested, the worker from
-// there to running and to done.
+// there to running and to done. While it runs, the plugin may call its host: the worker
+// moves it to calling, and the host back to running. Of a lane there are these two only.
+// A slot that is done or calling is the host's.
 const (
 	Requested uint32 = 1 + iota
 	Running
 	Done
+	Calling
 )
 
 // ArgsOffset is where slot i has its own room for a message.
@@ -55,6 +74,13 @@ func ResultOffset(i int) uint64 { return ArgsOffset(i) + BufferSize }
 
 // GuardOffset is where the page behind the result of slot i begins.
 func GuardOffset(i int) uint64 { return ResultOffset(i) + BufferSize }
+
+// CallArgsOffset is where call i to the host has its room for a message: slot i's, or
+// that of lane i - wire.Slots.
+func CallArgsOffset(i int) uint64 { return offHostCallBuffers + uint64(i)*hostCallPitch }
+
+// CallResultOffset is where it has its room for a result.
+func CallResultOffset(i int) uint64 { return CallArgsOffset(i) + BufferSize }
 
 // HostArena and WorkerArena are where the arenas begin.
 const (

@@ -28,7 +28,7 @@ func (h *Host) look(f func()) {
 func (h *Host) Serving(i int) (thread int, before time.Duration) {
 	h.look(func() {
 		slot := h.mem.Slot(i)
-		if slot.State.Load() != Running {
+		if state := slot.State.Load(); state != Running && state != Calling {
 			return
 		}
 		if thread = int(slot.Thread.Load()); thread != 0 {
@@ -54,4 +54,12 @@ func (h *Host) Spun() (t time.Duration) {
 }
 
 // FixedShared implements [transport.Limited].
-func (h *Host) FixedShared() uint64 { return HostArena }
+func (h *Host) FixedShared() uint64 {
+	if !h.lanes.heard.Load() {
+		return offHostCalls
+	}
+	return HostArena
+}
+
+// HostCalls implements [transport.Limited].
+func (h *Host) HostCalls() uint64 { return h.asked.Load() }

@@ -42,6 +42,27 @@ type Slot struct {
 	ThreadCPU uint64
 }
 
+// HostCall is the head of a call of the plugin to its host. The worker fills it in and
+// then stores Calling: in the state of the slot that the call belongs to, or in State,
+// which is a lane's. The host answers, and stores Running there.
+type HostCall struct {
+	State  atomic.Uint32
+	Asleep atomic.Uint32 // the plugin's thread sleeps on the state
+	// Resolve is 1 where a method is looked for: the message is the names, and Instance
+	// the length of the first. Loading is 1 in a lane whose call is of connect or init.
+	Resolve, Loading uint32
+	TypeID           uint32 // of resolve, the answers
+	Method           uint32
+	Instance         uint32
+	Code             int32
+	Thread           uint64 // of the library
+	Args             uint64 // offset of the message
+	ArgsLength       uint64
+	Room             uint64 // offset of the room for the result
+	RoomLength       uint64
+	Length           uint64 // of the result, or that it needs
+}
+
 // Create makes and maps shared memory. The file is to be passed to the worker, and
 // to be closed; until Unmap there is another descriptor, for Allocated.
 func Create() (*Memory, *os.File, error) {
@@ -138,6 +159,19 @@ func (m *Memory) Slot(i int) *Slot {
 	return (*Slot)(unsafe.Pointer(&m.mem[offSlots+i*slotSize]))
 }
 
+// HostCall is the head of call i to the host: slot i's, or that of lane i - wire.Slots.
+func (m *Memory) HostCall(i int) *HostCall {
+	return (*HostCall)(unsafe.Pointer(&m.mem[offHostCalls+i*hostCallSize]))
+}
+
+// HostCallState is the state of call i to the host.
+func (m *Memory) HostCallState(i int) *atomic.Uint32 {
+	if i < wire.Slots {
+		return &m.Slot(i).State
+	}
+	return &m.HostCall(i).State
+}
+
 func (m *Memory) word(offset int) *atomic.Uint32 {
 	return (*atomic.Uint32)(unsafe.Pointer(&m.mem[offset]))
 }
@@ -167,3 +201,12 @@ func (m *Memory) Spun() *atomic.Uint64 { return m.long(offSpun) }
 
 // HostAsleep is 1 while the host waits on Completions.
 func (m *Memory) HostAsleep() *atomic.Uint32 { return m.word(offHostAsleep) }
+
+// Lanes has a bit for each lane with a call to the host that no listener has taken.
+func (m *Memory) Lanes() *atomic.Uint32 { return m.word(offLanes) }
+
+// LaneCalls is what listeners of the host wait on.
+func (m *Memory) LaneCalls() *atomic.Uint32 { return m.word(offLaneCalls) }
+
+// LaneAsleep is the number of listeners that wait on LaneCalls.
+func (m *Memory) LaneAsleep() *atomic.Uint32 { return m.word(offLaneAsleep) }

@@ -1,6 +1,7 @@
 package shm
 
 import (
+	"context"
 	"math/bits"
 	"os"
 	"sync"
@@ -26,6 +27,10 @@ type Worker struct {
 
 	lines sync.Mutex  // the ring has one writer
 	heard atomic.Bool // the host listens for the doorbell
+
+	outers [wire.Slots]wire.Outer // the contexts of the requests
+	heap   *heap
+	calls  hostCaller
 }
 
 // spin is how long a server without work looks for more before it sleeps. It is
@@ -34,7 +39,12 @@ const spin = 20 * time.Microsecond
 
 // NewWorker makes the worker's end, of the descriptors that the host gave it.
 func NewWorker(control, memory uintptr) (*Worker, error) {
-	return &Worker{control: os.NewFile(control, "control"), socket: int(control), memoryFD: int(memory)}, nil
+	w := &Worker{control: os.NewFile(control, "control"), socket: int(control), memoryFD: int(memory)}
+	for i := range w.outers {
+		w.outers[i] = wire.NewOuter(i)
+	}
+	w.calls.Init()
+	return w, nil
 }
 
 // Receive implements the worker's transport.
@@ -51,8 +61,9 @@ func (w *Worker) Prepare(load *wire.Load) (err error) {
 	if err := w.mem.Guard(); err != nil {
 		return err
 	}
-	heap := newHeap(w.mem, load.Limits.Memory)
-	hostvtable.UseHeap(heap.alloc, heap.free, load.Track)
+	w.heap = newHeap(w.mem, load.Limits.Memory)
+	w.calls.Limit(load.MaxBlobs)
+	hostvtable.UseHeap(w.heap.alloc, w.heap.free, load.Track)
 	return nil
 }
 
@@ -70,7 +81,7 @@ func (w *Worker) Answer(answer *wire.Loaded) error {
 	if answer.Error == nil {
 		answer.Base = w.mem.Base()
 	}
-	if err := wire.Send(w.control, answer); err != nil {
+	if err := w.calls.loaded(w.control, answer); err != nil {
 		return err
 	}
 	w.heard.Store(true)
@@ -137,6 +148,7 @@ func (w *Worker) Run(to wire.Handler, i int, c *abi.Call) {
 	if !slot.State.CompareAndSwap(Requested, Running) {
 		return
 	}
+	ctx := &w.outers[i]
 	if slot.Op == wire.OpInvoke || slot.Op == wire.OpProbe {
 		c.TypeID, c.Method, c.Instance = slot.TypeID, slot.Method, slot.Instance
 		c.SetArgs(w.mem.Bytes(slot.Args, slot.ArgsLength))
@@ -144,23 +156,20 @@ func (w *Worker) Run(to wire.Handler, i int, c *abi.Call) {
 		switch {
 		case slot.Op == wire.OpProbe:
 			var err error
-			if slot.Damage, err = to.Probe(c, slot.Layout); err != nil {
+			if slot.Damage, err = to.Probe(ctx, c, slot.Layout); err != nil {
 				c.Code = abi.ErrPlugin // a host asks first whether there are hooks
 			}
 		case w.timed:
-			to.InvokeTimed(c, func(thread int, used time.Duration) {
+			to.InvokeTimed(ctx, c, func(thread int, used time.Duration) {
 				slot.ThreadCPU = uint64(used)
 				slot.Thread.Store(uint32(thread))
 			})
 		default:
-			to.Invoke(c)
+			to.Invoke(ctx, c)
 		}
 		slot.Code, slot.Length = int32(c.Code), uint64(c.ResultLength)
 	} else {
-		text, err := to.Operate(slot.Op, slot.Args, slot.ArgsLength)
-		if slot.Op == wire.OpAdopt {
-			text = nil // the host sees it where it is
-		}
+		text, err := w.operate(ctx, to, slot.Op, slot.Args, slot.ArgsLength)
 		slot.Code = 0
 		if err != nil {
 			slot.Code, text = wire.Refused, []byte(err.Error())
@@ -168,10 +177,26 @@ func (w *Worker) Run(to wire.Handler, i int, c *abi.Call) {
 		slot.Length = uint64(copy(w.mem.Bytes(slot.Room, slot.RoomLength), text))
 	}
 	slot.State.Store(Done)
+	w.tellHost()
+}
+
+// tellHost has the host look for slots that are its.
+func (w *Worker) tellHost() {
 	w.mem.Completions().Add(1)
 	if w.mem.HostAsleep().Load() != 0 {
 		Wake(w.mem.Completions(), 1)
 	}
+}
+
+func (w *Worker) operate(ctx context.Context, to wire.Handler, op wire.Op, a, b uint64) (text []byte, err error) {
+	switch op {
+	case wire.OpPlace:
+		return w.calls.Place(w.mem.Bytes(a, b))
+	case wire.OpAdopt:
+		_, err = to.Operate(ctx, op, a, b) // the host sees it where it is
+		return nil, err
+	}
+	return to.Operate(ctx, op, a, b)
 }
 
 // fullRing is how long a plugin waits for a host that does not read its log.

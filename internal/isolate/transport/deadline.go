@@ -134,6 +134,15 @@ func (d *Deadline) PutOff(moved uint64) bool {
 	return true
 }
 
+// Exclude takes a while that has passed out of the time: the plugin waited for its host.
+func (d *Deadline) Exclude(while time.Duration) {
+	for _, t := range []*time.Time{&d.at, &d.last, &d.grace, &d.since} {
+		if !t.IsZero() {
+			*t = t.Add(while)
+		}
+	}
+}
+
 // Left is how long until the deadline must be looked at; negative for never.
 func (d *Deadline) Left() time.Duration {
 	if d.at.IsZero() {
@@ -145,20 +154,24 @@ func (d *Deadline) Left() time.Duration {
 // patient is a context whose time begins when the call that it is for does.
 type patient struct {
 	context.Context
-	began sync.Once
-	limit time.Duration
-	end   context.CancelCauseFunc
-	cause error
+	nested bool
+	began  sync.Once
+	limit  time.Duration
+	end    context.CancelCauseFunc
+	cause  error
 }
 
 // Patient returns a context for one call. It ends, with a cause, so long after the call
 // was sent: the waiting for the turn and for a place does not count. Whoever asks for
 // it cancels it when the call has returned.
 func Patient(parent context.Context, limit time.Duration, cause error) (ctx context.Context, cancel func()) {
-	p := &patient{limit: limit, cause: cause}
+	p := &patient{limit: limit, cause: cause, nested: Nested(parent)}
 	p.Context, p.end = context.WithCancelCause(parent)
 	return p, func() { p.end(nil) }
 }
+
+// Nested is what the parent says; see [Nested].
+func (p *patient) Nested() bool { return p.nested }
 
 // Began tells the context of a call that the call is sent now.
 func Began(ctx context.Context) {

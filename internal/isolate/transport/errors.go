@@ -18,6 +18,9 @@ var (
 	ErrNoAnswer = errors.New("the plugin's process did not answer")
 	// ErrUnsupported: there are no workers on this system, or not with this channel.
 	ErrUnsupported = errors.New("isolation = \"process\" is not supported on this system")
+	// ErrNoSlot: a nested call, which never waits, found no free place among the calls
+	// that the worker has under way. No call was made.
+	ErrNoSlot = errors.New("the plugin's process has no place left for a call that another call waits for")
 	// ErrReaped is the cause of an end of which nothing is known.
 	ErrReaped = errors.New("it has ended, and how is not known: other code in this program waits for all child processes, or SIGCHLD is ignored")
 	// ErrCancelled is why a worker is killed for a call that was abandoned. It is the

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/nyash-plugins/nyash-go/hostvtable"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
 )
@@ -25,6 +26,14 @@ type Peer struct {
 	Flush func(ctx context.Context)
 	// Complain logs what is wrong with the worker itself.
 	Complain func(text string)
+	// Calls answers what the plugin asks of its host; nil refuses all of it. Owner is whose
+	// worker this is, MaxBlob how many bytes the blobs of one such call may have, or 0.
+	// Nested is set where calls can come that another call of a plugin waits for, see
+	// [Nested]: some slots are kept for them.
+	Calls   hostvtable.Calls
+	Owner   any
+	MaxBlob uint64
+	Nested  bool
 	// Contended reports whether calls wait for the library's turn, or for a place among
 	// all calls of the host, and Closing whether the plugin is being closed.
 	Contended, Closing func() bool
@@ -38,6 +47,8 @@ type Peer struct {
 	// ended; Lost counts calls that ended with their worker.
 	Abandoned atomic.Int32
 	Lost      *atomic.Uint64
+
+	hostMessages atomic.Int64 // bytes that large messages to the host have
 
 	// Dead is set, and then Ended closed, when the process has ended. Crash is known
 	// by the time that Ended is closed.
@@ -78,6 +89,14 @@ func (p *Peer) Full() bool { return p.Abandoned.Load() >= MaxAbandoned }
 // othersWait reports whether calls wait for what a call under way has: the turn, a
 // place in the host, or a slot.
 func (p *Peer) othersWait() bool { return p.Contended() || p.Transport.Queue() > 0 }
+
+// FlushFor is Flush for a call of the plugin to its host, whose context may be nil.
+func (p *Peer) FlushFor(ctx context.Context) {
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	p.Flush(ctx)
+}
 
 // LostCall is the error of a call, or another request, whose worker has died.
 func (p *Peer) LostCall(d *Deadline) error {

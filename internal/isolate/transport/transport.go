@@ -22,15 +22,19 @@ import (
 // or the Peer's timeouts bound that.
 type Transport interface {
 	// Load has the worker load the library; it is called again where the answer has a
-	// Config (see [wire.Load]). io.EOF is a worker that ended instead.
-	Load(*wire.Load) (wire.Loaded, error)
+	// Config (see [wire.Load]). io.EOF is a worker that ended instead. ctx is given to
+	// Peer.Calls for what connect and init ask; the waiting does not end with it.
+	Load(ctx context.Context, load *wire.Load) (wire.Loaded, error)
 	// Call calls nyash_plugin_invoke. When ctx ends, the error is an
 	// [*AbandonedError], or ctx's where no call was made; [ErrLost] where there is no
 	// worker; a [*CrashError], or one that matches [ErrTimeout], where the call was
-	// lost. With probe, a tester's hook makes the call (see package probe).
+	// lost. With probe, a tester's hook makes the call (see package probe). A call whose
+	// ctx is [Nested] does not wait to be sent: the error is [ErrNoSlot] where it would
+	// have to. What the plugin asks of its host meanwhile is answered by Peer.Calls, which
+	// is given ctx, also when that has ended.
 	Call(ctx context.Context, c *abi.Call, probe *wire.Probe) error
 	// Operate asks for something that is not a call, one of wire's operations. When
-	// ctx ends, nobody learns what came of it.
+	// ctx ends, nobody learns what came of it. Peer.Calls is given ctx as by Call.
 	Operate(ctx context.Context, op wire.Op, a, b uint64) (answer []byte, err error)
 
 	// Lend copies data to where the worker sees it. TakeBack does not wait.
@@ -41,7 +45,7 @@ type Transport interface {
 	Adopt(ctx context.Context, addr, length uint64) (data []byte, release func(), err error)
 	Discard(addr, length uint64)
 
-	// Active is the number of requests under way; Counts are the calls that there
+	// Active is the number of requests under way, in either direction; Counts are the calls that there
 	// were, and Answers how many of them have ended.
 	Active() int
 	Counts() (calls, failed uint64)
@@ -74,8 +78,11 @@ type Limited interface {
 	// SharedBytes is how much of the memory that both share has pages: what the host
 	// itself has of it at most, and all. Zeros where nothing is shared.
 	SharedBytes() (own, all uint64)
-	// Spun is for how long the worker says that it has looked for requests.
+	// Spun is for how long the worker says that it has looked for requests, and for
+	// answers of its host.
 	Spun() time.Duration
+	// HostCalls is how many calls of the plugin to its host there were.
+	HostCalls() uint64
 	// FixedShared is how much of the shared memory is neither arena's.
 	FixedShared() uint64
 }
@@ -102,6 +109,10 @@ func Nanoseconds(n uint64) time.Duration { return time.Duration(min(n, math.MaxI
 // freed and the plugin shut down.
 const ControlSlots = 4
 
+// NestedSlots is how many of the others, the ones that follow, are kept for nested calls
+// where there can be any.
+const NestedSlots = 12
+
 // Files is what a worker is started with.
 type Files struct {
 	Files []*os.File // its first descriptors behind the standard ones
@@ -123,6 +134,7 @@ const (
 	Answered Outcome = iota
 	Died             // the worker has
 	Ended            // the context has
+	Calling          // none has: the plugin calls its host
 )
 
 // Signal leaves a token in a buffered channel, unless it is full.

@@ -1,22 +1,23 @@
 package wire
 
 import (
+	"context"
 	"time"
 
 	"github.com/nyash-plugins/nyash-go/abi"
 )
 
 // Handler is what carries out requests in a worker. Its methods may be called by
-// several goroutines at once.
+// several goroutines at once. ctx is the request's [Outer].
 type Handler interface {
 	// Invoke calls nyash_plugin_invoke, and fills in c.
-	Invoke(c *abi.Call)
+	Invoke(ctx context.Context, c *abi.Call)
 	// InvokeTimed is Invoke for a host that asks which thread makes the call, and
 	// what processor time that had used before; began is called with both.
-	InvokeTimed(c *abi.Call, began func(thread int, used time.Duration))
+	InvokeTimed(ctx context.Context, c *abi.Call, began func(thread int, used time.Duration))
 	// Operate carries out what is not a call. The text is the answer's.
-	Operate(op Op, a, b uint64) (text []byte, err error)
+	Operate(ctx context.Context, op Op, a, b uint64) (text []byte, err error)
 	// Probe is Invoke with the memory laid out as a tester wants it; the whole result
 	// buffer is the answer.
-	Probe(c *abi.Call, layout Layout) (Damage, error)
+	Probe(ctx context.Context, c *abi.Call, layout Layout) (Damage, error)
 }

@@ -31,6 +31,8 @@ type Load struct {
 	Survey     bool // look at the process before loading, for OpSurroundings
 	Wrapped    bool // a debugger or the like runs the worker
 	Limits     Limits
+	Calls      bool                  // the host answers what a library asks that connects
+	MaxBlobs   uint64                // how many bytes the blobs of one such call may have
 	Tables     []native.TableRequest `json:",omitempty"`
 }
 
@@ -50,6 +52,7 @@ type Loaded struct {
 	Hooks       bool    // the worker has a tester's hooks
 	Base        uint64  // address of the shared memory in the worker
 	Config      *string `json:",omitempty"` // of the library; nothing else is then set but Version
+	Calling     bool    `json:",omitempty"` // connect or init has begun to call the host; nothing else is then set but Version
 	Description abi.Description
 	Error       *LoadError `json:",omitempty"`
 }
@@ -63,11 +66,13 @@ func (l *Loaded) UnmarshalJSON(data []byte) error {
 		Hooks       bool
 		Base        uint64
 		Config      *string
+		Calling     bool
 		Description struct {
 			TypeID     uint32
 			TypeName   string
 			Methods    methods
 			Tables     list[table]
+			Connects   bool
 			Generation abi.Generation
 		}
 		Error *LoadError
@@ -81,8 +86,10 @@ func (l *Loaded) UnmarshalJSON(data []byte) error {
 		tables = append(tables, abi.Table{Box: t.Box, Methods: t.Methods.items, Err: t.Err})
 	}
 	*l = Loaded{
-		Version: answer.Version, Hooks: answer.Hooks, Base: answer.Base, Config: answer.Config, Error: answer.Error,
-		Description: abi.Description{TypeID: d.TypeID, TypeName: d.TypeName, Methods: d.Methods.items, Tables: tables, Generation: d.Generation},
+		Version: answer.Version, Hooks: answer.Hooks, Base: answer.Base, Config: answer.Config, Calling: answer.Calling, Error: answer.Error,
+		Description: abi.Description{
+			TypeID: d.TypeID, TypeName: d.TypeName, Methods: d.Methods.items, Tables: tables, Connects: d.Connects, Generation: d.Generation,
+		},
 	}
 	return nil
 }

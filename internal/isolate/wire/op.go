@@ -1,9 +1,13 @@
 package wire
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"github.com/nyash-plugins/nyash-go/internal/contract"
+)
 
 // Version is that of the layout and of the messages. Host and worker must agree.
-const Version = 4
+const Version = 5
 
 // Slots is the number of calls that can be under way in a worker at once. A bit
 // of the pending word stands for each.
@@ -11,6 +15,15 @@ const Slots = 64
 
 // MaxBlob is the longest blob that is passed either way, in bytes.
 const MaxBlob = 16 << 30
+
+// Lanes is the number of calls to the host that threads of the plugin's own, and its
+// connect and init, can have under way at once. Where a call to the host has a number, the
+// lanes' follow those of the requests.
+const Lanes = 16
+
+// MaxHostMessage is the longest message, and the longest result, of a call of the plugin
+// to its host, in bytes.
+const MaxHostMessage = contract.DefaultMaxResult
 
 // Op is what a request asks for.
 type Op = uint32
@@ -48,6 +61,16 @@ const (
 	OpDiscard // free the blob of length B at A, which the host does not want; through a pipe only
 
 	OpConfig // for testers: answer what has become of the library's text on itself, as JSON
+
+	// OpPlace copies the B bytes at A, which the host lends for so long, to memory that the
+	// library owns from then on, and answers the address there as a u64. Through a pipe they
+	// are the payload.
+	OpPlace
+
+	// Only through a pipe: the plugin calls its host, and the host answers.
+	OpHostCall
+	OpHostResolve
+	OpHostAnswer
 )
 
 // Refused is the code of an operation other than OpInvoke that failed; the

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/hostvtable"
 	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
 	"github.com/nyash-plugins/nyash-go/internal/native"
 )
@@ -37,6 +38,10 @@ type transport interface {
 	Line(kind uint32, text []byte)
 	// Watch returns when the host has gone.
 	Watch()
+	// Calls asks the host, while requests are taken. Its contexts are [wire.Outer]s;
+	// Loading is that of connect and init.
+	hostvtable.Calls
+	Loading() context.Context
 }
 
 // Worker serves the calls of one host into one plugin.
@@ -45,12 +50,17 @@ type Worker struct {
 	hooks     *Hooks                         // nil in a worker that no tester has
 	lib       atomic.Pointer[native.Library] // another one after a reload
 
+	serving sync.Once
 	servers atomic.Int32 // goroutines that serve
 	free    atomic.Int32 // of them, those without a request
 
 	config     native.Config // of the library
 	configured bool          // the host has decided on config.Threads
 	routes     []route       // given by the host before the first call
+
+	// around is the context of the load, or of the request that loads, shuts down or
+	// reloads the library.
+	around context.Context
 
 	timed        bool       // limits.cpu_time is set: the host asks which thread makes a call
 	pinnedThread int        // that makes all calls; 0 where the servers do
@@ -66,9 +76,9 @@ type Hooks struct {
 	// run.
 	BeforeLoad func(*wire.Load)
 	// Probe makes a call with the memory laid out for it.
-	Probe func(*Worker, *abi.Call, wire.Layout) wire.Damage
+	Probe func(context.Context, *Worker, *abi.Call, wire.Layout) wire.Damage
 	// Operate carries out an operation that workers without hooks do not know.
-	Operate func(w *Worker, op wire.Op, a, b uint64) (text []byte, err error)
+	Operate func(ctx context.Context, w *Worker, op wire.Op, a, b uint64) (text []byte, err error)
 }
 
 func serve(t transport, hooks *Hooks) error {
@@ -87,7 +97,7 @@ func serve(t transport, hooks *Hooks) error {
 	if err := t.Answer(&answer); err != nil || answer.Error != nil {
 		return err
 	}
-	w.addServer()
+	w.serving.Do(w.addServer)
 	// When the host goes, so does the worker, whatever the plugin is doing.
 	t.Watch()
 	return nil
@@ -122,7 +132,12 @@ func (w *Worker) load(load *wire.Load) (err error) {
 		Sink:       w,
 		Configure:  w.configure,
 		Tables:     load.Tables,
+		Around:     func(run func(context.Context)) { run(w.around) },
 	}
+	if load.Calls {
+		w.config.Calls = hostCalls{w}
+	}
+	w.around = w.transport.Loading()
 	w.timed = load.Limits.CPUTime != nil
 	return w.open()
 }
@@ -174,12 +189,33 @@ func (w *Worker) route(r route) error {
 // Library is the library that is loaded.
 func (w *Worker) Library() *native.Library { return w.lib.Load() }
 
-// Reload shuts the plugin down and loads it again.
-func (w *Worker) Reload() error {
-	if err := w.lib.Load().Close(); err != nil {
+// Reload shuts the plugin down and loads it again, within a request.
+func (w *Worker) Reload(ctx context.Context) error {
+	if err := w.shutDown(ctx); err != nil {
 		return err
 	}
 	return w.open()
+}
+
+// shutDown ends the plugin's life, within a request.
+func (w *Worker) shutDown(ctx context.Context) error {
+	w.around = ctx
+	return w.lib.Load().Close()
+}
+
+// hostCalls are the functions that the plugin calls its host by.
+type hostCalls struct{ w *Worker }
+
+// Resolve implements [hostvtable.Calls].
+func (h hostCalls) Resolve(ctx context.Context, box, method string) (typeID, methodID uint32, code abi.Code) {
+	h.w.serving.Do(h.w.addServer) // connect and init come first
+	return h.w.transport.Resolve(ctx, box, method)
+}
+
+// Invoke implements [hostvtable.Calls].
+func (h hostCalls) Invoke(ctx context.Context, c *abi.Call, from hostvtable.Caller) {
+	h.w.serving.Do(h.w.addServer)
+	h.w.transport.Invoke(ctx, c, from)
 }
 
 // loadError is err as a message.
@@ -224,12 +260,12 @@ func (w *Worker) serveRequests() {
 	}
 }
 
-// Invoke makes a call. Without a context, it always comes to the call.
-func (w *Worker) Invoke(c *abi.Call) { _ = w.lib.Load().Invoke(context.Background(), c) }
+// Invoke makes a call. A request's context never ends: it always comes to the call.
+func (w *Worker) Invoke(ctx context.Context, c *abi.Call) { _ = w.lib.Load().Invoke(ctx, c) }
 
 // InvokeTimed is invoke for a host that asks which thread makes the call, and how
 // much processor time that had used before.
-func (w *Worker) InvokeTimed(c *abi.Call, began func(thread int, used time.Duration)) {
+func (w *Worker) InvokeTimed(ctx context.Context, c *abi.Call, began func(thread int, used time.Duration)) {
 	thread := w.pinnedThread
 	if thread == 0 {
 		thread = currentThread()
@@ -239,7 +275,7 @@ func (w *Worker) InvokeTimed(c *abi.Call, began func(thread int, used time.Durat
 		defer w.pinnedTurn.Unlock()
 	}
 	began(thread, threadTime(thread))
-	w.Invoke(c)
+	w.Invoke(ctx, c)
 }
 
 // findPinned notes on which thread a library is called that has one for itself.
@@ -251,7 +287,7 @@ func (w *Worker) findPinned() {
 }
 
 // Operate does what is not a call of the plugin's invoke. The text is the result's.
-func (w *Worker) Operate(op wire.Op, args, length uint64) (text []byte, err error) {
+func (w *Worker) Operate(ctx context.Context, op wire.Op, args, length uint64) (text []byte, err error) {
 	switch op {
 	case wire.OpAdopt:
 		return w.adopt(args, length)
@@ -268,20 +304,20 @@ func (w *Worker) Operate(op wire.Op, args, length uint64) (text []byte, err erro
 	case wire.OpRoute:
 		return nil, w.route(route{uint32(args), int(length)})
 	case wire.OpShutdown:
-		return nil, w.lib.Load().Close()
+		return nil, w.shutDown(ctx)
 	}
 	if w.hooks != nil {
-		return w.hooks.Operate(w, op, args, length)
+		return w.hooks.Operate(ctx, w, op, args, length)
 	}
 	return nil, fmt.Errorf("operation %d is unknown to this worker", op)
 }
 
 // Probe implements [wire.Handler].
-func (w *Worker) Probe(c *abi.Call, layout wire.Layout) (wire.Damage, error) {
+func (w *Worker) Probe(ctx context.Context, c *abi.Call, layout wire.Layout) (wire.Damage, error) {
 	if w.hooks == nil {
 		return 0, errors.New("this worker has no hooks for testers")
 	}
-	return w.hooks.Probe(w, c, layout), nil
+	return w.hooks.Probe(ctx, w, c, layout), nil
 }
 
 // adopt keeps a blob until the host gives it back.

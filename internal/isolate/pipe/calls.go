@@ -1,0 +1,162 @@
+package pipe
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/cmem"
+	"github.com/nyash-plugins/nyash-go/internal/contract"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
+)
+
+// hostSide is the host's side of a call of the plugin to its host. While it is busy, frame
+// and payload belong to the listener until came, and then to who answers.
+type hostSide struct {
+	busy    atomic.Bool
+	came    chan struct{} // has room for the one sign of a call
+	frame   Frame
+	payload []byte
+
+	lane   sync.Once // of a lane: who answers is started
+	caller *transport.HostCaller
+	until  transport.Deadline
+	reply  pipeCaller // stands for the reply where it is written
+}
+
+// called takes a call of the plugin to its host, where one may come: within a request that
+// is under way and has none already, or in a lane that is free.
+func (h *Host) called(r *bufio.Reader, f *Frame) (err error) {
+	s := &h.hostCalls[f.ID]
+	if h.peer.Calls == nil || f.ID < wire.Slots && !h.callers[f.ID].asked.Load() || !s.fits(f, h.peer.MaxBlobs()) {
+		return errNonsense
+	}
+	if !s.busy.CompareAndSwap(false, true) {
+		return errNonsense
+	}
+	s.frame = *f
+	if s.payload, err = readPayload(r, s.payload, f.Length, nil); err != nil {
+		return err
+	}
+	s.came <- struct{}{}
+	if f.ID >= wire.Slots {
+		s.lane.Do(func() { go h.answerLane(s) })
+	}
+	return nil
+}
+
+// fits tells whether a frame announces no more than a call may have.
+func (s *hostSide) fits(f *Frame, blobs uint64) bool {
+	if f.Op == wire.OpHostResolve {
+		return f.Length <= 2*contract.MaxName
+	}
+	return f.B <= wire.MaxHostMessage && f.Length >= threadSize+f.B && f.Length-threadSize-f.B <= blobs
+}
+
+// await waits for the answer to a request, until one context ends, and answers what the
+// plugin asks of its host meanwhile with the other.
+func (h *Host) await(until, ctx context.Context, c *pipeCaller, d *transport.Deadline) transport.Outcome {
+	for {
+		o := h.wait(until, c, d)
+		if o != transport.Calling {
+			return o
+		}
+		// As wait looks: a plugin may do nothing but call its host.
+		if h.peer.Dead.Load() {
+			return transport.Died
+		}
+		began := time.Now()
+		h.running.Add(-1)
+		h.answer(ctx, &h.hostCalls[c.id])
+		h.running.Add(1)
+		d.Exclude(time.Since(began))
+		d.Check()
+	}
+}
+
+// answerLane answers the calls in a lane, which come one after another, until the
+// worker's end.
+func (h *Host) answerLane(s *hostSide) {
+	for {
+		select {
+		case <-s.came:
+			h.answer(nil, s) //nolint:staticcheck // a thread of the plugin's own has no context
+		case <-h.peer.Ended:
+			return
+		}
+	}
+}
+
+// answer carries out a call of the plugin to its host, and sends what came of it.
+func (h *Host) answer(ctx context.Context, s *hostSide) {
+	h.serving.Add(1)
+	defer h.serving.Add(-1)
+	h.asked.Add(1)
+	if s.caller == nil {
+		s.caller = transport.NewHostCaller(h.peer, h.place)
+	}
+	h.peer.FlushFor(ctx)
+	reply := h.carryOut(ctx, s)
+	f := Frame{
+		Op: wire.OpHostAnswer, ID: s.frame.ID, TypeID: reply.TypeID, Method: reply.Method, Code: int32(reply.Code), A: reply.Length,
+	}
+	if cap(s.payload) > keep {
+		s.payload = nil
+	}
+	s.until = h.peer.TransferDeadline(wire.OpHostAnswer, 0)
+	// Before the plugin can go on: its next call must not find this one under way.
+	s.busy.Store(false)
+	// Where the worker is gone, nobody waits for it.
+	_ = h.out.write(context.Background(), &f, reply.Result, &s.reply, &s.until)
+}
+
+func (h *Host) carryOut(ctx context.Context, s *hostSide) transport.HostReply {
+	f := &s.frame
+	if f.Op == wire.OpHostResolve {
+		return s.caller.Answer(ctx, &transport.HostCall{Resolve: true, Instance: f.Instance, Message: s.payload})
+	}
+	c := transport.HostCall{
+		TypeID: f.TypeID, Method: f.Method, Instance: f.Instance,
+		Thread:  binary.LittleEndian.Uint64(s.payload),
+		Message: s.payload[threadSize:][:f.B],
+		Room:    f.A,
+	}
+	if err := s.findBlobs(c.Message); err != nil {
+		return s.caller.Refuse(abi.ErrInvalidArgs, f.A, "%v", err)
+	}
+	return s.caller.Answer(ctx, &c)
+}
+
+// findBlobs has the blobs of a message be where they are in the payload.
+func (s *hostSide) findBlobs(message []byte) error {
+	return contract.EachBlob(message, func(at, length uint64) (uint64, error) {
+		if length == 0 {
+			return 0, nil
+		}
+		size := uint64(len(s.payload))
+		if at < threadSize+s.frame.B || at > size || length > size-at {
+			return 0, fmt.Errorf("a blob of %d bytes that did not come with the call", length)
+		}
+		return cmem.Address(s.payload[at:]), nil
+	})
+}
+
+// place has the worker copy a blob to memory of the library's own.
+func (h *Host) place(data []byte) (addr uint64, err error) {
+	ctx := context.Background()
+	c, err := h.ask(ctx, ctx, &Frame{Op: wire.OpPlace}, data, pipeText, h.peer.TransferDeadline(wire.OpPlace, 0), nil)
+	if err != nil {
+		return 0, err
+	}
+	defer h.release(c)
+	if len(c.data) != 8 {
+		return 0, fmt.Errorf("the worker answered %d bytes, and an address has 8", len(c.data))
+	}
+	return binary.LittleEndian.Uint64(c.data), nil
+}
