@@ -63,6 +63,8 @@ func (s *processSource) config(file string) isolate.Config {
 		Sink:        s.lib.log,
 		Calls:       s.lib.connection,
 		Around:      s.lib.around,
+		Nested:      s.lib.host.connecting,
+		MaxBlob:     options.maxBlob,
 		OnEnd:       func(ended *isolate.Session) { s.lib.endLife(ended) },
 		Tables:      s.lib.tableRequests(),
 		Configure:   func(text string) (native.Threads, error) { return s.lib.configure(s.conf, file, text) },

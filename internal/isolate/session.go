@@ -57,16 +57,6 @@ func newSession(p *Plugin) *Session {
 	return s
 }
 
-// SessionOf is the life of a worker in which a library calls its host; nil where from is
-// no caller in a worker.
-func SessionOf(from hostvtable.Caller) *Session {
-	h, ok := from.(*transport.HostCaller)
-	if !ok {
-		return nil
-	}
-	return h.Owner().(*Session)
-}
-
 // Description is what the plugin said of itself.
 func (s *Session) Description() abi.Description { return s.description }
 

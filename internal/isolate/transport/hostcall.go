@@ -59,8 +59,8 @@ func (h *HostCaller) Place(data []byte) (addr uint64, err error) {
 	return h.place(data)
 }
 
-// Owner is the Owner of the peer whose worker asks.
-func (h *HostCaller) Owner() any { return h.peer.Owner }
+// Session implements [hostvtable.Caller].
+func (h *HostCaller) Session() any { return h.peer.Owner }
 
 // keptBuffer is the largest buffer that is kept for the next call to the host, in bytes.
 const keptBuffer = 128 << 10
