@@ -257,7 +257,8 @@ func (n *nestedCall) make() error {
 	return n.answer(in, s)
 }
 
-// instance is the one that the call names: the library's own, or one that it holds or is lent.
+// instance is the one that the call names: the library's own, or one that it holds or is
+// lent. One that was lost is returned with an error.
 func (n *nestedCall) instance() (*instance, error) {
 	id := n.call.Instance
 	if n.target.lib == n.lib {
@@ -266,7 +267,7 @@ func (n *nestedCall) instance() (*instance, error) {
 		}
 	} else if in, ok := n.life.handles.Find(id); ok && in.boxType() == n.target {
 		if in.backend.Lost() {
-			return nil, codeErrorf(abi.ErrInvalidHandle, "%s %d: %v", n.target.name, id, ErrInstanceLost)
+			return in, codeErrorf(abi.ErrInvalidHandle, "%s %d: %v", n.target.name, id, ErrInstanceLost)
 		}
 		return in, nil
 	}

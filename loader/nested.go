@@ -324,12 +324,14 @@ func (n *nestedCall) bear(typ *boundType) (*instance, error) {
 // fini gives up one of the library's holds.
 func (n *nestedCall) fini() error {
 	in, err := n.instance()
-	if err != nil {
+	if in == nil {
 		return err
 	}
 	if !n.life.giveUp(in) {
 		return codeErrorf(abi.ErrInvalidHandle, "%s does not hold %s %d", n.lib.name, n.target.name, n.call.Instance)
 	}
-	n.reply(nil)
-	return nil
+	if err == nil {
+		n.reply(nil)
+	}
+	return err
 }

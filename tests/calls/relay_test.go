@@ -53,7 +53,7 @@ func (e entry) text(t testing.TB) string {
 // open opens a host with boxes that are relays, and GoBox.
 func open(t testing.TB, entries []entry, opts ...loader.Option) *loader.Host {
 	t.Helper()
-	return hosttest.Open(t, toml(t, entries), append([]loader.Option{loader.WithBuiltins(goBox())}, opts...)...)
+	return hosttest.Open(t, toml(t, entries), append([]loader.Option{loader.WithBuiltins(goBox(), builtin.Time())}, opts...)...)
 }
 
 func toml(t testing.TB, entries []entry) string {
