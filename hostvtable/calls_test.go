@@ -407,8 +407,6 @@ func TestThread(t *testing.T) {
 	assert.Zero(t, l.onOwnThread(host))
 }
 
-type key struct{}
-
 func TestCurrent_IsOfTheGoroutine(t *testing.T) {
 	l := newLibrary(t)
 	var seen []any

@@ -49,6 +49,8 @@ func printBars(t *table, l *loads, p *latencies) {
 		{"1 MiB blob lent: × a 16 B blob", t.median(workLendMany, viaMethod) / t.median(workLend, viaMethod), 1.1, false, ""},
 		{"1 MiB blob echo: × the plugin's own work in C", t.median(workBlob, viaMethod) / t.median(workBlob, viaLoop), 1.1, false, ""},
 		{"two goroutines: throughput of one ×", method / t.median(workTwo, viaMethod), 1.7, true, ""},
+		{"C asks Go: × a cgo callback", t.median(workAsk, viaEntry) / t.median(workAsk, viaExport), 1.5, false, ""},
+		{"… allocations", float64(t.allocs(workAsk, viaEntry)), 0, false, ""},
 		{"load a library: × dlopen, 4 dlsym, init in C", median(l.loader) / median(l.c), 1.3, false, ""},
 		{"another process, p50 of add: faster than gRPC", p.ratio(viaGRPC, 1, false, 0.5), 40, true, " ×"},
 		{"… × the ping-pong of two C processes", float64(p.find(viaProcess, 1, false).at(0.5)) / p.pingpong, 4, false, ""},

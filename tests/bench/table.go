@@ -20,9 +20,10 @@ const (
 	workLend     = "lend a 16 B blob"
 	workLendMany = "lend a 1 MiB blob"
 	workTwo      = "add, two goroutines"
+	workAsk      = "C asks Go"
 )
 
-var works = []string{workAdd, work16, work1K, work32K, workBlob, workBlob64, workLend, workLendMany, workTwo}
+var works = []string{workAdd, work16, work1K, work32K, workBlob, workBlob64, workLend, workLendMany, workTwo, workAsk}
 
 // echoes are the sizes of the echoes with bytes.
 var echoes = map[string]int{work16: 16, work1K: 1 << 10, work32K: 32 << 10}
@@ -45,6 +46,9 @@ const (
 	viaGRPC     = "hashicorp/go-plugin, gRPC"
 	viaNetRPC   = "hashicorp/go-plugin, net/rpc"
 	viaStd      = "Go's plugin package"
+	viaEntry    = "the host's invoke"
+	viaExport   = "cgo, an exported function"
+	viaCallback = "purego.NewCallback"
 )
 
 // row is one way to do one piece of work.
