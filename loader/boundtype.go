@@ -4,10 +4,10 @@ import (
 	"fmt"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/hostbox"
 	"github.com/nyash-plugins/nyash-go/internal/plan"
 	"github.com/nyash-plugins/nyash-go/internal/suggest"
 	"github.com/nyash-plugins/nyash-go/registry"
-	"github.com/nyash-plugins/nyash-go/registry/builtin"
 )
 
 // boundType is a box type with a plan for each of its methods, made when its
@@ -62,9 +62,8 @@ func (t *boundType) errNoMethod(name string) error {
 	return fmt.Errorf("%w%s", ErrNoMethod, suggest.DidYouMean(name, known))
 }
 
-// builtinType is the type of a box written in Go. Its methods are numbered from
-// 1.
-func builtinType(of *boxType, b *builtin.Box, id uint32) *boundType {
+// goType is the type of a box written in Go.
+func goType(of *boxType, b *hostbox.Box, id uint32) *boundType {
 	t := &registry.Type{Name: b.Name, ID: id, Birth: b.Birth}
 	for i, m := range b.Methods {
 		t.Methods = append(t.Methods, registry.Method{Name: m.Name, ID: uint32(i) + 1, HasID: true, Signature: m.Signature})

@@ -94,7 +94,7 @@ func OpenConfig(config *registry.Config, opts ...Option) (*Host, error) {
 			return nil, err
 		}
 	}
-	unresolved := config.CheckUses(builtin.Methods(h.options.builtins))
+	unresolved := config.CheckUses(h.options.goMethods())
 	if len(unresolved) > 0 && !h.options.unresolvedUses {
 		return nil, unresolved
 	}
@@ -105,14 +105,8 @@ func OpenConfig(config *registry.Config, opts ...Option) (*Host, error) {
 	for _, conf := range config.Libraries {
 		h.add(newLibrary(h, conf))
 	}
-	builtins := uint32(0)
-	for _, b := range h.options.builtins {
-		if _, replaced := h.boxTypes[b.Name]; !replaced {
-			// Type ids from the far end, which plugins do not use, so that built-in
-			// boxes can be passed to them.
-			h.add(newBuiltin(h, 1<<32-1-builtins, b))
-			builtins++
-		}
+	if err := h.addGoBoxes(); err != nil {
+		return nil, err
 	}
 	h.connect()
 	return h, nil
@@ -160,7 +154,7 @@ func (h *Host) add(l *library) {
 func (h *Host) Config() *registry.Config { return h.config }
 
 // Boxes lists the names that [Host.New] knows: those of nyash.toml in its
-// order, then the built-in ones.
+// order, then the program's own ([WithBox]), then the built-in ones.
 func (h *Host) Boxes() []string { return slices.Clone(h.names) }
 
 // boxType finds a box by name.

@@ -13,28 +13,28 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/calls"
+	"github.com/nyash-plugins/nyash-go/internal/hostbox"
 	"github.com/nyash-plugins/nyash-go/internal/native"
 	"github.com/nyash-plugins/nyash-go/registry"
-	"github.com/nyash-plugins/nyash-go/registry/builtin"
 )
 
 // library is one entry of nyash.toml that names a shared library, or one
-// built-in box.
+// box that is written in Go.
 type library struct {
 	host     *Host
 	name     string            // in log lines and errors: the box's, or the library's if it has several
-	conf     *registry.Library // nil for a built-in box
+	conf     *registry.Library // nil for a box written in Go
 	source   source
 	boxTypes []*boxType
 
 	loading     singleflight.Group
 	busyLoading atomic.Bool
 	loaded      atomic.Bool // set last by loadOnce: what that wrote may be read when it is true
-	log         *pluginLog  // set by source.open; nil for a built-in box
+	log         *pluginLog  // set by source.open; nil for a box written in Go
 
-	isBuiltin bool
-	lives     lives
-	foreign   foreignTypes
+	isGo    bool // a box written in Go, built in or the program's own
+	lives   lives
+	foreign foreignTypes
 	// connection is how the library calls its host; connected is true where it does, with
 	// turn where it takes one call at a time. Both are set by loads, before loaded.
 	connection *connection
@@ -63,7 +63,7 @@ type library struct {
 type boxType struct {
 	name string
 	lib  *library
-	decl *registry.Box // nyash.toml's declaration; nil for a built-in box
+	decl *registry.Box // nyash.toml's declaration; nil for a box written in Go
 
 	// typ is set while the library is loaded, unless the box is broken: then that is why
 	// it cannot be made, though others of the library can. broken is written by loads.
@@ -128,11 +128,12 @@ func newLibrary(h *Host, conf *registry.Library) *library {
 	return l
 }
 
-func newBuiltin(h *Host, typeID uint32, b *builtin.Box) *library {
-	l := &library{host: h, name: b.Name, isBuiltin: true}
+func newGoLibrary(h *Host, typeID uint32, b *hostbox.Box) *library {
+	b.Logger = h.options.logger
+	l := &library{host: h, name: b.Name, isGo: true}
 	l.foreign.lib = l
 	l.boxTypes = []*boxType{newBoxType(b.Name, l, nil)}
-	l.source = newBuiltinSource(l.boxTypes[0], typeID, b)
+	l.source = newGoSource(l.boxTypes[0], typeID, b)
 	return l
 }
 

@@ -55,7 +55,7 @@ func (in *instance) runNested(n *nestedCall) (*callSlot, error) {
 	s.TypeID, s.Method, s.Instance = in.typ.ID, n.plan.ID, in.id
 	s.SetArgs(s.args[:length])
 	armResult(&s.Call, s.resultBuf)
-	if in.lib.isBuiltin {
+	if in.lib.isGo {
 		// A host function that closes what it is called for is told by its goroutine.
 		defer hostvtable.Enter(ctx).Leave()
 	}

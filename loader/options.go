@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"github.com/nyash-plugins/nyash-go/internal/contract"
+	"github.com/nyash-plugins/nyash-go/internal/hostbox"
 	"github.com/nyash-plugins/nyash-go/internal/isolate"
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/registry/builtin"
@@ -29,6 +30,7 @@ type options struct {
 	maxResult   int
 	maxBlob     uint64
 	track       bool
+	boxes       []*hostbox.Box // of WithBox
 	builtins    []*builtin.Box
 	// unresolvedUses lets `uses` name what nobody provides.
 	unresolvedUses bool
@@ -192,7 +194,8 @@ func WithEvents(f func(Event)) Option {
 }
 
 // WithBuiltins replaces the boxes written in Go that a host offers. The default
-// is builtin.All(). A plugin of the same name wins over a built-in box.
+// is builtin.All(). A plugin or a box of
+// [WithBox] of the same name wins over a built-in box.
 func WithBuiltins(boxes ...*builtin.Box) Option {
 	return func(o *options) error {
 		o.builtins = boxes
