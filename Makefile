@@ -79,6 +79,7 @@ lint: vet ## run the linters
 fuzz: ## fuzz every decoder, FUZZTIME each
 	go test -run=NONE -fuzz=FuzzDecode -fuzztime=$(FUZZTIME) ./tlv
 	go test -run=NONE -fuzz=FuzzEncode -fuzztime=$(FUZZTIME) ./tlv
+	go test -run=NONE -fuzz=FuzzArguments -fuzztime=$(FUZZTIME) ./internal/hostbox
 	go test -run=NONE -fuzz=FuzzPrintable -fuzztime=$(FUZZTIME) ./internal/contract
 	go test -run=NONE -fuzz=FuzzParse -fuzztime=$(FUZZTIME) -fuzzminimizetime=20x ./registry
 	go test -run=NONE -fuzz=FuzzDescription -fuzztime=$(FUZZTIME) -fuzzminimizetime=20x ./registry
@@ -90,7 +91,7 @@ fuzz: ## fuzz every decoder, FUZZTIME each
 	go test -run=NONE -fuzz=FuzzAnnotate -fuzztime=$(FUZZTIME) ./tools/plugintest
 
 bench: plugins ## measure, and compare with other ways to load plugins
-	go test -run=NONE -bench=. -benchmem ./tlv ./registry ./internal/plan ./loader
+	go test -run=NONE -bench=. -benchmem ./tlv ./registry ./internal/plan ./internal/hostbox ./loader
 	cd tests/bench && CGO_ENABLED=1 go build -o ../../bin/bench . && ../../bin/bench
 
 memcheck: setup plugins ## run FileBox under valgrind

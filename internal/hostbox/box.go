@@ -49,9 +49,10 @@ func (b *Box) TakesContext(method uint32) bool {
 }
 
 // Call makes a call as nyash_plugin_invoke does: birth, fini or a method on an instance.
-// args is the message with the arguments, which is not kept. The message with the answer,
-// or with the text of an error, is written to result[:0] where that has the room, and to
-// memory of its own otherwise: Call never answers [abi.ErrShortBuffer].
+// args is the message with the arguments, which is not kept. The answer, which is the id of
+// a birth, the message with a result or the message with an error's text, is written to
+// result[:0] where that has the room, and to memory of its own otherwise: Call never
+// answers [abi.ErrShortBuffer].
 //
 // Call waits for the method, which gets ctx as it is. A panic is an error; runtime.Goexit
 // ends the goroutine.
@@ -63,10 +64,14 @@ func (b *Box) Call(ctx context.Context, method, instance uint32, args, result []
 		}
 	}()
 	answer, err := b.run(ctx, method, instance, args, result)
-	if err != nil {
-		return appendMessage(result, err.Error()), codeOf(err)
+	if err == nil {
+		return answer, abi.OK
 	}
-	return answer, abi.OK
+	code, text := codeOf(err), err.Error()
+	if text == code.Error() { // a bare code explains itself
+		return nil, code
+	}
+	return appendMessage(result, text), code
 }
 
 func (b *Box) run(ctx context.Context, method, id uint32, args, result []byte) ([]byte, error) {
