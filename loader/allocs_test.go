@@ -51,6 +51,11 @@ func TestAllocs(t *testing.T) {
 	tabled, err := newBox(t, openTabled(t), "Probe").Method("add")
 	require.NoError(t, err)
 	tests["table, numbers"] = allocs{0, func() error { _, err := tabled.Call(ctx, a, b); return err }}
+	ledger, err := open(t, "", withLedger()).New(ctx, "LedgerBox", 0)
+	require.NoError(t, err)
+	addTo, err := ledger.Method("add")
+	require.NoError(t, err)
+	tests["a Go value's method, numbers"] = allocs{-portableAllocs, func() error { _, err := addTo.Call(ctx, a, b); return err }}
 	blobs := newBox(t, openBlobs(t), "Blobs")
 	length, err := blobs.Method("length")
 	require.NoError(t, err)

@@ -16,7 +16,8 @@
 // returns a Go value, [Box.Call] whatever comes, as a [Result]. For many calls there are
 // three quicker ways: [Box.Method] finds a method once, for [Invoke]; [Method.AppendBytes]
 // copies a result to memory of yours; [Box.Batch] makes many calls in one crossing. Data of
-// any size goes by reference, as a [Blob].
+// any size goes by reference, as a [Blob]. The program's own Go types become boxes with
+// [WithBox].
 //
 // # The rule that will bite you
 //

@@ -171,6 +171,42 @@ func ExampleCall_blob() {
 	// 1048576
 }
 
+// Greeter is a Go type of the program.
+type Greeter struct{ greeting string }
+
+// Greet is greet of GreeterBox.
+func (g *Greeter) Greet(name string) (string, error) {
+	if name == "" {
+		return "", fmt.Errorf("%w: nobody to greet", abi.ErrInvalidArgs)
+	}
+	return g.greeting + ", " + name, nil
+}
+
+// The exported methods of a Go type are a box's.
+func ExampleWithBox() {
+	ctx := context.Background()
+	newGreeter := func(greeting string) *Greeter { return &Greeter{greeting} }
+	host, err := loader.Open(config, loader.WithBox("GreeterBox", newGreeter))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer host.Close()
+	box, err := host.New(ctx, "GreeterBox", "Hello") // calls newGreeter
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer box.Close()
+	greeting, err := loader.Call[string](ctx, box, "greet", "Nyash")
+	fmt.Println(greeting, err)
+	_, err = loader.Call[string](ctx, box, "greet", "")
+	fmt.Println(err)
+	// Output:
+	// Hello, Nyash <nil>
+	// GreeterBox.greet: invalid arguments (-4): nobody to greet
+}
+
 // A built-in box is written in Go and called like a plugin.
 func ExampleWithBuiltins() {
 	ctx := context.Background()

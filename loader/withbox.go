@@ -17,20 +17,21 @@ import (
 //	host, err := loader.Open("nyash.toml", loader.WithBox("EditorBox", func() *Editor { return &Editor{} }))
 //
 // constructor is a function that returns a T, or a T and an error. It is called for each
-// birth, and its parameters are birth's arguments. A T that has Close() or Close() error is
-// closed when its instance is finalised, when no call on it is under way. Any other
-// constructor is a value that all instances share: it stays the program's, and is never
-// closed by the host. T is usually a pointer. An interface type offers its own methods and
-// no others of the values in it.
+// birth, and its parameters are birth's arguments, behind a context if it wants one. A T
+// that has Close() or Close() error is closed when its instance is finalised, when no call
+// on it is under way. Any other constructor is a value that all instances share: it stays
+// the program's, and the host never closes it. T is usually a pointer. An interface type
+// offers its own methods and no others of the values in it.
 //
 // Names begin with a small letter: Line is line, ReadLine readLine, HTTPGet httpGet, ID id.
-// Close, String and others by which Go types serve Go, such as MarshalJSON and the methods of an
-// embedded mutex, are no methods of the box; docs/host-guide.md lists them.
+// Close, String and others by which Go types serve Go, such as MarshalJSON and the methods
+// of an embedded mutex, are no methods of the box; docs/host-guide.md lists them.
 //
 // Parameters and results are bool, integers, floats, string, []byte, any, and types
 // that are defined as one of these. A context.Context may come first, and is the
-// caller's; the last parameter may be variadic. A method returns nothing, a value, an error, or
-// both. int32 travels as i32 and all other integers as i64, in whose range a uint64 must be.
+// caller's; the last parameter may be variadic. A method returns nothing, a value, an
+// error, or both. int32 travels as i32 and all other integers as i64, in whose range a
+// uint64 must be.
 // Strings and []byte are copies, and as results have at most 65,535 bytes.
 //
 // An error reaches the caller as a plugin's does, with the [abi.Code] that it wraps
@@ -43,7 +44,7 @@ import (
 //
 // It is an error of [Open] if the name is no identifier, or that of another WithBox or of a
 // box in nyash.toml, if there are no methods, and if one of them cannot be offered. A
-// built-in box of the same name is replaced. [WithBuiltins] takes boxes that are to decide all of
+// built-in box of the same name is replaced. [WithBuiltins] takes boxes that decide all of
 // this by themselves.
 func WithBox(name string, constructor any) Option {
 	return func(o *options) error {

@@ -68,10 +68,10 @@ func (b *Box) Call(ctx context.Context, method, instance uint32, args, result []
 		return answer, abi.OK
 	}
 	code, text := codeOf(err), err.Error()
-	if text == code.Error() { // a bare code explains itself
+	if text == code.Error() { // a code explains itself, and once is enough
 		return nil, code
 	}
-	return appendMessage(result, text), code
+	return appendMessage(result, strings.TrimPrefix(text, code.Error()+": ")), code
 }
 
 func (b *Box) run(ctx context.Context, method, id uint32, args, result []byte) ([]byte, error) {

@@ -384,7 +384,7 @@ func (f *failing) Do() error            { return f.err }
 func (f *failing) DoOther(_ int8) error { return f.err }
 func (f *failing) Panic(text string)    { panic(text) }
 func (f *failing) PanicWith(n int8) any { panic(fmt.Errorf("%w: %d", abi.ErrOutOfMemory, n)) }
-func (f *failing) PanicNil()            { panic(nil) } //nolint:govet // it is what is tested
+func (f *failing) PanicNil()            { panic(nil) }
 func (f *failing) Nil() int             { var p *failing; return len(p.err.Error()) }
 func (f *failing) Fine() string         { return "fine" }
 
@@ -400,6 +400,7 @@ func TestCall_Errors(t *testing.T) {
 		"no code":            {errors.New("no"), result{tlv.String("no"), abi.ErrPlugin}},
 		"a code":             {abi.ErrInvalidHandle, result{tlv.Void(), abi.ErrInvalidHandle}},
 		"wrapped":            {fmt.Errorf("no: %w", abi.ErrInvalidArgs), result{tlv.String("no: invalid arguments (-4)"), abi.ErrInvalidArgs}},
+		"wrapped in front":   {fmt.Errorf("%w: no", abi.ErrInvalidArgs), result{tlv.String("no"), abi.ErrInvalidArgs}},
 		"another number":     {abi.Code(77), result{tlv.Void(), 77}},
 		"success":            {fmt.Errorf("no: %w", abi.OK), result{tlv.String("no: success (0)"), abi.ErrPlugin}},
 		"short buffer":       {abi.ErrShortBuffer, result{tlv.String("short buffer (-1)"), abi.ErrPlugin}},
@@ -628,7 +629,7 @@ func (f funcCounter) Add(n int64) int64 { return f() + n }
 
 // goOwn has methods that are no box's, and two that only look like them.
 type goOwn struct {
-	*goOwn // a type may embed itself
+	*goOwn //nolint:unused // a type may embed itself
 	sync.Mutex
 }
 
@@ -671,7 +672,7 @@ func (*same) ID() int                                        { return 0 }
 func (*same) Id() int                                        { return 0 }
 func (*lifecycle) Birth()                                    {}
 func (*lifecycle) Fini()                                     {}
-func (*deep) Get() (error, error)                            { return nil, nil } //nolint:staticcheck // as a mistake
+func (*deep) Get() (error, error)                            { return nil, nil }
 
 func TestNew_Errors(t *testing.T) {
 	for name, tt := range map[string]struct {
@@ -802,16 +803,16 @@ func TestAllocs(t *testing.T) {
 // benched has methods with common signatures, and one that goes through package reflect.
 type benched struct{ n int64 }
 
-func (b *benched) Add(x, y int64) int64                           { return x + y + b.n }
-func (b *benched) AddIn(_ context.Context, x, y int) (int, error) { return x + y, nil }
-func (b *benched) AddThree(x, y, z uint64) uint64                 { return x + y + z }
-func (b *benched) AddFloats(x, y, z float64) float64              { return x + y + z }
-func (b *benched) AddReflected(x, y int32) int32                  { return x + y }
-func (b *benched) Nothing()                                       {}
-func (b *benched) Not(v bool) bool                                { return !v }
-func (b *benched) Name() string                                   { return "name" }
-func (b *benched) Echo(text string) string                        { return text }
-func (b *benched) Write(_ string, data []byte) (int, error)       { return len(data), nil }
+func (b *benched) Add(x, y int64) int64                               { return x + y + b.n }
+func (b *benched) AddIn(_ context.Context, x, y int64) (int64, error) { return x + y, nil }
+func (b *benched) AddThree(x, y, z uint64) uint64                     { return x + y + z }
+func (b *benched) AddFloats(x, y, z float64) float64                  { return x + y + z }
+func (b *benched) AddReflected(x, y int32) int32                      { return x + y }
+func (b *benched) Nothing()                                           {}
+func (b *benched) Not(v bool) bool                                    { return !v }
+func (b *benched) Name() string                                       { return "name" }
+func (b *benched) Echo(text string) string                            { return text }
+func (b *benched) Write(_ string, data []byte) (int64, error)         { return int64(len(data)), nil }
 
 type benchCall struct {
 	method string

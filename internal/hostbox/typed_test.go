@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -24,10 +25,11 @@ type (
 	flag    bool
 )
 
-// goTypes are the Go types of each kind, with a value.
+// goTypes are the Go types of each kind, with a value. int and uint are among them where
+// they have 64 bits.
 var goTypes = map[byte][]any{
-	kindInt:    {int64(-7), 1 << 30, time.Duration(3)},
-	kindUint:   {uint64(9), uint(8)},
+	kindInt:    []any{int64(-7), time.Duration(3), 1 << 30}[:strconv.IntSize/32+1],
+	kindUint:   []any{uint64(9), uint(8)}[:strconv.IntSize/32],
 	kindFloat:  {2.5, celsius(-1)},
 	kindString: {"text", title("ü")},
 	kindBytes:  {[]byte{1, 2, 3}, data{}},

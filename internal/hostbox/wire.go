@@ -146,7 +146,9 @@ func contextValue(ctx context.Context) reflect.Value { return reflect.ValueOf(&c
 // set stores an argument, or tells why it cannot be stored. Arguments behind the declared
 // ones travel as their callers like, so that any number of the same kind will do.
 func set(v reflect.Value, e tlv.Entry, undeclared bool) (why string) {
-	if want, _ := wireType(v.Type()); want != 0 && want != e.Tag && !(undeclared && kinds[want].Takes(kinds[e.Tag])) {
+	want, _ := wireType(v.Type())
+	fits := want == 0 || want == e.Tag || undeclared && kinds[want].Takes(kinds[e.Tag])
+	if !fits {
 		return fmt.Sprintf("it is %v, and the method takes %v", e.Tag, want)
 	}
 	switch v.Kind() {

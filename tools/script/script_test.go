@@ -76,6 +76,32 @@ print(e, e.box, e.method)
 	assert.Equal(t, "True False none\nFileBox.opem: no such method (did you mean open?) FileBox opem\n", out)
 }
 
+// notes is a box of a program that runs scripts.
+type notes struct{ all []string }
+
+func (n *notes) Put(text string) int { n.all = append(n.all, text); return len(n.all) }
+
+func (n *notes) At(i int) (string, error) {
+	if i < 0 || i >= len(n.all) {
+		return "", fmt.Errorf("there is no note %d", i)
+	}
+	return n.all[i], nil
+}
+
+// TestBoxOfTheProgram: a script uses a Go type of the program as it uses a plugin.
+func TestBoxOfTheProgram(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "notes.star")
+	require.NoError(t, os.WriteFile(file, []byte(`n = NotesBox("first")
+print(n.put("second"), n.at(0), n.at(1))
+_, e = catch(n.at, 2)
+print(e.box, e.method, e.code, e.message)
+`), 0o644))
+	h := hosttest.Open(t, "", loader.WithBox("NotesBox", func(first string) *notes { return &notes{[]string{first}} }))
+	var out bytes.Buffer
+	require.NoError(t, script.New(h, &out).Run(t.Context(), file))
+	assert.Equal(t, "2 first second\nNotesBox at -5 there is no note 2\n", out.String())
+}
+
 func TestErrorShowsHowItGotThere(t *testing.T) {
 	_, err := run(t, t.Context(), "def inner():\n    FileBox().size()\ninner()\n")
 	var scriptErr *script.Error
