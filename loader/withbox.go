@@ -8,7 +8,7 @@ import (
 )
 
 // WithBox offers a Go type as a box: its exported methods are the box's methods, for the
-// program, for scripts and for plugins that may use them.
+// program, for scripts and for plugins whose uses in nyash.toml list the box.
 //
 //	type Editor struct{ lines []string }
 //
