@@ -44,6 +44,7 @@
  *
  * The parts of this file, in order: types, TLV, threads, instances, results,
  * arguments, the self-description, the functions that the host calls.
+ * nyash_use.h has the other direction: calls to the boxes of the host.
  */
 #ifndef NYASH_H
 #define NYASH_H
@@ -107,6 +108,7 @@ enum {
     NYASH_VOID = NYASH_TAG_VOID,     /* results only; 0 means the same */
     NYASH_BLOB = NYASH_TAG_BLOB,     /* memory that is passed by reference, of any length */
     NYASH_ANY = 64,                  /* whatever comes; a Handle is not looked up */
+    NYASH_FOREIGN = 65,              /* a Handle of another library's box: see nyash_use.h */
     NYASH_OPTIONAL = 128             /* added to the type of an argument that may be left out */
 };
 
@@ -153,6 +155,12 @@ typedef struct NyashMethod {
     const char *doc; /* or NULL */
 } NyashMethod;
 
+/* The most that the uses of a box can list. Define it before the include for
+ * more. */
+#ifndef NYASH_MAX_USES
+#define NYASH_MAX_USES 16
+#endif
+
 /* Flags of a box. */
 enum {
     NYASH_SINGLETON = 1, /* `singleton = true`: the host makes one instance and shares it */
@@ -171,9 +179,12 @@ typedef struct NyashBox {
     void (*fini)(void *state);
     const NyashMethod *methods;
     size_t method_count;
+    /* What the library calls of its host, "Box" or "Box.method", as nyash.toml is
+     * to permit it: see nyash_use.h. Those in use come first. */
+    const char *uses[NYASH_MAX_USES];
 } NyashBox;
 
-/* The last two fields of a NyashBox, from an array. */
+/* The methods of a NyashBox, from an array. */
 #define NYASH_METHODS(array) .methods = (array), .method_count = sizeof(array) / sizeof((array)[0])
 
 /* ---- TLV --------------------------------------------------------------- */
@@ -352,6 +363,14 @@ static inline const char *nyash_tag_name(unsigned tag, int *size)
     }
     *size = -2;
     return tag >= 20 && tag <= 22 ? reserved[tag - 20] : NULL;
+}
+
+/* The name of the tag that a type has on the wire, or NULL. */
+static inline const char *nyash_type_name(uint32_t type)
+{
+    int ignored;
+
+    return nyash_tag_name(type == NYASH_FOREIGN ? (unsigned)NYASH_HANDLE : type, &ignored);
 }
 
 static inline int nyash_reader_fail(NyashReader *r, int error, size_t offset)
@@ -644,6 +663,18 @@ static inline void nyash_lock(NyashMutex *m) { pthread_mutex_lock(m); }
 static inline void nyash_unlock(NyashMutex *m) { pthread_mutex_unlock(m); }
 #endif
 
+/* Tells the threads that run apart; never 0. */
+static inline uint64_t nyash_thread(void)
+{
+#if defined(NYASH_SINGLE_THREADED)
+    return 1;
+#elif defined(_WIN32)
+    return GetCurrentThreadId();
+#else
+    return (uint64_t)(uintptr_t)pthread_self();
+#endif
+}
+
 /* Atomic operations, as C99 and C++17 do not share any. NYASH_CAS stores the
  * value found in *expected if it fails; NYASH_SUB returns the value after it. */
 #if defined(NYASH_SINGLE_THREADED)
@@ -691,6 +722,7 @@ static inline int nyash_cas(volatile uint64_t *p, uint64_t *expected, uint64_t v
 typedef struct NyashInstance {
     NYASH_SHARED uint64_t held; /* id << 32 | owners; 0 while it is not in use */
     NyashMutex lock;            /* held by a call, unless the box is NYASH_CONCURRENT */
+    NYASH_SHARED uint64_t owner; /* the thread that holds the lock, in a library that calls its host */
     const NyashBox *box;
     void *state;
     struct NyashInstance *next_free; /* these two: guarded by the library's lock */
@@ -726,6 +758,8 @@ typedef struct NyashState {
     NyashInstance *free;
     NyashMethodInfo *info;
     char *config;
+    const NyashHostCalls *NYASH_SHARED calls; /* between connect and shutdown; these two are also read without the lock */
+    NYASH_SHARED uint32_t life;               /* how often the host has connected */
 } NyashState;
 
 extern NYASH_HIDDEN const NyashLibrary nyash_library;
@@ -778,6 +812,32 @@ static inline void nyash_blob_free(uint8_t *blob)
 
     if (blob != NULL && h != NULL && h->free != NULL)
         h->free(blob);
+}
+
+/* An instance of a box of another library. A handle that is held keeps it, until
+ * nyash_drop; one that came as an argument is lent until the method returns. One
+ * of zeros is empty. */
+typedef struct NyashHandle {
+    uint32_t type_id, instance_id;
+    uint32_t life; /* of this library, as the ids are good for one only */
+    uint32_t held;
+} NyashHandle;
+
+/* Gives up a hold, with which the instance may end, and empties the handle. One
+ * that is lent or empty is left to its owner, and behind nyash_plugin_shutdown,
+ * when the host has given up all holds, nothing is called either. From any
+ * thread. */
+static inline void nyash_drop(NyashHandle *h)
+{
+    const NyashHostCalls *calls = NYASH_LOAD(&nyash_state.calls);
+    const uint8_t no_args[NYASH_TLV_HEADER_SIZE] = {NYASH_TLV_VERSION, 0, 0, 0};
+    uint8_t ignored[64];
+    size_t size = sizeof ignored;
+    NyashHandle one = *h;
+
+    memset(h, 0, sizeof *h);
+    if (one.held && calls != NULL && one.life == NYASH_LOAD(&nyash_state.life))
+        (void)calls->invoke(one.type_id, NYASH_METHOD_FINI, one.instance_id, no_args, sizeof no_args, ignored, &size);
 }
 
 /* The state comes behind a pointer to its instance, aligned for any type. */
@@ -989,6 +1049,7 @@ struct NyashContext {
     size_t size; /* of what was written there, or is needed */
     int written; /* 0 nothing, or one of those below */
     uint8_t *blob;             /* in the result; freed if the call fails */
+    NyashHandle passed;        /* the same: its hold goes to the host, or is given up */
     NyashInstance *unfinished; /* made by nyash_create; ended if it is not the result */
 };
 
@@ -1006,6 +1067,8 @@ static inline void nyash_drop_result(NyashContext *c)
 {
     nyash_blob_free(c->blob);
     c->blob = NULL;
+    if (c->passed.held)
+        nyash_drop(&c->passed);
     c->written = 0;
 }
 
@@ -1112,21 +1175,20 @@ static inline int32_t nyash_reserve(NyashContext *c, size_t size, uint8_t **data
 
 /* Where a result's payload goes, or NULL with *code, if the method does not
  * declare such a result. */
-static inline uint8_t *nyash_put_result(NyashContext *c, unsigned tag, size_t size, int32_t *code)
+static inline uint8_t *nyash_put_result(NyashContext *c, uint32_t type, size_t size, int32_t *code)
 {
     const NyashMethod *m = c->method;
     uint32_t declared = m->result == 0 ? (uint32_t)NYASH_VOID : m->result;
-    int ignored;
 
     nyash_drop_result(c);
-    if ((tag != declared && declared != NYASH_ANY) || m->id == NYASH_METHOD_BIRTH) {
-        const char *name = nyash_tag_name(declared, &ignored);
+    if ((type != declared && declared != NYASH_ANY) || m->id == NYASH_METHOD_BIRTH) {
+        const char *name = nyash_type_name(declared);
         *code = nyash_error(c, NYASH_E_PLUGIN, "a mistake in the plugin: %s returned %s, not %s as declared", m->name,
-                            nyash_tag_name(tag, &ignored),
+                            nyash_type_name(type),
                             m->id == NYASH_METHOD_BIRTH ? "nothing" : name != NULL ? name : "a known type");
         return NULL;
     }
-    if ((tag == NYASH_TAG_STRING || tag == NYASH_TAG_BYTES) && size > nyash_limit(m)) {
+    if ((type == NYASH_STRING || type == NYASH_BYTES) && size > nyash_limit(m)) {
         *code = nyash_error_limit(c, size);
         return NULL;
     }
@@ -1136,7 +1198,7 @@ static inline uint8_t *nyash_put_result(NyashContext *c, unsigned tag, size_t si
     }
     *code = NYASH_OK;
     c->written = NYASH_WROTE_RESULT;
-    return nyash_put_entry(c, tag, size);
+    return nyash_put_entry(c, type == NYASH_FOREIGN ? (unsigned)NYASH_TAG_HANDLE : type, size);
 }
 
 static inline int32_t nyash_put_number(NyashContext *c, unsigned tag, uint64_t v, size_t size)
@@ -1443,8 +1505,6 @@ static inline int32_t nyash_error_instance(NyashContext *c, const char *box, uin
 /* What an argument of a type may be, in words and as a bit for each tag. */
 static inline const char *nyash_wanted(uint32_t type, uint32_t *tags)
 {
-    int ignored;
-
     *tags = type == NYASH_ANY ? UINT32_MAX : UINT32_C(1) << (type & 31);
     switch (type) {
     case NYASH_I64:
@@ -1456,10 +1516,13 @@ static inline const char *nyash_wanted(uint32_t type, uint32_t *tags)
     case NYASH_BYTES:
         *tags |= UINT32_C(1) << NYASH_TAG_STRING;
         return "bytes or string";
+    case NYASH_FOREIGN:
+        *tags = UINT32_C(1) << NYASH_TAG_HANDLE;
+        break;
     case NYASH_ANY:
         return "a value";
     }
-    return nyash_tag_name(type, &ignored);
+    return nyash_type_name(type);
 }
 
 /* The box that a table names, or `own` if it does not say; NULL if there is none. */
@@ -1542,6 +1605,18 @@ static inline int32_t nyash_check_args(NyashContext *c)
                                m->args[i].name, wanted, nyash_tag_name(c->at[i].tag, &ignored));
     }
     return NYASH_OK;
+}
+
+/* The entry n of what all boxes use, or NULL behind the last one. */
+static inline const char *nyash_listed(size_t n)
+{
+    size_t i, k;
+
+    for (i = 0; i < nyash_library.box_count; i++)
+        for (k = 0; k < NYASH_MAX_USES && nyash_library.boxes[i]->uses[k] != NULL; k++)
+            if (n-- == 0)
+                return nyash_library.boxes[i]->uses[k];
+    return NULL;
 }
 
 /* ---- The self-description ---------------------------------------------- */
@@ -1637,6 +1712,7 @@ static inline const char *nyash_from(uint32_t type)
     case NYASH_STRING:
         return "string";
     case NYASH_HANDLE:
+    case NYASH_FOREIGN:
         return "box";
     }
     return "bytes"; /* and blob */
@@ -1659,19 +1735,16 @@ static inline int nyash_describes_args(const NyashMethod *m)
 /* The result's type as nyash.toml writes it, or NULL. */
 static inline const char *nyash_returns(const NyashBox *box, const NyashMethod *m)
 {
-    int ignored;
-
     if (m->result == NYASH_ANY || m->id == NYASH_METHOD_BIRTH)
         return NULL;
     if (m->result == NYASH_HANDLE)
         return m->result_box != NULL ? m->result_box : box->name;
-    return nyash_tag_name(m->result == 0 ? (unsigned)NYASH_VOID : m->result, &ignored);
+    return nyash_type_name(m->result == 0 ? (uint32_t)NYASH_VOID : m->result);
 }
 
 static inline void nyash_describe_args(NyashBuilder *b, const NyashMethod *m, int docs)
 {
     size_t i;
-    int ignored;
 
     nyash_append_text(b, ", args = [");
     for (i = 0; i < NYASH_MAX_ARGS && m->args[i].name != NULL; i++) {
@@ -1680,12 +1753,30 @@ static inline void nyash_describe_args(NyashBuilder *b, const NyashMethod *m, in
         nyash_append_string(b, "{ name = ", a->name, "");
         if (a->type != NYASH_ANY) {
             nyash_append_string(b, ", from = ", a->from != NULL ? a->from : nyash_from(a->type), "");
-            nyash_append_string(b, ", to = ", nyash_tag_name(a->type, &ignored), "");
+            nyash_append_string(b, ", to = ", nyash_type_name(a->type), "");
         }
         nyash_append_string(b, ", doc = ", docs ? a->doc : NULL, "");
         nyash_append_text(b, " }");
     }
     nyash_append_text(b, "]");
+}
+
+/* What the boxes use, each entry once. It is the library's, so that the first box
+ * has all of it. */
+static inline void nyash_describe_uses(NyashBuilder *b)
+{
+    size_t k, n = 0;
+    const char *listed;
+
+    while ((listed = nyash_listed(n)) != NULL) {
+        for (k = 0; k < n && strcmp(nyash_listed(k), listed) != 0; k++) {
+        }
+        if (k == n)
+            nyash_append_string(b, n == 0 ? "uses = [" : ", ", listed, "");
+        n++;
+    }
+    if (n > 0)
+        nyash_append_text(b, "]\n");
 }
 
 static inline void nyash_describe_box(NyashBuilder *b, const NyashBox *box, int docs)
@@ -1701,6 +1792,8 @@ static inline void nyash_describe_box(NyashBuilder *b, const NyashBox *box, int 
     if ((box->flags & NYASH_SINGLETON) != 0)
         nyash_append_text(b, "singleton = true\n");
     nyash_append_string(b, "threads = ", box->threads, "\n");
+    if (box == nyash_library.boxes[0])
+        nyash_describe_uses(b);
     nyash_append_text(b, "\n[plugins.");
     nyash_append_key(b, box->name);
     nyash_append_text(b, ".methods]\n");
@@ -1751,14 +1844,13 @@ static inline uint32_t nyash_signature(const NyashBox *box, const NyashMethod *m
     uint32_t hash = nyash_hash(UINT32_C(2166136261), m->name);
     const char *returns = nyash_returns(box, m);
     size_t i;
-    int ignored;
 
     hash = nyash_hash(hash, "(");
     if (!nyash_describes_args(m))
         hash = nyash_hash(hash, "...");
     for (i = 0; nyash_describes_args(m) && i < NYASH_MAX_ARGS && m->args[i].name != NULL; i++) {
         hash = nyash_hash(hash, i == 0 ? "" : ",");
-        hash = nyash_hash(hash, m->args[i].type == NYASH_ANY ? "any" : nyash_tag_name(m->args[i].type, &ignored));
+        hash = nyash_hash(hash, m->args[i].type == NYASH_ANY ? "any" : nyash_type_name(m->args[i].type));
     }
     hash = nyash_hash(hash, ")");
     return returns == NULL ? hash : nyash_hash(hash, returns);
@@ -1791,6 +1883,7 @@ static inline size_t nyash_needed(const NyashMethod *m)
     case NYASH_I64:
     case NYASH_F64:
     case NYASH_HANDLE:
+    case NYASH_FOREIGN:
         return NYASH_MESSAGE_SIZE(8);
     case NYASH_BLOB:
         return NYASH_MESSAGE_SIZE(16);
@@ -1824,10 +1917,35 @@ static inline size_t nyash_sort_held(NyashInstance **held, size_t n)
     return kept;
 }
 
+/* Locks an instance for a call on this thread, 0 where the host is not called.
+ * Returns -1 if the thread has it already, which would wait for ever. */
+static inline int nyash_enter(NyashInstance *i, uint64_t thread)
+{
+    if ((i->box->flags & NYASH_CONCURRENT) != 0)
+        return 0;
+    if (thread != 0 && NYASH_LOAD(&i->owner) == thread)
+        return -1;
+    nyash_lock(&i->lock);
+    if (thread != 0)
+        NYASH_STORE(&i->owner, thread);
+    return 0;
+}
+
+static inline void nyash_leave(NyashInstance *i)
+{
+    if ((i->box->flags & NYASH_CONCURRENT) != 0)
+        return;
+    if (NYASH_LOAD(&i->owner) != 0)
+        NYASH_STORE(&i->owner, UINT64_C(0));
+    nyash_unlock(&i->lock);
+}
+
 /* Runs the method with its instances locked. */
 static inline int32_t nyash_run(NyashContext *c, NyashInstance *self)
 {
     NyashInstance *order[NYASH_MAX_ARGS + 1];
+    /* Only where the host is called can a call come back to an instance. */
+    uint64_t thread = NYASH_LOAD(&nyash_state.calls) == NULL ? 0 : nyash_thread();
     size_t n = 0, i;
     int32_t code;
 
@@ -1837,13 +1955,17 @@ static inline int32_t nyash_run(NyashContext *c, NyashInstance *self)
         order[n++] = c->held[i];
     if (n > 1)
         n = nyash_sort_held(order, n);
-    for (i = 0; i < n; i++)
-        if ((order[i]->box->flags & NYASH_CONCURRENT) == 0)
-            nyash_lock(&order[i]->lock);
-    code = c->method->call(c);
-    for (i = n; i-- > 0;)
-        if ((order[i]->box->flags & NYASH_CONCURRENT) == 0)
-            nyash_unlock(&order[i]->lock);
+    for (i = 0; i < n && nyash_enter(order[i], thread) == 0; i++) {
+    }
+    if (i < n) {
+        code = nyash_error(c, NYASH_E_PLUGIN, "%s %u is in the call that led to this one", order[i]->box->name,
+                           (unsigned)(NYASH_LOAD(&order[i]->held) >> 32));
+        n = i;
+    } else {
+        code = c->method->call(c);
+    }
+    while (n-- > 0)
+        nyash_leave(order[n]);
     if (code == NYASH_E_SHORT_BUFFER && c->written != NYASH_WROTE_SIZE)
         return nyash_error(c, NYASH_E_PLUGIN, "a mistake in the plugin: %s asked for a larger buffer, not for a size",
                            c->method->name);
@@ -1988,6 +2110,7 @@ static inline int32_t nyash_invoke(uint32_t type_id, uint32_t method_id, uint32_
     c.size = 0;
     c.written = 0;
     c.blob = NULL;
+    c.passed.held = 0;
     code = nyash_dispatch(&c, type_id, method_id, instance_id, args, args_len);
 
     for (i = 0; i < c.held_count; i++)
@@ -1996,8 +2119,11 @@ static inline int32_t nyash_invoke(uint32_t type_id, uint32_t method_id, uint32_
         nyash_instance_release(c.instance);
     if (c.unfinished != NULL)
         nyash_instance_end(c.unfinished);
-    if (code != NYASH_OK)
+    if (code != NYASH_OK) {
         nyash_blob_free(c.blob);
+        if (c.passed.held)
+            nyash_drop(&c.passed);
+    }
     if (result_len == NULL)
         return code;
     if (code == NYASH_OK) /* a length of 0 is Void, and fits any buffer */
@@ -2102,10 +2228,10 @@ static inline int32_t nyash_init(const NyashHostVtable *host, NyashPluginInfo *i
     if (host == NULL || info == NULL)
         return NYASH_E_INVALID_ARGS;
     NYASH_STORE(&s->host, host);
-    if (nyash_check_tables() != 0)
-        return NYASH_E_PLUGIN;
-    methods = nyash_method_info(nyash_library.boxes[0], &count);
-    code = methods == NULL ? (int32_t)NYASH_E_OUT_OF_MEMORY : (int32_t)NYASH_OK;
+    code = nyash_check_tables() == 0 ? (int32_t)NYASH_OK : (int32_t)NYASH_E_PLUGIN;
+    methods = code == NYASH_OK ? nyash_method_info(nyash_library.boxes[0], &count) : NULL;
+    if (code == NYASH_OK && methods == NULL)
+        code = NYASH_E_OUT_OF_MEMORY;
     if (code == NYASH_OK && nyash_library.on_init != NULL)
         code = nyash_library.on_init();
     nyash_lock(&s->lock);
@@ -2116,6 +2242,7 @@ static inline int32_t nyash_init(const NyashHostVtable *host, NyashPluginInfo *i
     } else { /* shutdown will not be called */
         free(methods);
         nyash_free_description();
+        NYASH_STORE(&s->calls, (const NyashHostCalls *)NULL);
     }
     nyash_unlock(&s->lock);
     if (code != NYASH_OK)
@@ -2166,6 +2293,7 @@ static inline void nyash_shutdown(void)
     nyash_unlock(&s->lock);
     if (nyash_library.on_shutdown != NULL)
         nyash_library.on_shutdown();
+    NYASH_STORE(&s->calls, (const NyashHostCalls *)NULL); /* what is left calls nothing */
 }
 
 /* What a table of the later generation resolves: not birth, whose id is known. */
@@ -2202,7 +2330,7 @@ static inline uint32_t nyash_resolve(const NyashBox *box, const char *name)
     static const NyashBox *const nyash_boxes[] = {__VA_ARGS__};                                           \
     const NyashLibrary nyash_library = {nyash_boxes, sizeof nyash_boxes / sizeof nyash_boxes[0],          \
                                         (on_init), (on_shutdown)};                                        \
-    NyashState nyash_state = {NYASH_MUTEX_INIT, NULL, NULL, 0, 0, 0, 0, NULL, NULL, NULL, NULL};          \
+    NyashState nyash_state = {NYASH_MUTEX_INIT, NULL, NULL, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, 0}; \
     NYASH_AT_UNLOAD                                                                                       \
     uint32_t nyash_plugin_abi(void) { return NYASH_ABI_VERSION; }                                         \
     const char *nyash_plugin_config(void) { return nyash_config(); }                                      \

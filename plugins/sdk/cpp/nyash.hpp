@@ -27,6 +27,8 @@
 // as a result, which becomes a new instance (handle) · std::optional of one of these as an argument that may be left
 // out · void.
 //
+// nyash_use.hpp has the other direction, calls to the boxes of the host.
+//
 // Views and references are valid until the method returns. An exception ends a call with an error: nyash::error with its
 // own code, std::bad_alloc with NYASH_E_OUT_OF_MEMORY, any other with NYASH_E_PLUGIN and its what(). None leaves the
 // plugin. A destructor must not throw.
@@ -58,6 +60,8 @@ class error : public std::runtime_error {
 public:
     error(int32_t code, const std::string &message) : std::runtime_error(message), code_(code) {}
     int32_t code() const noexcept { return code_; }
+    // The code that a method answers which the error ends.
+    virtual int32_t answer() const noexcept { return code_; }
 
 private:
     int32_t code_;
@@ -110,6 +114,13 @@ public:
     ~blob() { nyash_blob_free(data_); }
     uint8_t *data() noexcept { return data_; }
     size_t size() const noexcept { return size_; }
+    // Takes over memory of nyash_blob_alloc, of at least this size.
+    static blob adopt(uint8_t *data, size_t size) noexcept {
+        blob taken;
+        taken.data_ = data;
+        taken.size_ = size;
+        return taken;
+    }
     // The memory becomes the caller's, to be given to nyash_blob_free.
     uint8_t *release() noexcept { return std::exchange(data_, nullptr); }
 
@@ -122,6 +133,9 @@ namespace detail {
 
 template <class T> using bare = std::remove_cv_t<std::remove_reference_t<T>>;
 template <class T> constexpr bool unsupported = false;
+
+// A box of another library, as nyash_use.hpp has them.
+template <class T> struct foreign : std::false_type {};
 
 template <class T> struct is_optional : std::false_type {};
 template <class T> struct is_optional<std::optional<T>> : std::true_type {};
@@ -138,6 +152,7 @@ template <class T> constexpr uint32_t wire() {
     else if constexpr (std::is_same_v<B, std::string> || std::is_same_v<B, std::string_view>) return NYASH_STRING;
     else if constexpr (std::is_same_v<B, std::vector<uint8_t>> || std::is_same_v<B, bytes_view>) return NYASH_BYTES;
     else if constexpr (std::is_same_v<B, blob_view> || std::is_same_v<B, blob>) return NYASH_BLOB;
+    else if constexpr (foreign<B>::value) return NYASH_FOREIGN;
     else if constexpr (is_optional<B>::value) return wire<typename B::value_type>() | NYASH_OPTIONAL;
     else if constexpr (std::is_class_v<B>) return NYASH_HANDLE;
     else static_assert(unsupported<T>, "a type that the wire does not have; nyash.hpp lists those that it has");
@@ -171,6 +186,8 @@ template <class P> decltype(auto) argument(const NyashContext *c, size_t i) {
         static_assert(std::is_same_v<B, blob_view>, "an argument is a blob_view");
         const NyashBytes bytes = nyash_arg_blob(c, i);
         return blob_view(bytes.data, bytes.size);
+    } else if constexpr (type == NYASH_FOREIGN) {
+        return foreign<B>::argument(c, i);
     } else {
         static_assert(std::is_lvalue_reference_v<P>, "another box comes as a reference");
         return *static_cast<B *>(nyash_arg_instance(c, i));
@@ -204,6 +221,8 @@ template <class T, class R> int32_t give(NyashContext *c, R &&result) {
         static_assert(std::is_same_v<B, blob>, "a result is a blob, which owns its memory");
         const size_t size = result.size();
         return nyash_return_blob_owned(c, result.release(), size);
+    } else if constexpr (type == NYASH_FOREIGN) {
+        return foreign<B>::give(c, std::forward<R>(result));
     } else {
         static_assert(!std::is_lvalue_reference_v<R>, "a method returns another box by value");
         static_assert(std::is_nothrow_move_constructible_v<B>, "a box that is returned must move without exceptions");
@@ -222,7 +241,7 @@ inline int32_t report(NyashContext *c) noexcept {
     try {
         throw;
     } catch (const error &e) {
-        return nyash_error(c, e.code(), "%s", e.what());
+        return nyash_error(c, e.answer(), "%s", e.what());
     } catch (const std::bad_alloc &) {
         return nyash_error_memory(c);
     } catch (const std::exception &e) {
