@@ -27,6 +27,10 @@ func TestHeaders_Alone(t *testing.T) {
 		{"nyash.h", "alone.cpp", "clang++", "c++17"},
 		{"nyash.hpp", "alone.cpp", "clang++", "c++17"},
 		{"nyash.hpp", "alone.cpp", "clang++", "c++20"},
+		{"nyash_use.h", "alone.c", "clang", "c99"},
+		{"nyash_use.h", "alone.cpp", "clang++", "c++17"},
+		{"nyash_use.hpp", "alone.cpp", "clang++", "c++17"},
+		{"nyash_use.hpp", "alone.cpp", "clang++", "c++20"},
 	}
 	for _, h := range headers {
 		t.Run(h.file+" as "+h.std, func(t *testing.T) {

@@ -716,6 +716,9 @@ static inline int32_t nyash_return_handle(NyashContext *c, NyashHandle *h)
 
 /* ---- The function that the host calls ----------------------------------- */
 
+/* From then on calls answer NYASH_E_PLUGIN. */
+static inline void nyash_disconnect(void) { NYASH_STORE(&nyash_state.calls, (const NyashHostCalls *)NULL); }
+
 static inline int32_t nyash_connect(const NyashHostCalls *host)
 {
     NyashState *s = &nyash_state;

@@ -63,17 +63,16 @@ struct own {
 
 namespace detail {
 
-// The methods of a box that were called, by where their names are: a literal stays where it is. Names are compared as
-// well, since other memory may be used again. Never emptied; what does not fit is looked up at each call.
+// The methods of a box that were called. Where a name is says where to look for it, as literals stay where they are.
+// Never emptied; a method for which there is no room is looked up at each call.
 class method_cache {
 public:
     NyashUse *find(const char *box, const char *name) noexcept {
         size_t at = reinterpret_cast<uintptr_t>(name) / 4 % count;
         for (size_t n = 0; n < count; n++, at = (at + 1) % count) {
             entry &e = entries_[at];
-            const char *key = e.key.load(std::memory_order_acquire);
-            if (key == nullptr) key = fill(e, box, name);
-            if (key == name && std::strcmp(e.name, name) == 0) return &e.use;
+            if (!e.taken.load(std::memory_order_acquire) && !take(e, box, name)) return nullptr;
+            if (std::strcmp(e.name, name) == 0) return &e.use;
         }
         return nullptr;
     }
@@ -81,25 +80,24 @@ public:
 private:
     static constexpr size_t count = 32;
     struct entry {
-        std::atomic<const char *> key{nullptr};
+        std::atomic<bool> taken{false};
         char name[48]{};
         NyashUse use{};
     };
 
-    // Gives a free entry to the name, unless another thread was faster. Returns whose it is.
-    static const char *fill(entry &e, const char *box, const char *name) noexcept {
+    // Gives a free entry to the name, unless another thread was faster.
+    static bool take(entry &e, const char *box, const char *name) noexcept {
         const size_t size = std::strlen(name);
-        if (size >= sizeof e.name) return nullptr;
+        if (size >= sizeof e.name) return false;
         nyash_lock(&nyash_state.lock);
-        const char *key = e.key.load(std::memory_order_relaxed);
-        if (key == nullptr) {
+        if (!e.taken.load(std::memory_order_relaxed)) {
             std::memcpy(e.name, name, size + 1);
             e.use.box = box;
             e.use.method = e.name;
-            e.key.store(key = name, std::memory_order_release);
+            e.taken.store(true, std::memory_order_release);
         }
         nyash_unlock(&nyash_state.lock);
-        return key;
+        return true;
     }
 
     entry entries_[count];
@@ -192,8 +190,16 @@ template <class R> struct result<std::optional<R>> {
     std::optional<R> take() { return given ? std::optional<R>(value.take()) : std::nullopt; }
 };
 
+// Made by the first call, so that it ends before objects that are there from the start on: a static held calls nothing
+// when the process ends.
+struct closer {
+    ~closer() { nyash_disconnect(); }
+};
+NYASH_HIDDEN inline void close_at_exit() { static closer one; }
+
 // Finds the method and has f call it; throws its error.
 template <class Box, class F> void checked(const char *method, F f) {
+    close_at_exit();
     NyashUse once = NYASH_USE(Box::box_name, method);
     NyashUse *use = methods_of<Box>.find(Box::box_name, method);
     NyashUseError e;

@@ -153,7 +153,7 @@ static int32_t types(NyashContext *c) {
     NYASH_TRY(nyash_use_call(&counter_echo, on, nyash_to_f64(&d), NYASH_PASS(nyash_pass_f64(-2.25)), NULL));
     NYASH_TRY(nyash_use_call(&counter_echo, on, nyash_to_f64(&from_f32), NYASH_PASS(nyash_pass_f32(1.5f)), NULL));
     NYASH_TRY(nyash_use_call(&counter_echo, on, nyash_to_bytes(&bytes, &size), NYASH_PASS(nyash_pass_bytes("\0z", 2)), NULL));
-    NYASH_TRY(nyash_use_call(&counter_echo, on, nyash_to_optional(nyash_to_i64(&l), &given), NYASH_PASS(nyash_pass_void()), NULL));
+    NYASH_TRY(nyash_use_call(&counter_void, on, nyash_to_optional(nyash_to_i64(&l), &given), NYASH_NO_ARGS, NULL));
     snprintf(line, sizeof line, "%d %ld %ld %g %g %g %zu %d", b, (long)i, (long)from_i32, (double)f, d, from_f32, size, given);
     free(bytes);
     NYASH_TRY(nyash_use_call(&counter_echo, on, nyash_to_optional(nyash_to_i64(&l), &given), NYASH_PASS(nyash_pass_i64(INT64_MIN)), NULL));
@@ -184,14 +184,14 @@ static int32_t clone(NyashContext *c) {
 /* A box that is lent to another one, and held twice. */
 static int32_t same(NyashContext *c) {
     NyashUseError e;
-    NyashHandle twice, echoed = {0, 0, 0, 0};
+    NyashHandle twice, again = {0, 0, 0, 0};
     int64_t n = 0;
     if (nyash_use_call(&counter_same, counter(c), nyash_to_handle(&twice), NYASH_NO_ARGS, &e) != NYASH_OK) return nyash_error_use(c, &e);
     nyash_use_call(&counter_echo, &twice, nyash_to_nothing(), NYASH_PASS(nyash_pass_handle(&twice)), &e);
+    if (e.code == NYASH_OK) nyash_use_call(&counter_same, counter(c), nyash_to_handle(&again), NYASH_NO_ARGS, &e);
     nyash_drop(&twice);
-    if (e.code == NYASH_OK) nyash_use_call(&counter_same, counter(c), nyash_to_handle(&echoed), NYASH_NO_ARGS, &e);
-    if (e.code == NYASH_OK) nyash_use_call(&counter_get, &echoed, nyash_to_i64(&n), NYASH_NO_ARGS, &e);
-    nyash_drop(&echoed);
+    if (e.code == NYASH_OK) nyash_use_call(&counter_get, &again, nyash_to_i64(&n), NYASH_NO_ARGS, &e);
+    nyash_drop(&again);
     return e.code == NYASH_OK ? nyash_return_i64(c, n) : nyash_error_use(c, &e);
 }
 
@@ -232,7 +232,11 @@ static int32_t wrong(NyashContext *c) {
     char *text;
 #define WHAT(name) (what.size == strlen(name) && memcmp(what.data, name, what.size) == 0)
     if (WHAT("unlisted")) nyash_use_new(&unlisted_birth, &made, NYASH_NO_ARGS, &e);
-    if (WHAT("unlistedMethod")) nyash_use_call(&clock_set, counter(c), nyash_to_nothing(), NYASH_NO_ARGS, &e);
+    if (WHAT("unlistedMethod")) {
+        nyash_use_new(&clock_birth, &clock, NYASH_NO_ARGS, &e);
+        nyash_use_call(&clock_set, &clock, nyash_to_nothing(), NYASH_NO_ARGS, &e);
+        nyash_drop(&clock);
+    }
     if (WHAT("refused")) nyash_use_new(&secret_birth, &made, NYASH_NO_ARGS, &e);
     if (WHAT("missing")) nyash_use_new(&missing_birth, &made, NYASH_NO_ARGS, &e);
     if (WHAT("missingMethod")) nyash_use_call(&counter_none, counter(c), nyash_to_nothing(), NYASH_NO_ARGS, &e);
@@ -247,15 +251,15 @@ static int32_t wrong(NyashContext *c) {
     if (WHAT("noBirth")) nyash_use_new(&counter_get, &made, NYASH_NO_ARGS, &e);
     if (WHAT("notUTF8")) nyash_use_call(&counter_echo, counter(c), nyash_to_nothing(), NYASH_PASS(nyash_pass_void(), nyash_pass_text("\377")), &e);
     if (WHAT("otherBox")) {
-        nyash_use_new(&clock_birth, &clock, NYASH_NO_ARGS, &e);
-        nyash_use_call(&counter_get, &clock, nyash_to_i64(&n), NYASH_NO_ARGS, &e);
-        nyash_drop(&clock);
+        nyash_use_call(&counter_clone, counter(c), nyash_to_handle(&made), NYASH_NO_ARGS, &e);
+        nyash_use_call(&clock_now, &made, nyash_to_i64(&n), NYASH_NO_ARGS, &e);
+        nyash_drop(&made);
     }
     if (WHAT("returnedEmpty")) return nyash_return_handle(c, &empty);
     if (WHAT("secondThoughts")) {
         nyash_use_new(&counter_birth, &made, NYASH_NO_ARGS, &e);
         NYASH_TRY(nyash_return_handle(c, &made));
-        return nyash_error(c, NYASH_E_PLUGIN, "no, not that");
+        nyash_use_call(&counter_none, counter(c), nyash_to_nothing(), NYASH_NO_ARGS, &e);
     }
     if (WHAT("thirdThoughts")) {
         nyash_use_new(&counter_birth, &made, NYASH_NO_ARGS, &e);

@@ -112,8 +112,12 @@ public:
         if (what == "birth") counter.call("birth");
         if (what == "notUTF8") counter.call("echo", 1.0, "\377");
         if (what == "otherBox") {
-            auto clock = nyash::make<ClockBox>();
-            Counter(*clock.handle()).call("get");
+            counter.call<nyash::held<ClockBox>>("clone").call<int64_t>("now");
+        }
+        if (what == "secondThoughts") {
+            auto made = nyash::make<CounterBox>();
+            made.call("none");
+            return made;
         }
         if (what == "returnedEmpty") return Counter();
         if (what == "names") {

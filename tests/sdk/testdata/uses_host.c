@@ -6,6 +6,7 @@
  *     fini ID
  *     threads ID METHOD N    eight threads call a method without arguments, N times each
  *     shutdown, load         load is abi, connect and init
+ *     unload                 without a shutdown, as the end of the process
  *     close                  the host answers -5 from then on
  *     quiet                  prints no more of what the plugin asks for
  *     holds                  what the plugin holds
@@ -334,6 +335,7 @@ static int32_t host_invoke(uint32_t type, uint32_t method, uint32_t instance, co
 static const NyashHostCalls calls = {sizeof calls, NYASH_HOST_CALLS_VERSION, host_resolve, host_invoke};
 
 static void *library;
+static int loaded;
 
 static void *symbol(const char *name) {
     void *at = dlsym(library, name);
@@ -355,13 +357,14 @@ static void load(void) {
     memset(&info, 0, sizeof info);
     printf("connect: %d\n", connect(&calls));
     printf("init: %d\n", init(&vtable, &info));
+    loaded = 1;
 }
 
 static void shut_down(void) {
     void (*shutdown)(void);
     *(void **)&shutdown = symbol("nyash_plugin_shutdown");
     shutdown();
-    printf("shut down\n");
+    loaded = 0;
 }
 
 static uint32_t method_id(const char *name) {
@@ -447,7 +450,8 @@ int main(int argc, char **argv) {
         char *rest, *command = strtok_r(line, " \n", &rest);
         if (command == NULL) continue;
         if (strcmp(command, "load") == 0) load();
-        else if (strcmp(command, "shutdown") == 0) shut_down();
+        else if (strcmp(command, "shutdown") == 0) shut_down(), printf("shut down\n");
+        else if (strcmp(command, "unload") == 0) return dlclose(library);
         else if (strcmp(command, "close") == 0) closed = 1;
         else if (strcmp(command, "quiet") == 0) loud = 0;
         else if (strcmp(command, "holds") == 0) show_holds();
@@ -464,6 +468,8 @@ int main(int argc, char **argv) {
             } else die(command);
         }
     }
+    loud = 0;
+    if (loaded) shut_down();
     drop_kept();
     return dlclose(library);
 }

@@ -4,6 +4,7 @@ use crate::describe::MethodOptions;
 use crate::host::{self, HostTable};
 use crate::table::{forget, release, Guard};
 use crate::tlv::{self, Value};
+use crate::uses;
 use crate::value::{Birth, Ret, Size, Slot};
 use crate::{Error, PluginBox};
 use std::any::Any;
@@ -458,4 +459,5 @@ pub fn shutdown(classes: &[&Class]) {
         (class.clear)();
     }
     release(panic::take_hook());
+    uses::disconnect();
 }

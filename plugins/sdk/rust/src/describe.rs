@@ -13,6 +13,8 @@ pub enum Piece {
     /// The lines of a doc comment, as one string of TOML.
     Doc(&'static [&'static str]),
     Number(u32),
+    /// What the library uses, in the first place where that could stand.
+    Uses,
     List(&'static [Piece]),
     /// What belongs there only sometimes.
     If(bool, &'static [Piece]),
@@ -47,6 +49,12 @@ impl BoxOptions {
     }
 }
 
+/// What the library uses of a box: all of it, or only some methods.
+pub struct Wanted {
+    pub name: &'static str,
+    pub only: &'static [&'static str],
+}
+
 /// What stands behind a method.
 pub struct MethodOptions {
     pub max: usize,
@@ -64,6 +72,7 @@ impl MethodOptions {
 struct Writer<const N: usize> {
     bytes: [u8; N],
     at: usize,
+    uses: &'static [Wanted],
 }
 
 impl<const N: usize> Writer<N> {
@@ -144,6 +153,31 @@ impl<const N: usize> Writer<N> {
         self.text(text)
     }
 
+    const fn uses(mut self) -> Self {
+        let (uses, mut i) = (self.uses, 0);
+        self.uses = &[];
+        while i < uses.len() {
+            let (used, mut k) = (&uses[i], 0);
+            self = self.text(if i == 0 { "\nuses = [" } else { ", " });
+            if used.only.is_empty() {
+                self = self.byte(b'"').escaped(used.name, 0).byte(b'"');
+            }
+            while k < used.only.len() {
+                if k > 0 {
+                    self = self.text(", ");
+                }
+                self = self.byte(b'"').escaped(used.name, 0).byte(b'.');
+                self = self.escaped(used.only[k], 0).byte(b'"');
+                k += 1;
+            }
+            i += 1;
+        }
+        if uses.is_empty() {
+            return self;
+        }
+        self.byte(b']')
+    }
+
     const fn pieces(mut self, pieces: &[Piece]) -> Self {
         let mut i = 0;
         while i < pieces.len() {
@@ -153,6 +187,7 @@ impl<const N: usize> Writer<N> {
                 Piece::Quoted(text) => self.byte(b'"').escaped(text, 0).byte(b'"'),
                 Piece::Doc(lines) => self.doc(lines),
                 Piece::Number(n) => self.number(*n),
+                Piece::Uses => self.uses(),
                 Piece::List(inner) => self.pieces(inner),
                 Piece::If(true, inner) => self.pieces(inner),
                 Piece::If(false, _) => self,
@@ -164,20 +199,22 @@ impl<const N: usize> Writer<N> {
 }
 
 /// How many bytes the text takes.
-pub const fn measure(pieces: &[Piece]) -> usize {
+pub const fn measure(pieces: &[Piece], uses: &'static [Wanted]) -> usize {
     let counter = Writer {
         bytes: [0; 0],
         at: 0,
+        uses,
     };
     counter.pieces(pieces).at
 }
 
 /// The text, and a NUL: `N` is one more than [`measure`] says.
-pub const fn write<const N: usize>(pieces: &[Piece]) -> [u8; N] {
+pub const fn write<const N: usize>(pieces: &[Piece], uses: &'static [Wanted]) -> [u8; N] {
     assert!(N <= 1 << 20, "the plugin's description has more than 1 MiB");
     let writer = Writer {
         bytes: [0; N],
         at: 0,
+        uses,
     };
     writer.pieces(pieces).bytes
 }

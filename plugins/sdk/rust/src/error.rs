@@ -22,6 +22,19 @@ pub enum Code {
 }
 
 impl Code {
+    /// The code of a call that has ended with this number.
+    pub(crate) fn of(number: i32) -> Code {
+        match number {
+            -4 => Code::InvalidArgs,
+            -5 => Code::Plugin,
+            -6 => Code::OutOfMemory,
+            -7 => Code::InvalidUtf8,
+            -8 => Code::InvalidHandle,
+            -10 => Code::NotPermitted,
+            n => Code::Other(n),
+        }
+    }
+
     /// The number that crosses.
     pub fn number(self) -> i32 {
         match self {

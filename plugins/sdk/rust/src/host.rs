@@ -217,6 +217,30 @@ impl BlobBuf {
         }
     }
 
+    /// Takes over a blob that is the result of a call.
+    ///
+    /// # Safety
+    ///
+    /// It is the plugin's, from the host's alloc, and taken over once.
+    pub(crate) unsafe fn adopt(address: u64, length: u64) -> Self {
+        let start = NonNull::new(address as usize as *mut u8);
+        match (start, host().and_then(|table| table.free)) {
+            (Some(address), Some(free)) => BlobBuf {
+                address,
+                length: match isize::try_from(length) {
+                    Ok(length) => length as usize,
+                    Err(_) => 0,
+                },
+                free: Some(free),
+            },
+            _ => BlobBuf {
+                address: NonNull::dangling(),
+                length: 0,
+                free: None,
+            },
+        }
+    }
+
     /// Gives the memory to the host: its address and length.
     pub(crate) fn give(self) -> Result<(u64, u64), crate::Error> {
         if self.length == 0 {

@@ -61,6 +61,10 @@
 //!   65,535 bytes, or `max = …` where that is said; a longer result is an error,
 //!   or a [`BlobBuf`].
 //! - **Self-description**: names, types and doc comments reach the host.
+//! - **Calls to the host** and to other plugins: what a method asks is checked, errors
+//!   come back as [`Error`] and go on with `?`, and holds end with their values
+//!   ([`Held`], [`Lent`]). After the plugin was shut down nothing is called. A method
+//!   that calls others should not have a lock: a call may come back to it.
 //!
 //! # What it cannot
 //!
@@ -80,11 +84,14 @@ mod host;
 #[allow(missing_docs)]
 mod table;
 pub mod tlv;
+#[allow(missing_docs)]
+mod uses;
 mod value;
 
 pub use error::{Code, Error};
 pub use host::{log, wake, Blob, BlobBuf, Level};
 pub use table::Ref;
+pub use uses::{Args, Held, Lent, Pass, Take, UsedBox};
 pub use value::{Arg, Birth, Ret};
 
 /// A type whose instances hosts can make. [`plugin!`] implements it.
@@ -110,16 +117,19 @@ pub mod __private {
     };
     pub use crate::describe::{
         all_required, check_args, check_boxes, check_max, check_methods, check_typebox, measure,
-        signature, write, BoxOptions, MethodOptions, Piece,
+        signature, write, BoxOptions, MethodOptions, Piece, Wanted,
     };
     pub use crate::host::HostTable;
     pub use crate::table::Table;
+    pub use crate::uses::{connect, HostCalls, Methods};
 }
 
 /// Makes a plugin of one or more types: once in a library, at its top level.
 ///
 /// ```text
 /// nyash::plugin! {
+///     use TYPE as NAME("METHOD", …);
+///     …
 ///     /// What the box is.
 ///     box TYPE as NAME (type_id = NUMBER, singleton, threads = serial) {
 ///         birth => FUNCTION(ARGUMENT: TYPE, …);
@@ -151,6 +161,11 @@ pub mod __private {
 /// - Arguments that may be left out have types `Option<…>`, behind the others.
 ///   What such a method takes is not part of the self-description.
 /// - Doc comments become the descriptions that hosts show.
+/// - `use TYPE as NAME;` in front of all boxes: a box of the host or of another plugin
+///   that this one calls. It defines the type, with a function `make` that makes an
+///   instance and holds it ([`Held`]). `as` and the methods may be left out: then it
+///   is the whole box. That is what the plugin asks for; `uses` in nyash.toml is what
+///   it gets.
 ///
 /// ```
 /// # use nyash::{Blob, BlobBuf, Error, Ref};
@@ -187,6 +202,38 @@ pub mod __private {
 /// # fn main() {}
 /// ```
 ///
+/// A plugin that calls others:
+///
+/// ```
+/// # use nyash::{Error, Held, Lent};
+/// struct Shop {
+///     sold: Held<Counter>, // the hold ends with the shop
+/// }
+///
+/// impl Shop {
+///     fn new() -> Result<Self, Error> { Ok(Shop { sold: Counter::make((0i64,))? }) }
+///     fn sell(&self, n: i64) -> Result<i64, Error> { self.sold.call("add", (n,)) }
+///     fn both(&self, other: Lent<Counter>) -> Result<i64, Error> {
+///         Ok(self.sold.call::<i64>("get", ())? + other.call::<i64>("get", ())?)
+///     }
+///     fn fresh(&self) -> Result<Held<Counter>, Error> { Counter::make(()) } // passes the hold on
+///     fn tell(&self, text: &str) -> Result<(), Error> { Console::make(())?.call("print", (text,)) }
+/// }
+///
+/// nyash::plugin! {
+///     use Counter as CounterBox;
+///     use Console as ConsoleBox("print");
+///     box Shop as ShopBox (type_id = 8) {
+///         birth => new();
+///         1 => sell(n: i64) -> Result<i64, Error>;
+///         2 => both(other: Lent<Counter>) -> Result<i64, Error>;
+///         3 => fresh() -> Result<Held<Counter>, Error>;
+///         4 => tell(text: &str) -> Result<(), Error>;
+///     }
+/// }
+/// # fn main() {}
+/// ```
+///
 /// Mistakes in the list are errors of the compiler:
 ///
 /// ```compile_fail
@@ -204,7 +251,7 @@ pub mod __private {
 /// ```
 #[macro_export]
 macro_rules! plugin {
-    ($(
+    ($(use $U:ident $(as $UN:ident)? $(( $($um:literal),+ $(,)? ))? ;)* $(
         $(#[doc = $doc:literal])*
         box $T:ident $(as $N:ident)? ( $($o:ident $(= $ov:tt)?),* $(,)? ) {
             $(
@@ -214,6 +261,8 @@ macro_rules! plugin {
             )*
         }
     )+) => {
+        $( $crate::__nyash!(@use $U [$($UN)?] [$($($um),+)?]); )*
+
         $(
             const _: () = {
                 const OPTIONS: $crate::__private::BoxOptions = {
@@ -266,6 +315,7 @@ macro_rules! plugin {
                             Piece::If(OPTIONS.singleton, &[Piece::Text("\nsingleton = true")]),
                             Piece::Text("\nthreads = "),
                             Piece::Quoted(OPTIONS.threads()),
+                            Piece::Uses,
                             Piece::Text("\n\n[plugins."),
                             Piece::Key(<$T as $crate::PluginBox>::NAME),
                             Piece::Text(".methods]\n"),
@@ -295,8 +345,15 @@ macro_rules! plugin {
                 &[$(<$T as $crate::PluginBox>::CLASS),+];
             const PIECES: &[$crate::__private::Piece] =
                 &[$($crate::__private::Piece::List(<$T as $crate::PluginBox>::DESCRIPTION)),+];
-            static TEXT: [u8; $crate::__private::measure(PIECES) + 1] =
-                $crate::__private::write(PIECES);
+            const USES: &[$crate::__private::Wanted] = &[$(
+                $crate::__private::Wanted {
+                    name: <$U as $crate::UsedBox>::NAME,
+                    only: <$U as $crate::UsedBox>::ONLY,
+                }
+            ),*];
+            static TEXT: [u8; $crate::__private::measure(PIECES, USES) + 1] =
+                $crate::__private::write(PIECES, USES);
+            $crate::__nyash!(@connect [$($U)*]);
             const _: () = $crate::__private::check_boxes(&[
                 $((<$T as $crate::PluginBox>::TYPE_ID, <$T as $crate::PluginBox>::NAME)),+
             ]);
@@ -452,6 +509,42 @@ macro_rules! __nyash {
         ::core::compile_error!(::core::concat!(
             "`", ::core::stringify!($($other)*), "` is neither max = BYTES nor leaf"
         ))
+    };
+
+    (@use $U:ident [$($UN:ident)?] [$($um:literal),*]) => {
+        #[doc = ::core::concat!("The box ", $crate::__nyash!(@name $U $($UN)?), " of the host or of another plugin.")]
+        #[allow(dead_code)]
+        pub enum $U {}
+
+        impl $U {
+            /// Makes an instance and holds it.
+            #[allow(dead_code)]
+            pub fn make(
+                args: impl $crate::Args,
+            ) -> ::core::result::Result<$crate::Held<$U>, $crate::Error> {
+                $crate::Held::make(args)
+            }
+        }
+
+        impl $crate::UsedBox for $U {
+            const NAME: &'static str = $crate::__nyash!(@name $U $($UN)?);
+            const ONLY: &'static [&'static str] = &[$($um),*];
+            fn methods() -> &'static $crate::__private::Methods {
+                static METHODS: $crate::__private::Methods = $crate::__private::Methods::new();
+                &METHODS
+            }
+        }
+    };
+
+    (@connect []) => {};
+    (@connect [$($U:ident)+]) => {
+        #[no_mangle]
+        unsafe extern "C" fn nyash_plugin_connect(
+            host: *const $crate::__private::HostCalls,
+        ) -> i32 {
+            // SAFETY: the host calls it as the ABI says.
+            unsafe { $crate::__private::connect(host) }
+        }
     };
 
     (@ret) => { () };

@@ -17,6 +17,7 @@ use crate::{Code, Error, PluginBox};
 /// | `&[u8]`, `Vec<u8>` | bytes | string |
 /// | [`Blob`] | blob | |
 /// | `&T`, [`Ref<T>`](Ref), where `T` is a box of the library | handle | |
+/// | [`Lent<T>`](crate::Lent), where `T` is a box of another library | handle | |
 /// | `Option` of these, behind all others | the same, or nothing | void |
 pub trait Arg<'a>: Sized {
     #[doc(hidden)]
@@ -49,7 +50,7 @@ impl<'a> Slot<'a> {
         ))
     }
 
-    fn unlike(&self, wanted: &str) -> Error {
+    pub(crate) fn unlike(&self, wanted: &str) -> Error {
         let got = self.value.map_or("nothing", |value| value.type_name());
         self.wrong(&format!("wanted {}, got {}", wanted, got))
     }
@@ -248,6 +249,7 @@ impl<'a, A: Arg<'a>> Arg<'a> for Option<A> {
 /// | [`BlobBuf`] | blob |
 /// | `T`, where `T` is a box of the library | a handle of a new instance |
 /// | [`Ref<T>`](Ref) | a handle of that instance |
+/// | [`Held<T>`](crate::Held), [`Lent<T>`](crate::Lent) | a handle of that instance of another library |
 /// | `Result<R, E>` of these, where `E` becomes an [`Error`] | `R`, or an error with its message |
 pub trait Ret {
     #[doc(hidden)]
