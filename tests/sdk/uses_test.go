@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -83,7 +84,7 @@ func TestUses_Valgrind(t *testing.T) {
 	host := ccbuild.Program(t, "testdata/uses_host.c", "-std=gnu11", "-ldl")
 	for _, c := range conversations(t) {
 		for _, language := range c.languages {
-			if !whole && (language != "c" || c.name == "threads") {
+			if !whole && (language != "c" || c.name == "threads" || strings.HasPrefix(c.name, "a ")) {
 				continue
 			}
 			t.Run(c.name+"/"+language, func(t *testing.T) {
@@ -109,7 +110,7 @@ func TestUses_Sanitized(t *testing.T) {
 		for language, source := range map[string]string{"c": "testdata/uses.c", "cpp": "testdata/uses.cpp"} {
 			library := ccbuild.Library(t, source, append(flags, "-fvisibility=hidden")...)
 			for _, c := range conversations(t) {
-				if strings.Contains(strings.Join(c.languages, " "), language) {
+				if slices.Contains(c.languages, language) {
 					assert.Equal(t, c.answered, converse(t, c.said, host, library), "%s, %s", c.name, sanitizer)
 				}
 			}
