@@ -13,9 +13,9 @@ import (
 // result. Each call of the plugin makes all of them, so that its own time does not count.
 func BenchmarkNested(b *testing.B) {
 	for _, caller := range ways {
-		for _, target := range []string{"GoBox", "B"} {
+		for _, target := range []string{"Adder", "B"} {
 			b.Run(caller.name+" to "+target, func(b *testing.B) {
-				h := open(b, []entry{{name: "A", uses: []string{"B", "GoBox"}, keys: caller.keys}, {name: "B"}}, loader.WithWorkerChannel(caller.channel))
+				h := open(b, []entry{{name: "A", uses: []string{"B", "Adder"}, keys: caller.keys}, {name: "B"}}, loader.WithWorkerChannel(caller.channel), loader.WithBox("Adder", func() *adder { return new(adder) }))
 				a := hosttest.New(b, h, "A")
 				hosttest.Call(b, a, "hold", 1, target)
 				b.ReportAllocs()
