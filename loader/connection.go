@@ -214,26 +214,26 @@ func (n *nestedCall) keptAnswer() *calls.Answer {
 // make makes the call, and answers it where the error is nil.
 func (n *nestedCall) make() error {
 	n.life = n.lib.lifeOfCaller(n.from.Session())
+	t := n.boxType(n.call.TypeID)
+	if t == nil {
+		return codeErrorf(abi.ErrInvalidType, "no box has type id %d for %s: resolve tells the ids", n.call.TypeID, n.lib.name)
+	}
+	n.target = t
+	if n.call.Method == abi.MethodFini {
+		return n.fini() // also when the time is over: what is held must be given up
+	}
 	if n.at.Depth > calls.MaxDepth {
 		return codeErrorf(abi.ErrPlugin, "calls are nested more than %d deep", calls.MaxDepth)
 	}
 	if n.frame.Err() != nil {
 		return codeErrorf(abi.ErrPlugin, "the time of the call is over: %v", context.Cause(n.frame))
 	}
-	t := n.boxType(n.call.TypeID)
-	if t == nil {
-		return codeErrorf(abi.ErrInvalidType, "no box has type id %d for %s: resolve tells the ids", n.call.TypeID, n.lib.name)
-	}
-	n.target = t
-	switch n.call.Method {
-	case abi.MethodBirth:
+	if n.call.Method == abi.MethodBirth {
 		if !n.mayBear(t) {
 			return codeErrorf(abi.ErrNotPermitted, "%s", n.notPermitted(t.name, abi.NameBirth))
 		}
 		escaping := *n // or else each call would be made on the heap
 		return escaping.birth()
-	case abi.MethodFini:
-		return n.fini()
 	}
 	in, err := n.instance()
 	if err != nil {

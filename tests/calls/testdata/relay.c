@@ -23,7 +23,7 @@
     M(raw, 8) M(thread, 9) M(room, 10) M(recurse, 11) M(resolve, 12) M(take, 13)       \
     M(back, 14) M(make, 15) M(add, 16) M(echo, 17) M(block, 18) M(release, 19)         \
     M(crash, 20) M(length, 21) M(blob, 22) M(initCode, 23) M(loop, 24) M(waiting, 25)  \
-    M(linger, 26) M(fail, 27) M(finis, 28) M(lingering, 29) M(sendBlob, 30) M(getBlob, 31)
+    M(linger, 26) M(fail, 27) M(finis, 28) M(lingering, 29) M(sendBlob, 30) M(getBlob, 31) M(births, 32)
 
 enum {
 #define M(name, id) METHOD_##name = id,
@@ -44,7 +44,7 @@ static const NyashHostCalls *calls;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static uint32_t last_id;
-static int64_t finis, waiting;
+static int64_t births, finis, waiting;
 static bool released;
 static int32_t init_code = 1;
 static Handle slots[SLOTS];
@@ -253,6 +253,7 @@ static int32_t recurse(int64_t n, uint8_t *result, size_t *len) {
 static int32_t make(uint8_t *result, size_t *len) {
     pthread_mutex_lock(&lock);
     uint32_t both[2] = {TYPE_ID, ++last_id};
+    births++;
     pthread_mutex_unlock(&lock);
     return answer(NYASH_TAG_HANDLE, both, 8, result, len);
 }
@@ -451,9 +452,10 @@ static int32_t method(uint32_t id, uint32_t self, Reader *r, uint8_t *result, si
         if (answer(NYASH_TAG_STRING, e.payload, e.size, result, len) != NYASH_OK) *len = 0;
         return NYASH_E_PLUGIN;
     }
+    case METHOD_births:
     case METHOD_finis:
         pthread_mutex_lock(&lock);
-        a = finis;
+        a = id == METHOD_births ? births : finis;
         pthread_mutex_unlock(&lock);
         return answer_int(a, result, len);
     }
@@ -506,6 +508,7 @@ int32_t nyash_plugin_invoke(uint32_t type_id, uint32_t method_id, uint32_t insta
     if (method_id == NYASH_METHOD_BIRTH) {
         pthread_mutex_lock(&lock);
         uint32_t id = ++last_id;
+        births++;
         pthread_mutex_unlock(&lock);
         memcpy(result, &id, 4);
         *result_len = 4;
