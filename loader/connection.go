@@ -169,7 +169,7 @@ func (k *connection) Invoke(ctx context.Context, c *abi.Call, from hostvtable.Ca
 	f, ofThread := k.frame(ctx)
 	n := nestedCall{
 		connection: k, frame: f, at: calls.Position{Chain: f.Chain, Depth: f.Depth + 1},
-		call: c, from: from, room: c.ResultBuffer(), ofThread: ofThread,
+		call: c, from: from, room: c.ResultBuffer(), byThread: ofThread || f.Threads,
 	}
 	n.serve()
 	if ofThread {
@@ -196,13 +196,13 @@ type nestedCall struct {
 	call     *abi.Call
 	from     hostvtable.Caller
 	room     []byte // of the library, for the result
-	ofThread bool   // of the library's own
+	byThread bool   // answers are kept for the thread, and not for the frame
 	target   *boxType
 	plan     *plan.Plan // nil before the method is known
 }
 
 func (n *nestedCall) keptAnswer() *calls.Answer {
-	if !n.ofThread {
+	if !n.byThread {
 		return n.frame.Kept.Take(n.call, n.call.Message())
 	}
 	if !n.kept.Any() {

@@ -381,9 +381,8 @@ func (l *library) around(run func(context.Context)) {
 		defer done()
 		chain = l.loadChain
 	}
-	f := new(calls.Frame)
+	f := &calls.Frame{Threads: true}
 	f.Reset(context.Background(), calls.Position{Chain: chain})
-	defer f.Kept.Drop()
 	run(f)
 }
 

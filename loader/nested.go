@@ -191,7 +191,7 @@ func (n *nestedCall) reply(msg []byte) {
 func (n *nestedCall) deliver(a *calls.Answer) {
 	if len(a.Message) > len(n.room) {
 		n.call.Code, n.call.ResultLength = abi.ErrShortBuffer, uintptr(len(a.Message))
-		if n.ofThread {
+		if n.byThread {
 			n.kept.Keep(n.from.Thread(), n.call, n.call.Message(), a)
 		} else {
 			n.frame.Kept.Keep(n.call, n.call.Message(), a)

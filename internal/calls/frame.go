@@ -52,8 +52,10 @@ func InChain(ctx context.Context) (context.Context, Position) {
 type Frame struct {
 	context.Context
 	Position
-	// Kept is an answer for which the library's buffer was too small.
-	Kept Kept
+	// Kept is an answer for which the library's buffer was too small. It is not for a frame
+	// that several threads may be in.
+	Kept    Kept
+	Threads bool // several threads may be in it: of a library that is loaded or shut down
 
 	stable atomic.Pointer[stable] // made by the first who asks
 }
