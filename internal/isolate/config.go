@@ -27,22 +27,22 @@ type Config struct {
 	// Calls answers what a library that exports nyash_plugin_connect asks of its host. Nil
 	// answers all of it with [abi.ErrNotPermitted]. Its ctx is that of [Session.Invoke]
 	// within a call, also when that has ended and the call was abandoned; that of Around
-	// in connect, init and shutdown; nil on a thread of the plugin's own. [SessionOf] tells
-	// which life of the worker asks: one may go on asking for a moment when it has ended.
+	// in connect, init and shutdown; nil on a thread of the plugin's own. What a worker has
+	// asked before its end may be carried out after it, when OnEnd has been called.
 	Calls hostvtable.Calls
-	// Nested is set where calls can come whose context is nested, see [transport.Nested]:
-	// 12 places of a worker are kept for them. They do not wait for a place: without a free
-	// one the error is [transport.ErrNoSlot], and no call was made.
+	// Nested keeps 12 places of a worker for calls whose context is nested, see
+	// [transport.Nested]. Such a call does not wait for a place: without a free one the
+	// error is [transport.ErrNoSlot], and no call was made.
 	Nested bool
 	// Around runs each start of a worker, and its end: with the context that Calls is
 	// given for what the library's connect, init and shutdown ask. Nil runs them with the
 	// context of the background. It calls what it is given once.
 	Around func(run func(context.Context))
 	// OnEnd is called once for each worker that has ended, with its session, whether or
-	// not the library was loaded: before those who wait for the worker are woken, and
-	// before another is started. Calls to the host may still be under way, because they
-	// take as long as what they call; what they answer reaches nobody. It must not call
-	// the Plugin, nor wait for a call.
+	// not the library was loaded: when [Session.Lost] reports that, and before those who
+	// wait for the worker are woken. Its calls to the host may still be under way, because
+	// they take as long as what they call, and another worker may be starting. It must not
+	// call the Plugin, nor wait for a call.
 	OnEnd func(*Session)
 	// Configure is as in [native.Config]; the text comes from a worker, in each life.
 	Configure func(text string) (native.Threads, error)

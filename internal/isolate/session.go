@@ -50,7 +50,7 @@ func newSession(p *Plugin) *Session {
 	s.peer.Lost = &p.lostCalls
 	s.peer.Kill, s.peer.Line, s.peer.Flush = s.kill, s.line, s.lines.flush
 	s.peer.Complain = func(text string) { s.log(abi.LogWarn, text, false) }
-	s.peer.Calls, s.peer.Nested, s.peer.MaxBlob, s.peer.Owner = p.config.Calls, p.config.Nested, p.config.MaxBlob, s
+	s.peer.Calls, s.peer.Nested, s.peer.MaxBlob, s.peer.Session = p.config.Calls, p.config.Nested, p.config.MaxBlob, s
 	s.peer.Contended = s.contended
 	s.peer.Closing = p.closing
 	s.peer.Init()
@@ -227,10 +227,10 @@ func (s *Session) waitEnded() bool {
 
 // died ends the session: its crash is known by now.
 func (s *Session) died() {
-	if onEnd := s.plugin.config.OnEnd; onEnd != nil {
-		onEnd(s) // before Dead, from which on another worker may be started
-	}
 	s.peer.Dead.Store(true)
+	if onEnd := s.plugin.config.OnEnd; onEnd != nil {
+		onEnd(s)
+	}
 	s.plugin.died(s) // callers that are woken by what follows find it counted
 	close(s.peer.Ended)
 	s.link.Close()

@@ -210,18 +210,27 @@ func readPayload(r io.Reader, buf []byte, n uint64, moved *atomic.Uint64) ([]byt
 }
 
 // claim takes a request for a call, and waits for one while all are under way, or
-// while too many calls were abandoned. A nested call has some of its own, and does not
-// wait.
+// while too many calls were abandoned. A nested call does not wait; some requests are kept
+// for such.
 func (h *Host) claim(ctx context.Context) (*pipeCaller, error) {
+	kept := chan uint32(nil)
 	if h.peer.Nested && transport.Nested(ctx) {
-		return h.claimNested()
+		kept = h.nested
 	}
 	if !h.peer.Full() {
+		select {
+		case id := <-kept:
+			return h.claimed(id)
+		default:
+		}
 		select {
 		case id := <-h.free:
 			return h.claimed(id)
 		default:
 		}
+	}
+	if transport.Nested(ctx) {
+		return nil, transport.ErrNoSlot
 	}
 	h.waiters.Add(1)
 	defer h.waiters.Add(-1)
@@ -234,23 +243,6 @@ func (h *Host) claim(ctx context.Context) (*pipeCaller, error) {
 			return c, err
 		}
 		h.release(c)
-	}
-}
-
-func (h *Host) claimNested() (*pipeCaller, error) {
-	if h.peer.Full() {
-		return nil, transport.ErrNoSlot
-	}
-	select {
-	case id := <-h.nested:
-		return h.claimed(id)
-	default:
-	}
-	select {
-	case id := <-h.free:
-		return h.claimed(id)
-	default:
-		return nil, transport.ErrNoSlot
 	}
 }
 

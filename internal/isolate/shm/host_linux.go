@@ -323,13 +323,10 @@ func errNoRoom(size int) error {
 }
 
 // claim takes a slot for a call, and waits for one while all are taken, or while
-// too many calls were abandoned. A nested call has slots of its own, and does not wait.
+// too many calls were abandoned. A nested call does not wait; some slots are kept for such.
 func (h *Host) claim(ctx context.Context) (int, error) {
 	first := transport.ControlSlots
-	if h.peer.Nested {
-		if transport.Nested(ctx) {
-			return h.claimNested()
-		}
+	if h.peer.Nested && !transport.Nested(ctx) {
 		first += transport.NestedSlots
 	}
 	for {
@@ -338,19 +335,13 @@ func (h *Host) claim(ctx context.Context) (int, error) {
 				return h.claimed(i)
 			}
 		}
+		if transport.Nested(ctx) {
+			return 0, transport.ErrNoSlot
+		}
 		if err := h.waitForSlot(ctx, first); err != nil {
 			return 0, err
 		}
 	}
-}
-
-func (h *Host) claimNested() (int, error) {
-	if !h.peer.Full() {
-		if i, ok := h.pick(transport.ControlSlots, wire.Slots); ok {
-			return h.claimed(i)
-		}
-	}
-	return 0, transport.ErrNoSlot
 }
 
 // claimControl takes a slot for what is not a call.

@@ -60,7 +60,7 @@ func (h *HostCaller) Place(data []byte) (addr uint64, err error) {
 }
 
 // Session implements [hostvtable.Caller].
-func (h *HostCaller) Session() any { return h.peer.Owner }
+func (h *HostCaller) Session() any { return h.peer.Session }
 
 // keptBuffer is the largest buffer that is kept for the next call to the host, in bytes.
 const keptBuffer = 128 << 10

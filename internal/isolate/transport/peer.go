@@ -26,12 +26,12 @@ type Peer struct {
 	Flush func(ctx context.Context)
 	// Complain logs what is wrong with the worker itself.
 	Complain func(text string)
-	// Calls answers what the plugin asks of its host; nil refuses all of it. Owner is whose
-	// worker this is, MaxBlob how many bytes the blobs of one such call may have, or 0.
+	// Calls answers what the plugin asks of its host; nil refuses all of it. Session is that
+	// of [hostvtable.Caller], MaxBlob how many bytes the blobs of one such call may have, or 0.
 	// Nested is set where calls can come that another call of a plugin waits for, see
 	// [Nested]: some slots are kept for them.
 	Calls   hostvtable.Calls
-	Owner   any
+	Session any
 	MaxBlob uint64
 	Nested  bool
 	// Contended reports whether calls wait for the library's turn, or for a place among
