@@ -7,7 +7,7 @@ export CGO_ENABLED = 0
 # The plugins that need a C compiler, those that need cargo, and all that is a crate.
 PLUGINS  = filebox mathbox
 CRATES   = counter
-RUST     = $(CRATES:%=plugins/%) plugins/sdk/rust tests/sdk/testdata/samples tests/generated/testdata/rust
+RUST     = $(CRATES:%=plugins/%) plugins/sdk/rust tests/sdk/testdata/samples tests/sdk/testdata/user tests/generated/testdata/rust
 FUZZTIME ?= 60s
 SOAK     ?= 10m
 
@@ -99,5 +99,5 @@ memcheck: setup plugins ## run FileBox under valgrind
 
 clean: ## remove what was built
 	rm -rf bin data.txt
-	rm -rf plugins/sdk/rust/target tests/sdk/testdata/samples/target
+	rm -rf plugins/sdk/rust/target tests/sdk/testdata/samples/target tests/sdk/testdata/user/target
 	@for p in $(PLUGINS) $(CRATES); do $(MAKE) --no-print-directory -s -C plugins/$$p clean || exit 1; done

@@ -9,7 +9,7 @@ import (
 
 // Cargo.lock, tests and what is built stay behind: an author needs none of them.
 //
-//go:embed c/nyash.h cpp/nyash.hpp nyash.map
+//go:embed c/nyash.h c/nyash_use.h cpp/nyash.hpp cpp/nyash_use.hpp nyash.map
 //go:embed rust/Cargo.toml rust/README.md rust/src rust/examples
 //go:embed go/nyash/nyash.go zig/nyash.zig
 var files embed.FS

@@ -20,18 +20,23 @@ func TestPluginGuide(t *testing.T) {
 	guide := filepath.Join(root, "docs", "plugin-guide.md")
 	ccbuild.Run(t, "make", "--no-print-directory", "-C", root, "build")
 	script := blocks(t, guide, "python")
-	require.Len(t, script, 1)
+	require.Len(t, script, 2)
+	settings := blocks(t, guide, "toml")
+	require.Len(t, settings, 1)
 	const printed = "5\n2 4\nWordBox.forget: plugin error (-5): no such word: dog\n"
 	text, err := os.ReadFile(guide)
 	require.NoError(t, err)
 	require.Contains(t, string(text), "$ make run\n"+printed)
+	const reported = "1 more words\nReportBox.compare: invalid arguments (-4): WordBox.words: the handle is that of another box\n"
+	require.Contains(t, string(text), "$ make run\n"+reported)
 
 	for lang, source := range map[string]string{"c": "word_box.c", "cpp": "word_box.cpp", "rust": "src/lib.rs"} {
 		t.Run(lang, func(t *testing.T) {
 			t.Parallel()
 			listing := blocks(t, guide, lang)
-			require.Len(t, listing, 1)
-			dir := t.TempDir()
+			require.Len(t, listing, 2)
+			folder := t.TempDir()
+			dir := folder
 			run := func(command string) string {
 				cmd := exec.Command("bash", "-eu", "-c", command)
 				cmd.Dir = dir
@@ -40,20 +45,30 @@ func TestPluginGuide(t *testing.T) {
 				require.NoError(t, err, "%s\n%s", command, out)
 				return string(out)
 			}
-			run("nyash new WordBox --lang " + lang)
-			dir = filepath.Join(dir, "word-box")
-			for file, text := range map[string]string{source: listing[0], "example.star": script[0]} {
-				_, err := os.Stat(filepath.Join(dir, file))
-				require.NoError(t, err, "it replaces a file that is there")
-				require.NoError(t, os.WriteFile(filepath.Join(dir, file), []byte(text), 0o644))
+			begin := func(box, project string, files map[string]string) {
+				dir = folder
+				run("nyash new " + box + " --lang " + lang)
+				dir = filepath.Join(dir, project)
+				for file, text := range files {
+					_, err := os.Stat(filepath.Join(dir, file))
+					require.NoError(t, err, "it replaces a file that is there")
+					require.NoError(t, os.WriteFile(filepath.Join(dir, file), []byte(text), 0o644))
+				}
+				run("make")
 			}
-			run("make")
+			begin("WordBox", "word-box", map[string]string{source: listing[0], "example.star": script[0]})
 			assert.True(t, strings.HasSuffix(run("make run"), printed))
 			library := filepath.Join("build", "libword_box_plugin.so")
 			run("plugin-tester check " + library)
 			run("plugin-tester typecheck " + library + " --config nyash.toml")
 			assert.Contains(t, run("nyash list --doc"), "How often a word has come.")
 			assert.Contains(t, run("nyash inspect "+library), "WordBox")
+
+			source := strings.Replace(source, "word", "report", 1)
+			begin("ReportBox", "report-box", map[string]string{source: listing[1], "example.star": script[1], "nyash.toml": settings[0]})
+			assert.True(t, strings.HasSuffix(run("make run"), reported))
+			_, uses, _ := strings.Cut(settings[0], "report-box-plugin\"\n")
+			assert.Contains(t, run("nyash inspect --toml "+filepath.Join("build", "libreport_box_plugin.so")), "\n"+uses)
 		})
 	}
 }

@@ -37,12 +37,15 @@ const (
 var languages = []*Language{
 	{
 		ID: "c", Title: "C", source: "%s.c", list: "table", needs: "make and a C compiler", manual: "sdk/nyash.h",
-		sdk: map[string]string{"c/nyash.h": "nyash.h"}, header: true,
+		sdk: map[string]string{"c/nyash.h": "nyash.h", "c/nyash_use.h": "nyash_use.h"}, header: true,
 		tools: []tool{{"CC", "cc", installC}},
 	},
 	{
 		ID: "cpp", Title: "C++", source: "%s.cpp", list: "table", needs: "make and a C++17 compiler", manual: "sdk/nyash.hpp",
-		sdk: map[string]string{"c/nyash.h": "nyash.h", "cpp/nyash.hpp": "nyash.hpp", "nyash.map": "nyash.map"}, header: true,
+		sdk: map[string]string{
+			"c/nyash.h": "nyash.h", "c/nyash_use.h": "nyash_use.h", "cpp/nyash.hpp": "nyash.hpp", "cpp/nyash_use.hpp": "nyash_use.hpp",
+			"nyash.map": "nyash.map",
+		}, header: true,
 		tools: []tool{{"CXX", "c++", installCPP}},
 	},
 	{
