@@ -90,8 +90,7 @@ func callsOf(t testing.TB, table *hostvtable.Table) uintptr {
 
 // serve has a table of the test's own answered by s, and returns its NyashHostCalls.
 func serve(t testing.TB, s service) (*hostvtable.Table, uintptr) {
-	table, err := hostvtable.For(t.Name(), false)
-	require.NoError(t, err)
+	table := newTable(t, false)
 	stop := table.Serve(s)
 	require.NotNil(t, stop)
 	t.Cleanup(stop)

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/ebitengine/purego"
@@ -67,11 +68,14 @@ func newDriver(t *testing.T) *driver {
 	return d
 }
 
-func newTable(t *testing.T, track bool) *hostvtable.Table {
-	table, err := hostvtable.For(t.Name(), track)
+// newTable makes a table that no other run of a test has: they are permanent.
+func newTable(t testing.TB, track bool) *hostvtable.Table {
+	table, err := hostvtable.For(fmt.Sprint(t.Name(), " ", tablesMade.Add(1)), track)
 	require.NoError(t, err)
 	return table
 }
+
+var tablesMade atomic.Int64
 
 func TestTableServesThreadsOfThePlugin(t *testing.T) {
 	for _, track := range []bool{false, true} {
