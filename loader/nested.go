@@ -9,6 +9,7 @@ import (
 	"github.com/nyash-plugins/nyash-go/hostvtable"
 	"github.com/nyash-plugins/nyash-go/internal/calls"
 	"github.com/nyash-plugins/nyash-go/internal/cmem"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
@@ -55,11 +56,11 @@ func (in *instance) runNested(n *nestedCall) (*callSlot, error) {
 	s.TypeID, s.Method, s.Instance = in.typ.ID, n.plan.ID, in.id
 	s.SetArgs(s.args[:length])
 	armResult(&s.Call, s.resultBuf)
-	if in.lib.isGo {
-		// A host function that closes what it is called for is told by its goroutine.
-		defer hostvtable.Enter(ctx).Leave()
+	if ctx.Done() != nil && n.from.Session() != nil && !n.byThread && !in.lib.source.killable() {
+		err = in.invokeApart(ctx, s)
+	} else {
+		err = in.invokeHere(ctx, s)
 	}
-	err = in.backend.Invoke(ctx, &s.Call)
 	if err == nil && fastOK(&s.Call, s.resultBuf) {
 		return s, nil
 	}
@@ -71,6 +72,29 @@ func (in *instance) runNested(n *nestedCall) (*callSlot, error) {
 		h.slots.release(s)
 	}
 	return nil, err
+}
+
+// invokeHere makes a call on this goroutine, by which a host function that closes what it is
+// called for is told.
+func (in *instance) invokeHere(ctx context.Context, s *callSlot) error {
+	if in.lib.isGo {
+		defer hostvtable.Enter(ctx).Leave()
+	}
+	return in.backend.Invoke(ctx, &s.Call)
+}
+
+// invokeApart makes a call in this process that an isolated plugin waits for, whose caller's
+// context may end before: then the call goes on, and the error is an
+// [*transport.AbandonedError].
+func (in *instance) invokeApart(ctx context.Context, s *callSlot) error {
+	done := make(chan error, 1)
+	go func() { done <- in.invokeHere(ctx, s) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return transport.NewAbandoned(context.Cause(ctx), func() error { return <-done })
+	}
 }
 
 // encode copies the call's message into the slot, checked against what is declared, with

@@ -196,6 +196,12 @@ type AbandonedError struct {
 	wait    func() error
 }
 
+// NewAbandoned makes the error of a call that goes on elsewhere than in a worker; wait waits
+// for its end, as for [AbandonedError.Wait].
+func NewAbandoned(cause error, wait func() error) *AbandonedError {
+	return &AbandonedError{Err: cause, wait: wait}
+}
+
 // Error is the context's.
 func (e *AbandonedError) Error() string { return e.Err.Error() }
 
