@@ -259,7 +259,8 @@ public:
     explicit lent(const NyashHandle &handle) noexcept : detail::callable<Box>(handle) {}
 };
 
-// make makes an instance. Of a singleton it holds the shared one.
+// make makes an instance. Of a singleton it holds the shared one. Not for the initialiser of a static object, which runs
+// before the host connects.
 template <class Box, class... A> held<Box> make(const A &...args) {
     const NyashPass passed[] = {detail::pass(args)..., NyashPass{}};
     NyashHandle made{};
