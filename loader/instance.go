@@ -141,11 +141,14 @@ func (in *instance) born(result []byte) (box *Box, err error) {
 		return nil, err
 	}
 	in.host.mu.Lock()
-	defer in.host.mu.Unlock()
-	if err := in.host.addBorn(in); err != nil {
+	if err = in.host.addBorn(in); err == nil {
+		box = in.newBox()
+	}
+	in.host.mu.Unlock()
+	if err != nil {
 		return nil, in.errHost(in.typ.birth, err)
 	}
-	return in.newBox(), nil
+	return box, nil
 }
 
 // bornUnheld is born for a birth that a plugin has called: the instance has no Box, and
