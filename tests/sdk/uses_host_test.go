@@ -3,6 +3,8 @@ package sdk
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -13,9 +15,9 @@ import (
 	"github.com/nyash-plugins/nyash-go/tests/hosttest"
 )
 
-// usesTOML lets the plugin of a language call those of testdata/used.c. userKeys and
-// usedKeys are lines for the two libraries.
-func usesTOML(t testing.TB, language, userKeys, usedKeys string) string {
+// usesTOML lets one of users call the plugins of testdata/used.c. userKeys and usedKeys
+// are lines for the two libraries.
+func usesTOML(t testing.TB, user, userKeys, usedKeys string) string {
 	return fmt.Sprintf(`[plugins.UserBox]
 library = %q
 uses = ["CounterBox", "ClockBox.now"]
@@ -26,7 +28,7 @@ uses = ["UserBox.get"]
 %[4]s
 [plugins.ClockBox]
 library = %[3]q
-`, users[language](t), userKeys, library(t, "used.c"), usedKeys)
+`, user, userKeys, library(t, "used.c"), usedKeys)
 }
 
 // TestUses_Host has a plugin in each language call another one through this module's
@@ -36,7 +38,7 @@ func TestUses_Host(t *testing.T) {
 		for _, ways := range [][2]string{{"none", "none"}, {"none", "process"}, {"process", "none"}, {"process", "process"}} {
 			t.Run(fmt.Sprint(language, ", ", ways), func(t *testing.T) {
 				key := func(way string) string { return fmt.Sprintf("isolation = %q", way) }
-				h := hosttest.Open(t, usesTOML(t, language, key(ways[0]), key(ways[1])), loader.WithMemoryTracking())
+				h := hosttest.Open(t, usesTOML(t, users[language](t), key(ways[0]), key(ways[1])), loader.WithMemoryTracking())
 				testUses(t, h)
 			})
 		}
@@ -136,7 +138,7 @@ func TestUses_CalledBack(t *testing.T) {
 			{"threads = \"serial\"\nisolation = \"process\"", loader.ErrCircle.Error()},
 		} {
 			t.Run(fmt.Sprint(language, ", ", c.keys), func(t *testing.T) {
-				user := hosttest.New(t, hosttest.Open(t, usesTOML(t, language, c.keys, "")), "UserBox", 5)
+				user := hosttest.New(t, hosttest.Open(t, usesTOML(t, users[language](t), c.keys, "")), "UserBox", 5)
 				message := fails(t, abi.ErrPlugin, user, "reenter", 2)
 				assert.Contains(t, message, "CounterBox.back: UserBox.get: ")
 				assert.Contains(t, message, c.want)
@@ -151,15 +153,19 @@ func TestUses_CalledBack(t *testing.T) {
 func TestUses_Reload(t *testing.T) {
 	for language := range users {
 		t.Run(language, func(t *testing.T) {
-			toml := usesTOML(t, language, "", "")
+			data, err := os.ReadFile(users[language](t))
+			require.NoError(t, err)
+			copied := filepath.Join(t.TempDir(), fileName("user")) // which nobody has loaded yet
+			require.NoError(t, os.WriteFile(copied, data, 0o700))
+			toml := usesTOML(t, copied, "", "")
 			h := hosttest.OpenUnclosed(t, toml)
+			t.Cleanup(func() { h.Close() })
 			user := hosttest.New(t, h, "UserBox")
 			assert.Equal(t, int64(1), value(t, user, "keep"))
 			assert.Equal(t, int64(2), value(t, user, "keep"))
 			require.NoError(t, h.Close())
 
-			h = hosttest.Open(t, toml)
-			user = hosttest.New(t, h, "UserBox")
+			user = hosttest.New(t, hosttest.Open(t, toml), "UserBox")
 			assert.Contains(t, fails(t, abi.ErrInvalidHandle, user, "keep"), "the handle is of the time before the plugin was shut down")
 			assert.Equal(t, int64(1), value(t, user, "keep"))
 		})
