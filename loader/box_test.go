@@ -85,7 +85,7 @@ func TestBox_Call_Errors(t *testing.T) {
 		"handle value":     {t.Context(), "echo", []any{tlv.HandleValue(tlv.Handle{Type: 700, Instance: 1})}, "Probe.echo: argument 1 is a handle: pass the *loader.Box instead: invalid arguments (-4)", abi.ErrInvalidArgs},
 		"no box":           {t.Context(), "take", []any{5}, "Probe.take: argument 1 (box): it must be a box, and this is an integer", abi.ErrInvalidArgs},
 		"context done":     {done, "nothing", nil, "Probe.nothing: no time left", nil},
-		"unknown type":     {t.Context(), "other", nil, "Probe.other: protocol violation: the result is a handle of type 701, instance 4242: no box of Probe has that type_id, no such box was an argument of this call, and the library holds none (a plugin cannot keep boxes that it was lent)", loader.ErrProtocol},
+		"unknown type":     {t.Context(), "other", nil, "Probe.other: protocol violation: the result is a handle of type 701, instance 4242: no box of Probe has that type_id, nor has it been told of one of another library by that", loader.ErrProtocol},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

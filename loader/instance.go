@@ -315,8 +315,10 @@ func (in *instance) namedBy(handle tlv.Handle, boxes []boxArg) (named *instance,
 		if named, ok := in.life.handles.Find(handle.Instance); ok && named.boxType() == t && in.life.handles.Holds(named) {
 			return named, true, nil
 		}
+		return nil, false, protocolErrorf("the result is a handle of a %s, instance %d, which was no argument of this call, and which %s does not hold (a plugin cannot keep boxes that it was lent)",
+			t.name, handle.Instance, in.lib.name)
 	}
-	return nil, false, protocolErrorf("the result is a handle of type %d, instance %d: no box of %s has that type_id, no such box was an argument of this call, and the library holds none (a plugin cannot keep boxes that it was lent)",
+	return nil, false, protocolErrorf("the result is a handle of type %d, instance %d: no box of %s has that type_id, nor has it been told of one of another library by that",
 		handle.Type, handle.Instance, in.lib.name)
 }
 
