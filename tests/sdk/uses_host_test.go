@@ -137,6 +137,9 @@ func TestUses_CalledBack(t *testing.T) {
 			{`threads = "serial"`, loader.ErrCircle.Error()},
 			{"threads = \"serial\"\nisolation = \"process\"", loader.ErrCircle.Error()},
 		} {
+			if c.keys == "" && hosttest.Isolated() {
+				continue // it comes back on another thread, where it waits
+			}
 			t.Run(fmt.Sprint(language, ", ", c.keys), func(t *testing.T) {
 				user := hosttest.New(t, hosttest.Open(t, usesTOML(t, users[language](t), c.keys, "")), "UserBox", 5)
 				message := fails(t, abi.ErrPlugin, user, "reenter", 2)

@@ -48,10 +48,10 @@
  * Threads: everything here may be called from any thread, also one of the
  * plugin's own, but on one handle nyash_drop runs alone. A method holds its
  * instances' locks while it calls: a call that comes back to one of them on the
- * same thread is an error, on another thread it waits. A box that is to be called
- * back has `threads = "serial"`, with which the host answers such calls, or is
- * NYASH_CONCURRENT. Behind nyash_plugin_shutdown calls answer NYASH_E_PLUGIN
- * without reaching the host.
+ * same thread is an error; on another thread, as in a process of its own, it waits
+ * for ever. A box that is to be called back has `threads = "serial"`, with which
+ * the host answers such calls with an error, or is NYASH_CONCURRENT. Behind
+ * nyash_plugin_shutdown calls answer NYASH_E_PLUGIN without reaching the host.
  */
 #ifndef NYASH_USE_H
 #define NYASH_USE_H
