@@ -59,8 +59,8 @@ race: setup plugins ## run all tests under the race detector
 isolated: plugins ## run the loader's tests with every library in a process of its own
 	NYASH_TEST_ISOLATION=process NYASH_TEST_CHANNEL=$(CHANNEL) go test -v ./loader
 
-soak: plugins ## call a plugin that crashes at random, for SOAK
-	NYASH_SOAK=$(SOAK) go test -count=1 -timeout=0 -v -run=TestSoak ./tests/isolation
+soak: plugins ## call plugins that crash at random, for SOAK
+	NYASH_SOAK=$(SOAK) go test -count=1 -timeout=0 -v -run=TestSoak ./tests/isolation ./tests/calls
 
 vet: ## vet for every platform that must compile
 	go vet ./...
