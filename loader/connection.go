@@ -110,8 +110,8 @@ func (k *connection) permitted(t *boxType, method string) bool {
 		return false
 	case u.all, method == abi.NameFini: // of what the library holds
 		return true
-	case method == abi.NameBirth:
-		return t.isSingleton() // which it only lends
+	case method == abi.NameBirth && t.isSingleton(): // which it only lends
+		return true
 	}
 	return u.methods[method]
 }

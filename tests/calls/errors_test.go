@@ -73,6 +73,18 @@ func TestUndeclaredBox(t *testing.T) {
 	})
 }
 
+// TestUses_Birth: birth stands in the list like any other method.
+func TestUses_Birth(t *testing.T) {
+	inEachWay(t, func(t *testing.T, keys string, channel loader.Option) {
+		h := open(t, []entry{{name: "A", uses: []string{"B.birth", "B.add", "GoBox.add", "GoBox.birth"}, keys: keys}, {name: "B"}}, channel)
+		a := hosttest.New(t, h, "A")
+		for _, box := range []string{"B", "GoBox"} {
+			works(t, a, box)
+			failsWith(t, a, abi.ErrNotPermitted, "", "ask", box, "echo", 1)
+		}
+	})
+}
+
 // TestUses_SingleMethod: a singleton's birth goes with any of its methods.
 func TestUses_SingleMethod(t *testing.T) {
 	inEachWay(t, func(t *testing.T, keys string, channel loader.Option) {
