@@ -38,6 +38,7 @@ func (l *latency) at(q float64) time.Duration {
 type latencies struct {
 	rows     []*latency
 	pingpong float64       // ns of a round trip in C
+	asleep   float64       // ns of a call from a thread of the plugin's own, see measureAsleep
 	recovery time.Duration // from a crash to the next good answer
 	idleRSS  uint64        // of an idle worker, in bytes
 	idleCPU  time.Duration // that it used in a second
@@ -62,6 +63,9 @@ func measureLatencies(dir, library string, make map[string]func() (caller, error
 	l := &latencies{}
 	var err error
 	if l.pingpong, err = pingpong(dir); err != nil {
+		return nil, err
+	}
+	if l.asleep, err = measureAsleep(dir); err != nil {
 		return nil, err
 	}
 	for _, busy := range []bool{false, true} {
@@ -225,7 +229,8 @@ func (l *latencies) print() {
 		us := func(d time.Duration) string { return fmt.Sprintf("%.1f", float64(d.Nanoseconds())/1e3) }
 		fmt.Printf("| %s | %d | %s | %s | %s | %s | %.2f |\n", r.via, r.callers, condition, us(r.at(0.5)), us(r.at(0.99)), us(r.at(0.999)), r.each/1e3)
 	}
-	fmt.Printf("| ping-pong of two C processes | 1 | to spare | %.2f (mean) | | | |\n\n", l.pingpong/1e3)
+	fmt.Printf("| ping-pong of two C processes | 1 | to spare | %.2f (mean) | | | |\n", l.pingpong/1e3)
+	fmt.Printf("| a thread of the plugin's own, both sides asleep | 1 | to spare | %.2f | | | |\n\n", l.asleep/1e3)
 	fmt.Printf("From a killed worker to the next good answer: %.1f ms. An idle worker: %.1f MiB resident, %v of processor time in a second.\n\n",
 		float64(l.recovery.Microseconds())/1e3, float64(l.idleRSS)/(1<<20), l.idleCPU)
 }

@@ -108,7 +108,7 @@ func addRows(t *table, dir, library string) (cleanup func(), err error) {
 		}
 	}
 	for _, peer := range []func(t *table, dir, library string) (end func(), err error){
-		addLoader, addIsolated, addPiped, addCgo, addPurego, addWazero, addGoPlugin, addStdPlugin, addCallbacks,
+		addLoader, addIsolated, addPiped, addCgo, addPurego, addWazero, addGoPlugin, addStdPlugin, addCallbacks, addNested,
 	} {
 		end, err := peer(t, dir, library)
 		if end != nil {

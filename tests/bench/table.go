@@ -21,34 +21,38 @@ const (
 	workLendMany = "lend a 1 MiB blob"
 	workTwo      = "add, two goroutines"
 	workAsk      = "C asks Go"
+	workNested   = "a plugin has two i64 added"
 )
 
-var works = []string{workAdd, work16, work1K, work32K, workBlob, workBlob64, workLend, workLendMany, workTwo, workAsk}
+var works = []string{workAdd, work16, work1K, work32K, workBlob, workBlob64, workLend, workLendMany, workTwo, workAsk, workNested}
 
 // echoes are the sizes of the echoes with bytes.
 var echoes = map[string]int{work16: 16, work1K: 1 << 10, work32K: 32 << 10}
 
 // Names of rows that bars refer to.
 const (
-	viaMethod   = "loader, resolved method"
-	viaTable    = "loader, resolved method of a table"
-	viaName     = "loader, by name"
-	viaBatch    = "loader, batch of 64"
-	viaBlob     = "loader, as a blob"
-	viaProcess  = "loader, in another process"
-	viaPipes    = "loader, in another process, pipes"
-	viaCgo      = "bare cgo"
-	viaLoop     = "C loop (the floor)"
-	viaRegister = "purego.RegisterFunc"
-	viaSyscall  = "purego.SyscallN"
-	viaWazero   = "wazero"
-	viaWazeroIO = "wazero, bytes copied in and out"
-	viaGRPC     = "hashicorp/go-plugin, gRPC"
-	viaNetRPC   = "hashicorp/go-plugin, net/rpc"
-	viaStd      = "Go's plugin package"
-	viaEntry    = "the host's invoke"
-	viaExport   = "cgo, an exported function"
-	viaCallback = "purego.NewCallback"
+	viaMethod         = "loader, resolved method"
+	viaTable          = "loader, resolved method of a table"
+	viaName           = "loader, by name"
+	viaBatch          = "loader, batch of 64"
+	viaBlob           = "loader, as a blob"
+	viaProcess        = "loader, in another process"
+	viaPipes          = "loader, in another process, pipes"
+	viaCgo            = "bare cgo"
+	viaLoop           = "C loop (the floor)"
+	viaRegister       = "purego.RegisterFunc"
+	viaSyscall        = "purego.SyscallN"
+	viaWazero         = "wazero"
+	viaWazeroIO       = "wazero, bytes copied in and out"
+	viaGRPC           = "hashicorp/go-plugin, gRPC"
+	viaNetRPC         = "hashicorp/go-plugin, net/rpc"
+	viaStd            = "Go's plugin package"
+	viaEntry          = "the host's invoke"
+	viaGoType         = "by a Go type of its host"
+	viaPlugin         = "by another plugin"
+	viaIsolatedGoType = "by a Go type, from another process"
+	viaExport         = "cgo, an exported function"
+	viaCallback       = "purego.NewCallback"
 )
 
 // row is one way to do one piece of work.

@@ -1,3 +1,4 @@
+#define _POSIX_C_SOURCE 200809L
 /* A plugin that calls whatever it is asked to call. Box TYPE_NAME, type TYPE_ID.
  *
  * A method that calls takes the names of a box and a method and then what it passes on,
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "nyash_plugin.h"
 
@@ -23,7 +25,7 @@
     M(raw, 8) M(thread, 9) M(room, 10) M(recurse, 11) M(resolve, 12) M(take, 13)       \
     M(back, 14) M(make, 15) M(add, 16) M(echo, 17) M(block, 18) M(release, 19)         \
     M(crash, 20) M(length, 21) M(blob, 22) M(initCode, 23) M(loop, 24) M(waiting, 25)  \
-    M(linger, 26) M(fail, 27) M(finis, 28) M(lingering, 29) M(sendBlob, 30) M(getBlob, 31) M(births, 32)
+    M(linger, 26) M(fail, 27) M(finis, 28) M(lingering, 29) M(sendBlob, 30) M(getBlob, 31) M(births, 32) M(asleep, 33)
 
 enum {
 #define M(name, id) METHOD_##name = id,
@@ -231,6 +233,69 @@ static void *linger(void *at) {
     }
 }
 
+static int compare(const void *a, const void *b) {
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+typedef struct {
+    Handle h;
+    const char *name;
+    const uint8_t *args;
+    size_t args_len;
+    int64_t times[1000];
+    int n;
+    int32_t code;
+} Pauses;
+
+/* Calls again and again, each time after a pause in which both sides go to sleep. */
+static void *call_after_pauses(void *at) {
+    Pauses *p = at;
+    uint32_t type_id, method_id;
+    p->code = calls->resolve(p->h.box, p->name, &type_id, &method_id);
+    for (int i = 0; i < p->n && p->code == NYASH_OK; i++) {
+        const struct timespec pause = {0, 500000};
+        struct timespec began, ended;
+        uint8_t result[256];
+        size_t len = sizeof result;
+        nanosleep(&pause, NULL);
+        clock_gettime(CLOCK_MONOTONIC, &began);
+        p->code = invoke(type_id, method_id, p->h.instance_id, p->args, p->args_len, result, &len);
+        clock_gettime(CLOCK_MONOTONIC, &ended);
+        p->times[i] = (ended.tv_sec - began.tv_sec) * 1000000000LL + ended.tv_nsec - began.tv_nsec;
+    }
+    return NULL;
+}
+
+/* Answers the median of how many nanoseconds such a call takes from a thread of its own. */
+static int32_t asleep(Reader *r, uint8_t *result, size_t *len) {
+    char name[64];
+    uint8_t args[256];
+    Pauses *p = malloc(sizeof *p);
+    pthread_t thread;
+    int64_t slot = number(r), n = number(r);
+    text(r, name, sizeof name);
+    if (r->bad || slot < 0 || slot >= SLOTS || n < 1 || n > 1000 || r->end - r->at > 200) {
+        free(p);
+        return NYASH_E_INVALID_ARGS;
+    }
+    p->h = slots[slot];
+    p->name = name;
+    p->n = (int)n;
+    p->args = args;
+    p->args_len = rest(r, args);
+    if (pthread_create(&thread, NULL, call_after_pauses, p) != 0) {
+        free(p);
+        return NYASH_E_OUT_OF_MEMORY;
+    }
+    pthread_join(thread, NULL);
+    qsort(p->times, (size_t)n, sizeof *p->times, compare);
+    int32_t code = p->code;
+    if (code == NYASH_OK) code = answer_int(p->times[n / 2], result, len);
+    free(p);
+    return code;
+}
+
 static int32_t recurse(int64_t n, uint8_t *result, size_t *len) {
     if (n == 0) return answer_int(0, result, len);
     uint8_t none[4] = {1, 0, 0, 0}, args[16] = {1, 0, 1, 0, NYASH_TAG_I64, 0, 8, 0};
@@ -430,6 +495,7 @@ static int32_t method(uint32_t id, uint32_t self, Reader *r, uint8_t *result, si
             }
         }
         return code;
+    case METHOD_asleep: return asleep(r, result, len);
     case METHOD_waiting:
         pthread_mutex_lock(&lock);
         a = waiting;
