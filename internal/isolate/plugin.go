@@ -299,7 +299,7 @@ func (p *Plugin) enter(state State, err error) {
 // The caller holds life.
 func (p *Plugin) watchIdle(s *Session) {
 	if p.config.IdleTimeout > 0 {
-		calls, _ := s.link.Counts()
+		calls := s.allCalls()
 		p.idle = time.AfterFunc(p.config.IdleTimeout, func() { p.lookIdle(s, calls) })
 	}
 }
@@ -328,8 +328,13 @@ func (p *Plugin) lookIdle(s *Session, calls uint64) {
 
 // busy reports whether a worker is in use, or was since it had made so many calls.
 func (p *Plugin) busy(s *Session, calls uint64) bool {
-	now, _ := s.link.Counts()
-	return now != calls || s.link.Active() > 0 || p.config.InUse()
+	return s.allCalls() != calls || s.link.Active() > 0 || p.config.InUse()
+}
+
+// allCalls is how many calls there were, in either direction.
+func (s *Session) allCalls() uint64 {
+	calls, _ := s.link.Counts()
+	return calls + s.link.HostCalls()
 }
 
 // Memory counts what the plugin took from the host table, if it was opened to

@@ -33,7 +33,7 @@ func (h *Host) await(until, ctx context.Context, i int, state uint32, d *transpo
 				return transport.Ended
 			}
 			h.serve(ctx, i, d)
-			state = h.spin(i)
+			state = h.spinAgain(i)
 			continue
 		}
 		o := h.wait(until, i, d)
@@ -42,6 +42,20 @@ func (h *Host) await(until, ctx context.Context, i int, state uint32, d *transpo
 		}
 		state = Calling
 	}
+}
+
+// spinAgain is spin after a call of the plugin to its host.
+func (h *Host) spinAgain(i int) (state uint32) {
+	me, most := &h.callers[i], spinTime
+	if me.missed%longSpins != 0 {
+		most = shortSpin
+	}
+	if state = h.spin(i, most); state == 0 {
+		me.missed++
+	} else {
+		me.missed = 0
+	}
+	return state
 }
 
 // serve answers what the plugin asks of its host within a request. The request's time

@@ -22,6 +22,7 @@ type hostCaller struct {
 	asked   atomic.Bool // the host listens, or will when the load is over
 
 	blocks [hostCalls][]uintptr // of the heap, that a call has for so long
+	slept  [hostCalls]uint8     // how many calls in a row had to sleep for their answer
 }
 
 // listening sees to it that the host listens for calls in lanes. Once it has loaded the
@@ -157,25 +158,45 @@ func (w *Worker) call(i int, head *HostCall) {
 	state := w.mem.HostCallState(i)
 	head.Asleep.Store(0)
 	state.Store(Calling)
-	if i < wire.Slots {
-		w.tellHost()
-	} else {
-		w.mem.Lanes().Or(1 << (i - wire.Slots))
-		w.mem.LaneCalls().Add(1)
-		if w.mem.LaneAsleep().Load() != 0 {
-			Wake(w.mem.LaneCalls(), 1)
-		}
+	// A host that had to be woken may need this very processor.
+	if !w.tellOf(i) && w.look(i, state) {
+		w.calls.slept[i] = 0
+		return
 	}
-	start := time.Now()
-	for round := 0; state.Load() == Calling; round++ {
-		Pause(4)
-		if round%16 == 15 && time.Since(start) > spin {
-			break
-		}
-	}
-	w.looked(start)
+	w.calls.slept[i]++
 	for state.Load() == Calling {
 		head.Asleep.Store(1)
 		Wait(state, Calling, 0)
 	}
+}
+
+// look waits for the answer for a while, and reports whether it came.
+func (w *Worker) look(i int, state *atomic.Uint32) bool {
+	start, most := time.Now(), spin
+	if w.calls.slept[i]%longSpins != 0 {
+		most = shortSpin
+	}
+	defer w.looked(start)
+	for round := 0; ; round++ {
+		if state.Load() != Calling {
+			return true
+		}
+		Pause(4)
+		if round%4 == 3 && time.Since(start) > most {
+			return false
+		}
+	}
+}
+
+// tellOf has the host look for call i, and tells whether it was asleep.
+func (w *Worker) tellOf(i int) (asleep bool) {
+	if i < wire.Slots {
+		return w.tellHost()
+	}
+	w.mem.Lanes().Or(1 << (i - wire.Slots))
+	w.mem.LaneCalls().Add(1)
+	if asleep = w.mem.LaneAsleep().Load() != 0; asleep {
+		Wake(w.mem.LaneCalls(), 1)
+	}
+	return asleep
 }

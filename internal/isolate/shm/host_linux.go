@@ -67,6 +67,7 @@ type caller struct {
 	began   atomic.Int64       // Unix time in ns since when the call is waited for; see busyCalls
 	control transport.Deadline // of a request that is not a call
 	host    *transport.HostCaller
+	missed  uint8 // how often in a row the plugin went on for longer than its host looked
 }
 
 // Works tells whether there is memory to share.
@@ -196,7 +197,7 @@ func (h *Host) Call(ctx context.Context, c *abi.Call, p *wire.Probe) error {
 		return err
 	}
 	h.submit(i)
-	state := h.spin(i)
+	state := h.spin(i, spinTime)
 	if state == Done {
 		h.take(ctx, &r)
 		return nil
@@ -469,7 +470,7 @@ func (h *Host) submit(i int) {
 
 // spin looks for a while whether a slot is done or calling, and returns which; 0 is
 // neither.
-func (h *Host) spin(i int) uint32 {
+func (h *Host) spin(i int, most time.Duration) uint32 {
 	// A caller that looks takes a processor from the worker unless there are
 	// several, and from other callers.
 	if processors < 2 || h.running.Load() != 1 {
@@ -481,7 +482,7 @@ func (h *Host) spin(i int) uint32 {
 			return state
 		}
 		Pause(4)
-		if round%16 == 15 && time.Since(start) > spinTime {
+		if round%16 == 15 && time.Since(start) > most {
 			return 0
 		}
 	}
@@ -820,7 +821,7 @@ func (h *Host) Operate(ctx context.Context, op wire.Op, args, length uint64) (an
 	d := &h.callers[i].control
 	*d = h.peer.ControlDeadline(op)
 	d.Start(0)
-	if state := h.spin(i); state != Done {
+	if state := h.spin(i, spinTime); state != Done {
 		switch h.await(ctx, ctx, i, state, d) {
 		case transport.Died:
 			err := h.peer.LostCall(d)

@@ -180,12 +180,13 @@ func (w *Worker) Run(to wire.Handler, i int, c *abi.Call) {
 	w.tellHost()
 }
 
-// tellHost has the host look for slots that are its.
-func (w *Worker) tellHost() {
+// tellHost has the host look for slots that are its, and tells whether it was asleep.
+func (w *Worker) tellHost() (asleep bool) {
 	w.mem.Completions().Add(1)
-	if w.mem.HostAsleep().Load() != 0 {
+	if asleep = w.mem.HostAsleep().Load() != 0; asleep {
 		Wake(w.mem.Completions(), 1)
 	}
+	return asleep
 }
 
 func (w *Worker) operate(ctx context.Context, to wire.Handler, op wire.Op, a, b uint64) (text []byte, err error) {
