@@ -6,7 +6,7 @@ export CGO_ENABLED = 0
 
 # The plugins that need a C compiler, those that need cargo, and all that is a crate.
 PLUGINS  = filebox mathbox
-CRATES   = counter
+CRATES   = counter loganalyzer
 RUST     = $(CRATES:%=plugins/%) plugins/sdk/rust tests/sdk/testdata/samples tests/sdk/testdata/user tests/generated/testdata/rust
 FUZZTIME ?= 60s
 SOAK     ?= 10m
@@ -17,8 +17,9 @@ SOAK     ?= 10m
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
 
-run: plugins build ## load the plugins and run docs/examples/hello.star with them
+run: plugins build ## load the plugins and run docs/examples/hello.star, and with cargo analyze.star, with them
 	./bin/nyash $(if $(ISOLATION),--isolation $(ISOLATION)) run docs/examples/hello.star
+	$(if $(shell command -v cargo),./bin/nyash $(if $(ISOLATION),--isolation $(ISOLATION)) run docs/examples/analyze.star)
 
 build: ## build the commands into bin/
 	go build -trimpath -o bin/ ./cmd/...
@@ -98,6 +99,6 @@ memcheck: setup plugins ## run FileBox under valgrind
 	go test -count=1 -v ./tests/memcheck
 
 clean: ## remove what was built
-	rm -rf bin data.txt
+	rm -rf bin data.txt analyze.log
 	rm -rf plugins/sdk/rust/target tests/sdk/testdata/samples/target tests/sdk/testdata/user/target
 	@for p in $(PLUGINS) $(CRATES); do $(MAKE) --no-print-directory -s -C plugins/$$p clean || exit 1; done

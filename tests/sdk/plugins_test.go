@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -21,9 +22,10 @@ var plugins = map[string]struct {
 	box     string
 	library func(testing.TB) string
 }{
-	"filebox": {"FileBox", func(t testing.TB) string { return ccbuild.Plugin(t, "filebox") }},
-	"mathbox": {"MathBox", mathBox},
-	"counter": {"CounterBox", counterBox},
+	"filebox":     {"FileBox", fileBox},
+	"mathbox":     {"MathBox", mathBox},
+	"counter":     {"CounterBox", counterBox},
+	"loganalyzer": {"LogAnalyzerBox", logAnalyzer},
 }
 
 // TestPlugins_Declared has nyash.toml and the README say of each plugin what the plugin
@@ -33,7 +35,10 @@ func TestPlugins_Declared(t *testing.T) {
 	require.NoError(t, err)
 	for name, p := range plugins {
 		t.Run(name, func(t *testing.T) {
-			assert.Contains(t, string(text), hosttest.PluginTOML(t, name, "nyash-"+name+"-plugin"))
+			table := "[plugins." + p.box + "]\n"
+			_, entry, found := strings.Cut(hosttest.PluginTOML(t, name, "nyash-"+name+"-plugin"), table) // behind what it uses
+			require.True(t, found)
+			assert.Contains(t, string(text), table+entry)
 			library := p.library(t)
 			description, err := registry.ParseDescription(name, describe(t, library))
 			require.NoError(t, err)
@@ -51,8 +56,10 @@ func TestPlugins_Declared(t *testing.T) {
 // signatures are those of a box's methods, by their names.
 func signatures(t testing.TB, toml, box string) map[string]string {
 	t.Helper()
-	typ, err := hosttest.Open(t, toml).Type(ctx, box)
+	h := hosttest.OpenUnclosed(t, toml)
+	typ, err := h.Type(ctx, box)
 	require.NoError(t, err)
+	require.NoError(t, h.Close()) // some libraries belong to one host at a time
 	all := make(map[string]string)
 	for _, m := range typ.Methods {
 		all[m.Name] = fmt.Sprintf("%d %+v", m.ID, m.Signature)

@@ -21,6 +21,7 @@ import (
 func TestRust_Cargo(t *testing.T) {
 	cargo(t, sdkCrate, "test")
 	cargo(t, counterCrate, "test")
+	cargo(t, logAnalyzerCrate, "test")
 }
 
 func TestRust_Types(t *testing.T) {

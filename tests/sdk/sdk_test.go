@@ -84,9 +84,10 @@ func library(t testing.TB, source string) string {
 
 // crate is a package of Rust, by its folder in the repository.
 const (
-	sdkCrate     = "plugins/sdk/rust"
-	counterCrate = "plugins/counter"
-	samplesCrate = "tests/sdk/testdata/samples"
+	sdkCrate         = "plugins/sdk/rust"
+	counterCrate     = "plugins/counter"
+	logAnalyzerCrate = "plugins/loganalyzer"
+	samplesCrate     = "tests/sdk/testdata/samples"
 )
 
 // cargo runs cargo in a crate and returns the folder that it builds into, which is the
@@ -128,19 +129,28 @@ func samples(t testing.TB) string {
 	})
 }
 
-// counterBox is plugins/counter as its Makefile builds it.
-func counterBox(t testing.TB) string {
+// ofMake is a plugin of this repository in Rust as its Makefile builds it.
+func ofMake(t testing.TB, crate string) string {
 	t.Helper()
-	return once("CounterBox", func() string {
-		folder := filepath.Join(ccbuild.Root(t), counterCrate)
+	return once(crate, func() string {
+		folder := filepath.Join(ccbuild.Root(t), crate)
 		ccbuild.Run(t, "make", "--no-print-directory", "-s", "-C", folder)
-		return filepath.Join(folder, "build", fileName("nyash_counter_plugin"))
+		return filepath.Join(folder, "build", fileName("nyash_"+filepath.Base(crate)+"_plugin"))
 	})
 }
 
-func mathBox(t testing.TB) string {
+func counterBox(t testing.TB) string { return ofMake(t, counterCrate) }
+
+func logAnalyzer(t testing.TB) string { return ofMake(t, logAnalyzerCrate) }
+
+func fileBox(t testing.TB) string { return ofC(t, "filebox") }
+
+func mathBox(t testing.TB) string { return ofC(t, "mathbox") }
+
+// ofC is a plugin of this repository in C.
+func ofC(t testing.TB, name string) string {
 	t.Helper()
-	return once("MathBox", func() string { return ccbuild.PluginAt(t, filepath.Join(builds, "libmathbox.so"), "mathbox") })
+	return once(name, func() string { return ccbuild.PluginAt(t, filepath.Join(builds, "lib"+name+".so"), name) })
 }
 
 // describe returns a library's self-description.
