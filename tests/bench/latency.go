@@ -38,7 +38,8 @@ func (l *latency) at(q float64) time.Duration {
 type latencies struct {
 	rows     []*latency
 	pingpong float64       // ns of a round trip in C
-	asleep   float64       // ns of a call from a thread of the plugin's own, see measureAsleep
+	inside   float64       // ns of a call that the plugin makes, see measureNested
+	asleep   float64       // and of one from a thread of its own
 	recovery time.Duration // from a crash to the next good answer
 	idleRSS  uint64        // of an idle worker, in bytes
 	idleCPU  time.Duration // that it used in a second
@@ -65,7 +66,7 @@ func measureLatencies(dir, library string, make map[string]func() (caller, error
 	if l.pingpong, err = pingpong(dir); err != nil {
 		return nil, err
 	}
-	if l.asleep, err = measureAsleep(dir); err != nil {
+	if l.inside, l.asleep, err = measureNested(dir); err != nil {
 		return nil, err
 	}
 	for _, busy := range []bool{false, true} {
@@ -230,7 +231,8 @@ func (l *latencies) print() {
 		fmt.Printf("| %s | %d | %s | %s | %s | %s | %.2f |\n", r.via, r.callers, condition, us(r.at(0.5)), us(r.at(0.99)), us(r.at(0.999)), r.each/1e3)
 	}
 	fmt.Printf("| ping-pong of two C processes | 1 | to spare | %.2f (mean) | | | |\n", l.pingpong/1e3)
-	fmt.Printf("| a thread of the plugin's own, both sides asleep | 1 | to spare | %.2f | | | |\n\n", l.asleep/1e3)
+	fmt.Printf("| by a Go type of the host, for the plugin | 1 | to spare | %.2f | | | |\n", l.inside/1e3)
+	fmt.Printf("| … from a thread of the plugin's own, both sides asleep | 1 | to spare | %.2f | | | |\n\n", l.asleep/1e3)
 	fmt.Printf("From a killed worker to the next good answer: %.1f ms. An idle worker: %.1f MiB resident, %v of processor time in a second.\n\n",
 		float64(l.recovery.Microseconds())/1e3, float64(l.idleRSS)/(1<<20), l.idleCPU)
 }

@@ -25,7 +25,7 @@
     M(raw, 8) M(thread, 9) M(room, 10) M(recurse, 11) M(resolve, 12) M(take, 13)       \
     M(back, 14) M(make, 15) M(add, 16) M(echo, 17) M(block, 18) M(release, 19)         \
     M(crash, 20) M(length, 21) M(blob, 22) M(initCode, 23) M(loop, 24) M(waiting, 25)  \
-    M(linger, 26) M(fail, 27) M(finis, 28) M(lingering, 29) M(sendBlob, 30) M(getBlob, 31) M(births, 32) M(asleep, 33)
+    M(linger, 26) M(fail, 27) M(finis, 28) M(lingering, 29) M(sendBlob, 30) M(getBlob, 31) M(births, 32) M(asleep, 33) M(median, 34)
 
 enum {
 #define M(name, id) METHOD_##name = id,
@@ -245,12 +245,12 @@ typedef struct {
     size_t args_len;
     int64_t times[1000];
     int n;
+    bool pauses; /* in which both sides go to sleep, before each call */
     int32_t code;
-} Pauses;
+} Timed;
 
-/* Calls again and again, each time after a pause in which both sides go to sleep. */
-static void *call_after_pauses(void *at) {
-    Pauses *p = at;
+static void *time_calls(void *at) {
+    Timed *p = at;
     uint32_t type_id, method_id;
     p->code = calls->resolve(p->h.box, p->name, &type_id, &method_id);
     for (int i = 0; i < p->n && p->code == NYASH_OK; i++) {
@@ -258,7 +258,7 @@ static void *call_after_pauses(void *at) {
         struct timespec began, ended;
         uint8_t result[256];
         size_t len = sizeof result;
-        nanosleep(&pause, NULL);
+        if (p->pauses) nanosleep(&pause, NULL);
         clock_gettime(CLOCK_MONOTONIC, &began);
         p->code = invoke(type_id, method_id, p->h.instance_id, p->args, p->args_len, result, &len);
         clock_gettime(CLOCK_MONOTONIC, &ended);
@@ -267,11 +267,12 @@ static void *call_after_pauses(void *at) {
     return NULL;
 }
 
-/* Answers the median of how many nanoseconds such a call takes from a thread of its own. */
-static int32_t asleep(Reader *r, uint8_t *result, size_t *len) {
+/* Answers the median of how many nanoseconds a call takes: one after another, or with pauses
+ * and from a thread of its own. */
+static int32_t median(Reader *r, bool pauses, uint8_t *result, size_t *len) {
     char name[64];
     uint8_t args[256];
-    Pauses *p = malloc(sizeof *p);
+    Timed *p = malloc(sizeof *p);
     pthread_t thread;
     int64_t slot = number(r), n = number(r);
     text(r, name, sizeof name);
@@ -282,13 +283,17 @@ static int32_t asleep(Reader *r, uint8_t *result, size_t *len) {
     p->h = slots[slot];
     p->name = name;
     p->n = (int)n;
+    p->pauses = pauses;
     p->args = args;
     p->args_len = rest(r, args);
-    if (pthread_create(&thread, NULL, call_after_pauses, p) != 0) {
+    if (!pauses) {
+        time_calls(p);
+    } else if (pthread_create(&thread, NULL, time_calls, p) != 0) {
         free(p);
         return NYASH_E_OUT_OF_MEMORY;
+    } else {
+        pthread_join(thread, NULL);
     }
-    pthread_join(thread, NULL);
     qsort(p->times, (size_t)n, sizeof *p->times, compare);
     int32_t code = p->code;
     if (code == NYASH_OK) code = answer_int(p->times[n / 2], result, len);
@@ -495,7 +500,8 @@ static int32_t method(uint32_t id, uint32_t self, Reader *r, uint8_t *result, si
             }
         }
         return code;
-    case METHOD_asleep: return asleep(r, result, len);
+    case METHOD_asleep:
+    case METHOD_median: return median(r, id == METHOD_asleep, result, len);
     case METHOD_waiting:
         pthread_mutex_lock(&lock);
         a = waiting;
