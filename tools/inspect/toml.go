@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -132,12 +133,29 @@ func (e *entry) box(t *registry.Type, first bool) {
 
 func (e *entry) methods(t *registry.Type) {
 	if t.Birth.ArgsDeclared || t.BirthDoc != "" {
-		e.set(abi.NameBirth, inline(nil).signature(&t.Birth, t.BirthDoc))
+		e.method(abi.NameBirth, inline{}, t.Birth, t.BirthDoc)
 	}
 	for i := range t.Methods {
 		m := &t.Methods[i]
-		e.set(m.Name, inline{{"method_id", m.ID}}.signature(&m.Signature, m.Doc))
+		e.method(m.Name, inline{{"method_id", m.ID}}, m.Signature, m.Doc)
 	}
+}
+
+// method writes one method. Arguments that nyash.toml has no words for are left to the
+// manifest, which is what declares such.
+func (e *entry) method(name string, keys inline, s registry.Signature, doc string) {
+	beyond := s.Variadic || slices.ContainsFunc(s.Args, func(a registry.Arg) bool { return a.Optional || a.Default != nil })
+	if beyond {
+		s.ArgsDeclared = false
+	}
+	text, err := keyValue(name, keys.signature(&s, doc))
+	if err != nil && e.err == nil {
+		e.err = err
+	}
+	if beyond {
+		text += " # args: from " + registry.ManifestName
+	}
+	e.line(text)
 }
 
 // inline is a table on one line, whose keys have an order. Package toml writes tables
