@@ -35,6 +35,24 @@ func declared(t *testing.T, config *registry.Config) []*registry.Type {
 	return all
 }
 
+// manifested are the boxes of a nyash_box.toml, as a host has them that names them alone.
+func manifested(t *testing.T, file string) []*registry.Type {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", file))
+	require.NoError(t, err)
+	manifest, err := registry.ParseManifest(file, data)
+	require.NoError(t, err, "%+v", err)
+	var all []*registry.Type
+	for _, b := range manifest.Boxes {
+		config, err := registry.Parse("nyash.toml", []byte("[plugins]\n"+b.Name+" = \"library\"\n"))
+		require.NoError(t, err)
+		bound, err := config.Boxes[0].Bind(manifest, abi.Description{Tables: []abi.Table{{Box: b.Name}}})
+		require.NoError(t, err)
+		all = append(all, bound)
+	}
+	return all
+}
+
 func plugin(t *testing.T, config *registry.Config, names ...string) []generate.PluginBox {
 	t.Helper()
 	boxes, err := generate.PluginBoxes(config, names)
@@ -52,6 +70,7 @@ func TestGolden(t *testing.T) {
 	for name, text := range map[string]func() ([]byte, error){
 		"golden/kinds/boxes.go":   func() ([]byte, error) { return generate.Go("kinds", declared(t, kinds)) },
 		"golden/loose/boxes.go":   func() ([]byte, error) { return generate.Go("loose", declared(t, loose)) },
+		"golden/tail/boxes.go":    func() ([]byte, error) { return generate.Go("tail", manifested(t, "tail.toml")) },
 		"golden/plugin/kinds.h":   func() ([]byte, error) { return generate.C(plugin(t, kinds)) },
 		"golden/plugin/loose.h":   func() ([]byte, error) { return generate.C(plugin(t, loose, "loose-box")) },
 		"golden/plugin/quiet.h":   func() ([]byte, error) { return generate.C(plugin(t, loose, "quiet")) },

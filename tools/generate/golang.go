@@ -154,16 +154,17 @@ func goArgNames(args []registry.Arg) []string {
 }
 
 // goParams are the parameters for the arguments and what is passed on, each with a comma
-// before it.
+// before it. Arguments that may be left out are one parameter, see goTail.
 func goParams(s registry.Signature) (params, args string) {
 	if !s.ArgsDeclared {
 		return ", args ...any", ", args..."
 	}
-	names := goArgNames(s.Args)
-	for i, a := range s.Args {
+	names, tail := goArgNames(s.Args), goTail(s)
+	given := s.Args[:s.Required()]
+	for i, a := range given {
 		t := goParamType(a)
 		params += ", " + names[i]
-		if i+1 == len(s.Args) || goParamType(s.Args[i+1]) != t {
+		if i+1 == len(given) || goParamType(given[i+1]) != t {
 			params += " " + t
 		}
 		args += ", " + names[i]
@@ -171,7 +172,28 @@ func goParams(s registry.Signature) (params, args string) {
 			args += ".Box()"
 		}
 	}
-	return params, args
+	switch {
+	case tail == "":
+		return params, args
+	case len(given) > 0:
+		args = fmt.Sprintf("append([]any{%s}, %s...)", strings.TrimPrefix(args, ", "), tail)
+	default:
+		args = tail
+	}
+	return params + ", " + tail + " ...any", ", " + args + "..."
+}
+
+// goTail is the parameter for the arguments that a call may leave out, and for varargs;
+// empty where there are none.
+func goTail(s registry.Signature) string {
+	if s.Required() == len(s.Args) && !s.Variadic {
+		return ""
+	}
+	name := "args"
+	for slices.Contains(goArgNames(s.Args[:s.Required()]), name) {
+		name += "Tail"
+	}
+	return name
 }
 
 // goAnyBox takes the generated type of every box: nyash.toml does not say of which box an
@@ -225,6 +247,14 @@ func (p *goPrinter) argDocs(s registry.Signature) {
 	if !s.ArgsDeclared {
 		p.paragraph("The arguments are not declared: each travels as its own type, and a box as its Box().")
 		return
+	}
+	switch tail, required := goTail(s), s.Required(); {
+	case tail == "":
+	case required == len(s.Args):
+		p.paragraph(tail + " is any number of arguments: each travels as its own type, and a box as its Box().")
+	default:
+		optional := registry.Signature{ArgsDeclared: true, Args: s.Args[required:], Variadic: s.Variadic}
+		p.paragraph(fmt.Sprintf("%s is %v: what may be left out, from the last on. A box is passed as its Box().", tail, optional))
 	}
 	p.printer.argDocs("//", true, goArgNames(s.Args), s.Args)
 }

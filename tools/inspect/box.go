@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
@@ -26,6 +27,7 @@ type Method struct {
 	Doc           string `json:"doc,omitempty"`
 	ArgsDeclared  bool   `json:"args_declared"`
 	Args          []Arg  `json:"args"`
+	Varargs       bool   `json:"varargs,omitempty"` // any number of arguments more
 	Returns       string `json:"returns,omitempty"`
 	ReturnsResult bool   `json:"returns_result,omitempty"`
 	// Hash is the hash of the declared types (docs/abi.md, "Signatures"), InitHash the
@@ -39,10 +41,14 @@ type Method struct {
 
 // Arg is a declared argument as listings show it.
 type Arg struct {
-	Name string `json:"name"`
-	From string `json:"from"`
-	To   string `json:"to,omitempty"`
-	Doc  string `json:"doc,omitempty"`
+	Name     string `json:"name"`
+	From     string `json:"from"`
+	To       string `json:"to,omitempty"`
+	Optional bool   `json:"optional,omitempty"` // may be left out at the end
+	// Default stands for one that is left out: a bool, int64, float64 or string. A float
+	// that is no number in JSON is a string ("+Inf").
+	Default any    `json:"default,omitempty"`
+	Doc     string `json:"doc,omitempty"`
 }
 
 // Describe makes a listing of a type.
@@ -60,17 +66,24 @@ func Describe(t *registry.Type) Box {
 
 func describeMethod(m *registry.Method) Method {
 	out := Method{
-		Method: m.Name, MethodID: m.ID, Doc: doc(m.Doc), ArgsDeclared: m.ArgsDeclared, Args: []Arg{},
+		Method: m.Name, MethodID: m.ID, Doc: doc(m.Doc), ArgsDeclared: m.ArgsDeclared, Args: []Arg{}, Varargs: m.Variadic,
 		Returns: m.Returns.String(), ReturnsResult: m.ReturnsResult, Signature: m.Signature.String(),
 	}
 	for _, a := range m.Args {
-		arg := Arg{Name: a.Name, From: a.From.String(), Doc: doc(a.Doc)}
+		arg := Arg{Name: a.Name, From: a.From.String(), Optional: a.Optional, Default: defaultOf(a), Doc: doc(a.Doc)}
 		if a.To != 0 {
 			arg.To = a.To.String()
 		}
 		out.Args = append(out.Args, arg)
 	}
 	return out
+}
+
+func defaultOf(a registry.Arg) any {
+	if f, ok := a.Default.(float64); ok && (math.IsInf(f, 0) || math.IsNaN(f)) {
+		return fmt.Sprint(f)
+	}
+	return a.Default
 }
 
 // doc is text for people, fit for terminals. That of a nyash.toml can be copied from a

@@ -1,6 +1,7 @@
 package inspect_test
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -74,4 +75,33 @@ func TestWriteTOML_Manifest(t *testing.T) {
 	bound, err := b.Bind(manifest, lib.Description())
 	require.NoError(t, err)
 	assert.Equal(t, withoutHashes(r.Boxes[0]), inspect.Describe(bound))
+}
+
+// TestDescribe_LeftOut: what may be left out is in JSON.
+func TestDescribe_LeftOut(t *testing.T) {
+	_, library := tables(t, textManifest+`scale = { id = 9, args = [ { name = "by", type = "f64", default = inf }, { name = "exact", type = "bool", default = false } ] }`)
+	r, err := run(t, library)
+	require.NoError(t, err)
+	var out strings.Builder
+	require.NoError(t, inspect.WriteJSON(&out, r))
+	var report struct {
+		Boxes []struct {
+			Birth   map[string]any
+			Methods []map[string]any
+		}
+	}
+	require.NoError(t, json.Unmarshal([]byte(out.String()), &report))
+	box := report.Boxes[0]
+	assert.Equal(t, []any{map[string]any{"name": "text", "from": "string", "to": "string", "optional": true}}, box.Birth["args"])
+	assert.NotContains(t, box.Methods[0], "varargs")
+	assert.Equal(t, []any{
+		map[string]any{"name": "width", "from": "integer", "to": "i64", "default": 20.0},
+		map[string]any{"name": "fill", "from": "string", "to": "string", "default": "."},
+		map[string]any{"name": "left", "from": "bool", "to": "bool", "optional": true},
+	}, box.Methods[1]["args"])
+	assert.Equal(t, true, box.Methods[2]["varargs"])
+	assert.Equal(t, []any{
+		map[string]any{"name": "by", "from": "float", "to": "f64", "default": "+Inf"},
+		map[string]any{"name": "exact", "from": "bool", "to": "bool", "default": false},
+	}, box.Methods[3]["args"])
 }
