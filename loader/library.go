@@ -53,8 +53,8 @@ type library struct {
 	// loads, which are one at a time, use them.
 	described     *registry.Description
 	describedText string
-	// manifest is the library's nyash_box.toml, or nil. manifestErr says why it cannot be
-	// used, which concerns only a library that has tables.
+	// manifest is the library's nyash_box.toml, which may not be there; nil before a load.
+	// manifestErr says why it cannot be used, which concerns only a library that has tables.
 	manifest    *registry.Description
 	manifestErr error
 }
@@ -223,7 +223,10 @@ func (l *library) find(conf *registry.Library) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("box %s: %w", l.name, err)
 	}
-	l.manifest, l.manifestErr = registry.LoadManifest(l.host.config.ManifestDir(conf, file))
+	dir := l.host.config.ManifestDir(conf, file)
+	if l.manifest, l.manifestErr = registry.LoadManifest(dir); l.manifest == nil {
+		l.manifest = registry.NoManifest(dir)
+	}
 	return file, nil
 }
 

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -101,7 +102,7 @@ func (b *Box) Bind(own *Description, init abi.Description) (*Type, error) {
 		return nil, err
 	}
 	t := &Type{Name: b.Name, Doc: b.Doc, Singleton: b.Singleton, Table: table, Generation: generation, own: own, library: b.Library}
-	if t.ID, err = b.typeID(text, init); err != nil {
+	if t.ID, err = b.typeID(own, text, init); err != nil {
 		return nil, err
 	}
 	birth := b.Birth
@@ -276,10 +277,10 @@ func (b *Box) described(text *Box, init abi.Description, resolved []abi.Method) 
 			switch {
 			case !ok && !m.HasID && manifest:
 				if id, ok = b.ownID(m.Name); !ok {
-					return all, text.failAt(m.key, "its id is not known: this file gives none, and the library's table does not know the name", "add id, or correct the name")
+					return all, unknownID(text.failAt(m.key, "its id is not known: this file gives none, and the library's table does not know the name", "add id, or correct the name"))
 				}
 			case !ok && !m.HasID:
-				return all, text.failAt(m.key, "its method_id is not known: neither this text nor init gives one", "fix the library")
+				return all, unknownID(text.failAt(m.key, "its method_id is not known: neither this text nor init gives one", "fix the library"))
 			case ok && m.HasID && m.ID != id && (all.firm == nil || all.firm[m.Name]):
 				return all, text.failAt(m.key.child("method_id"), fmt.Sprintf("the library says method_id %d here, and %d in init", m.ID, id), "fix the library")
 			case m.HasID:
@@ -347,7 +348,17 @@ func (b *Box) checkDescription(d abi.Description) error {
 	return nil
 }
 
-func (b *Box) typeID(text *Box, init abi.Description) (uint32, error) {
+// ErrUnknownID: nyash.toml leaves out an id, of a box or of a method, that nothing else
+// gives.
+var ErrUnknownID = errors.New("the id is not known")
+
+// unknownID makes an error match [ErrUnknownID].
+func unknownID(e *Error) *Error {
+	e.Err = ErrUnknownID
+	return e
+}
+
+func (b *Box) typeID(own *Description, text *Box, init abi.Description) (uint32, error) {
 	described := init.TypeID != 0 || init.TypeName != ""
 	id, firm := init.TypeID, described
 	if text != nil && text.HasTypeID {
@@ -364,7 +375,22 @@ func (b *Box) typeID(text *Box, init abi.Description) (uint32, error) {
 	case described:
 		return id, nil
 	}
-	return 0, b.fail("", "its type_id is not known: nyash.toml gives none, and the library does not describe this box", "add type_id")
+	return 0, unknownID(b.noTypeID(own, text))
+}
+
+// noTypeID says where a type id was looked for.
+func (b *Box) noTypeID(own *Description, text *Box) *Error {
+	const unknown = "its type_id is not known: nyash.toml gives none, and "
+	switch {
+	case text != nil && text.doc.manifest:
+		return text.fail("", "it has no type_id, and nyash.toml gives none", "add type_id to either")
+	case own == nil || own.manifestPath == "":
+		return b.fail("", unknown+"the library does not describe this box", "add type_id")
+	case own.noManifest:
+		return b.fail("", unknown+"there is no "+contract.Printable(own.manifestPath), "add type_id, or put the library's "+ManifestName+" there")
+	}
+	return b.fail("", fmt.Sprintf("%s%s has no %s%s", unknown, contract.Printable(own.manifestPath), b.LibraryName, suggest.DidYouMean(b.LibraryName, own.boxNames())),
+		"add type_id, or the box to "+ManifestName)
 }
 
 // methodID is the id of a method of nyash.toml. A table need not know a name to be called
@@ -375,9 +401,9 @@ func (b *Box) methodID(m *Method, known description, table bool) (uint32, error)
 			return m.ID, nil
 		}
 		if table {
-			return 0, b.failAt(m.key, "its method_id is not known: neither nyash.toml nor a "+ManifestName+" gives one, and the library's table does not know the name", "correct the name, or add method_id")
+			return 0, unknownID(b.failAt(m.key, "its method_id is not known: neither nyash.toml nor a "+ManifestName+" gives one, and the library's table does not know the name", "correct the name, or add method_id"))
 		}
-		return 0, b.failAt(m.key, "its method_id is not known: nyash.toml gives none, and the library does not describe its methods", "add method_id")
+		return 0, unknownID(b.failAt(m.key, "its method_id is not known: nyash.toml gives none, and the library does not describe its methods", "add method_id"))
 	}
 	id, ok := known.ids[m.Name]
 	if !ok {
@@ -414,7 +440,7 @@ func (b *Box) noMethod(m *Method, known description) error {
 
 // fail reports an error at a key of the box, or at the box where child is empty
 // or missing.
-func (b *Box) fail(child, msg, advice string) error {
+func (b *Box) fail(child, msg, advice string) *Error {
 	k := b.key
 	if child != "" {
 		k = k.child(child)
@@ -422,6 +448,6 @@ func (b *Box) fail(child, msg, advice string) error {
 	return b.failAt(k, msg, advice)
 }
 
-func (b *Box) failAt(k *key, msg, advice string) error {
+func (b *Box) failAt(k *key, msg, advice string) *Error {
 	return b.doc.newError(k.at, k.path(), msg, advice)
 }

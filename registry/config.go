@@ -519,5 +519,5 @@ func (k *key) line(d *document) int { return d.position(k.at).Line }
 
 // isPath tells a path from a name.
 func isPath(s string) bool {
-	return strings.ContainsRune(s, '/') || strings.ContainsRune(s, filepath.Separator)
+	return strings.ContainsRune(s, '/') || strings.ContainsRune(s, filepath.Separator) || s == ManifestName
 }

@@ -216,6 +216,22 @@ func TestFind(t *testing.T) {
 		assert.Contains(t, missing.Tried, filepath.Join(dir, "missing/a-b.so"))
 		assert.ErrorContains(t, err, "nyash.toml:4:1: library a-b not found")
 	})
+	// Nothing stands for a manifest that is not there: neither files of such a name nor the
+	// library in the search paths.
+	for name, tt := range map[string]struct{ text, library, path string }{
+		"missing manifest":            {"[plugins]\nA = \"./nyash_box.toml\"", "./nyash_box.toml", "nyash_box.toml"},
+		"missing manifest, no folder": {"[plugins]\nA = \"nyash_box.toml\"", "nyash_box.toml", "nyash_box.toml"},
+		"missing manifest, path key":  {"[libraries.\"libnyash_one_plugin.so\"]\npath = \"one/nyash_box.toml\"\nboxes = [\"A\"]", "libnyash_one_plugin.so", "one/nyash_box.toml"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := registry.Parse(filepath.Join(dir, "nyash.toml"), []byte(head+tt.text))
+			require.NoError(t, err)
+			_, err = c.Find(box(t, c, "A").Library)
+			require.ErrorIs(t, err, fs.ErrNotExist)
+			assert.ErrorContains(t, err, fmt.Sprintf("library %s not found: there is no %s; correct the path", tt.library, filepath.Join(dir, tt.path)))
+			assert.NotContains(t, err.Error(), "tried")
+		})
+	}
 }
 
 // boxes makes a file of n boxes with four methods each.

@@ -35,6 +35,10 @@ type Description struct {
 	// manifest is true of a nyash_box.toml, which need not know all boxes of the library,
 	// and which nyash.toml may contradict.
 	manifest bool
+	// manifestPath is the nyash_box.toml that this is or that was joined to it; empty where
+	// none is read for the library. noManifest is true where there is no such file.
+	manifestPath string
+	noManifest   bool
 }
 
 // Request is a key of a self-description by which a library asks for something that
@@ -94,6 +98,7 @@ func (d *Description) Join(other *Description) *Description {
 		return cmp.Or(d, other)
 	}
 	all := *d
+	all.manifestPath, all.noManifest = other.manifestPath, other.noManifest
 	all.Boxes, all.boxes = slices.Clone(d.Boxes), maps.Clone(d.boxes)
 	for _, b := range other.Boxes {
 		if all.boxes[b.Name] == nil {

@@ -22,6 +22,9 @@ type NotFoundError struct {
 }
 
 func (e *NotFoundError) Error() string {
+	if len(e.Tried) > 0 && filepath.Base(e.Tried[0]) == ManifestName {
+		return fmt.Sprintf("%v: library %s not found: there is no %s; correct the path, or write the library's own", e.Position, e.Library, e.Tried[0])
+	}
 	tried := "no search path exists"
 	if len(e.Tried) > 0 {
 		tried = "tried:\n\t" + strings.Join(e.Tried, "\n\t")
@@ -35,7 +38,8 @@ func (e *NotFoundError) Is(target error) bool { return target == fs.ErrNotExist 
 // Find looks for a library's file. What holds a separator is a path, relative
 // to nyash.toml; a name is looked for in the search paths under every file name
 // that the platform could give it. A path to a nyash_box.toml stands for the library that this
-// names for the system. The result is an absolute path.
+// names for the system, and nothing stands for one that is not there. The result is an
+// absolute path.
 func (c *Config) Find(l *Library) (string, error) {
 	file, err := c.find(l)
 	if err != nil || filepath.Base(file) != ManifestName {
@@ -82,6 +86,10 @@ func (c *Config) find(l *Library) (string, error) {
 		if abs, err := filepath.Abs(path); err == nil {
 			if _, err := os.Stat(abs); err == nil {
 				return abs, nil
+			}
+			if filepath.Base(abs) == ManifestName { // a library that is elsewhere would lack it
+				e.Tried = []string{abs}
+				return "", e
 			}
 		}
 		// That of another platform serves too.

@@ -47,6 +47,13 @@ func LoadManifest(dir string) (*Description, error) {
 	return ParseManifest(path, data)
 }
 
+// NoManifest stands for the nyash_box.toml of a folder that has none: a Description without
+// boxes, with which the errors of [Box.Bind] say where the file was looked for.
+func NoManifest(dir string) *Description {
+	path := filepath.Join(dir, ManifestName)
+	return &Description{Library: path, manifest: true, manifestPath: path, noManifest: true}
+}
+
 // artifact is the library that a manifest names for this system.
 func artifact(path string) (string, error) {
 	m, err := LoadManifest(filepath.Dir(path))
@@ -73,7 +80,7 @@ func artifact(path string) (string, error) {
 func ParseManifest(path string, data []byte) (*Description, error) {
 	d := newDocument(path, data)
 	d.manifest = true
-	m := &manifest{desc: &Description{Library: path, boxes: make(map[string]*Box), manifest: true}}
+	m := &manifest{desc: &Description{Library: path, boxes: make(map[string]*Box), manifest: true, manifestPath: path}}
 	if root, ok := d.tree(); ok {
 		d.readManifest(m, root)
 	}

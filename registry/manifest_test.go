@@ -128,6 +128,10 @@ func TestBind_Table(t *testing.T) {
 			`nyash_box.toml:4:1: MapBox.type_id: the library says type_id 11 here, and 7 in init; fix the library`},
 		{"nobody knows the type", declared, "", table("MapBox"),
 			`nyash.toml:1:10: plugins.MapBox: its type_id is not known: nyash.toml gives none, and the library does not describe this box; add type_id`},
+		{"the manifest has another box", declared, "[provides]\nboxes = [\"MpaBox\"]\n", table("MapBox"),
+			`nyash.toml:1:10: plugins.MapBox: its type_id is not known: nyash.toml gives none, and nyash_box.toml has no MapBox (did you mean MpaBox?); add type_id, or the box to nyash_box.toml`},
+		{"the manifest has no type", declared, "[provides]\nboxes = [\"MapBox\"]\n\n[MapBox]\ndoc = \"m\"\n", table("MapBox"),
+			`nyash_box.toml:4:2: MapBox: it has no type_id, and nyash.toml gives none; add type_id to either`},
 		{"nobody knows the method", declared + "type_id = 11\nmethods = { get = {} }", "", table("MapBox"),
 			`nyash.toml:4:13: plugins.MapBox.methods.get: its method_id is not known: neither nyash.toml nor a nyash_box.toml gives one, and the library's table does not know the name; correct the name, or add method_id`},
 		{"nobody knows the manifest's method", declared, small + "methods = { get = {} }", table("MapBox"),
@@ -164,6 +168,25 @@ func TestBind_Table(t *testing.T) {
 			assert.Equal(t, i, typ.Table)
 		})
 	}
+}
+
+// A manifest that is not there is named where it would have helped.
+func TestBind_NoManifest(t *testing.T) {
+	missing := registry.NoManifest("plugins")
+	text, err := registry.ParseDescription("libmap.so", "[plugins.Other]\ntype_id = 31\n")
+	require.NoError(t, err)
+	c := parse(t, "[plugins]\nMapBox = \"map\"\n")
+	for name, own := range map[string]*registry.Description{"alone": missing, "beside a text": text.Join(missing)} {
+		_, err := box(t, c, "MapBox").Bind(own, table("MapBox"))
+		require.ErrorIs(t, err, registry.ErrUnknownID, name)
+		assert.EqualError(t, err, "nyash.toml:2:1: plugins.MapBox: its type_id is not known: nyash.toml gives none, and there is no plugins/nyash_box.toml; "+
+			"add type_id, or put the library's nyash_box.toml there", name)
+	}
+	_, err = box(t, c, "MapBox").Bind(missing, abi.Description{TypeID: 3, TypeName: "MapBox"})
+	assert.NoError(t, err)
+	l, err := registry.Undeclared("libmap.so", missing, abi.Description{TypeID: 3})
+	require.NoError(t, err)
+	assert.Equal(t, "Box3", l.Boxes[0].Name)
 }
 
 func TestJoin(t *testing.T) {

@@ -21,7 +21,7 @@ func Undeclared(file string, own *Description, init abi.Description) (*Library, 
 	switch {
 	case init.TypeName != "" && !slices.Contains(names, init.TypeName):
 		names = append(names, init.TypeName)
-	case init.TypeName == "" && own == nil && (init.TypeID != 0 || len(init.Methods) > 0):
+	case init.TypeName == "" && len(names) == 0 && (init.TypeID != 0 || len(init.Methods) > 0):
 		names = append(names, fmt.Sprintf("Box%d", init.TypeID))
 	}
 	for _, t := range init.Tables {

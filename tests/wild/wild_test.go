@@ -292,7 +292,11 @@ func TestWrong(t *testing.T) {
 
 		{"no resolve, and no id", noteLibrary(), "[plugins.NoteBox]\nlibrary = \"./libnote.so\"\ntype_id = 11\nmethods = { read = {} }\n", "", "NoteBox",
 			"nyash.toml:4:13: plugins.NoteBox.methods.read: its method_id is not known: neither nyash.toml nor a nyash_box.toml gives one, and the library's table does not know the name"},
-		{"no type_id", noteLibrary(), short, "", "NoteBox", "nyash.toml:2:1: plugins.NoteBox: its type_id is not known"},
+		{"no manifest", noteLibrary(), short, "", "NoteBox", "/nyash_box.toml; add type_id, or put the library's nyash_box.toml there"},
+		{"no type_id in the manifest", noteLibrary(), short, "[provides]\nboxes = [\"NoteBox\"]\n[NoteBox]\n", "NoteBox", "nyash_box.toml:3:2: NoteBox: it has no type_id, and nyash.toml gives none"},
+		{"another library's manifest", noteLibrary(), short, "[provides]\nboxes = [\"MemoBox\"]\n", "NoteBox", "/nyash_box.toml has no NoteBox"},
+		{"a manifest that is not there", noteLibrary(), "[plugins]\nNoteBox = \"./note/nyash_box.toml\"\n", "", "NoteBox", "library ./note/nyash_box.toml not found: there is no "},
+		{"a manifest that is not there, libraries form", noteLibrary(), "[libraries.note]\nboxes = [\"NoteBox\"]\npath = \"./note/nyash_box.toml\"\n", "", "NoteBox", "library note not found: there is no "},
 		{"a box that the library lacks", http, "[plugins]\nServerBox = \"./libhttp.so\"\nProxyBox = \"./libhttp.so\"\n", "[provides]\nboxes = [\"ServerBox\"]\n[ServerBox]\ntype_id = 70\n", "ProxyBox",
 			"the library has no box ProxyBox: it exports neither nyash_typebox_ProxyBox nor nyash_plugin_invoke"},
 		{"a mistake in the manifest", noteLibrary(), short, noteManifest + "methods = { read = { id = 2, args = 5 } }\n", "NoteBox",
