@@ -18,8 +18,8 @@ func newInspect(s *settings) *cobra.Command {
 		Use:   "inspect LIBRARY",
 		Short: "Show what a library exports and says of itself",
 		Long: `Show what a library exports and says of itself: boxes, methods, types, docs and
-what it asks for. LIBRARY is a file, or as in nyash.toml a name for the search
-paths or a box.
+what it asks for. LIBRARY is a file (the library's, or its nyash_box.toml), or as
+in nyash.toml a name for the search paths or a box.
 
 The library is loaded in a process of its own; one that crashes or hangs is an
 error, and what its file tells is shown all the same. The exit status is 1 where
@@ -41,7 +41,10 @@ With --toml, write the entry for nyash.toml.`,
 			if err != nil {
 				return err
 			}
-			r, err := inspect.Run(cmd.Context(), inspect.Config{File: found.File, InProcess: isolation == registry.IsolationNone, Timeout: timeout})
+			r, err := inspect.Run(cmd.Context(), inspect.Config{
+				File: found.File, ManifestDir: found.ManifestDir, Library: found.Library,
+				InProcess: isolation == registry.IsolationNone, Timeout: timeout,
+			})
 			out := cmd.OutOrStdout()
 			switch {
 			case r == nil && asJSON: // whoever reads JSON gets an object

@@ -249,7 +249,8 @@ func TestInspect(t *testing.T) {
 	require.NoError(t, os.Remove(filepath.Join(dir, "nyash_box.toml")))
 	stdout, _, err = command(t, dir, "inspect", "./libtext.so")
 	require.NoError(t, err)
-	assert.Contains(t, stdout, "its type_id is not known")
+	assert.Contains(t, stdout, "manifest    none: there is no ")
+	assert.Contains(t, stdout, "TextBox")
 }
 
 // note is a nyash.toml for the library of note/note.c, and noteManifest one for a manifest.

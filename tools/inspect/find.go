@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,20 +15,28 @@ import (
 
 // Found is a library that a person has named.
 type Found struct {
-	File     string
-	Entry    string          // how a nyash.toml names the library; empty for a directory
-	Warnings registry.Errors // about the nyash.toml, where it was read
+	File  string
+	Entry string // how a nyash.toml names the library; empty for a directory
+	// ManifestDir is where its nyash_box.toml is; empty for beside the library.
+	ManifestDir string
+	Library     *registry.Library // the entry of the nyash.toml that named it, or nil
+	Warnings    registry.Errors   // about the nyash.toml, where it was read
 }
 
 // Find finds the library that a person names: a file, or as in a nyash.toml, where
-// there is one, a name for its search paths or one of its boxes. The boxes of the program
-// that the nyash.toml is for are not known: names in it that nobody provides are warnings.
+// there is one, a name for its search paths or one of its boxes. A nyash_box.toml stands for
+// the library that it names. The boxes of the program that the nyash.toml is for are not
+// known: names in it that nobody provides are warnings.
 func Find(name, config string) (found Found, err error) {
 	named := !strings.ContainsRune(name, '/') && !strings.ContainsRune(name, filepath.Separator)
 	info, err := os.Stat(name)
 	switch {
 	case !named && errors.Is(err, fs.ErrNotExist):
 		return found, fmt.Errorf("%s: %w; build the library, or name another file", name, fs.ErrNotExist)
+	case err == nil && !info.IsDir() && filepath.Base(name) == registry.ManifestName:
+		found = Found{Entry: relative(name, config), ManifestDir: filepath.Dir(name)}
+		found.File, err = (&registry.Config{Dir: "."}).Find(&registry.Library{Name: filepath.ToSlash(name)})
+		return found, err
 	case !named || err == nil && !info.IsDir():
 		return Found{File: name, Entry: relative(name, config)}, err
 	}
@@ -51,13 +60,16 @@ func Find(name, config string) (found Found, err error) {
 		}
 	}
 	file, findErr := c.Find(l)
-	found.File, found.Entry = file, l.Name
+	found.File, found.Entry, found.ManifestDir = file, cmp.Or(l.Path, l.Name), c.ManifestDir(l, file)
 	var notFound *registry.NotFoundError
 	switch {
 	case findErr != nil && err == nil:
 		return Found{File: name}, nil // the directory
 	case errors.As(findErr, &notFound) && l.Pos == (registry.Position{}):
 		return found, fmt.Errorf("%s: %w; neither %s nor a search path of it has that name; tried:\n\t%s", name, fs.ErrNotExist, config, strings.Join(notFound.Tried, "\n\t"))
+	}
+	if len(l.Boxes) > 0 {
+		found.Library = l
 	}
 	return found, findErr
 }

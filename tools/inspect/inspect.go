@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,9 @@ import (
 // Config says what to inspect, and how.
 type Config struct {
 	File string // the library
+	// ManifestDir is the folder of its nyash_box.toml; empty for the library's.
+	ManifestDir string
+	Library     *registry.Library // its entry in a nyash.toml; nil for none
 	// InProcess loads the library in this process, which it can end. Otherwise a
 	// worker loads it.
 	InProcess bool
@@ -48,7 +52,7 @@ func run(ctx context.Context, c Config) (*Report, error) {
 	if !r.isPlugin() {
 		return r, fmt.Errorf("%s is not a plugin: it exports no nyash_plugin_ function; docs/abi.md has those that a plugin exports (with C linkage and default visibility)", c.File)
 	}
-	manifest := r.manifest()
+	manifest := r.manifest(cmp.Or(c.ManifestDir, filepath.Dir(r.file)))
 	l, err := load(ctx, &c, len(r.Lacks) > 0, r.tableRequests(manifest))
 	r.Log = l.log.last()
 	r.described(l.own)
@@ -59,18 +63,28 @@ func run(ctx context.Context, c Config) (*Report, error) {
 	if r.exports(abi.SymbolABI) {
 		r.ABI = abi.Version // another would not have been loaded
 	}
-	return r, r.bind(filepath.Base(c.File), l.own.Join(manifest), l.init)
+	r.declared = c.Library
+	return r, r.bind(filepath.Base(c.File), l.own, manifest, l.init)
 }
 
-// manifest reads the nyash_box.toml beside a library that has tables; nil where there is
-// none.
-func (r *Report) manifest() *registry.Description {
+// manifest reads the nyash_box.toml of a library that has tables; nil for others.
+func (r *Report) manifest(dir string) *registry.Description {
 	if len(r.Tables) == 0 {
 		return nil
 	}
-	m, err := registry.LoadManifest(filepath.Dir(r.file))
-	if err != nil {
+	m, err := registry.LoadManifest(dir)
+	path := contract.Printable(filepath.Join(dir, registry.ManifestName))
+	switch {
+	case err != nil:
 		r.warn("%v", err)
+	case m == nil:
+		r.noManifest = path
+		return registry.NoManifest(dir)
+	default:
+		r.Manifest = path
+		for _, w := range m.Warnings {
+			r.warn("%v", w)
+		}
 	}
 	return m
 }
@@ -218,9 +232,10 @@ func (r *Report) described(own *registry.Description) {
 	}
 }
 
-// bind joins what the text and init say of the boxes. The error names the boxes of
-// which they cannot both be true.
-func (r *Report) bind(base string, own *registry.Description, init abi.Description) error {
+// bind joins what the text, the manifest and init say of the boxes. The error names the
+// boxes of which they cannot all be true.
+func (r *Report) bind(base string, text, manifest *registry.Description, init abi.Description) error {
+	own := text.Join(manifest)
 	for _, w := range own.CheckSignatures(init) {
 		r.warn("%v", w)
 	}
@@ -231,30 +246,55 @@ func (r *Report) bind(base string, own *registry.Description, init abi.Descripti
 	var errs []error
 	for _, b := range undeclared.Boxes {
 		t, err := b.Bind(own, init)
-		if i := slices.Index(r.Tables, b.Name); err != nil && i >= 0 {
+		switch {
+		case err == nil:
+			listed := Describe(t)
+			listed.addHashes(t, init)
+			r.Boxes = append(r.Boxes, listed)
+			r.types = append(r.types, t)
+		case slices.Contains(r.Tables, b.Name):
 			// A table tells neither its type id nor its methods' names.
-			r.warn("%s: %v", b.Name, err)
-			continue
-		}
-		if err != nil {
+			r.tableError(b.Name, bindError(base, b.Name, err))
+		case onlyIn(manifest, b.Name, text, init): // hosts pass over it
+			r.warn("%s lists %s, for which the library has no table", r.Manifest, b.Name)
+		default:
 			errs = append(errs, bindError(base, b.Name, err))
 			if b.Name == init.TypeName || own == nil {
 				r.Boxes = append(r.Boxes, initBox(b.Name, init))
 			}
-			continue
 		}
-		listed := Describe(t)
-		listed.addHashes(t, init)
-		r.Boxes = append(r.Boxes, listed)
-		r.types = append(r.types, t)
 	}
-	if len(undeclared.Boxes) == 0 {
+	switch {
+	case len(undeclared.Boxes) == 0:
 		r.warn("it describes no box: only its author's documents can tell what it provides")
-	}
-	if own == nil && init.TypeName == "" && len(undeclared.Boxes) > 0 {
+	case init.TypeName == "" && (own == nil || len(own.Boxes) == 0) && !slices.Contains(r.Tables, undeclared.Boxes[0].Name):
 		r.warn("it does not name its box; %s stands for the name", undeclared.Boxes[0].Name)
 	}
 	return errors.Join(errs...)
+}
+
+// onlyIn tells whether nothing but the manifest speaks of a box.
+func onlyIn(manifest *registry.Description, box string, text *registry.Description, init abi.Description) bool {
+	_, listed := manifest.Box(box)
+	_, described := text.Box(box)
+	return listed && !described && init.TypeName != box
+}
+
+// tableError notes why a box with a table cannot be described. Without a manifest that is
+// said of all such boxes at once.
+func (r *Report) tableError(box string, err error) {
+	if errors.Is(err, registry.ErrUnknownID) {
+		r.untold = append(r.untold, box)
+		if r.noManifest != "" || r.declares(box) {
+			return
+		}
+	}
+	r.warn("%v", err)
+}
+
+// declares tells whether nyash.toml gives a box's type id.
+func (r *Report) declares(box string) bool {
+	return r.declared != nil && slices.ContainsFunc(r.declared.Boxes, func(b *registry.Box) bool { return b.LibraryName == box && b.HasTypeID })
 }
 
 // bindError leaves out the place in a nyash.toml that nobody wrote.
@@ -267,5 +307,14 @@ func bindError(base, box string, err error) error {
 	if e.Advice != "" {
 		text += "; " + e.Advice
 	}
-	return errors.New(text)
+	return &boxError{text, err}
 }
+
+// boxError is an error in other words.
+type boxError struct {
+	text string
+	err  error
+}
+
+func (e *boxError) Error() string { return e.text }
+func (e *boxError) Unwrap() error { return e.err }

@@ -22,6 +22,8 @@ type Report struct {
 	Exports []string `json:"exports"`
 	Lacks   []string `json:"lacks"`
 	Tables  []string `json:"tables"`
+	// Manifest is the nyash_box.toml that was read; empty for none, or without tables.
+	Manifest string `json:"manifest,omitempty"`
 	// Generations of the ABI: FourSymbols or InvokeOnly, and Tables.
 	Generations []string `json:"generations"`
 
@@ -36,10 +38,15 @@ type Report struct {
 	Log           []string  `json:"log,omitempty"` // the last lines that it logged or printed
 	Error         string    `json:"error,omitempty"`
 
-	file  string // absolute
-	known bool   // Exports were read
-	types []*registry.Type
-	uses  []registry.Use // that it asks for
+	file       string // absolute
+	known      bool   // Exports were read
+	types      []*registry.Type
+	uses       []registry.Use // that it asks for
+	noManifest string         // the nyash_box.toml that is not there; empty without tables
+	// untold are the boxes with a table of which nothing tells the type id, and so nothing
+	// more.
+	untold   []string
+	declared *registry.Library // its entry in a nyash.toml; nil for none
 }
 
 // Request is something that the library would like to be permitted: a key of its

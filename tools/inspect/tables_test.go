@@ -105,3 +105,87 @@ func TestDescribe_LeftOut(t *testing.T) {
 		map[string]any{"name": "exact", "from": "bool", "to": "bool", "default": false},
 	}, box.Methods[3]["args"])
 }
+
+// TestRun_NoManifest: what a library with tables leaves to others is said once, and
+// nothing takes a name or a place in a file that is not there.
+func TestRun_NoManifest(t *testing.T) {
+	dir, library := tables(t, "")
+	r, err := run(t, library)
+	require.NoError(t, err)
+	assert.Empty(t, r.Warnings)
+	missing := "none: there is no " + filepath.Join(dir, registry.ManifestName)
+	shown := strings.Join(strings.Fields(text(t, r)), " ")
+	assert.Contains(t, shown, "tables PairBox, TextBox manifest "+missing+"; give type_id, and the methods by name, in nyash.toml")
+	assert.NotContains(t, shown, "stands for the name")
+
+	var entry strings.Builder
+	require.NoError(t, inspect.WriteTOML(&entry, r, "./libtext.so"))
+	complete := strings.NewReplacer("# type_id", "type_id", "# text", "text").Replace(strings.Replace(entry.String(), "# type_id = 11", "type_id = 12", 1))
+	c, err := registry.Parse("nyash.toml", []byte(complete))
+	require.NoError(t, err, "%+v\n%s", err, complete)
+	require.Len(t, c.Boxes, 2)
+	for _, b := range c.Boxes {
+		assert.True(t, b.HasTypeID)
+		require.Len(t, b.Methods, 1)
+		assert.Equal(t, "text", b.Methods[0].Name)
+	}
+	_, err = registry.Parse("nyash.toml", []byte(entry.String()))
+	assert.NoError(t, err)
+
+	declared, err := inspect.Run(t.Context(), inspect.Config{File: library, Library: c.Libraries[0], Worker: ccbuild.Worker(t)})
+	require.NoError(t, err)
+	assert.Contains(t, strings.Join(strings.Fields(text(t, declared)), " "), missing+"; nyash.toml declares the boxes, and nyash list shows them")
+}
+
+// TestRun_OtherManifest: what is wrong with a manifest that is there.
+func TestRun_OtherManifest(t *testing.T) {
+	for name, tt := range map[string]struct{ manifest, warning, field string }{
+		"another box": {"[provides]\nboxes = [\"MemoBox\", \"PairBox\"]\n[PairBox]\ntype_id = 1\n", "libtext.so: TextBox: its type_id is not known: nyash.toml gives none, and DIR/nyash_box.toml has no TextBox", "DIR/nyash_box.toml"},
+		"no table":    {"[provides]\nboxes = [\"MemoBox\", \"TextBox\"]\n[TextBox]\ntype_id = 1\n", "DIR/nyash_box.toml lists MemoBox, for which the library has no table", "DIR/nyash_box.toml"},
+		"no type_id":  {"[provides]\nboxes = [\"TextBox\", \"PairBox\"]\n[PairBox]\ntype_id = 1\n[TextBox]\n", "DIR/nyash_box.toml:5:2: TextBox: it has no type_id, and nyash.toml gives none", "DIR/nyash_box.toml"},
+		"no TOML":     {"[provides\n", "DIR/nyash_box.toml:1:10: not valid TOML", "none that can be used"},
+		"a mistake":   {"[provides]\nboxes = [\"PairBox\"]\n[PairBox]\ntype_id = 1\n[TxtBox]\n", "DIR/nyash_box.toml:5:2: TxtBox: this table is ignored", "DIR/nyash_box.toml"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, library := tables(t, tt.manifest)
+			r, err := run(t, library)
+			require.NoError(t, err)
+			inDir := func(text string) string { return strings.ReplaceAll(text, "DIR", dir) }
+			assert.Contains(t, strings.Join(r.Warnings, "\n"), inDir(tt.warning))
+			assert.Contains(t, strings.Join(strings.Fields(text(t, r)), " "), "manifest "+inDir(tt.field))
+		})
+	}
+}
+
+// TestFind_Manifest: a manifest stands for its library, and goes with a library that
+// nyash.toml names by it.
+func TestFind_Manifest(t *testing.T) {
+	dir, _ := tables(t, "")
+	t.Chdir(dir)
+	artifacts := "[artifacts]\nlinux = \"../libtext.so\"\nmacos = \"../libtext.so\"\nwindows = \"../libtext.so\"\n"
+	write(t, "text/nyash_box.toml", artifacts+textManifest)
+	write(t, "nyash.toml", "[libraries.text]\nboxes = [\"TextBox\"]\npath = \"./text/nyash_box.toml\"\n")
+	for name, config := range map[string]string{
+		"TextBox": "nyash.toml", "text": "nyash.toml", "text/nyash_box.toml": "nyash.toml", "./text/nyash_box.toml": "none.toml",
+	} {
+		found, err := inspect.Find(name, config)
+		require.NoError(t, err, name)
+		assert.True(t, strings.HasSuffix(found.Entry, "text/nyash_box.toml"), found.Entry)
+		r, err := inspect.Run(t.Context(), inspect.Config{File: found.File, ManifestDir: found.ManifestDir, Library: found.Library, Worker: ccbuild.Worker(t)})
+		require.NoError(t, err, name)
+		assert.Contains(t, text(t, r), "TextBox, type 61\n", name)
+		assert.True(t, strings.HasSuffix(r.Manifest, filepath.FromSlash("text/nyash_box.toml")), r.Manifest)
+
+		var entry strings.Builder
+		require.NoError(t, inspect.WriteTOML(&entry, r, found.Entry))
+		c, err := registry.Parse("nyash.toml", []byte(entry.String()))
+		require.NoError(t, err)
+		file, err := c.Find(c.Libraries[0])
+		require.NoError(t, err)
+		assert.Equal(t, filepath.Join(dir, "libtext.so"), file)
+		assert.Equal(t, "text", filepath.Base(c.ManifestDir(c.Libraries[0], file)))
+	}
+	require.NoError(t, os.Remove("libtext.so"))
+	_, err := inspect.Find("text/nyash_box.toml", "nyash.toml")
+	assert.ErrorContains(t, err, "which is not there; build it, or correct [artifacts]")
+}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -34,6 +35,7 @@ func WriteText(w io.Writer, r *Report) error {
 	field(b, "generation", generations)
 	if len(r.Tables) > 0 {
 		field(b, "tables", list(r.Tables, ""))
+		field(b, "manifest", r.manifestText())
 	}
 	if r.ABI != 0 {
 		field(b, "ABI", fmt.Sprint(r.ABI))
@@ -51,6 +53,21 @@ func WriteText(w io.Writer, r *Report) error {
 		section(b, "its last log lines", r.Log)
 	}
 	return b.Flush()
+}
+
+// manifestText says where the manifest is, or what stands in for it.
+func (r *Report) manifestText() string {
+	switch {
+	case r.Manifest != "":
+		return r.Manifest
+	case r.noManifest == "":
+		return "none that can be used"
+	case len(r.untold) == 0:
+		return "none: there is no " + r.noManifest
+	case slices.ContainsFunc(r.untold, func(box string) bool { return !r.declares(box) }):
+		return "none: there is no " + r.noManifest + "; give type_id, and the methods by name, in nyash.toml"
+	}
+	return "none: there is no " + r.noManifest + "; nyash.toml declares the boxes, and nyash list shows them"
 }
 
 func list(words []string, none string) string {

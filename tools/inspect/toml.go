@@ -17,9 +17,10 @@ import (
 // WriteTOML writes the entry of the library for nyash.toml, with all that is known of
 // its boxes. library is how the entry names the library: a name for the search paths,
 // or a path relative to nyash.toml. What the library asks to use is written as its `uses`,
-// with a comment on what that means, and what else it asks for as comments.
+// with a comment on what that means, and what else it asks for as comments, as is what
+// nothing tells of a box that has a table.
 func WriteTOML(w io.Writer, r *Report, library string) error {
-	if len(r.types) == 0 {
+	if len(r.types)+len(r.untold) == 0 {
 		return fmt.Errorf("%s describes no box, so that there is nothing to write; write the entry by hand, as docs/nyash-toml.md says and its author documents it", r.Library)
 	}
 	e := &entry{report: r}
@@ -47,6 +48,12 @@ func WriteTOML(w io.Writer, r *Report, library string) error {
 		e.line("")
 		e.table(append(key, "methods"))
 		e.methods(t)
+	}
+	for i, name := range r.untold {
+		if i+len(r.types) > 0 {
+			e.line("")
+		}
+		e.skeleton(append(head[:len(head):len(head)], name), library)
 	}
 	if e.err != nil {
 		return fmt.Errorf("write TOML: %w", e.err)
@@ -88,7 +95,20 @@ func (e *entry) names() []string {
 	for i, t := range e.report.types {
 		all[i] = t.Name
 	}
-	return all
+	return append(all, e.report.untold...)
+}
+
+// skeleton is the entry of a box that has a table, to be completed by hand.
+func (e *entry) skeleton(key toml.Key, library string) {
+	e.comment(fmt.Sprintf("The library has a table for %s, which tells neither its type id, a number of its own for each box of the library, nor its methods. Write both as its author documents them; the table resolves methods by name.", key[len(key)-1]))
+	e.table(key)
+	if len(e.report.Lacks) == 0 {
+		e.set("library", library)
+	}
+	e.line("# type_id = 11")
+	e.line("")
+	e.table(append(key[:len(key):len(key)], "methods"))
+	e.line("# text = {}")
 }
 
 // library writes the keys that are the library's, not a box's.
