@@ -197,7 +197,7 @@ func (im *image) resolve(hasTable bool) error {
 		}
 		addr, err := findSymbol(im.handle, s.name)
 		if err != nil {
-			return im.config.missing(s.name, err)
+			return im.config.missing(s.name, findOptional(im.handle, abi.SymbolInvoke) != 0, err)
 		}
 		*s.addr = addr
 	}

@@ -87,9 +87,9 @@ func Open(ctx context.Context, config Config) (*Library, error) {
 			l.tables = readTables(found)
 		})
 	}
-	if l.invoke == 0 && found == nil {
-		// Another use of the library found a table, and this one asks for other boxes.
-		return nil, errors.Join(config.missing(abi.SymbolInvoke, nil), l.Close())
+	if symbol := image.entry.lacks(config.InvokeOnly); symbol != "" && found == nil {
+		// Another use of the library needed less: it found a table, or is invoke-only.
+		return nil, errors.Join(config.missing(symbol, l.invoke != 0, nil), l.Close())
 	}
 	return l, nil
 }

@@ -50,14 +50,40 @@ func findTables(handle uintptr, requests []TableRequest) (found []foundTable) {
 	return found
 }
 
-// missing is the error of a library that lacks a function and has no table either.
-func (c *Config) missing(symbol string, cause error) error {
+// lacks is a function that a use of the library without a table needs and that the library
+// does not export, or empty.
+func (e *entryPoints) lacks(invokeOnly bool) string {
+	switch {
+	case e.invoke == 0:
+		return abi.SymbolInvoke
+	case invokeOnly:
+		return ""
+	case e.abi == 0:
+		return abi.SymbolABI
+	case e.init == 0:
+		return abi.SymbolInit
+	case e.shutdown == 0:
+		return abi.SymbolShutdown
+	}
+	return ""
+}
+
+// missing is the error of a library that lacks a function and has no table either. invoke
+// tells whether it exports nyash_plugin_invoke.
+func (c *Config) missing(symbol string, invoke bool, cause error) error {
 	detail := symbol + " is not exported"
 	for _, r := range c.Tables {
 		detail += ", nor " + abi.SymbolTypeBoxPrefix + contract.Excerpt(r.Box)
 	}
-	return &Error{File: c.File, Reason: ErrSymbol, Err: cause,
-		Detail: detail + "; a plugin exports nyash_plugin_abi, _init, _invoke and _shutdown, or a table " + abi.SymbolTypeBoxPrefix + "… for each of its boxes (with C linkage and default visibility)"}
+	functions := "nyash_plugin_abi, _init, _invoke and _shutdown"
+	if c.InvokeOnly {
+		functions = abi.SymbolInvoke
+	}
+	detail += "; a plugin exports " + functions + ", or a table " + abi.SymbolTypeBoxPrefix + "… for each of its boxes (with C linkage and default visibility)"
+	if invoke {
+		detail += "; with nyash_plugin_invoke alone, a [libraries] entry does"
+	}
+	return &Error{File: c.File, Reason: ErrSymbol, Err: cause, Detail: detail}
 }
 
 // readTables reads tables. One that cannot be used says why.
