@@ -56,12 +56,22 @@ var (
 // [ErrPluginCrashed].
 type CrashError = transport.CrashError
 
-// LoadError is a library that cannot be loaded: which, what was found, and how to fix
-// it. It matches one of the errors below.
+// LoadError is a library, or a box of one, that cannot be loaded: which, what was found,
+// and how to fix it. It matches one of the errors below. An isolated library whose worker
+// cannot be started, crashes or does not answer while it loads is told by [ErrWorker],
+// [ErrPluginCrashed] or [ErrNoAnswer] instead.
 type LoadError = native.Error
 
 // What can be wrong with a library, in a [*LoadError].
 var (
+	// ErrNotFound: the library is in none of the places where it may be, or the
+	// nyash_box.toml that names it is not there. The cause matches fs.ErrNotExist.
+	ErrNotFound = errors.New("not found")
+	// ErrDeclaration: nyash.toml or nyash_box.toml does not fit the library, has a mistake,
+	// or leaves out what the library does not say either. The cause is a
+	// [*registry.Error] or [registry.Errors], and matches [registry.ErrUnknownID] where
+	// it is an id that nobody gives.
+	ErrDeclaration = errors.New("the declaration does not fit the library")
 	// ErrNotLibrary: the file is not a shared library that this process can
 	// load: text, damaged, or for another processor or system.
 	ErrNotLibrary = native.ErrNotLibrary

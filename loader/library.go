@@ -2,7 +2,6 @@ package loader
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -49,6 +48,7 @@ type library struct {
 	// is among the live ones, or there is none. See inUse.
 	births atomic.Int32
 
+	file string // that find has found; only loads use it
 	// The library's text on itself, and that text parsed; nil where it has none. Only
 	// loads, which are one at a time, use them.
 	described     *registry.Description
@@ -221,8 +221,9 @@ func (l *library) loadOnce(chain uint64) (any, error) {
 func (l *library) find(conf *registry.Library) (string, error) {
 	file, err := l.host.config.Find(conf)
 	if err != nil {
-		return "", fmt.Errorf("box %s: %w", l.name, err)
+		return "", l.errFind(err)
 	}
+	l.file = file
 	dir := l.host.config.ManifestDir(conf, file)
 	if l.manifest, l.manifestErr = registry.LoadManifest(dir); l.manifest == nil {
 		l.manifest = registry.NoManifest(dir)
@@ -300,7 +301,7 @@ func route(types []*boundType, route func(typeID uint32, table int) error) error
 func (l *library) checkSignatures(strict bool, d abi.Description) error {
 	differences := l.described.CheckSignatures(d)
 	if strict && len(differences) > 0 {
-		return fmt.Errorf("%w: strict = true: %w", native.ErrDescription, differences)
+		return &LoadError{File: l.file, Reason: ErrDescription, Err: fmt.Errorf("%w: strict = true: %w", ErrDescription, differences)}
 	}
 	for _, w := range differences {
 		l.host.options.logger.Warn(w.Error())
@@ -316,7 +317,7 @@ func (l *library) bind(conf *registry.Library, d abi.Description) ([]*boundType,
 	described := l.described
 	if len(d.Tables) > 0 {
 		if l.manifestErr != nil {
-			return nil, fmt.Errorf("box %s: %w", l.name, l.manifestErr)
+			return nil, fmt.Errorf("box %s: %w", l.name, l.errDeclaration(l.manifestErr))
 		}
 		described = described.Join(l.manifest)
 		l.warn(l.manifest)
@@ -336,13 +337,15 @@ func (l *library) bind(conf *registry.Library, d abi.Description) ([]*boundType,
 				types[i] = nil
 			}
 		}
-		if t.broken = err; err != nil {
+		if err != nil {
+			err = l.errDeclaration(err)
 			errs = append(errs, err)
 		}
+		t.broken = err
 	}
 	// In the later public forms a mistake costs only the box that it is about.
 	if later := conf.InvokeOnly || len(d.Tables) > 0; len(errs) > 0 && (!later || len(errs) == len(types)) {
-		return nil, errors.Join(errs...)
+		return nil, join(errs...)
 	}
 	return types, nil
 }

@@ -2,8 +2,6 @@ package loader
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"sync/atomic"
 
 	"github.com/nyash-plugins/nyash-go/internal/native"
@@ -40,7 +38,7 @@ func (s *nativeSource) open() ([]*boundType, error) {
 	if err != nil {
 		s.lib.endLife(nil)
 		s.lib.log.close()
-		return nil, fmt.Errorf("box %s: %w", s.lib.name, err)
+		return nil, s.lib.errOpen(err)
 	}
 	way := backend(b)
 	s.lib.lifeOf(nil).way.Store(&way)
@@ -52,7 +50,7 @@ func (s *nativeSource) open() ([]*boundType, error) {
 	if err != nil {
 		defer s.lib.log.close()
 		defer s.lib.endLife(b)
-		return nil, errors.Join(err, b.Close())
+		return nil, join(err, b.Close())
 	}
 	s.backend.Store(b)
 	return types, nil

@@ -2,7 +2,6 @@ package loader
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"sync/atomic"
@@ -35,7 +34,7 @@ func (s *processSource) open() ([]*boundType, error) {
 	}
 	b, err := p.Session(context.Background())
 	if err != nil {
-		return nil, fmt.Errorf("box %s: %w", s.lib.name, err)
+		return nil, s.lib.errOpen(err)
 	}
 	s.lib.connect(b.Description().Connects)
 	types, err := s.lib.bind(s.conf, b.Description())
@@ -43,7 +42,7 @@ func (s *processSource) open() ([]*boundType, error) {
 		err = route(types, p.Route)
 	}
 	if err != nil {
-		return nil, errors.Join(err, p.Refuse())
+		return nil, join(err, p.Refuse())
 	}
 	return types, nil
 }

@@ -2,12 +2,17 @@ package loader_test
 
 import (
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/nyash-plugins/nyash-go/loader"
+	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
 )
 
@@ -57,6 +62,64 @@ func TestSymbols(t *testing.T) {
 			}
 			if tt.first != "" {
 				newBox(t, h, tt.first)
+			}
+		})
+	}
+}
+
+// A library without a table for the boxes of nyash.toml says at each which it has.
+func TestSymbols_OtherTables(t *testing.T) {
+	library := bare(t)
+	for name, tt := range map[string]struct{ toml, box, want string }{
+		"plugins form":   {fmt.Sprintf("[plugins]\nBaer = %q\n", library), "Baer", `nyash.toml:2:1: plugins.Baer: the library has no table nyash_typebox_Baer; it has Bare, Wrong (did you mean Bare?); correct the name, or say with box = "…" which of them this is`},
+		"another name":   {fmt.Sprintf("[plugins.Baer]\nlibrary = %q\nbox = \"Brae\"\n", library), "Baer", `nyash.toml:3:1: plugins.Baer.box: the library has no table nyash_typebox_Brae; it has Bare, Wrong (did you mean Bare?)`},
+		"libraries form": {fmt.Sprintf("[libraries.%q]\nboxes = [\"Other\", \"More\"]\n", library), "Other", "the library has no table nyash_typebox_Other; it has Bare, Wrong; correct the name\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := open(t, tt.toml).New(t.Context(), tt.box)
+			require.ErrorIs(t, err, loader.ErrSymbol)
+			assert.Contains(t, err.Error()+"\n", tt.want)
+			var refused *loader.LoadError
+			require.ErrorAs(t, err, &refused)
+			assert.Equal(t, library, refused.File)
+			var place *registry.Error
+			require.ErrorAs(t, err, &place)
+		})
+	}
+}
+
+// Whatever keeps a library, or a box of one, from being loaded is a LoadError.
+func TestLoadError(t *testing.T) {
+	library, dir := bare(t), t.TempDir()
+	manifest := filepath.Join(dir, registry.ManifestName)
+	require.NoError(t, os.WriteFile(manifest, []byte("[provides]\nboxes = [\"Bare\"]\n[artifacts]\nlinux = \"gone.so\"\nmacos = \"gone.so\"\n"), 0o600))
+	for name, tt := range map[string]struct {
+		toml   string
+		reason error
+		also   error // that it matches
+		text   string
+	}{
+		"no library":       {"[plugins]\nBare = \"nyash-gone\"\n", loader.ErrNotFound, fs.ErrNotExist, "box Bare: nyash.toml:2:1: library nyash-gone not found; build it"},
+		"no manifest":      {fmt.Sprintf("[plugins]\nBare = \"%s/none/nyash_box.toml\"\n", dir), loader.ErrNotFound, fs.ErrNotExist, "box Bare: nyash.toml:2:1: library"},
+		"no artifact":      {fmt.Sprintf("[plugins]\nBare = %q\n", manifest), loader.ErrNotFound, fs.ErrNotExist, "box Bare: " + manifest},
+		"no type_id":       {fmt.Sprintf("[plugins]\nBare = %q\n", library), loader.ErrDeclaration, registry.ErrUnknownID, "nyash.toml:2:1: plugins.Bare: its type_id is not known"},
+		"no method_id":     {fmt.Sprintf("[plugins.Bare]\nlibrary = %q\ntype_id = 1\nmethods = { x = {} }\n", library), loader.ErrDeclaration, registry.ErrUnknownID, "nyash.toml:4:13: plugins.Bare.methods.x: its method_id is not known"},
+		"a broken box":     {fmt.Sprintf("[plugins.Good]\nlibrary = %q\nbox = \"Bare\"\ntype_id = 1\n[plugins]\nBare = { library = %[1]q, box = \"Wrong\", type_id = 2 }\n", library), loader.ErrDeclaration, nil, "nyash.toml:6:"},
+		"no library at it": {"[plugins]\nBare = \"/dev/null\"\n", loader.ErrNotLibrary, nil, "box Bare: load /dev/null"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := open(t, tt.toml).New(t.Context(), "Bare")
+			var refused *loader.LoadError
+			require.ErrorAs(t, err, &refused)
+			require.ErrorIs(t, err, tt.reason)
+			assert.Equal(t, tt.reason, refused.Reason)
+			if tt.also != nil {
+				require.ErrorIs(t, err, tt.also)
+			}
+			assert.True(t, strings.HasPrefix(err.Error(), tt.text), err.Error())
+			if tt.reason == loader.ErrDeclaration {
+				assert.Contains(t, fmt.Sprintf("%+v", err), "^", "it shows the line")
+				assert.Equal(t, library, refused.File)
 			}
 		})
 	}

@@ -57,7 +57,7 @@ func TestTable_SecondHost(t *testing.T) {
 	other := open(t, fmt.Sprintf("[plugins.Other]\nlibrary = %q\ntype_id = 11\n", library))
 	_, err := other.New(t.Context(), "Other")
 	require.ErrorIs(t, err, native.ErrSymbol)
-	assert.ErrorContains(t, err, "nor nyash_typebox_Other")
+	assert.ErrorContains(t, err, "the library has no table nyash_typebox_Other; it has Bare, Wrong")
 	assert.EqualValues(t, 7, callInt(t, box, "id"))
 }
 

@@ -171,6 +171,24 @@ func (b *Box) table(d abi.Description) (number int, err error) {
 	return i + 1, nil
 }
 
+// NoTable is the error of a box that its library has no TypeBox table for, while it has
+// tables, of which these are the names.
+func (b *Box) NoTable(tables []string) *Error {
+	names := make([]string, len(tables))
+	for i, name := range tables {
+		names[i] = contract.Excerpt(name)
+	}
+	advice := "correct the name"
+	switch {
+	case b.Library.InvokeOnly:
+	case len(names) == 1:
+		advice = fmt.Sprintf("rename the box to %s, or add box = %q", names[0], names[0])
+	default:
+		advice += `, or say with box = "…" which of them this is`
+	}
+	return b.fail("box", fmt.Sprintf("the library has no table %s%s; it has %s%s", abi.SymbolTypeBoxPrefix, b.LibraryName, listSome(names), suggest.DidYouMean(b.LibraryName, names)), advice)
+}
+
 // applies returns init where it describes this box, and the zero Description where it
 // describes another one of the library.
 func (b *Box) applies(own *Description, text *Box, init abi.Description, table bool) (abi.Description, error) {

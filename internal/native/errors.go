@@ -3,6 +3,7 @@ package native
 import (
 	"errors"
 	"fmt"
+	"io"
 )
 
 // What can be wrong with a library, for errors.Is. Each comes wrapped in an
@@ -30,14 +31,26 @@ var (
 
 // Error is a failed load. Nothing of the library stays behind.
 type Error struct {
-	File   string // the library
-	Reason error  // one of the errors of this package
-	Detail string // what was found and what to do
+	File   string // the library; empty where none was found
+	Reason error  // what is wrong, for errors.Is
+	Detail string // what was found and what to do; empty where Err says it all
 	Err    error  // the cause below, such as an [abi.Code], or nil
 }
 
 func (e *Error) Error() string {
+	if e.Detail == "" && e.Err != nil {
+		return e.Err.Error()
+	}
 	return fmt.Sprintf("load %s: %v: %s", e.File, e.Reason, e.Detail)
+}
+
+// Format lets an Err that says it all say more for %+v.
+func (e *Error) Format(s fmt.State, verb rune) {
+	if e.Detail == "" && e.Err != nil {
+		fmt.Fprintf(s, fmt.FormatString(s, verb), e.Err)
+		return
+	}
+	io.WriteString(s, e.Error())
 }
 
 // Unwrap returns the reason and the cause.
