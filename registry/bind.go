@@ -66,7 +66,8 @@ func (t *Type) String() string {
 // arguments.
 //
 // Where a library provides several boxes, init describes the one that it names, or where
-// it names none, the one with its type id.
+// it names none, the one with its type id. nyash.toml need not list that one: a box of
+// another name and another type id is another one.
 //
 // own may be a manifest, too, or one joined to the library's text: nyash.toml may contradict
 // its ids. Where the library has a TypeBox table for the box, that resolves those of methods
@@ -209,9 +210,13 @@ func (b *Box) applies(own *Description, text *Box, init abi.Description, table b
 	}
 	switch {
 	case init.TypeName != "" && init.TypeName != b.LibraryName:
+		if !several && b.HasTypeID && b.TypeID != init.TypeID {
+			// Neither its name nor its id: it is another box of the library.
+			return abi.Description{}, nil
+		}
 		if !several {
 			return init, b.fail("box", fmt.Sprintf("the library calls its box %s, and nyash.toml calls it %s", init.TypeName, b.LibraryName),
-				fmt.Sprintf("rename the box to %s, or add box = %q", init.TypeName, init.TypeName))
+				fmt.Sprintf("rename the box to %s, or add box = %q; another box of the library needs its own type_id", init.TypeName, init.TypeName))
 		}
 		if b.HasTypeID && b.TypeID == init.TypeID {
 			return init, b.fail("type_id", fmt.Sprintf("the library says that type_id %d is %s's", init.TypeID, init.TypeName), fmt.Sprintf("give this box the type_id that the library knows %s by", b.LibraryName))
