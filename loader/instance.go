@@ -294,7 +294,8 @@ func (in *instance) boxForHandle(handle tlv.Handle, boxes []boxArg, want string)
 
 // namedBy finds the instance that a handle in the answer of a call on in names. It must be
 // one of boxes, the call's arguments, an instance of the library that was called, or one
-// that this library holds (docs/abi.md, Handles); anything else is [ErrProtocol]. held means
+// that this library holds (docs/abi.md, Handles); anything else is [ErrProtocol], or [ErrNoBox]
+// where the library has the box and nyash.toml does not list it. held means
 // that one of the library's holds passes on with the answer: the caller takes it from the
 // library, with its own hold in place. An instance that is new to the host is among the live
 // ones then, and nobody holds it yet.
@@ -317,6 +318,9 @@ func (in *instance) namedBy(handle tlv.Handle, boxes []boxArg) (named *instance,
 		}
 		return nil, false, protocolErrorf("the result is a handle of a %s, instance %d, which was no argument of this call, and which %s does not hold (a plugin cannot keep boxes that it was lent)",
 			t.name, handle.Instance, in.lib.name)
+	}
+	if err := in.lib.errUnlisted(handle); err != nil {
+		return nil, false, err
 	}
 	return nil, false, protocolErrorf("the result is a handle of type %d, instance %d: no box of %s has that type_id, nor has it been told of one of another library by that",
 		handle.Type, handle.Instance, in.lib.name)

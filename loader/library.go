@@ -48,7 +48,11 @@ type library struct {
 	// is among the live ones, or there is none. See inUse.
 	births atomic.Int32
 
-	file string // that find has found; only loads use it
+	// What find has found, and the same without symbolic links. Loads set them, before loaded.
+	file, real string
+	// unlisted are boxes that the library has and nyash.toml does not list, by type id. Set
+	// by bind.
+	unlisted map[uint32]unlistedBox
 	// The library's text on itself, and that text parsed; nil where it has none. Only
 	// loads, which are one at a time, use them.
 	described     *registry.Description
@@ -213,6 +217,7 @@ func (l *library) loadOnce(chain uint64) (any, error) {
 		t.typ.Store(types[i])
 	}
 	l.host.registerLibrary(l)
+	l.warnSpellings()
 	l.loaded.Store(true)
 	return nil, nil
 }
@@ -223,7 +228,7 @@ func (l *library) find(conf *registry.Library) (string, error) {
 	if err != nil {
 		return "", l.errFind(err)
 	}
-	l.file = file
+	l.file, l.real = file, realPath(file)
 	dir := l.host.config.ManifestDir(conf, file)
 	if l.manifest, l.manifestErr = registry.LoadManifest(dir); l.manifest == nil {
 		l.manifest = registry.NoManifest(dir)
@@ -322,6 +327,7 @@ func (l *library) bind(conf *registry.Library, d abi.Description) ([]*boundType,
 		described = described.Join(l.manifest)
 		l.warn(l.manifest)
 	}
+	l.noteUnlisted(described, d)
 	types := make([]*boundType, len(l.boxTypes))
 	var errs []error
 	for i, t := range l.boxTypes {

@@ -1,0 +1,107 @@
+package loader
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/contract"
+	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/tlv"
+)
+
+// unlistedBox is a box that a library has and that its entries in nyash.toml do not name.
+type unlistedBox struct {
+	name string
+	by   string // who describes it
+}
+
+// noteUnlisted notes the boxes with type ids that the library, its text or its manifest
+// describes, and that nyash.toml does not list.
+func (l *library) noteUnlisted(own *registry.Description, init abi.Description) {
+	l.unlisted = make(map[uint32]unlistedBox)
+	note := func(name string, id uint32, by string) {
+		if !slices.ContainsFunc(l.boxTypes, func(t *boxType) bool { return t.decl.LibraryName == name }) {
+			l.unlisted[id] = unlistedBox{name, by}
+		}
+	}
+	if init.TypeName != "" {
+		note(init.TypeName, init.TypeID, filepath.Base(l.file))
+	}
+	if own == nil {
+		return
+	}
+	for _, b := range own.Boxes {
+		if b.HasTypeID {
+			note(b.Name, b.TypeID, b.Pos.File)
+		}
+	}
+}
+
+// errUnlisted is the error of a handle of a box that the library has and nyash.toml does
+// not list; nil for any other handle. The library must be loaded.
+func (l *library) errUnlisted(handle tlv.Handle) error {
+	box, ok := l.unlisted[handle.Type]
+	if !ok {
+		return nil
+	}
+	name := contract.Printable(box.name)
+	conf := l.boxTypes[0].decl.Library
+	advice := fmt.Sprintf("add %s = %q to [plugins]", name, conf.Name)
+	if conf.InvokeOnly {
+		advice = fmt.Sprintf("add %q to its boxes", name)
+	}
+	where := "nyash.toml does not list it"
+	if other := l.elsewhere(box.name); other != nil {
+		where = fmt.Sprintf("nyash.toml lists it (line %d) for another library, %s, which is the same file", other.Pos.Line, other.Library.Name)
+		advice = "write the library alike"
+	}
+	return fmt.Errorf("%w: the result is a handle of type %d, instance %d; that type is %s in %s, and %s: %s",
+		ErrNoBox, handle.Type, handle.Instance, name, contract.Printable(box.by), where, advice)
+}
+
+// elsewhere is a box of the library that nyash.toml lists for another spelling of its file,
+// or nil.
+func (l *library) elsewhere(box string) *registry.Box {
+	config := l.host.config
+	for _, b := range config.Boxes {
+		if b.LibraryName != box || b.Library == l.boxTypes[0].decl.Library {
+			continue
+		}
+		if file, err := config.Find(b.Library); err == nil && realPath(file) == l.real {
+			return b
+		}
+	}
+	return nil
+}
+
+// warnSpellings warns of a library that was loaded before under another name: the two share
+// the file, and neither knows the other's boxes. The library has been registered.
+func (l *library) warnSpellings() {
+	if l.real == "" {
+		return
+	}
+	l.host.mu.Lock()
+	loaded := slices.Clone(l.host.loaded)
+	l.host.mu.Unlock()
+	conf := l.boxTypes[0].decl.Library
+	for _, other := range loaded {
+		if other.real != l.real || other == l {
+			continue
+		}
+		if first := other.boxTypes[0].decl.Library; first.Name != conf.Name {
+			l.host.options.logger.Warn(fmt.Sprintf("%v: the library %s is the same file as %s on line %d, and each of the two knows only its own boxes; write it alike in all entries",
+				conf.Pos, conf.Name, first.Name, first.Pos.Line))
+			return
+		}
+	}
+}
+
+// realPath is a path without symbolic links, as far as it can be told.
+func realPath(file string) string {
+	if path, err := filepath.EvalSymlinks(file); err == nil {
+		return path
+	}
+	return file
+}
