@@ -183,7 +183,7 @@ func errNotSent(plan *plan.Plan, cause error) error {
 
 // errHost is the error of a call that was lost, or whose result the host refuses.
 func (in *instance) errHost(plan *plan.Plan, cause error) error {
-	return &CallError{Box: plan.Box, Method: plan.Name, Err: cause, Log: in.lib.lastLines()}
+	return &CallError{Box: plan.Box, Method: plan.Name, Err: asProtocolError(cause), Log: in.lib.lastLines()}
 }
 
 // errCode is the error of a call that the plugin ended with a code.

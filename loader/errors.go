@@ -159,6 +159,14 @@ func (e *CallError) Unwrap() []error {
 	return causes
 }
 
+// asProtocolError makes an error that tells of a broken rule match ErrProtocol.
+func asProtocolError(err error) error {
+	if errors.Is(err, plan.ErrMalformed) {
+		return protocolErrorf("%w", err)
+	}
+	return err
+}
+
 // protocolErrorf is an error that matches ErrProtocol.
 func protocolErrorf(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{ErrProtocol}, args...)...)

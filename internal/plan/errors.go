@@ -9,6 +9,9 @@ import (
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
+// ErrMalformed: a result is no TLV message of one entry.
+var ErrMalformed = errors.New("the result is malformed")
+
 // ArgError is an argument, or a number of arguments, that a method does not
 // take. It matches [abi.ErrInvalidArgs].
 type ArgError struct {

@@ -14,7 +14,7 @@ func (p *Plan) Entry(msg []byte) (tlv.Entry, error) {
 	if len(msg) > 0 {
 		var err error
 		if e, err = tlv.DecodeEntry(msg); err != nil {
-			return e, fmt.Errorf("the result is malformed: %w", err)
+			return e, fmt.Errorf("%w: %w", ErrMalformed, err)
 		}
 	}
 	if p.ReturnsResult && e.Tag == tlv.TagString {

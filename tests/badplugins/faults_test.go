@@ -293,6 +293,31 @@ func TestCall_BadAnswer(t *testing.T) {
 	}
 }
 
+// Whatever way a malformed result takes, the plugin broke a rule.
+func TestCall_Malformed(t *testing.T) {
+	path := ccbuild.Library(t, "testdata/result_not_tlv.c")
+	box := hosttest.New(t, host(t, path, methods), "Fault")
+	run, err := box.Method("run")
+	require.NoError(t, err)
+	batch := box.Batch()
+	require.NoError(t, batch.Add("run"))
+	for name, call := range map[string]func() error{
+		"Call":        func() error { _, err := box.Call(ctx, "run"); return err },
+		"Invoke":      func() error { _, err := loader.Invoke[int](ctx, run); return err },
+		"AppendBytes": func() error { _, err := run.AppendBytes(ctx, nil); return err },
+		"Batch": func() error {
+			results, err := batch.Run(ctx)
+			require.NoError(t, err)
+			return results[0].Err
+		},
+	} {
+		err := call()
+		require.ErrorIs(t, err, loader.ErrProtocol, name)
+		require.ErrorIs(t, err, tlv.ErrVersion, name)
+		assert.ErrorContains(t, err, "Fault.run: protocol violation: the result is malformed: decode TLV: byte 0", name)
+	}
+}
+
 func TestCallError_MessageAndLog(t *testing.T) {
 	path := ccbuild.Library(t, "testdata/message_with_error.c")
 	h := host(t, path, methods)
