@@ -88,7 +88,7 @@ func errHandleArg(i int) error {
 // instance has not been lost.
 func (in *instance) lendable(box *Box, i int) (tlv.Handle, error) {
 	if box == nil {
-		return tlv.Handle{}, fmt.Errorf("argument %d is a nil *loader.Box", i+1)
+		return tlv.Handle{}, &ArgError{Index: i, Msg: "it is a nil *loader.Box"}
 	}
 	arg := box.in
 	switch {

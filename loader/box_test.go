@@ -79,7 +79,7 @@ func TestBox_Call_Errors(t *testing.T) {
 		"unsupported type": {t.Context(), "echo", []any{[]int{1}}, "Probe.echo: argument 1: values of type []int cannot be passed; pass a string, integer, float, bool, []byte or a box", abi.ErrInvalidArgs},
 		"too long":         {t.Context(), "echo", []any{strings.Repeat("x", tlv.MaxPayload+1)}, "Probe.echo: argument 1: encode TLV: payload too large: string of 65536 bytes, and an entry holds 65535; data of that length goes by reference: declare the argument with to = \"blob\" in nyash.toml, if the plugin takes blobs", tlv.ErrTooLarge},
 		"not UTF-8":        {t.Context(), "echo", []any{"\xff"}, "Probe.echo: argument 1: encode TLV: string is not UTF-8: invalid UTF-8 (-7)", abi.ErrInvalidUTF8},
-		"nil box":          {t.Context(), "take", []any{(*loader.Box)(nil)}, "Probe.take: argument 1 is a nil *loader.Box", nil},
+		"nil box":          {t.Context(), "take", []any{(*loader.Box)(nil)}, "Probe.take: argument 1: it is a nil *loader.Box", abi.ErrInvalidArgs},
 		"closed box":       {t.Context(), "take", []any{closed}, "Probe.take: argument 1 is Probe(2): closed", loader.ErrClosed},
 		"handle":           {t.Context(), "take", []any{tlv.Handle{Type: 700, Instance: 1}}, "Probe.take: argument 1 is a handle: pass the *loader.Box instead: invalid arguments (-4)", abi.ErrInvalidArgs},
 		"handle value":     {t.Context(), "echo", []any{tlv.HandleValue(tlv.Handle{Type: 700, Instance: 1})}, "Probe.echo: argument 1 is a handle: pass the *loader.Box instead: invalid arguments (-4)", abi.ErrInvalidArgs},
