@@ -189,3 +189,21 @@ func TestFind_Manifest(t *testing.T) {
 	_, err := inspect.Find("text/nyash_box.toml", "nyash.toml")
 	assert.ErrorContains(t, err, "which is not there; build it, or correct [artifacts]")
 }
+
+// TestWriteText_NoMethods: a box without methods says where they are written.
+func TestWriteText_NoMethods(t *testing.T) {
+	_, table := tables(t, "[provides]\nboxes = [\"TextBox\", \"PairBox\"]\n[TextBox]\ntype_id = 61\n[PairBox]\ntype_id = 62\nmethods.text = {}\n")
+	described := ccbuild.Source(t, "quiet", `#include "nyash_plugin.h"
+		uint32_t nyash_plugin_abi(void) { return 1; }
+		int32_t nyash_plugin_init(const NyashHostVtable *h, NyashPluginInfo *info) { (void)h; info->type_name = "Bag"; info->type_id = 3; return 0; }
+		int32_t nyash_plugin_invoke(uint32_t t, uint32_t m, uint32_t i, const uint8_t *a, size_t n, uint8_t *r, size_t *l) { return -3; }
+		void nyash_plugin_shutdown(void) {}`, "-Wno-unused-parameter")
+	for library, want := range map[string]string{
+		table:     "TextBox, type 61\n  It describes no methods. Its table resolves those that nyash.toml lists, as in\n  text = {}.\n\nPairBox, type 62\n    1  text",
+		described: "Bag, type 3\n  It describes no methods. Write them in nyash.toml, each with its method_id.\n",
+	} {
+		r, err := run(t, library)
+		require.NoError(t, err)
+		assert.Contains(t, text(t, r), want)
+	}
+}

@@ -46,6 +46,9 @@ func WriteText(w io.Writer, r *Report) error {
 	for _, box := range r.Boxes {
 		fmt.Fprintln(b)
 		WriteBox(b, &box, "")
+		if len(box.Methods) == 0 {
+			lines(b, "  ", "  ", r.noMethods(box.Box))
+		}
 	}
 	section(b, "requests, which count for nothing until nyash.toml has them", requestLines(r.Requests))
 	section(b, "warnings", r.Warnings)
@@ -53,6 +56,14 @@ func WriteText(w io.Writer, r *Report) error {
 		section(b, "its last log lines", r.Log)
 	}
 	return b.Flush()
+}
+
+// noMethods says where the methods of a box come from that describes none.
+func (r *Report) noMethods(box string) string {
+	if slices.Contains(r.Tables, box) {
+		return "It describes no methods. Its table resolves those that nyash.toml lists, as in text = {}."
+	}
+	return "It describes no methods. Write them in nyash.toml, each with its method_id."
 }
 
 // manifestText says where the manifest is, or what stands in for it.
