@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
@@ -50,7 +51,7 @@ func PluginBoxes(config *registry.Config, names []string) ([]PluginBox, error) {
 func pluginBox(b *registry.Box) (PluginBox, error) {
 	t, err := b.Bind(nil, abi.Description{})
 	if err != nil {
-		return PluginBox{}, err
+		return PluginBox{}, aloneError(err)
 	}
 	own := PluginBox{Type: *t, Alone: len(b.Library.Boxes) == 1}
 	if b.Birth != nil {
@@ -76,6 +77,19 @@ func pluginBox(b *registry.Box) (PluginBox, error) {
 		}
 	}
 	return own, nil
+}
+
+// aloneError is the error of an id that nyash.toml lacks, where neither the library nor a
+// nyash_box.toml is asked for it.
+func aloneError(err error) error {
+	var e *registry.Error
+	if !errors.Is(err, registry.ErrUnknownID) || !errors.As(err, &e) {
+		return err
+	}
+	alone := *e
+	what, _, _ := strings.Cut(e.Msg, ":")
+	alone.Msg = what + ": code for plugins is generated from nyash.toml alone, and that gives none"
+	return &alone
 }
 
 // checkNames refuses names that a host would refuse when it loads the library.

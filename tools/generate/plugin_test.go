@@ -34,8 +34,8 @@ func TestPluginBoxes_Errors(t *testing.T) {
 		"a misspelt box":    {"[plugins.FileBox]\nlibrary = \"f\"\ntype_id = 1\n", []string{"FileBx"}, "did you mean FileBox?"},
 		"two libraries":     {two, nil, "nyash.toml has boxes of 2 libraries: choose those of one with --box"},
 		"boxes of two":      {two, []string{"A", "B"}, "B is a box of another library (b) than A (a): a file is for one"},
-		"no type_id":        {"[plugins.A]\nlibrary = \"a\"\n", nil, "plugins.A: its type_id is not known"},
-		"no method_id":      {"[plugins.A]\nlibrary = \"a\"\ntype_id = 1\n[plugins.A.methods]\nget = {}\n", nil, "plugins.A.methods.get: its method_id is not known"},
+		"no type_id":        {"[plugins.A]\nlibrary = \"a\"\n", nil, "nyash.toml:1:10: plugins.A: its type_id is not known: code for plugins is generated from nyash.toml alone, and that gives none; add type_id"},
+		"no method_id":      {"[plugins.A]\nlibrary = \"a\"\ntype_id = 1\n[plugins.A.methods]\nget = {}\n", nil, "plugins.A.methods.get: its method_id is not known: code for plugins is generated from nyash.toml alone, and that gives none; add method_id"},
 		"an alias":          {"[libraries.a]\nboxes = [\"A\"]\n[libraries.a.A]\ntype_id = 1\n[libraries.a.A.methods]\nget = { method_id = 1 }\nfetch = { method_id = 1 }\n", nil, "A.fetch has the method_id of get"},
 		"another's box":     {two + "get = { method_id = 1, returns = \"A\" }\n", []string{"B"}, "B.get returns A, which is no box of its library"},
 		"control character": {"[plugins.A]\nlibrary = \"a\"\ntype_id = 1\n[plugins.A.methods]\n\"a\\u001bb\" = { method_id = 1 }\n", nil, `has the control character U+001B`},
@@ -77,7 +77,7 @@ func TestTypedLanguages_Errors(t *testing.T) {
 // and formats and vets all.
 func TestGolden_Compiles(t *testing.T) {
 	golden := filepath.Join("testdata", "golden")
-	ccbuild.Run(t, "go", "vet", "./"+filepath.ToSlash(filepath.Join(golden, "kinds")), "./"+filepath.ToSlash(filepath.Join(golden, "loose")))
+	ccbuild.Run(t, "go", "vet", "./"+filepath.ToSlash(filepath.Join(golden, "kinds")), "./"+filepath.ToSlash(filepath.Join(golden, "loose")), "./"+filepath.ToSlash(filepath.Join(golden, "tail")))
 	ccbuild.Run(t, "rustfmt", "--check", "--edition", "2021", filepath.Join(golden, "plugin", "kinds.rs"), filepath.Join(golden, "plugin", "quiet.rs"))
 
 	include, err := filepath.Abs(filepath.Join(golden, "plugin"))
