@@ -103,6 +103,7 @@ again.close()
 		}
 		require.NoError(t, syscall.Kill(workerOf(t, c.bin), syscall.SIGKILL))
 		for lines.Scan() && !strings.Contains(lines.Text(), "failed") {
+			assert.NotContains(t, lines.Text(), "loading", "what was before is told once")
 		}
 		assert.Contains(t, lines.Text(), "plugin crashed: SIGKILL (killed)")
 	})

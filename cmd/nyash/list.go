@@ -77,15 +77,16 @@ a line at every change, until interrupted.`,
 	return cmd
 }
 
-// describe asks for every box. The error counts the boxes that failed; what
+// describe asks for every box. The error counts the boxes of nyash.toml that failed; what
 // failed is in their entries.
 func describe(ctx context.Context, host *loader.Host) ([]boxInfo, error) {
 	var all []boxInfo
-	failed := 0
+	failed, declared := 0, 0
 	for _, name := range host.Boxes() {
 		info := boxInfo{Box: name, Builtin: true, Methods: []inspect.Method{}}
 		if box, ok := host.Config().Box(name); ok {
 			info.Builtin = false
+			declared++
 			info.Library = box.Library.Name
 			info.TypeID = box.TypeID
 			info.Threads = box.Library.Threads.String()
@@ -107,7 +108,7 @@ func describe(ctx context.Context, host *loader.Host) ([]boxInfo, error) {
 		all = append(all, info)
 	}
 	if failed > 0 {
-		return all, fmt.Errorf("%d of %d boxes cannot be used", failed, len(all))
+		return all, fmt.Errorf("%d of %d boxes cannot be used", failed, declared)
 	}
 	return all, nil
 }

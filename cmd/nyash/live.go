@@ -23,8 +23,9 @@ func showLive(s *settings, cmd *cobra.Command) error {
 		ctx, out := cmd.Context(), cmd.OutOrStdout()
 		loadErr := host.Load(ctx)
 		fmt.Fprintf(out, "%-12s %-16s %-9s %-9s %8s %8s %8s %8s %10s %10s\n", "TIME", "PLUGIN", "ISOLATION", "STATE", "PID", "RESTARTS", "CALLS", "ERRORS", "RSS KiB", "CPU")
+		shown := time.Now()
 		for _, p := range host.Plugins() {
-			writeStatus(out, time.Now(), p, p.State)
+			writeStatus(out, shown, p, p.State)
 		}
 		if loadErr != nil {
 			return loadErr
@@ -32,6 +33,9 @@ func showLive(s *settings, cmd *cobra.Command) error {
 		for {
 			select {
 			case e := <-events:
+				if e.Time.Before(shown) { // of the loading that is over
+					continue
+				}
 				for _, p := range host.Plugins() {
 					if p.Name == e.Plugin {
 						writeStatus(out, e.Time, p, e.State)

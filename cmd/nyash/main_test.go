@@ -131,7 +131,7 @@ birth = { method_id = 0, args = [ { name = "path", from = "string", to = "string
 		assert.Equal(t, 1, status)
 		assert.Contains(t, stdout, "Gone        9           nyash-gone")
 		assert.Contains(t, stdout, "library nyash-gone not found")
-		assert.Equal(t, "nyash: 1 of 3 boxes cannot be used\n", stderr)
+		assert.Equal(t, "nyash: 1 of 1 boxes cannot be used\n", stderr)
 	})
 
 	t.Run("an error in a script", func(t *testing.T) {
