@@ -2,6 +2,7 @@ package loader
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -271,7 +272,7 @@ func (l *library) configure(conf *registry.Library, file, text string) (native.T
 			return 0, fmt.Errorf("%w: %w", native.ErrDescription, err)
 		}
 		l.described, l.describedText = d, text
-		l.warn(d)
+		l.warn(d.Warnings, nil)
 	}
 	if l.described.HasThreads && !conf.HasThreads {
 		l.threads = l.described.Threads
@@ -279,13 +280,12 @@ func (l *library) configure(conf *registry.Library, file, text string) (native.T
 	return l.threads, nil
 }
 
-// warn logs the warnings of a description; nil has none.
-func (l *library) warn(d *registry.Description) {
-	if d == nil {
-		return
-	}
-	for _, w := range d.Warnings {
-		l.host.options.logger.Warn(w.Error())
+// warn logs warnings, but for those that an error says.
+func (l *library) warn(warnings registry.Errors, err error) {
+	for _, w := range warnings {
+		if !errors.Is(err, w) {
+			l.host.options.logger.Warn(w.Error())
+		}
 	}
 }
 
@@ -308,14 +308,12 @@ func (l *library) checkSignatures(strict bool, d abi.Description) error {
 	if strict && len(differences) > 0 {
 		return &LoadError{File: l.file, Reason: ErrDescription, Err: fmt.Errorf("%w: strict = true: %w", ErrDescription, differences)}
 	}
-	for _, w := range differences {
-		l.host.options.logger.Warn(w.Error())
-	}
+	l.warn(differences, nil)
 	return nil
 }
 
 // bind joins nyash.toml's declarations with the library's description of itself.
-func (l *library) bind(conf *registry.Library, d abi.Description) ([]*boundType, error) {
+func (l *library) bind(conf *registry.Library, d abi.Description) (types []*boundType, err error) {
 	if err := l.checkSignatures(conf.Strict, d); err != nil {
 		return nil, fmt.Errorf("box %s: %w", l.name, err)
 	}
@@ -325,10 +323,10 @@ func (l *library) bind(conf *registry.Library, d abi.Description) ([]*boundType,
 			return nil, fmt.Errorf("box %s: %w", l.name, l.errDeclaration(l.manifestErr))
 		}
 		described = described.Join(l.manifest)
-		l.warn(l.manifest)
+		defer func() { l.warn(l.manifest.Warnings, err) }()
 	}
 	l.noteUnlisted(described, d)
-	types := make([]*boundType, len(l.boxTypes))
+	types = make([]*boundType, len(l.boxTypes))
 	var errs []error
 	for i, t := range l.boxTypes {
 		typ, err := t.decl.Bind(described, d)

@@ -1,12 +1,15 @@
 package wild
 
 import (
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/nyash-plugins/nyash-go/registry"
 )
 
 // TestUnlisted: a box that nyash.toml does not list, or lists for another spelling of the
@@ -47,4 +50,19 @@ func TestUnlisted(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestMistake_Once: a mistake in a manifest is said once, as the error of its box.
+func TestMistake_Once(t *testing.T) {
+	dir := t.TempDir()
+	copyFile(t, filepath.Join(dir, "libnote.so"), library(t, "note/note.c"))
+	write(t, dir, "nyash.toml", short)
+	write(t, dir, registry.ManifestName, noteManifest+"methods = { read = { id = 2, args = 5 } }\ncolour = 1\n[box]\n[Other]\n")
+	write(t, dir, "use.star", "NoteBox()\n")
+	_, stderr, err := command(t, dir, "run", "use.star")
+	require.Error(t, err)
+	assert.Equal(t, 1, strings.Count(stderr, "it must be an array, and this is an integer"), stderr)
+	assert.Equal(t, 1, strings.Count(stderr, "NoteBox.colour: unknown key"), stderr)
+	assert.Equal(t, 1, strings.Count(stderr, "level=WARN"), stderr)
+	assert.Contains(t, stderr, "Other: this table is ignored")
 }
