@@ -324,6 +324,9 @@ func (l *library) bind(conf *registry.Library, d abi.Description) (types []*boun
 		}
 		described = described.Join(l.manifest)
 		defer func() { l.warn(l.manifest.Warnings, err) }()
+		for _, t := range l.boxTypes {
+			l.warn(t.decl.CheckManifest(l.manifest), nil)
+		}
 	}
 	l.noteUnlisted(described, d)
 	types = make([]*boundType, len(l.boxTypes))

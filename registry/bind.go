@@ -401,6 +401,20 @@ func (b *Box) typeID(own *Description, text *Box, init abi.Description) (uint32,
 	return 0, unknownID(b.noTypeID(own, text))
 }
 
+// CheckManifest compares the box's type id with that of its manifest, nil for none. Where both
+// give one, nyash.toml's counts, and the warning says so: handles of the plugin's that carry
+// the other are not understood.
+func (b *Box) CheckManifest(manifest *Description) (differences Errors) {
+	own, ok := manifest.Box(b.LibraryName)
+	if !ok || !own.HasTypeID || !b.HasTypeID || own.TypeID == b.TypeID {
+		return nil
+	}
+	k := b.key.child("type_id")
+	at := own.doc.position(own.key.child("type_id").at)
+	return Errors{b.doc.newError(k.at, k.path(), fmt.Sprintf("nyash.toml says type_id %d, and %s says %d (line %d)", b.TypeID, contract.Printable(at.File), own.TypeID, at.Line),
+		fmt.Sprintf("write type_id = %d or leave it out, unless the manifest is wrong", own.TypeID))}
+}
+
 // noTypeID says where a type id was looked for.
 func (b *Box) noTypeID(own *Description, text *Box) *Error {
 	const unknown = "its type_id is not known: nyash.toml gives none, and "

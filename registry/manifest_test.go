@@ -189,6 +189,32 @@ func TestBind_NoManifest(t *testing.T) {
 	assert.Equal(t, "Box3", l.Boxes[0].Name)
 }
 
+// A type id that takes the place of the manifest's is warned about.
+func TestCheckManifest(t *testing.T) {
+	own := manifest(t, "[provides]\nboxes = [\"MapBox\", \"Bare\"]\n[MapBox]\ntype_id = 11\n[Bare]\n")
+	for name, tt := range map[string]struct {
+		toml string
+		own  *registry.Description
+		want string
+	}{
+		"another":     {"[plugins.X]\nlibrary = \"map\"\nbox = \"MapBox\"\ntype_id = 12\n", own, "nyash.toml:4:1: plugins.X.type_id: nyash.toml says type_id 12, and nyash_box.toml says 11 (line 4); write type_id = 11 or leave it out, unless the manifest is wrong"},
+		"the same":    {"[plugins.X]\nlibrary = \"map\"\nbox = \"MapBox\"\ntype_id = 11\n", own, ""},
+		"none here":   {"[plugins.X]\nlibrary = \"map\"\nbox = \"MapBox\"\n", own, ""},
+		"none there":  {"[plugins.X]\nlibrary = \"map\"\nbox = \"Bare\"\ntype_id = 12\n", own, ""},
+		"another box": {"[plugins.X]\nlibrary = \"map\"\ntype_id = 12\n", own, ""},
+		"no manifest": {"[plugins.X]\nlibrary = \"map\"\nbox = \"MapBox\"\ntype_id = 12\n", nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			differences := box(t, parse(t, tt.toml), "X").CheckManifest(tt.own)
+			if tt.want == "" {
+				assert.Empty(t, differences)
+				return
+			}
+			assert.EqualError(t, differences, tt.want)
+		})
+	}
+}
+
 func TestJoin(t *testing.T) {
 	text, err := registry.ParseDescription("libmap.so", "[plugins.MapBox]\ntype_id = 30\n[plugins.Other]\ntype_id = 31\n")
 	require.NoError(t, err)

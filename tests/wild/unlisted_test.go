@@ -66,3 +66,16 @@ func TestMistake_Once(t *testing.T) {
 	assert.Equal(t, 1, strings.Count(stderr, "level=WARN"), stderr)
 	assert.Contains(t, stderr, "Other: this table is ignored")
 }
+
+// TestOtherTypeID: a type_id that takes the place of the manifest's is warned about when the
+// library is loaded.
+func TestOtherTypeID(t *testing.T) {
+	dir := t.TempDir()
+	copyFile(t, filepath.Join(dir, "libnote.so"), library(t, "note/note.c"))
+	write(t, dir, "nyash.toml", strings.Replace(note, "type_id = 11", "type_id = 12", 1))
+	write(t, dir, registry.ManifestName, noteManifest)
+	write(t, dir, "use.star", "NoteBox()\n")
+	_, stderr, err := command(t, dir, "run", "use.star")
+	require.NoError(t, err, stderr)
+	assert.Equal(t, 1, strings.Count(stderr, "nyash.toml says type_id 12, and "+dir+"/nyash_box.toml says 11 (line 4)"), stderr)
+}
