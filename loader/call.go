@@ -188,5 +188,9 @@ func (in *instance) errHost(plan *plan.Plan, cause error) error {
 
 // errCode is the error of a call that the plugin ended with a code.
 func (in *instance) errCode(plan *plan.Plan, code abi.Code, result []byte) error {
-	return &CallError{Box: plan.Box, Method: plan.Name, Code: code, Message: message(result), Log: in.lib.lastLines()}
+	e := &CallError{Box: plan.Box, Method: plan.Name, Code: code, Message: message(result), Log: in.lib.lastLines()}
+	if code == abi.ErrInvalidType && plan.ID == abi.MethodBirth {
+		e.Advice = in.lib.wrongType(in.typ)
+	}
+	return e
 }

@@ -113,6 +113,8 @@ type CallError struct {
 	Code abi.Code
 	// Message is the plugin's own explanation, or empty.
 	Message string
+	// Advice is what nyash.toml has to do with Code; empty as a rule.
+	Advice string
 	// Log holds the last lines that the library logged before the error, oldest
 	// first. With several calls under way they need not be this call's.
 	Log []string
@@ -131,6 +133,9 @@ func (e *CallError) Error() string {
 	}
 	if e.Message != "" {
 		b.WriteString(": " + e.Message)
+	}
+	if e.Advice != "" {
+		b.WriteString("; " + e.Advice)
 	}
 	return b.String()
 }

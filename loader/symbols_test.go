@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/loader"
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
@@ -123,4 +124,13 @@ func TestLoadError(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestNew_WrongType: a library that says nothing of itself refuses a type that it has not,
+// and the error has the place where nyash.toml gives it.
+func TestNew_WrongType(t *testing.T) {
+	h := open(t, fmt.Sprintf("[libraries.%q.One]\nabi_version = 1\ntype_id = 3\n", invokeOnly(t)))
+	_, err := h.New(t.Context(), "One")
+	require.ErrorIs(t, err, abi.ErrInvalidType)
+	assert.EqualError(t, err, "One.birth: invalid type (-2); the library has no type 3 (nyash.toml:3:1)")
 }

@@ -98,6 +98,16 @@ func (l *library) warnSpellings() {
 	}
 }
 
+// wrongType says where the type id stands that a birth was refused for, if it is
+// nyash.toml's.
+func (l *library) wrongType(typ *boundType) string {
+	t := l.boxTypeByID(typ.ID)
+	if t == nil || t.decl == nil || !t.decl.HasTypeID || typ.Table > 0 {
+		return ""
+	}
+	return fmt.Sprintf("the library has no type %d (%v)", typ.ID, t.decl.TypeIDPos())
+}
+
 // realPath is a path without symbolic links, as far as it can be told.
 func realPath(file string) string {
 	if path, err := filepath.EvalSymlinks(file); err == nil {

@@ -401,6 +401,9 @@ func (b *Box) typeID(own *Description, text *Box, init abi.Description) (uint32,
 	return 0, unknownID(b.noTypeID(own, text))
 }
 
+// TypeIDPos is where nyash.toml gives the box's type id, or the box where it gives none.
+func (b *Box) TypeIDPos() Position { return b.doc.position(b.key.child("type_id").at) }
+
 // CheckManifest compares the box's type id with that of its manifest, nil for none. Where both
 // give one, nyash.toml's counts, and the warning says so: handles of the plugin's that carry
 // the other are not understood.
@@ -409,8 +412,7 @@ func (b *Box) CheckManifest(manifest *Description) (differences Errors) {
 	if !ok || !own.HasTypeID || !b.HasTypeID || own.TypeID == b.TypeID {
 		return nil
 	}
-	k := b.key.child("type_id")
-	at := own.doc.position(own.key.child("type_id").at)
+	k, at := b.key.child("type_id"), own.TypeIDPos()
 	return Errors{b.doc.newError(k.at, k.path(), fmt.Sprintf("nyash.toml says type_id %d, and %s says %d (line %d)", b.TypeID, contract.Printable(at.File), own.TypeID, at.Line),
 		fmt.Sprintf("write type_id = %d or leave it out, unless the manifest is wrong", own.TypeID))}
 }
