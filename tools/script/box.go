@@ -107,7 +107,7 @@ func (v *boxValue) call(_ *starlark.Thread, fn *starlark.Builtin, args starlark.
 	}
 	result, err := v.box.Call(v.ctx, fn.Name(), in...)
 	if err != nil {
-		return nil, err
+		return nil, inScript(err)
 	}
 	out, err := v.env.value(v.ctx, result)
 	// The arguments, boxes among them, were in use until here.

@@ -2,7 +2,9 @@ package script
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 
 	"go.starlark.net/starlark"
 
@@ -48,6 +50,19 @@ func goValue(v starlark.Value) (any, error) {
 		return v.box, nil
 	}
 	return nil, fmt.Errorf("a %s cannot be passed to a plugin; pass None, a bool, int, float, string, bytes or a box", v.Type())
+}
+
+// inScript has the error of a call speak of None, which is nil in Go.
+func inScript(err error) error {
+	var arg *loader.ArgError
+	if errors.As(err, &arg) {
+		if text, ok := strings.CutSuffix(arg.Msg, " is nil"); ok {
+			arg.Msg = text + " is None"
+		} else if text, ok := strings.CutPrefix(arg.Msg, "nil cannot "); ok {
+			arg.Msg = "None cannot " + text
+		}
+	}
+	return err
 }
 
 // value converts a result.

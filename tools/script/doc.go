@@ -6,7 +6,8 @@
 //
 // Starlark has no exceptions: an error of a plugin ends the program with the
 // line that it happened on. catch(f, …) calls f and gives a value and an error
-// instead, one of which is None.
+// instead, one of which is None. The error has box, method, message and code, the plugin's
+// code, or 0 where the host failed.
 //
 // A box is finalised by box.fini(), when the program no longer refers to it, or
 // when the host closes.

@@ -75,7 +75,7 @@ func (e *Env) constructor(ctx context.Context, name string) starlark.Value {
 		}
 		box, err := e.host.New(ctx, name, in...)
 		if err != nil {
-			return nil, err
+			return nil, inScript(err)
 		}
 		return e.hold(ctx, box), nil
 	})
