@@ -99,7 +99,7 @@ func TestBlob(t *testing.T) {
 			_, err = box.Call(t.Context(), "undeclared", "x")
 			var mismatch *loader.ResultError
 			require.ErrorAs(t, err, &mismatch)
-			assert.EqualError(t, err, "Blobs.undeclared: the result is a blob: nyash.toml does not declare that this method returns one")
+			assert.EqualError(t, err, "Blobs.undeclared: the result is a blob, and nothing declares that this method returns one")
 			_, err = call(t, box, "sum", "x").Blob()
 			require.EqualError(t, err, "the result is i64, not a blob")
 		})

@@ -215,7 +215,7 @@ func TestBox_ArgumentsAndResults(t *testing.T) {
 	})
 	t.Run("result of another box than declared", func(t *testing.T) {
 		_, err := box.Call(t.Context(), "second")
-		assert.EqualError(t, err, "Probe.second: the result is a Probe, and nyash.toml declares Second")
+		assert.EqualError(t, err, "Probe.second: the result is a Probe, and is declared as Second")
 	})
 	t.Run("a value is no box", func(t *testing.T) {
 		_, err := call(t, box, "births").Box()
@@ -420,6 +420,6 @@ func TestCall_UndeclaredInstance(t *testing.T) {
 	box := newBox(t, open(t, toml), "Probe")
 	finis := callInt(t, box, "finis")
 	_, err := box.Call(t.Context(), "make")
-	require.EqualError(t, err, "Probe.make: the result is handle, and nyash.toml declares i64")
+	require.EqualError(t, err, "Probe.make: the result is handle, and is declared as i64")
 	eventually(func() bool { return callInt(t, box, "finis") == finis+1 })
 }

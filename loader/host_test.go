@@ -370,7 +370,7 @@ abi_version = 1
 	_, err := box.Call(t.Context(), "wrong")
 	var mismatch *loader.ResultError
 	require.ErrorAs(t, err, &mismatch)
-	assert.EqualError(t, err, "Probe.wrong: the result is handle, and nyash.toml declares i64")
+	assert.EqualError(t, err, "Probe.wrong: the result is handle, and is declared as i64")
 }
 
 func TestWithBuiltins_ReplacedByPlugin(t *testing.T) {

@@ -343,7 +343,7 @@ func (in *instance) known(t *boxType, handle tlv.Handle) *instance {
 // wanted checks a box that a call returned against the one that nyash.toml declares.
 func wanted(want, name string) error {
 	if want != "" && want != name {
-		return fmt.Errorf("the result is a %s, and nyash.toml declares %s", name, want)
+		return fmt.Errorf("the result is a %s, and is declared as %s", name, want)
 	}
 	return nil
 }

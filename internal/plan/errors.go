@@ -37,12 +37,12 @@ func (e *ArgError) Is(target error) bool { return target == abi.ErrInvalidArgs }
 // Unwrap returns the cause.
 func (e *ArgError) Unwrap() error { return e.Err }
 
-// ResultError is a result of another type than nyash.toml declares, or than the caller
-// asks for.
+// ResultError is a result of another type than is declared, in nyash.toml or by what comes
+// with the library, or than the caller asks for.
 type ResultError struct {
 	Have tlv.Tag
-	Want tlv.Tag // what nyash.toml declares; 0 for a blob that it does not declare, or with Type
-	// Type is what the caller asks for; nil where the result is not what nyash.toml says.
+	Want tlv.Tag // what is declared; 0 for a blob that is not declared, or with Type
+	// Type is what the caller asks for; nil where the result is not what is declared.
 	Type reflect.Type
 	// Number is a result that is out of Type's range, as text, or empty.
 	Number string
@@ -55,9 +55,9 @@ func (e *ResultError) Error() string {
 	case e.Type != nil:
 		return fmt.Sprintf("the result is %v, and the caller asks for %v", e.Have, e.Type)
 	case e.Want == 0:
-		return fmt.Sprintf("the result is a %v: nyash.toml does not declare that this method returns one", e.Have)
+		return fmt.Sprintf("the result is a %v, and nothing declares that this method returns one", e.Have)
 	}
-	return fmt.Sprintf("the result is %v, and nyash.toml declares %v", e.Have, e.Want)
+	return fmt.Sprintf("the result is %v, and is declared as %v", e.Have, e.Want)
 }
 
 // ResultMessage is the error message that a method with returns_result returned.

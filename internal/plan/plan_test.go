@@ -173,19 +173,19 @@ func TestResults(t *testing.T) {
 		want any
 	}{
 		"declared":             {`returns = "i32"`, encode(tlv.Int32(1)), tlv.Int32(1)},
-		"other type":           {`returns = "i32"`, encode(tlv.Int64(1)), "the result is i64, and nyash.toml declares i32"},
+		"other type":           {`returns = "i32"`, encode(tlv.Int64(1)), "the result is i64, and is declared as i32"},
 		"undeclared":           {`args = []`, encode(tlv.Int64(1)), tlv.Int64(1)},
 		"void by silence":      {`returns = "void"`, nil, tlv.Void()},
 		"void by TLV":          {`returns = "void"`, encode(tlv.Void()), tlv.Void()},
-		"nothing for a type":   {`returns = "i32"`, nil, "the result is void, and nyash.toml declares i32"},
+		"nothing for a type":   {`returns = "i32"`, nil, "the result is void, and is declared as i32"},
 		"malformed":            {`returns = "i32"`, []byte{9}, "the result is malformed: decode TLV: byte 1: the header needs 4 bytes"},
 		"two values":           {`args = []`, append(encode(tlv.Void())[:2], append([]byte{2, 0}, append(encode(tlv.Void())[4:], encode(tlv.Void())[4:]...)...)...), "the result is malformed"},
 		"error message":        {`returns_result = true`, encode(tlv.String("no")), "no"},
 		"value of a result":    {`returns_result = true`, encode(tlv.Int32(1)), tlv.Int32(1)},
-		"checked result value": {`returns_result = true, returns = "i64"`, encode(tlv.Int32(1)), "the result is i32, and nyash.toml declares i64"},
+		"checked result value": {`returns_result = true, returns = "i64"`, encode(tlv.Int32(1)), "the result is i32, and is declared as i64"},
 		"blob unasked":         {`args = []`, encode(tlv.Blob(1, 2)), "the result is a blob"},
 		"blob declared":        {`returns = "blob"`, encode(tlv.Blob(1, 2)), tlv.Blob(1, 2)},
-		"no blob":              {`returns = "blob"`, encode(tlv.Bytes(nil)), "the result is bytes, and nyash.toml declares blob"},
+		"no blob":              {`returns = "blob"`, encode(tlv.Bytes(nil)), "the result is bytes, and is declared as blob"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
