@@ -440,7 +440,8 @@ func (b *Box) methodID(m *Method, known description, table bool) (uint32, error)
 			return m.ID, nil
 		}
 		if table {
-			return 0, unknownID(b.failAt(m.key, "its method_id is not known: neither nyash.toml nor a "+ManifestName+" gives one, and the library's table does not know the name", "correct the name, or add method_id"))
+			others := slices.DeleteFunc(known.names(), func(name string) bool { return name == m.Name })
+			return 0, unknownID(b.failAt(m.key, "its method_id is not known: neither nyash.toml nor a "+ManifestName+" gives one, and the library's table does not know the name"+suggest.DidYouMean(m.Name, others), "correct the name, or add method_id"))
 		}
 		return 0, unknownID(b.failAt(m.key, "its method_id is not known: nyash.toml gives none, and the library does not describe its methods", "add method_id"))
 	}
@@ -469,11 +470,17 @@ func (b *Box) checkHidden(m *Method, known description) error {
 	return nil
 }
 
-func (b *Box) noMethod(m *Method, known description) error {
-	names := make([]string, len(known.methods))
-	for i, d := range known.methods {
-		names[i] = d.Name
+// names are those of the methods.
+func (d *description) names() []string {
+	all := make([]string, len(d.methods))
+	for i, m := range d.methods {
+		all[i] = m.Name
 	}
+	return all
+}
+
+func (b *Box) noMethod(m *Method, known description) error {
+	names := known.names()
 	return b.failAt(m.key, fmt.Sprintf("the library has no method %s%s", m.Name, suggest.DidYouMean(m.Name, names)), "the library has "+listSome(names))
 }
 

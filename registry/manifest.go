@@ -154,15 +154,22 @@ func (d *document) readManifest(m *manifest, root *table) {
 	var boxes []*key
 	read(d, root, m, manifestFields, func(k *key) { boxes = append(boxes, k) })
 	if m.boxes == nil && len(d.errs) == 0 {
-		d.fail(0, "", "it provides no box", `add [provides] with boxes = ["MapBox"]`)
+		d.fail(0, "", "it provides no box", "add [provides] with boxes = ["+boxTables(boxes)+"]")
 	}
 	for _, k := range boxes {
 		if !slices.Contains(m.listed, k.name) {
-			near := ""
+			near, advice := "", "list the box in provides.boxes"
 			if len(d.warnings) < shown {
-				near = suggest.DidYouMean(k.name, append(names(manifestFields), m.listed...))
+				near = suggest.Nearest(k.name, append(names(manifestFields), m.listed...))
 			}
-			d.warn(k.at, k.path(), "this table is ignored"+near, "list the box in provides.boxes")
+			msg := "this table is ignored"
+			switch {
+			case slices.Contains(names(manifestFields), near):
+				advice = "did you mean " + near + "?"
+			case near != "":
+				msg += " (did you mean " + near + "?)"
+			}
+			d.warn(k.at, k.path(), msg, advice)
 			continue
 		}
 		d.manifestBox(m.desc, k)
@@ -177,6 +184,20 @@ func (d *document) readManifest(m *manifest, root *table) {
 		d.failAt(k, msg, advice)
 		b.Mistakes = append(b.Mistakes, d.demote(before)...)
 	})
+}
+
+// boxTables are the names of the tables of a manifest that may be boxes, as TOML.
+func boxTables(keys []*key) string {
+	var all []string
+	for _, k := range keys {
+		if k.val.table != nil && suggest.Nearest(k.name, names(manifestFields)) == "" {
+			all = append(all, quote(k.name))
+		}
+	}
+	if len(all) == 0 {
+		return `"MapBox"`
+	}
+	return listSome(all)
 }
 
 func (d *document) manifestBox(desc *Description, k *key) {
@@ -238,7 +259,7 @@ func readManifestMethods(d *document, b *Box, k *key) {
 }
 
 func (d *document) manifestMethod(k *key) *Method {
-	if !d.want(k, unstable.InlineTable, "{ id = 1 }") {
+	if !d.want(k, unstable.InlineTable, "{ id = "+k.val.id("1")+" }") {
 		return nil
 	}
 	if k.name == "" {

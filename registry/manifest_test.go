@@ -134,6 +134,8 @@ func TestBind_Table(t *testing.T) {
 			`nyash_box.toml:4:2: MapBox: it has no type_id, and nyash.toml gives none; add type_id to either`},
 		{"nobody knows the method", declared + "type_id = 11\nmethods = { get = {} }", "", table("MapBox"),
 			`nyash.toml:4:13: plugins.MapBox.methods.get: its method_id is not known: neither nyash.toml nor a nyash_box.toml gives one, and the library's table does not know the name; correct the name, or add method_id`},
+		{"a misspelt method", declared + "methods = { gte = {} }", small + "methods = { get = { id = 1 } }", table("MapBox"),
+			`nyash.toml:3:13: plugins.MapBox.methods.gte: its method_id is not known: neither nyash.toml nor a nyash_box.toml gives one, and the library's table does not know the name (did you mean get?); correct the name, or add method_id`},
 		{"nobody knows the manifest's method", declared, small + "methods = { get = {} }", table("MapBox"),
 			`nyash_box.toml:5:13: MapBox.methods.get: its id is not known: this file gives none, and the library's table does not know the name; add id, or correct the name`},
 		{"no such box", declared, small, table("Other"),

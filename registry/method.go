@@ -55,7 +55,7 @@ func readMethods(d *document, b *Box, k *key) {
 			d.hide(b, k)
 			continue
 		}
-		if !d.want(k, unstable.InlineTable, "{ method_id = 1 }") {
+		if !d.want(k, unstable.InlineTable, "{ method_id = "+k.val.id("1")+" }") {
 			continue
 		}
 		if k.name == "" {
@@ -190,7 +190,18 @@ var argFields = withLater([]field[*argEntry]{
 	{name: "doc", read: func(d *document, a *argEntry, k *key) { a.Doc = d.doc(k) }},
 	// Only other tools look at it.
 	{name: "category", read: func(d *document, a *argEntry, k *key) { d.text(k, "plugin") }},
+	{name: "optional", read: readManifestKey, refused: true},
+	{name: "default", read: readManifestKey, refused: true},
 }, later.argument)
+
+// readManifestKey refuses what only a manifest declares of an argument.
+func readManifestKey(d *document, _ *argEntry, k *key) {
+	if d.self {
+		d.notYet(k.at, k, "")
+		return
+	}
+	d.failAt(k, "not supported here yet", "leave it out: it belongs in the "+ManifestName+" of a library that has tables")
+}
 
 func (d *document) argument(args *key, i int, item *value) Arg {
 	switch {

@@ -51,7 +51,7 @@ func (d *document) boolean(k *key) bool {
 
 // id reads an integer of 32 bits.
 func (d *document) id(k *key) (uint32, bool) {
-	if !d.want(k, unstable.Integer, "6") {
+	if !d.want(k, unstable.Integer, k.val.id("6")) {
 		return 0, false
 	}
 	// Base 0 reads what TOML writes: 0x, 0o, 0b and underscores. A plus sign
@@ -62,6 +62,17 @@ func (d *document) id(k *key) (uint32, bool) {
 		return 0, false
 	}
 	return uint32(n), true
+}
+
+// id is the id that a value of another kind was meant to be, or otherwise where it was meant
+// to be none.
+func (v *value) id(otherwise string) string {
+	if v.kind == unstable.String || v.kind == unstable.Integer {
+		if n, err := strconv.ParseUint(v.text, 10, 32); err == nil {
+			return strconv.FormatUint(n, 10)
+		}
+	}
+	return otherwise
 }
 
 // texts reads an array of strings.
@@ -97,7 +108,7 @@ var later = struct{ file, box, method, argument, types []string }{
 	file:     []string{"runtimes"},
 	box:      []string{"events", "permissions", "instances", "runtime", "tester"},
 	method:   []string{"async", "leaf", "schema"},
-	argument: []string{"schema", "optional", "default"},
+	argument: []string{"schema"},
 	types:    []string{"json", "msgpack", "protobuf"}, // of arguments and results
 }
 
