@@ -63,10 +63,10 @@ func newAuthor(t *testing.T) *author {
 func (a *author) run(t *testing.T, dir, command string, args ...string) (out string, used time.Duration) {
 	t.Helper()
 	require.NoError(t, os.MkdirAll(a.dir, 0o755))
-	cmd := exec.Command(filepath.Join(bin, command), args...)
-	if command != "nyash" {
-		cmd = exec.Command(command, args...)
+	if command == "nyash" || command == "plugin-tester" {
+		command = filepath.Join(bin, command)
 	}
+	cmd := exec.Command(command, args...)
 	cmd.Dir = filepath.Join(a.dir, dir)
 	// The flags of a make that runs these tests are not for the author's.
 	cmd.Env = append(os.Environ(), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"), "MAKEFLAGS=", "MAKELEVEL=", "CARGO_TERM_COLOR=never")
@@ -126,6 +126,30 @@ func TestFromNothingToATestedPlugin(t *testing.T) {
 			lines := regexp.MustCompile(`(?m)^.*\S.*$`).FindAllString(string(text), -1)
 			assert.Less(t, len(lines), 40, "lines of the author's own")
 			t.Logf("%d lines of the author's own", len(lines))
+		})
+	}
+}
+
+// TestTypeBoxFromNothing tests a plugin whose box has a table, too: in the sample one, for
+// the tables are the SDKs' and tests/sdk calls them.
+func TestTypeBoxFromNothing(t *testing.T) {
+	languages := []string{"c"}
+	if whole {
+		languages = append(languages, "cpp", "rust")
+	}
+	for _, language := range languages {
+		t.Run(language, func(t *testing.T) {
+			t.Parallel()
+			a := newAuthor(t)
+			a.run(t, "", "nyash", "new", "MyBox", "--lang", language, "--typebox")
+			a.run(t, "my-box", "make")
+			libraries, err := filepath.Glob(filepath.Join(a.dir, "my-box", "build", "*my_box_plugin.*"))
+			require.NoError(t, err)
+			require.Len(t, libraries, 1)
+			out, _ := a.run(t, "my-box", "plugin-tester", "all", "--no-memcheck", "--config", "nyash.toml", libraries[0])
+			assert.Contains(t, out, ": no findings, ")
+			out, _ = a.run(t, "my-box", "plugin-tester", "check", "--config", "nyash.toml", libraries[0])
+			assert.Contains(t, out, "generation: four symbols, TypeBox tables")
 		})
 	}
 }
