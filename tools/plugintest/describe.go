@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 
 	"github.com/nyash-plugins/nyash-go/abi"
@@ -12,7 +13,7 @@ import (
 )
 
 // ownDescription is what the library says of itself: in the text of its
-// nyash_plugin_config, and in its init.
+// nyash_plugin_config, in its init, and with its TypeBox tables and their manifest.
 type ownDescription struct {
 	config *string // the text; nil where the library has none
 	init   abi.Description
@@ -25,12 +26,21 @@ type ownDescription struct {
 	// says, they are those of init.
 	types         []*registry.Type
 	contradiction error
+	// unbound are boxes that the library has or its manifest lists, and that lack
+	// something: nyash.toml may say it.
+	unbound []unboundBox
+}
+
+// unboundBox is a box of the library that cannot be called as it is described.
+type unboundBox struct {
+	name string
+	err  error
 }
 
 // binds is the text, where boxes can be bound to it.
 func (o *ownDescription) binds() *registry.Description {
 	if o.contradiction != nil {
-		return nil
+		return o.manifest
 	}
 	return o.text.Join(o.manifest)
 }
@@ -44,16 +54,52 @@ func (o *ownDescription) broken(name string) bool {
 	return slices.ContainsFunc(o.init.Tables, func(t abi.Table) bool { return t.Box == name && t.Err != "" })
 }
 
+// table finds the table of a box: its number from 1, or 0.
+func (o *ownDescription) table(name string) int {
+	return slices.IndexFunc(o.init.Tables, func(t abi.Table) bool { return t.Box == name && t.Err == "" }) + 1
+}
+
 // leavesAlone tells whether the library itself says nothing of a box that it has a table
 // for: nyash.toml may contradict a manifest.
-func (o *ownDescription) leavesAlone(b *box) bool {
-	_, described := o.text.Box(b.conf.LibraryName)
-	return b.table > 0 && !described && o.init.TypeName != b.conf.LibraryName
+func (o *ownDescription) leavesAlone(name string) bool {
+	return o.table(name) > 0 && !o.describes(name)
+}
+
+// describes tells whether the library itself says something of a box: its text or its init.
+func (o *ownDescription) describes(name string) bool {
+	_, described := o.text.Box(name)
+	return described || o.init.TypeName == name
+}
+
+// lacks tells whether the library cannot have a box of this name: it has no table for it,
+// and no function that would be called for it, or a text that names all others.
+func (o *ownDescription) lacks(name string) bool {
+	switch {
+	case o.table(name) > 0 || o.init.TypeName == name:
+		return false
+	case o.init.Generation == abi.TypeBoxes:
+		return true
+	}
+	return o.text != nil && o.contradiction == nil && !o.describes(name)
 }
 
 // named tells whether the library gives its boxes names.
 func (o *ownDescription) named() bool {
 	return o.text != nil || o.init.TypeName != "" || len(o.init.Tables) > 0
+}
+
+// boxNames lists the boxes that the library has, for people.
+func (o *ownDescription) boxNames() string {
+	var names []string
+	for _, t := range o.types {
+		names = append(names, t.Name)
+	}
+	for _, t := range o.init.Tables {
+		if !slices.Contains(names, t.Box) && (o.text == nil || o.describes(t.Box)) {
+			names = append(names, t.Box)
+		}
+	}
+	return list(cutList(names, 8), "none")
 }
 
 // describeOwn reads what a library says of itself.
@@ -65,26 +111,24 @@ func describeOwn(file string, d abi.Description, manifest *registry.Description)
 	if len(d.Tables) > 0 {
 		o.manifest = manifest
 	}
-	types, err := o.bind(file)
-	if err != nil && o.binds() != nil {
-		if !refused(d) { // which is found elsewhere
-			o.contradiction = err
-		}
-		o.manifest = nil
-		types, err = o.bind(file)
+	err := o.bind(file)
+	if err != nil && o.text != nil && !refused(d) { // the others are found elsewhere
+		o.contradiction = err
+		err = o.bind(file)
 	}
 	if err != nil {
-		types = []*registry.Type{initType(d)}
+		o.types = []*registry.Type{o.initType()}
 	}
-	o.types = types
 	return o
 }
 
-// bind binds the boxes of the library as a nyash.toml of short forms would.
-func (o *ownDescription) bind(file string) (types []*registry.Type, err error) {
+// bind binds the boxes of the library as a nyash.toml of short forms would. The error is of
+// those that contradict what is said of them elsewhere.
+func (o *ownDescription) bind(file string) error {
+	o.types, o.unbound = nil, nil
 	library, err := registry.Undeclared(file, o.binds(), o.init)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var errs []error
 	for _, b := range library.Boxes {
@@ -92,13 +136,28 @@ func (o *ownDescription) bind(file string) (types []*registry.Type, err error) {
 			continue
 		}
 		t, err := b.Bind(o.binds(), o.init)
-		if err != nil {
+		switch {
+		case err == nil:
+			o.types = append(o.types, t)
+		case ofManifest(err) || o.lacks(b.Name) || o.typeless(b.Name):
+			o.unbound = append(o.unbound, unboundBox{b.Name, err})
+		default:
 			errs = append(errs, err)
-			continue
 		}
-		types = append(types, t)
 	}
-	return types, errors.Join(errs...)
+	return errors.Join(errs...)
+}
+
+// ofManifest tells whether an error is at a line of a manifest.
+func ofManifest(err error) bool {
+	var at *registry.Error
+	return errors.As(err, &at) && filepath.Base(at.File) == registry.ManifestName
+}
+
+// typeless tells whether the type_id of a box is for nyash.toml to say.
+func (o *ownDescription) typeless(name string) bool {
+	b, ok := o.manifest.Box(name)
+	return !o.describes(name) && (!ok || !b.HasTypeID)
 }
 
 // refused tells whether hosts refuse what init says, whatever the text is.
@@ -107,8 +166,9 @@ func refused(d abi.Description) bool {
 }
 
 // initType is the box that init describes, with all that contradicts itself.
-func initType(d abi.Description) *registry.Type {
-	t := &registry.Type{Name: cmp.Or(d.TypeName, fmt.Sprintf("Box%d", d.TypeID)), ID: d.TypeID}
+func (o *ownDescription) initType() *registry.Type {
+	d := o.init
+	t := &registry.Type{Name: cmp.Or(d.TypeName, fmt.Sprintf("Box%d", d.TypeID)), ID: d.TypeID, Table: o.table(d.TypeName)}
 	for _, m := range d.Methods {
 		if m.ID != abi.MethodBirth && m.ID != abi.MethodFini {
 			t.Methods = append(t.Methods, registry.Method{Name: m.Name, ID: m.ID})
@@ -120,63 +180,183 @@ func initType(d abi.Description) *registry.Type {
 // describe joins what the library says of itself with its entry in nyash.toml, as a
 // host does. Where they disagree, the library is called as it describes itself.
 func (p *plugin) describe(library *registry.Library) {
-	declared := make(map[*registry.Type]bool)
-	if library != nil {
-		for _, conf := range library.Boxes {
-			if p.own.broken(conf.LibraryName) {
-				continue
-			}
-			b := p.declaredBox(conf)
-			declared[b.own] = true
-			p.boxes = append(p.boxes, b)
-		}
-	}
+	p.findBroken()
+	p.declare(library)
 	for _, own := range p.own.types {
-		if !declared[own] {
+		if !slices.ContainsFunc(p.boxes, func(b *box) bool { return b.own == own }) {
 			b := newBox(own.Name, own.ID)
 			b.own = own
-			b.describe(own)
+			b.describe(own, p.own.binds())
 			p.boxes = append(p.boxes, b)
 		}
 	}
+	for _, u := range p.own.unbound {
+		if library == nil || !slices.ContainsFunc(library.Boxes, func(b *registry.Box) bool { return b.LibraryName == u.name }) {
+			p.undescribed(u, library != nil)
+		}
+	}
+	for _, b := range p.boxes {
+		if len(b.methods) == 0 && !p.listsMethods(b) {
+			p.note("%s: its methods are not known; %s", b.name, pick(library != nil, "write them into nyash.toml", "give --config"))
+		}
+	}
+	if len(p.boxes) == 0 && len(p.notes) == 0 {
+		p.note("%s", pick(len(p.faults) > 0, "calls: none of its boxes can be used", "its methods are not known: it does not describe itself, and no --config does"))
+	}
+}
+
+// findBroken reports the tables that cannot be used, and the manifest's mistakes.
+func (p *plugin) findBroken() {
+	for _, t := range p.own.init.Tables {
+		if t.Err != "" {
+			p.fault(codeTable, t.Box, t.Err)
+		}
+	}
+	if p.manifestErr != nil && len(p.own.init.Tables) > 0 {
+		p.fault(codeManifest, "", firstLines(p.manifestErr))
+	}
+	if p.own.manifest == nil {
+		return
+	}
+	for _, b := range p.own.manifest.Boxes {
+		if len(b.Mistakes) > 0 {
+			p.fault(codeManifest, b.Name, firstLines(b.Mistakes))
+		}
+	}
+}
+
+// declare adds the boxes of nyash.toml.
+func (p *plugin) declare(library *registry.Library) {
+	if library == nil {
+		return
+	}
+	for _, conf := range library.Boxes {
+		if p.own.broken(conf.LibraryName) {
+			continue
+		}
+		b, err := p.declaredBox(conf)
+		switch {
+		case ofManifest(err):
+			p.fault(codeManifest, conf.LibraryName, firstLines(err))
+		case err == nil || b.own != nil || conf.HasTypeID && !p.own.lacks(conf.LibraryName):
+			p.boxes = append(p.boxes, b)
+		default:
+			p.uncalled = append(p.uncalled, b)
+			if !p.own.lacks(conf.LibraryName) { // which typecheck reports, with its place
+				p.undescribed(unboundBox{conf.LibraryName, err}, true)
+			}
+		}
+	}
+}
+
+// undescribed says what a box lacks that nyash.toml does not have either.
+func (p *plugin) undescribed(u unboundBox, declared bool) {
+	own := &p.own
+	listed, inManifest := own.manifest.Box(u.name)
+	switch {
+	case ofManifest(u.err):
+		p.fault(codeManifest, u.name, firstLines(u.err))
+	case inManifest && own.lacks(u.name):
+		p.fault(codeManifest, u.name, fmt.Sprintf("%v: the library has no box %s; it has %s", listed.Pos, u.name, own.boxNames()))
+	case !inManifest && own.text != nil && own.contradiction == nil:
+		p.fault(codeTable, u.name, fmt.Sprintf("the library has no box %s; it has %s; NYASH_TYPEBOX's first argument is the box's name", u.name, own.boxNames()))
+	default:
+		p.typeless(u.name, declared)
+	}
+}
+
+// typeless notes a box that cannot be called, because nothing says its type id. declared
+// tells whether there is a nyash.toml.
+func (p *plugin) typeless(name string, declared bool) {
+	toml := pick(declared, "write it into nyash.toml", "give --config")
+	switch {
+	case p.own.table(name) == 0:
+	case p.own.manifest != nil:
+		toml = "write it into " + registry.ManifestName + ", or " + toml
+	default:
+		toml = "add a " + registry.ManifestName + " beside it, or " + toml
+	}
+	p.note("%s: its type_id is not known; %s", name, toml)
+}
+
+// listsMethods tells whether the methods of a box are listed somewhere, and if there are none.
+func (p *plugin) listsMethods(b *box) bool {
+	if b.conf != nil && b.conf.MethodsDeclared {
+		return true
+	}
+	name := b.name
+	if b.conf != nil {
+		name = b.conf.LibraryName
+	}
+	if _, described := p.own.text.Box(name); described {
+		return true
+	}
+	manifest, ok := p.own.manifest.Box(name)
+	return ok && manifest.MethodsDeclared
+}
+
+// pick is one of two words.
+func pick(first bool, a, b string) string {
+	if first {
+		return a
+	}
+	return b
+}
+
+// note notes what is not tested, and why.
+func (p *plugin) note(format string, args ...any) {
+	p.notes = append(p.notes, fmt.Sprintf(format, args...))
+}
+
+// fault adds a finding about a box that cannot be used.
+func (p *plugin) fault(code, box, message string) {
+	p.faults = append(p.faults, Finding{Code: code, Box: box, Message: message})
 }
 
 // ownOf finds what the library says of a box of nyash.toml; nil for nothing. The only
 // box of a library is the only one of an entry, whatever its name.
 func (p *plugin) ownOf(conf *registry.Box) *registry.Type {
-	i := slices.IndexFunc(p.own.types, func(t *registry.Type) bool {
-		if p.own.named() {
-			return t.Name == conf.LibraryName
-		}
-		return conf.HasTypeID && t.ID == conf.TypeID
-	})
+	types := p.own.types
+	i := slices.IndexFunc(types, func(t *registry.Type) bool { return t.Name == conf.LibraryName })
+	if i < 0 && p.own.init.TypeName == "" { // init describes one without a name
+		i = slices.IndexFunc(types, func(t *registry.Type) bool {
+			return t.Table == 0 && !p.own.describes(t.Name) && conf.HasTypeID && t.ID == conf.TypeID
+		})
+	}
 	switch {
 	case i >= 0:
-		return p.own.types[i]
-	case len(p.own.types) == 1 && len(conf.Library.Boxes) == 1:
-		return p.own.types[0]
+		return types[i]
+	case len(types) == 1 && len(conf.Library.Boxes) == 1 && (types[0].Table == 0 && p.own.table(conf.LibraryName) == 0 || p.own.lacks(conf.LibraryName)):
+		return types[0]
 	}
 	return nil
 }
 
-func (p *plugin) declaredBox(conf *registry.Box) *box {
+// declaredBox is a box of nyash.toml. The error is why hosts refuse it.
+func (p *plugin) declaredBox(conf *registry.Box) (*box, error) {
 	own := p.ownOf(conf)
 	t, err := conf.Bind(p.own.binds(), p.own.init)
 	if err != nil {
 		t = overlay(conf, own)
+		if own == nil {
+			t.Table = p.own.table(conf.LibraryName)
+		}
 	}
 	b := newBox(conf.Name, t.ID)
 	b.conf, b.own = conf, own
-	b.describe(t)
+	b.describe(t, p.own.binds())
 	if own != nil {
-		b.addMethods(own.Methods) // those that nyash.toml hides, too
+		b.addMethods(own.Methods, p.own.binds()) // those that nyash.toml hides, too
 	}
-	return b
+	return b, err
 }
 
 // overlay is a box of nyash.toml that disagrees with the library, whose ids it has.
 func overlay(conf *registry.Box, own *registry.Type) *registry.Type {
 	t := &registry.Type{Name: conf.Name, ID: conf.TypeID, Singleton: conf.Singleton}
+	if own != nil {
+		t.Birth, t.Table = own.Birth, own.Table
+	}
 	if conf.Birth != nil {
 		t.Birth = conf.Birth.Signature
 	}
@@ -200,14 +380,15 @@ func overlay(conf *registry.Box, own *registry.Type) *registry.Type {
 	return t
 }
 
-// describe gives the box what is declared of it.
-func (b *box) describe(t *registry.Type) {
+// describe gives the box what is declared of it; own is what the library and its manifest
+// say.
+func (b *box) describe(t *registry.Type, own *registry.Description) {
 	b.singleton, b.birthArgs, b.table = t.Singleton, t.Birth.Args, t.Table
-	b.addMethods(t.Methods)
+	b.addMethods(t.Methods, own)
 }
 
 // addMethods adds methods that are not there yet.
-func (b *box) addMethods(methods []registry.Method) {
+func (b *box) addMethods(methods []registry.Method, own *registry.Description) {
 	for i := range methods {
 		d := &methods[i]
 		if b.method(d.Name) != nil {
@@ -219,6 +400,9 @@ func (b *box) addMethods(methods []registry.Method) {
 		}
 		if b.conf != nil {
 			m.conf = named(b.conf.Methods, d.Name)
+			if described, ok := own.Box(b.conf.LibraryName); ok {
+				m.own = named(described.Methods, d.Name)
+			}
 		}
 		if b.own != nil {
 			for k := range b.own.Methods {

@@ -17,7 +17,12 @@ type plugin struct {
 	manifest    *registry.Description
 	manifestErr error
 	own         ownDescription
-	boxes       []*box
+	boxes       []*box // that can be called
+	uncalled    []*box // of nyash.toml, which cannot
+	// notes are what is not tested, and why; faults are findings about boxes that hosts
+	// refuse, and which are not called either.
+	notes  []string
+	faults []Finding
 }
 
 // box is a box of the library.

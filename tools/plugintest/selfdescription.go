@@ -8,17 +8,12 @@ import (
 	"github.com/nyash-plugins/nyash-go/registry"
 )
 
-// checkText reports a text that hosts refuse, whatever check comes first: no box of
-// the library can be used.
+// checkText reports a text that hosts refuse, and what cannot be tested, whatever check comes
+// first.
 func (e *env) checkText() {
 	own := &e.plugin.own
-	for _, t := range own.init.Tables {
-		if t.Err != "" {
-			e.add(Finding{Code: codeTable, Box: t.Box, Message: t.Err})
-		}
-	}
-	if len(own.init.Tables) > 0 {
-		e.checkManifest()
+	for _, f := range e.plugin.faults {
+		e.add(f)
 	}
 	if own.mistakes != nil {
 		e.add(Finding{Code: codeConfig, Message: firstLines(own.mistakes)})
@@ -26,20 +21,8 @@ func (e *env) checkText() {
 	if own.contradiction != nil {
 		e.add(Finding{Code: codeConfigIDs, Message: firstLines(own.contradiction)})
 	}
-}
-
-// checkManifest reports what is wrong with the nyash_box.toml of a library that has tables.
-func (e *env) checkManifest() {
-	if err := e.plugin.manifestErr; err != nil {
-		e.add(Finding{Code: codeManifest, Message: firstLines(err)})
-	}
-	if e.plugin.manifest == nil {
-		return
-	}
-	for _, b := range e.plugin.manifest.Boxes {
-		if len(b.Mistakes) > 0 {
-			e.add(Finding{Code: codeManifest, Box: b.Name, Message: firstLines(b.Mistakes)})
-		}
+	for _, note := range e.plugin.notes {
+		e.skip("%s", note)
 	}
 }
 

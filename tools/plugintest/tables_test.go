@@ -3,11 +3,16 @@ package plugintest_test
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
 	"github.com/nyash-plugins/nyash-go/tools/plugintest"
 )
@@ -15,6 +20,36 @@ import (
 // shop is a library with tables beside the four functions.
 func shop(t *testing.T, flags ...string) string {
 	return ccbuild.Library(t, "testdata/shop.c", append([]string{"-fvisibility=hidden"}, flags...)...)
+}
+
+// wild is a library of tests/wild.
+func wild(t *testing.T, source string, flags ...string) string {
+	return ccbuild.Library(t, filepath.Join("../../tests/wild/testdata", source), append([]string{"-std=gnu11", "-fvisibility=hidden"}, flags...)...)
+}
+
+// alone is a copy of a library in a folder of its own.
+func alone(t *testing.T, library string) string {
+	t.Helper()
+	data, err := os.ReadFile(library)
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), filepath.Base(library))
+	require.NoError(t, os.WriteFile(path, data, 0o700))
+	return path
+}
+
+// beside puts a nyash_box.toml beside a library.
+func beside(t *testing.T, library, manifest string) {
+	t.Helper()
+	require.NoError(t, os.WriteFile(filepath.Join(filepath.Dir(library), registry.ManifestName), []byte(manifest), 0o600))
+}
+
+// skipped lists what a report says was left out.
+func skipped(r *plugintest.Report) []string {
+	all := []string{}
+	for _, c := range r.Checks {
+		all = append(all, c.Skipped...)
+	}
+	return all
 }
 
 // found lists findings as code, place and message.
@@ -40,4 +75,100 @@ func run(t *testing.T, config plugintest.Config, check string) *plugintest.Repor
 func TestTables_NoBatches(t *testing.T) {
 	report := run(t, plugintest.Config{File: shop(t)}, "protocol")
 	assert.Empty(t, found(report))
+}
+
+var boxLine = regexp.MustCompile(`^\w+, type \d+$`)
+
+// Boxes are those of the tables, of the manifest and of nyash.toml together, and no others.
+// What makes one unusable concerns that one.
+func TestTables_Boxes(t *testing.T) {
+	const (
+		item    = "[provides]\nboxes = [\"ItemBox\"]\n[ItemBox]\ntype_id = 1\n"
+		textBox = "[provides]\nboxes = [\"TextBox\"]\n[TextBox]\ntype_id = 61\n"
+		inBoth  = "[plugins]\nServerBox = %[1]q\nClientBox = %[1]q\n"
+		http    = "[provides]\nboxes = [\"ServerBox\", \"ClientBox\"]\n[ServerBox]\ntype_id = 70\nmethods.stop = { id = 2 }\n[ClientBox]\ntype_id = 71\n"
+	)
+	text, four := wild(t, "text/text.c", "-DTABLES"), wild(t, "http/http.c", "-DTABLES")
+	mix := ccbuild.Library(t, "testdata/mix.c", "-std=gnu11", "-fvisibility=hidden")
+	both, renamed := shop(t), shop(t, "-DITEM=Item")
+	tests := map[string]struct {
+		library        string
+		manifest, toml string
+		boxes          []string
+		found          []string // each a part of one finding
+		skipped        []string // likewise
+	}{
+		"nothing gives a type_id": {text, "", "", nil, nil,
+			[]string{"TextBox: its type_id is not known; add a nyash_box.toml beside it, or give --config"}},
+		"nyash.toml gives none either": {text, "", "[plugins]\nTextBox = %q\n", nil, nil,
+			[]string{"TextBox: its type_id is not known; add a nyash_box.toml beside it, or write it into nyash.toml"}},
+		"nyash.toml gives all": {text, "", "[plugins.TextBox]\nlibrary = %q\ntype_id = 61\nmethods = { length = { args = [], returns = \"i64\" } }\n", []string{"TextBox, type 61"}, nil, nil},
+		"beside nyash_plugin_invoke": {mix, "", "[libraries.\"x\"]\npath = %q\nboxes = [\"TextBox\"]\n[libraries.\"x\".TextBox]\ntype_id = 61\nmethods = { length = { method_id = 4 } }\n",
+			[]string{"TextBox, type 61"}, nil, nil},
+		"nyash.toml gives all of two": {four, "", "[libraries.\"x\"]\npath = %q\nboxes = [\"ServerBox\", \"ClientBox\"]\n[libraries.\"x\".ServerBox]\ntype_id = 70\nmethods = { stop = { method_id = 2 } }\n[libraries.\"x\".ClientBox]\ntype_id = 71\nmethods = { get = { method_id = 1 } }\n",
+			[]string{"ServerBox, type 70", "ClientBox, type 71"}, nil, []string{"RequestBox: its type_id is not known", "ResponseBox: its type_id is not known"}},
+		"a method that is misspelt": {text, textBox + "methods = { lenght = {} }\n", "", nil,
+			[]string{"manifest-invalid TextBox: ", ":5:13: TextBox.methods.lenght: its id is not known"}, []string{"calls: none of its boxes can be used"}},
+		"one that is misspelt, and one box more": {four, http + "methods = { gett = {} }\n", "", []string{"ServerBox, type 70"},
+			[]string{"manifest-invalid ClientBox: "}, []string{"RequestBox: its type_id is not known; write it into nyash_box.toml, or give --config", "ResponseBox: its type_id"}},
+		"the same, with a nyash.toml": {four, http + "methods = { gett = {} }\n", inBoth, []string{"ServerBox, type 70"},
+			[]string{"manifest-invalid ClientBox: "}, []string{"RequestBox: its type_id", "ResponseBox: its type_id"}},
+		"nyash.toml mends the manifest": {four, http + "methods = { gett = {} }\n", "[plugins.ServerBox]\nlibrary = %[1]q\n[plugins.ClientBox]\nlibrary = %[1]q\nmethods = { gett = { method_id = 1 } }\n",
+			[]string{"ServerBox, type 70", "ClientBox, type 71"}, nil, []string{"RequestBox: its type_id", "ResponseBox: its type_id"}},
+		"a method of nyash.toml that is misspelt": {text, textBox, "[plugins.TextBox]\nlibrary = %q\nmethods = { lenght = {}, length = {} }\n", []string{"TextBox, type 61"},
+			[]string{"method-missing TextBox.lenght: nothing gives its id, and the library's table does not know the name"}, nil},
+		"a box that the library lacks": {text, "[provides]\nboxes = [\"TextBox\", \"WordBox\"]\n[TextBox]\ntype_id = 61\nmethods.length = {}\n[WordBox]\ntype_id = 62\n", "", []string{"TextBox, type 61"},
+			[]string{"manifest-invalid WordBox: ", ":6:2: the library has no box WordBox; it has TextBox"}, nil},
+		"it lacks one, and there is a nyash.toml": {text, "[provides]\nboxes = [\"TextBox\", \"WordBox\"]\n[TextBox]\ntype_id = 61\nmethods.length = {}\n[WordBox]\ntype_id = 62\n", "[plugins]\nTextBox = %q\n", []string{"TextBox, type 61"},
+			[]string{"manifest-invalid WordBox: "}, nil},
+		"nyash.toml lists it": {text, textBox + "methods.length = {}\n", "[plugins]\nTextBox = %[1]q\nWordBox = %[1]q\n", []string{"TextBox, type 61"},
+			[]string{"type-name WordBox: the library has no box WordBox; it has TextBox"}, nil},
+		"another name for the table": {renamed, "", "", []string{"ItemBox, type 1", "BagBox, type 2"},
+			[]string{"table-invalid Item: the library has no box Item; it has ItemBox, BagBox; NYASH_TYPEBOX's first argument is the box's name"}, nil},
+		"the same, in nyash.toml": {renamed, "", "[plugins]\nItem = %[1]q\nBagBox = %[1]q\n", []string{"BagBox, type 2", "ItemBox, type 1"},
+			[]string{"table-invalid Item: "}, []string{"BagBox.put: it refuses"}},
+		"a manifest that contradicts the library": {both, strings.Replace(item, "type_id = 1", "type_id = 9", 1), "", []string{"ItemBox, type 1", "BagBox, type 2"}, nil, nil},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			library := alone(t, tt.library)
+			config := plugintest.Config{File: library}
+			if tt.manifest != "" {
+				beside(t, library, tt.manifest)
+			}
+			if tt.toml != "" {
+				config = inTOML(t, library, tt.toml)
+			}
+			report := run(t, config, "check")
+			var boxes []string
+			for _, line := range report.Checks[0].Lines {
+				if boxLine.MatchString(line) {
+					boxes = append(boxes, line)
+				}
+			}
+			assert.Equal(t, tt.boxes, boxes)
+			if tt.toml != "" {
+				report = run(t, config, "typecheck")
+			}
+			each(t, tt.found, found(report))
+			each(t, tt.skipped, skipped(report))
+		})
+	}
+}
+
+// each asserts that each part is in one of the texts, and that there are no other texts.
+func each(t *testing.T, parts, texts []string) {
+	t.Helper()
+	all := strings.Join(texts, "\n")
+	for _, part := range parts {
+		assert.Contains(t, all, part)
+	}
+	for _, text := range texts {
+		ok := false
+		for _, part := range parts {
+			ok = ok || strings.Contains(text, part)
+		}
+		assert.True(t, ok, "unexpected: %s", text)
+	}
 }

@@ -22,7 +22,7 @@ type Invocation struct {
 var typecheckCheck = check{name: "typecheck", summary: "compare the library with a nyash.toml and its self-description", needs: needsTypes, run: typecheck}
 
 func typecheck(e *env) error {
-	for _, b := range e.plugin.boxes {
+	for _, b := range slices.Concat(e.plugin.boxes, e.plugin.uncalled) {
 		if b.conf != nil {
 			(&comparison{e, b}).compare()
 		}
@@ -54,12 +54,13 @@ func (c *comparison) found(at registry.Position, f Finding) {
 
 func (c *comparison) compare() {
 	conf, own := c.box.conf, c.box.own
-	if c.plugin.own.leavesAlone(c.box) {
+	if c.plugin.own.leavesAlone(conf.LibraryName) {
+		c.unresolved()
 		return
 	}
 	if own == nil {
-		if text := c.plugin.own.text; text != nil && c.plugin.own.contradiction == nil {
-			c.found(conf.Pos, Finding{Code: codeTypeName, Message: fmt.Sprintf("the library has no box %s; it has %s", conf.LibraryName, list(cutList(typeNames(c.plugin.own.types), 8), ""))})
+		if c.plugin.own.lacks(conf.LibraryName) {
+			c.found(conf.Pos, Finding{Code: codeTypeName, Message: fmt.Sprintf("the library has no box %s; it has %s", conf.LibraryName, c.plugin.own.boxNames())})
 		}
 		return
 	}
@@ -92,6 +93,24 @@ func (c *comparison) compare() {
 	}
 }
 
+// unresolved reports methods whose ids nothing gives: neither nyash.toml, nor the manifest,
+// nor the box's table.
+func (c *comparison) unresolved() {
+	own, conf := &c.plugin.own, c.box.conf
+	resolved := own.init.Tables[own.table(conf.LibraryName)-1].Methods
+	manifest, _ := own.manifest.Box(conf.LibraryName)
+	for _, m := range conf.Methods {
+		known := m.HasID || slices.ContainsFunc(resolved, func(have abi.Method) bool { return have.Name == m.Name })
+		if !known && manifest != nil {
+			have := named(manifest.Methods, m.Name)
+			known = have != nil && have.HasID
+		}
+		if !known {
+			c.found(m.Pos, Finding{Code: codeMethodMissing, Method: m.Name, Message: "nothing gives its id, and the library's table does not know the name"})
+		}
+	}
+}
+
 // types compares what nyash.toml declares of a method with what the library's text
 // does. nyash.toml decides, and the author of the library knows better.
 func (c *comparison) types(m, own *registry.Method) {
@@ -110,14 +129,6 @@ func (c *comparison) types(m, own *registry.Method) {
 // sameArgs compares types on the wire, where both are declared.
 func sameArgs(a, b []registry.Arg) bool {
 	return slices.EqualFunc(a, b, func(a, b registry.Arg) bool { return a.To == b.To || a.To == 0 || b.To == 0 })
-}
-
-func typeNames(types []*registry.Type) []string {
-	all := make([]string, len(types))
-	for i, t := range types {
-		all[i] = t.Name
-	}
-	return all
 }
 
 // tryOtherTypes calls a method that refuses the declared types with others.
