@@ -99,8 +99,10 @@ func TestCommand_Typecheck(t *testing.T) {
 	assert.Contains(t, out, "warning[method-undeclared] Counter.get")
 	assert.NotContains(t, out, "warning[method-undeclared] Counter.poke", "nyash.toml hides it")
 
-	_, err = run(t, "typecheck", library, "--config", config, "--call", "sub=1")
-	require.ErrorContains(t, err, "--call sub: there is no such method")
+	for _, command := range []string{"typecheck", "all"} {
+		_, err = run(t, command, library, "--config", config, "--call", "sub=1")
+		require.ErrorContains(t, err, "--call sub: there is no such method", command)
+	}
 	other := hosttest.File(t, hosttest.PluginTOML(t, "filebox", "nyash-filebox-plugin"))
 	_, err = run(t, "typecheck", library, "--config", other)
 	require.ErrorIs(t, err, errFindings, "another library than the file names has other boxes")

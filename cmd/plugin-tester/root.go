@@ -63,7 +63,7 @@ The exit status is 0 without findings, 1 with findings, and 2 where the tester c
 			return s.one(cmd, args[0], func(t *plugintest.Tester) (*plugintest.Report, error) { return t.Run(cmd.Context(), c.Name) })
 		}}
 		if c.Name == "typecheck" {
-			cmd.Flags().StringArrayVar(&s.calls, "call", nil, "make this call, too: [BOX.]METHOD=ARG,ARG… (see tlv-debug for arguments)")
+			s.addCalls(cmd)
 		}
 		root.AddCommand(cmd)
 	}
@@ -74,8 +74,13 @@ The exit status is 0 without findings, 1 with findings, and 2 where the tester c
 	for _, cmd := range []*cobra.Command{all, validate} {
 		cmd.Flags().BoolVar(&s.noMemcheck, "no-memcheck", false, "leave out valgrind")
 	}
+	s.addCalls(all)
 	root.AddCommand(all, validate, newDebug(s))
 	return root
+}
+
+func (s *settings) addCalls(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVar(&s.calls, "call", nil, "make this call, too: [BOX.]METHOD=ARG,ARG… (arguments as for tlv-debug, or handle:BOX for an instance of a box)")
 }
 
 // one tests one library.

@@ -170,7 +170,12 @@ func (w *worker) birth(b *box) (uint32, error) {
 			}
 		}
 	}
-	a, err := w.do(w.birthStep(b))
+	if w.bearing[b] {
+		return 0, errNoBirth // it would need an instance of itself
+	}
+	w.bearing[b] = true
+	defer delete(w.bearing, b)
+	a, err := w.tryBirths(b)
 	if err != nil {
 		return 0, err
 	}
@@ -182,14 +187,66 @@ func (w *worker) birth(b *box) (uint32, error) {
 	return id, nil
 }
 
-// birthStep is a birth with values of the types that are declared for it.
-func (w *worker) birthStep(b *box) step {
-	args := emptyMessage
-	for values := range product(declaredChoices(b.birthArgs)) {
-		args = w.encode(values, b, 0)
-		break
+// maxBirths is how many argument lists are tried for a birth.
+const maxBirths = 100
+
+// tryBirths makes an instance with values of the types that are declared for birth, the first
+// that it does not refuse. Later births take them.
+func (w *worker) tryBirths(b *box) (a *answer, err error) {
+	var first []tlv.Value
+	tries := 0
+	for values := range w.birthValues(b) {
+		s, err := w.birthWith(b, values)
+		if ignoreBirth(err) != nil {
+			return nil, err
+		}
+		if err != nil {
+			continue
+		}
+		if a, err = w.do(s); err != nil {
+			return nil, err
+		}
+		if !refuses(a, values) {
+			w.shared.births[b] = values
+			return a, nil
+		}
+		if tries++; tries == 1 {
+			first = values
+		}
+		if tries >= maxBirths {
+			break
+		}
 	}
-	return w.step(b.birth, 0, args)
+	if a == nil {
+		return nil, errNoBirth
+	}
+	w.shared.births[b] = first
+	return a, nil
+}
+
+// birthValues are the arguments to try for a birth.
+func (w *worker) birthValues(b *box) func(yield func([]tlv.Value) bool) {
+	if values, known := w.shared.births[b]; known {
+		return func(yield func([]tlv.Value) bool) { yield(values) }
+	}
+	choices := w.plugin.declaredChoices(b.birthArgs)
+	for i := range choices {
+		choices[i] = slices.DeleteFunc(choices[i], func(v tlv.Value) bool { return v == selfSample })
+	}
+	return product(choices)
+}
+
+// birthStep is a birth with arguments that it takes.
+func (w *worker) birthStep(b *box) (step, error) {
+	for values := range w.birthValues(b) {
+		return w.birthWith(b, values)
+	}
+	return step{}, errNoBirth
+}
+
+func (w *worker) birthWith(b *box, values []tlv.Value) (step, error) {
+	args, err := w.encode(values, b, 0)
+	return w.step(b.birth, 0, args), err
 }
 
 // fini ends an instance.
@@ -214,62 +271,99 @@ func (w *worker) finiAll() error {
 	return nil
 }
 
-// prepare makes an instance on which a sample works, and encodes its arguments.
+// prepare makes an instance on which a sample works, and encodes its arguments. The other
+// instances among them are its own.
 func (w *worker) prepare(m *method, sample argSample) (id uint32, args []byte, err error) {
+	clear(w.lent)
 	if id, err = w.birth(m.box); err != nil {
 		return 0, nil, err
 	}
 	for _, setup := range sample.setup {
-		if _, err := w.call(setup.m, id, w.encode(setup.args, m.box, id)); err != nil {
+		args, err := w.encode(setup.args, m.box, id)
+		if err != nil {
+			return 0, nil, err
+		}
+		if _, err := w.call(setup.m, id, args); err != nil {
 			return 0, nil, err
 		}
 	}
-	return id, w.encode(sample.values, m.box, id), nil
+	args, err = w.encode(sample.values, m.box, id)
+	return id, args, err
 }
 
 // emptyMessage is the message of a call without arguments.
 var emptyMessage = tlv.AppendHeader(nil)
 
-// encode is a list of values as a message, for an instance.
-func (w *worker) encode(values []tlv.Value, b *box, id uint32) []byte {
-	if w.blob == 0 && slices.Contains(values, blobSample) {
-		w.blob, _ = w.lend([]byte(blobText)) // address 0 where there is no memory
-	}
-	return encode(values, tlv.Handle{Type: b.typeID, Instance: id}, w.blob)
-}
-
-// encode is a list of values as a message: selfSample is the handle, blobSample a
-// blob at an address. They must be encodable, as samples are.
-func encode(values []tlv.Value, self tlv.Handle, blob uint64) []byte {
-	out := tlv.AppendHeader(nil)
-	for _, v := range values {
+// encode is a list of values as a message, for an instance. The instances and the blob for
+// which samples stand are made.
+func (w *worker) encode(values []tlv.Value, b *box, id uint32) ([]byte, error) {
+	all := slices.Clone(values)
+	for i, v := range values {
+		other := w.plugin.sampled(v, b)
 		switch {
 		case v == selfSample:
-			v = tlv.HandleValue(self)
-		case v == blobSample && blob == 0:
-			v = tlv.Blob(0, 0)
+			all[i] = tlv.HandleValue(tlv.Handle{Type: b.typeID, Instance: id})
+		case other != nil:
+			lent, err := w.lend(other)
+			if err != nil {
+				return nil, err
+			}
+			all[i] = tlv.HandleValue(tlv.Handle{Type: other.typeID, Instance: lent})
 		case v == blobSample:
-			v = tlv.Blob(blob, uint64(len(blobText)))
-		}
-		var err error
-		if out, err = tlv.AppendValue(out, v); err != nil {
-			panic(fmt.Sprintf("encode a sample: %v", err))
+			if w.blob == 0 {
+				w.blob, _ = w.lendBlob([]byte(blobText)) // address 0 where there is no memory
+			}
+			all[i] = tlv.Blob(w.blob, uint64(len(blobText)))
+			if w.blob == 0 {
+				all[i] = tlv.Blob(0, 0)
+			}
 		}
 	}
-	if err := tlv.PatchArgc(out, len(values)); err != nil {
+	return encode(all), nil
+}
+
+// lend is an instance of a box that calls are given, until another instance is prepared.
+func (w *worker) lend(b *box) (uint32, error) {
+	if id, ok := w.lent[b]; ok && slices.Contains(w.instances, instance{b, id}) {
+		return id, nil
+	}
+	id, err := w.birth(b)
+	if err == nil {
+		w.lent[b] = id
+	}
+	return id, err
+}
+
+// encode is a list of values as a message. They must be encodable, as samples are.
+func encode(values []tlv.Value) []byte {
+	out, err := tlv.Encode(values...)
+	if err != nil {
 		panic(fmt.Sprintf("encode a sample: %v", err))
 	}
 	return out
 }
 
-// encodeAny is a sample's message without blobs, for an instance that need not
-// exist: to be shown and mutated without a worker.
-func (s *argSample) encodeAny(b *box) []byte { return s.encodeFor(b, 1) }
+// usesInstances tells whether other instances than the one that is called are among a
+// sample's arguments.
+func (s *argSample) usesInstances() bool {
+	return slices.ContainsFunc(s.values, func(v tlv.Value) bool { return isHandle(v) && v != selfSample })
+}
 
-// encodeFor is a sample's message without blobs, for an instance.
-func (s *argSample) encodeFor(b *box, id uint32) []byte {
-	values := slices.DeleteFunc(slices.Clone(s.values), func(v tlv.Value) bool { return v == blobSample })
-	return encode(values, tlv.Handle{Type: b.typeID, Instance: id}, 0)
+// withoutBlobs are the sample's values but for blobs.
+func (s *argSample) withoutBlobs() []tlv.Value {
+	return slices.DeleteFunc(slices.Clone(s.values), func(v tlv.Value) bool { return v == blobSample })
+}
+
+// example is a sample's message without blobs, with instances that need not exist: to be
+// shown and mutated without a worker.
+func (p *plugin) example(s argSample, b *box) []byte {
+	values := s.withoutBlobs()
+	for i, v := range values {
+		if other := p.sampled(v, b); other != nil {
+			values[i] = tlv.HandleValue(tlv.Handle{Type: other.typeID, Instance: 1})
+		}
+	}
+	return encode(values)
 }
 
 // exitError means that the worker exited or was killed during a call, or that a

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -126,7 +127,8 @@ func parseTyped(word, text string) (v tlv.Value, ok bool, err error) {
 	return v, false, nil
 }
 
-// ParseCall reads [BOX.]METHOD=ARG,ARG…
+// ParseCall reads [BOX.]METHOD=ARG,ARG… Beside those of [ParseArg] there are arguments that
+// are a new instance of a box, handle:ItemBox.
 func ParseCall(text string) (Invocation, error) {
 	name, list, _ := strings.Cut(text, "=")
 	call := Invocation{Method: name}
@@ -136,8 +138,16 @@ func ParseCall(text string) (Invocation, error) {
 	if list == "" {
 		return call, nil
 	}
-	for _, arg := range strings.Split(list, ",") {
-		v, err := ParseArg(strings.TrimSpace(arg))
+	for i, arg := range strings.Split(list, ",") {
+		arg = strings.TrimSpace(arg)
+		if name, ok := strings.CutPrefix(arg, "handle:"); ok && !strings.Contains(name, "/") {
+			if call.Boxes == nil {
+				call.Boxes = make(map[int]string)
+			}
+			call.Boxes[i] = name
+			arg = "handle:0/0"
+		}
+		v, err := ParseArg(arg)
 		if err != nil {
 			return call, err
 		}
@@ -181,6 +191,9 @@ func debugCall(w *worker, m *method, message []byte) (*DebugResult, error) {
 			return nil, err
 		}
 	}
+	if err := w.bearHandles(message); err != nil {
+		return nil, err
+	}
 	s := m.step(id, message)
 	a, err := w.do(s)
 	if err != nil {
@@ -193,6 +206,28 @@ func debugCall(w *worker, m *method, message []byte) (*DebugResult, error) {
 		out.Result = a.written()
 	}
 	return out, nil
+}
+
+// maxBorn is how many instances are made for one that a message names.
+const maxBorn = 8
+
+// bearHandles makes the instances that a message names, as far as their boxes give out these
+// ids: those of a finding's input are among the first.
+func (w *worker) bearHandles(message []byte) error {
+	values, _ := tlv.Decode(message)
+	for _, v := range values {
+		h, err := v.Handle()
+		if err != nil {
+			continue
+		}
+		b := w.plugin.boxOf(h.Type)
+		for n := 0; b != nil && n < maxBorn && !slices.Contains(w.instances, instance{b, h.Instance}); n++ {
+			if _, err := w.birth(b); err != nil {
+				return ignoreBirth(err)
+			}
+		}
+	}
+	return nil
 }
 
 // named finds a method by name or by number.

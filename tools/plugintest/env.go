@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+
+	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
 // env is what a check works with.
@@ -26,6 +28,10 @@ type shared struct {
 	// birthBroken have no instances.
 	broken, slow map[*method]bool
 	birthBroken  map[*box]bool
+	// refusesHandles are the methods that answered "invalid handle" to an instance.
+	refusesHandles map[*method]bool
+	// births are the arguments that birth takes.
+	births map[*box][]tlv.Value
 	// explained are the places of crashes that were replayed (exit.go).
 	explained map[string]bool
 	// keepsMemory: the plugin uses memory of past calls. It is not called with
@@ -38,11 +44,13 @@ type shared struct {
 
 func newShared() *shared {
 	return &shared{
-		samples:     make(map[*method][]argSample),
-		broken:      make(map[*method]bool),
-		slow:        make(map[*method]bool),
-		birthBroken: make(map[*box]bool),
-		explained:   make(map[string]bool),
+		samples:        make(map[*method][]argSample),
+		broken:         make(map[*method]bool),
+		slow:           make(map[*method]bool),
+		birthBroken:    make(map[*box]bool),
+		refusesHandles: make(map[*method]bool),
+		births:         make(map[*box][]tlv.Value),
+		explained:      make(map[string]bool),
 	}
 }
 

@@ -136,7 +136,7 @@ func (g *repeated) report(w *worker, code, format string, args ...any) {
 		w.add(g.m.finding(code, format, args...))
 		return
 	}
-	s := g.m.step(1, w.encode(g.sample.values, g.m.box, 1))
+	s := g.m.step(1, w.plugin.example(g.sample, g.m.box))
 	w.add(s.finding(code, format, args...))
 }
 

@@ -108,8 +108,8 @@ func exitAt(function string, err error) error {
 	return &exitError{&step{m: libraryFunc(function)}, err}
 }
 
-// lend puts data into the worker's memory, as a host lends a blob.
-func (w *worker) lend(data []byte) (addr uint64, err error) {
+// lendBlob puts data into the worker's memory, as a host lends a blob.
+func (w *worker) lendBlob(data []byte) (addr uint64, err error) {
 	return w.session.Lend(w.callCtx, data)
 }
 

@@ -65,7 +65,11 @@ type fileBox struct {
 
 // do calls a method by name.
 func (f *fileBox) do(id uint32, name string, values ...tlv.Value) (*answer, error) {
-	return f.call(f.box.method(name), id, f.encode(values, f.box, id))
+	args, err := f.encode(values, f.box, id)
+	if err != nil {
+		return nil, err
+	}
+	return f.call(f.box.method(name), id, args)
 }
 
 // wrong reports that a method did not do what its name says.

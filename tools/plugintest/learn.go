@@ -21,13 +21,44 @@ type setupCall struct {
 	args []tlv.Value
 }
 
-// Samples that encode replaces, as their values are not known before.
+// Samples that encode replaces, as their values are not known before; boxSample is one, too.
 var (
 	selfSample = tlv.HandleValue(tlv.Handle{})      // the instance itself
 	blobSample = tlv.Blob(0, uint64(len(blobText))) // a blob of the host with blobText
 )
 
 const blobText = "abc"
+
+// boxSampleType is the type id, far from ordinary ones, of the first boxSample.
+const boxSampleType = 0xffff_0000
+
+// boxSample stands for another instance than the one that is called, of the box of this
+// number.
+func boxSample(i int) tlv.Value { return tlv.HandleValue(tlv.Handle{Type: boxSampleType + uint32(i)}) }
+
+// boxSamples are those of all boxes, of some of them where there are more than most.
+func (p *plugin) boxSamples(most int) []tlv.Value {
+	all := make([]tlv.Value, min(len(p.boxes), most))
+	for i := range all {
+		all[i] = boxSample(i)
+	}
+	return all
+}
+
+// sampled is the box of which a sample stands for an instance; nil where it stands for
+// none. self is that of the instance that is called.
+func (p *plugin) sampled(v tlv.Value, self *box) *box {
+	h, err := v.Handle()
+	switch {
+	case err != nil || h.Instance != 0:
+		return nil
+	case v == selfSample:
+		return self
+	case h.Type >= boxSampleType && h.Type-boxSampleType < uint32(len(p.boxes)):
+		return p.boxes[h.Type-boxSampleType]
+	}
+	return nil
+}
 
 // sampleValues are the values that arguments are tried with. The first are an
 // ordinary one of each type.
@@ -43,6 +74,8 @@ const (
 	maxUndeclared = 2   // arguments that are tried where none are declared
 	maxTries      = 400 // argument lists that are tried for a method
 	maxSamples    = 3   // argument lists that are kept for a method
+	maxBoxes      = 32  // boxes whose instances are tried for a handle
+	maxAnyBoxes   = 6   // the same where no type is declared
 )
 
 // learn finds samples for all methods: of the types that are declared, or
@@ -60,6 +93,9 @@ func (e *env) learn() error {
 		}
 		if err := e.learnSetups(b); err != nil {
 			return err
+		}
+		if !e.shared.birthBroken[b] {
+			e.unlearned(b)
 		}
 	}
 	return nil
@@ -104,14 +140,16 @@ func (e *env) learnMethod(m *method, setup []setupCall) error {
 		}
 		var failing *argSample
 		tries := 0
-		for values := range m.candidates() {
+		for values := range e.candidates(m) {
 			if tries++; tries > maxTries || len(e.shared.samples[m]) >= maxSamples {
 				break
 			}
-			a, err := w.call(m, id, w.encode(values, m.box, id))
+			a, err := w.try(m, id, values)
 			if err != nil {
-				e.shared.broken[m] = true
 				return err
+			}
+			if a == nil {
+				continue
 			}
 			if tries == 1 && a.code == abi.ErrInvalidMethod {
 				e.unknownMethod(m, a)
@@ -120,7 +158,7 @@ func (e *env) learnMethod(m *method, setup []setupCall) error {
 			switch {
 			case a.code == abi.OK && !e.shared.similar(m, values):
 				e.shared.addWorking(m, argSample{values, true, setup})
-			case a.code != abi.OK && a.code != abi.ErrInvalidArgs && failing == nil:
+			case a.code != abi.OK && !refuses(a, values) && failing == nil:
 				failing = &argSample{values, false, setup}
 			}
 		}
@@ -129,6 +167,45 @@ func (e *env) learnMethod(m *method, setup []setupCall) error {
 		}
 		return w.finiAll()
 	})
+}
+
+// try calls a method while its samples are looked for. The answer is nil where one of the
+// values cannot be made: a box has no instances.
+func (w *worker) try(m *method, id uint32, values []tlv.Value) (*answer, error) {
+	args, err := w.encode(values, m.box, id)
+	if err != nil {
+		return nil, ignoreBirth(err)
+	}
+	a, err := w.call(m, id, args)
+	if err != nil {
+		w.shared.broken[m] = true
+		return nil, err
+	}
+	if a.code == abi.ErrInvalidHandle && slices.ContainsFunc(values, isHandle) {
+		w.shared.refusesHandles[m] = true
+	}
+	return a, nil
+}
+
+func isHandle(v tlv.Value) bool { return v.Tag() == tlv.TagHandle }
+
+// refuses tells whether an answer says that the method does not take these arguments.
+func refuses(a *answer, values []tlv.Value) bool {
+	return a.code == abi.ErrInvalidArgs || a.code == abi.ErrInvalidHandle && slices.ContainsFunc(values, isHandle)
+}
+
+// unlearned notes the methods that refused everything.
+func (e *env) unlearned(b *box) {
+	for _, m := range b.methods {
+		if e.shared.broken[m] || len(e.shared.samples[m]) > 0 {
+			continue
+		}
+		how := ""
+		if e.shared.refusesHandles[m] {
+			how = ", instances of each box with code -8"
+		}
+		e.skip("%v: it refuses all arguments that were tried%s; give a valid call with --call", m, how)
+	}
 }
 
 // addWorking adds a sample; those that do not work are then of no use.
@@ -148,16 +225,34 @@ func (s *shared) similar(m *method, values []tlv.Value) bool {
 	})
 }
 
-// candidates are the argument lists to try, the likely ones first.
-func (m *method) candidates() func(yield func([]tlv.Value) bool) {
-	if m.declared != nil && m.declared.ArgsDeclared {
-		return product(declaredChoices(m.declared.Args))
+// candidates are the argument lists to try, the likely ones first: those that the user gives,
+// then others.
+func (e *env) candidates(m *method) func(yield func([]tlv.Value) bool) {
+	return func(yield func([]tlv.Value) bool) {
+		for _, call := range e.config.Calls {
+			if values, err := e.plugin.argsOf(&call); err == nil && e.plugin.find(call.Box, call.Method) == m && !yield(values) {
+				return
+			}
+		}
+		for values := range e.plugin.candidates(m) {
+			if !yield(values) {
+				return
+			}
+		}
 	}
+}
+
+// candidates are argument lists of the types that are declared, or of all.
+func (p *plugin) candidates(m *method) func(yield func([]tlv.Value) bool) {
+	if m.declared != nil && m.declared.ArgsDeclared {
+		return product(p.declaredChoices(m.declared.Args))
+	}
+	values := slices.Concat(sampleValues, p.boxSamples(maxAnyBoxes))
 	return func(yield func([]tlv.Value) bool) {
 		for n := range maxUndeclared + 1 {
 			choices := make([][]tlv.Value, n)
 			for i := range choices {
-				choices[i] = sampleValues
+				choices[i] = values
 			}
 			for values := range product(choices) {
 				if !yield(values) {
@@ -169,10 +264,11 @@ func (m *method) candidates() func(yield func([]tlv.Value) bool) {
 }
 
 // declaredChoices are the samples of each argument's declared type.
-func declaredChoices(args []registry.Arg) [][]tlv.Value {
+func (p *plugin) declaredChoices(args []registry.Arg) [][]tlv.Value {
 	choices := make([][]tlv.Value, len(args))
+	values := slices.Concat(sampleValues, p.boxSamples(maxBoxes), []tlv.Value{blobSample})
 	for i, a := range args {
-		for _, v := range append(slices.Clone(sampleValues), blobSample) {
+		for _, v := range values {
 			if a.To == v.Tag() || a.To == 0 && v.Tag() != tlv.TagBlob {
 				choices[i] = append(choices[i], v)
 			}

@@ -117,7 +117,11 @@ func finiUnknown(w *worker, b *box) error {
 func useAfterFini(e *env) error {
 	return e.each(func(m *method, sample argSample) error {
 		return e.withWorker(workerOptions{}, func(w *worker) error {
-			never, err := w.do(m.step(unknownIDs[0], w.encode(sample.values, m.box, unknownIDs[0])))
+			args, err := w.encode(sample.values, m.box, unknownIDs[0])
+			if err != nil {
+				return err
+			}
+			never, err := w.do(m.step(unknownIDs[0], args))
 			if err != nil {
 				return err
 			}
@@ -281,6 +285,9 @@ func reloads(e *env) error {
 				if err := w.fini(b, id); err != nil {
 					return err
 				}
+			}
+			if err := w.finiAll(); err != nil { // those that births were given
+				return err
 			}
 			if err := w.reload(); err != nil {
 				return err

@@ -103,7 +103,11 @@ func someMutants(w *worker, m *method) error {
 	if err != nil {
 		return err
 	}
-	mutants := mutantsOf(sample.encodeFor(m.box, id), w.random)
+	base, err := w.encode(sample.withoutBlobs(), m.box, id)
+	if err != nil {
+		return err
+	}
+	mutants := mutantsOf(base, w.random)
 	step := max(1, len(mutants)/valgrindMutants)
 	for i := 0; i < len(mutants); i += step {
 		if _, err := callMutant(w, m, id, mutants[i]); err != nil {

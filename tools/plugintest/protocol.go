@@ -70,7 +70,17 @@ type hostile struct {
 
 func (h *hostile) run() error {
 	sample := h.shared.sample(h.m)
-	h.mutants = mutantsOf(sample.encodeAny(h.m.box), h.random)
+	base := h.plugin.example(sample, h.m.box)
+	if sample.works && sample.usesInstances() {
+		// The instances are those that there are when it is sent.
+		if err := h.withWorker(workerOptions{}, func(w *worker) (err error) {
+			base, err = w.prepared(h.m, sample)
+			return err
+		}); err != nil {
+			return err
+		}
+	}
+	h.mutants = mutantsOf(base, h.random)
 	for len(h.mutants) > 0 && h.exits < maxExits {
 		left := len(h.mutants)
 		if err := h.withWorker(workerOptions{}, func(w *worker) error { return h.send(w, sample) }); err != nil {
@@ -120,6 +130,15 @@ func (h *hostile) send(w *worker, sample argSample) (err error) {
 		}
 	}
 	return w.finiAll()
+}
+
+// prepared is a sample's message without blobs, on a new instance.
+func (w *worker) prepared(m *method, sample argSample) ([]byte, error) {
+	id, _, err := w.prepare(m, sample)
+	if err != nil {
+		return nil, err
+	}
+	return w.encode(sample.withoutBlobs(), m.box, id)
 }
 
 // orNone is the sample if it works, and none otherwise.
@@ -356,7 +375,7 @@ func shortSideEffects(e *env, m *method, sample argSample, want []answerKey) err
 		if want[i] == have[i] {
 			continue
 		}
-		s := m.step(1, sample.encodeAny(m.box)).withResultSize(0)
+		s := m.step(1, e.plugin.example(sample, m.box)).withResultSize(0)
 		f := m.finding(codeShortEffect, "call %d answers %v, and %v after calls that answered short buffer", i+1, want[i], have[i])
 		f.Call = showCall(&s)
 		e.add(f)

@@ -25,7 +25,7 @@ type Config struct {
 	Only    []string          // codes of the findings to report; empty for all
 	Skip    []string          // codes of the findings to leave out
 	Worker  string            // the worker's program; empty for the default
-	Calls   []Invocation      // additional calls for typecheck
+	Calls   []Invocation      // calls that methods take; typecheck shows their answers
 	// NoMemcheck makes All leave out valgrind.
 	NoMemcheck bool
 	// ManifestDir is the folder of the library's nyash_box.toml; empty for the library's
@@ -77,14 +77,14 @@ type check struct {
 type needs uint8
 
 const (
-	needsTypes    needs = 1 << iota // Config.Library, or a library that says its types itself or has a manifest
+	needsTypes    needs = 1 << iota // Config.Library or Config.Calls, or a library that says its types itself or has a manifest
 	needsMemcheck                   // no Config.NoMemcheck; Run ignores that
 )
 
 // missing tells what a check cannot have. The library was loaded, or will not be.
 func (t *Tester) missing(c *check) needs {
 	var missing needs
-	if t.config.Library == nil && (t.plugin == nil || t.plugin.own.text == nil && t.plugin.own.manifest == nil) {
+	if t.config.Library == nil && len(t.config.Calls) == 0 && (t.plugin == nil || t.plugin.own.text == nil && t.plugin.own.manifest == nil) {
 		missing |= needsTypes
 	}
 	if t.config.NoMemcheck {
@@ -234,5 +234,5 @@ func (t *Tester) load(e *env) error {
 	e.checkText()
 	t.plugin = p
 	w.close()
-	return nil
+	return e.checkCalls()
 }

@@ -84,6 +84,7 @@ type mixer struct {
 	box   *box
 	main  uint32 // the instance that all threads share
 	steps []step // on main
+	birth step
 	calls atomic.Int64
 }
 
@@ -93,9 +94,16 @@ func mixedCalls(w *worker, b *box) error {
 		return err
 	}
 	mix := &mixer{worker: w, box: b, main: main}
+	if mix.birth, err = w.birthStep(b); err != nil {
+		return err
+	}
 	for _, m := range b.methods {
 		if w.shared.callable(m) {
-			mix.steps = append(mix.steps, w.step(m, main, w.encode(w.shared.sample(m).values, b, main)))
+			args, err := w.encode(w.shared.sample(m).values, b, main)
+			if err != nil {
+				return err
+			}
+			mix.steps = append(mix.steps, w.step(m, main, args))
 		}
 	}
 	seeds := make([]uint64, stressThreads)
@@ -122,7 +130,7 @@ func mixedCalls(w *worker, b *box) error {
 func (x *mixer) turn(random *rand.Rand) error {
 	id, own := x.main, false
 	if random.IntN(4) == 0 && !x.box.singleton {
-		a, err := x.one(x.birthStep(x.box))
+		a, err := x.one(x.birth)
 		if err != nil {
 			return err
 		}
@@ -183,9 +191,15 @@ func concurrentBirths(w *worker, b *box) error {
 	const births = 60
 	var mu sync.Mutex
 	ids := make(map[uint32]int)
-	s := w.birthStep(b)
+	if _, err := w.birth(b); err != nil { // which finds the arguments
+		return err
+	}
+	s, err := w.birthStep(b)
+	if err != nil {
+		return err
+	}
 	s.concurrent = true
-	err := inParallel(func(int) error {
+	err = inParallel(func(int) error {
 		for range births {
 			a, err := w.invoke(&s)
 			if err != nil {
@@ -243,7 +257,7 @@ func identicalCalls(e *env, m *method, sample argSample, total *timings) error {
 		if again, err := sequentialCalls(e, m, sample); err != nil || !slices.Equal(want, again) {
 			return err // the answers depend on something else: the time, say
 		}
-		s := m.step(1, sample.encodeAny(m.box))
+		s := m.step(1, e.plugin.example(sample, m.box))
 		f := m.finding(codeRace, "of %d concurrent calls on one instance from %d threads %d answered %v, of as many sequential ones %d", len(have), stressThreads, n, answer, expected)
 		f.Call, f.Expected = showCall(&s), "the same answers, in any order"
 		e.add(f)

@@ -15,6 +15,39 @@ type Invocation struct {
 	Box    string // empty for the one that has the method
 	Method string
 	Args   []tlv.Value
+	// Boxes are the arguments that are a new instance of a box, whose name it is. Their Args
+	// count for nothing.
+	Boxes map[int]string
+}
+
+// argsOf are the arguments of a call that a user asks for, with samples for instances.
+func (p *plugin) argsOf(call *Invocation) ([]tlv.Value, error) {
+	args := slices.Clone(call.Args)
+	for i, name := range call.Boxes {
+		k := slices.IndexFunc(p.boxes, func(b *box) bool { return b.name == name })
+		if k < 0 {
+			return nil, fmt.Errorf("%w: --call %s: there is no box %s", ErrCannotRun, call.Method, name)
+		}
+		args[i] = boxSample(k)
+	}
+	return args, nil
+}
+
+// checkCalls refuses calls that cannot be made.
+func (e *env) checkCalls() error {
+	for _, call := range e.config.Calls {
+		if e.plugin.find(call.Box, call.Method) == nil {
+			return fmt.Errorf("%w: --call %s: there is no such method", ErrCannotRun, call.Method)
+		}
+		args, err := e.plugin.argsOf(&call)
+		if err != nil {
+			return err
+		}
+		if _, err := tlv.Encode(args...); err != nil {
+			return errors.Join(ErrCannotRun, err)
+		}
+	}
+	return nil
 }
 
 // typecheckCheck compares nyash.toml with the library's description, and both with
@@ -31,7 +64,7 @@ func typecheck(e *env) error {
 		return err
 	}
 	for _, m := range e.plugin.methods() {
-		if m.declared == nil || e.shared.broken[m] || e.shared.hasWorkingSample(m) {
+		if m.declared == nil || !m.declared.ArgsDeclared || e.shared.broken[m] || e.shared.takesDeclared(m) {
 			continue
 		}
 		if err := e.tryOtherTypes(m); err != nil {
@@ -133,30 +166,40 @@ func sameArgs(a, b []registry.Arg) bool {
 
 // tryOtherTypes calls a method that refuses the declared types with others.
 func (e *env) tryOtherTypes(m *method) error {
-	if !m.declared.ArgsDeclared || len(e.shared.samples[m]) > 0 {
-		return nil // nothing is declared, or the types are accepted
-	}
 	undeclared := &method{box: m.box, name: m.name, id: m.id}
 	return e.withWorker(workerOptions{}, func(w *worker) error {
 		id, err := w.birth(m.box)
 		if err != nil {
 			return err
 		}
-		for values := range undeclared.candidates() {
-			args := w.encode(values, m.box, id)
+		for values := range e.plugin.candidates(undeclared) {
+			args, err := w.encode(values, m.box, id)
+			if ignoreBirth(err) != nil {
+				return err
+			}
+			if err != nil {
+				continue
+			}
 			a, err := w.do(m.step(id, args))
 			if err != nil {
 				return err
 			}
 			w.takeOver(m, a, args)
-			if a.code == abi.ErrInvalidArgs || a.code == abi.ErrInvalidMethod {
+			if refuses(a, values) || a.code == abi.ErrInvalidMethod {
 				continue
 			}
 			e.add(e.declared(m, m.finding(codeArgs, "it refuses %s as %s declares, and takes %s", m.declared.Signature, e.argsSource(m).name, tagsOf(values))))
 			return w.finiAll()
 		}
-		e.skip("%v: it refuses all arguments that were tried; give a valid call with --call", m)
 		return w.finiAll()
+	})
+}
+
+// takesDeclared tells whether a method takes the types that are declared. What the user
+// calls it with may have others.
+func (s *shared) takesDeclared(m *method) bool {
+	return slices.ContainsFunc(s.samples[m], func(sample argSample) bool {
+		return slices.EqualFunc(sample.values, m.declared.Args, func(v tlv.Value, a registry.Arg) bool { return a.To == 0 || a.To == v.Tag() })
 	})
 }
 
@@ -182,15 +225,12 @@ func tagsOf(values []tlv.Value) string {
 func (e *env) requestedCalls() error {
 	for _, call := range e.config.Calls {
 		m := e.plugin.find(call.Box, call.Method)
-		if m == nil {
-			return fmt.Errorf("%w: --call %s: there is no such method", ErrCannotRun, call.Method)
-		}
-		args, err := tlv.Encode(call.Args...)
+		values, err := e.plugin.argsOf(&call)
 		if err != nil {
-			return errors.Join(ErrCannotRun, err)
+			return err
 		}
 		err = e.withWorker(workerOptions{}, func(w *worker) error {
-			id, err := w.birth(m.box)
+			id, args, err := w.prepare(m, argSample{values: values})
 			if err != nil {
 				return err
 			}
@@ -199,6 +239,9 @@ func (e *env) requestedCalls() error {
 				return err
 			}
 			e.line("%v(%s): %v", m, showArgs(args), a)
+			if a.code == abi.ErrInvalidHandle && slices.ContainsFunc(call.Args, isHandle) && len(call.Boxes) == 0 {
+				e.line("    handle:BOX is a new instance of a box")
+			}
 			if a.code == abi.ErrInvalidArgs && m.declared != nil && m.declared.ArgsDeclared {
 				f := e.declared(m, m.finding(codeArgs, "it refuses (%s): %v", showArgs(args), a))
 				f.Input = hexText(args)

@@ -33,7 +33,9 @@ type worker struct {
 
 	trace     []step // the calls so far, unless they are plain
 	instances []instance
-	blob      uint64 // address of blobSample in the worker; 0 for none
+	lent      map[*box]uint32 // of instances, those that samples stand for
+	bearing   map[*box]bool   // boxes whose birth is being tried
+	blob      uint64          // address of blobSample in the worker; 0 for none
 }
 
 type workerOptions struct {
@@ -69,7 +71,7 @@ func (e *env) start(o workerOptions) (*worker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCannotRun, err)
 	}
-	w := &worker{env: e, options: o, dir: dir}
+	w := &worker{env: e, options: o, dir: dir, lent: make(map[*box]uint32), bearing: make(map[*box]bool)}
 	w.callCtx, w.cancel = context.WithCancelCause(e.ctx)
 	if err := w.open(); err != nil {
 		w.cancel(nil)

@@ -1,5 +1,6 @@
 /* A shop of the SDK, with a TypeBox table for each box beside the four functions. ITEM is the
- * name that ItemBox's table has; PUT is what put does with an item. */
+ * name that ItemBox's table has; PUT is what put does with an item; FILLED has a BagBox begin
+ * with one; SEALED adds a method that takes only one word. */
 #include "nyash.h"
 
 #ifndef ITEM
@@ -32,6 +33,22 @@ static int32_t put(NyashContext *c)
 
 static int32_t bag_weight(NyashContext *c) { return nyash_return_i64(c, ((const BagBox *)nyash_self(c))->weight); }
 
+#ifdef SEALED
+static int32_t seal(NyashContext *c)
+{
+    NyashText word = nyash_arg_string(c, 0);
+    return word.size == 5 && memcmp(word.data, "xyzzy", 5) == 0 ? NYASH_OK : NYASH_E_INVALID_ARGS;
+}
+#endif
+
+#ifdef FILLED
+static int32_t filled(NyashContext *c)
+{
+    ((BagBox *)nyash_self(c))->weight = ((const ItemBox *)nyash_arg_instance(c, 0))->weight;
+    return NYASH_OK;
+}
+#endif
+
 static const NyashMethod item_methods[] = {
     {.id = NYASH_METHOD_BIRTH, .name = "birth", .call = made, .args = {NYASH_ARG("weight", NYASH_I64 | NYASH_OPTIONAL)}},
     {.id = 1, .name = "weight", .call = item_weight, .result = NYASH_I64},
@@ -39,6 +56,12 @@ static const NyashMethod item_methods[] = {
 static const NyashMethod bag_methods[] = {
     {.id = 1, .name = "put", .call = put, .args = {{"item", NYASH_HANDLE, "ItemBox", NULL, NULL}}, .result = NYASH_I64},
     {.id = 2, .name = "weight", .call = bag_weight, .result = NYASH_I64},
+#ifdef SEALED
+    {.id = 3, .name = "seal", .call = seal, .args = {NYASH_ARG("word", NYASH_STRING)}},
+#endif
+#ifdef FILLED
+    {.id = NYASH_METHOD_BIRTH, .name = "birth", .call = filled, .args = {{"item", NYASH_HANDLE, "ItemBox", NULL, NULL}}},
+#endif
 };
 static const NyashBox item = {.name = "ItemBox", .type_id = 1, .state_size = sizeof(ItemBox), NYASH_METHODS(item_methods)};
 static const NyashBox bag = {.name = "BagBox", .type_id = 2, .state_size = sizeof(BagBox), NYASH_METHODS(bag_methods)};
