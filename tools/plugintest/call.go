@@ -187,14 +187,13 @@ func (w *worker) birth(b *box) (uint32, error) {
 	return id, nil
 }
 
-// maxBirths is how many argument lists are tried for a birth.
-const maxBirths = 100
+// maxBirths is how many argument lists of one length are tried for a birth.
+const maxBirths = 50
 
 // tryBirths makes an instance with values of the types that are declared for birth, the first
 // that it does not refuse. Later births take them.
 func (w *worker) tryBirths(b *box) (a *answer, err error) {
 	var first []tlv.Value
-	tries := 0
 	for values := range w.birthValues(b) {
 		s, err := w.birthWith(b, values)
 		if ignoreBirth(err) != nil {
@@ -210,14 +209,15 @@ func (w *worker) tryBirths(b *box) (a *answer, err error) {
 			w.shared.births[b] = values
 			return a, nil
 		}
-		if tries++; tries == 1 {
+		if first == nil {
 			first = values
-		}
-		if tries >= maxBirths {
-			break
 		}
 	}
 	if a == nil {
+		if !w.shared.birthBroken[b] {
+			w.shared.birthBroken[b] = true
+			w.skip("%s: its birth takes an instance of a box that has none", b.name)
+		}
 		return nil, errNoBirth
 	}
 	w.shared.births[b] = first
@@ -229,11 +229,27 @@ func (w *worker) birthValues(b *box) func(yield func([]tlv.Value) bool) {
 	if values, known := w.shared.births[b]; known {
 		return func(yield func([]tlv.Value) bool) { yield(values) }
 	}
-	choices := w.plugin.declaredChoices(b.birthArgs)
+	if b.birth.declared == nil {
+		return product(nil)
+	}
+	s := b.birth.declared.Signature
+	choices := w.plugin.declaredChoices(s.Args)
 	for i := range choices {
 		choices[i] = slices.DeleteFunc(choices[i], func(v tlv.Value) bool { return v == selfSample })
 	}
-	return product(choices)
+	return func(yield func([]tlv.Value) bool) {
+		for n := len(choices); n >= s.Required(); n-- {
+			tries := 0
+			for given := range product(choices[:n]) {
+				if tries++; tries > maxBirths {
+					break
+				}
+				if !yield(filled(s, given)) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // birthStep is a birth with arguments that it takes.

@@ -383,7 +383,18 @@ func overlay(conf *registry.Box, own *registry.Type) *registry.Type {
 // describe gives the box what is declared of it; own is what the library and its manifest
 // say.
 func (b *box) describe(t *registry.Type, own *registry.Description) {
-	b.singleton, b.birthArgs, b.table = t.Singleton, t.Birth.Args, t.Table
+	b.singleton, b.table = t.Singleton, t.Table
+	name := t.Name
+	if b.conf != nil {
+		name = b.conf.LibraryName
+		b.birth.conf = b.conf.Birth
+	}
+	if described, ok := own.Box(name); ok {
+		b.birth.own = described.Birth
+	}
+	if t.Birth.ArgsDeclared && (b.birth.conf != nil || b.birth.own != nil) {
+		b.birth.declared = &registry.Method{Name: abi.NameBirth, Signature: t.Birth}
+	}
 	b.addMethods(t.Methods, own)
 }
 

@@ -94,6 +94,11 @@ func (e *env) learn() error {
 		if err := e.learnSetups(b); err != nil {
 			return err
 		}
+		for _, m := range b.methods {
+			if err := e.learnOptional(m); err != nil {
+				return err
+			}
+		}
 		if !e.shared.birthBroken[b] {
 			e.unlearned(b)
 		}

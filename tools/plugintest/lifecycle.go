@@ -53,7 +53,7 @@ func birthAndFini(w *worker, b *box) error {
 			return err
 		}
 	}
-	return nil
+	return shorterBirths(w, b)
 }
 
 // manyInstances makes many, and ends them in another order while more are made.

@@ -35,9 +35,8 @@ type box struct {
 	birth   *method
 	fini    *method
 
-	table     int            // the number, from 1, of the TypeBox table that it is called through
-	singleton bool           // a host makes only one instance
-	birthArgs []registry.Arg // that are declared for birth
+	table     int  // the number, from 1, of the TypeBox table that it is called through
+	singleton bool // a host makes only one instance
 }
 
 // method is a method of a box, or with a nil box a function of the library.

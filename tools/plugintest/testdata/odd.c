@@ -12,6 +12,10 @@ enum { TAKE = 1, MAKE, RANGE };
 #ifndef ALONE
 #define ALONE
 #endif
+/* What birth does with one of its two arguments. */
+#ifndef HALF
+#define HALF
+#endif
 /* What resolve does first. */
 #ifndef RESOLVING
 #define RESOLVING
@@ -22,6 +26,9 @@ static int32_t dispatch(Call *c)
     if (c->method == NYASH_METHOD_BIRTH) {
         if (!takes(c, c->type == ODD ? "?ss" : ""))
             return NYASH_E_INVALID_ARGS;
+        if (c->argc == 1) {
+            HALF;
+        }
         if (!birth_fits(c))
             return NYASH_E_SHORT_BUFFER;
         uint32_t id = make(c->type, 1);

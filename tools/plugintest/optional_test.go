@@ -1,0 +1,53 @@
+package plugintest_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/nyash-plugins/nyash-go/tools/plugintest"
+)
+
+// More arguments than are declared are given where they may be.
+func TestOptional_More(t *testing.T) {
+	library := odd(t, "-DALONE=if (c->argc == 2) abort()")
+	beside(t, library, strings.Replace(oddManifest, "[OddBox.methods]", `[OddBox.methods]
+range = { args = [ { name = "from", type = "i64" }, { name = "more", type = "varargs" } ] }`, 1))
+	report := run(t, plugintest.Config{File: library}, "typecheck")
+	assert.Equal(t, []string{"crash OddBox.range: SIGABRT (aborted)"}, found(report))
+}
+
+// A call with fewer arguments is made as a host makes it: with the defaults of the others.
+func TestOptional(t *testing.T) {
+	manifest := strings.Replace(oddManifest, "[OddBox.methods]", `[OddBox.lifecycle]
+birth = { args = [ { name = "a", type = "string", default = "" }, { name = "b", type = "string", optional = true } ] }
+[OddBox.methods]
+range = { args = [ { name = "from", type = "i64", default = 0 }, { name = "to", type = "i64", default = 9 }, { name = "step", type = "i64", optional = true } ] }`, 1)
+	for name, tt := range map[string]struct {
+		flag  string
+		check string
+		found []string
+	}{
+		"nothing wrong":        {"-DALONE=", "typecheck", nil},
+		"a crash without step": {"-DALONE=abort()", "typecheck", []string{"crash OddBox.range: SIGABRT (aborted)"}},
+		"a crash with the default": {"-DALONE=if (integer(&c->args[1]) == 9) abort()", "typecheck",
+			[]string{"crash OddBox.range: SIGABRT (aborted)"}},
+		"a crash with both defaults": {"-DALONE=if (integer(&c->args[0]) == 0 && integer(&c->args[1]) == 9) abort()", "typecheck",
+			[]string{"crash OddBox.range: SIGABRT (aborted)"}},
+		"step must be given": {"-DALONE=return NYASH_E_INVALID_ARGS", "typecheck",
+			[]string{"args-type OddBox.range: it refuses (i64 1, i64 1), which is what it gets where a caller gives 2 arguments, as nyash_box.toml (line 8) allows"}},
+		"births of each length":      {"-DHALF=", "lifecycle", nil},
+		"a crash in birth":           {"-DHALF=abort()", "lifecycle", []string{"crash OddBox.birth: SIGABRT (aborted)"}},
+		"birth wants both arguments": {"-DHALF=return NYASH_E_INVALID_ARGS", "lifecycle", []string{`args-type OddBox.birth: it refuses ("a"), which is what it gets where a caller gives 1 argument, as nyash_box.toml (line 6) allows`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			library := odd(t, tt.flag)
+			beside(t, library, manifest)
+			report := run(t, plugintest.Config{File: library}, tt.check)
+			each(t, tt.found, found(report))
+			assert.Empty(t, skipped(report))
+		})
+	}
+}
