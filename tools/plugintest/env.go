@@ -28,8 +28,9 @@ type shared struct {
 	// birthBroken have no instances.
 	broken, slow map[*method]bool
 	birthBroken  map[*box]bool
-	// refusesHandles are the methods that answered "invalid handle" to an instance.
-	refusesHandles map[*method]bool
+	// tried methods were called while samples were looked for; refusesHandles are those that
+	// answered "invalid handle" to an instance.
+	tried, refusesHandles map[*method]bool
 	// births are the arguments that birth takes.
 	births map[*box][]tlv.Value
 	// explained are the places of crashes that were replayed (exit.go).
@@ -48,6 +49,7 @@ func newShared() *shared {
 		broken:         make(map[*method]bool),
 		slow:           make(map[*method]bool),
 		birthBroken:    make(map[*box]bool),
+		tried:          make(map[*method]bool),
 		refusesHandles: make(map[*method]bool),
 		births:         make(map[*box][]tlv.Value),
 		explained:      make(map[string]bool),

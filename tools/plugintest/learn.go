@@ -99,9 +99,7 @@ func (e *env) learn() error {
 				return err
 			}
 		}
-		if !e.shared.birthBroken[b] {
-			e.unlearned(b)
-		}
+		e.unlearned(b)
 	}
 	return nil
 }
@@ -186,6 +184,7 @@ func (w *worker) try(m *method, id uint32, values []tlv.Value) (*answer, error) 
 		w.shared.broken[m] = true
 		return nil, err
 	}
+	w.shared.tried[m] = true
 	if a.code == abi.ErrInvalidHandle && slices.ContainsFunc(values, isHandle) {
 		w.shared.refusesHandles[m] = true
 	}
@@ -202,7 +201,7 @@ func refuses(a *answer, values []tlv.Value) bool {
 // unlearned notes the methods that refused everything.
 func (e *env) unlearned(b *box) {
 	for _, m := range b.methods {
-		if e.shared.broken[m] || len(e.shared.samples[m]) > 0 {
+		if e.shared.broken[m] || !e.shared.tried[m] || len(e.shared.samples[m]) > 0 {
 			continue
 		}
 		how := ""

@@ -18,6 +18,15 @@ range = { args = [ { name = "from", type = "i64" }, { name = "more", type = "var
 	assert.Equal(t, []string{"crash OddBox.range: SIGABRT (aborted)"}, found(report))
 }
 
+// That nothing could be called does not look like methods that refuse everything.
+func TestInstances_None(t *testing.T) {
+	library := odd(t, "-DHALF=abort()")
+	beside(t, library, strings.Replace(oddManifest, "[OddBox.methods]", "lifecycle.birth = { args = [ { name = \"a\", type = \"string\" } ] }\n[OddBox.methods]", 1))
+	report := run(t, plugintest.Config{File: library}, "typecheck")
+	assert.Equal(t, []string{"crash OddBox.birth: SIGABRT (aborted)"}, found(report))
+	assert.Empty(t, skipped(report))
+}
+
 // A call with fewer arguments is made as a host makes it: with the defaults of the others.
 func TestOptional(t *testing.T) {
 	manifest := strings.Replace(oddManifest, "[OddBox.methods]", `[OddBox.lifecycle]
