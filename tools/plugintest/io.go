@@ -15,10 +15,17 @@ import (
 var fileMethods = []string{"open", "write", "read", "close"}
 
 // ioCheck writes and reads files with every box that has methods for that.
-var ioCheck = check{name: "io", summary: "write and read files with boxes that have open, write, read and close", run: checkFiles}
+var ioCheck = check{name: "io", summary: "write and read files with boxes that have open, write, read and close", needs: needsFiles, run: checkFiles}
 
 func checkFiles(e *env) error {
+	if !slices.ContainsFunc(e.plugin.boxes, opensFiles) {
+		e.skip("no box has %s", list(fileMethods, ""))
+		return nil
+	}
 	for _, b := range e.plugin.boxes {
+		if !opensFiles(b) {
+			continue
+		}
 		if missing := missingFileMethods(b); len(missing) > 0 {
 			e.skip("%s has no %s", b.name, list(missing, ""))
 			continue
@@ -44,6 +51,9 @@ func checkFiles(e *env) error {
 	}
 	return nil
 }
+
+// opensFiles tells whether a box may be one of files.
+func opensFiles(b *box) bool { return b.method(fileMethods[0]) != nil }
 
 func missingFileMethods(b *box) []string {
 	return slices.DeleteFunc(slices.Clone(fileMethods), func(name string) bool { return b.method(name) != nil })

@@ -10,7 +10,7 @@ import (
 
 // memcheckCheck makes calls of the other checks under valgrind. Where that is not
 // installed, only memory of host->alloc is checked.
-var memcheckCheck = check{name: "memcheck", summary: "instances, files and malformed messages under valgrind", needs: needsMemcheck, run: memcheck}
+var memcheckCheck = check{name: "memcheck", summary: "instances, files and malformed messages under valgrind", needs: needsMemcheck | needsBoxes, run: memcheck}
 
 const (
 	// valgrindSlow is how many times the time limit a call may take.

@@ -11,7 +11,7 @@ import (
 
 // protocolCheck makes calls that no correct host makes, and compares short buffers
 // and batches with ordinary calls.
-var protocolCheck = check{name: "protocol", summary: "malformed messages, short result buffers, unknown ids, and batches", run: protocol}
+var protocolCheck = check{name: "protocol", summary: "malformed messages, short result buffers, unknown ids, and batches", needs: needsBoxes, run: protocol}
 
 func protocol(e *env) error {
 	if err := e.learn(); err != nil {

@@ -79,6 +79,8 @@ type needs uint8
 const (
 	needsTypes    needs = 1 << iota // Config.Library or Config.Calls, or a library that says its types itself or has a manifest
 	needsMemcheck                   // no Config.NoMemcheck; Run ignores that
+	needsBoxes                      // a box that can be called; Run ignores that
+	needsFiles                      // a box that may be one of files; Run ignores that
 )
 
 // missing tells what a check cannot have. The library was loaded, or will not be.
@@ -89,6 +91,12 @@ func (t *Tester) missing(c *check) needs {
 	}
 	if t.config.NoMemcheck {
 		missing |= needsMemcheck
+	}
+	if t.plugin == nil || len(t.plugin.boxes) == 0 {
+		missing |= needsBoxes
+	}
+	if t.plugin == nil || !slices.ContainsFunc(t.plugin.boxes, opensFiles) {
+		missing |= needsFiles
 	}
 	return c.needs & missing
 }

@@ -23,7 +23,7 @@ const (
 )
 
 // stressCheck calls from several threads at once.
-var stressCheck = check{name: "stress", summary: "calls from several threads at once", run: stress}
+var stressCheck = check{name: "stress", summary: "calls from several threads at once", needs: needsBoxes, run: stress}
 
 func stress(e *env) error {
 	for _, b := range e.plugin.boxes {

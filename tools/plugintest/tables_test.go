@@ -157,6 +157,58 @@ func TestTables_Boxes(t *testing.T) {
 	}
 }
 
+// A box of which no method is called is no tested one.
+func TestNotes_NoMethods(t *testing.T) {
+	nothing := ccbuild.Library(t, "../../tests/faulty/testdata/good.c", "-fvisibility=hidden", "-DDESCRIBE=static NyashMethodInfo methods[0];")
+	tables := wild(t, "text/text.c", "-DTABLES")
+	for name, tt := range map[string]struct {
+		library, manifest, toml string
+		skipped                 []string
+	}{
+		"init gives none":       {nothing, "", "", []string{"Counter: its methods are not known; give --config"}},
+		"nyash.toml has none":   {nothing, "", "[plugins]\nCounter = %q", []string{"Counter: its methods are not known; write them into nyash.toml"}},
+		"nyash.toml lists none": {nothing, "", "[plugins.Counter]\nlibrary = %q\nmethods = {}", nil},
+		"a manifest has none":   {tables, "[provides]\nboxes = [\"TextBox\"]\n[TextBox]\ntype_id = 61\n", "", []string{"TextBox: its methods are not known; give --config"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			library := alone(t, tt.library)
+			config := plugintest.Config{File: library}
+			if tt.manifest != "" {
+				beside(t, library, tt.manifest)
+			}
+			if tt.toml != "" {
+				config = inTOML(t, library, tt.toml)
+			}
+			assert.Equal(t, append([]string{}, tt.skipped...), skipped(run(t, config, "check")))
+		})
+	}
+}
+
+// Checks that would call nothing are left out, but where they are asked for.
+func TestNotes_NoBoxes(t *testing.T) {
+	library := wild(t, "note/note.c", "-DINVOKE_ID=NULL")
+	tester := open(t, plugintest.Config{File: library, Worker: ccbuild.TestersWorker(t)})
+	report, err := tester.All(context.Background())
+	require.NoError(t, err)
+	var checks []string
+	for _, c := range report.Checks {
+		checks = append(checks, c.Name)
+	}
+	assert.Equal(t, []string{"check", "lifecycle"}, checks)
+	assert.Equal(t, []string{"calls: none of its boxes can be used"}, skipped(report))
+	assert.Len(t, found(report), 1)
+	report = run(t, plugintest.Config{File: library}, "protocol")
+	assert.Equal(t, []string{"calls: none of its boxes can be used"}, skipped(report))
+}
+
+// Boxes that are none of files are none of io's business.
+func TestNotes_NoFiles(t *testing.T) {
+	assert.Equal(t, []string{"no box has open, write, read, close"}, skipped(run(t, plugintest.Config{File: shop(t)}, "io")))
+	config := inTOML(t, wild(t, "text/text.c", "-DINVOKE_ONLY"), "[libraries.\"x\"]\npath = %q\nboxes = [\"TextBox\"]\n[libraries.\"x\".TextBox]\ntype_id = 61\nmethods = { open = { method_id = 1 }, write = { method_id = 2 } }\n")
+	assert.Equal(t, []string{"TextBox has no read, close"}, skipped(run(t, config, "io")))
+}
+
 // odd is a library with the tables of OddBox and MoreBox, and oddManifest its manifest.
 func odd(t *testing.T, flags ...string) string {
 	library := ccbuild.Library(t, "testdata/odd.c", append([]string{"-std=gnu11", "-fvisibility=hidden"}, flags...)...)
