@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -58,7 +59,12 @@ func (w *worker) loadFinding(err error) Finding {
 			if c.code == codeDescription && strings.Contains(message, abi.SymbolConfig) {
 				c.code = codeConfig // there is one reason for both
 			}
-			return Finding{Code: c.code, Message: message, Log: w.output.lastLines()}
+			f := Finding{Code: c.code, Message: message, Log: w.output.lastLines()}
+			if c.code == codeSymbol && slices.Contains(w.plugin.exports, abi.SymbolInvoke) {
+				rule, _ := RuleOf(codeSymbol)
+				f.Fix = rule.Fix + "; with nyash_plugin_invoke alone it is a library for [libraries] of a nyash.toml: give that with --config"
+			}
+			return f
 		}
 	}
 	f := w.exitFinding(&step{m: libraryFunc("init")}, err)

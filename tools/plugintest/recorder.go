@@ -1,6 +1,7 @@
 package plugintest
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"sync"
@@ -48,10 +49,8 @@ func (r *recorder) add(f Finding) {
 	if len(r.config.Only) > 0 && !slices.Contains(r.config.Only, f.Code) || slices.Contains(r.config.Skip, f.Code) {
 		return
 	}
-	f.Severity, f.Fix, f.Check, f.Library = rule.Severity, rule.Fix, r.check.Name, r.report.Library
-	if f.Expected == "" {
-		f.Expected = rule.Expected
-	}
+	f.Severity, f.Check, f.Library = rule.Severity, r.check.Name, r.report.Library
+	f.Expected, f.Fix = cmp.Or(f.Expected, rule.Expected), cmp.Or(f.Fix, rule.Fix)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	key, source := findingKey{f.Code, f.Place(), f.Function}, sourceKey{f.Code, f.File, f.Line}

@@ -209,6 +209,20 @@ func TestNotes_NoFiles(t *testing.T) {
 	assert.Equal(t, []string{"TextBox has no read, close"}, skipped(run(t, config, "io")))
 }
 
+// A library of the later public form needs a nyash.toml that declares it as one.
+func TestInvokeOnly(t *testing.T) {
+	library := wild(t, "text/text.c", "-DINVOKE_ONLY")
+	report := run(t, plugintest.Config{File: library}, "check")
+	require.Len(t, report.Findings, 1)
+	assert.Equal(t, "missing-symbol", report.Findings[0].Code)
+	assert.Contains(t, report.Findings[0].Fix, "with nyash_plugin_invoke alone it is a library for [libraries] of a nyash.toml: give that with --config")
+	report = run(t, inTOML(t, library, "[libraries.\"x\"]\npath = %q\nboxes = [\"TextBox\"]\n[libraries.\"x\".TextBox]\ntype_id = 61\nmethods = { length = { method_id = 4 } }\n"), "check")
+	assert.Empty(t, found(report))
+	report = run(t, plugintest.Config{File: ccbuild.Source(t, "nothing", "static int nothing __attribute__((unused));\n")}, "check")
+	require.Len(t, report.Findings, 1)
+	assert.NotContains(t, report.Findings[0].Fix, "--config")
+}
+
 // odd is a library with the tables of OddBox and MoreBox, and oddManifest its manifest.
 func odd(t *testing.T, flags ...string) string {
 	library := ccbuild.Library(t, "testdata/odd.c", append([]string{"-std=gnu11", "-fvisibility=hidden"}, flags...)...)
