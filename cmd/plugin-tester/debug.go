@@ -125,5 +125,5 @@ func codeText(c abi.Code) string {
 	if c == abi.OK {
 		return "success"
 	}
-	return c.Error()
+	return c.Name()
 }

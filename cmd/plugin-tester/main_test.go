@@ -161,7 +161,7 @@ func TestCommand_TLVDebug(t *testing.T) {
 	assert.Contains(t, out, "the instance's id")
 	out, err = run(t, "tlv-debug", "--method", "fail", library)
 	require.NoError(t, err)
-	assert.Contains(t, out, "answered -5 (plugin error")
+	assert.Contains(t, out, "answered -5 (plugin error), ")
 	assert.Contains(t, out, `"this always fails"`)
 	out, err = run(t, "tlv-debug", "--method", "poke", build(t, "crash_poke"))
 	require.ErrorIs(t, err, errFindings)
