@@ -67,7 +67,13 @@ func (w *worker) loadFinding(err error) Finding {
 			return f
 		}
 	}
-	f := w.exitFinding(&step{m: libraryFunc("init")}, err)
+	at := "init"
+	box := w.endsInResolve(err)
+	if box != "" {
+		at = nameResolve
+	}
+	f := w.exitFinding(&step{m: libraryFunc(at)}, err)
+	f.Box = box
 	if f.Code == "" && !errors.Is(err, transport.ErrCrashed) {
 		f = Finding{Code: codeLoad, Message: err.Error(), Log: w.output.lastLines()}
 	}

@@ -27,6 +27,7 @@ const (
 	codeConfigChanges   = "config-changes"
 	codeTable           = "table-invalid"
 	codeManifest        = "manifest-invalid"
+	codeResolve         = "resolve-unchecked"
 	codeDuplicateID     = "duplicate-id"
 	codeDuplicateName   = "duplicate-name"
 	codeReservedID      = "reserved-id"
@@ -101,6 +102,7 @@ var rules = []Rule{
 	{codeConfigChanges, SeverityError, "the text of nyash_plugin_config changes", "the same text each time, at an address that is valid until shutdown", "return static text; put nothing in it that differs from time to time"},
 	{codeTable, SeverityError, "a TypeBox table cannot be used", "a NyashTypeBox as docs/abi.md has it, whose name is that of its symbol", "correct the field that the message names; an SDK writes the table for you"},
 	{codeManifest, SeverityError, "the nyash_box.toml beside the library has a mistake", "boxes, methods and types as docs/nyash-toml.md lists them", "correct the line that the message names"},
+	{codeResolve, SeverityError, "a table's resolve answers an id for a name that does not exist", "0 for a name that is no method", "compare the whole name with that of each method, and return 0 where none is equal"},
 	{codeDuplicateID, SeverityError, "two methods have the same id", "each method_id once", "give each method a different id"},
 	{codeDuplicateName, SeverityError, "two methods have the same name", "each name once", "rename one of them"},
 	{codeReservedID, SeverityError, "a reserved id is used for another method", "birth = 0 and fini = 4294967295, and no other method with these ids", "number methods from 1"},

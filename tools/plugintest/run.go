@@ -237,7 +237,7 @@ func (t *Tester) load(e *env) error {
 	if w == nil || err != nil {
 		return err
 	}
-	p.own = describeOwn(filepath.Base(t.config.File), w.description(), p.manifest)
+	p.own = describeOwn(filepath.Base(t.config.File), p.checkResolves(w.description()), p.manifest)
 	p.describe(t.config.Library)
 	e.checkText()
 	t.plugin = p

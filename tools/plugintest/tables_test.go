@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -221,6 +222,26 @@ func TestInvokeOnly(t *testing.T) {
 	report = run(t, plugintest.Config{File: ccbuild.Source(t, "nothing", "static int nothing __attribute__((unused));\n")}, "check")
 	require.Len(t, report.Findings, 1)
 	assert.NotContains(t, report.Findings[0].Fix, "--config")
+}
+
+// A table knows the names of its methods, and no others.
+func TestResolve(t *testing.T) {
+	for name, tt := range map[string]struct {
+		flag  string
+		found []string
+	}{
+		"nothing wrong":    {"-DRESOLVING=", nil},
+		"all names":        {"-DRESOLVING=return 1", []string{`resolve-unchecked OddBox.resolve: it answers 1 for "no_such_method_of_plugin_tester"`}},
+		"names that begin": {"-DRESOLVING=if (strncmp(name, \"make\", 4) == 0) return 2", []string{`resolve-unchecked OddBox.resolve: it answers 2 for "make_no_such_method_of_plugin_tester"`}},
+		"a crash":          {"-DRESOLVING=abort()", []string{"crash OddBox.resolve: SIGABRT (aborted)"}},
+		"no return":        {"-DRESOLVING=for (volatile int i = 0;; i++)", []string{"hang OddBox.resolve: no answer after "}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			report := run(t, plugintest.Config{File: odd(t, tt.flag), Timeout: time.Second / 2}, "check")
+			each(t, tt.found, found(report))
+		})
+	}
 }
 
 // odd is a library with the tables of OddBox and MoreBox, and oddManifest its manifest.

@@ -45,6 +45,8 @@ type workerOptions struct {
 	survey  bool     // processState will be asked for
 	plain   bool     // calls use ordinary memory, which is faster and shows fewer faults
 	slow    int      // how many times the time limit a call may take; 0 for once
+	// resolves are the tables that are asked for ids.
+	resolves resolves
 }
 
 // instance is an instance of a box.
@@ -136,9 +138,13 @@ func (w *worker) open() error {
 
 // tableRequests are the boxes that may have a TypeBox table: those of nyash.toml and of the
 // manifest, and what the library's symbols name.
-func (e *env) tableRequests() []native.TableRequest {
+func (w *worker) tableRequests() []native.TableRequest {
+	e := w.env
 	var all []native.TableRequest
 	add := func(name string, methods []string) {
+		if methods = append(methods, noMethods(methods)...); !w.options.resolves.asks(name) {
+			methods = nil
+		}
 		if !slices.ContainsFunc(all, func(r native.TableRequest) bool { return r.Box == name }) {
 			all = append(all, native.TableRequest{Box: name, Methods: methods})
 		}
