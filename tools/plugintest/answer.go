@@ -4,10 +4,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
+	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
@@ -190,17 +192,33 @@ func (c *answerCheck) result() {
 	}
 }
 
-// resultBox compares the box of a handle with the one that is declared.
+// resultBox compares the box of a handle with the one that is declared, and with those that
+// the library has. What the call was given may be any.
 func (c *answerCheck) resultBox(v tlv.Value) {
-	d := c.s.m.declared
 	h, err := v.Handle()
-	if err != nil || d == nil || d.Returns.Box == "" {
+	if err != nil {
 		return
 	}
-	for _, b := range c.plugin.boxes {
-		if b.name == d.Returns.Box && b.typeID != h.Type {
-			c.found(codeResultType, "a handle of "+b.name, "it returned a handle of type %d, and %s declares %s, type %d", h.Type, c.returnsSource(c.s.m).name, b.name, b.typeID)
+	d, have := c.s.m.declared, c.plugin.boxOf(h.Type)
+	if have == nil {
+		if lent, _ := tlv.Decode(c.s.args); !slices.Contains(lent, v) && c.plugin.complete {
+			f := c.s.finding(codeResultType, "it returned a handle of type %d, and no box has this type_id; %s", h.Type, c.plugin.typeIDs())
+			f.Expected = "a handle of one of the library's boxes"
+			f.Fix = "give the box this type_id where it is declared, in nyash.toml or " + registry.ManifestName + "; or return a handle of another"
+			c.add(f)
 		}
+		return
+	}
+	if c.config.Library != nil && have.conf == nil {
+		f := c.s.finding(codeResultType, "it returned a handle of %s, type %d, which nyash.toml does not list", have.name, h.Type)
+		f.Expected, f.Fix = "a handle of a box that hosts know", fmt.Sprintf("declare %s in nyash.toml", have.name)
+		c.add(f)
+	}
+	if d == nil || d.Returns.Box == "" || d.Returns.Box == have.name {
+		return
+	}
+	if want := c.plugin.box(d.Returns.Box); want == nil || want.typeID != h.Type {
+		c.found(codeResultType, "a handle of "+d.Returns.Box, "it returned a handle of %s, type %d, and %s declares %s", have.name, h.Type, c.returnsSource(c.s.m).name, d.Returns.Box)
 	}
 }
 
@@ -210,7 +228,7 @@ func (c *answerCheck) resultType(have tlv.Tag) {
 	if d == nil || d.Returns.Tag == 0 || d.Returns.Tag == have || d.ReturnsResult && have == tlv.TagString {
 		return
 	}
-	c.found(codeResultType, d.Returns.Tag.String(), "it returned %v, and %s declares %v", have, c.returnsSource(c.s.m).name, d.Returns.Tag)
+	c.found(codeResultType, d.Returns.String(), "it returned %v, and %s declares %v", have, c.returnsSource(c.s.m).name, d.Returns)
 }
 
 // errorMessage checks the message that may come with an error.

@@ -195,6 +195,8 @@ func (p *plugin) describe(library *registry.Library) {
 			p.undescribed(u, library != nil)
 		}
 	}
+	// Init describes one box, of as many as there may be.
+	p.complete = len(p.notes) == 0 && len(p.faults) == 0 && (library != nil || p.own.text != nil && p.own.contradiction == nil || p.own.init.Generation == abi.TypeBoxes)
 	for _, b := range p.boxes {
 		if len(b.methods) == 0 && !p.listsMethods(b) {
 			p.note("%s: its methods are not known; %s", b.name, pick(library != nil, "write them into nyash.toml", "give --config"))

@@ -39,7 +39,7 @@ func TestInstances(t *testing.T) {
 		},
 		"of no declared type": {
 			config: func(t *testing.T) plugintest.Config {
-				return inTOML(t, odd(t), "[plugins.OddBox]\nlibrary = %q\nmethods = { take = {} }")
+				return inTOML(t, odd(t), "[plugins]\nMoreBox = %[1]q\n[plugins.OddBox]\nlibrary = %[1]q\nmethods = { take = {} }")
 			},
 			skipped: []string{"OddBox.take: it refuses all arguments that were tried, instances of each box with code -8"},
 		},

@@ -23,6 +23,8 @@ type plugin struct {
 	// refuse, and which are not called either.
 	notes  []string
 	faults []Finding
+	// complete is true where boxes are all that a host knows of the library.
+	complete bool
 }
 
 // box is a box of the library.
@@ -99,6 +101,24 @@ func (p *plugin) boxOf(typeID uint32) *box {
 		}
 	}
 	return nil
+}
+
+// box finds a box by name.
+func (p *plugin) box(name string) *box {
+	i := slices.IndexFunc(p.boxes, func(b *box) bool { return b.name == name })
+	if i < 0 {
+		return nil
+	}
+	return p.boxes[i]
+}
+
+// typeIDs lists the boxes with their type ids, for people.
+func (p *plugin) typeIDs() string {
+	var all []string
+	for _, b := range p.boxes {
+		all = append(all, fmt.Sprintf("%s has %d", b.name, b.typeID))
+	}
+	return list(cutList(all, 8), "it has no boxes")
 }
 
 // find finds a method by name; an empty box name matches every box.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -222,6 +223,58 @@ func TestInvokeOnly(t *testing.T) {
 	report = run(t, plugintest.Config{File: ccbuild.Source(t, "nothing", "static int nothing __attribute__((unused));\n")}, "check")
 	require.Len(t, report.Findings, 1)
 	assert.NotContains(t, report.Findings[0].Fix, "--config")
+}
+
+// A handle that a method returns is of the box that is declared, and of one that there is.
+func TestReturns_Boxes(t *testing.T) {
+	const listed = "[plugins]\nMoreBox = %[1]q\nNoteBox = \"./note.so\"\n[plugins.OddBox]\nlibrary = %[1]q\n"
+	for name, tt := range map[string]struct {
+		flag, manifest, toml string
+		found                []string
+	}{
+		"nothing wrong": {"-DMADE=MORE", oddManifest, "", nil},
+		"listed":        {"-DMADE=MORE", oddManifest, listed + "methods.make = { args = [], returns = \"MoreBox\" }\n", nil},
+		"no box at all": {"-DMADE=99", oddManifest, "",
+			[]string{"result-type OddBox.make: it returned a handle of type 99, and no box has this type_id; OddBox has 21, MoreBox has 22"}},
+		"the manifest has another type_id": {"-DMADE=MORE", strings.Replace(oddManifest, "= 22", "= 23", 1), "",
+			[]string{"result-type OddBox.make: it returned a handle of type 22, and no box has this type_id; OddBox has 21, MoreBox has 23"}},
+		"another box": {"-DMADE=ODD", oddManifest, listed + "methods.make = { args = [], returns = \"MoreBox\" }\n",
+			[]string{"result-type OddBox.make: it returned a handle of OddBox, type 21, and nyash.toml (line 6) declares MoreBox"}},
+		"a box of another library": {"-DMADE=MORE", oddManifest, listed + "methods.make = { args = [], returns = \"NoteBox\" }\n",
+			[]string{"result-type OddBox.make: it returned a handle of MoreBox, type 22, and nyash.toml (line 6) declares NoteBox"}},
+		"no box": {"-DMADE=MORE", oddManifest, listed + "methods.range = { returns = \"MoreBox\" }\n",
+			[]string{"result-type OddBox.range: it returned i64, and nyash.toml (line 6) declares MoreBox"}},
+		"a box that is not listed": {"-DMADE=MORE", oddManifest, "[plugins]\nOddBox = %q\n",
+			[]string{"result-type OddBox.make: it returned a handle of MoreBox, type 22, which nyash.toml does not list"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			library := odd(t, tt.flag)
+			beside(t, library, tt.manifest)
+			config := plugintest.Config{File: library}
+			if tt.toml != "" {
+				config = inTOML(t, library, tt.toml)
+			}
+			assert.Equal(t, append([]string{}, tt.found...), found(run(t, config, "typecheck")))
+		})
+	}
+}
+
+// nyash.toml and the library's own text name the same box.
+func TestReturns_Text(t *testing.T) {
+	text := "[plugins.TallyBox]\ntype_id = 7\nmethods = { pinned = { method_id = 2, args = [], returns = \"TallyBox\" } }"
+	library := ccbuild.Library(t, filepath.Join(ccbuild.Root(t), "loader", "testdata", "described.c"), "-DTEXT="+strconv.Quote(text))
+	for toml, want := range map[string]string{
+		"[plugins.Mine]\nlibrary = %q\nbox = \"TallyBox\"\nmethods = { pinned = { returns = \"Mine\" } }":                               "",
+		"[plugins.Mine]\nlibrary = %q\nbox = \"TallyBox\"\nmethods = { pinned = { returns = \"Other\" } }\n[plugins]\nOther = \"o.so\"": "types-differ Mine.pinned: nyash.toml declares the result Other, and its self-description (line 3) TallyBox",
+	} {
+		all := strings.Join(found(run(t, inTOML(t, library, toml), "typecheck")), "\n")
+		if want == "" {
+			assert.NotContains(t, all, "types-differ")
+		} else {
+			assert.Contains(t, all, want)
+		}
+	}
 }
 
 // A table knows the names of its methods, and no others.

@@ -154,9 +154,20 @@ func (c *comparison) types(m, own *registry.Method) {
 	switch {
 	case m.ArgsDeclared && own.ArgsDeclared && !sameArgs(m.Args, own.Args):
 		differ("the arguments", registry.Signature{Args: m.Args, ArgsDeclared: true}.String(), registry.Signature{Args: own.Args, ArgsDeclared: true}.String())
-	case m.Returns.Tag != 0 && own.Returns.Tag != 0 && m.Returns.Tag != own.Returns.Tag:
+	case m.Returns.Tag != 0 && own.Returns.Tag != 0 && !c.sameReturns(m.Returns, own.Returns):
 		differ("the result", m.Returns.String(), own.Returns.String())
 	}
+}
+
+// sameReturns compares results, of which that of nyash.toml has its name for the box.
+func (c *comparison) sameReturns(toml, own registry.Returns) bool {
+	if toml.Tag != own.Tag || toml.Box == "" || own.Box == "" {
+		return toml.Tag == own.Tag
+	}
+	if b := c.plugin.box(toml.Box); b != nil && b.conf != nil {
+		return b.conf.LibraryName == own.Box
+	}
+	return toml.Box == own.Box
 }
 
 // sameArgs compares types on the wire, where both are declared.
