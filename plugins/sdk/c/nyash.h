@@ -126,8 +126,11 @@ typedef struct NyashArg {
     const char *doc;  /* or NULL */
 } NyashArg;
 
-/* An argument without the optional fields. */
+/* An argument without the optional fields. With NYASH_HANDLE it is an instance of
+ * the box that has the method; NYASH_ARG_BOX is for one of another box of the
+ * library: NYASH_ARG_BOX("item", "ItemBox"). */
 #define NYASH_ARG(name, type) {(name), (uint32_t)(type), NULL, NULL, NULL}
+#define NYASH_ARG_BOX(name, box) {(name), (uint32_t)NYASH_HANDLE, (box), NULL, NULL}
 
 typedef struct NyashContext NyashContext;
 

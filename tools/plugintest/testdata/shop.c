@@ -54,13 +54,13 @@ static const NyashMethod item_methods[] = {
     {.id = 1, .name = "weight", .call = item_weight, .result = NYASH_I64},
 };
 static const NyashMethod bag_methods[] = {
-    {.id = 1, .name = "put", .call = put, .args = {{"item", NYASH_HANDLE, "ItemBox", NULL, NULL}}, .result = NYASH_I64},
+    {.id = 1, .name = "put", .call = put, .args = {NYASH_ARG_BOX("item", "ItemBox")}, .result = NYASH_I64},
     {.id = 2, .name = "weight", .call = bag_weight, .result = NYASH_I64},
 #ifdef SEALED
     {.id = 3, .name = "seal", .call = seal, .args = {NYASH_ARG("word", NYASH_STRING)}},
 #endif
 #ifdef FILLED
-    {.id = NYASH_METHOD_BIRTH, .name = "birth", .call = filled, .args = {{"item", NYASH_HANDLE, "ItemBox", NULL, NULL}}},
+    {.id = NYASH_METHOD_BIRTH, .name = "birth", .call = filled, .args = {NYASH_ARG_BOX("item", "ItemBox")}},
 #endif
 };
 static const NyashBox item = {.name = "ItemBox", .type_id = 1, .state_size = sizeof(ItemBox), NYASH_METHODS(item_methods)};
