@@ -325,17 +325,20 @@ func TestHostCall_Blobs(t *testing.T) {
 // TestHostCall_OwnThread: a thread of the plugin's own has no context, and its own number.
 func TestHostCall_OwnThread(t *testing.T) {
 	onBoth(t, func(t *testing.T, open func(isolate.Config) *isolate.Session) {
-		var contexts []context.Context
-		var numbers []uint64
+		type caller struct {
+			ctx    context.Context
+			thread uint64
+		}
+		seen := make(chan caller, 2)
 		s := open(isolate.Config{Calls: calls{invoke: func(ctx context.Context, c *abi.Call, from hostvtable.Caller) {
-			contexts, numbers = append(contexts, ctx), append(numbers, from.Thread())
+			seen <- caller{ctx, from.Thread()}
 			reply(c, c.Message())
 		}}})
 		within := mustAsk(t, s, relay, order{1, 1, 1, 10, []byte("within")}.bytes())
 		own := mustAsk(t, s, thread, order{1, 1, 1, 10, []byte("own")}.bytes())
 		assert.Equal(t, []string{"within", "own"}, []string{string(within.result), string(own.result)})
-		assert.Equal(t, []context.Context{t.Context(), nil}, contexts)
-		assert.Equal(t, []uint64{uint64(within.thread), uint64(own.thread)}, numbers)
+		assert.Equal(t, caller{t.Context(), uint64(within.thread)}, <-seen)
+		assert.Equal(t, caller{nil, uint64(own.thread)}, <-seen)
 	})
 }
 
@@ -582,20 +585,22 @@ func TestHostCall_Abandoned(t *testing.T) {
 func TestHostCall_Death(t *testing.T) {
 	for _, method := range []uint32{relay, thread} {
 		onBoth(t, func(t *testing.T, open func(isolate.Config) *isolate.Session) {
-			var s *isolate.Session
-			var placed error
+			var own atomic.Pointer[isolate.Session]
+			placed := make(chan error, 1)
 			ends := make(chan *isolate.Session, 2)
-			s = open(isolate.Config{Restart: isolate.Restart{Max: 1}, OnEnd: func(s *isolate.Session) { ends <- s }, Calls: calls{invoke: func(_ context.Context, c *abi.Call, from hostvtable.Caller) {
+			s := open(isolate.Config{Restart: isolate.Restart{Max: 1}, OnEnd: func(s *isolate.Session) { ends <- s }, Calls: calls{invoke: func(_ context.Context, c *abi.Call, from hostvtable.Caller) {
+				s := own.Load()
 				assert.NoError(t, syscall.Kill(s.PID(), syscall.SIGKILL))
 				assert.Same(t, s, <-ends)
 				assert.True(t, s.Lost())
-				_, placed = from.Place([]byte("nobody has it"))
+				_, err := from.Place([]byte("nobody has it"))
+				placed <- err
 				reply(c, make([]byte, 50)) // to memory that is still there
 			}}})
+			own.Store(s)
 			_, err := ask(t.Context(), s, method, order{1, 1, 1, 100, make([]byte, 100<<10)}.bytes())
 			require.ErrorIs(t, err, transport.ErrCrashed)
-			hosttest.Eventually(func() bool { return placed != nil })
-			require.ErrorIs(t, placed, transport.ErrLost)
+			require.ErrorIs(t, <-placed, transport.ErrLost)
 			assert.Empty(t, ends, "once")
 		})
 	}
