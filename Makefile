@@ -82,11 +82,13 @@ fuzz: ## fuzz every decoder, FUZZTIME each
 	go test -run=NONE -fuzz=FuzzEncode -fuzztime=$(FUZZTIME) ./tlv
 	go test -run=NONE -fuzz=FuzzArguments -fuzztime=$(FUZZTIME) ./internal/hostbox
 	go test -run=NONE -fuzz=FuzzPrintable -fuzztime=$(FUZZTIME) ./internal/contract
+	go test -run=NONE -fuzz=FuzzEachBlob -fuzztime=$(FUZZTIME) ./internal/contract
 	go test -run=NONE -fuzz=FuzzParse -fuzztime=$(FUZZTIME) -fuzzminimizetime=20x ./registry
 	go test -run=NONE -fuzz=FuzzDescription -fuzztime=$(FUZZTIME) -fuzzminimizetime=20x ./registry
 	go test -run=NONE -fuzz=FuzzManifest -fuzztime=$(FUZZTIME) -fuzzminimizetime=20x ./registry
 	go test -run=NONE -fuzz=FuzzLoadOrder -fuzztime=$(FUZZTIME) ./registry
 	go test -run=NONE -fuzz=FuzzRing -fuzztime=$(FUZZTIME) ./internal/isolate/shm
+	go test -run=NONE -fuzz=FuzzHostCall -fuzztime=$(FUZZTIME) ./internal/isolate/shm
 	go test -run=NONE -fuzz=FuzzReceive -fuzztime=$(FUZZTIME) ./internal/isolate/wire
 	go test -run=NONE -fuzz=FuzzPipe -fuzztime=$(FUZZTIME) ./internal/isolate/pipe
 	go test -run=NONE -fuzz=FuzzAnnotate -fuzztime=$(FUZZTIME) ./tools/plugintest

@@ -17,7 +17,7 @@ const (
 // Readable tells whether length bytes at addr can be read, without touching them: also
 // where a fault would end the process, as it does in a worker.
 func Readable(addr, length uint64) bool {
-	if addr < 4096 || addr > math.MaxUint64-length {
+	if addr < FirstPage || addr > math.MaxUint64-length {
 		return false
 	}
 	page := uint64(os.Getpagesize())

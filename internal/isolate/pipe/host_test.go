@@ -3,6 +3,7 @@ package pipe
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/binary"
 	"io"
 	"strings"
@@ -12,6 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/hostvtable"
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
 	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
 )
@@ -29,9 +32,13 @@ func (h *heard) line(kind uint32, text []byte) bool {
 
 // listener is a host that has asked request 5, for at most 16 bytes.
 func listener(to *heard) *Host {
-	h := &Host{peer: &transport.Peer{Line: to.line}}
+	h := &Host{peer: &transport.Peer{Line: to.line, Calls: echoes{}, MaxBlob: 20}}
 	for i := range h.callers {
 		h.callers[i].told = make(chan struct{}, 1)
+	}
+	for i := range h.hostCalls {
+		h.hostCalls[i].came = make(chan struct{}, 1)
+		h.hostCalls[i].lane.Do(func() {}) // nobody answers
 	}
 	h.callers[5].most = 16
 	h.callers[5].asked.Store(true)
@@ -47,6 +54,10 @@ func TestReceive_Malformed(t *testing.T) {
 	answer := Frame{Op: wire.OpAnswer, ID: 5, Code: -3, A: 99}
 	line := Frame{Op: wire.OpLine, ID: uint32(abi.LogInfo)}
 	wake := Frame{Op: wire.OpLine, ID: wire.LineWake}
+	call := func(id uint32, message, payload int) string {
+		return frame(Frame{Op: wire.OpHostCall, ID: id, B: uint64(message)}, strings.Repeat("x", payload))
+	}
+	const lane = wire.Slots
 	tests := map[string]struct {
 		sent  string
 		err   error
@@ -63,6 +74,23 @@ func TestReceive_Malformed(t *testing.T) {
 		"no such request":        {frame(Frame{Op: wire.OpAnswer, ID: wire.Slots}, ""), errNonsense, nil, ""},
 		"no such operation":      {frame(Frame{Op: wire.OpInvoke}, ""), errNonsense, nil, ""},
 		"an endless line":        {string((&Frame{Op: wire.OpLine, Length: 1 << 62}).Append(nil)), errNonsense, nil, ""},
+		"a call":                 {call(5, 4, 12), io.EOF, nil, ""},
+		"a call, with blobs":     {call(5, 4, 32), io.EOF, nil, ""},
+		"a call in a lane":       {call(lane, 0, 8) + call(lane+wire.Lanes-1, 0, 8), io.EOF, nil, ""},
+		"a call of nobody":       {call(6, 4, 12), errNonsense, nil, ""},
+		"no such lane":           {call(lane+wire.Lanes, 0, 8), errNonsense, nil, ""},
+		"a call in a call":       {call(5, 4, 12) + call(5, 4, 12), errNonsense, nil, ""},
+		"a lane that is taken":   {call(lane, 0, 8) + call(lane, 0, 8), errNonsense, nil, ""},
+		"an answer in a call":    {call(5, 4, 12) + frame(answer, ""), errNonsense, nil, ""},
+		"a call after an answer": {frame(answer, "") + call(5, 4, 12), errNonsense, nil, ""},
+		"a call of no thread":    {call(5, 0, 7), errNonsense, nil, ""},
+		"less than a message":    {call(5, 5, 12), errNonsense, nil, ""},
+		"an endless message":     {call(5, -1, 12), errNonsense, nil, ""},
+		"too long a message":     {string((&Frame{Op: wire.OpHostCall, ID: 5, B: wire.MaxHostMessage + 1, Length: 1 << 40}).Append(nil)), errNonsense, nil, ""},
+		"too long blobs":         {call(5, 4, 33), errNonsense, nil, ""},
+		"names":                  {frame(Frame{Op: wire.OpHostResolve, ID: 5, Instance: 1 << 31}, "name"), io.EOF, nil, ""},
+		"too long names":         {string((&Frame{Op: wire.OpHostResolve, ID: 5, Length: 2*contract.MaxName + 1}).Append(nil)), errNonsense, nil, ""},
+		"an answer to itself":    {frame(Frame{Op: wire.OpHostAnswer, ID: 5}, ""), errNonsense, nil, ""},
 		"cut short":              {frame(answer, "abcdef")[:50], io.ErrUnexpectedEOF, nil, "ab\x00\x00\x00\x00"},
 	}
 	for name, tt := range tests {
@@ -88,12 +116,34 @@ func TestReadPayload_LengthLie(t *testing.T) {
 	assert.Equal(t, sent, data)
 }
 
+// echoes is a host whose methods answer their arguments.
+type echoes struct{}
+
+func (echoes) Resolve(context.Context, string, string) (typeID, methodID uint32, code abi.Code) {
+	return 1, 2, abi.OK
+}
+
+func (echoes) Invoke(_ context.Context, c *abi.Call, _ hostvtable.Caller) {
+	c.Code, c.ResultLength = abi.OK, uintptr(copy(c.ResultBuffer(), c.Message()))
+}
+
 func FuzzPipe(f *testing.F) {
+	f.Add([]byte(frame(Frame{Op: wire.OpHostCall, ID: wire.Slots + 3, B: 24, A: 9}, "threads!\x01\x00\x01\x00\x0a\x00\x10\x00\x20\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00b")))
+	f.Add([]byte(frame(Frame{Op: wire.OpHostResolve, ID: 5, Instance: 3}, "names")))
 	f.Add([]byte(frame(Frame{Op: wire.OpAnswer, ID: 5}, "abc")))
 	f.Add([]byte(frame(Frame{Op: wire.OpLine, ID: 2}, "abc")))
 	f.Fuzz(func(t *testing.T, sent []byte) {
 		h := listener(new(heard))
 		require.Error(t, h.receive(bufio.NewReader(bytes.NewReader(sent))), "the bytes come to an end")
 		require.LessOrEqual(t, len(h.callers[5].data), 16)
+		for i := range h.hostCalls {
+			s := &h.hostCalls[i]
+			select {
+			case <-s.came:
+				s.caller = transport.NewHostCaller(h.peer, nil)
+				h.carryOut(t.Context(), s)
+			default:
+			}
+		}
 	})
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/hostvtable"
 	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
 	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
 )
@@ -30,14 +31,17 @@ type driven struct {
 	die      func()     // ends the worker, as its session does
 }
 
-func drive(t testing.TB) *driven {
+func drive(t testing.TB) *driven { return driveWith(t, nil) }
+
+// driveWith is drive for a host that answers the worker's calls.
+func driveWith(t testing.TB, calls hostvtable.Calls) *driven {
 	t.Helper()
 	d := &driven{t: t, killed: make(chan error, 1)}
 	peer := &transport.Peer{
 		CancelGrace: time.Hour,
 		Line:        func(uint32, []byte) bool { return true }, Flush: func(context.Context) {},
 		Contended: func() bool { return false }, Closing: func() bool { return false },
-		Lost: new(atomic.Uint64),
+		Lost: new(atomic.Uint64), Calls: calls,
 	}
 	d.die = sync.OnceFunc(func() {
 		peer.Crash.Store(&transport.CrashError{Status: 1})
