@@ -6,12 +6,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -590,10 +590,12 @@ func TestHostCall_Death(t *testing.T) {
 			ends := make(chan *isolate.Session, 2)
 			s := open(isolate.Config{Restart: isolate.Restart{Max: 1}, OnEnd: func(s *isolate.Session) { ends <- s }, Calls: calls{invoke: func(_ context.Context, c *abi.Call, from hostvtable.Caller) {
 				s := own.Load()
-				assert.NoError(t, syscall.Kill(s.PID(), syscall.SIGKILL))
+				process, err := os.FindProcess(s.PID())
+				assert.NoError(t, err)
+				assert.NoError(t, process.Kill())
 				assert.Same(t, s, <-ends)
 				assert.True(t, s.Lost())
-				_, err := from.Place([]byte("nobody has it"))
+				_, err = from.Place([]byte("nobody has it"))
 				placed <- err
 				reply(c, make([]byte, 50)) // to memory that is still there
 			}}})

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,14 +16,13 @@ import (
 )
 
 // hostSide is the host's side of a call of the plugin to its host. While it is busy, frame
-// and payload belong to the listener until came, and then to who answers.
+// and payload belong to the listener until it says so, and then to who answers.
 type hostSide struct {
 	busy    atomic.Bool
-	came    chan struct{} // has room for the one sign of a call
+	came    chan struct{} // of a lane: has room for the one sign of a call
 	frame   Frame
 	payload []byte
 
-	lane   sync.Once // of a lane: who answers is started
 	caller *transport.HostCaller
 	until  transport.Deadline
 	reply  pipeCaller // stands for the reply where it is written
@@ -33,9 +31,12 @@ type hostSide struct {
 // called takes a call of the plugin to its host, where one may come: within a request that
 // is under way and has none already, or in a lane that is free.
 func (h *Host) called(r *bufio.Reader, f *Frame) (err error) {
-	s := &h.hostCalls[f.ID]
-	if h.peer.Calls == nil || f.ID < wire.Slots && !h.callers[f.ID].asked.Load() || !s.fits(f, h.peer.MaxBlobs()) {
+	s := h.hostCalls[f.ID].Load()
+	if h.peer.Calls == nil || f.ID < wire.Slots && !h.callers[f.ID].asked.Load() || !fits(f, h.peer.MaxBlobs()) {
 		return errNonsense
+	}
+	if s == nil {
+		s = h.newHostSide(f.ID)
 	}
 	if !s.busy.CompareAndSwap(false, true) {
 		return errNonsense
@@ -44,15 +45,26 @@ func (h *Host) called(r *bufio.Reader, f *Frame) (err error) {
 	if s.payload, err = readPayload(r, s.payload, f.Length, nil); err != nil {
 		return err
 	}
-	s.came <- struct{}{}
 	if f.ID >= wire.Slots {
-		s.lane.Do(func() { go h.answerLane(s) })
+		s.came <- struct{}{}
+		return nil
 	}
+	h.callers[f.ID].told <- struct{}{}
 	return nil
 }
 
+func (h *Host) newHostSide(id uint32) *hostSide {
+	s := &hostSide{caller: transport.NewHostCaller(h.peer, h.place)}
+	if id >= wire.Slots {
+		s.came = make(chan struct{}, 1)
+		go h.answerLane(s)
+	}
+	h.hostCalls[id].Store(s)
+	return s
+}
+
 // fits tells whether a frame announces no more than a call may have.
-func (s *hostSide) fits(f *Frame, blobs uint64) bool {
+func fits(f *Frame, blobs uint64) bool {
 	if f.Op == wire.OpHostResolve {
 		return f.Length <= 2*contract.MaxName
 	}
@@ -73,7 +85,7 @@ func (h *Host) await(until, ctx context.Context, c *pipeCaller, d *transport.Dea
 		}
 		began := time.Now()
 		h.running.Add(-1)
-		h.answer(ctx, &h.hostCalls[c.id])
+		h.answer(ctx, h.hostCalls[c.id].Load())
 		h.running.Add(1)
 		d.Exclude(time.Since(began))
 		d.Check()
@@ -98,9 +110,6 @@ func (h *Host) answer(ctx context.Context, s *hostSide) {
 	h.serving.Add(1)
 	defer h.serving.Add(-1)
 	h.asked.Add(1)
-	if s.caller == nil {
-		s.caller = transport.NewHostCaller(h.peer, h.place)
-	}
 	h.peer.FlushFor(ctx)
 	reply := h.carryOut(ctx, s)
 	f := Frame{

@@ -37,6 +37,12 @@ func (d *driven) ask(id uint32, message, blobs string) {
 	require.NoError(d.t, err)
 }
 
+// busy tells whether the host carries a call out.
+func (d *driven) busy(id uint32) bool {
+	s := d.hostCalls[id].Load()
+	return s != nil && s.busy.Load()
+}
+
 // reply reads the host's answer.
 func (d *driven) reply() (Frame, string) {
 	f := d.read()
@@ -164,12 +170,12 @@ func TestHostCall_Flood(t *testing.T) {
 		payload := string(make([]byte, threadSize))
 		for i := uint32(0); ; i++ {
 			lane := wire.Slots + i%wire.Lanes
-			until(func() bool { return !d.hostCalls[lane].busy.Load() || d.peer.Dead.Load() }) // as early as it may
+			until(func() bool { return !d.busy(lane) || d.peer.Dead.Load() }) // as early as it may
 			if _, err := d.answers.WriteString(frame(Frame{Op: wire.OpHostCall, ID: lane, A: 1 << 20}, payload)); err != nil {
 				return
 			}
 			until(func() bool {
-				return d.hostCalls[lane].busy.Load() || d.asked.Load() > uint64(i) || d.peer.Dead.Load() // it is heard
+				return d.busy(lane) || d.asked.Load() > uint64(i) || d.peer.Dead.Load() // it is heard
 			})
 		}
 	}()
@@ -190,7 +196,7 @@ func TestHostCall_LargeBothWays(t *testing.T) {
 	second := d.start(t.Context(), large)
 	f := d.read() // and does not read its payload
 	d.ask(id, strings.Repeat("x", large), "")
-	until(func() bool { return d.asked.Load() == 1 && !d.hostCalls[id].busy.Load() })
+	until(func() bool { return d.asked.Load() == 1 && !d.busy(id) })
 	_, err := io.CopyN(io.Discard, d.requests, int64(f.Length))
 	require.NoError(t, err)
 	answer, payload := d.reply()

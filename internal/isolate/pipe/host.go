@@ -38,9 +38,9 @@ type Host struct {
 	failed  atomic.Uint64
 	done    atomic.Uint64 // calls that were answered
 
-	hostCalls [wire.MaxHostCalls]hostSide
-	serving   atomic.Int32  // calls of the plugin to its host under way
-	asked     atomic.Uint64 // that there were
+	hostCalls [wire.MaxHostCalls]atomic.Pointer[hostSide] // made by the listener when the first comes
+	serving   atomic.Int32                 // calls of the plugin to its host under way
+	asked     atomic.Uint64                // that there were
 }
 
 // pipeCaller is who waits for the answer to a request. What belongs to the answer
@@ -50,7 +50,7 @@ type Host struct {
 type pipeCaller struct {
 	id     uint32
 	asked  atomic.Bool
-	told   chan struct{} // has room for the one sign of a request
+	told   chan struct{} // has room for one sign: of the answer, or of a call to the host
 	most   uint64        // bytes that the answer may have
 	answer Frame
 	data   []byte
@@ -80,9 +80,6 @@ func New(peer *transport.Peer) (transport.Transport, *transport.Files, error) {
 		c := &h.callers[i]
 		c.told, c.id = make(chan struct{}, 1), uint32(i)
 		h.giveID(c)
-	}
-	for i := range h.hostCalls {
-		h.hostCalls[i].came = make(chan struct{}, 1)
 	}
 	return h, &transport.Files{Files: []*os.File{theirIn, theirOut}, Kind: wire.KindPipe}, nil
 }
@@ -172,7 +169,7 @@ func (h *Host) receive(r *bufio.Reader) error {
 // answer is as large as it may be.
 func (h *Host) answered(r *bufio.Reader, f *Frame) (err error) {
 	c := &h.callers[f.ID]
-	if h.hostCalls[f.ID].busy.Load() || !c.asked.CompareAndSwap(true, false) {
+	if s := h.hostCalls[f.ID].Load(); s != nil && s.busy.Load() || !c.asked.CompareAndSwap(true, false) {
 		return errNonsense
 	}
 	if f.Length > c.most {
@@ -334,13 +331,11 @@ func (h *Host) wait(ctx context.Context, c *pipeCaller, d *transport.Deadline) t
 		}
 		select {
 		case <-c.told:
-			return transport.Answered
-		case <-h.hostCalls[c.id].came:
-			return transport.Calling
+			return h.toldOf(c)
 		case <-h.peer.Ended:
 			select {
 			case <-c.told: // the last thing it did
-				return transport.Answered
+				return h.toldOf(c)
 			default:
 				return transport.Died
 			}
@@ -353,6 +348,15 @@ func (h *Host) wait(ctx context.Context, c *pipeCaller, d *transport.Deadline) t
 			}
 		}
 	}
+}
+
+// toldOf is what a caller was told of: the answer, or a call of the plugin to its host,
+// which has to be answered before.
+func (h *Host) toldOf(c *pipeCaller) transport.Outcome {
+	if s := h.hostCalls[c.id].Load(); s != nil && s.busy.Load() {
+		return transport.Calling
+	}
+	return transport.Answered
 }
 
 // Call implements [transport.Transport].
