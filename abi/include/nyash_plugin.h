@@ -5,7 +5,8 @@
  * Copyright (c) 2026 The nyash-go authors
  *
  * A plugin is a shared library that defines the four functions declared at
- * the end of this file. The host calls them in this order:
+ * the end of this file, or exports a table for each of its boxes
+ * (NyashTypeBox), or both. The host calls the functions in this order:
  *
  *     nyash_plugin_abi -> nyash_plugin_init -> nyash_plugin_invoke ...
  *                      -> nyash_plugin_shutdown

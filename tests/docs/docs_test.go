@@ -114,6 +114,20 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+// TestTables: a blank line ends a table, and rows behind it would be text.
+func TestTables(t *testing.T) {
+	for _, file := range documents(t) {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		lines := strings.Split(fenced.ReplaceAllString(string(text), ""), "\n")
+		for i, line := range lines[1:] {
+			if strings.HasPrefix(line, "|") && !strings.HasPrefix(lines[i], "|") && assert.Less(t, i+2, len(lines), file) {
+				assert.True(t, strings.HasPrefix(lines[i+2], "|-"), "%s: no header over %s", file, line)
+			}
+		}
+	}
+}
+
 var (
 	heading  = regexp.MustCompile(`(?m)^#+ (.*)$`)
 	noAnchor = regexp.MustCompile(`[^\pL\pN _-]`)
