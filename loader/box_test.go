@@ -208,7 +208,7 @@ func TestBox_ArgumentsAndResults(t *testing.T) {
 		for _, id := range []uint32{4242, newBox(t, h, "Second").ID()} { // made up, and alive
 			_, err := box.Call(t.Context(), "name", 701, id)
 			require.ErrorIs(t, err, loader.ErrProtocol)
-			assert.ErrorContains(t, err, "no such box was an argument of this call")
+			assert.ErrorContains(t, err, "nor has it been told of one of another library by that")
 		}
 		_, err := box.Call(t.Context(), "other")
 		require.ErrorIs(t, err, loader.ErrProtocol)

@@ -263,7 +263,7 @@ func TestCall_BadAnswer(t *testing.T) {
 		"short_asks_terabyte": {methods, "the plugin asks for 1099511627776 bytes, the host allows 16777216", loader.ErrResultSize},
 		"result_not_tlv":      {methods, "the result is malformed: decode TLV: byte 0: version is 25960", tlv.ErrVersion},
 		"result_other_type":   {returns("string"), "Fault.run: the result is i64, and is declared as string", nil},
-		"handle_of_nothing":   {methods, "the result is a handle of type 63, instance 1: no box of Fault has that type_id, and no such box was an argument of this call", loader.ErrProtocol},
+		"handle_of_nothing":   {methods, "the result is a handle of type 63, instance 1: no box of Fault has that type_id, nor has it been told of one of another library by that", loader.ErrProtocol},
 		"handle_zero":         {methods, "instance id 0, which is never one", loader.ErrProtocol},
 		"message_with_error":  {methods, "Fault.run: plugin error (-5): out of paper", abi.ErrPlugin},
 		"message_malformed":   {methods, "Fault.run: invalid arguments (-4)", abi.ErrInvalidArgs},

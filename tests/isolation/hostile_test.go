@@ -93,7 +93,7 @@ func TestHandle_Forged(t *testing.T) {
 	for _, id := range []int{int(mine.ID()), 4242} {
 		_, err := box.Call(ctx, "forge", 720, id)
 		require.ErrorIs(t, err, loader.ErrProtocol)
-		assert.ErrorContains(t, err, fmt.Sprintf("the result is a handle of type 720, instance %d: no box of Stubborn has that type_id, and no such box was an argument of this call", id))
+		assert.ErrorContains(t, err, fmt.Sprintf("the result is a handle of type 720, instance %d: no box of Stubborn has that type_id, nor has it been told of one of another library by that", id))
 	}
 	r, err := mine.Call(ctx, "add", 1, 2)
 	assert.EqualValues(t, 3, hosttest.Int(t, r, err))
