@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/pelletier/go-toml/v2/unstable"
+
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 )
 
 // builder makes a tree of the parser's expressions. The parser knows TOML's
@@ -52,7 +54,7 @@ func (d *document) tree() (root *table, ok bool) {
 	b := &builder{doc: d, root: &table{}}
 	b.here = b.root
 	b.parser.Reset(d.data)
-	for b.parser.NextExpression() {
+	for !d.full() && b.parser.NextExpression() {
 		b.expression(b.parser.Expression())
 	}
 	if err := b.parser.Error(); err != nil {
@@ -101,8 +103,24 @@ func (b *builder) text(n *unstable.Node) string {
 
 func (b *builder) newKey(name string, at int, parent *key) *key {
 	k := b.keys.next()
-	k.name, k.at, k.parent = name, at, parent
+	k.at = at
+	k.set(name, parent)
+	if b.doc.foreign() && len(name) > contract.MaxName {
+		b.doc.failAt(k, fmt.Sprintf("this key has %d bytes, and at most %d are read", len(name), contract.MaxName), "give it another name")
+	}
 	return k
+}
+
+// deepest is how deep tables may be nested, which the parser limits for inline ones.
+const deepest = 10_000
+
+// tooDeep reports a table that is nested too deep to have another one.
+func (b *builder) tooDeep(parent *key, at int) bool {
+	if parent == nil || parent.depth < deepest {
+		return false
+	}
+	b.doc.fail(at, "", fmt.Sprintf("not read: tables are nested more than the maximum of %d levels deep", deepest), "")
+	return true
 }
 
 // header enters a [table] or an element of a [[table]].
@@ -113,6 +131,9 @@ func (b *builder) header(n *unstable.Node, state tableState) {
 	for it := n.Key(); it.Next(); {
 		part := it.Node()
 		name, at := b.text(part), int(part.Raw.Offset)
+		if b.tooDeep(parent, at) {
+			return
+		}
 		k := t.get(name)
 		switch {
 		case k == nil:
@@ -199,6 +220,9 @@ func (b *builder) keyValue(t *table, parent *key, n *unstable.Node) {
 	for it := n.Key(); it.Next(); {
 		part := it.Node()
 		name, at := b.text(part), int(part.Raw.Offset)
+		if b.tooDeep(parent, at) {
+			return
+		}
 		k := t.get(name)
 		if it.IsLast() {
 			if k != nil {

@@ -150,7 +150,7 @@ func Parse(name string, data []byte) (*Config, error) {
 	if len(d.errs) > 0 {
 		return nil, d.errs.inOrder()
 	}
-	c.Warnings = d.warnings.inOrder()
+	c.Warnings = d.allWarnings()
 	return c, nil
 }
 
@@ -389,8 +389,7 @@ func (d *document) library(c *Config, k *key) {
 	// A box that is listed and has no table is what the library describes.
 	for _, name := range l.listed {
 		if !slices.ContainsFunc(boxes, func(b *Box) bool { return b.Name == name }) && k.val.table.get(name) == nil {
-			at := k.val.table.get("boxes")
-			boxes = append(boxes, d.newBox(c, &key{name: name, at: at.at, parent: k, val: value{kind: unstable.InlineTable, at: at.at, table: &table{}}}))
+			boxes = append(boxes, d.newBox(c, emptyTable(name, k.val.table.get("boxes").at, k)))
 		}
 	}
 	if len(boxes) == 0 && len(d.errs) == before {
@@ -412,7 +411,11 @@ func (d *document) demote(from int) Errors {
 		return nil
 	}
 	mistakes := slices.Clone(d.errs[from:])
-	d.warnings = append(d.warnings, mistakes...)
+	for _, e := range mistakes {
+		if d.warns() {
+			d.warnings = append(d.warnings, e)
+		}
+	}
 	d.errs = d.errs[:from]
 	return mistakes
 }

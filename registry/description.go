@@ -65,22 +65,8 @@ func ParseDescription(library, text string) (*Description, error) {
 	if len(d.errs) > 0 {
 		return nil, d.errs.inOrder()
 	}
-	desc.Warnings = d.warnings.inOrder().first(maxWarnings)
+	desc.Warnings = d.allWarnings()
 	return desc, nil
-}
-
-// maxWarnings is how many warnings of a library's text a host is given: a text of 1 MiB
-// has room for 100,000 unknown keys.
-const maxWarnings = 20
-
-// first is the first of the errors, with a line for the others behind the last one.
-func (e Errors) first(n int) Errors {
-	if len(e) <= n {
-		return e
-	}
-	last := *e[n]
-	last.Key, last.Msg, last.Advice = "", fmt.Sprintf("there are %d more warnings", len(e)-n), ""
-	return append(slices.Clip(e[:n]), &last)
 }
 
 // Box finds a box by the name that the library gives it.
@@ -188,25 +174,37 @@ func readRequest(_ *document, e *described, k *key) {
 
 // toml writes a value on one line.
 func (v *value) toml() string {
-	var parts []string
+	var b strings.Builder
+	v.writeTOML(&b)
+	return b.String()
+}
+
+func (v *value) writeTOML(b *strings.Builder) {
 	switch {
+	case v.table != nil && len(v.table.keys) == 0:
+		b.WriteString("{}")
 	case v.table != nil:
+		separator := "{ "
 		for _, k := range v.table.keys {
-			parts = append(parts, quoteKey(k.name)+" = "+k.val.toml())
+			b.WriteString(separator + quoteKey(k.name) + " = ")
+			k.val.writeTOML(b)
+			separator = ", "
 		}
-		if parts == nil {
-			return "{}"
-		}
-		return "{ " + strings.Join(parts, ", ") + " }"
+		b.WriteString(" }")
 	case v.kind == unstable.Array:
+		b.WriteByte('[')
 		for i := range v.items {
-			parts = append(parts, v.items[i].toml())
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			v.items[i].writeTOML(b)
 		}
-		return "[" + strings.Join(parts, ", ") + "]"
+		b.WriteByte(']')
 	case v.kind == unstable.String:
-		return quote(v.text)
+		b.WriteString(quote(v.text))
+	default:
+		b.WriteString(v.text)
 	}
-	return v.text
 }
 
 // checkName refuses names of a library's text that a host would not show.
@@ -226,19 +224,23 @@ func (d *Description) CheckSignatures(init abi.Description) (differences Errors)
 	if b == nil {
 		return nil
 	}
-	methods := b.methodsByName()
+	methods, more := b.methodsByName(), 0
 	for _, m := range init.Methods {
 		own := methods[m.Name]
 		if own == nil || m.Signature == 0 {
 			continue
 		}
 		if hash := sig.Hash(own.Name, own.Signature); hash != m.Signature {
+			if len(differences) == maxWarnings {
+				more++
+				continue
+			}
 			differences = append(differences, b.doc.newError(own.key.at, own.key.path(),
 				fmt.Sprintf("its signature is %s (%#08x), and init gives the method another one (%#08x)", sig.HashText(own.Name, own.Signature), hash, m.Signature),
 				"rebuild the library: the two are made from one declaration"))
 		}
 	}
-	return differences
+	return differences.andMore(more)
 }
 
 // initBox is the box that init describes, or nil: it names it, or gives its type id, or

@@ -20,6 +20,8 @@ type document struct {
 	lines    []int  // where each line begins
 	errs     Errors
 	warnings Errors
+	mistakes int                 // that are or were in errs
+	ignored  int                 // warnings beyond maxWarnings
 	plugins  map[string]*Library // of [plugins], by name
 	self     bool                // a library's text; see ParseDescription
 	manifest bool                // a nyash_box.toml
@@ -65,30 +67,66 @@ func (d *document) position(offset int) Position {
 // offset is the byte that a position of the document is at.
 func (d *document) offset(p Position) int { return d.lines[p.Line-1] + p.Column - 1 }
 
+// newError makes an error that keeps little of the text, which may be one line.
 func (d *document) newError(offset int, key, msg, advice string) *Error {
 	p := d.position(offset)
-	line, _, _ := strings.Cut(d.source[d.lines[p.Line-1]:], "\n")
-	line = strings.TrimSuffix(line, "\r")
 	if d.foreign() {
-		key, msg, advice, line = contract.Excerpt(key), contract.Excerpt(msg), contract.Excerpt(advice), printableLine(line)
+		key, msg, advice = contract.Excerpt(key), contract.Excerpt(msg), contract.Excerpt(advice)
+	} else {
+		key, msg, advice = contract.Printable(key), contract.Printable(msg), contract.Printable(advice)
 	}
-	return &Error{Position: p, Key: key, Msg: msg, Advice: advice, line: line}
+	e := &Error{Position: p, Key: key, Msg: msg, Advice: advice}
+	e.before, e.after = excerpt(d.line(p.Line), p.Column-1)
+	e.before, e.after = sameWidth(e.before), sameWidth(e.after)
+	return e
 }
 
-// printableLine makes a library's line fit to be shown, and keeps its columns.
-func printableLine(line string) string {
-	if contract.Printable(line) == line {
-		return line
+// line is the text of a line, without its end.
+func (d *document) line(number int) string {
+	begin, end := d.lines[number-1], len(d.source)
+	if number < len(d.lines) {
+		end = d.lines[number] - 1
+	}
+	line := d.source[begin:end]
+	return strings.TrimSuffix(line, "\r")
+}
+
+// sameWidth makes a part of a line fit to be shown: what a terminal would obey is a
+// question mark, so that the columns stay what they are.
+func sameWidth(text string) string {
+	if contract.PrintableLines(text) == text {
+		return text
 	}
 	return strings.Map(func(r rune) rune {
-		if r < utf8.RuneSelf && r >= ' ' && r != 0x7f {
+		if one := string(r); contract.PrintableLines(one) == one && r != utf8.RuneError {
 			return r
 		}
 		return '?'
-	}, line)
+	}, text)
+}
+
+// maxMistakes and maxWarnings are how many mistakes and warnings of a foreign text are
+// collected: one of 1 MiB has room for 100,000.
+const (
+	maxMistakes = 20
+	maxWarnings = 20
+)
+
+// full tells whether the reading of a foreign text has found as many mistakes as are
+// collected. Each part of the text that is judged by itself, as a manifest's boxes are,
+// keeps one in any case.
+func (d *document) full() bool {
+	return d.foreign() && len(d.errs) > 0 && d.mistakes >= maxMistakes
 }
 
 func (d *document) fail(offset int, key, msg, advice string) {
+	switch {
+	case d.full():
+		return
+	case d.foreign() && d.mistakes == maxMistakes-1 && len(d.errs) > 0:
+		key, msg, advice = "", "there are more mistakes: the reading ended here", ""
+	}
+	d.mistakes++
 	d.errs = append(d.errs, d.newError(offset, key, msg, advice))
 }
 
@@ -96,7 +134,31 @@ func (d *document) fail(offset int, key, msg, advice string) {
 func (d *document) failAt(k *key, msg, advice string) { d.fail(k.at, k.path(), msg, advice) }
 
 func (d *document) warn(offset int, key, msg, advice string) {
-	d.warnings = append(d.warnings, d.newError(offset, key, msg, advice))
+	if d.warns() {
+		d.warnings = append(d.warnings, d.newError(offset, key, msg, advice))
+	}
+}
+
+// warns tells whether a warning is to be collected, and counts those that are not.
+func (d *document) warns() bool {
+	if !d.foreign() || len(d.warnings) < maxWarnings {
+		return true
+	}
+	d.ignored++
+	return false
+}
+
+// allWarnings are the warnings in the order of the text.
+func (d *document) allWarnings() Errors { return d.warnings.inOrder().andMore(d.ignored) }
+
+// andMore adds a line for n warnings that were not collected, behind the last that was.
+func (e Errors) andMore(n int) Errors {
+	if n == 0 {
+		return e
+	}
+	last := *e[len(e)-1]
+	last.Key, last.Msg, last.Advice = "", fmt.Sprintf("there are %d more warnings", n), ""
+	return append(e, &last)
 }
 
 // notUTF8 reports the first byte that is not UTF-8.

@@ -26,7 +26,7 @@ type Error struct {
 	Advice string // how to fix it; may be empty
 	Err    error  // the cause, or nil
 
-	line string // of the file
+	before, after string // what of the line stands before the column, and from there on
 }
 
 // Error is one line.
@@ -51,43 +51,43 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Format implements %+v.
 func (e *Error) Format(s fmt.State, verb rune) {
-	if verb != 'v' || !s.Flag('+') || e.line == "" {
+	if verb != 'v' || !s.Flag('+') || e.before+e.after == "" {
 		io.WriteString(s, e.Error())
 		return
 	}
-	line, indent := e.excerpt()
+	// The caret stands below the column whatever the line's tabs are.
+	indent := strings.Map(func(r rune) rune {
+		if r == '\t' {
+			return r
+		}
+		return ' '
+	}, e.before)
 	number := fmt.Sprint(e.Line)
-	fmt.Fprintf(s, "%s%s\n\n  %s | %s\n  %*s | %s^", e.where(), e.Msg, number, line, len(number), "", indent)
+	fmt.Fprintf(s, "%s%s\n\n  %s | %s%s\n  %*s | %s^", e.where(), e.Msg, number, e.before, e.after, len(number), "", indent)
 	if e.Advice != "" {
 		fmt.Fprintf(s, "\n\n  %s", e.Advice)
 	}
 }
 
-// excerpt is the line, or the part of a long one around the column, and the
-// white space that puts a caret below the column.
-func (e *Error) excerpt() (line, indent string) {
-	const before, after = 80, 80
-	line = e.line
-	column := min(e.Column-1, len(line))
-	if len(line) > column+after {
-		line = strings.ToValidUTF8(line[:column+after], "") + "…"
-	}
-	if column > before {
-		from := column - before
-		for from < column && !utf8.RuneStart(line[from]) {
+// excerpt is what is kept of a line, which may have a length of any size: what stands
+// before the byte at, and from there on.
+func excerpt(line string, at int) (before, after string) {
+	const most = 80         // bytes of each
+	at = min(at, len(line)) // the end of the line, or of the text
+	before, after = line[:at], line[at:]
+	if from := len(before) - most; from > 0 {
+		for from < len(before) && !utf8.RuneStart(before[from]) {
 			from++
 		}
-		line = "…" + line[from:]
-		column += len("…") - from
+		before = "…" + before[from:]
 	}
-	// It stands there whatever the line's tabs are.
-	indent = strings.Map(func(r rune) rune {
-		if r == '\t' {
-			return r
+	if end := most; len(after) > most {
+		for end > 0 && !utf8.RuneStart(after[end]) {
+			end--
 		}
-		return ' '
-	}, line[:column])
-	return line, indent
+		after = after[:end] + "…"
+	}
+	return before, after
 }
 
 // Errors is everything that is wrong with a file, in the order of the file.

@@ -87,7 +87,7 @@ func ParseManifest(path string, data []byte) (*Description, error) {
 	if len(d.errs) > 0 {
 		return nil, d.errs.inOrder()
 	}
-	m.desc.Warnings = d.warnings.inOrder()
+	m.desc.Warnings = d.allWarnings()
 	return m.desc, nil
 }
 
@@ -99,8 +99,10 @@ func (b *Box) Unresolved(manifest *Description) []string {
 		methods = slices.Concat(methods, m.Methods)
 	}
 	var names []string
+	seen := make(map[string]bool)
 	for _, m := range methods {
-		if !m.HasID && !slices.Contains(names, m.Name) {
+		if !m.HasID && !seen[m.Name] {
+			seen[m.Name] = true
 			names = append(names, m.Name)
 		}
 	}
@@ -156,27 +158,21 @@ func (d *document) readManifest(m *manifest, root *table) {
 	if m.boxes == nil && len(d.errs) == 0 {
 		d.fail(0, "", "it provides no box", "add [provides] with boxes = ["+boxTables(boxes)+"]")
 	}
+	listed := make(map[string]bool, len(m.listed))
+	for _, name := range m.listed {
+		listed[name] = true
+	}
 	for _, k := range boxes {
-		if !slices.Contains(m.listed, k.name) {
-			near, advice := "", "list the box in provides.boxes"
-			if len(d.warnings) < shown {
-				near = suggest.Nearest(k.name, append(names(manifestFields), m.listed...))
-			}
-			msg := "this table is ignored"
-			switch {
-			case slices.Contains(names(manifestFields), near):
-				advice = "did you mean " + near + "?"
-			case near != "":
-				msg += " (did you mean " + near + "?)"
-			}
-			d.warn(k.at, k.path(), msg, advice)
-			continue
+		switch {
+		case listed[k.name]:
+			d.manifestBox(m.desc, k)
+		case d.warns():
+			d.unlisted(k, m.listed)
 		}
-		d.manifestBox(m.desc, k)
 	}
 	for _, name := range m.listed {
 		if m.desc.boxes[name] == nil {
-			d.manifestBox(m.desc, &key{name: name, at: m.boxes.at, val: value{kind: unstable.InlineTable, table: &table{}}})
+			d.manifestBox(m.desc, emptyTable(name, m.boxes.at, nil))
 		}
 	}
 	d.uniqueTypeIDs(m.desc.Boxes, func(b *Box, k *key, msg, advice string) {
@@ -198,6 +194,19 @@ func boxTables(keys []*key) string {
 		return `"MapBox"`
 	}
 	return listSome(all)
+}
+
+// unlisted warns of a table that is not of a box in provides.boxes.
+func (d *document) unlisted(k *key, listed []string) {
+	msg, advice := "this table is ignored", "list the box in provides.boxes"
+	near := suggest.Nearest(k.name, append(names(manifestFields), listed...))
+	switch {
+	case slices.Contains(names(manifestFields), near):
+		advice = "did you mean " + near + "?"
+	case near != "":
+		msg += " (did you mean " + near + "?)"
+	}
+	d.warn(k.at, k.path(), msg, advice)
 }
 
 func (d *document) manifestBox(desc *Description, k *key) {
@@ -238,6 +247,9 @@ func readLifecycle(d *document, b *Box, k *key) {
 
 func readManifestMethods(d *document, b *Box, k *key) {
 	if !d.want(k, unstable.InlineTable, "{ get = { id = 1 } }") {
+		return
+	}
+	if d.tooManyMethods(k) {
 		return
 	}
 	b.MethodsDeclared = true

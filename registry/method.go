@@ -7,6 +7,7 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/internal/sig"
 	"github.com/nyash-plugins/nyash-go/internal/suggest"
 	"github.com/nyash-plugins/nyash-go/tlv"
@@ -46,6 +47,9 @@ func readMethods(d *document, b *Box, k *key) {
 	if !d.want(k, unstable.InlineTable, "{ open = { method_id = 1 } }") {
 		return
 	}
+	if d.tooManyMethods(k) {
+		return
+	}
 	b.MethodsDeclared = true
 	count := len(k.val.table.keys)
 	ids := make(map[uint32]*Method, count)
@@ -82,6 +86,16 @@ func readMethods(d *document, b *Box, k *key) {
 		}
 		ids[m.ID] = m
 	}
+}
+
+// tooManyMethods refuses more methods than a library may describe.
+func (d *document) tooManyMethods(k *key) bool {
+	count := len(k.val.table.keys)
+	if count <= contract.MaxMethods {
+		return false
+	}
+	d.failAt(k, fmt.Sprintf("it has %d methods, and at most %d are read", count, contract.MaxMethods), "leave out those that nobody calls")
+	return true
 }
 
 // hide reads `name = false`: a method of the library that nobody is to call.

@@ -140,10 +140,13 @@ func (d *document) notYetType(k *key, word string) bool {
 }
 
 // read hands each key of a table to its field. A key that none has goes to
-// other, or is an error where that is nil.
+// other, or is an error where that is nil. It ends where no more mistakes are collected.
 func read[T any](d *document, t *table, into T, fields []field[T], other func(*key)) {
 next:
 	for _, k := range t.keys {
+		if d.full() {
+			return
+		}
 		for _, f := range fields {
 			switch {
 			case f.name != k.name:
@@ -187,6 +190,9 @@ func lift[Outer, Inner any](fields []field[Inner], inner func(Outer) Inner) []fi
 }
 
 func (d *document) unknown(k *key, known []string) {
+	if d.self && !d.warns() {
+		return
+	}
 	advice := "known keys here: " + strings.Join(known, ", ")
 	if near := suggest.Nearest(k.name, known); near != "" {
 		advice = "did you mean " + near + "?"

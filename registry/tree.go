@@ -23,6 +23,21 @@ type key struct {
 	parent *key // nil at the top
 	val    value
 	at     int // byte offset
+	depth  int // from 1
+}
+
+// emptyTable is a key that stands for one which nobody wrote.
+func emptyTable(name string, at int, parent *key) *key {
+	k := &key{at: at, val: value{kind: unstable.InlineTable, at: at, table: &table{}}}
+	k.set(name, parent)
+	return k
+}
+
+func (k *key) set(name string, parent *key) {
+	k.name, k.parent, k.depth = name, parent, 1
+	if parent != nil {
+		k.depth += parent.depth
+	}
 }
 
 // table keeps its keys in the order of the file.
@@ -77,8 +92,8 @@ func (t *table) add(k *key) {
 // close ends an inline table, and the tables that its dotted keys made.
 func (t *table) close() {
 	for _, k := range t.keys {
-		if k.val.table != nil {
-			k.val.table.close()
+		if sub := k.val.table; sub != nil && sub.state != closed {
+			sub.close()
 		}
 	}
 	t.state = closed
@@ -95,16 +110,20 @@ func (k *key) child(name string) *key {
 	return k
 }
 
-// path is the dotted key, quoted where TOML needs it.
+// path is the dotted key, quoted where TOML needs it. Of one that is deeper than any that
+// means something, and of long names, it has the beginning.
 func (k *key) path() string {
-	parts := 0
-	for p := k; p != nil; p = p.parent {
-		parts++
+	const deepest, longest = 16, 256
+	for k.depth > deepest {
+		k = k.parent
 	}
-	names := make([]string, parts)
+	names := make([]string, k.depth)
 	for p := k; p != nil; p = p.parent {
-		parts--
-		names[parts] = quoteKey(p.name)
+		name := p.name
+		if len(name) > longest {
+			name = strings.ToValidUTF8(name[:longest], "") + "…"
+		}
+		names[p.depth-1] = quoteKey(name)
 	}
 	return strings.Join(names, ".")
 }

@@ -15,13 +15,19 @@ func DidYouMean(name string, known []string) string {
 // Nearest returns the known name with the fewest typing mistakes to name, or an
 // empty string. One mistake is allowed for every three letters of name, and two
 // in any case.
+//
+// Names may come from a plugin: of many or long ones, those behind the first are not looked
+// at, so that an answer takes milliseconds at most.
 func Nearest(name string, known []string) string {
 	best, limit := "", max(2, len(name)/3)
+	left := maxCells
 	for _, k := range known {
-		// The difference in length is a lower bound of the distance. A library
-		// may have thousands of long names.
+		// The difference in length is a lower bound of the distance.
 		if max(len(k)-len(name), len(name)-len(k)) > limit {
 			continue
+		}
+		if left -= len(name) * len(k); left < 0 {
+			break
 		}
 		if d := Distance(name, k); d <= limit && d < min(len(name), len(k)) {
 			best, limit = k, d-1
@@ -29,6 +35,10 @@ func Nearest(name string, known []string) string {
 	}
 	return best
 }
+
+// maxCells is how many pairs of letters are compared for one answer. 10,000 names of 20
+// letters have as many.
+const maxCells = 4 << 20
 
 // Distance is the number of bytes to insert, delete, replace or swap with their
 // neighbour that turn a into b (optimal string alignment), ASCII case ignored.
