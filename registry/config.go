@@ -3,10 +3,8 @@ package registry
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -15,6 +13,7 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 
 	"github.com/nyash-plugins/nyash-go/internal/contract"
+	"github.com/nyash-plugins/nyash-go/internal/files"
 	"github.com/nyash-plugins/nyash-go/internal/sig"
 	"github.com/nyash-plugins/nyash-go/internal/suggest"
 )
@@ -112,7 +111,7 @@ func (m Method) String() string { return m.Name + m.Signature.String() }
 
 // Load reads a nyash.toml. Relative paths in it are relative to its folder.
 func Load(path string) (*Config, error) {
-	data, err := readFile(path)
+	data, err := files.Read(path, maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read the configuration: %w; a host needs a nyash.toml that declares its plugins (docs/nyash-toml.md)", err)
 	}
@@ -124,20 +123,6 @@ func Load(path string) (*Config, error) {
 
 // maxFile is the largest nyash.toml that is read, in bytes.
 const maxFile = 64 << 20
-
-// readFile is os.ReadFile for what may be a device without an end.
-func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err == nil && len(data) > maxFile {
-		return nil, fmt.Errorf("%s: it is larger than %d MiB; is it the right file?", path, maxFile>>20)
-	}
-	return data, err
-}
 
 // Parse is [Load] for a file that is in memory. Errors call it name, and paths
 // are relative to name's folder. The error is an [Errors].

@@ -14,6 +14,7 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/files"
 	"github.com/nyash-plugins/nyash-go/internal/sig"
 	"github.com/nyash-plugins/nyash-go/internal/suggest"
 	"github.com/nyash-plugins/nyash-go/tlv"
@@ -31,16 +32,10 @@ const maxManifest = 1 << 20
 // is none. The error is an [Errors], or says why the file could not be read.
 func LoadManifest(dir string) (*Description, error) {
 	path := filepath.Join(dir, ManifestName)
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	data, err := files.ReadRegular(path, maxManifest)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
-	case err != nil:
-		return nil, fmt.Errorf("read the manifest: %w", err)
-	case !info.Mode().IsRegular() || info.Size() > maxManifest:
-		return nil, fmt.Errorf("read the manifest %s: it is no file of at most %d bytes", path, maxManifest)
 	}
-	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the manifest: %w", err)
 	}

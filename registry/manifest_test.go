@@ -79,12 +79,12 @@ func TestLoadManifest(t *testing.T) {
 
 	require.NoError(t, os.WriteFile(path, make([]byte, 1<<20+1), 0o600))
 	_, err = registry.LoadManifest(dir)
-	assert.EqualError(t, err, "read the manifest "+path+": it is no file of at most 1048576 bytes")
+	assert.EqualError(t, err, "read the manifest: "+path+": it is larger than 1 MiB; is it the right file?")
 
 	require.NoError(t, os.Remove(path))
 	require.NoError(t, os.Mkdir(path, 0o700))
 	_, err = registry.LoadManifest(dir)
-	assert.ErrorContains(t, err, "it is no file")
+	assert.ErrorContains(t, err, "not a regular file")
 }
 
 // table is what a library says that has a table for a box, which resolves these methods.

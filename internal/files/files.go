@@ -1,0 +1,68 @@
+// Package files reads files that others may have made: no larger than expected, and without
+// waiting for the other end of a pipe.
+//
+// All functions are safe for concurrent use.
+package files
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+)
+
+// ErrNotRegular means that a path leads to a folder, a pipe, a device or the like.
+var ErrNotRegular = errors.New("not a regular file")
+
+// Open opens a regular file for reading; the caller closes it. What the path leads to is
+// looked at when it is open, because it can be replaced at any time, and is opened without
+// waiting. The error is an [*fs.PathError].
+func Open(path string) (*os.File, fs.FileInfo, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|nonblock, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = &fs.PathError{Op: "read", Path: path, Err: ErrNotRegular}
+	}
+	if err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	return f, info, nil
+}
+
+// ReadRegular reads a regular file of at most most bytes. A file without a size has no
+// contents: the system makes up those of /proc, and some of them have no end, or wait.
+func ReadRegular(path string, most int64) ([]byte, error) {
+	f, info, err := Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if info.Size() == 0 {
+		return nil, nil
+	}
+	return read(f, most)
+}
+
+// Read is [os.ReadFile] for what may be a device without an end: more than most bytes are an
+// error. It waits for a pipe.
+func Read(path string, most int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return read(f, most)
+}
+
+func read(f *os.File, most int64) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(data)) > most {
+		return nil, fmt.Errorf("%s: it is larger than %d MiB; is it the right file?", f.Name(), most>>20)
+	}
+	return data, err
+}
