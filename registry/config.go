@@ -168,7 +168,12 @@ func (d *document) config(c *Config, root *table) {
 }
 
 var pluginPathFields = []field[*Config]{
-	{name: "search_paths", read: func(d *document, c *Config, k *key) { c.SearchPaths = d.texts(k, "./plugins/*/build") }},
+	{name: "search_paths", read: func(d *document, c *Config, k *key) {
+		c.SearchPaths = d.texts(k, "./plugins/*/build")
+		for i := range k.val.items {
+			d.checkShown(k, &k.val.items[i])
+		}
+	}},
 }
 
 func readPluginPaths(d *document, c *Config, k *key) {
@@ -198,8 +203,8 @@ type plugin struct {
 
 var pluginFields = slices.Concat(
 	[]field[*plugin]{
-		{name: "library", read: func(d *document, p *plugin, k *key) { p.library.Name = d.text(k, "nyash-filebox-plugin") }},
-		{name: "box", read: func(d *document, p *plugin, k *key) { p.box.LibraryName = d.text(k, "FileBox") }},
+		{name: "library", read: func(d *document, p *plugin, k *key) { p.library.Name = d.file(k, "nyash-filebox-plugin") }},
+		{name: "box", read: func(d *document, p *plugin, k *key) { p.box.LibraryName = d.file(k, "FileBox") }},
 	},
 	shared(settingFields),
 	lift(boxFields, func(p *plugin) *Box { return p.box }),
@@ -256,7 +261,7 @@ func (d *document) plugin(c *Config, k *key) {
 	}
 	switch {
 	case k.val.kind == unstable.String:
-		p.library.Name = d.text(k, "nyash-filebox-plugin")
+		p.library.Name = d.file(k, "nyash-filebox-plugin")
 	case k.val.table != nil:
 		read(d, k.val.table, p, pluginFields, nil)
 		if k.val.table.get("library") == nil {
@@ -334,7 +339,7 @@ type libraryEntry struct {
 
 var libraryFields = withLater(append([]field[*libraryEntry]{
 	{name: "boxes", read: func(d *document, l *libraryEntry, k *key) { l.listed = d.texts(k, "FileBox") }},
-	{name: "path", read: func(d *document, l *libraryEntry, k *key) { l.library.Path = d.text(k, "plugins/libx.so") }},
+	{name: "path", read: func(d *document, l *libraryEntry, k *key) { l.library.Path = d.file(k, "plugins/libx.so") }},
 }, lift(slices.Concat(settingFields, processFields), func(l *libraryEntry) *Library { return &l.library })...), later.box)
 
 func readLibraries(d *document, c *Config, k *key) {
@@ -353,6 +358,7 @@ func (d *document) library(c *Config, k *key) {
 	}
 	before := len(d.errs)
 	l := &libraryEntry{library: Library{Name: k.name, Pos: d.position(k.at), InvokeOnly: true, Process: defaultProcess()}}
+	d.checkName(k, k.name)
 	var boxes []*Box
 	hasList := k.val.table.get("boxes") != nil
 	read(d, k.val.table, l, libraryFields, func(sub *key) {
@@ -373,8 +379,11 @@ func (d *document) library(c *Config, k *key) {
 	})
 	// A box that is listed and has no table is what the library describes.
 	for _, name := range l.listed {
-		if !slices.ContainsFunc(boxes, func(b *Box) bool { return b.Name == name }) && k.val.table.get(name) == nil {
-			boxes = append(boxes, d.newBox(c, emptyTable(name, k.val.table.get("boxes").at, k)))
+		if k.val.table.get(name) == nil {
+			own := len(d.errs)
+			b := d.newBox(c, emptyTable(name, k.val.table.get("boxes").at, k))
+			b.Mistakes = d.demote(own)
+			boxes = append(boxes, b)
 		}
 	}
 	if len(boxes) == 0 && len(d.errs) == before {

@@ -207,9 +207,9 @@ func (v *value) writeTOML(b *strings.Builder) {
 	}
 }
 
-// checkName refuses names of a library's text that a host would not show.
+// checkName refuses names that a host would not show.
 func (d *document) checkName(k *key, name string) {
-	if d.foreign() && name != "" {
+	if name != "" {
 		if err := contract.CheckName(name); err != nil {
 			d.failAt(k, "its name: "+err.Error(), "give it another name")
 		}

@@ -140,7 +140,7 @@ var artifactFields = []field[*manifest]{
 
 func artifactField(system string) field[*manifest] {
 	return field[*manifest]{name: system, read: func(d *document, m *manifest, k *key) {
-		if file := d.text(k, "libx.so"); artifactSystems[system] == runtime.GOOS {
+		if file := d.file(k, "libx.so"); artifactSystems[system] == runtime.GOOS {
 			m.desc.Artifact = file
 		}
 	}}

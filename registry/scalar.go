@@ -45,6 +45,20 @@ func (d *document) text(k *key, example string) string {
 	return k.val.text
 }
 
+// file is text for a name or path that errors and lists show.
+func (d *document) file(k *key, example string) string {
+	text := d.text(k, example)
+	d.checkShown(k, &k.val)
+	return text
+}
+
+// checkShown refuses a text that a host would not show.
+func (d *document) checkShown(k *key, v *value) {
+	if err := contract.CheckShown(v.text); err != nil {
+		d.fail(v.at, k.path(), err.Error(), "leave that character out")
+	}
+}
+
 func (d *document) boolean(k *key) bool {
 	return d.want(k, unstable.Bool, "true") && k.val.text == "true"
 }

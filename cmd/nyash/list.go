@@ -34,6 +34,8 @@ type boxInfo struct {
 	Birth      *inspect.Method  `json:"birth,omitempty"`
 	Methods    []inspect.Method `json:"methods"`
 	Error      string           `json:"error,omitempty"`
+
+	knownID bool // else only the library knows it, and it cannot be asked
 }
 
 func newList(s *settings) *cobra.Command {
@@ -88,7 +90,7 @@ func describe(ctx context.Context, host *loader.Host) ([]boxInfo, error) {
 			info.Builtin = false
 			declared++
 			info.Library = box.Library.Name
-			info.TypeID = box.TypeID
+			info.TypeID, info.knownID = box.TypeID, box.HasTypeID
 			info.Threads = box.Library.Threads.String()
 			info.Uses = useNames(box.Library.Uses)
 			info.File, _ = host.Config().Find(box.Library)
@@ -99,6 +101,7 @@ func describe(ctx context.Context, host *loader.Host) ([]boxInfo, error) {
 			info.Error = err.Error()
 		} else {
 			b := inspect.Describe(t)
+			info.knownID = true
 			info.TypeID, info.Doc, info.Singleton, info.Birth, info.Methods = b.TypeID, b.Doc, b.Singleton, b.Birth, b.Methods
 			info.Asks = useNames(t.Asks())
 			if !info.Builtin {
@@ -144,15 +147,15 @@ func writeTable(w io.Writer, boxes []boxInfo) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "BOX\tTYPE ID\tLIBRARY\tGENERATION\tMETHOD\tID\tSIGNATURE")
 	for _, b := range boxes {
-		library := b.Library
+		library := contract.Printable(b.Library)
 		if b.Builtin {
 			library = "(built in)"
 		}
-		id := fmt.Sprint(b.TypeID)
-		if b.TypeID == 0 {
-			id = "?" // only the library knows, and it cannot be asked
+		id := "?"
+		if b.knownID {
+			id = fmt.Sprint(b.TypeID)
 		}
-		name := b.Box
+		name := contract.Printable(b.Box)
 		if b.Singleton {
 			name += " (singleton)"
 		}
@@ -181,7 +184,7 @@ func writeTable(w io.Writer, boxes []boxInfo) error {
 	}
 	for _, b := range boxes {
 		if b.Error != "" {
-			fmt.Fprintf(w, "\n%s: %s\n", b.Box, b.Error)
+			fmt.Fprintf(w, "\n%s: %s\n", contract.Printable(b.Box), contract.PrintableLines(b.Error))
 		}
 	}
 	return nil
@@ -196,7 +199,7 @@ func writeDocs(w io.Writer, boxes []boxInfo) error {
 		from := ", library " + contract.Printable(b.Library)
 		switch {
 		case b.Error != "":
-			fmt.Fprintf(out, "%s: %s\n", b.Box, b.Error)
+			fmt.Fprintf(out, "%s: %s\n", contract.Printable(b.Box), contract.PrintableLines(b.Error))
 			continue
 		case b.Builtin:
 			from = ", built in"

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/loader"
 )
 
@@ -49,10 +50,10 @@ func showLive(s *settings, cmd *cobra.Command) error {
 }
 
 func writeStatus(w io.Writer, t time.Time, p loader.PluginStatus, state loader.PluginState) {
-	fmt.Fprintf(w, "%-12s %-16s %-9v %-9v %8d %8d %8d %8d %10d %10v", t.Format("15:04:05.000"), p.Name, p.Isolation, state,
+	fmt.Fprintf(w, "%-12s %-16s %-9v %-9v %8d %8d %8d %8d %10d %10v", t.Format("15:04:05.000"), contract.Printable(p.Name), p.Isolation, state,
 		p.PID, p.Restarts, p.Calls, p.Errors, p.RSS>>10, p.CPU)
 	if state == loader.PluginFailed && p.Err != nil {
-		fmt.Fprintf(w, "  %v", p.Err)
+		fmt.Fprintf(w, "  %s", contract.Printable(p.Err.Error()))
 	}
 	fmt.Fprintln(w)
 }

@@ -134,6 +134,25 @@ birth = { method_id = 0, args = [ { name = "path", from = "string", to = "string
 		assert.Equal(t, "nyash: 1 of 1 boxes cannot be used\n", stderr)
 	})
 
+	t.Run("list with names that a terminal would obey", func(t *testing.T) {
+		c.write(t, "escapes.toml", "[libraries.\"lib\\u001b[31m.so\"]\nboxes = [\"A\\u001b[31m\", \"B\\u202e\"]\n")
+		for _, format := range []string{"", "--doc"} {
+			stdout, stderr, status := c.run(t, strings.Fields("--config escapes.toml list "+format)...)
+			assert.Equal(t, 1, status)
+			assert.Contains(t, stdout, `A\x1b[31m`)
+			assert.Contains(t, stdout, `B\u202e`)
+			assert.NotContains(t, stdout+stderr, "\x1b")
+			assert.NotContains(t, stdout+stderr, "\u202e")
+		}
+	})
+
+	t.Run("list with a type id of 0", func(t *testing.T) {
+		c.write(t, "zero.toml", "[plugins.Zero]\nlibrary = \"nyash-gone\"\ntype_id = 0\n[plugins.Unknown]\nlibrary = \"nyash-gone\"\n")
+		stdout, _, _ := c.run(t, "--config", "zero.toml", "list")
+		assert.Regexp(t, `(?m)^Zero +0 +nyash-gone`, stdout)
+		assert.Regexp(t, `(?m)^Unknown +\? +nyash-gone`, stdout)
+	})
+
 	t.Run("an error in a script", func(t *testing.T) {
 		c.write(t, "bad.star", "f = FileBox()\nf.open(\"/nope\", \"r\")\n")
 		_, stderr, status := c.run(t, "run", "bad.star")

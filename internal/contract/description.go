@@ -127,12 +127,19 @@ func CheckName(name string) error {
 		return errors.New("it is empty")
 	case len(name) > MaxName:
 		return fmt.Errorf("it has %d bytes, more than the %d that are read", len(name), MaxName)
-	case !utf8.ValidString(name):
-		return fmt.Errorf("%q is not UTF-8: %w", name, abi.ErrInvalidUTF8)
 	}
-	if at := unfit(name, ""); at < len(name) {
-		r, _ := utf8.DecodeRuneInString(name[at:])
-		return fmt.Errorf("%q has the control character %U at byte %d", name, r, at)
+	return CheckShown(name)
+}
+
+// CheckShown tells what a text has that must not come to a terminal. Names and paths of
+// libraries are shown in many places.
+func CheckShown(text string) error {
+	if !utf8.ValidString(text) {
+		return fmt.Errorf("%q is not UTF-8: %w", text, abi.ErrInvalidUTF8)
+	}
+	if at := unfit(text, ""); at < len(text) {
+		r, _ := utf8.DecodeRuneInString(text[at:])
+		return fmt.Errorf("%q has the control character %U at byte %d", text, r, at)
 	}
 	return nil
 }

@@ -61,9 +61,6 @@ func pluginBox(b *registry.Box) (PluginBox, error) {
 	if b.Library.HasThreads {
 		own.Threads = b.Library.Threads.String()
 	}
-	if err := checkNames(b, own); err != nil {
-		return own, err
-	}
 	own.Methods = slices.Clone(t.Methods)
 	ids := make(map[uint32]string)
 	for i := range own.Methods {
@@ -90,26 +87,6 @@ func aloneError(err error) error {
 	what, _, _ := strings.Cut(e.Msg, ":")
 	alone.Msg = what + ": code for plugins is generated from nyash.toml alone, and that gives none"
 	return &alone
-}
-
-// checkNames refuses names that a host would refuse when it loads the library.
-func checkNames(b *registry.Box, own PluginBox) error {
-	names := []string{own.Name}
-	for _, a := range own.Birth.Args {
-		names = append(names, a.Name)
-	}
-	for _, m := range own.Methods {
-		names = append(names, m.Name)
-		for _, a := range m.Args {
-			names = append(names, a.Name)
-		}
-	}
-	for _, name := range names {
-		if err := contract.CheckName(name); err != nil {
-			return fmt.Errorf("%v: %s: %w", b.Pos, contract.Printable(name), err)
-		}
-	}
-	return nil
 }
 
 // ownReturns is what a method returns, with the library's name for a box. A handle of

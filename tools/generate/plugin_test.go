@@ -29,17 +29,15 @@ func TestPluginBoxes_Errors(t *testing.T) {
 		boxes []string
 		err   string
 	}{
-		"no box":            {"", nil, "nyash.toml has no box"},
-		"an unknown box":    {two, []string{"C"}, "no such box: C"},
-		"a misspelt box":    {"[plugins.FileBox]\nlibrary = \"f\"\ntype_id = 1\n", []string{"FileBx"}, "did you mean FileBox?"},
-		"two libraries":     {two, nil, "nyash.toml has boxes of 2 libraries: choose those of one with --box"},
-		"boxes of two":      {two, []string{"A", "B"}, "B is a box of another library (b) than A (a): a file is for one"},
-		"no type_id":        {"[plugins.A]\nlibrary = \"a\"\n", nil, "nyash.toml:1:10: plugins.A: its type_id is not known: code for plugins is generated from nyash.toml alone, and that gives none; add type_id"},
-		"no method_id":      {"[plugins.A]\nlibrary = \"a\"\ntype_id = 1\n[plugins.A.methods]\nget = {}\n", nil, "plugins.A.methods.get: its method_id is not known: code for plugins is generated from nyash.toml alone, and that gives none; add method_id"},
-		"an alias":          {"[libraries.a]\nboxes = [\"A\"]\n[libraries.a.A]\ntype_id = 1\n[libraries.a.A.methods]\nget = { method_id = 1 }\nfetch = { method_id = 1 }\n", nil, "A.fetch has the method_id of get"},
-		"another's box":     {two + "get = { method_id = 1, returns = \"A\" }\n", []string{"B"}, "B.get returns A, which is no box of its library"},
-		"control character": {"[plugins.A]\nlibrary = \"a\"\ntype_id = 1\n[plugins.A.methods]\n\"a\\u001bb\" = { method_id = 1 }\n", nil, `has the control character U+001B`},
-		"a long name":       {"[plugins.A]\nlibrary = \"a\"\ntype_id = 1\n[plugins.A.methods]\n" + strings.Repeat("x", 5000) + " = { method_id = 1 }\n", nil, "it has 5000 bytes"},
+		"no box":         {"", nil, "nyash.toml has no box"},
+		"an unknown box": {two, []string{"C"}, "no such box: C"},
+		"a misspelt box": {"[plugins.FileBox]\nlibrary = \"f\"\ntype_id = 1\n", []string{"FileBx"}, "did you mean FileBox?"},
+		"two libraries":  {two, nil, "nyash.toml has boxes of 2 libraries: choose those of one with --box"},
+		"boxes of two":   {two, []string{"A", "B"}, "B is a box of another library (b) than A (a): a file is for one"},
+		"no type_id":     {"[plugins.A]\nlibrary = \"a\"\n", nil, "nyash.toml:1:10: plugins.A: its type_id is not known: code for plugins is generated from nyash.toml alone, and that gives none; add type_id"},
+		"no method_id":   {"[plugins.A]\nlibrary = \"a\"\ntype_id = 1\n[plugins.A.methods]\nget = {}\n", nil, "plugins.A.methods.get: its method_id is not known: code for plugins is generated from nyash.toml alone, and that gives none; add method_id"},
+		"an alias":       {"[libraries.a]\nboxes = [\"A\"]\n[libraries.a.A]\ntype_id = 1\n[libraries.a.A.methods]\nget = { method_id = 1 }\nfetch = { method_id = 1 }\n", nil, "A.fetch has the method_id of get"},
+		"another's box":  {two + "get = { method_id = 1, returns = \"A\" }\n", []string{"B"}, "B.get returns A, which is no box of its library"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := generate.PluginBoxes(parse(t, tt.toml), tt.boxes)
