@@ -2,6 +2,8 @@ package loader_test
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -11,6 +13,7 @@ import (
 	"github.com/nyash-plugins/nyash-go/internal/native"
 	"github.com/nyash-plugins/nyash-go/loader"
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
+	"github.com/nyash-plugins/nyash-go/tests/hosttest"
 )
 
 // openTabled is openProbe with a library that has a table beside the four functions.
@@ -85,5 +88,47 @@ func TestTable_NextWorker(t *testing.T) {
 		assert.EqualValues(t, 7, callInt(t, box, "id"))
 		require.NoError(t, box.Close())
 		eventually(func() bool { return h.Plugins()[0].State == loader.PluginUnloaded })
+	}
+}
+
+// A table that cannot be read, wherever the library runs, costs its box and no other, and a
+// log line that cannot be read is told as such.
+func TestTable_BadMemory(t *testing.T) {
+	library := ccbuild.Source(t, "unreadable", `#include "answer.h"
+#include <sys/mman.h>
+static const NyashHostVtable *host;
+NYASH_EXPORT uint32_t nyash_plugin_abi(void) { return NYASH_ABI_VERSION; }
+NYASH_EXPORT int32_t nyash_plugin_init(const NyashHostVtable *h, NyashPluginInfo *info) { (void)info, host = h; return NYASH_OK; }
+NYASH_EXPORT void nyash_plugin_shutdown(void) {}
+static int32_t invoke_id(uint32_t instance, uint32_t method, const uint8_t *args, size_t args_len, uint8_t *result, size_t *result_len) {
+    (void)args, (void)args_len;
+    uint32_t id = 7;
+    if (method == NYASH_METHOD_BIRTH) return memcpy(result, &id, 4), *result_len = 4, NYASH_OK;
+    host->log(NYASH_LOG_WARN, (const char *)0x41414141000);
+    return method == 1 ? answer_i64(result, result_len, instance) : NYASH_E_INVALID_METHOD;
+}
+extern NYASH_EXPORT const NyashTypeBox nyash_typebox_Bare, nyash_typebox_Name;
+const NyashTypeBox nyash_typebox_Bare = {NYASH_TYPEBOX_TAG, 1, sizeof(NyashTypeBox), "Bare", NULL, invoke_id, 0};
+const NyashTypeBox nyash_typebox_Name = {NYASH_TYPEBOX_TAG, 1, sizeof(NyashTypeBox), (const char *)0x41414141000, NULL, invoke_id, 0};
+enum { PAGE = 65536 };
+NYASH_EXPORT union { NyashTypeBox table; char page[PAGE]; } nyash_typebox_Hidden __attribute__((aligned(PAGE)));
+__attribute__((constructor)) static void hide(void) { mprotect(&nyash_typebox_Hidden, PAGE, PROT_NONE); }
+`)
+	for _, isolation := range []string{"none", "process"} {
+		t.Run(isolation, func(t *testing.T) {
+			log := hosttest.NewLog()
+			h := open(t, bareTOML(library, fmt.Sprintf("isolation = %q\n[plugins]\nName = %q\nHidden = %[2]q", isolation, library)), log.Option())
+			_, err := h.New(t.Context(), "Name")
+			require.ErrorContains(t, err, "plugins.Name: nyash_typebox_Name: its name: address 0x41414141000 cannot be read; fix the library")
+			_, err = h.New(t.Context(), "Hidden")
+			require.ErrorContains(t, err, "plugins.Hidden: nyash_typebox_Hidden: address 0x")
+			require.ErrorContains(t, err, "cannot be read; fix the library")
+			assert.EqualValues(t, 7, callInt(t, newBox(t, h, "Bare"), "id"))
+			eventually(func() bool {
+				return slices.ContainsFunc(log.Messages(), func(line string) bool {
+					return strings.Contains(line, "a message that is unreadable: address 0x41414141000 cannot be read")
+				})
+			})
+		})
 	}
 }

@@ -78,7 +78,7 @@ func (l *Library) KeptConfig() (text string, err error) {
 	return configAt(l.image.configAt)
 }
 
-func methodTable(info *abi.PluginInfo) (methods []abi.MethodInfo, err error) {
+func methodTable(info *abi.PluginInfo) ([]abi.MethodInfo, error) {
 	count := info.MethodCount
 	if count == 0 {
 		return nil, nil
@@ -89,10 +89,8 @@ func methodTable(info *abi.PluginInfo) (methods []abi.MethodInfo, err error) {
 	if info.Methods == 0 {
 		return nil, fmt.Errorf("method_count is %d but methods is NULL", count)
 	}
-	defer cmem.Guard(info.Methods, &err)()
-	methods = make([]abi.MethodInfo, count)
-	copy(methods, unsafe.Slice((*abi.MethodInfo)(cmem.Pointer(info.Methods)), count))
-	return methods, nil
+	methods := make([]abi.MethodInfo, count)
+	return methods, cmem.Copy(unsafe.Pointer(&methods[0]), info.Methods, count*unsafe.Sizeof(methods[0]))
 }
 
 // name copies a name, which ends in NUL.

@@ -112,7 +112,7 @@ const smallestTypeBox = unsafe.Offsetof(abi.TypeBox{}.InvokeID) + unsafe.Sizeof(
 // readTypeBox copies a table, as much of it as the library says there is, and checks it.
 func readTypeBox(addr uintptr, name string) (abi.TypeBox, error) {
 	var box abi.TypeBox
-	if err := copyTypeBox(&box, addr, unsafe.Offsetof(box.Name)); err != nil {
+	if err := cmem.Copy(unsafe.Pointer(&box), addr, unsafe.Offsetof(box.Name)); err != nil {
 		return abi.TypeBox{}, err
 	}
 	size := min(uintptr(box.StructSize), unsafe.Sizeof(box))
@@ -124,7 +124,7 @@ func readTypeBox(addr uintptr, name string) (abi.TypeBox, error) {
 	case size < smallestTypeBox:
 		return abi.TypeBox{}, fmt.Errorf("its struct_size is %d, which leaves out invoke_id: a table has at least %d bytes", box.StructSize, smallestTypeBox)
 	}
-	if err := copyTypeBox(&box, addr, size); err != nil {
+	if err := cmem.Copy(unsafe.Pointer(&box), addr, size); err != nil {
 		return abi.TypeBox{}, err
 	}
 	own, err := cmem.CString(box.Name, contract.MaxName+1)
@@ -137,12 +137,6 @@ func readTypeBox(addr uintptr, name string) (abi.TypeBox, error) {
 		return abi.TypeBox{}, errors.New("its invoke_id is NULL")
 	}
 	return box, nil
-}
-
-func copyTypeBox(box *abi.TypeBox, addr, size uintptr) (err error) {
-	defer cmem.Guard(addr, &err)()
-	copy(unsafe.Slice((*byte)(unsafe.Pointer(box)), size), unsafe.Slice((*byte)(cmem.Pointer(addr)), size))
-	return nil
 }
 
 // Route has the calls of a type id go through the library's table number i of its

@@ -14,6 +14,7 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/hostvtable"
+	"github.com/nyash-plugins/nyash-go/internal/cmem"
 	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
 	"github.com/nyash-plugins/nyash-go/internal/native"
 )
@@ -119,6 +120,9 @@ func (w *Worker) load(load *wire.Load) (err error) {
 	// From here on the plugin's code runs.
 	if err := dieOfSignals(); err != nil {
 		return err
+	}
+	if !load.Wrapped { // valgrind would take the questions for mistakes of the plugin
+		cmem.WithoutSignals()
 	}
 	if w.hooks != nil {
 		w.hooks.BeforeLoad(load)

@@ -1,0 +1,4 @@
+package cmem
+
+// GuardForTest is guard.
+var GuardForTest = guard
