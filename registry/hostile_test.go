@@ -58,6 +58,8 @@ func hostileTexts() map[string]string {
 		"described: unknown keys, one line": fill("plugins={MapBox={type_id=62,", "x%x=1,", "z=1}}"),
 		"described: below a long name":      fill("[plugins.MapBox]\ntype_id=62\n[plugins.MapBox.methods.\""+longer+"\"]\n", "x%x=1\n", ""),
 		"described: below long names":       fill("[plugins.\""+long+"\"]\ntype_id=62\n[plugins.\""+long+"\".methods.\""+long+"\"]\n", "x%x=1\n", ""),
+		"described: uses":                   fill("[plugins.A]\nuses=[", `"B",`, "]"),
+		"described: uses of nothing":        fill("[plugins.A]\nuses=[", `"",`, "]"),
 		"described: deep requests":          fill("[plugins]\n", "A%x.events."+strings.Repeat("a.", 4_900)+"a="+strings.Repeat("{a=", 4_900)+"1"+strings.Repeat("}", 4_900)+"\n", ""),
 		"described: results of unknown boxes": "[plugins.MapBox]\nmethods={" + many(strings.Repeat("x", 600)+"%03[1]x = { method_id = %[1]d, returns = \""+strings.Repeat("y", 600)+"\" },", 500) + "}\n" +
 			many("[plugins."+strings.Repeat("y", 590)+"%03x]\n", 600),

@@ -49,11 +49,7 @@ func (d *document) uses(k *key) []Use {
 	items := k.val.items
 	all := make([]Use, 0, len(items))
 	seen := make(map[string]bool, len(items))
-	before := len(d.errs) + len(d.warnings)
 	for i := range items {
-		if d.foreign() && len(d.errs)+len(d.warnings)-before >= shown {
-			break // each costs as much as its line is long, and a library's can be 1 MiB
-		}
 		u, ok := d.use(k, &items[i])
 		switch {
 		case !ok:
@@ -64,11 +60,9 @@ func (d *document) uses(k *key) []Use {
 			all = append(all, u)
 		}
 	}
-	warned := 0 // what follows the first ones is not shown, and can cost as much
 	for _, u := range all {
-		if u.Method != "" && seen[u.Box] && warned < shown {
+		if u.Method != "" && seen[u.Box] {
 			d.warn(d.offset(u.Pos), k.path(), fmt.Sprintf("%s adds nothing beside %s, which is the whole box", quote(u.String()), quote(u.Box)), "leave one of the two out")
-			warned++
 		}
 	}
 	return all
