@@ -145,7 +145,7 @@ func (b *Box) Shutdown(ctx context.Context) error {
 		return nil
 	}
 	if b.in.calledIn(ctx) {
-		return fmt.Errorf("close %v: %w", b, ErrCircle)
+		return fmt.Errorf("close %v from a call of it: %w", b, ErrCircle)
 	}
 	if b.closed.CompareAndSwap(false, true) {
 		if !b.in.releaseProgram() {

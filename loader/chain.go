@@ -2,6 +2,7 @@ package loader
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/nyash-plugins/nyash-go/hostvtable"
@@ -30,7 +31,9 @@ func (in *instance) takeTurn(f *calls.Frame, s *callSlot) error {
 	if turn == nil {
 		return nil
 	}
-	if err := in.host.waits.Take(f, f.Chain, turn); err != nil {
+	if err := in.host.waits.Take(f, f.Chain, turn); errors.Is(err, ErrCircle) {
+		return fmt.Errorf("%s takes one call at a time (threads), and this call waits for one that is under way: %w", in.lib.name, err)
+	} else if err != nil {
 		return err
 	}
 	s.turn, s.waits = turn, &in.host.waits
@@ -100,7 +103,7 @@ func (h *Host) waitFor(ctx context.Context, what string, l *calls.Lock) (end fun
 		return func() {}, nil
 	}
 	if end, err = h.waits.Begin(chain, l); err != nil {
-		return nil, fmt.Errorf("%s: %w", what, err)
+		return nil, fmt.Errorf("%s, which is not there yet: %w", what, err)
 	}
 	return end, nil
 }

@@ -32,7 +32,7 @@ func (h *Host) Close() error { return h.Shutdown(context.Background()) }
 // fini of its instances follows their last calls.
 func (h *Host) Shutdown(ctx context.Context) error {
 	if h.called(ctx) {
-		return fmt.Errorf("close the host of %s: %w", h.config.Path, ErrCircle)
+		return fmt.Errorf("close the host of %s from a call that it has to wait for: %w", h.config.Path, ErrCircle)
 	}
 	h.mu.Lock()
 	first := !h.closing

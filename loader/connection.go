@@ -12,6 +12,7 @@ import (
 	"github.com/nyash-plugins/nyash-go/internal/calls"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/internal/plan"
+	"github.com/nyash-plugins/nyash-go/internal/suggest"
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
@@ -151,11 +152,12 @@ func (k *connection) refuse(box, method string) {
 // notPermitted says which line nyash.toml lacks.
 func (k *connection) notPermitted(box, method string) string {
 	what := box
-	if method != "" && method != abi.NameBirth {
+	t := k.lib.host.boxTypes[box]
+	if method != "" && (method != abi.NameBirth || k.uses[t] != nil) {
 		what += "." + method
 	}
-	if t := k.lib.host.boxTypes[box]; t == nil {
-		return fmt.Sprintf("%s may not call %s, which nobody provides", k.lib.name, what)
+	if t == nil {
+		return fmt.Sprintf("%s may not call %s, which nobody provides%s", k.lib.name, what, suggest.DidYouMean(box, k.lib.host.names))
 	}
 	return fmt.Sprintf("%s may not call %s: add %q to uses of %s in %s", k.lib.name, what, what, k.lib.name, k.lib.host.config.Path)
 }
@@ -274,7 +276,10 @@ func (n *nestedCall) instance() (*instance, error) {
 	if n.target.lib.closed.Load() {
 		return nil, codeErrorf(abi.ErrPlugin, "the library of %s is closed", n.target.name)
 	}
-	return nil, codeErrorf(abi.ErrInvalidHandle, "%s neither holds nor is lent a %s %d", n.lib.name, n.target.name, id)
+	if n.lib.host.isClosing() {
+		return nil, errClosing
+	}
+	return nil, codeErrorf(abi.ErrInvalidHandle, "%s neither holds nor is lent a %s %d (a plugin cannot keep boxes that it was lent)", n.lib.name, n.target.name, id)
 }
 
 // own is the live instance of the library that calls, or nil.
@@ -307,6 +312,10 @@ func (n *nestedCall) argument(i int, v tlv.Value) (a boxArg, err error) {
 	return a, nil
 }
 
+// errClosing answers what a host that closes does not do any more: it makes no instances,
+// and has ended those that it had.
+var errClosing = codeErrorf(abi.ErrPlugin, "the host is closing")
+
 // codeError is an error with the code that a plugin gets.
 type codeError struct {
 	code abi.Code
@@ -338,12 +347,7 @@ func (n *nestedCall) fail(err error) {
 		code = abi.ErrPlugin
 	}
 	n.call.Code, n.call.ResultLength = code, 0
-	if text == "" {
-		return
+	if text != "" {
+		n.call.ResultLength = uintptr(contract.WriteMessage(n.room, contract.Excerpt(text)))
 	}
-	msg, err := tlv.AppendString(tlv.AppendHeader(nil), contract.Excerpt(text))
-	if err != nil || tlv.PatchArgc(msg, 1) != nil || len(msg) > len(n.room) {
-		return
-	}
-	n.call.ResultLength = uintptr(copy(n.room, msg))
 }

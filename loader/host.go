@@ -252,6 +252,12 @@ func (h *Host) retain() error {
 	return nil
 }
 
+func (h *Host) isClosing() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.closing
+}
+
 func (h *Host) release() {
 	h.mu.Lock()
 	h.pending--

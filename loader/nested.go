@@ -36,6 +36,9 @@ func (in *instance) runNested(n *nestedCall) (*callSlot, error) {
 	}
 	if in.closed.Load() { // after the slot was taken, see run
 		h.slots.release(s)
+		if h.isClosing() {
+			return nil, errClosing
+		}
 		return nil, codeErrorf(abi.ErrInvalidHandle, "%v: %v", in, ErrClosed)
 	}
 	length, err := n.encode(in, s)
@@ -296,8 +299,8 @@ func (n *nestedCall) birth() error {
 	if n.call.Instance != 0 {
 		return codeErrorf(abi.ErrInvalidArgs, "birth is called with instance 0")
 	}
-	if err := n.lib.host.retain(); err != nil {
-		return codeErrorf(abi.ErrPlugin, "%v", err)
+	if n.lib.host.retain() != nil {
+		return errClosing
 	}
 	defer n.lib.host.release()
 	if err := n.target.load(n.frame); err != nil {

@@ -206,7 +206,9 @@ func TestWriteMessage(t *testing.T) {
 		"no buffer":            {"abc", 0, "", true},
 		"not UTF-8":            {"caf\xe9", 100, "caf\uFFFD", false},
 		"the longest":          {long, head + len(long), long, false},
-		"longer than an entry": {long + "x", head + len(long) + 1, "", true},
+		"longer than an entry": {long + "x", head + len(long) + 1, long[:21_843] + " … " + long[21_848:], false},
+		"cut":                  {"0123456789abcdefghijklmnopqrstuvwxyzABCDE", head + 35, "0123456789 … lmnopqrstuvwxyzABCDE", false},
+		"cut between runes":    {"x" + strings.Repeat("é", 30) + "the end", head + 35, "x" + strings.Repeat("é", 4) + " … " + strings.Repeat("é", 6) + "the end", false},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

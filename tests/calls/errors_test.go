@@ -63,7 +63,7 @@ func TestUndeclaredBox(t *testing.T) {
 				failsWith(t, a, abi.ErrNotPermitted, "", "ask", box, "add", 1, 2)
 			}
 		}
-		for _, line := range []string{`may not call B: add \"B\" to uses of A`, `may not call GoBox: add \"GoBox\" to uses of A`, "may not call Nobody, which nobody provides"} {
+		for _, line := range []string{`may not call B.birth: add \"B.birth\" to uses of A`, `may not call GoBox: add \"GoBox\" to uses of A`, "may not call Nobody, which nobody provides"} {
 			assert.Equal(t, 1, strings.Count(log.String(), line), "%s in\n%s", line, log.String())
 		}
 

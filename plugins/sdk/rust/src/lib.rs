@@ -222,7 +222,7 @@ pub mod __private {
 ///
 /// nyash::plugin! {
 ///     use Counter as CounterBox;
-///     use Console as ConsoleBox("print");
+///     use Console as ConsoleBox("birth", "print");
 ///     box Shop as ShopBox (type_id = 8) {
 ///         birth => new();
 ///         1 => sell(n: i64) -> Result<i64, Error>;
