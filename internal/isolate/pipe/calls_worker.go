@@ -10,8 +10,6 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/hostvtable"
-	"github.com/nyash-plugins/nyash-go/internal/cmem"
-	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
 )
 
@@ -19,6 +17,7 @@ import (
 // the answer, which whoever reads the pipe writes before told.
 type hostCall struct {
 	payload []byte
+	message []byte
 	told    chan struct{} // has room for the one answer
 	answer  Frame
 	result  []byte
@@ -81,23 +80,21 @@ func (l *Worker) fill(h *hostCall, thread uint64, args []byte) error {
 		return err
 	}
 	h.payload = append(binary.LittleEndian.AppendUint64(h.payload[:0], thread), args...)
-	total := 0
-	err := l.host.Move(h.payload[threadSize:], func(addr, length uint64) (uint64, error) {
-		total += int(length)
-		return addr, nil
-	})
-	if err != nil {
-		return err
-	}
-	h.payload = slices.Grow(h.payload, total) // the message does not move any more
-	return contract.EachBlob(h.payload[threadSize:], func(addr, length uint64) (uint64, error) {
-		if length == 0 {
-			return 0, nil
+	h.message = append(h.message[:0], args...) // the payload moves when it grows
+	err := l.host.Move(h.message, func(addr, length uint64) (uint64, error) {
+		begin := uint64(len(h.payload))
+		for length > 0 { // by pieces, so that a length which is wrong costs no memory
+			part, at := min(length, piece), len(h.payload)
+			h.payload = slices.Grow(h.payload, int(part))[:at+int(part)]
+			if err := wire.CopyBlob(h.payload[at:], addr); err != nil {
+				return 0, err
+			}
+			addr, length = addr+part, length-part
 		}
-		at := uint64(len(h.payload))
-		h.payload = append(h.payload, cmem.Memory(uintptr(addr), int(length))...)
-		return at, nil
+		return begin, nil
 	})
+	copy(h.payload[threadSize:], h.message)
+	return err
 }
 
 // ask sends a call, and waits for the answer. Whoever takes requests reads that.
@@ -106,7 +103,7 @@ func (l *Worker) ask(h *hostCall, f *Frame) {
 		os.Exit(0) // the host has gone
 	}
 	if cap(h.payload) > keep {
-		h.payload = nil
+		h.payload, h.message = nil, nil
 	}
 	<-h.told
 }

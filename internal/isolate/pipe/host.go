@@ -39,8 +39,8 @@ type Host struct {
 	done    atomic.Uint64 // calls that were answered
 
 	hostCalls [wire.MaxHostCalls]atomic.Pointer[hostSide] // made by the listener when the first comes
-	serving   atomic.Int32                 // calls of the plugin to its host under way
-	asked     atomic.Uint64                // that there were
+	serving   atomic.Int32                                // calls of the plugin to its host under way
+	asked     atomic.Uint64                               // that there were
 }
 
 // pipeCaller is who waits for the answer to a request. What belongs to the answer

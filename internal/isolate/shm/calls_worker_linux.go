@@ -9,7 +9,6 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/hostvtable"
-	"github.com/nyash-plugins/nyash-go/internal/cmem"
 	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
 )
 
@@ -148,8 +147,7 @@ func (w *Worker) fill(i int, head *HostCall, c *abi.Call, room uint64) error {
 		if !ok {
 			return 0, wire.ErrNoMemory
 		}
-		copy(w.mem.Bytes(offset, length), cmem.Memory(uintptr(addr), int(length)))
-		return offset, nil
+		return offset, wire.CopyBlob(w.mem.Bytes(offset, length), addr)
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/hostvtable"
@@ -96,8 +97,8 @@ func (h *HostCalls) Place(data []byte) (address []byte, err error) {
 	return binary.LittleEndian.AppendUint64(nil, addr), nil
 }
 
-// Move has each blob of a message be where the host will find it, in place: move gets
-// one that can be read, and returns what stands for its address.
+// Move has each blob of a message be where the host will find it, in place: move returns
+// what stands for its address.
 func (h *HostCalls) Move(message []byte, move func(addr, length uint64) (uint64, error)) error {
 	left := h.maxBlobs
 	return contract.EachBlob(message, func(addr, length uint64) (uint64, error) {
@@ -106,12 +107,18 @@ func (h *HostCalls) Move(message []byte, move func(addr, length uint64) (uint64,
 			return 0, nil
 		case length > left:
 			return 0, &CallError{abi.ErrInvalidArgs, fmt.Sprintf("its blobs have more than %d bytes, which is what the host takes over", h.maxBlobs)}
-		case !cmem.Readable(addr, length):
-			return 0, &CallError{abi.ErrInvalidArgs, fmt.Sprintf("a blob of %d bytes at address %#x cannot be read", length, addr)}
 		}
 		left -= length
 		return move(addr, length)
 	})
+}
+
+// CopyBlob copies a blob, or a part of one, of the library's.
+func CopyBlob(to []byte, addr uint64) error {
+	if err := cmem.Copy(unsafe.Pointer(unsafe.SliceData(to)), uintptr(addr), uintptr(len(to))); err != nil {
+		return &CallError{abi.ErrInvalidArgs, fmt.Sprintf("a blob: %v", err)}
+	}
+	return nil
 }
 
 // CheckMessage is why a message cannot be sent to the host, or nil.
