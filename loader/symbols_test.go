@@ -1,6 +1,7 @@
 package loader_test
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -118,7 +119,7 @@ func TestLoadError(t *testing.T) {
 				require.ErrorIs(t, err, tt.also)
 			}
 			assert.True(t, strings.HasPrefix(err.Error(), tt.text), err.Error())
-			if tt.reason == loader.ErrDeclaration {
+			if errors.Is(tt.reason, loader.ErrDeclaration) {
 				assert.Contains(t, fmt.Sprintf("%+v", err), "^", "it shows the line")
 				assert.Equal(t, library, refused.File)
 			}
