@@ -12,6 +12,7 @@ package faulty
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -149,7 +150,7 @@ func TestGood_NoFindings(t *testing.T) {
 		"Counter, self-described": {File: ccbuild.Library(t, "testdata/good.c", "-fvisibility=hidden", "-DCONFIG=BOX_TEXT METHODS_TEXT")},
 		"Counter, declared":       (&plugin{toml: true}).config(t, good),
 		"the plugin of the bench": {File: ccbuild.Library(t, filepath.Join(root, "tests/bench/plugin/bench.c"))},
-		"the plugin of the docs":  {File: docsPlugin(t, root)},
+		"the plugin of the docs":  docsConfig(t, docsPlugin(t, root)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -182,6 +183,13 @@ func docsPlugin(t *testing.T, root string) string {
 	require.True(t, ok)
 	shown, _, _ = strings.Cut(shown, "```")
 	return ccbuild.Source(t, "answer", shown)
+}
+
+// docsConfig is what the plugin of docs/abi.md says that nyash.toml has.
+func docsConfig(t *testing.T, library string) plugintest.Config {
+	config, err := registry.Parse("nyash.toml", fmt.Appendf(nil, "[plugins.AnswerBox]\nlibrary = %q\nthreads = \"serial\"\n", library))
+	require.NoError(t, err)
+	return plugintest.Config{File: library, Library: config.Libraries[0], TOML: "nyash.toml"}
 }
 
 func TestFaulty_FoundAlone(t *testing.T) {
