@@ -86,6 +86,9 @@ func (e *env) learn() error {
 	}
 	e.shared.learned = true
 	for _, b := range e.plugin.boxes {
+		if err := e.learnBirths(b); err != nil {
+			return err
+		}
 		for _, m := range b.methods {
 			if err := e.learnMethod(m, nil); err != nil {
 				return err

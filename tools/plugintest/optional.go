@@ -130,38 +130,49 @@ func (e *env) refusesFewer(m *method, given int, message []byte) {
 	e.add(e.declared(m, f))
 }
 
-// shorterBirths makes an instance with each smaller number of arguments that is allowed.
-func shorterBirths(w *worker, b *box) error {
-	if b.birth.declared == nil {
+// learnBirths makes an instance with each smaller number of arguments that is allowed.
+func (e *env) learnBirths(b *box) error {
+	if b.birth.declared == nil || b.singleton || b.birth.declared.Required() == len(b.birth.declared.Args) {
 		return nil
 	}
-	s := b.birth.declared.Signature
-	for n := len(s.Args) - 1; n >= s.Required(); n-- {
-		given := w.shared.births[b]
-		if len(given) < n {
-			continue
-		}
-		values := filled(s, given[:n])
-		step, err := w.birthWith(b, values)
-		if err != nil {
+	e.at(b.birth)
+	return e.withWorker(workerOptions{}, func(w *worker) error {
+		if _, err := w.birth(b); err != nil {
 			return err
 		}
-		a, err := w.do(step)
-		if err != nil {
-			return err
+		all := e.shared.births[b]
+		for n := len(all) - 1; n >= b.birth.declared.Required(); n-- {
+			if err := w.shorterBirth(b, all[:n]); err != nil {
+				return err
+			}
 		}
-		if refuses(a, values) {
-			w.refusesFewer(b.birth, n, step.args)
-			continue
-		}
-		id, ok := w.checkBirth(b, a)
-		if !ok {
-			return nil
-		}
+		return w.finiAll()
+	})
+}
+
+// shorterBirth makes an instance as a host does for a caller that gives these arguments.
+func (w *worker) shorterBirth(b *box, given []tlv.Value) error {
+	values := filled(b.birth.declared.Signature, given)
+	s, err := w.birthWith(b, values)
+	if err != nil {
+		return err
+	}
+	a, err := w.do(s)
+	if err != nil {
+		return err
+	}
+	switch {
+	case refuses(a, values):
+		w.refusesFewer(b.birth, len(given), s.args)
+		return nil
+	case a.code != abi.OK: // with other arguments it works
+		f := s.finding(codeBirth, "it answered %v", a)
+		f.Log = w.output.lastLines()
+		w.add(f)
+		return nil
+	}
+	if id, ok := w.checkBirth(b, a); ok {
 		w.instances = append(w.instances, instance{b, id})
-		if err := w.fini(b, id); err != nil {
-			return err
-		}
 	}
 	return nil
 }

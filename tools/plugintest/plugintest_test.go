@@ -2,6 +2,7 @@ package plugintest_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,9 +17,14 @@ import (
 	"github.com/nyash-plugins/nyash-go/tools/plugintest"
 )
 
+// builds is a folder for libraries that several tests use.
+var builds = filepath.Join(os.TempDir(), fmt.Sprintf("nyash-plugintest-%d", os.Getpid()))
+
 func TestMain(m *testing.M) {
 	probe.Main()
-	os.Exit(m.Run())
+	status := m.Run()
+	os.RemoveAll(builds)
+	os.Exit(status)
 }
 
 // good is a plugin without a fault.
@@ -172,19 +178,19 @@ func TestConfig_Seed(t *testing.T) {
 }
 
 func TestConfig_OnlyAndSkip(t *testing.T) {
-	library := ccbuild.Library(t, "../../tests/faulty/testdata/prints.c")
+	library := ccbuild.Library(t, "../../tests/faulty/testdata/duplicate_id.c")
 	for name, tt := range map[string]struct {
 		config plugintest.Config
 		want   int
 	}{
 		"all":   {plugintest.Config{}, 1},
-		"only":  {plugintest.Config{Only: []string{"prints"}}, 1},
+		"only":  {plugintest.Config{Only: []string{"duplicate-id"}}, 1},
 		"other": {plugintest.Config{Only: []string{"crash"}}, 0},
-		"skip":  {plugintest.Config{Skip: []string{"prints"}}, 0},
+		"skip":  {plugintest.Config{Skip: []string{"duplicate-id"}}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tt.config.File = library
-			report, err := open(t, tt.config).Run(context.Background(), "lifecycle")
+			report, err := open(t, tt.config).Run(context.Background(), "check")
 			require.NoError(t, err)
 			assert.Len(t, report.Findings, tt.want)
 		})
