@@ -19,6 +19,7 @@ type processSource struct {
 	// plugin is nil before the first open. It stays when an open fails, because it
 	// counts how often.
 	plugin atomic.Pointer[isolate.Plugin]
+	file   string // of the last open
 }
 
 func (s *processSource) open() ([]*boundType, error) {
@@ -26,11 +27,15 @@ func (s *processSource) open() ([]*boundType, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.lib.log == nil || s.file != file {
+		s.lib.log, s.file = newPluginLog(&s.lib.host.options, s.lib.name, file), file
+	}
 	p := s.plugin.Load()
 	if p == nil {
-		s.lib.log = newPluginLog(&s.lib.host.options, s.lib.name, file)
 		p = isolate.New(s.config(file))
 		s.plugin.Store(p)
+	} else { // an open has failed, and what it found may be other now
+		p.Reconfigure(s.config(file))
 	}
 	b, err := p.Session(context.Background())
 	if err != nil {
@@ -42,7 +47,7 @@ func (s *processSource) open() ([]*boundType, error) {
 		err = route(types, p.Route)
 	}
 	if err != nil {
-		return nil, join(err, p.Refuse())
+		return nil, join(err, p.Refuse(err))
 	}
 	return types, nil
 }

@@ -56,7 +56,7 @@ type serving struct {
 // watchLimits ends the worker when the plugin uses more than its limits allow. It
 // runs from a good load until the session's end.
 func (s *Session) watchLimits() {
-	limits := &s.plugin.config.Limits
+	limits := &s.config.Limits
 	if limits.Memory == nil && limits.CPUTime == nil && limits.CPUTotal == nil {
 		return
 	}

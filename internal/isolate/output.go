@@ -31,7 +31,7 @@ func (s *Session) readOutput(r *os.File) {
 		s.mu.Lock()
 		s.printed = text
 		s.mu.Unlock()
-		if output := s.plugin.config.Output; output == nil {
+		if output := s.config.Output; output == nil {
 			s.log(abi.LogInfo, text, true)
 		} else if s.logs.allow(len(text)) {
 			output(text)

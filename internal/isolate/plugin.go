@@ -20,7 +20,7 @@ import (
 
 // Plugin is a library with its worker. It is made by [New] or [Open].
 type Plugin struct {
-	config Config
+	config atomic.Pointer[Config] // replaced by Reconfigure; sessions keep theirs
 
 	session atomic.Pointer[Session] // nil without a worker
 
@@ -51,11 +51,17 @@ type Plugin struct {
 
 // New makes a plugin. Its worker is started by the first use.
 func New(config Config) *Plugin {
-	p := &Plugin{config: config, life: semaphore.NewWeighted(1)}
+	p := &Plugin{life: semaphore.NewWeighted(1)}
+	p.config.Store(&config)
 	p.alive, p.stop = context.WithCancelCause(context.Background())
 	p.state.reset = make(chan struct{})
 	return p
 }
+
+// Reconfigure has the next worker follow another configuration. It is for a library that
+// could not be loaded, between a [Plugin.Refuse] or failed [Plugin.Session] and the next
+// Session.
+func (p *Plugin) Reconfigure(config Config) { p.config.Store(&config) }
 
 // Open makes a plugin, starts its worker and has it load the library.
 //
@@ -85,7 +91,7 @@ func (p *Plugin) Session(ctx context.Context) (*Session, error) {
 		}
 		return r.Val.(*Session), nil
 	case <-ctx.Done():
-		return nil, fmt.Errorf("load %s: %w", p.config.File, context.Cause(ctx))
+		return nil, fmt.Errorf("load %s: %w", p.config.Load().File, context.Cause(ctx))
 	}
 }
 
@@ -122,11 +128,11 @@ func (p *Plugin) startOnce() (any, error) {
 
 // around runs a start of a worker, or its end.
 func (p *Plugin) around(run func(context.Context)) {
-	if p.config.Around == nil {
-		run(context.Background())
+	if around := p.config.Load().Around; around != nil {
+		around(run)
 		return
 	}
-	p.config.Around(run)
+	run(context.Background())
 }
 
 func (p *Plugin) start() (s *Session, err error) {
@@ -137,7 +143,7 @@ func (p *Plugin) start() (s *Session, err error) {
 // startWith starts a worker; asking is the context of what connect and init ask.
 func (p *Plugin) startWith(asking context.Context) (*Session, error) {
 	ctx := p.alive
-	if limit := p.config.LoadTimeout; limit > 0 {
+	if limit := p.config.Load().LoadTimeout; limit > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w within load_timeout (%v)", transport.ErrNoAnswer, limit))
 		defer cancel()
@@ -148,7 +154,7 @@ func (p *Plugin) startWith(asking context.Context) (*Session, error) {
 	}
 	if p.description != nil && !reflect.DeepEqual(*p.description, s.description) {
 		s.kill(errChanged)
-		return nil, fmt.Errorf("load %s: %w", p.config.File, errChanged)
+		return nil, fmt.Errorf("load %s: %w", p.config.Load().File, errChanged)
 	}
 	if p.description == nil {
 		p.description = &s.description
@@ -156,7 +162,7 @@ func (p *Plugin) startWith(asking context.Context) (*Session, error) {
 	for _, r := range p.routes {
 		if err := s.route(r); err != nil {
 			s.kill(err)
-			return nil, fmt.Errorf("load %s: %w", p.config.File, err)
+			return nil, fmt.Errorf("load %s: %w", p.config.Load().File, err)
 		}
 	}
 	return s, nil
@@ -196,7 +202,7 @@ var errChanged = errors.New("the library has changed since it was loaded: it des
 // permitted waits until another worker may be started. again tells that it takes
 // the place of one that died.
 func (p *Plugin) permitted(ctx context.Context) (again bool, err error) {
-	r := p.config.Restart
+	r := p.config.Load().Restart
 	p.state.Lock()
 	recent := p.state.deaths[:0]
 	for _, t := range p.state.deaths {
@@ -268,18 +274,19 @@ func (p *Plugin) Reset() {
 	p.state.reset = make(chan struct{})
 }
 
-// Refuse ends a worker whose library turned out to be unfit, and counts that as a
-// failed load.
-func (p *Plugin) Refuse() error {
+// Refuse ends a worker whose library turned out to be unfit, for a reason that Status tells.
+// It does not count towards restart, because nothing of the library has failed; the next
+// worker may describe the library in another way.
+func (p *Plugin) Refuse(reason error) error {
 	_ = p.life.Acquire(context.Background(), 1)
 	defer p.life.Release(1)
+	p.description, p.routes = nil, nil
 	s := p.session.Swap(nil)
 	if s == nil {
 		return nil
 	}
-	p.failed()
 	err := s.end()
-	p.enter(Failed, nil)
+	p.enter(Failed, reason)
 	return err
 }
 
@@ -290,17 +297,17 @@ func (p *Plugin) enter(state State, err error) {
 	if err != nil {
 		p.state.err = err
 	}
-	if p.config.OnState != nil {
-		p.config.OnState(state, err)
+	if onState := p.config.Load().OnState; onState != nil {
+		onState(state, err)
 	}
 }
 
 // watchIdle looks, after the idle timeout, whether the worker has had nothing to do.
 // The caller holds life.
 func (p *Plugin) watchIdle(s *Session) {
-	if p.config.IdleTimeout > 0 {
+	if timeout := p.config.Load().IdleTimeout; timeout > 0 {
 		calls := s.allCalls()
-		p.idle = time.AfterFunc(p.config.IdleTimeout, func() { p.lookIdle(s, calls) })
+		p.idle = time.AfterFunc(timeout, func() { p.lookIdle(s, calls) })
 	}
 }
 
@@ -328,7 +335,7 @@ func (p *Plugin) lookIdle(s *Session, calls uint64) {
 
 // busy reports whether a worker is in use, or was since it had made so many calls.
 func (p *Plugin) busy(s *Session, calls uint64) bool {
-	return s.allCalls() != calls || s.link.Active() > 0 || p.config.InUse()
+	return s.allCalls() != calls || s.link.Active() > 0 || p.config.Load().InUse()
 }
 
 // allCalls is how many calls there were, in either direction.

@@ -18,6 +18,7 @@ import (
 // Session is one life of a plugin's worker.
 type Session struct {
 	plugin      *Plugin
+	config      *Config        // that it was started with
 	peer        transport.Peer // what its transport knows of it
 	link        transport.Transport
 	description abi.Description
@@ -44,13 +45,14 @@ type Session struct {
 }
 
 func newSession(p *Plugin) *Session {
-	s := &Session{plugin: p, outputDone: make(chan struct{}), lines: newLineQueue(p.config.Sink)}
-	s.logs = newLogRate(&p.config, s.lines)
-	s.peer.CallTimeout, s.peer.CancelGrace = p.config.CallTimeout, p.config.CancelGrace
+	config := p.config.Load()
+	s := &Session{plugin: p, config: config, outputDone: make(chan struct{}), lines: newLineQueue(config.Sink)}
+	s.logs = newLogRate(config, s.lines)
+	s.peer.CallTimeout, s.peer.CancelGrace = config.CallTimeout, config.CancelGrace
 	s.peer.Lost = &p.lostCalls
 	s.peer.Kill, s.peer.Line, s.peer.Flush = s.kill, s.line, s.lines.flush
 	s.peer.Complain = func(text string) { s.log(abi.LogWarn, text, false) }
-	s.peer.Calls, s.peer.Nested, s.peer.MaxBlob, s.peer.Session = p.config.Calls, p.config.Nested, p.config.MaxBlob, s
+	s.peer.Calls, s.peer.Nested, s.peer.MaxBlob, s.peer.Session = config.Calls, config.Nested, config.MaxBlob, s
 	s.peer.Contended = s.contended
 	s.peer.Closing = p.closing
 	s.peer.Init()
@@ -115,7 +117,7 @@ func (s *Session) takeTurn(ctx context.Context) error {
 // contended reports whether others wait for what each call under way has, but for the
 // worker's own slots: the turn, or a place among all calls of the host.
 func (s *Session) contended() bool {
-	return s.turnQueue.Load() > 0 || s.plugin.config.Contended != nil && s.plugin.config.Contended()
+	return s.turnQueue.Load() > 0 || s.config.Contended != nil && s.config.Contended()
 }
 
 func (s *Session) passTurn() { <-s.turn }
@@ -161,7 +163,7 @@ func (s *Session) Discard(addr, length uint64) {
 // Memory counts what the plugin took from the host table, if the plugin was
 // opened to track it.
 func (s *Session) Memory() (m hostvtable.Memory, ok bool) {
-	if !s.plugin.config.Track {
+	if !s.config.Track {
 		return m, false
 	}
 	answer, err := s.link.Operate(context.Background(), wire.OpMemory, 0, 0)
@@ -191,7 +193,7 @@ func (s *Session) end() error {
 	if errors.Is(err, transport.ErrLost) {
 		err = nil // it has ended already
 	}
-	if s.plugin.config.Wrapper != nil {
+	if s.config.Wrapper != nil {
 		// What runs the worker has a report to write when that exits.
 		s.link.HangUp()
 		select {
@@ -228,7 +230,7 @@ func (s *Session) waitEnded() bool {
 // died ends the session: its crash is known by now.
 func (s *Session) died() {
 	s.peer.Dead.Store(true)
-	if onEnd := s.plugin.config.OnEnd; onEnd != nil {
+	if onEnd := s.config.OnEnd; onEnd != nil {
 		onEnd(s)
 	}
 	s.plugin.died(s) // callers that are woken by what follows find it counted

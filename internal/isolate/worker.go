@@ -25,7 +25,7 @@ import (
 // start starts a worker and has it load the library, until ctx ends; asking is the context
 // of what connect and init ask.
 func start(ctx, asking context.Context, p *Plugin) (*Session, error) {
-	program, err := findWorker(&p.config, wire.SelfServing.Load())
+	program, err := findWorker(p.config.Load(), wire.SelfServing.Load())
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ func start(ctx, asking context.Context, p *Plugin) (*Session, error) {
 
 // newTransport makes the transport that the plugin's configuration asks for.
 func newTransport(s *Session) (t transport.Transport, theirs *transport.Files, err error) {
-	if kind := s.plugin.config.Channel; kind == ChannelPipe || kind == ChannelAuto && !shm.Works() {
+	if kind := s.config.Channel; kind == ChannelPipe || kind == ChannelAuto && !shm.Works() {
 		t, theirs, err = pipe.New(&s.peer)
 	} else {
 		t, theirs, err = shm.New(&s.peer)
@@ -61,7 +61,7 @@ func newTransport(s *Session) (t transport.Transport, theirs *transport.Files, e
 
 // launch starts the process and the goroutines that watch it.
 func (s *Session) launch(program string, theirs *transport.Files) error {
-	command, err := s.plugin.config.command(program)
+	command, err := s.config.command(program)
 	if err != nil {
 		return err
 	}
@@ -71,13 +71,13 @@ func (s *Session) launch(program string, theirs *transport.Files) error {
 	}
 	defer write.Close()
 	cmd := exec.Command(command[0], command[1:]...)
-	if cmd.Dir = s.plugin.config.Dir; cmd.Dir != "" {
+	if cmd.Dir = s.config.Dir; cmd.Dir != "" {
 		// exec's own error would name the program.
 		if info, err := os.Stat(cmd.Dir); err != nil || !info.IsDir() {
 			return fmt.Errorf("working_directory %s is no directory", cmd.Dir)
 		}
 	}
-	for _, name := range s.plugin.config.Env {
+	for _, name := range s.config.Env {
 		if value, ok := os.LookupEnv(name); ok {
 			cmd.Env = append(cmd.Env, name+"="+value)
 		}
@@ -92,7 +92,7 @@ func (s *Session) launch(program string, theirs *transport.Files) error {
 		output.Close()
 		return err
 	}
-	s.cell = newCell(&s.plugin.config)
+	s.cell = newCell(s.config)
 	s.cell.enter(s.process.pid())
 	s.output = output
 	go s.readOutput(output)
@@ -104,7 +104,7 @@ func (s *Session) launch(program string, theirs *transport.Files) error {
 func (s *Session) load(ctx, asking context.Context) error {
 	stop := context.AfterFunc(ctx, func() { s.kill(context.Cause(ctx)) })
 	defer stop()
-	c := &s.plugin.config
+	c := s.config
 	load := wire.Load{
 		Version: wire.Version, File: c.File, InvokeOnly: c.InvokeOnly,
 		Threads: uint8(c.Threads), Unload: c.Unload, Track: c.Track, Survey: c.Survey, Wrapped: c.Wrapper != nil,
@@ -149,7 +149,7 @@ func (s *Session) load(ctx, asking context.Context) error {
 // configure has the plugin's owner decide on the threads of a library that describes
 // itself.
 func (s *Session) configure(load *wire.Load, text string) error {
-	c := &s.plugin.config
+	c := s.config
 	if err := contract.CheckConfig(text); err != nil {
 		return &native.Error{File: c.File, Reason: native.ErrDescription, Detail: err.Error(), Err: err}
 	}
@@ -193,7 +193,7 @@ var gone = []error{io.EOF, io.ErrUnexpectedEOF, os.ErrClosed, os.ErrDeadlineExce
 // loadFailed is what became of a worker that said nothing sensible.
 func (s *Session) loadFailed(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return fmt.Errorf("load %s: %w", s.plugin.config.File, context.Cause(ctx))
+		return fmt.Errorf("load %s: %w", s.config.File, context.Cause(ctx))
 	}
 	// A worker that has closed its end, and goes on, will say nothing any more.
 	select {
@@ -205,13 +205,13 @@ func (s *Session) loadFailed(ctx context.Context, err error) error {
 		return fmt.Errorf("%w: %w", ErrWorker, err)
 	}
 	if !s.waitEnded() {
-		return fmt.Errorf("load %s: %w", s.plugin.config.File, transport.ErrHungUp)
+		return fmt.Errorf("load %s: %w", s.config.File, transport.ErrHungUp)
 	}
 	crash := s.peer.Crash.Load()
 	if crash.Signal == 0 && crash.Cause == nil && !s.link.Begun() {
 		return fmt.Errorf("%w: it exited with status %d before it had loaded anything%s; is it nyash-worker, and of this release?", ErrWorker, crash.Status, s.lastOutput())
 	}
-	return fmt.Errorf("load %s: %w", s.plugin.config.File, crash)
+	return fmt.Errorf("load %s: %w", s.config.File, crash)
 }
 
 var reasons = []error{native.ErrNotLibrary, native.ErrOpen, native.ErrSymbol, native.ErrVersion, native.ErrConnect, native.ErrInit, native.ErrDescription, native.ErrBusy}
@@ -272,7 +272,7 @@ func (s *Session) crashOf(state *os.ProcessState) *transport.CrashError {
 	} else if crash.Signal == syscall.SIGKILL {
 		crash.Cause = s.cell.cause()
 	}
-	if limit := s.plugin.config.Limits.Memory; limit != nil && crash.Cause == nil && s.exhausted.Load() {
+	if limit := s.config.Limits.Memory; limit != nil && crash.Cause == nil && s.exhausted.Load() {
 		crash.Cause = errExhausted(*limit)
 	}
 	return crash

@@ -146,16 +146,20 @@ func TestRestart_FailedLoads(t *testing.T) {
 	}
 }
 
-// TestRestart_UnfitLibrary: a library that contradicts nyash.toml counts towards restart.
+// TestRestart_UnfitLibrary: a library that contradicts nyash.toml has not crashed, and its
+// error is the same each time.
 func TestRestart_UnfitLibrary(t *testing.T) {
-	h := hosttest.Open(t, fmt.Sprintf("[plugins.Stubborn]\nlibrary = %q\ntype_id = 999\nisolation = \"process\"\nrestart = { max = 1, within = \"1h\", backoff = \"0s\" }", stubborn(t)))
-	for range 2 {
+	h := hosttest.Open(t, fmt.Sprintf("[plugins.Stubborn]\nlibrary = %q\ntype_id = 999\nisolation = \"process\"\nrestart = { max = 1, within = \"1h\", backoff = \"1h\" }", stubborn(t)))
+	for range 6 {
 		_, err := h.New(ctx, "Stubborn")
 		require.ErrorContains(t, err, "type_id 999")
+		require.NotErrorIs(t, err, loader.ErrPluginBroken)
+		status := h.Plugins()[0]
+		require.Zero(t, status.PID)
+		require.Equal(t, loader.PluginFailed, status.State)
+		require.ErrorContains(t, status.Err, "type_id 999")
+		require.Zero(t, status.Restarts)
 	}
-	_, err := h.New(ctx, "Stubborn")
-	require.ErrorIs(t, err, loader.ErrPluginBroken)
-	assert.Zero(t, h.Plugins()[0].PID)
 }
 
 // TestHostClose_FloodOfLines: log lines do not put off the time limit of a shutdown.
