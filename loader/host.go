@@ -39,6 +39,7 @@ type Host struct {
 	closing bool
 	pending int                   // uses that retain counts: births and loads under way
 	loaded  []*library            // in the order of loading
+	claimed []*library            // whose files are theirs; see claim
 	live    map[liveKey]*instance // instances that are owed a fini
 
 	closed   chan struct{}

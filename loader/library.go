@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync/atomic"
@@ -51,6 +52,7 @@ type library struct {
 
 	// What find has found, and the same without symbolic links. Loads set them, before loaded.
 	file, real string
+	info       os.FileInfo // of the file; see claim
 	// unlisted are boxes that the library has and nyash.toml does not list, by type id. Set
 	// by bind.
 	unlisted map[uint32]unlistedBox
@@ -212,13 +214,13 @@ func (l *library) loadOnce(chain uint64) (any, error) {
 	}
 	types, err := l.source.open()
 	if err != nil {
+		l.host.disclaim(l)
 		return nil, err
 	}
 	for i, t := range l.boxTypes {
 		t.typ.Store(types[i])
 	}
 	l.host.registerLibrary(l)
-	l.warnSpellings()
 	l.loaded.Store(true)
 	return nil, nil
 }
@@ -353,6 +355,9 @@ func (l *library) bind(conf *registry.Library, d abi.Description) (types []*boun
 	// In the later public forms a mistake costs only the box that it is about.
 	if later := conf.InvokeOnly || len(d.Tables) > 0; len(errs) > 0 && (!later || len(errs) == len(types)) {
 		return nil, join(errs...)
+	}
+	if err := l.host.claim(l); err != nil {
+		return nil, l.errDeclaration(err)
 	}
 	return types, nil
 }

@@ -76,28 +76,6 @@ func (l *library) elsewhere(box string) *registry.Box {
 	return nil
 }
 
-// warnSpellings warns of a library that was loaded before under another name: the two share
-// the file, and neither knows the other's boxes. The library has been registered.
-func (l *library) warnSpellings() {
-	if l.real == "" {
-		return
-	}
-	l.host.mu.Lock()
-	loaded := slices.Clone(l.host.loaded)
-	l.host.mu.Unlock()
-	conf := l.boxTypes[0].decl.Library
-	for _, other := range loaded {
-		if other.real != l.real || other == l {
-			continue
-		}
-		if first := other.boxTypes[0].decl.Library; first.Name != conf.Name {
-			l.host.options.logger.Warn(fmt.Sprintf("%v: the library %s is the same file as %s on line %d, and each of the two knows only its own boxes; write it alike in all entries",
-				conf.Pos, conf.Name, first.Name, first.Pos.Line))
-			return
-		}
-	}
-}
-
 // wrongType says where the type id stands that a birth was refused for, if it is
 // nyash.toml's.
 func (l *library) wrongType(typ *boundType) string {

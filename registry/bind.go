@@ -190,6 +190,17 @@ func (b *Box) NoTable(tables []string) *Error {
 	return b.fail("box", fmt.Sprintf("the library has no table %s%s; it has %s%s", abi.SymbolTypeBoxPrefix, b.LibraryName, listSome(names), suggest.DidYouMean(b.LibraryName, names)), advice)
 }
 
+// SameFile is the error of a library whose file is that of another library of the same
+// Config. Both have boxes.
+func (l *Library) SameFile(first *Library) *Error {
+	b := l.Boxes[0]
+	advice := "name it the same way in both entries"
+	if l.InvokeOnly || first.InvokeOnly {
+		advice = "declare all its boxes in one of the two entries"
+	}
+	return b.fail("library", fmt.Sprintf("%s is the library of %s already, which is called %s there (line %d)", l.Name, first.Boxes[0].Name, first.Name, first.Pos.Line), advice)
+}
+
 // applies returns init where it describes this box, and the zero Description where it
 // describes another one of the library.
 func (b *Box) applies(own *Description, text *Box, init abi.Description, table bool) (abi.Description, error) {

@@ -16,36 +16,36 @@ import (
 // library, is named where one comes as a result.
 func TestUnlisted(t *testing.T) {
 	const manifest = "[plugins]\nServerBox = \"./nyash_box.toml\"\nClientBox = \"./nyash_box.toml\"\n"
-	const same = "the same file as ./nyash_box.toml on line 2, and each of the two knows only its own boxes; write it alike in all entries"
-	for name, tt := range map[string]struct{ toml, want, warning string }{
+	const same = "is the library of ServerBox already, which is called ./nyash_box.toml there (line 2); name it the same way in both entries"
+	for name, tt := range map[string]struct{ toml, want, refused string }{
 		"plugins form": {manifest, `that type is ResponseBox in DIR/nyash_box.toml, and nyash.toml does not list it: add ResponseBox = "./nyash_box.toml" to [plugins]`, ""},
 		"libraries form": {"[libraries.http]\nboxes = [\"ServerBox\", \"ClientBox\"]\npath = \"./nyash_box.toml\"\n",
 			`that type is ResponseBox in DIR/nyash_box.toml, and nyash.toml does not list it: add "ResponseBox" to its boxes`, ""},
 		"another spelling": {manifest + "ResponseBox = \"./build/../nyash_box.toml\"\n",
 			"nyash.toml lists it (line 4) for another library, ./build/../nyash_box.toml, which is the same file: write the library alike", ""},
 		"another spelling, loaded": {manifest + "ResponseBox = \"./build/../nyash_box.toml\"\n",
-			"nyash.toml lists it (line 4) for another library", "nyash.toml:4:1: the library ./build/../nyash_box.toml is " + same},
+			"nyash.toml lists it (line 4) for another library", "nyash.toml:4:1: plugins.ResponseBox: ./build/../nyash_box.toml " + same},
 		"the library's own path, loaded": {manifest + "RequestBox = \"./build/libhttp.so\"\nResponseBox = { library = \"./build/libhttp.so\", type_id = 73 }\n",
-			"nyash.toml lists it (line 5) for another library, ./build/libhttp.so", "nyash.toml:4:1: the library ./build/libhttp.so is " + same},
+			"nyash.toml lists it (line 5) for another library, ./build/libhttp.so", "nyash.toml:4:1: plugins.RequestBox: ./build/libhttp.so " + same},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := programs[slices.IndexFunc(programs, func(p program) bool { return p.name == "http, tables" })].place(t)
 			write(t, dir, "nyash.toml", tt.toml)
 			script := "s = ServerBox()\ns.start()\n"
-			if tt.warning != "" { // then both spellings are loaded
-				script += "ResponseBox()\n"
+			if tt.refused != "" { // then both spellings are to be loaded
+				script += "print(catch(ResponseBox)[1])\n"
 			}
 			write(t, dir, "use.star", script+"ClientBox().get(\"mem://8080/\")\n")
 			for way, flags := range ways {
-				_, stderr, err := command(t, dir, append(flags, "run", "use.star")...)
+				stdout, stderr, err := command(t, dir, append(flags, "run", "use.star")...)
 				require.Error(t, err, way)
 				assert.Contains(t, stderr, "ClientBox.get: no such box: the result is a handle of type 73, instance ")
 				assert.Contains(t, stderr, strings.ReplaceAll(tt.want, "DIR", dir), way)
-				if tt.warning == "" {
+				if tt.refused == "" {
 					assert.NotContains(t, stderr, "level=WARN", way)
 				} else {
-					assert.Contains(t, stderr, tt.warning, way)
+					assert.Contains(t, stdout, tt.refused, way)
 				}
 			}
 		})
