@@ -166,7 +166,7 @@ func (l *library) boxTypeByID(typeID uint32) *boxType {
 // load makes a box ready with its library. See [library.load].
 func (t *boxType) load(ctx context.Context) error {
 	if err := t.lib.load(ctx); err != nil {
-		return err
+		return t.own(err)
 	}
 	return t.broken
 }
@@ -332,7 +332,7 @@ func (l *library) bind(conf *registry.Library, d abi.Description) (types []*boun
 	}
 	l.noteUnlisted(described, d)
 	types = make([]*boundType, len(l.boxTypes))
-	var errs []error
+	errs, broken := make([]error, len(types)), 0
 	for i, t := range l.boxTypes {
 		typ, err := t.decl.Bind(described, d)
 		if err == nil {
@@ -348,13 +348,13 @@ func (l *library) bind(conf *registry.Library, d abi.Description) (types []*boun
 		}
 		if err != nil {
 			err = l.errDeclaration(err)
-			errs = append(errs, err)
+			broken++
 		}
-		t.broken = err
+		t.broken, errs[i] = err, err
 	}
 	// In the later public forms a mistake costs only the box that it is about.
-	if later := conf.InvokeOnly || len(d.Tables) > 0; len(errs) > 0 && (!later || len(errs) == len(types)) {
-		return nil, join(errs...)
+	if later := conf.InvokeOnly || len(d.Tables) > 0; broken > 0 && (!later || broken == len(types)) {
+		return nil, &boxErrors{errs}
 	}
 	if err := l.host.claim(l); err != nil {
 		return nil, l.errDeclaration(err)

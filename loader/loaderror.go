@@ -29,7 +29,7 @@ func (l *library) errOpen(err error) error {
 			for i, t := range l.boxTypes {
 				errs[i] = &LoadError{File: l.file, Reason: ErrSymbol, Err: t.decl.NoTable(tables)}
 			}
-			return join(errs...)
+			return &boxErrors{errs}
 		}
 	}
 	return fmt.Errorf("box %s: %w", l.name, err)
@@ -42,11 +42,34 @@ func (l *library) errDeclaration(err error) error {
 
 // join is errors.Join that leaves a single error as it is, with its %+v.
 func join(errs ...error) error {
-	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	errs = slices.DeleteFunc(slices.Clone(errs), func(err error) bool { return err == nil })
 	if len(errs) == 1 {
 		return errs[0]
 	}
 	return errors.Join(errs...)
+}
+
+// boxErrors is the error of a library of whose boxes some cannot be used, and so none: those of
+// its boxes in their order, nil for one that is not at fault.
+type boxErrors struct{ each []error }
+
+func (e *boxErrors) Error() string   { return join(e.each...).Error() }
+func (e *boxErrors) Unwrap() []error { return e.each }
+
+// Format has a single error's own %+v.
+func (e *boxErrors) Format(s fmt.State, verb rune) {
+	fmt.Fprintf(s, fmt.FormatString(s, verb), join(e.each...))
+}
+
+// own is what a box of the library gets of its error: its own part, where there is one.
+func (t *boxType) own(err error) error {
+	var all *boxErrors
+	if errors.As(err, &all) {
+		if own := all.each[slices.Index(t.lib.boxTypes, t)]; own != nil {
+			return own
+		}
+	}
+	return err
 }
 
 // exportedTables are the boxes that a library's file has TypeBox tables for. Names are the

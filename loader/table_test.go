@@ -80,6 +80,33 @@ func TestTable_Broken(t *testing.T) {
 	assert.NoError(t, h.Load(t.Context(), "Bare"))
 }
 
+// Where none of the boxes can be used, each has its own error.
+func TestTable_AllBroken(t *testing.T) {
+	library := bare(t)
+	for _, isolation := range []loader.Isolation{loader.IsolationNone, loader.IsolationProcess} {
+		for form, toml := range map[string]string{
+			"plugins":   fmt.Sprintf("[plugins]\nWrong = %q\nBare = %[1]q", library),
+			"libraries": fmt.Sprintf("[libraries.%q]\nboxes = [\"Wrong\", \"Bare\"]", library),
+			"no tables": fmt.Sprintf("[plugins]\nWrnog = %q\nBaer = %[1]q", library),
+		} {
+			t.Run(form+" "+isolation.String(), func(t *testing.T) {
+				h := open(t, toml, loader.WithIsolation(isolation))
+				boxes := h.Boxes()[:2]
+				for i, name := range boxes {
+					_, err := h.New(t.Context(), name)
+					require.ErrorContains(t, err, name)
+					assert.NotContains(t, err.Error(), boxes[1-i]+":")
+					assert.NotContains(t, err.Error(), "\n")
+					assert.Contains(t, fmt.Sprintf("%+v", err), "^", "it shows its line")
+				}
+				err := h.Load(t.Context(), boxes...)
+				require.ErrorContains(t, err, boxes[0]+":")
+				require.ErrorContains(t, err, boxes[1]+":")
+			})
+		}
+	}
+}
+
 // The second life of a worker calls the boxes through their tables, too.
 func TestTable_NextWorker(t *testing.T) {
 	h := open(t, bareTOML(bare(t), "isolation = \"process\"\nidle_timeout = \"10ms\""))
