@@ -451,11 +451,12 @@ func (d *document) checkTypeIDs(c *Config) {
 	}
 }
 
-// uniqueTypeIDs reports the boxes of one library whose type id another has already.
+// uniqueTypeIDs reports the boxes of one library whose type id another has already. A box that
+// cannot be used has none.
 func (d *document) uniqueTypeIDs(boxes []*Box, report func(b *Box, k *key, msg, advice string)) {
 	seen := make(map[uint32]*Box, len(boxes))
 	for _, b := range boxes {
-		if !b.HasTypeID {
+		if !b.HasTypeID || len(b.Mistakes) > 0 {
 			continue
 		}
 		other := seen[b.TypeID]

@@ -245,6 +245,8 @@ func TestMistakes(t *testing.T) {
 		"a result":              {"[libraries.x.A]\ntype_id = 1\nmethods = { get = { method_id = 1, returns = \"Nothing\" } }\n[libraries.x.B]\ntype_id = 2\n", "A"},
 		"a box that is not listed": {
 			"[libraries.x]\nboxes = [\"A\"]\n[libraries.x.A]\ntype_id = 1\n[libraries.x.B]\ntype_id = 2\n", "B"},
+		"a box that is not listed, with another's id": {
+			"[libraries.x]\nboxes = [\"A\"]\n[libraries.x.B]\ntype_id = 1\n[libraries.x.A]\ntype_id = 1\n", "B"},
 		"a key of the library": {"[libraries.x]\nboxes = [\"A\", \"B\"]\ncolour = 1\n[libraries.x.A]\ntype_id = 1\n[libraries.x.B]\ntype_id = 2\n", "A B"},
 		"other settings":       {"[plugins.C]\nlibrary = \"x\"\nthreads = \"serial\"\n[libraries.x.A]\ntype_id = 1\n[libraries.x.B]\ntype_id = 2\n", "A B"},
 		"two names of a method": {
