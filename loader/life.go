@@ -50,6 +50,10 @@ func (l *library) lifeOf(b backend) *life {
 		}
 	}
 	known := l.begin(b)
+	if b != nil && b.Lost() {
+		known.handles.End() // nobody would end it later
+		return known
+	}
 	l.lives.all = append(l.lives.all, known)
 	l.lives.youngest.Store(known)
 	return known
