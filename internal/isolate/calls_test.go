@@ -673,6 +673,43 @@ func TestHostCall_Leaves(t *testing.T) {
 	}
 }
 
+// TestHostCall_LeavesNoMemory has calls need more memory one after the other than the
+// worker may have at a time.
+func TestHostCall_LeavesNoMemory(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		return // limits.memory is an error
+	}
+	const size, rounds = 1 << 20, 70
+	limit := uint64(24 << 20)
+	onBoth(t, func(t *testing.T, open func(isolate.Config) *isolate.Session) {
+		data := make([]byte, size)
+		s := open(isolate.Config{Limits: isolate.Limits{Memory: &limit}, Calls: calls{invoke: func(_ context.Context, c *abi.Call, from hostvtable.Caller) {
+			if c.Method != 2 {
+				reply(c, nil)
+				return
+			}
+			addr, err := from.Place(data)
+			if !assert.NoError(t, err) {
+				return
+			}
+			msg := tlv.AppendBlob(tlv.AppendHeader(nil), addr, size)
+			require.NoError(t, tlv.PatchArgc(msg, 1))
+			reply(c, msg)
+		}}})
+		for range rounds {
+			for _, kind := range []uint32{inMalloc, inAlloc} {
+				a := mustAsk(t, s, send, order{1, 1, kind, 200, binary.LittleEndian.AppendUint64(nil, size)}.bytes())
+				require.Equal(t, abi.OK, a.code, string(a.result))
+			}
+			require.Equal(t, abi.OK, mustAsk(t, s, receive, order{1, 2, 1, 64, nil}.bytes()).code)
+			large := order{1, 1, 1, size, data}.bytes()
+			require.Equal(t, abi.OK, mustAsk(t, s, relay, large).code)
+			require.Equal(t, abi.OK, mustAsk(t, s, thread, large).code)
+		}
+		assert.Zero(t, s.Lent(), "of the host's")
+	})
+}
+
 // BenchmarkHostCall is a call of a plugin to its host, of 24 bytes each way: in a call, and
 // on a thread of the plugin's own when both sides have gone to sleep.
 func BenchmarkHostCall(b *testing.B) {

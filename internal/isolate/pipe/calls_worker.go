@@ -33,7 +33,7 @@ func (l *Worker) hostAnswered(f *Frame) (err error) {
 	}
 	h := &l.calls[f.ID]
 	h.answer = *f
-	if uint64(cap(h.result)) < f.Length || cap(h.result) > keep {
+	if uint64(cap(h.result)) < f.Length {
 		h.result = make([]byte, f.Length)
 	}
 	h.result = h.result[:f.Length]
@@ -71,6 +71,9 @@ func (l *Worker) Invoke(ctx context.Context, c *abi.Call, from hostvtable.Caller
 		Op: wire.OpHostCall, ID: uint32(i), TypeID: c.TypeID, Method: c.Method, Instance: c.Instance, A: room, B: uint64(len(args)),
 	})
 	wire.Take(c, abi.Code(h.answer.Code), h.answer.A, h.result)
+	if cap(h.result) > kept {
+		h.result = nil
+	}
 }
 
 // fill makes the payload: the thread, the message, and its blobs, which it names by where
@@ -102,7 +105,7 @@ func (l *Worker) ask(h *hostCall, f *Frame) {
 	if l.out.Write(f, h.payload) != nil {
 		os.Exit(0) // the host has gone
 	}
-	if cap(h.payload) > keep {
+	if cap(h.payload) > kept {
 		h.payload, h.message = nil, nil
 	}
 	<-h.told

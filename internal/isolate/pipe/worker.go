@@ -89,7 +89,7 @@ func (l *Worker) read() (id int, err error) {
 	}
 	r := &l.requests[f.ID]
 	r.frame = f
-	if uint64(cap(r.payload)) < f.Length || cap(r.payload) > keep || f.Op == wire.OpLend {
+	if uint64(cap(r.payload)) < f.Length || f.Op == wire.OpLend {
 		r.payload = make([]byte, f.Length)
 	}
 	r.payload = r.payload[:f.Length]
@@ -173,9 +173,22 @@ func (l *Worker) Run(w wire.Handler, id int, call *abi.Call) {
 	if err != nil {
 		out.Code, text = wire.Refused, []byte(err.Error())
 	}
+	r.drop()
 	if l.out.Write(&out, text) != nil {
 		os.Exit(0) // the host has gone
 	}
+}
+
+// kept is the largest buffer that a request or call keeps for the next, in bytes: there are
+// many of them, which come one after the other.
+const kept = 128 << 10
+
+// drop gives up large buffers, before the host is answered and may use the request again.
+func (r *request) drop() {
+	if cap(r.payload) <= kept && cap(r.room) <= kept {
+		return
+	}
+	r.payload, r.room, *r.call = nil, nil, abi.Call{}
 }
 
 // fence stands behind the room for a result, to see what is written past it.
@@ -184,7 +197,7 @@ var fence = bytes.Repeat([]byte{0xfd}, 64)
 // invoke calls the plugin and returns what it has written.
 func (r *request) invoke(ctx context.Context, w wire.Handler, timed bool) []byte {
 	size := int(r.frame.A)
-	if cap(r.room) < size+len(fence) || cap(r.room) > keep {
+	if cap(r.room) < size+len(fence) {
 		r.room = make([]byte, size+len(fence))
 	}
 	r.room = r.room[:size+len(fence)]
@@ -215,7 +228,7 @@ func (r *request) invoke(ctx context.Context, w wire.Handler, timed bool) []byte
 // whole room.
 func (r *request) probe(ctx context.Context, w wire.Handler) ([]byte, wire.Damage, error) {
 	size := int(r.frame.A)
-	if cap(r.room) < size || cap(r.room) > keep {
+	if cap(r.room) < size {
 		r.room = make([]byte, size)
 	}
 	r.room = r.room[:size]

@@ -33,10 +33,43 @@
 // leader wakes another one, which takes over. The leader looks every 2 ms in any
 // case: at contexts, deadlines, and requests that a worker has overlooked.
 //
+// # Calls of the plugin to its host
+//
+// A plugin calls its host within a request, or in a lane: one of those for threads of its
+// own, and for connect and init, which run before there are requests. Each slot and lane
+// has a head ([HostCall]) and room for a message and a result; what is larger is in the
+// worker's arena. A slot's state hands its head over too, a lane has a state of its own,
+// and both have one call at a time:
+//
+//	worker: fills the head, state = Calling, counts completions (or sets the lane's bit)
+//	host: reads each number once, copies the message, carries the call out
+//	host: writes code, length and result, state Calling → Running
+//	worker: copies the result, and goes on
+//
+// The host answers by compare-and-swap: where the worker has changed the state meanwhile,
+// that stays, and nobody waits for it.
+//
+// Within a request the goroutine that waits for its answer serves the call: the state is
+// one more that ends its wait, and it gives up the lead before it does anything else. The
+// request's deadline stands still for so long. Lanes have listeners on the host's side,
+// from the moment on when the library turns out to connect: one or two more than calls in
+// lanes, who sleep on the lanes' own words as servers do on requests. A worker that rings
+// for nothing has them rest.
+//
+// Whoever waits for the other side looks for a while, and then sleeps on the state itself,
+// after it has said so in the head. Where looking has been in vain, the next looks are
+// short; see shortSpin.
+//
+// What Calls is given is the host's own memory: a copy of the message, checked and with the
+// blobs at the host's addresses, and a buffer for the result. The bytes of blobs are where
+// the worker can change them. A blob result is placed by an operation, OpPlace: the host
+// lends the bytes, and the worker copies them to memory of the library's alloc.
+//
 // # Lifetime
 //
 // The memory is sealed, so that a worker cannot shrink it under the host. The host
-// unmaps it when the worker is dead, no slot is in use, and no blob is adopted; blobs
-// that outlive the worker keep only their own pages. What the host has lent does not
+// unmaps it when the worker is dead, no slot is in use, no listener is left (one may carry
+// out a call that the worker made), and no blob is adopted; blobs that outlive the worker
+// keep only their own pages. What the host has lent does not
 // outlive it.
 package shm

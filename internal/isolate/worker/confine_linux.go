@@ -95,6 +95,9 @@ const heapReserve = 64 << 20
 func reserveHeap() {
 	reserve := make([]byte, heapReserve)
 	runtime.KeepAlive(&reserve)
+	// Otherwise the next collection would come when as much is in use again, which is
+	// later than the plugin's limit may be.
+	runtime.GC()
 }
 
 // dataSize is what RLIMIT_DATA counts of this process so far, in bytes.
