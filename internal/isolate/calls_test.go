@@ -644,6 +644,7 @@ func TestHostCall_Idle(t *testing.T) {
 				_, err := ask(t.Context(), s, stop, order{}.bytes())
 				done <- err
 			}()
+			hosttest.Eventually(func() bool { return s.Active() == 2 })
 			close(release)
 			require.NoError(t, <-done)
 			<-ended

@@ -6,3 +6,6 @@ func (s *Session) Lent() uint64 {
 	own, _ := s.link.SharedBytes()
 	return own - min(own, 128<<20)
 }
+
+// Active is the number of requests under way, in either direction.
+func (s *Session) Active() int { return s.link.Active() }
