@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -387,34 +388,59 @@ func (d *document) manifestArgument(args *key, i int, item *value) *manifestArg 
 	return a
 }
 
-// defaultValue is what stands for an argument that is left out.
+// defaultValue is what stands for an argument that is left out. It is checked as an argument
+// of a call is.
 func (d *document) defaultValue(a *manifestArg) any {
-	var v any
-	kind := sig.Any
-	switch val := &a.def.val; val.kind {
-	case unstable.String:
-		v, kind = val.text, sig.String
-	case unstable.Bool:
-		v, kind = val.text == "true", sig.Bool
-	case unstable.Integer:
-		n, _ := strconv.ParseInt(strings.TrimPrefix(val.text, "+"), 0, 64) // the parser has checked it
-		if a.To == tlv.TagInt32 && n != int64(int32(n)) {
-			d.fail(val.at, a.def.path(), fmt.Sprintf("%d does not fit an i32", n), "write a smaller number, or another type")
-			return nil
-		}
-		v, kind = n, sig.Integer
-		if a.To == tlv.TagFloat64 {
-			v = float64(n)
-		}
-	case unstable.Float:
-		f, _ := strconv.ParseFloat(strings.ReplaceAll(val.text, "_", ""), 64) // too large a one is infinite
-		v, kind = f, sig.Float
-	}
+	val := &a.def.val
+	v, kind := val.plain()
 	if kind == sig.Any || !a.From.Takes(kind) || a.word == "varargs" {
-		d.fail(a.def.val.at, a.def.path(), fmt.Sprintf("%s cannot stand for an argument of type %s", kindNames[a.def.val.kind], a.word), "write a value of that type")
+		d.fail(val.at, a.def.path(), fmt.Sprintf("%s cannot stand for an argument of type %s", kindNames[val.kind], a.word), "write a value of that type")
+		return nil
+	}
+	wrong, advice := "", ""
+	switch x := v.(type) {
+	case string:
+		if len(x) > tlv.MaxPayload {
+			wrong, advice = fmt.Sprintf("it has %d bytes, and an argument has at most %d", len(x), tlv.MaxPayload), "write a shorter one"
+		}
+	case int64:
+		f := float64(x)
+		switch {
+		case a.To == tlv.TagInt32 && x != int64(int32(x)):
+			wrong, advice = fmt.Sprintf("%d does not fit an i32", x), "write a smaller number, or another type"
+		case a.To == tlv.TagFloat64 && (f >= 1<<63 || int64(f) != x):
+			wrong, advice = fmt.Sprintf("%d has no exact f64", x), "write a number that has, or another type"
+		case a.To == tlv.TagFloat64:
+			v = f
+		}
+	case float64:
+		if math.IsInf(x, 0) && !strings.Contains(val.text, "inf") {
+			wrong, advice = val.text+" does not fit an f64", "write a smaller number, or inf"
+		}
+	}
+	if wrong != "" {
+		d.fail(val.at, a.def.path(), wrong, advice)
 		return nil
 	}
 	return v
+}
+
+// plain is the value of a scalar, which the parser has checked, and sig.Any for none that an
+// argument can have.
+func (v *value) plain() (any, sig.Kind) {
+	switch v.kind {
+	case unstable.String:
+		return v.text, sig.String
+	case unstable.Bool:
+		return v.text == "true", sig.Bool
+	case unstable.Integer:
+		n, _ := strconv.ParseInt(strings.TrimPrefix(v.text, "+"), 0, 64)
+		return n, sig.Integer
+	case unstable.Float:
+		f, _ := strconv.ParseFloat(strings.ReplaceAll(v.text, "_", ""), 64) // too large a one is infinite
+		return f, sig.Float
+	}
+	return nil, sig.Any
 }
 
 // manifestReturns is `returns` as a table.

@@ -292,6 +292,19 @@ func TestBind_SmallIntegers(t *testing.T) {
 	}
 }
 
+// A default that no argument can be as long as is a mistake of its box.
+func TestParseManifest_LongDefault(t *testing.T) {
+	for length, wrong := range map[int]bool{65_535: false, 65_536: true} {
+		d := manifest(t, "[provides]\nboxes = [\"MapBox\"]\n[MapBox]\ntype_id = 1\nmethods = { set = { id = 1, args = [ { name = \"a\", type = \"string\", default = \""+strings.Repeat("x", length)+"\" } ] } }\n")
+		if !wrong {
+			assert.Empty(t, d.Warnings)
+			continue
+		}
+		require.Len(t, d.Warnings, 1)
+		assert.Contains(t, d.Warnings[0].Error(), "it has 65536 bytes, and an argument has at most 65535; write a shorter one")
+	}
+}
+
 func FuzzManifest(f *testing.F) {
 	for _, file := range []string{"testdata/nyash_box.toml", "testdata/manifests.toml"} {
 		data, err := os.ReadFile(file)
