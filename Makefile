@@ -81,6 +81,7 @@ fuzz: ## fuzz every decoder, FUZZTIME each
 	go test -run=NONE -fuzz=FuzzDecode -fuzztime=$(FUZZTIME) ./tlv
 	go test -run=NONE -fuzz=FuzzEncode -fuzztime=$(FUZZTIME) ./tlv
 	go test -run=NONE -fuzz=FuzzArguments -fuzztime=$(FUZZTIME) ./internal/hostbox
+	go test -run=NONE -fuzz=FuzzRead -fuzztime=$(FUZZTIME) ./internal/objfile
 	go test -run=NONE -fuzz=FuzzPrintable -fuzztime=$(FUZZTIME) ./internal/contract
 	go test -run=NONE -fuzz=FuzzEachBlob -fuzztime=$(FUZZTIME) ./internal/contract
 	go test -run=NONE -fuzz=FuzzParse -fuzztime=$(FUZZTIME) -fuzzminimizetime=20x ./registry

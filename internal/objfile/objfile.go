@@ -1,138 +1,130 @@
 // Package objfile reads the tables of a library's file, of whatever system and
 // processor, without loading it: what it needs and what it exports. Any file may be
-// read, however damaged; names come from the file as they are, and are not fit to be
-// shown.
+// read, however damaged and made to whatever end: time and memory are bounded. The
+// packages of Go's debug/ are for files of compilers, and copy each name as often as
+// the file asks for. Names come from the file as they are, and are not fit to be shown.
 package objfile
 
 import (
-	"debug/elf"
-	"debug/macho"
-	"debug/pe"
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
+	"io"
 	"slices"
 	"strings"
+
+	"github.com/nyash-plugins/nyash-go/internal/files"
 )
 
 // ErrFormat means that a file is of none of the formats that are read.
 var ErrFormat = errors.New("not an ELF, Mach-O or PE file")
 
+// How much is read of a file.
+const (
+	maxTables = 32 << 20 // bytes of its tables
+	maxNames  = 1 << 16  // libraries, exported symbols of the plugin ABI, and others
+	maxName   = 1 << 10  // bytes of a name; what is beyond them is left out
+)
+
 // File is what the tables of a library's file hold.
 type File struct {
 	Format  string   // with the processor
 	Needs   []string // libraries
-	Exports []string // sorted
+	Exports []string // sorted; of those that are not of the plugin ABI perhaps not all
 	// Weak are exported symbols that give way to others of the same name. Compilers
 	// make them by themselves, of templates in C++ for example.
 	Weak []string
 }
 
-// Read reads a file's tables. What is no regular file is not opened: that could wait for
+// Read reads a file's tables. What is no regular file is not read: that could wait for
 // ever. Where only a part can be read, both results are set.
 func Read(file string) (*File, error) {
-	info, err := os.Stat(file)
+	f, info, err := files.Open(file)
+	if errors.Is(err, files.ErrNotRegular) {
+		return nil, ErrFormat
+	}
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() {
+	defer f.Close()
+	return (&reader{from: f, size: uint64(info.Size())}).file()
+}
+
+func (r *reader) file() (*File, error) {
+	magic, err := r.bytes(0, 4)
+	if err != nil {
 		return nil, ErrFormat
 	}
-	if f, err := elf.Open(file); err == nil {
-		defer f.Close() //nolint:errcheck // it was only read
-		return readELF(f)
+	switch {
+	case string(magic) == "\x7fELF":
+		return readELF(r)
+	case string(magic[:2]) == "MZ":
+		return readPE(r)
 	}
-	if f, err := macho.Open(file); err == nil {
-		defer f.Close() //nolint:errcheck // it was only read
-		return readMachO(f, "Mach-O")
-	}
-	if f, err := macho.OpenFat(file); err == nil {
-		defer f.Close()                                        //nolint:errcheck // it was only read
-		return readMachO(f.Arches[0].File, "universal Mach-O") // all export the same
-	}
-	if f, err := pe.Open(file); err == nil {
-		defer f.Close() //nolint:errcheck // it was only read
-		return readPE(f)
-	}
-	return nil, ErrFormat
+	return readMachO(r, "Mach-O")
 }
 
-func readELF(f *elf.File) (*File, error) {
-	of := &File{Format: "ELF " + strings.TrimPrefix(f.Machine.String(), "EM_")}
-	var err error
-	if of.Needs, err = f.ImportedLibraries(); err != nil {
-		return of, err
-	}
-	symbols, err := f.DynamicSymbols()
-	if err != nil && !errors.Is(err, elf.ErrNoSymbols) {
-		return of, err
-	}
-	for _, s := range symbols {
-		visible := elf.ST_VISIBILITY(s.Other) == elf.STV_DEFAULT || elf.ST_VISIBILITY(s.Other) == elf.STV_PROTECTED
-		if !visible || s.Section == elf.SHN_UNDEF {
-			continue
-		}
-		switch elf.ST_BIND(s.Info) {
-		case elf.STB_GLOBAL:
-			of.Exports = append(of.Exports, s.Name)
-		case elf.STB_WEAK:
-			of.Weak = append(of.Weak, s.Name)
-		}
-	}
-	of.sort()
-	return of, nil
+// reader reads parts of a file, or of a file within it.
+type reader struct {
+	from  io.ReaderAt
+	begin uint64 // of the file within
+	size  uint64
+	read  uint64 // so far
+	order binary.ByteOrder
 }
 
-func readMachO(f *macho.File, format string) (*File, error) {
-	of := &File{Format: format + " " + strings.TrimPrefix(f.Cpu.String(), "Cpu")}
-	var err error
-	if of.Needs, err = f.ImportedLibraries(); err != nil {
-		return of, err
+// bytes reads length bytes at an offset.
+func (r *reader) bytes(offset, length uint64) ([]byte, error) {
+	if offset > r.size || length > r.size-offset {
+		return nil, fmt.Errorf("the file is cut short or damaged: %d bytes at byte %d are past its end", length, offset)
 	}
-	if f.Symtab == nil {
-		return of, nil
+	if r.read += length; r.read > maxTables {
+		return nil, fmt.Errorf("its tables have more than the %d MiB that are read", maxTables>>20)
 	}
-	const (
-		external, kind, private = 0x01, 0x0e, 0x10 // N_EXT, N_TYPE, N_PEXT
-		weak                    = 0x80             // N_WEAK_DEF
-	)
-	for _, s := range f.Symtab.Syms {
-		name := strings.TrimPrefix(s.Name, "_")
-		switch {
-		case s.Type&external == 0 || s.Type&kind == 0 || s.Type&private != 0:
-		case s.Desc&weak != 0:
-			of.Weak = append(of.Weak, name)
-		default:
-			of.Exports = append(of.Exports, name)
-		}
-	}
-	of.sort()
-	return of, nil
+	data := make([]byte, length)
+	_, err := r.from.ReadAt(data, int64(r.begin+offset))
+	return data, err
 }
 
-func readPE(f *pe.File) (*File, error) {
-	of := &File{Format: "PE " + peMachine(f.Machine)}
-	var err error
-	if of.Needs, err = f.ImportedLibraries(); err != nil {
-		return of, err
+// names is a table of strings that end in NUL. They are cut out of it and not copied, since
+// any number of them may be of one place.
+type names string
+
+func (n names) at(offset uint64) string {
+	if offset >= uint64(len(n)) {
+		return ""
 	}
-	if of.Exports, err = exportsPE(f); err != nil {
-		return of, err
-	}
-	of.sort()
-	return of, nil
+	text := string(n[offset:])
+	name, _, _ := strings.Cut(text[:min(len(text), maxName)], "\x00")
+	return name
 }
 
-func peMachine(machine uint16) string {
-	switch machine {
-	case pe.IMAGE_FILE_MACHINE_I386:
-		return "386"
-	case pe.IMAGE_FILE_MACHINE_AMD64:
-		return "AMD64"
-	case pe.IMAGE_FILE_MACHINE_ARM64:
-		return "ARM64"
+func (f *File) need(library string) {
+	if len(f.Needs) < maxNames {
+		f.Needs = append(f.Needs, library)
 	}
-	return fmt.Sprintf("machine %#x", machine)
+}
+
+// exports collects exported symbols.
+type exports struct {
+	file   *File
+	ours   int // of the plugin ABI
+	others int
+}
+
+func (e *exports) add(name string, weak bool) {
+	count := &e.others
+	if strings.HasPrefix(name, prefix) {
+		count = &e.ours
+	}
+	if *count++; *count > maxNames {
+		return
+	}
+	if weak {
+		e.file.Weak = append(e.file.Weak, name)
+	} else {
+		e.file.Exports = append(e.file.Exports, name)
+	}
 }
 
 func (f *File) sort() {

@@ -79,11 +79,11 @@ func TestRead_PE(t *testing.T) {
 		err     string
 	}{
 		"two":                 {exportTable(2, "nyash_plugin_invoke", "DllMain"), []string{"DllMain", "nyash_plugin_invoke"}, ""},
-		"none":                {exportTable(0), []string{}, ""},
+		"none":                {exportTable(0), nil, ""},
 		"more than there are": {exportTable(9, "a"), nil, "its table of exports is damaged: 9 names"},
 		"more than are read":  {exportTable(1<<31, "a"), nil, "damaged"},
 		"cut short":           {exportTable(1, "a")[:20], nil, "damaged"},
-		"a name without end":  {bytes.TrimRight(exportTable(1, "a"), "\x00"), []string{}, "name 1"},
+		"a name without end":  {bytes.TrimRight(exportTable(1, "a"), "\x00"), nil, "name 1"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
