@@ -39,15 +39,15 @@ func (p *plugin) checkResolves(d abi.Description) abi.Description {
 	d.Tables = slices.Clone(d.Tables)
 	for i := range d.Tables {
 		t := &d.Tables[i]
-		var real []abi.Method
+		var known []abi.Method
 		for _, m := range t.Methods {
 			if !strings.HasSuffix(m.Name, noMethod) {
-				real = append(real, m)
+				known = append(known, m)
 				continue
 			}
 			p.faults = append(p.faults, Finding{Code: codeResolve, Box: t.Box, Method: nameResolve, Message: fmt.Sprintf("it answers %d for %q", m.ID, m.Name)})
 		}
-		t.Methods = real
+		t.Methods = known
 	}
 	return d
 }
