@@ -57,6 +57,10 @@ func (t *Table) Serve(c Calls) (stop func()) {
 	return func() { t.calls.CompareAndSwap(calls, nil) }
 }
 
+// Unanswered counts what the library has asked while nobody answered: before it was
+// connected, or when it was closed.
+func (t *Table) Unanswered() uint64 { return t.unanswered.Load() }
+
 // closedMessage answers a library that nobody serves.
 const closedMessage = "the library is closed: its host answers no more calls"
 
@@ -76,6 +80,7 @@ func (t *Table) resolve(f *frame) abi.Code {
 	}
 	calls := t.calls.Load()
 	if calls == nil {
+		t.unanswered.Add(1)
 		return abi.ErrPlugin
 	}
 	typeID, methodID, code := (*calls).Resolve(Current(), box, method)
@@ -124,6 +129,7 @@ func (t *Table) invoke(f *frame) abi.Code {
 	}
 	calls := t.calls.Load()
 	if calls == nil {
+		t.unanswered.Add(1)
 		return f.refuse(abi.ErrPlugin, closedMessage)
 	}
 	// The frame outlives this function, and Go's stacks do not hold it.

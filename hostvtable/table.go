@@ -36,6 +36,8 @@ type Table struct {
 	sinks atomic.Pointer[[]Sink] // the libraries in use, or the last one that was
 	live  int                    // how many of sinks are attached
 	calls atomic.Pointer[Calls]  // who answers what the library asks; nil when it is closed
+	// unanswered counts what the library asked while nobody answered.
+	unanswered atomic.Uint64
 }
 
 // One vtable for each slot, in memory that is neither moved nor freed.

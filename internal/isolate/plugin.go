@@ -190,7 +190,7 @@ func (p *Plugin) Route(typeID uint32, i int) error {
 }
 
 func (s *Session) route(r route) error {
-	_, err := s.Operate(wire.OpRoute, uint64(r.typeID), uint64(r.table))
+	_, err := s.Operate(context.Background(), wire.OpRoute, uint64(r.typeID), uint64(r.table))
 	return err
 }
 

@@ -174,9 +174,10 @@ func (s *Session) Memory() (m hostvtable.Memory, ok bool) {
 }
 
 // Operate asks the worker for something that is not a call, one of wire's operations.
-// It takes bounded time. An error may be the worker's.
-func (s *Session) Operate(op wire.Op, a, b uint64) (answer []byte, err error) {
-	return s.link.Operate(context.Background(), op, a, b)
+// It takes bounded time. An error may be the worker's. ctx is that of what the library
+// asks of its host meanwhile; when it ends, nobody learns what came of the operation.
+func (s *Session) Operate(ctx context.Context, op wire.Op, a, b uint64) (answer []byte, err error) {
+	return s.link.Operate(ctx, op, a, b)
 }
 
 // Kill ends the worker, for a reason that its callers are told.

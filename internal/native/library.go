@@ -206,6 +206,10 @@ func (l *Library) Memory() (m hostvtable.Memory, ok bool) {
 	return l.image.table.Memory()
 }
 
+// Unanswered counts what the library has asked of its host when that did not answer it any
+// more; see [hostvtable.Table.Unanswered].
+func (l *Library) Unanswered() uint64 { return l.image.table.Unanswered() }
+
 // Close gives up this use of the library. The last one to close calls
 // nyash_plugin_shutdown and, where unload was asked for, closes the library.
 // No call may be under way. Closing again does nothing.

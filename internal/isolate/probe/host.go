@@ -31,8 +31,9 @@ func Invoke(ctx context.Context, s *isolate.Session, c *Call) error {
 }
 
 // RunBatch makes calls in one crossing, as hosts do where the plugin offers that, and
-// fills in what came of them. Calls with large results do not fit.
-func RunBatch(s *isolate.Session, b *Batch) error {
+// fills in what came of them. Calls with large results do not fit. ctx is as for
+// [isolate.Session.Operate].
+func RunBatch(ctx context.Context, s *isolate.Session, b *Batch) error {
 	request, err := json.Marshal(b)
 	if err != nil {
 		return err
@@ -42,7 +43,7 @@ func RunBatch(s *isolate.Session, b *Batch) error {
 		return err
 	}
 	defer s.TakeBack(addr, len(request))
-	answer, err := s.Operate(wire.OpBatch, addr, uint64(len(request)))
+	answer, err := s.Operate(ctx, wire.OpBatch, addr, uint64(len(request)))
 	if err != nil {
 		return err
 	}
@@ -50,23 +51,36 @@ func RunBatch(s *isolate.Session, b *Batch) error {
 }
 
 // Shutdown calls the plugin's shutdown, and has the library closed if it was
-// opened with Unload. No call may be under way, and none may follow but Reload.
-func Shutdown(s *isolate.Session) error {
-	_, err := s.Operate(wire.OpShutdown, 0, 0)
+// opened with Unload. No call may be under way, and none may follow but Reload. ctx is as
+// for [isolate.Session.Operate].
+func Shutdown(ctx context.Context, s *isolate.Session) error {
+	_, err := s.Operate(ctx, wire.OpShutdown, 0, 0)
 	return err
 }
 
 // Reload is Shutdown, if that was not called, and loading again. The library's
-// description must still be the same; that is not checked.
-func Reload(s *isolate.Session) error {
-	_, err := s.Operate(wire.OpReload, 0, 0)
+// description must still be the same; that is not checked. ctx is as for
+// [isolate.Session.Operate].
+func Reload(ctx context.Context, s *isolate.Session) error {
+	_, err := s.Operate(ctx, wire.OpReload, 0, 0)
 	return err
+}
+
+// Unanswered tells how often the library has asked its host for something when that did
+// not answer any more.
+func Unanswered(s *isolate.Session) (uint64, error) {
+	answer, err := s.Operate(context.Background(), wire.OpUnanswered, 0, 0)
+	if err != nil {
+		return 0, err
+	}
+	var n uint64
+	return n, json.Unmarshal(answer, &n)
 }
 
 // LookAtConfig tells what has become of the library's text on itself. No call may be
 // under way.
 func LookAtConfig(s *isolate.Session) (c Config, err error) {
-	text, err := s.Operate(wire.OpConfig, 0, 0)
+	text, err := s.Operate(context.Background(), wire.OpConfig, 0, 0)
 	if err != nil {
 		return c, err
 	}
@@ -82,7 +96,7 @@ func Survey(s *isolate.Session, threads bool) (c Changes, err error) {
 	if threads {
 		what = 1
 	}
-	text, err := s.Operate(wire.OpSurroundings, what, 0)
+	text, err := s.Operate(context.Background(), wire.OpSurroundings, what, 0)
 	if err != nil {
 		return c, err
 	}

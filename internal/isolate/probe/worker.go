@@ -58,6 +58,8 @@ func (h *hooks) operate(ctx context.Context, w *worker.Worker, op wire.Op, a, b 
 		return h.changes(a != 0)
 	case wire.OpConfig:
 		return configNow(w)
+	case wire.OpUnanswered:
+		return json.Marshal(w.Library().Unanswered())
 	}
 	return nil, fmt.Errorf("operation %d is unknown to this worker", op)
 }

@@ -71,6 +71,10 @@ const (
 	OpHostCall
 	OpHostResolve
 	OpHostAnswer
+
+	// OpUnanswered is for testers: answer as JSON how often the library has asked its host
+	// when that did not answer any more.
+	OpUnanswered
 )
 
 // Refused is the code of an operation other than OpInvoke that failed; the
