@@ -115,7 +115,7 @@ func (s *settings) validate(cmd *cobra.Command, _ []string) error {
 			return fmt.Errorf("%w: %w", plugintest.ErrCannotRun, err)
 		}
 		c := s.base(cmd, relative(file))
-		c.Library, c.TOML, c.ManifestDir = library, s.config, config.ManifestDir(library, file)
+		c.Library, c.Boxes, c.TOML, c.ManifestDir = library, config.Boxes, s.config, config.ManifestDir(library, file)
 		report, err := s.test(cmd, c, func(t *plugintest.Tester) (*plugintest.Report, error) { return t.All(cmd.Context()) })
 		if err != nil {
 			return err
@@ -202,7 +202,7 @@ func (s *settings) testerConfig(cmd *cobra.Command, file string) (plugintest.Con
 	if err != nil {
 		return c, err
 	}
-	c.TOML = s.config
+	c.TOML, c.Boxes = s.config, config.Boxes
 	c.Library, err = libraryOf(cmd.ErrOrStderr(), config, file)
 	if c.Library != nil {
 		c.ManifestDir = config.ManifestDir(c.Library, file)

@@ -115,7 +115,7 @@ func (p *plugin) config(t *testing.T, library string) plugintest.Config {
 	}
 	config, err := registry.Parse("nyash.toml", []byte(text))
 	require.NoError(t, err)
-	c.Library, c.TOML = config.Libraries[0], "nyash.toml"
+	c.Library, c.Boxes, c.TOML = config.Libraries[0], config.Boxes, "nyash.toml"
 	return c
 }
 

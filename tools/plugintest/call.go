@@ -316,7 +316,10 @@ func (w *worker) encode(values []tlv.Value, b *box, id uint32) ([]byte, error) {
 	all := slices.Clone(values)
 	for i, v := range values {
 		other := w.plugin.sampled(v, b)
+		number, ofHost := sampleNumber(v)
 		switch {
+		case ofHost:
+			all[i] = tlv.HandleValue(sampleHandle(number))
 		case v == selfSample:
 			all[i] = tlv.HandleValue(tlv.Handle{Type: b.typeID, Instance: id})
 		case other != nil:
@@ -377,6 +380,9 @@ func (p *plugin) example(s argSample, b *box) []byte {
 	for i, v := range values {
 		if other := p.sampled(v, b); other != nil {
 			values[i] = tlv.HandleValue(tlv.Handle{Type: other.typeID, Instance: 1})
+		}
+		if number, ok := sampleNumber(v); ok {
+			values[i] = tlv.HandleValue(sampleHandle(number))
 		}
 	}
 	return encode(values)

@@ -39,12 +39,18 @@ type shared struct {
 	// ordinary memory any more: it would damage other calls, and seem to have other
 	// faults.
 	keepsMemory bool
+	// endless: the library calls itself through its host without end. Such chains are cut
+	// short.
+	endless bool
 	// workerExit: some worker exited because of the plugin.
 	workerExit bool
+	// offers are the boxes that the library may find declared when it calls its host.
+	offers map[string]*offer
 }
 
-func newShared() *shared {
+func newShared(c *Config) *shared {
 	return &shared{
+		offers:         offersOf(c),
 		samples:        make(map[*method][]argSample),
 		broken:         make(map[*method]bool),
 		slow:           make(map[*method]bool),

@@ -43,6 +43,7 @@ var loadCodes = []struct {
 	{native.ErrOpen, codeLoad},
 	{native.ErrSymbol, codeSymbol},
 	{native.ErrVersion, codeABI},
+	{native.ErrConnect, codeConnect},
 	{native.ErrInit, codeInit},
 	{native.ErrDescription, codeDescription},
 }
@@ -87,7 +88,7 @@ func (w *worker) exitFinding(at *step, err error) Finding {
 	if at.m.box != nil {
 		f = at.finding("", "")
 	}
-	f.Log = w.output.lastLines()
+	f.Log, f.HostCalls = w.output.lastLines(), w.host.lastCalls()
 	var crash *transport.CrashError
 	switch {
 	case errors.Is(err, errRunaway):

@@ -2,6 +2,8 @@ package plugintest
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/nyash-plugins/nyash-go/internal/contract"
@@ -42,6 +44,9 @@ type Finding struct {
 	// the last lines that it logged or printed.
 	Backtrace []string `json:"backtrace,omitempty"`
 	Log       []string `json:"log,omitempty"`
+	// HostCalls are the last calls of its host that it made before, and in which of its
+	// methods.
+	HostCalls []string `json:"host_calls,omitempty"`
 }
 
 // Place is where a finding is: the box and method, or the library.
@@ -63,6 +68,43 @@ type Report struct {
 	Seed     uint64        `json:"seed"`
 	Checks   []CheckReport `json:"checks"`
 	Findings []Finding     `json:"findings"`
+	// HostCalls are the calls of its host that the library made, by box; empty for one
+	// that makes none.
+	HostCalls []BoxCalls `json:"host_calls,omitempty"`
+}
+
+// BoxCalls are the calls of a box that a library made of its host.
+type BoxCalls struct {
+	Box     string `json:"box"`
+	Calls   int    `json:"calls"`
+	Refused int    `json:"refused,omitempty"` // of them, those that uses does not permit
+}
+
+// HostSummary says on one line what the library called of its host; empty for nothing.
+func (r *Report) HostSummary() string {
+	if len(r.HostCalls) == 0 {
+		return ""
+	}
+	parts := make([]string, len(r.HostCalls))
+	for i, c := range r.HostCalls {
+		parts[i] = fmt.Sprintf("%s %d", c.Box, c.Calls)
+		if c.Refused > 0 {
+			parts[i] += fmt.Sprintf(" (%d not permitted)", c.Refused)
+		}
+	}
+	return "calls of its host: " + strings.Join(parts, ", ")
+}
+
+// addHostCalls adds what a worker's library called.
+func (r *Report) addHostCalls(counts map[string]*BoxCalls) {
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		i, ok := slices.BinarySearchFunc(r.HostCalls, name, func(c BoxCalls, name string) int { return strings.Compare(c.Box, name) })
+		if !ok {
+			r.HostCalls = slices.Insert(r.HostCalls, i, BoxCalls{Box: name})
+		}
+		r.HostCalls[i].Calls += counts[name].Calls
+		r.HostCalls[i].Refused += counts[name].Refused
+	}
 }
 
 // CheckReport is the result of one check.

@@ -1,6 +1,7 @@
 package plugintest
 
 import (
+	"context"
 	"errors"
 
 	"github.com/nyash-plugins/nyash-go/abi"
@@ -45,18 +46,44 @@ func (w *worker) invoke(s *step) (*answer, error) {
 	p.TypeID, p.Method, p.Instance = s.typeID, s.method, s.instance
 	p.SetArgs(s.args)
 	p.SetResultBuffer(a.buf)
-	call := func() error { return probe.Invoke(w.callCtx, w.session, p) }
+	ctx := w.callCtx
+	asking := w.host.enter(ctx, s)
+	if asking != nil {
+		ctx = asking
+	}
+	call := func() error { return probe.Invoke(ctx, w.session, p) }
 	if w.options.plain {
-		for i := 4; i < len(a.buf); i++ {
-			a.buf[i] = filler // as a probe does
-		}
-		call = func() error { return w.session.Invoke(w.callCtx, &p.Call) }
+		a.fill()
+		call = func() error { return w.session.Invoke(ctx, &p.Call) }
 	}
 	if err := w.killIfAbandoned(call()); err != nil {
+		w.host.leave(asking, nil)
 		return nil, &exitError{s, err}
 	}
 	a.code, a.length, a.damage = p.Code, uint64(p.ResultLength), p.Damage
+	w.host.leave(asking, a)
 	return a, nil
+}
+
+// invokeNested makes a call, in ordinary memory, that the library itself waits for.
+func (w *worker) invokeNested(in *asking, s *step) (*answer, error) {
+	a := &answer{buf: make([]byte, s.resultSize)}
+	c := abi.Call{TypeID: s.typeID, Method: s.method, Instance: s.instance}
+	c.SetArgs(s.args)
+	c.SetResultBuffer(a.buf)
+	a.fill()
+	if err := w.killIfAbandoned(w.session.Invoke(in, &c)); err != nil {
+		return nil, err
+	}
+	a.code, a.length = c.Code, uint64(c.ResultLength)
+	return a, nil
+}
+
+// fill fills the result buffer as a probe does.
+func (a *answer) fill() {
+	for i := 4; i < len(a.buf); i++ {
+		a.buf[i] = filler
+	}
 }
 
 // killIfAbandoned ends the worker when the tester has given up a call in it.
@@ -72,7 +99,14 @@ func (w *worker) killIfAbandoned(err error) error {
 // invokeBatch makes the calls of a batch. s is what is reported if the worker
 // exits.
 func (w *worker) invokeBatch(b *batch, s step) error {
-	if err := probe.RunBatch(w.session, b); err != nil {
+	ctx := context.Background()
+	asking := w.host.enter(ctx, &s)
+	if asking != nil {
+		ctx = asking
+	}
+	err := probe.RunBatch(ctx, w.session, b)
+	w.host.leaveBatch(asking, b)
+	if err != nil {
 		return &exitError{&s, err}
 	}
 	return nil
@@ -93,12 +127,23 @@ var errNoState = transport.ErrUnsupported
 
 // shutdown calls the plugin's shutdown; the worker goes on.
 func (w *worker) shutdown() error {
-	return exitAt("shutdown", probe.Shutdown(w.session))
+	err := w.host.within("shutdown", func(ctx context.Context) error { return probe.Shutdown(ctx, w.session) })
+	return exitAt("shutdown", err)
 }
 
 // reload calls shutdown and loads the library again.
 func (w *worker) reload() error {
-	return exitAt("reload", probe.Reload(w.session))
+	err := w.host.within(loading, func(ctx context.Context) error { return probe.Reload(ctx, w.session) })
+	return exitAt("reload", err)
+}
+
+// unanswered is how often the library has called its host after shutdown.
+func (w *worker) unanswered() uint64 {
+	n, err := probe.Unanswered(w.session)
+	if err != nil {
+		return 0 // the worker has exited
+	}
+	return n
 }
 
 func exitAt(function string, err error) error {

@@ -21,7 +21,7 @@ type setupCall struct {
 	args []tlv.Value
 }
 
-// Samples that encode replaces, as their values are not known before; boxSample is one, too.
+// Samples that encode replaces, as their values are not known before; boxSample and hostSample are, too.
 var (
 	selfSample = tlv.HandleValue(tlv.Handle{})      // the instance itself
 	blobSample = tlv.Blob(0, uint64(len(blobText))) // a blob of the host with blobText
@@ -254,7 +254,7 @@ func (p *plugin) candidates(m *method) func(yield func([]tlv.Value) bool) {
 	if m.declared != nil && m.declared.ArgsDeclared {
 		return product(p.declaredChoices(m.declared.Args))
 	}
-	values := slices.Concat(sampleValues, p.boxSamples(maxAnyBoxes))
+	values := slices.Concat(p.hostSamples, sampleValues, p.boxSamples(maxAnyBoxes))
 	return func(yield func([]tlv.Value) bool) {
 		for n := range maxUndeclared + 1 {
 			choices := make([][]tlv.Value, n)
@@ -273,7 +273,8 @@ func (p *plugin) candidates(m *method) func(yield func([]tlv.Value) bool) {
 // declaredChoices are the samples of each argument's declared type.
 func (p *plugin) declaredChoices(args []registry.Arg) [][]tlv.Value {
 	choices := make([][]tlv.Value, len(args))
-	values := slices.Concat(sampleValues, p.boxSamples(maxBoxes), []tlv.Value{blobSample})
+	// Boxes of the host first: what takes a box may take it from anywhere.
+	values := slices.Concat(p.hostSamples, sampleValues, p.boxSamples(maxBoxes), []tlv.Value{blobSample})
 	for i, a := range args {
 		for _, v := range values {
 			if a.To == v.Tag() || a.To == 0 && v.Tag() != tlv.TagBlob {

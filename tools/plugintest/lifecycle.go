@@ -35,6 +35,8 @@ func lifecycle(e *env) error {
 	switch {
 	case threads:
 		e.skip("unloading: a thread of the plugin is still running, and its code would be unmapped")
+	case e.has(codeLateCall, libraryFunc("shutdown")):
+		e.skip("unloading: a thread of the plugin calls its host after shutdown, and its code would be unmapped")
 	case e.exited("shutdown"):
 		e.skip("unloading: shutdown does not return")
 	default:

@@ -6,6 +6,7 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
 // plugin is the library as its file, its description and nyash.toml describe it.
@@ -17,8 +18,9 @@ type plugin struct {
 	manifest    *registry.Description
 	manifestErr error
 	own         ownDescription
-	boxes       []*box // that can be called
-	uncalled    []*box // of nyash.toml, which cannot
+	boxes       []*box      // that can be called
+	uncalled    []*box      // of nyash.toml, which cannot
+	hostSamples []tlv.Value // the boxes of its host as arguments; see hostSample
 	// notes are what is not tested, and why; faults are findings about boxes that hosts
 	// refuse, and which are not called either.
 	notes  []string

@@ -85,6 +85,17 @@ const (
 	codeAfterFree       = "use-after-free"
 	codeDoubleFree      = "double-free"
 	codeUninitialised   = "uninitialised"
+	codeConnect         = "connect-failed"
+	codeUsesLoad        = "uses-missing-load"
+	codeUses            = "uses-missing"
+	codeHandleKept      = "handle-kept"
+	codeHoldLeak        = "hold-leak"
+	codeHoldEnded       = "hold-used-after-end"
+	codeFiniUnheld      = "fini-not-held"
+	codeAnswerLost      = "answer-lost"
+	codeHostArgs        = "host-args"
+	codeEndless         = "endless-recursion"
+	codeLateCall        = "call-after-shutdown"
 )
 
 var rules = []Rule{
@@ -160,6 +171,17 @@ var rules = []Rule{
 	{codeAfterFree, SeverityError, "memory is used after it was freed", "no use after free", "see the source line"},
 	{codeDoubleFree, SeverityError, "memory is freed that is not allocated", "one free for each allocation", "see the source line; set the pointer to NULL after free"},
 	{codeUninitialised, SeverityError, "uninitialised memory is used", "memory written before it is read or returned", "initialise it; the source line is where it was allocated"},
+	{codeConnect, SeverityError, "nyash_plugin_connect fails", "0", "return 0; refuse only a version or a size of NyashHostCalls that you cannot use"},
+	{codeUsesLoad, SeverityError, "connect or init calls a box of the host that uses does not list", "calls of what uses lists; anything else is not permitted (-10)", "add to uses what the message says, or do not call it while the library is loaded"},
+	{codeUses, SeverityError, "the library calls a box of the host that uses does not list", "calls of what uses lists; anything else is not permitted (-10)", "add to uses what the message says, or do not call it"},
+	{codeHandleKept, SeverityError, "a box that was lent to a call is used after it", "a handle among the arguments used until the call returns, and not afterwards", "use it within the call, or have the caller pass it each time; only what you gave birth to, or what a call of your host answered, can be kept"},
+	{codeHoldLeak, SeverityError, "a box of the host is held and never given up", "fini, through the host, for each birth and each handle that a call answered; in shutdown at the latest", "call fini for it when the instance or the call that uses it ends, also where an error ends it"},
+	{codeHoldEnded, SeverityError, "a box of the host is used after the hold was given up", "no use after fini, or after a call has answered the handle", "forget the handle when you give it up or pass it on"},
+	{codeFiniUnheld, SeverityError, "fini is called for a box of the host that the library does not hold", "fini once for each hold, and none for what is lent", "clear the handle after fini; leave what is among the arguments to the caller"},
+	{codeAnswerLost, SeverityWarning, "a short-buffer answer of the host is ignored", "the same call again with a buffer of *result_len bytes: the host keeps the answer for it", "repeat the call with a larger buffer; any other call drops the answer"},
+	{codeHostArgs, SeverityError, "the arguments of a call of the host are wrong", "a well-formed message with the types that are declared for the method; hosts convert nothing", "write the declared types: an i64 argument needs an I64"},
+	{codeEndless, SeverityError, "the library calls itself through its host without end", "calls that nest at most 64 deep", "end the recursion, or call the function itself and not the host"},
+	{codeLateCall, SeverityError, "the library calls its host after shutdown", "no call of the host after nyash_plugin_shutdown has returned", "stop and join your threads in shutdown, or have them look whether it has begun"},
 }
 
 // Rules returns all rules, in the order of the documentation.

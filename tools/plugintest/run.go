@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/objfile"
 	"github.com/nyash-plugins/nyash-go/internal/suggest"
 	"github.com/nyash-plugins/nyash-go/registry"
@@ -19,6 +20,7 @@ import (
 type Config struct {
 	File    string            // the library
 	Library *registry.Library // its entry in nyash.toml; nil without one
+	Boxes   []*registry.Box   // all boxes of that nyash.toml, which the library may call
 	TOML    string            // the path of that nyash.toml
 	Timeout time.Duration     // of a call; 0 for [DefaultTimeout]
 	Seed    uint64            // of everything random
@@ -53,6 +55,7 @@ var ErrCannotRun = errors.New("cannot test")
 var checks = []check{
 	libraryCheck,
 	typecheckCheck,
+	hostCheck,
 	lifecycleCheck,
 	ioCheck,
 	protocolCheck,
@@ -79,6 +82,7 @@ type needs uint8
 const (
 	needsTypes    needs = 1 << iota // Config.Library or Config.Calls, or a library that says its types itself or has a manifest
 	needsMemcheck                   // no Config.NoMemcheck; Run ignores that
+	needsConnect                    // a library that calls its host
 	needsBoxes                      // a box that can be called; Run ignores that
 	needsFiles                      // a box that may be one of files; Run ignores that
 )
@@ -91,6 +95,9 @@ func (t *Tester) missing(c *check) needs {
 	}
 	if t.config.NoMemcheck {
 		missing |= needsMemcheck
+	}
+	if t.plugin == nil || !t.plugin.own.init.Connects {
+		missing |= needsConnect
 	}
 	if t.plugin == nil || len(t.plugin.boxes) == 0 {
 		missing |= needsBoxes
@@ -156,7 +163,7 @@ func New(config Config) (*Tester, error) {
 		random: rand.New(rand.NewPCG(config.Seed, 0)),
 		report: &Report{Library: config.File, Seed: config.Seed, Findings: []Finding{}},
 		seen:   newSeen(),
-		shared: newShared(),
+		shared: newShared(&config),
 	}
 	t.config.File = file
 	return t, nil
@@ -210,6 +217,9 @@ func (t *Tester) run(ctx context.Context, c *check) error {
 		if t.missing(c)&needsTypes != 0 {
 			return fmt.Errorf("%w: %s compares a library with what is declared of it, and it does not describe its types itself: name a nyash.toml with --config", ErrCannotRun, c.name)
 		}
+		if t.missing(c)&needsConnect != 0 {
+			return fmt.Errorf("%w: %s is for libraries that call their host, and this one does not export %s", ErrCannotRun, c.name, abi.SymbolConnect)
+		}
 		err = c.run(e)
 	}
 	if ctx.Err() != nil {
@@ -239,6 +249,7 @@ func (t *Tester) load(e *env) error {
 	}
 	p.own = describeOwn(filepath.Base(t.config.File), p.checkResolves(w.description()), p.manifest)
 	p.describe(t.config.Library)
+	p.hostSamples = w.host.hostSamples()
 	e.checkText()
 	t.plugin = p
 	w.close()

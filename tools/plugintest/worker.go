@@ -27,6 +27,7 @@ type worker struct {
 	session *isolate.Session
 	dir     string // its working directory
 	output  workerOutput
+	host    *host // that the library calls
 
 	callCtx context.Context // it ends when the plugin takes too much memory
 	cancel  context.CancelCauseFunc
@@ -75,14 +76,15 @@ func (e *env) start(o workerOptions) (*worker, error) {
 	}
 	w := &worker{env: e, options: o, dir: dir, lent: make(map[*box]uint32), bearing: make(map[*box]bool)}
 	w.callCtx, w.cancel = context.WithCancelCause(e.ctx)
+	w.host = newHost(w)
 	if err := w.open(); err != nil {
 		w.cancel(nil)
 		w.removeDir()
 		if errors.Is(err, isolate.ErrWorker) || errors.Is(err, transport.ErrUnsupported) || e.ctx.Err() != nil {
 			return nil, fmt.Errorf("%w: %w", ErrCannotRun, err)
 		}
-		if f := w.loadFinding(err); f.Code != "" && !o.quiet {
-			e.add(f)
+		if f := w.loadFinding(err); !o.quiet {
+			w.reportLoad(f)
 		}
 		return nil, nil
 	}
@@ -101,15 +103,22 @@ func (w *worker) open() error {
 		File: c.File, Unload: o.unload, Track: true, Survey: o.survey, Hooks: true, Sink: &w.output, Output: w.output.print,
 		Worker: c.Worker, Wrapper: o.wrapper, Dir: w.dir, CallTimeout: c.Timeout * time.Duration(max(1, o.slow)),
 		InUse: func() bool { return true }, Tables: w.tableRequests(),
+		Calls: w.host, Nested: true, Around: func(run func(context.Context)) { w.host.around(loading, run) },
 	}
 	if c.Library != nil {
 		config.InvokeOnly, config.Threads = c.Library.InvokeOnly, c.Library.Threads
 	}
+	threads := config.Threads
 	config.Configure = func(text string) (native.Threads, error) {
-		if own, err := registry.ParseDescription(c.File, text); err == nil && own.HasThreads && (c.Library == nil || !c.Library.HasThreads) {
-			return own.Threads, nil
+		own, err := registry.ParseDescription(c.File, text)
+		if err != nil {
+			return threads, nil // mistakes in the text are found elsewhere
 		}
-		return config.Threads, nil // mistakes in the text are found elsewhere
+		w.host.introduced(own)
+		if own.HasThreads && (c.Library == nil || !c.Library.HasThreads) {
+			threads = own.Threads
+		}
+		return threads, nil
 	}
 	if o.wrapper != nil {
 		// Debuggers are slow with shared memory of that size, and with spinning.
@@ -132,7 +141,9 @@ func (w *worker) open() error {
 			}
 		}
 	}
-	w.session, err = process.Session(ctx)
+	if w.session, err = process.Session(ctx); err == nil {
+		w.host.connected(w.description(), threads)
+	}
 	return err
 }
 
@@ -222,6 +233,7 @@ func (w *worker) removeDir() { _ = os.RemoveAll(w.dir) }
 func (w *worker) close() {
 	defer w.removeDir()
 	defer w.cancel(nil)
+	defer w.reportHost()
 	if w.session.Lost() {
 		_ = w.process.Close()
 		return
@@ -229,6 +241,8 @@ func (w *worker) close() {
 	var exit *exitError
 	if errors.As(w.shutdown(), &exit) {
 		w.reportExit(exit.at, exit.err)
+	} else {
+		w.checkHostEnd()
 	}
 	if memory, ok := w.hostMemory(); ok && !w.options.quiet {
 		w.checkHostMemory(&memory)

@@ -19,6 +19,7 @@
 enum { ADD = 1, GET, ECHO, POKE, SET, FAIL };
 
 struct counter {
+    uint32_t id;
     int64_t n;
     uint8_t *data;
     size_t size;
@@ -189,6 +190,7 @@ static int32_t birth(struct reply r) {
     if (c == NULL) return NYASH_E_OUT_OF_MEMORY;
     if (counters[id] != NULL) FREE_COUNTER(counters[id]);
     counters[id] = c;
+    c->id = id;
     memcpy(r.at, &id, 4);
     *r.length = 4;
     return NYASH_OK;

@@ -97,6 +97,9 @@ func (t *Text) Found(f *plugintest.Finding) {
 	if len(f.Log) > 0 {
 		field("log", strings.Join(f.Log, "\n              "))
 	}
+	if len(f.HostCalls) > 0 {
+		field("host", strings.Join(f.HostCalls, "\n              "))
+	}
 	field("fix", f.Fix)
 }
 
@@ -121,8 +124,11 @@ func (t *Text) End(c *plugintest.CheckReport) {
 	}
 }
 
-// Summary writes the last line.
+// Summary writes the last line, and before it what the library called of its host.
 func (t *Text) Summary(r *plugintest.Report) {
+	if text := r.HostSummary(); text != "" {
+		fmt.Fprintln(t.W, contract.Printable(text))
+	}
 	colour := green
 	if len(r.Findings) > 0 {
 		colour = red
