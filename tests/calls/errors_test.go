@@ -207,6 +207,17 @@ func TestInit_Circle(t *testing.T) {
 	})
 }
 
+// TestInit_Described: a library that describes itself calls in its init, when its host has
+// read that.
+func TestInit_Described(t *testing.T) {
+	inEachWay(t, func(t *testing.T, keys string, channel loader.Option) {
+		h := open(t, []entry{{name: "A", uses: []string{"GoBox"}, keys: keys, flags: []string{"-DDESCRIBED", `-DINIT_BOX="GoBox"`}}}, channel)
+		a := hosttest.New(t, h, "A")
+		assert.EqualValues(t, abi.OK, hosttest.CallInt(t, a, "initCode"))
+		works(t, a, "GoBox")
+	})
+}
+
 // TestInit_Self: a library's init calls its own box.
 func TestInit_Self(t *testing.T) {
 	inEachWay(t, func(t *testing.T, keys string, channel loader.Option) {

@@ -160,6 +160,7 @@ func (w *Worker) configure(text string) (native.Threads, error) {
 		return 0, err
 	}
 	w.configured, w.config.Threads = true, native.Threads(load.Threads)
+	w.around = w.transport.Loading() // through a pipe that was another request
 	return w.config.Threads, nil
 }
 

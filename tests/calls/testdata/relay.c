@@ -547,6 +547,10 @@ int32_t nyash_plugin_connect(const NyashHostCalls *host) {
 }
 #endif
 
+#ifdef DESCRIBED
+const char *nyash_plugin_config(void) { return "[plugins." TYPE_NAME "]\ndoc = 'It calls what it is asked to.'\n"; }
+#endif
+
 int32_t nyash_plugin_init(const NyashHostVtable *host, NyashPluginInfo *info) {
     static const NyashMethodInfo all[] = {
 #define M(name, id) {id, #name, 0},
