@@ -512,8 +512,11 @@ func TestServe_OneAtATime(t *testing.T) {
 			invoke:  func(_ context.Context, c *abi.Call, _ hostvtable.Caller) { c.Code, c.ResultLength = code, 0 },
 		}
 	}
+	unanswered := uint64(0)
 	assertClosed := func(when string) {
 		code, text := ask()
+		unanswered += 2 // an invoke and a resolve
+		assert.Equal(t, unanswered, table.Unanswered(), when)
 		assert.Equal(t, int32(abi.ErrPlugin), code, when)
 		assert.Contains(t, text, "the library is closed", when)
 	}
@@ -530,6 +533,7 @@ func TestServe_OneAtATime(t *testing.T) {
 	stop() // which is not its own
 	code, _ = ask()
 	assert.EqualValues(t, 43, code)
+	assert.Equal(t, unanswered, table.Unanswered(), "what is answered does not count")
 	again()
 	assertClosed("at the end")
 }
