@@ -1,6 +1,7 @@
 package plugintest
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -250,10 +251,13 @@ func (c *answerCheck) errorMessage() {
 		c.found(codeErrorMessage, "", "it answered %d with %v as its message", code, v.Tag())
 		return
 	}
-	if text, _ := v.Text(); strings.HasPrefix(text, ownMistake) {
+	if text, _ := v.Text(); strings.HasPrefix(text, ownMistake) && !bytes.Contains(c.s.args, handleOfNothing) {
 		c.found(codeOwnMistake, "", "%s", strings.TrimPrefix(text, ownMistake))
 	}
 }
+
+// handleOfNothing is an argument that is no host's: a handle of instance 0.
+var handleOfNothing = encode([]tlv.Value{tlv.HandleValue(tlv.Handle{})})[tlv.HeaderSize:]
 
 // ownMistake is how an SDK's message begins where the plugin, and not its caller, is
 // wrong (plugins/sdk/README.md).

@@ -44,6 +44,9 @@ type shared struct {
 	endless bool
 	// workerExit: some worker exited because of the plugin.
 	workerExit bool
+	// hostCalls is how many calls of its host a method makes, as far as each call of it makes
+	// as many; else it is negative.
+	hostCalls map[*method]int
 	// offers are the boxes that the library may find declared when it calls its host.
 	offers map[string]*offer
 }
@@ -51,6 +54,7 @@ type shared struct {
 func newShared(c *Config) *shared {
 	return &shared{
 		offers:         offersOf(c),
+		hostCalls:      make(map[*method]int),
 		samples:        make(map[*method][]argSample),
 		broken:         make(map[*method]bool),
 		slow:           make(map[*method]bool),

@@ -100,7 +100,7 @@ func (w *worker) killIfAbandoned(err error) error {
 // exits.
 func (w *worker) invokeBatch(b *batch, s step) error {
 	ctx := context.Background()
-	asking := w.host.enter(ctx, &s)
+	asking := w.host.enterBatch(&s, w.shared.hostCalls[s.m])
 	if asking != nil {
 		ctx = asking
 	}

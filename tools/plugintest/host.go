@@ -58,6 +58,7 @@ type asking struct {
 	kept     *calls.Kept
 	keeps    bool // kept has an answer
 	calls    int  // that were made in it, without finis
+	perCall  int  // in a batch, how many of them each of its calls makes; else 0
 	answered map[answeredKey]int
 	lent     []*hostInstance
 }
@@ -171,7 +172,7 @@ func (h *host) setMode(m hostMode) {
 
 // enter begins a call of the tester's into the library; nil where that does not call its
 // host. What is among the arguments is lent until leave.
-func (h *host) enter(ctx context.Context, s *step, others ...[]byte) *asking {
+func (h *host) enter(ctx context.Context, s *step) *asking {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !h.ready {
@@ -179,14 +180,29 @@ func (h *host) enter(ctx context.Context, s *step, others ...[]byte) *asking {
 	}
 	a := newAsking(ctx, s.m, s)
 	h.lend(a, s.args)
-	for _, args := range others {
-		h.lend(a, args)
-	}
 	if kept := h.carried[carryKey(s)]; kept != nil {
 		delete(h.carried, carryKey(s))
 		a.kept, a.keeps = kept, true
 	}
 	return a
+}
+
+// enterBatch begins the calls of a batch, each of which makes so many calls of its host.
+func (h *host) enterBatch(s *step, perCall int) *asking {
+	a := h.enter(context.Background(), s)
+	if a != nil {
+		a.perCall = perCall
+	}
+	return a
+}
+
+// next is called before a call of the host. Where that is in another call of a batch, what
+// was answered before does not count.
+func (a *asking) next() {
+	if a.perCall > 0 && a.calls%a.perCall == 0 {
+		clear(a.answered)
+	}
+	a.calls++
 }
 
 // leave ends a call with its answer; nil where there is none.
@@ -273,6 +289,16 @@ func (h *host) usesThreads() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return len(h.threads) > 0
+}
+
+// countHostCalls notes how many calls of its host a call of a method has made.
+func (s *shared) countHostCalls(m *method, calls int, first bool) {
+	switch known := s.hostCalls[m]; {
+	case first && known >= 0:
+		s.hostCalls[m] = calls
+	case known != calls:
+		s.hostCalls[m] = -1
+	}
 }
 
 // callsWithin is how many calls the library made within the last call of the tester's.

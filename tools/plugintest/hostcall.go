@@ -103,7 +103,7 @@ func (n *hostCall) answer() *calls.Answer {
 		return refusal(abi.ErrInvalidType, "no box has type id %d for this library: resolve tells the ids", c.TypeID)
 	}
 	if c.Method != abi.MethodFini {
-		if n.in.calls++; n.mode.failAt == n.in.calls {
+		if n.in.next(); n.mode.failAt == n.in.calls {
 			return refusal(abi.ErrPlugin, "the tester has this call fail")
 		}
 	}
