@@ -175,6 +175,55 @@ func TestGood_NoFindings(t *testing.T) {
 	}
 }
 
+// TestGoodHost_NoFindings tests a plugin that calls its host and has no fault. Not all checks
+// are made but by `make faulty`: those that make a hundred thousand calls of the host.
+func TestGoodHost_NoFindings(t *testing.T) {
+	toml, err := os.ReadFile("testdata/good_host.toml")
+	require.NoError(t, err)
+	for name, flags := range map[string][]string{"described": nil, "declared": {"-DTOML"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := plugintest.Config{
+				File: ccbuild.Library(t, "testdata/good_host.c", append(flags, "-fvisibility=hidden")...),
+				Seed: 1, Worker: ccbuild.TestersWorker(t),
+			}
+			if flags != nil {
+				config, err := registry.Parse("nyash.toml", toml)
+				require.NoError(t, err)
+				c.Library, c.Boxes, c.TOML = config.Libraries[0], config.Boxes, config.Path
+			}
+			tt, err := plugintest.New(c)
+			require.NoError(t, err)
+			var report *plugintest.Report
+			if whole {
+				report, err = tt.All(context.Background())
+				require.NoError(t, err)
+			} else {
+				checks := []string{"check", "typecheck", "host", "protocol"}
+				if flags != nil {
+					checks = append(checks, "memcheck")
+				}
+				for _, check := range checks {
+					report, err = tt.Run(context.Background(), check)
+					require.NoError(t, err)
+				}
+			}
+			require.Empty(t, report.Findings)
+			boxes := []string{"TimeBox", "UserBox"}
+			if flags != nil {
+				boxes = []string{"EntryBox", "StoreBox", "TimeBox", "UserBox"}
+			}
+			var called []string
+			for _, b := range report.HostCalls {
+				assert.Positive(t, b.Calls, b.Box)
+				assert.Zero(t, b.Refused, b.Box)
+				called = append(called, b.Box)
+			}
+			assert.Equal(t, boxes, called)
+		})
+	}
+}
+
 // docsPlugin is the plugin that docs/abi.md shows.
 func docsPlugin(t *testing.T, root string) string {
 	text, err := os.ReadFile(filepath.Join(root, "docs/abi.md"))

@@ -32,4 +32,7 @@
 //     call.go makes calls on it, answer.go checks what they answer whatever was
 //     asked, exit.go finds out why it exited, hooks.go is all that is used of
 //     internal/isolate's hooks for testers.
+//   - host (host.go): the host that a library in a worker calls. hostcall.go answers,
+//     hostbox.go knows what may be called, hostholds.go who holds what, hostvalue.go which
+//     values are answered, and hostfound.go what the library does wrong.
 package plugintest

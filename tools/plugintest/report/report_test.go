@@ -26,6 +26,7 @@ func reports() []*plugintest.Report {
 		Message: "SIGSEGV (segmentation fault)", Expected: "a code", Fix: "the backtrace says where",
 		Call: `Counter.echo("a\x00b") on instance 1`, Input: "0100010006000300610062", File: "src/counter.c", Line: 12, Function: "echo",
 		Backtrace: []string{"echo (r=...) at src/counter.c:12", "nyash_plugin_invoke () at src/counter.c:40"}, Log: []string{"about to <crash>\x01"},
+		HostCalls: []string{"Counter.echo: ConsoleBox.birth; 1 held, 0 lent", "Counter.echo: ConsoleBox.print on instance 101"},
 	}
 	prints := plugintest.Finding{
 		Code: "prints", Severity: plugintest.SeverityWarning, Check: "lifecycle", Library: "build/libcounter.so",
@@ -34,6 +35,7 @@ func reports() []*plugintest.Report {
 	return []*plugintest.Report{
 		{
 			Library: "build/libcounter.so", Seed: 7, Findings: []plugintest.Finding{prints, crash},
+			HostCalls: []plugintest.BoxCalls{{Box: "ConsoleBox", Calls: 12}, {Box: "TimeBox", Calls: 3, Refused: 2}},
 			Checks: []plugintest.CheckReport{
 				{Name: "lifecycle", Seconds: 1.25, Calls: 100, Findings: 1, Lines: []string{"something to tell"}},
 				{Name: "io", Seconds: 0.001, Skipped: []string{"Counter has no open"}},
