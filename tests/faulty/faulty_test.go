@@ -178,13 +178,13 @@ func TestGood_NoFindings(t *testing.T) {
 // TestGoodHost_NoFindings tests a plugin that calls its host and has no fault. Not all checks
 // are made but by `make faulty`: those that make a hundred thousand calls of the host.
 func TestGoodHost_NoFindings(t *testing.T) {
-	toml, err := os.ReadFile("testdata/good_host.toml")
+	toml, err := os.ReadFile("testdata/good/host.toml")
 	require.NoError(t, err)
 	for name, flags := range map[string][]string{"described": nil, "declared": {"-DTOML"}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := plugintest.Config{
-				File: ccbuild.Library(t, "testdata/good_host.c", append(flags, "-fvisibility=hidden")...),
+				File: ccbuild.Library(t, "testdata/good/host.c", append(flags, "-fvisibility=hidden")...),
 				Seed: 1, Worker: ccbuild.TestersWorker(t),
 			}
 			if flags != nil {

@@ -148,7 +148,7 @@ func TestHost_NamesOfTheTester(t *testing.T) {
 
 // TestHost_Lines: the check host says what may be called, and what only the tester permits.
 func TestHost_Lines(t *testing.T) {
-	library := ccbuild.Library(t, "../../tests/faulty/testdata/good_host.c", "-fvisibility=hidden")
+	library := ccbuild.Library(t, "../../tests/faulty/testdata/good/host.c", "-fvisibility=hidden")
 	config, err := registry.Parse("nyash.toml", []byte(fmt.Sprintf("[plugins.UserBox]\nlibrary = %q\nuses = [\"TimeBox\", \"ConsoleBox.print\"]\n", library)))
 	require.NoError(t, err)
 	for name, tt := range map[string]struct {
