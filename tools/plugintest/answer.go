@@ -201,6 +201,9 @@ func (c *answerCheck) resultBox(v tlv.Value) {
 		return
 	}
 	d, have := c.s.m.declared, c.plugin.boxOf(h.Type)
+	if have == nil && h.Type >= firstHostType {
+		return // by such an id the library is told of its host's boxes, which the host judges
+	}
 	if have == nil {
 		if lent, _ := tlv.Decode(c.s.args); !slices.Contains(lent, v) && c.plugin.complete {
 			f := c.s.finding(codeResultType, "it returned a handle of type %d, and no box has this type_id; %s", h.Type, c.plugin.typeIDs())
