@@ -111,7 +111,7 @@ func TestFromNothingToATestedPlugin(t *testing.T) {
 			for _, c := range []struct{ target, want string }{
 				{"all", ""},
 				{"run", "42\ncount: 42\nMyBox.label: invalid arguments (-4): a label has at most 100 bytes, not 200\n"},
-				{"test", ": no findings, "},
+				{"test", ": no findings ("},
 				{"all", ""}, // of what is built already
 			} {
 				out, took := a.run(t, "my-box", "make", c.target)
@@ -147,7 +147,7 @@ func TestTypeBoxFromNothing(t *testing.T) {
 			require.NoError(t, err)
 			require.Len(t, libraries, 1)
 			out, _ := a.run(t, "my-box", "plugin-tester", "all", "--no-memcheck", "--config", "nyash.toml", libraries[0])
-			assert.Contains(t, out, ": no findings, ")
+			assert.Contains(t, out, ": no findings (")
 			out, _ = a.run(t, "my-box", "plugin-tester", "check", "--config", "nyash.toml", libraries[0])
 			assert.Contains(t, out, "generation: four symbols, TypeBox tables")
 		})
