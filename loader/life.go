@@ -116,6 +116,14 @@ func (l *library) allLives() []*life {
 // errNoNumbers: a library was told of 2^32 instances of others.
 var errNoNumbers = errors.New("the library can be told of no further boxes of other libraries")
 
+// errNoNumber says why the life's library gets no number for an instance.
+func (l *life) errNoNumber() error {
+	if b := l.backend(); b != nil && b.Lost() {
+		return ErrInstanceLost
+	}
+	return errNoNumbers
+}
+
 // nameOf is the handle by which the life's library knows an instance: its own, or numbers
 // that are made for the library (docs/abi.md, Handles).
 func (l *life) nameOf(in *instance) (tlv.Handle, error) {
@@ -125,7 +133,7 @@ func (l *life) nameOf(in *instance) (tlv.Handle, error) {
 	in.named.Store(true)
 	id := l.handles.Name(in)
 	if id == 0 {
-		return tlv.Handle{}, errNoNumbers
+		return tlv.Handle{}, l.errNoNumber()
 	}
 	typeID, err := l.lib.foreign.typeID(in.boxType())
 	return tlv.Handle{Type: typeID, Instance: id}, err
@@ -142,7 +150,7 @@ func (l *life) hold(in *instance) (tlv.Handle, error) {
 	id, ok := l.handles.Hold(in, own)
 	if !ok {
 		in.releaseHold()
-		return tlv.Handle{}, errNoNumbers
+		return tlv.Handle{}, l.errNoNumber()
 	}
 	if own {
 		return in.handle(), nil
