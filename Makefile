@@ -37,8 +37,7 @@ test: setup plugins ## run all tests
 	go test ./...
 	@echo 'the same through other ways to a plugin'
 	@NYASH_TEST_CHANNEL=pipe go test ./tests/isolation & pipes=$$!; \
-	NYASH_TEST_ISOLATION=process go test ./loader && \
-	NYASH_TEST_ISOLATION=process NYASH_TEST_CHANNEL=pipe go test ./loader; status=$$?; \
+	NYASH_TEST_ISOLATION=process go test ./loader; status=$$?; \
 	wait $$pipes && exit $$status
 
 faulty: setup plugins ## try plugin-tester on every faulty plugin; `make test` takes a sample
@@ -57,7 +56,7 @@ wild: setup plugins ## try plugin-tester on libraries of each generation; `make 
 race: setup plugins ## run all tests under the race detector
 	CGO_ENABLED=1 go test -race -timeout=30m ./...
 
-isolated: plugins ## run the loader's tests with every library in a process of its own
+isolated: plugins ## run the loader's tests with every library in a process of its own, reached by CHANNEL
 	NYASH_TEST_ISOLATION=process NYASH_TEST_CHANNEL=$(CHANNEL) go test -v ./loader
 
 soak: plugins ## call plugins that crash at random, for SOAK
