@@ -89,6 +89,9 @@ func (l *library) endLife(b backend) {
 	if ended == nil {
 		return
 	}
+	if l.connection != nil {
+		l.connection.kept.Drop() // a thread of the next life may have the number of one of this
+	}
 	for _, in := range ended.handles.End() {
 		in.releaseHold()
 	}
