@@ -101,15 +101,15 @@ func (p *plugin) undescribed(u unboundBox, declared bool) {
 // typeless notes a box that cannot be called, because nothing says its type id. declared
 // tells whether there is a nyash.toml.
 func (p *plugin) typeless(name string, declared bool) {
-	toml := pick(declared, "write it into nyash.toml", "give --config")
+	advice := pick(declared, "write it into nyash.toml", "give --config")
 	switch {
 	case p.own.table(name) == 0:
 	case p.own.manifest != nil:
-		toml = "write it into " + registry.ManifestName + ", or " + toml
+		advice = "write it into " + registry.ManifestName + pick(declared, " or nyash.toml", ", or give --config")
 	default:
-		toml = "add a " + registry.ManifestName + " beside it, or " + toml
+		advice = "add a " + registry.ManifestName + " beside it, or " + advice
 	}
-	p.note("%s: its type_id is not known; %s", name, toml)
+	p.note("%s: its type_id is not known; %s", name, advice)
 }
 
 // listsMethods tells whether the methods of a box are listed somewhere, and if there are none.
