@@ -120,6 +120,9 @@ func readDescribed(d *document, desc *Description, k *key) {
 	if !d.want(k, unstable.InlineTable, `{ FileBox = { type_id = 6 } }`) {
 		return
 	}
+	if d.tooManyBoxes(k, len(k.val.table.keys)) {
+		return
+	}
 	for _, k := range k.val.table.keys {
 		if !d.want(k, unstable.InlineTable, `{ type_id = 6 }`) {
 			continue

@@ -70,7 +70,7 @@ func hostileTexts() map[string]string {
 		"one id for all":            fill("[provides]\nboxes=[\"MapBox\"]\n[MapBox]\n[MapBox.methods]\n", strings.Repeat("m", 12)+"%x.id=1\n", ""),
 		"boxes":                     "[provides]\nboxes=[" + names[:maxText-100] + "\"]\n",
 		"tables that are ignored":   fill("[provides]\nboxes=[\"MapBox\"]\n", "[a%x]\n", ""),
-		"boxes with mistakes":       "[provides]\nboxes=[" + many(`"b%x",`, 40_000) + "]\n" + many("[b%x]\nid=1\n", 40_000),
+		"boxes with mistakes":       "[provides]\nboxes=[" + many(`"b%x",`, contract.MaxBoxes) + "]\n" + many("[b%x]\nid.x=1\nmethods={"+strings.Repeat("x", 200)+"=1}\n", contract.MaxBoxes),
 		"arguments":                 fill("[provides]\nboxes=[\"MapBox\"]\n[MapBox]\nmethods={ get={ args=[", `1,`, "]}}"),
 		"arguments behind another":  fill("[provides]\nboxes=[\"MapBox\"]\n[MapBox]\nmethods={ get={ args=[{name=\""+longer+"\",optional=true},", `"%x",`, "]}}"),
 		"nested tables":             fill("[provides]\nboxes=[\"MapBox\"]\n", "%x="+strings.Repeat("{a=", 9_000)+"1"+strings.Repeat("}", 9_000)+"\n", ""),
@@ -158,7 +158,7 @@ func TestTooManyMethods(t *testing.T) {
 	d := manifest(t, "[provides]\nboxes = [\"MapBox\", \"SetBox\"]\n[MapBox]\ntype_id = 1\n[SetBox]\ntype_id = 2\n[MapBox.methods]\n"+methods.String())
 	c := parse(t, "[libraries.map]\nboxes = [\"MapBox\", \"SetBox\"]\n")
 	_, err := box(t, c, "MapBox").Bind(d, table("MapBox"))
-	assert.EqualError(t, err, "nyash_box.toml:7:9: MapBox.methods: it has 65537 methods, and at most 65536 are read; leave out those that nobody calls")
+	assert.EqualError(t, err, "nyash_box.toml:7:9: MapBox.methods: it has 65537 methods, and at most 65536 are read; leave out those that nobody uses")
 	_, err = box(t, c, "SetBox").Bind(d, table("SetBox"))
 	assert.NoError(t, err)
 }

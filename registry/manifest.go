@@ -129,7 +129,11 @@ var manifestFields = []field[*manifest]{
 }
 
 var providesFields = []field[*manifest]{
-	{name: "boxes", read: func(d *document, m *manifest, k *key) { m.boxes, m.listed = k, d.texts(k, "MapBox") }},
+	{name: "boxes", read: func(d *document, m *manifest, k *key) {
+		if m.boxes = k; !d.tooManyBoxes(k, len(k.val.items)) {
+			m.listed = d.texts(k, "MapBox")
+		}
+	}},
 }
 
 // artifactSystems are the words of [artifacts] for runtime.GOOS.

@@ -90,11 +90,19 @@ func readMethods(d *document, b *Box, k *key) {
 
 // tooManyMethods refuses more methods than a library may describe.
 func (d *document) tooManyMethods(k *key) bool {
-	count := len(k.val.table.keys)
-	if count <= contract.MaxMethods {
+	return d.tooMany(k, "methods", len(k.val.table.keys), contract.MaxMethods)
+}
+
+// tooManyBoxes refuses more boxes than a library may describe.
+func (d *document) tooManyBoxes(k *key, count int) bool {
+	return d.tooMany(k, "boxes", count, contract.MaxBoxes)
+}
+
+func (d *document) tooMany(k *key, what string, count, most int) bool {
+	if count <= most {
 		return false
 	}
-	d.failAt(k, fmt.Sprintf("it has %d methods, and at most %d are read", count, contract.MaxMethods), "leave out those that nobody calls")
+	d.failAt(k, fmt.Sprintf("it has %d %s, and at most %d are read", count, what, most), "leave out those that nobody uses")
 	return true
 }
 

@@ -11,7 +11,8 @@ import (
 // What a plugin may say of itself: more than any has to, and little enough for a
 // host to read.
 const (
-	MaxMethods = 1 << 16 // methods
+	MaxBoxes   = 1 << 12 // boxes
+	MaxMethods = 1 << 16 // methods of a box
 	MaxName    = 1 << 10 // bytes of a name
 	MaxNames   = 1 << 20 // bytes of all names
 	MaxConfig  = 1 << 20 // bytes of nyash_plugin_config's text

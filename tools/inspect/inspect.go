@@ -182,11 +182,7 @@ const (
 // symbols notes what follows from the symbols that the file exports.
 func (r *Report) symbols(exports []string) {
 	r.known, r.Exports = true, printable(exports)
-	for _, s := range r.Exports {
-		if name, ok := strings.CutPrefix(s, tablePrefix); ok {
-			r.Tables = append(r.Tables, name)
-		}
-	}
+	r.tables(exports)
 	for _, s := range required {
 		if !slices.Contains(exports, s) {
 			r.Lacks = append(r.Lacks, s)
@@ -200,6 +196,28 @@ func (r *Report) symbols(exports []string) {
 	}
 	if len(r.Tables) > 0 {
 		r.Generations = append(r.Generations, Tables)
+	}
+}
+
+// tables notes the boxes that the file exports tables for. Those whose names no host takes,
+// and those beyond the boxes that a library may have, are a warning.
+func (r *Report) tables(exports []string) {
+	var ignored []string
+	for _, s := range exports {
+		name, ok := strings.CutPrefix(s, tablePrefix)
+		switch {
+		case !ok:
+		case len(r.Tables) < contract.MaxBoxes && contract.CheckName(name) == nil:
+			r.Tables = append(r.Tables, name)
+		default:
+			ignored = append(ignored, s)
+		}
+	}
+	switch {
+	case len(ignored) == 1 && ignored[0] == tablePrefix:
+		r.warn("%s is ignored: the name of a box follows it in the name of a table", tablePrefix)
+	case len(ignored) > 0:
+		r.warn("%d tables are ignored, %s first: a library has at most %d, and their names are those of boxes", len(ignored), contract.Excerpt(ignored[0]), contract.MaxBoxes)
 	}
 }
 

@@ -207,3 +207,30 @@ func TestWriteText_NoMethods(t *testing.T) {
 		assert.Contains(t, text(t, r), want)
 	}
 }
+
+// TestRun_TableNames: a table whose name no host could ask for is passed over.
+func TestRun_TableNames(t *testing.T) {
+	const library = `#include <nyash_plugin.h>
+static int32_t invoke_id(uint32_t i, uint32_t m, const uint8_t *a, size_t n, uint8_t *r, size_t *l) { (void)i, (void)m, (void)a, (void)n, (void)r, *l = 0; return NYASH_OK; }
+#define TABLE(symbol, name) extern NYASH_EXPORT const NyashTypeBox symbol; const NyashTypeBox symbol = {NYASH_TYPEBOX_TAG, 1, sizeof(NyashTypeBox), name, NULL, invoke_id, 0};
+TABLE(nyash_typebox_, "")
+TABLE(nyash_typebox_TextBox, "TextBox")
+#ifdef MORE
+extern NYASH_EXPORT const NyashTypeBox other __asm__("nyash_typebox_\342\200\256");
+const NyashTypeBox other = {0};
+#endif
+`
+	for flag, want := range map[string]string{
+		"-DONE":  "nyash_typebox_ is ignored: the name of a box follows it in the name of a table",
+		"-DMORE": "2 tables are ignored, nyash_typebox_ first: a library has at most 4096, and their names are those of boxes",
+	} {
+		file := ccbuild.Source(t, "names"+flag, library, flag)
+		write(t, filepath.Join(filepath.Dir(file), registry.ManifestName), "[provides]\nboxes = [\"TextBox\", \"\u202e\"]\n[TextBox]\ntype_id = 61\n")
+		r, err := run(t, file)
+		require.NoError(t, err, flag)
+		assert.Equal(t, []string{"TextBox"}, r.Tables)
+		require.Len(t, r.Boxes, 1)
+		assert.EqualValues(t, 61, r.Boxes[0].TypeID)
+		assert.Contains(t, r.Warnings, want)
+	}
+}
