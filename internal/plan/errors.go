@@ -63,7 +63,12 @@ func (e *ResultError) Error() string {
 // ResultMessage is the error message that a method with returns_result returned.
 type ResultMessage struct{ Text string }
 
-func (e *ResultMessage) Error() string { return e.Text }
+func (e *ResultMessage) Error() string {
+	if e.Text == "" {
+		return "it failed, and its message is empty"
+	}
+	return e.Text
+}
 
 //go:noinline
 func (p *Plan) argError(i int, msg string, cause error) error {

@@ -202,6 +202,11 @@ func TestResults(t *testing.T) {
 	var message *plan.ResultMessage
 	_, err := planOf(t, "returns_result = true").Result(encode(tlv.String("no")))
 	require.ErrorAs(t, err, &message)
+	assert.Equal(t, "no", message.Text)
+	_, err = planOf(t, "returns_result = true").Result(encode(tlv.String("")))
+	require.ErrorAs(t, err, &message)
+	assert.Empty(t, message.Text)
+	assert.EqualError(t, err, "it failed, and its message is empty")
 }
 
 func TestCheckCount(t *testing.T) {
