@@ -132,7 +132,7 @@ func readTypeBox(addr uintptr, name string) (abi.TypeBox, error) {
 	case err != nil:
 		return abi.TypeBox{}, fmt.Errorf("its name: %w", err)
 	case own != name:
-		return abi.TypeBox{}, fmt.Errorf("its name is %q, and its symbol says %s", contract.Excerpt(own), contract.Excerpt(name))
+		return abi.TypeBox{}, fmt.Errorf(`its name is "%s", and its symbol says %s`, contract.Excerpt(own), contract.Excerpt(name))
 	case box.InvokeID == 0:
 		return abi.TypeBox{}, errors.New("its invoke_id is NULL")
 	}

@@ -283,7 +283,7 @@ func TestWrong(t *testing.T) {
 		{"version", noteLibrary("-DVERSION=2"), note, "", "NoteBox", "nyash_typebox_NoteBox: its version is 2, and this host reads version 1"},
 		{"struct_size", noteLibrary("-DSHORTER"), note, "", "NoteBox", "nyash_typebox_NoteBox: its struct_size is 24, which leaves out invoke_id: a table has at least 32 bytes"},
 		{"another name", noteLibrary("-DNAME=\"MemoBox\""), note, "", "NoteBox", `nyash_typebox_NoteBox: its name is "MemoBox", and its symbol says NoteBox`},
-		{"a name for a terminal", noteLibrary("-DNAME=\"\\033[31m\""), note, "", "NoteBox", `its name is "\\x1b[31m", and its symbol says NoteBox`},
+		{"a name for a terminal", noteLibrary("-DNAME=\"\\033[31m\""), note, "", "NoteBox", `its name is "\x1b[31m", and its symbol says NoteBox`},
 		{"no name", noteLibrary("-DNAME=NULL"), note, "", "NoteBox", "nyash_typebox_NoteBox: its name: address 0x0 cannot be read"},
 		{"no invoke_id", noteLibrary("-DINVOKE_ID=NULL"), note, "", "NoteBox", "nyash_typebox_NoteBox: its invoke_id is NULL"},
 		{"another symbol", noteLibrary("-DSYMBOL=nyash_typebox_MemoBox"), note, "", "NoteBox",
