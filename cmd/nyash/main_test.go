@@ -153,6 +153,17 @@ birth = { method_id = 0, args = [ { name = "path", from = "string", to = "string
 		assert.Regexp(t, `(?m)^Unknown +\? +nyash-gone`, stdout)
 	})
 
+	t.Run("a box that hides a name of scripts", func(t *testing.T) {
+		c.write(t, "hides.toml", "[plugins]\nlen = \"nyash-gone\"\ncatch = \"nyash-gone\"\nConsoleBox = \"nyash-gone\"\n")
+		c.write(t, "hides.star", "print(1)\n")
+		stdout, stderr, status := c.run(t, "--config", "hides.toml", "run", "hides.star")
+		assert.Zero(t, status)
+		assert.Equal(t, "1\n", stdout)
+		assert.Equal(t, `nyash: warning: hides.toml:2:1: the box len hides the len that every script has; give it another name, and say with box = "len" what its library calls it
+nyash: warning: hides.toml:3:1: the box catch hides the catch that every script has; give it another name, and say with box = "catch" what its library calls it
+`, stderr)
+	})
+
 	t.Run("an error in a script", func(t *testing.T) {
 		c.write(t, "bad.star", "f = FileBox()\nf.open(\"/nope\", \"r\")\n")
 		_, stderr, status := c.run(t, "run", "bad.star")

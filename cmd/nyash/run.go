@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/spf13/cobra"
 
 	"github.com/nyash-plugins/nyash-go/loader"
@@ -25,7 +27,7 @@ and the error instead. box.fini() finalises a box before its time.`,
 		Args:    one("script"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return s.withHost(cmd, func(host *loader.Host) error {
-				return script.New(host, cmd.OutOrStdout()).Run(cmd.Context(), args[0])
+				return newScript(cmd, host).Run(cmd.Context(), args[0])
 			})
 		},
 	}
@@ -38,9 +40,22 @@ func newREPL(s *settings) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return s.withHost(cmd, func(host *loader.Host) error {
-				script.New(host, cmd.OutOrStdout()).REPL(cmd.Context())
+				newScript(cmd, host).REPL(cmd.Context())
 				return nil
 			})
 		},
 	}
+}
+
+// newScript makes the environment of scripts, and warns of what they have not in it.
+func newScript(cmd *cobra.Command, host *loader.Host) *script.Env {
+	e := script.New(host, cmd.OutOrStdout())
+	for _, name := range e.Hides() {
+		where := ""
+		if b, ok := host.Config().Box(name); ok {
+			where = b.Pos.String() + ": "
+		}
+		fmt.Fprintf(cmd.ErrOrStderr(), "nyash: warning: %sthe box %s hides the %s that every script has; give it another name, and say with box = %q what its library calls it\n", where, name, name, name)
+	}
+	return e
 }

@@ -59,8 +59,22 @@ func (e *Env) REPL(ctx context.Context) {
 	repl.REPLOptions(dialect, l.thread("<repl>"), e.predeclared(ctx))
 }
 
+// nameCatch is the one name that scripts have beside Starlark's own and the boxes.
+const nameCatch = "catch"
+
+// Hides lists the boxes of the host that hide a name of every script: print, say.
+func (e *Env) Hides() []string {
+	var all []string
+	for _, name := range e.host.Boxes() {
+		if starlark.Universe.Has(name) || name == nameCatch {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
 func (e *Env) predeclared(ctx context.Context) starlark.StringDict {
-	names := starlark.StringDict{"catch": starlark.NewBuiltin("catch", catch)}
+	names := starlark.StringDict{nameCatch: starlark.NewBuiltin(nameCatch, catch)}
 	for _, name := range e.host.Boxes() {
 		names[name] = e.constructor(ctx, name)
 	}
