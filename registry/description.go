@@ -32,6 +32,9 @@ type Description struct {
 	Warnings Errors // what this host does not know or does not support
 
 	boxes map[string]*Box
+	// artifactMistakes are what is wrong with Artifact, which concerns only who looks for the
+	// library there.
+	artifactMistakes Errors
 	// manifest is true of a nyash_box.toml, which need not know all boxes of the library,
 	// and which nyash.toml may contradict.
 	manifest bool

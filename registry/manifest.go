@@ -56,6 +56,9 @@ func artifact(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if m != nil && len(m.artifactMistakes) > 0 {
+		return "", m.artifactMistakes
+	}
 	if m == nil || m.Artifact == "" {
 		return "", fmt.Errorf("%s names no library for %s; add [artifacts] with a path that is relative to it", path, runtime.GOOS)
 	}
@@ -115,23 +118,50 @@ type manifest struct {
 var manifestFields = []field[*manifest]{
 	{name: "provides", read: func(d *document, m *manifest, k *key) {
 		if d.want(k, unstable.InlineTable, `{ boxes = ["MapBox"] }`) {
-			read(d, k.val.table, m, providesFields, nil)
+			read(d, k.val.table, m, providesFields, ignoring(d, providesFields))
 		}
 	}},
 	{name: "artifacts", read: func(d *document, m *manifest, k *key) {
+		before := len(d.errs)
 		if d.want(k, unstable.InlineTable, `{ linux = "libx.so" }`) {
-			read(d, k.val.table, m, artifactFields, nil)
+			read(d, k.val.table, m, artifactFields, ignoring(d, artifactFields))
 		}
+		m.desc.artifactMistakes = append(m.desc.artifactMistakes, d.demote(before)...)
 	}},
-	// For people.
-	{name: "box", read: func(d *document, _ *manifest, k *key) { d.want(k, unstable.InlineTable, `{ name = "Map" }`) }},
-	{name: "implementation", read: func(d *document, _ *manifest, k *key) { d.want(k, unstable.InlineTable, `{ language = "c" }`) }},
+	forPeople("box", `{ name = "Map" }`),
+	forPeople("implementation", `{ language = "c" }`),
+}
+
+// forPeople is a table that is not used.
+func forPeople(name, example string) field[*manifest] {
+	return field[*manifest]{name: name, read: func(d *document, _ *manifest, k *key) {
+		before := len(d.errs)
+		d.want(k, unstable.InlineTable, example)
+		d.demote(before)
+	}}
+}
+
+// ignoring is for [read]: it warns of a key that says nothing of the boxes.
+func ignoring[T any](d *document, fields []field[T]) func(*key) {
+	return func(k *key) {
+		if d.warns() {
+			before := len(d.errs)
+			d.unknown(k, names(fields))
+			d.demote(before)
+		}
+	}
 }
 
 var providesFields = []field[*manifest]{
 	{name: "boxes", read: func(d *document, m *manifest, k *key) {
-		if m.boxes = k; !d.tooManyBoxes(k, len(k.val.items)) {
-			m.listed = d.texts(k, "MapBox")
+		m.boxes = k
+		if d.tooManyBoxes(k, len(k.val.items)) {
+			return
+		}
+		before := len(d.errs)
+		m.listed = d.texts(k, "MapBox")
+		if len(m.listed) > 0 { // what is wrong with the others does not concern them
+			d.demote(before)
 		}
 	}},
 }
@@ -145,8 +175,10 @@ var artifactFields = []field[*manifest]{
 
 func artifactField(system string) field[*manifest] {
 	return field[*manifest]{name: system, read: func(d *document, m *manifest, k *key) {
-		if file := d.file(k, "libx.so"); artifactSystems[system] == runtime.GOOS {
-			m.desc.Artifact = file
+		before := len(d.errs)
+		file := d.file(k, "libx.so")
+		if mistakes := d.demote(before); artifactSystems[system] == runtime.GOOS {
+			m.desc.Artifact, m.desc.artifactMistakes = file, mistakes
 		}
 	}}
 }
@@ -307,7 +339,10 @@ var manifestTypes = map[string]Arg{
 	"varargs": {},
 }
 
-var manifestTypeNames = []string{"string", "i64", "i32", "f64", "bool", "bytes", "box", "void", "varargs", "dict"}
+var (
+	manifestTypeNames   = []string{"string", "i64", "i32", "f64", "bool", "bytes", "box", "void", "varargs", "dict"}
+	manifestResultNames = []string{"string", "i64", "i32", "f64", "bool", "bytes", "box", "void", "dict"}
+)
 
 // manifestArg is an argument of a manifest while it is read.
 type manifestArg struct {
@@ -318,17 +353,21 @@ type manifestArg struct {
 
 var manifestArgFields = []field[*manifestArg]{
 	{name: "name", read: func(d *document, a *manifestArg, k *key) { a.Name = d.text(k, "key") }},
-	{name: "type", read: func(d *document, a *manifestArg, k *key) { a.word = d.manifestType(k) }},
+	{name: "type", read: func(d *document, a *manifestArg, k *key) { a.word = d.manifestType(k, manifestTypeNames) }},
 	{name: "optional", read: func(d *document, a *manifestArg, k *key) { a.Optional = d.boolean(k) }},
 	{name: "default", read: func(_ *document, a *manifestArg, k *key) { a.def = k }},
 	{name: "doc", read: func(d *document, a *manifestArg, k *key) { a.Doc = d.doc(k) }},
 	{name: "description", read: func(d *document, a *manifestArg, k *key) { a.Doc = d.doc(k) }},
 }
 
-func (d *document) manifestType(k *key) string {
+func (d *document) manifestType(k *key, known []string) string {
 	word := d.text(k, "string")
-	if _, ok := manifestTypes[word]; !ok {
-		d.wrongWord(k, word, manifestTypeNames, "not a type")
+	switch {
+	case slices.Contains(known, word):
+	case slices.Contains(manifestTypeNames, word):
+		d.fail(k.val.at, k.path(), fmt.Sprintf("a result cannot be %s", word), "known: "+list(known))
+	default:
+		d.wrongWord(k, word, known, "not a type")
 	}
 	return word
 }
@@ -455,7 +494,7 @@ type manifestReturns struct {
 
 var manifestReturnsFields = []field[*manifestReturns]{
 	{name: "type", read: func(d *document, r *manifestReturns, k *key) {
-		r.Returns = Returns{Tag: manifestTypes[d.manifestType(k)].To}
+		r.Returns = Returns{Tag: manifestTypes[d.manifestType(k, manifestResultNames)].To}
 	}},
 	{name: "error", read: func(d *document, r *manifestReturns, k *key) {
 		if k.val.kind == unstable.Bool {
@@ -471,7 +510,7 @@ var manifestReturnsFields = []field[*manifestReturns]{
 
 func readManifestReturns(d *document, m *Method, k *key) {
 	if k.val.kind == unstable.String {
-		m.Returns = Returns{Tag: manifestTypes[d.manifestType(k)].To}
+		m.Returns = Returns{Tag: manifestTypes[d.manifestType(k, manifestResultNames)].To}
 		return
 	}
 	if !d.want(k, unstable.InlineTable, `{ type = "string" }`) {

@@ -340,3 +340,39 @@ func FuzzManifest(f *testing.F) {
 		}
 	})
 }
+
+// A mistake about where the library is concerns only who looks there.
+func TestFind_WrongArtifact(t *testing.T) {
+	dir := t.TempDir()
+	library := filepath.Join(dir, "libmap.so")
+	require.NoError(t, os.WriteFile(library, []byte("x"), 0o600))
+	c, err := registry.Parse(filepath.Join(dir, "nyash.toml"), []byte("[plugins]\nA = \"./nyash_box.toml\"\nB = \"./libmap.so\"\n"))
+	require.NoError(t, err)
+	for artifacts, want := range map[string]string{
+		"[artifacts]\nlinux = 5\nmacos = 5\nwindows = 5\n":                               "it must be a string, and this is an integer",
+		"artifacts = \"libmap.so\"\n":                                                    "artifacts: it must be a table, and this is a string",
+		"[artifacts]\nlinux = \"a\\n\"\nmacos = \"a\\n\"\nwindows = \"a\\n\"\n":          "has the control character U+000A at byte 1",
+		"[artifacts]\nlinux = \"libmap.so\"\nmacos = \"libmap.so\"\nlinux_arm64 = \"x\"": "",
+	} {
+		if strings.HasPrefix(artifacts, "[") {
+			artifacts = "provides = { boxes = [\"A\"] }\n" + artifacts
+		} else {
+			artifacts += "provides = { boxes = [\"A\"] }\n"
+		}
+		require.NoError(t, os.WriteFile(filepath.Join(dir, registry.ManifestName), []byte(artifacts), 0o600))
+		found, err := c.Find(box(t, c, "A").Library)
+		if want == "" {
+			require.NoError(t, err)
+			assert.Equal(t, library, found)
+		} else {
+			require.ErrorContains(t, err, want)
+		}
+		found, err = c.Find(box(t, c, "B").Library)
+		require.NoError(t, err)
+		assert.Equal(t, library, found)
+		m, err := registry.LoadManifest(dir)
+		require.NoError(t, err, "its boxes are good")
+		assert.Len(t, m.Boxes, 1)
+		assert.NotEmpty(t, m.Warnings)
+	}
+}
