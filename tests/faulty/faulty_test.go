@@ -199,9 +199,9 @@ func TestGoodHost_NoFindings(t *testing.T) {
 				report, err = tt.All(context.Background())
 				require.NoError(t, err)
 			} else {
-				checks := []string{"check", "typecheck", "host", "protocol"}
+				checks := []string{"check", "typecheck", "host"}
 				if flags != nil {
-					checks = append(checks, "memcheck")
+					checks = append(checks, "protocol", "memcheck")
 				}
 				for _, check := range checks {
 					report, err = tt.Run(context.Background(), check)

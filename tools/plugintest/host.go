@@ -39,6 +39,7 @@ type host struct {
 	missing []*missingUses
 	last    []*hostRecord // the last calls
 	made    int           // calls within the last call of the tester
+	passed  []byte        // the message of the last call of the tester
 	ending  bool          // answers that are dropped are so by the tester
 }
 
@@ -102,8 +103,8 @@ func (h *host) add(b *hostBox) {
 // addOwn adds boxes of the library that it has not described yet.
 func (h *host) addOwn(boxes []*registry.Box) {
 	for _, decl := range boxes {
-		if h.boxes[decl.Name] != nil {
-			continue
+		if h.boxes[decl.Name] != nil || decl.HasTypeID && h.byType[decl.TypeID] != nil {
+			continue // nyash.toml has it, perhaps by another name
 		}
 		b := newHostBox(&offer{name: decl.Name, closed: true, singleton: decl.Singleton}, decl.TypeID)
 		b.ofLibrary = true
@@ -132,8 +133,8 @@ func (h *host) introduced(own *registry.Description) {
 func (h *host) permit(uses []registry.Use) {
 	for _, u := range uses {
 		b := h.named(u.Box)
-		if !b.whole && len(b.some) == 0 && !b.ofLibrary && len(h.samples) < maxHostSamples {
-			h.samples = append(h.samples, h.instances.add(b, firstSample+uint32(len(h.samples))))
+		if next := sampleHandle(len(h.samples)); b.id == next.Type && len(h.samples) < maxHostSamples {
+			h.samples = append(h.samples, h.instances.add(b, next.Instance))
 		}
 		b.permit(u)
 	}
@@ -180,6 +181,7 @@ func (h *host) enter(ctx context.Context, s *step) *asking {
 	}
 	a := newAsking(ctx, s.m, s)
 	h.lend(a, s.args)
+	h.passed = s.args
 	if kept := h.carried[carryKey(s)]; kept != nil {
 		delete(h.carried, carryKey(s))
 		a.kept, a.keeps = kept, true
@@ -315,8 +317,9 @@ func (h *host) Resolve(ctx context.Context, box, method string) (typeID, methodI
 	in := h.callOf(ctx, 0)
 	b := h.boxes[box]
 	if b == nil || !b.permits(method) {
-		h.refuse(in, box, method)
-		h.count(box, abi.ErrNotPermitted)
+		if h.refuse(in, box, method) {
+			h.count(box, abi.ErrNotPermitted)
+		}
 		return 0, 0, abi.ErrNotPermitted
 	}
 	if b.ofLibrary && b.own == nil && (h.byType[b.id] != b || b.byName[method] == nil) {

@@ -365,9 +365,13 @@ func (n *hostCall) callInside() *calls.Answer {
 		return refusal(abi.ErrPlugin, "too many calls are under way in %s", n.box.name)
 	case err != nil:
 		return refusal(abi.ErrPlugin, "%v", err)
+	case a.code == abi.ErrShortBuffer: // would have the library ask again
+		return refusal(abi.ErrPlugin, "%s keeps asking for a larger buffer", n.record.what)
 	case a.code != abi.OK:
-		text, _ := a.message()
-		return refusal(a.code, "%s", text)
+		if text, ok := a.message(); ok {
+			return refusal(a.code, "%s", text)
+		}
+		return &calls.Answer{Code: a.code}
 	}
 	return n.givenInside(a)
 }

@@ -42,10 +42,15 @@ type missingUses struct {
 // maxMissing is how many entries of uses are told of one place.
 const maxMissing = 16
 
-// refuse notes that the library asks for what it may not call.
-func (h *host) refuse(in *asking, box, method string) {
-	if in.step != nil && bytes.Contains(in.step.args, []byte(box)) {
-		return // a name that the tester made up
+// refuse notes that the library asks for what it may not call, and reports whether that is
+// its own doing: the name may be one that the tester has passed.
+func (h *host) refuse(in *asking, box, method string) bool {
+	args := h.passed
+	if in.step != nil {
+		args = in.step.args
+	}
+	if bytes.Contains(args, []byte(box)) {
+		return false
 	}
 	code := codeUses
 	if in.in.name == loading && in.in.box == nil {
@@ -60,9 +65,10 @@ func (h *host) refuse(in *asking, box, method string) {
 		if len(m.entries) < maxMissing {
 			m.entries = addUse(m.entries, entry)
 		}
-		return
+		return true
 	}
 	h.missing = append(h.missing, &missingUses{at, []registry.Use{entry}})
+	return true
 }
 
 // loading stands for the method in which connect and init call.
@@ -106,7 +112,7 @@ func (h *host) nestedTooDeep(in *asking) {
 
 // wrongArgs notes arguments that hosts refuse, unless they can be what the tester passed.
 func (h *host) wrongArgs(n *hostCall, err error) {
-	if !n.in.faithful() {
+	if !h.faithful(n.in) {
 		return
 	}
 	h.note(n.in.finding(codeHostArgs, "it called %s with arguments that a host refuses: %v; the message is %s", n.record.what, err, hexText(n.call.Message())))
@@ -114,8 +120,12 @@ func (h *host) wrongArgs(n *hostCall, err error) {
 
 // faithful reports whether the tester called as the method is declared: what the library
 // then passes on is its own.
-func (a *asking) faithful() bool {
-	if a.step == nil {
+func (h *host) faithful(a *asking) bool {
+	switch {
+	case a.step != nil:
+	case a.in.name == ownThread: // which may pass on what came with a call
+		return len(h.passed) <= len(emptyMessage)
+	default:
 		return true
 	}
 	values, err := tlv.Decode(a.step.args)
@@ -152,6 +162,9 @@ func (h *host) held() {
 	h.ending = true
 	for _, kept := range h.carried {
 		kept.Drop()
+	}
+	for _, a := range h.threads {
+		a.kept.Drop()
 	}
 	if len(h.own) > 0 {
 		return
@@ -249,14 +262,12 @@ func (w *worker) reportLoad(f Finding) {
 
 // libraryTable is where uses of the library stands.
 func (w *worker) libraryTable() string {
-	name := ""
+	table := func(name string) string { return "[plugins." + name + "] of nyash.toml" }
 	switch {
 	case w.config.Library != nil && len(w.config.Library.Boxes) > 0:
-		name = w.config.Library.Boxes[0].Name
+		return table(w.config.Library.Boxes[0].Name)
 	case len(w.plugin.boxes) > 0:
-		name = w.plugin.boxes[0].name
-	default:
-		return "the library's table of nyash.toml"
+		return table(w.plugin.boxes[0].name)
 	}
-	return "[plugins." + name + "] of nyash.toml"
+	return "the library's table of nyash.toml"
 }
