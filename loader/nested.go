@@ -1,6 +1,7 @@
 package loader
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -176,6 +177,11 @@ func (n *nestedCall) appendBlob(s *callSlot, i int, e tlv.Entry) error {
 			return codeErrorf(abi.ErrInvalidArgs, "argument %d is a blob that cannot be read: %v", i+1, err)
 		}
 		data = cmem.Memory(uintptr(addr), int(length))
+		if n.from.Session() != nil {
+			// In memory that a worker shares it could change while it is read, and be gone with
+			// the worker while the call goes on.
+			data = bytes.Clone(data)
+		}
 	}
 	s.blobs = append(s.blobs, blobArg{data: data, index: uint32(i), at: uint32(e.Offset + tlv.EntryHeaderSize)})
 	return nil
