@@ -2,7 +2,7 @@
 // want: use-after-fini Counter.get
 #define LOOK_UP(method, id) ((method) == GET && (id) != 0 && (id) <= last_id ? counters[id] : look_up(id))
 #define END                                                    \
-    static struct counter ghost = {0, NULL, 0, true};          \
+    static struct counter ghost = {.ended = true};              \
     static int32_t end(uint32_t id) {                          \
         struct counter *c = look_up(id);                       \
         if (c == NULL) return NYASH_E_INVALID_HANDLE;          \
