@@ -1,6 +1,7 @@
 package hostvtable
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/nyash-plugins/nyash-go/abi"
@@ -33,3 +34,6 @@ func (t *Table) Place(data []byte) (addr uint64, err error) {
 
 // Session is nil: a library has one life in this process at a time.
 func (t *Table) Session() any { return nil }
+
+// Life implements [Caller].
+func (t *Table) Life() context.Context { return nil }

@@ -26,6 +26,9 @@ type Caller interface {
 	// Session is the life of the library that asks: in a worker, the
 	// *isolate.Session; nil where the library has only one.
 	Session() any
+	// Life ends when that life does, with what it ended of as the cause; nil where no call
+	// outlasts it.
+	Life() context.Context
 	// Thread tells the threads of the library that call apart.
 	Thread() uint64
 	// Place copies data to memory that the library owns from then on, as if from its

@@ -61,6 +61,7 @@ func (s *callSlot) leave() {
 		s.turn = nil
 	}
 	s.frame.Kept.Drop()
+	s.frame.Leave()
 	s.chain.Store(0)
 }
 

@@ -39,22 +39,40 @@ const maxLoggedRefusals = 100
 // frames are for calls from threads that libraries have started, which are in no call.
 var frames = sync.Pool{New: func() any { return new(calls.Frame) }}
 
-// frame is the frame of the call in which a library calls. ofThread means that it is in
-// none: the frame begins a chain, and goes back to frames.
-func (k *connection) frame(ctx context.Context) (f *calls.Frame, ofThread bool) {
-	if f, ok := ctx.(*calls.Frame); ok {
-		return f, false
+// frame is the frame of the call in which a library calls. pooled means that it is in none,
+// or in a load or shutdown, in which several threads may be: the frame is then the calling
+// thread's own, and goes back to frames by [release]. Where life is not nil, the frame's
+// context ends with it.
+func (k *connection) frame(ctx, life context.Context) (f *calls.Frame, pooled bool) {
+	outer, ok := ctx.(*calls.Frame)
+	if ok && !outer.Threads {
+		if life != nil {
+			outer.EndWith(life)
+		}
+		return outer, false
 	}
 	f = frames.Get().(*calls.Frame)
-	f.Reset(k.lib.host.forced, calls.Position{Chain: calls.NewChain()})
+	if ok {
+		f.Reset(outer.Context, outer.Position)
+	} else {
+		f.Reset(k.lib.host.forced, calls.Position{Chain: calls.NewChain()})
+	}
+	if life != nil {
+		f.EndWith(life)
+	}
 	return f, true
+}
+
+func release(f *calls.Frame) {
+	f.Leave()
+	frames.Put(f)
 }
 
 // Resolve implements [hostvtable.Calls].
 func (k *connection) Resolve(ctx context.Context, box, method string) (typeID, methodID uint32, code abi.Code) {
-	f, ofThread := k.frame(ctx)
-	if ofThread {
-		defer frames.Put(f)
+	f, pooled := k.frame(ctx, nil)
+	if pooled {
+		defer release(f)
 	}
 	t := k.lib.host.boxTypes[box]
 	if t != nil && method == abi.NameBirth && k.uses[t] != nil && !k.permitted(t, method) {
@@ -168,14 +186,14 @@ func (k *connection) warn(text string) {
 
 // Invoke implements [hostvtable.Calls].
 func (k *connection) Invoke(ctx context.Context, c *abi.Call, from hostvtable.Caller) {
-	f, ofThread := k.frame(ctx)
+	f, pooled := k.frame(ctx, from.Life())
 	n := nestedCall{
 		connection: k, frame: f, at: calls.Position{Chain: f.Chain, Depth: f.Depth + 1},
-		call: c, from: from, room: c.ResultBuffer(), byThread: ofThread || f.Threads,
+		call: c, from: from, room: c.ResultBuffer(), byThread: pooled,
 	}
 	n.serve()
-	if ofThread {
-		frames.Put(f)
+	if pooled {
+		release(f)
 	}
 }
 

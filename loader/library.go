@@ -386,11 +386,14 @@ func (l *library) ownLoad(chain uint64) (done func()) {
 	}
 }
 
-// around runs what runs the library's connect, init or shutdown, with the context of what
-// it asks for meanwhile.
-func (l *library) around(run func(context.Context)) {
+// around runs what runs the connect, init or shutdown of a library in this process.
+func (l *library) around(run func(context.Context)) { l.aroundWithin(l.host.forced, run) }
+
+// aroundWithin runs what runs the library's connect, init or shutdown, with the context of
+// what it asks for meanwhile, which ends when ctx does.
+func (l *library) aroundWithin(ctx context.Context, run func(context.Context)) {
 	if l.connection == nil {
-		run(context.Background())
+		run(ctx)
 		return
 	}
 	chain := l.loadChain
@@ -400,7 +403,7 @@ func (l *library) around(run func(context.Context)) {
 		chain = l.loadChain
 	}
 	f := &calls.Frame{Threads: true}
-	f.Reset(context.Background(), calls.Position{Chain: chain})
+	f.Reset(ctx, calls.Position{Chain: chain})
 	run(f)
 }
 

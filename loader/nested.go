@@ -60,7 +60,7 @@ func (in *instance) runNested(n *nestedCall) (*callSlot, error) {
 	s.TypeID, s.Method, s.Instance = in.typ.ID, n.plan.ID, in.id
 	s.SetArgs(s.args[:length])
 	armResult(&s.Call, s.resultBuf)
-	if ctx.Done() != nil && n.from.Session() != nil && !n.byThread && !in.lib.isGo && !in.lib.source.killable() {
+	if n.from.Life() != nil && !in.lib.isGo && !in.lib.source.killable() {
 		err = in.invokeApart(ctx, s)
 	} else {
 		err = in.invokeHere(ctx, s)
@@ -87,10 +87,10 @@ func (in *instance) invokeHere(ctx context.Context, s *callSlot) error {
 	return in.backend.Invoke(ctx, &s.Call)
 }
 
-// invokeApart makes a call of a library in this process that an isolated plugin waits for,
-// whose caller's context may end before: then the call goes on, and the error is an
-// [*transport.AbandonedError]. A host function is given the context and sees to that itself,
-// which saves the change of goroutines.
+// invokeApart makes a call of a library in this process that an isolated plugin waits for.
+// The plugin's worker may end before it does, and the context of who called the plugin: then
+// the call goes on, and the error is an [*transport.AbandonedError]. A host function is given
+// the context and sees to that itself, which saves the change of goroutines.
 func (in *instance) invokeApart(ctx context.Context, s *callSlot) error {
 	done := make(chan error, 1)
 	go func() { done <- in.invokeHere(ctx, s) }()

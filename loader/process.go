@@ -66,7 +66,7 @@ func (s *processSource) config(file string) isolate.Config {
 		Track:       options.track,
 		Sink:        s.lib.log,
 		Calls:       s.lib.connection,
-		Around:      s.lib.around,
+		Around:      s.lib.aroundWithin,
 		Nested:      s.lib.host.connecting,
 		MaxBlob:     options.maxBlob,
 		OnEnd:       func(ended *isolate.Session) { s.lib.endLife(ended) },

@@ -58,14 +58,67 @@ type Frame struct {
 	Threads bool // several threads may be in it: of a library that is loaded or shut down
 
 	stable atomic.Pointer[stable] // made by the first who asks
+
+	life   context.Context // see EndWith
+	unbind func()          // has the context end; nil for nothing
 }
 
 // Reset makes the frame that of another call.
 func (f *Frame) Reset(ctx context.Context, at Position) {
+	f.Leave()
 	f.Context, f.Position = ctx, at
 	if f.stable.Load() != nil {
 		f.stable.Store(nil)
 	}
+}
+
+// EndWith has the context end when life does as well, and at [Frame.Leave] at the latest. It
+// is not for a frame that several threads may be in.
+func (f *Frame) EndWith(life context.Context) {
+	if f.life == life {
+		return
+	}
+	f.life = life
+	switch {
+	case f.Context == context.Background():
+		f.Context = life
+	case f.Context.Done() == nil:
+		f.Context = &until{life, f.Context}
+	default:
+		f.Context, f.unbind = Join(f.Context, life)
+	}
+}
+
+// Leave ends what EndWith has begun. The frame's context is of no use then.
+func (f *Frame) Leave() {
+	if f.unbind != nil {
+		f.unbind()
+	}
+	f.life, f.unbind = nil, nil
+}
+
+// Join makes a context that ends with either of two, or when end is called, and has the
+// values of the first.
+func Join(ctx, other context.Context) (joined context.Context, end func()) {
+	joined, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(other, func() { cancel(context.Cause(other)) })
+	return joined, func() {
+		stop()
+		cancel(nil)
+	}
+}
+
+// until ends with one context, and has the values of another that never ends.
+type until struct {
+	context.Context
+	values context.Context
+}
+
+func (u *until) Value(key any) any {
+	if v := u.values.Value(key); v != nil {
+		return v
+	}
+	return u.Context.Value(key) // by which context finds the cause
 }
 
 // Unwrap returns the context that the call was made with.

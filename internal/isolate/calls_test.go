@@ -377,7 +377,7 @@ func TestHostCall_Phases(t *testing.T) {
 			ended := 0
 			p, err := isolate.Open(t.Context(), isolate.Config{
 				File: library, Channel: channel, Sink: silence{}, InUse: func() bool { return true },
-				Around: func(run func(context.Context)) { run(around{context.Background()}) },
+				Around: func(ctx context.Context, run func(context.Context)) { run(around{ctx}) },
 				OnEnd:  func(*isolate.Session) { ended++ },
 				Calls: calls{
 					resolve: func(ctx context.Context, box, method string) (typeID, methodID uint32, code abi.Code) {

@@ -35,9 +35,9 @@ type Config struct {
 	// error is [transport.ErrNoSlot], and no call was made.
 	Nested bool
 	// Around runs each start of a worker, and its end: with the context that Calls is
-	// given for what the library's connect, init and shutdown ask. Nil runs them with the
-	// context of the background. It calls what it is given once.
-	Around func(run func(context.Context))
+	// given for what the library's connect, init and shutdown ask, which ends when ctx does:
+	// that is the time they have. Nil runs them with ctx. It calls what it is given once.
+	Around func(ctx context.Context, run func(context.Context))
 	// OnEnd is called once for each worker that has ended, with its session, whether or
 	// not the library was loaded: when [Session.Lost] reports that, and before those who
 	// wait for the worker are woken. Its calls to the host may still be under way, because

@@ -126,28 +126,29 @@ func (p *Plugin) startOnce() (any, error) {
 	return s, nil
 }
 
-// around runs a start of a worker, or its end.
-func (p *Plugin) around(run func(context.Context)) {
+// around runs a start of a worker, or its end, which is over when ctx ends.
+func (p *Plugin) around(ctx context.Context, run func(context.Context)) {
 	if around := p.config.Load().Around; around != nil {
-		around(run)
+		around(ctx, run)
 		return
 	}
-	run(context.Background())
+	run(ctx)
 }
 
 func (p *Plugin) start() (s *Session, err error) {
-	p.around(func(ctx context.Context) { s, err = p.startWith(ctx) })
-	return s, err
-}
-
-// startWith starts a worker; asking is the context of what connect and init ask.
-func (p *Plugin) startWith(asking context.Context) (*Session, error) {
 	ctx := p.alive
 	if limit := p.config.Load().LoadTimeout; limit > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w within load_timeout (%v)", transport.ErrNoAnswer, limit))
 		defer cancel()
 	}
+	p.around(ctx, func(asking context.Context) { s, err = p.startWith(ctx, asking) })
+	return s, err
+}
+
+// startWith starts a worker, until ctx ends; asking is the context of what connect and init
+// ask.
+func (p *Plugin) startWith(ctx, asking context.Context) (*Session, error) {
 	s, err := start(ctx, asking, p)
 	if err != nil {
 		return nil, err

@@ -190,7 +190,9 @@ var errOver = errors.New("the plugin was shut down")
 func (s *Session) end() error {
 	s.peer.Expected.Store(true)
 	var err error
-	s.plugin.around(func(ctx context.Context) { _, err = s.link.Operate(ctx, wire.OpShutdown, 0, 0) })
+	limited, cancel := context.WithTimeoutCause(context.Background(), s.peer.ControlLimit(wire.OpShutdown), transport.ErrNoAnswer)
+	defer cancel()
+	s.plugin.around(limited, func(ctx context.Context) { _, err = s.link.Operate(ctx, wire.OpShutdown, 0, 0) })
 	if errors.Is(err, transport.ErrLost) {
 		err = nil // it has ended already
 	}
@@ -231,6 +233,7 @@ func (s *Session) waitEnded() bool {
 // died ends the session: its crash is known by now.
 func (s *Session) died() {
 	s.peer.Dead.Store(true)
+	s.peer.EndLife()
 	if onEnd := s.config.OnEnd; onEnd != nil {
 		onEnd(s)
 	}

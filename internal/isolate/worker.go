@@ -138,6 +138,9 @@ func (s *Session) load(ctx, asking context.Context) error {
 	}
 	s.description = answer.Description
 	s.description.Config = config
+	if !s.description.Connects {
+		s.peer.Mute()
+	}
 	if native.Threads(load.Threads) != native.Free {
 		s.turn = make(chan struct{}, 1)
 	}

@@ -3,6 +3,7 @@ package calls
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -55,10 +56,82 @@ func TestCallerDies(t *testing.T) {
 			hosttest.Eventually(func() bool { return hosttest.CallInt(t, b, "waiting") == 1 })
 			_, err := a.Call(t.Context(), "crash")
 			require.ErrorIs(t, err, loader.ErrPluginCrashed)
+			lost.Wait() // though B goes on with the call
 			hosttest.Call(t, b, "release", 1)
-			lost.Wait()
 			hosttest.Eventually(func() bool { return hosttest.CallInt(t, b, "finis") == 2 }) // what A held
 			works(t, hosttest.New(t, h, "A"), "B")
+		})
+	}
+}
+
+const tenMinutes = 600_000 // ms
+
+// TestCallerDies_HostFunction: a host function is told of the end of the worker that calls it.
+func TestCallerDies_HostFunction(t *testing.T) {
+	for _, way := range ways[1:] {
+		for _, ask := range []string{"ask", "thread"} {
+			t.Run(way.name+" "+ask, func(t *testing.T) {
+				t.Parallel()
+				sleeping, ended := make(chan struct{}), make(chan error, 1)
+				h := open(t, []entry{{name: "A", uses: []string{"Bed"}, keys: way.keys}}, loader.WithWorkerChannel(way.channel),
+					loader.WithBox("Bed", func() *bed { return &bed{sleeping, ended} }))
+				a := hosttest.New(t, h, "A")
+				lost := make(chan error, 1)
+				go func() {
+					_, err := a.Call(context.Background(), ask, "Bed", "sleep")
+					lost <- err
+				}()
+				<-sleeping
+				_, err := a.Call(t.Context(), "crash")
+				require.ErrorIs(t, err, loader.ErrPluginCrashed)
+				require.ErrorIs(t, <-lost, loader.ErrPluginCrashed)
+				require.ErrorIs(t, <-ended, loader.ErrPluginCrashed, "the cause of the context's end")
+			})
+		}
+	}
+}
+
+// bed is a host function that returns when its context ends.
+type bed struct {
+	sleeping chan<- struct{}
+	ended    chan<- error
+}
+
+func (b *bed) Sleep(ctx context.Context) {
+	close(b.sleeping)
+	<-ctx.Done()
+	b.ended <- context.Cause(ctx)
+}
+
+// TestInit_Sleeps: load_timeout holds for an init that waits for its host.
+func TestInit_Sleeps(t *testing.T) {
+	for _, way := range ways[1:] {
+		t.Run(way.name, func(t *testing.T) {
+			t.Parallel()
+			h := open(t, []entry{{
+				name: "A", uses: []string{"TimeBox"}, keys: way.keys + "\nload_timeout = \"300ms\"",
+				flags: []string{fmt.Sprint("-DINIT_SLEEP=", tenMinutes)},
+			}}, loader.WithWorkerChannel(way.channel))
+			_, err := h.New(context.Background(), "A")
+			require.ErrorContains(t, err, "load_timeout")
+			require.NoError(t, h.Close())
+		})
+	}
+}
+
+// TestShutdown_Sleeps: a plugin whose shutdown waits for its host has the time that any
+// shutdown has, and holds up nobody for longer.
+func TestShutdown_Sleeps(t *testing.T) {
+	for _, way := range ways[1:] {
+		t.Run(way.name, func(t *testing.T) {
+			t.Parallel()
+			h := open(t, []entry{{
+				name: "A", uses: []string{"TimeBox"}, keys: way.keys, flags: []string{fmt.Sprint("-DSHUTDOWN_SLEEP=", tenMinutes)},
+			}}, loader.WithWorkerChannel(way.channel))
+			hosttest.New(t, h, "A")
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			defer cancel()
+			require.NoError(t, h.Shutdown(ctx), "a worker is killed")
 		})
 	}
 }

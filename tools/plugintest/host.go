@@ -251,8 +251,8 @@ func (h *host) leaveBatch(a *asking, b *batch) {
 
 // around runs a function of the library, or several, and reports what they ask as made in
 // there.
-func (h *host) around(in string, run func(context.Context)) {
-	a := newAsking(context.Background(), libraryFunc(in), nil)
+func (h *host) around(ctx context.Context, in string, run func(context.Context)) {
+	a := newAsking(ctx, libraryFunc(in), nil)
 	run(a)
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -260,7 +260,7 @@ func (h *host) around(in string, run func(context.Context)) {
 }
 
 func (h *host) within(in string, run func(context.Context) error) (err error) {
-	h.around(in, func(ctx context.Context) { err = run(ctx) })
+	h.around(context.Background(), in, func(ctx context.Context) { err = run(ctx) })
 	return err
 }
 

@@ -103,7 +103,7 @@ func (w *worker) open() error {
 		File: c.File, Unload: o.unload, Track: true, Survey: o.survey, Hooks: true, Sink: &w.output, Output: w.output.print,
 		Worker: c.Worker, Wrapper: o.wrapper, Dir: w.dir, CallTimeout: c.Timeout * time.Duration(max(1, o.slow)),
 		InUse: func() bool { return true }, Tables: w.tableRequests(),
-		Calls: w.host, Nested: true, Around: func(run func(context.Context)) { w.host.around(loading, run) },
+		Calls: w.host, Nested: true, Around: func(ctx context.Context, run func(context.Context)) { w.host.around(ctx, loading, run) },
 	}
 	if c.Library != nil {
 		config.InvokeOnly, config.Threads = c.Library.InvokeOnly, c.Library.Threads

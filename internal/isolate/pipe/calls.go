@@ -83,6 +83,9 @@ func (h *Host) await(until, ctx context.Context, c *pipeCaller, d *transport.Dea
 		if h.peer.Dead.Load() {
 			return transport.Died
 		}
+		if !transport.RunsLibrary(c.op) {
+			return h.peer.Uninvited(until)
+		}
 		began := time.Now()
 		h.running.Add(-1)
 		h.answer(ctx, h.hostCalls[c.id].Load())

@@ -57,6 +57,7 @@ type pipeCaller struct {
 	moved  atomic.Uint64 // bytes of the request and of its answer that went through
 	began  atomic.Int64  // Unix time in ns since when a call is under way; see busyCalls
 	until  transport.Deadline
+	op     wire.Op // of a request that is not a call
 }
 
 // New makes the host's end for a worker, and the files that the worker is started with.
@@ -426,7 +427,7 @@ func (h *Host) ask(until, ctx context.Context, f *Frame, payload []byte, most ui
 	if err != nil {
 		return nil, err
 	}
-	c.most, c.until = most, limit
+	c.most, c.until, c.op = most, limit, f.Op
 	d := &c.until
 	if err := h.send(until, c, f, payload, d); err != nil {
 		h.release(c)

@@ -18,6 +18,7 @@ import (
 // plugin asks of its host meanwhile with the other. state is what the slot's was seen to
 // be: done, calling or another.
 func (h *Host) await(until, ctx context.Context, i int, state uint32, d *transport.Deadline) transport.Outcome {
+	runsLibrary := transport.RunsLibrary(h.callers[i].op)
 	for {
 		switch state {
 		case Done:
@@ -31,6 +32,10 @@ func (h *Host) await(until, ctx context.Context, i int, state uint32, d *transpo
 			}
 			if until.Err() != nil {
 				return transport.Ended
+			}
+			if !runsLibrary {
+				h.callers[i].began.Store(0)
+				return h.peer.Uninvited(until)
 			}
 			h.serve(ctx, i, d)
 			state = h.spinAgain(i)

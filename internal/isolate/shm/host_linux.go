@@ -66,6 +66,7 @@ type caller struct {
 	errors  atomic.Uint64
 	began   atomic.Int64       // Unix time in ns since when the call is waited for; see busyCalls
 	control transport.Deadline // of a request that is not a call
+	op      wire.Op            // of such a request
 	host    *transport.HostCaller
 	missed  uint8 // how often in a row the plugin went on for longer than its host looked
 }
@@ -815,6 +816,7 @@ func (h *Host) Operate(ctx context.Context, op wire.Op, args, length uint64) (an
 	}
 	slot := h.mem.Slot(i)
 	room := ResultOffset(i)
+	h.callers[i].op = op
 	slot.Op, slot.Args, slot.ArgsLength = op, args, length
 	slot.Room, slot.RoomLength, slot.Length = room, BufferSize, 0
 	h.submit(i)

@@ -62,6 +62,9 @@ func (h *HostCaller) Place(data []byte) (addr uint64, err error) {
 // Session implements [hostvtable.Caller].
 func (h *HostCaller) Session() any { return h.peer.Session }
 
+// Life implements [hostvtable.Caller].
+func (h *HostCaller) Life() context.Context { return h.peer.Life }
+
 // keptBuffer is the largest buffer that is kept for the next call to the host, in bytes.
 const keptBuffer = 128 << 10
 
@@ -120,7 +123,7 @@ func (h *HostCaller) Answer(ctx context.Context, c *HostCall) HostReply {
 	defer h.release()
 	h.thread = c.Thread
 	switch {
-	case h.peer.Calls == nil:
+	case h.peer.Calls == nil || h.peer.mute.Load():
 		return HostReply{Code: abi.ErrNotPermitted}
 	case c.Resolve:
 		return h.resolve(ctx, c)

@@ -49,6 +49,11 @@ type Peer struct {
 	Lost      *atomic.Uint64
 
 	hostMessages atomic.Int64 // bytes that large messages to the host have
+	mute         atomic.Bool  // the library does not connect
+
+	// Life ends with the process, by [Peer.EndLife]; its cause is that a call gets.
+	Life    context.Context
+	endLife context.CancelCauseFunc
 
 	// Dead is set, and then Ended closed, when the process has ended. Crash is known
 	// by the time that Ended is closed.
@@ -61,9 +66,42 @@ type Peer struct {
 // Init makes the peer ready, when its first fields are set.
 func (p *Peer) Init() {
 	p.Ended = make(chan struct{})
+	p.Life, p.endLife = context.WithCancelCause(context.Background())
 	// Calls that die with the late one are not late.
 	p.callLate = fmt.Errorf("a call took longer than call_timeout (%v)", p.CallTimeout)
 	p.ownLate = fmt.Errorf("%w: it took longer than call_timeout, and its process was killed", ErrTimeout)
+}
+
+// EndLife ends what the plugin has asked of its host. Crash is set.
+func (p *Peer) EndLife() { p.endLife(p.Crash.Load()) }
+
+// Mute refuses what the plugin asks of its host from here on: its library does not connect,
+// and who calls it does not expect that.
+func (p *Peer) Mute() { p.mute.Store(true) }
+
+// RunsLibrary reports whether an operation runs code of the library, which may call its host
+// meanwhile. The others are the worker's own, and may be carried out within a call of the
+// host: one that called the host again would nest without end.
+func RunsLibrary(op wire.Op) bool {
+	switch op {
+	case wire.OpInvoke, wire.OpProbe, wire.OpBatch, wire.OpLoad, wire.OpReload, wire.OpShutdown:
+		return true
+	}
+	return false
+}
+
+var errUninvited = errors.New("it called the host from where no code of its library runs")
+
+// Uninvited is the outcome of an operation that runs no code of the library, and within which
+// the worker called the host: it is killed, and its end waited for until ctx ends.
+func (p *Peer) Uninvited(ctx context.Context) Outcome {
+	p.Kill(errUninvited)
+	select {
+	case <-p.Ended:
+		return Died
+	case <-ctx.Done():
+		return Ended
+	}
 }
 
 // controlTimeout is how long a worker may take for what is not a call. Then it is

@@ -198,6 +198,20 @@ static int32_t ask(Reader *r, uint8_t *result, size_t *len) {
     return code;
 }
 
+/* Sleeps by its host's TimeBox. */
+__attribute__((unused)) static int32_t sleep_by_host(int64_t ms) {
+    uint8_t none[4] = {1, 0, 0, 0}, args[16] = {1, 0, 1, 0, NYASH_TAG_I64, 0, 8, 0}, result[512];
+    size_t len = sizeof result;
+    Handle h;
+    int32_t code = birth("TimeBox", none, sizeof none, &h, result, &len);
+    if (code != NYASH_OK) return code;
+    memcpy(args + 8, &ms, 8);
+    len = sizeof result;
+    code = call(&h, "sleep", args, sizeof args, result, &len);
+    fini(&h);
+    return code;
+}
+
 typedef struct {
     Reader r;
     uint8_t *result;
@@ -562,6 +576,9 @@ int32_t nyash_plugin_init(const NyashHostVtable *host, NyashPluginInfo *info) {
     info->type_name = TYPE_NAME;
     info->method_count = sizeof all / sizeof *all;
     info->methods = all;
+#ifdef INIT_SLEEP
+    init_code = sleep_by_host(INIT_SLEEP);
+#endif
 #ifdef INIT_BOX
     {
         uint8_t none[4] = {1, 0, 0, 0}, result[512];
@@ -602,6 +619,13 @@ int32_t nyash_plugin_invoke(uint32_t type_id, uint32_t method_id, uint32_t insta
 }
 
 void nyash_plugin_shutdown(void) {
+#ifdef SHUTDOWN_SLEEP
+    {
+        char line[64];
+        snprintf(line, sizeof line, "sleep was answered %d", sleep_by_host(SHUTDOWN_SLEEP));
+        table->log(NYASH_LOG_INFO, line);
+    }
+#endif
 #ifdef SHUTDOWN_BOX
     uint8_t none[4] = {1, 0, 0, 0}, result[512];
     size_t len = sizeof result;

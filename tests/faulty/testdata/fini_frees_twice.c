@@ -4,7 +4,7 @@
 // memcheck
 // flags: -Wno-use-after-free
 #define END                                                    \
-    static struct counter ghost = {0, NULL, 0, true};          \
+    static struct counter ghost = {.ended = true};              \
     static int32_t end(uint32_t id) {                          \
         struct counter *c = id == 0 || id > last_id ? NULL : counters[id]; \
         if (c == NULL) return NYASH_E_INVALID_HANDLE;          \
