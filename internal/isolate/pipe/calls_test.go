@@ -77,6 +77,20 @@ func TestHostCall(t *testing.T) {
 	assert.Zero(t, d.Active())
 }
 
+// TestHostCall_Uninvited: within an operation that runs no code of the library, the host
+// answers nothing: it could be in the middle of a call of another plugin.
+func TestHostCall_Uninvited(t *testing.T) {
+	d := driveWith(t, served(func(context.Context, *abi.Call, hostvtable.Caller) { t.Error("carried out") }))
+	done := make(chan error, 1)
+	go func() {
+		_, _, err := d.Adopt(t.Context(), 1000, 10)
+		done <- err
+	}()
+	d.ask(d.read().ID, "hello", "")
+	require.ErrorContains(t, <-d.killed, "no code of its library runs")
+	require.ErrorIs(t, <-done, transport.ErrCrashed)
+}
+
 // TestHostCall_Blobs: a blob is a part of what came with the call, or refused.
 func TestHostCall_Blobs(t *testing.T) {
 	const behind = threadSize + 24

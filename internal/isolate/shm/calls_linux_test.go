@@ -145,6 +145,41 @@ func (h *hostile) ring(lanes uint32) {
 	Wake(h.worker.LaneCalls(), wire.Lanes)
 }
 
+// TestHostCall_Uninvited: within an operation that runs no code of the library, the host
+// answers nothing: it could be in the middle of a call of another plugin.
+func TestHostCall_Uninvited(t *testing.T) {
+	refuse := asked{resolve: func(string, string) { t.Error("carried out") }, invoke: func(context.Context, *abi.Call, hostvtable.Caller) { t.Error("carried out") }}
+	tests := map[string]func(*hostile) error{
+		"adopt": func(h *hostile) error {
+			_, _, err := h.Adopt(t.Context(), h.base+WorkerArena, 10)
+			return err
+		},
+		"place": func(h *hostile) error {
+			_, err := h.placeBlob([]byte("for the library"))
+			return err
+		},
+		"free": func(h *hostile) error {
+			_, err := h.Operate(t.Context(), wire.OpFree, h.base+WorkerArena, 0)
+			return err
+		},
+	}
+	for name, operate := range tests {
+		t.Run(name, func(t *testing.T) {
+			h := newHostile(t, refuse)
+			done := make(chan error, 1)
+			go func() { done <- operate(h) }()
+			slot, ok := 0, false
+			until(func() bool { slot, ok = takeBit(h.worker.Pending()); return ok })
+			h.worker.HostCall(slot).Resolve = uint32(len(name) % 2)
+			h.worker.HostCallState(slot).Store(Calling)
+			h.tell()
+			require.ErrorContains(t, <-h.killed, "no code of its library runs")
+			h.die()
+			require.ErrorIs(t, <-done, transport.ErrCrashed)
+		})
+	}
+}
+
 // TestHostCall_Lies: what a worker says of a call is refused, or means a part of its own
 // memory.
 func TestHostCall_Lies(t *testing.T) {
