@@ -42,16 +42,22 @@ type callSlot struct {
 	chain atomic.Uint64 // of that; 0 for none
 	turn  *calls.Turn   // that the call has of its library, see [instance.enter]; or nil
 	waits *calls.Waits  // of turn
+	share *atomic.Int32 // of the nested slots, that an isolated library has; or nil
 
 	// Fills the slot up to 256 bytes. Processors fetch cache lines in pairs of 128 bytes, and
 	// calls on different processors must not share one.
-	_ [32]byte
+	_ [24]byte
 }
 
 // maxNested is how many calls that plugins make of their host are under way at once. They
 // have slots of their own, for which nobody waits: a call that waits for them holds one of
 // the others.
 const maxNested = 1024
+
+// maxShare is how many of them the calls of one isolated library have. Those of workers that
+// have died go on in the host's process: without a bound, a library that crashes again and
+// again would leave none for others.
+const maxShare = maxNested / 4
 
 // callSlots are the slots of a host: as many as calls were ever in flight at once,
 // and never more than limit. A slot is never freed before its host.
@@ -190,6 +196,10 @@ func (cs *callSlots) cleanUp(s *callSlot) {
 	}
 	if s.chain.Load() != 0 {
 		s.leave()
+	}
+	if s.share != nil {
+		s.share.Add(-1)
+		s.share = nil
 	}
 	fromPool := s.fromPool
 	s.fromPool, s.needsCleanup = false, false

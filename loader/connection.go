@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/hostvtable"
@@ -22,6 +23,8 @@ type connection struct {
 	lib  *library
 	uses map[*boxType]*use // what nyash.toml permits; not changed after Open
 	kept calls.KeptByThread
+
+	share atomic.Int32 // how many nested slots the calls of an isolated library have
 
 	mu     sync.Mutex
 	logged map[string]bool // refusals, each once

@@ -14,7 +14,10 @@ import (
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
-var errNoNestedSlot = fmt.Errorf("%d calls that plugins make are under way, and there is no room for another", maxNested)
+var (
+	errNoNestedSlot = fmt.Errorf("%d calls that plugins make are under way, and there is no room for another", maxNested)
+	errNoShare      = fmt.Errorf("%d calls that this plugin has made are under way, those of its dead processes among them, and it can have no other", maxShare)
+)
 
 // slot takes a slot for a call of the program's. One that a host function makes in its
 // caller's chain has a slot of those, and waits for none.
@@ -31,9 +34,9 @@ func (h *Host) slot(ctx context.Context, in *instance, cache *slotCache) (*callS
 // runNested is [instance.run] for a call that a plugin makes: its arguments are on the wire.
 func (in *instance) runNested(n *nestedCall) (*callSlot, error) {
 	h := in.host
-	s := h.slots.findNested(in)
-	if s == nil {
-		return nil, errNoNestedSlot
+	s, err := n.slot(in)
+	if err != nil {
+		return nil, err
 	}
 	if in.closed.Load() { // after the slot was taken, see run
 		h.slots.release(s)
@@ -76,6 +79,25 @@ func (in *instance) runNested(n *nestedCall) (*callSlot, error) {
 		h.slots.release(s)
 	}
 	return nil, err
+}
+
+func (n *nestedCall) slot(in *instance) (*callSlot, error) {
+	isolated := n.from.Life() != nil
+	if isolated && n.share.Add(1) > maxShare {
+		n.share.Add(-1)
+		return nil, errNoShare
+	}
+	s := in.host.slots.findNested(in)
+	switch {
+	case s == nil && isolated:
+		n.share.Add(-1)
+		fallthrough
+	case s == nil:
+		return nil, errNoNestedSlot
+	case isolated:
+		s.share = &n.share
+	}
+	return s, nil
 }
 
 // invokeHere makes a call on this goroutine, by which a host function that closes what it is
@@ -281,6 +303,9 @@ func (n *nestedCall) answerBox(in *instance, s *callSlot, e tlv.Entry) error {
 func (n *nestedCall) handOver(in *instance, want string) (tlv.Handle, error) {
 	if err := wanted(want, in.typ.Name); err != nil {
 		return tlv.Handle{}, err
+	}
+	if n.lib.host.isClosing() { // or the end of one box could follow the making of another for ever
+		return tlv.Handle{}, errClosing
 	}
 	return n.life.hold(in)
 }

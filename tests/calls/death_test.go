@@ -64,6 +64,29 @@ func TestCallerDies(t *testing.T) {
 	}
 }
 
+// TestCallerDies_OftenInCalls: the calls of dead workers that go on leave room for those of
+// others.
+func TestCallerDies_OftenInCalls(t *testing.T) {
+	h := open(t, []entry{{name: "A", uses: []string{"B"}, keys: restarting}, {name: "B"}, {name: "C", uses: []string{"B"}}})
+	b, c := hosttest.New(t, h, "B"), hosttest.New(t, h, "C")
+	const most = 256 // that calls of one plugin have
+	for life := range 28 {
+		a := hosttest.New(t, h, "A")
+		var lost sync.WaitGroup
+		for range 40 {
+			lost.Go(func() { _, _ = a.Call(context.Background(), "ask", "B", "block") })
+		}
+		hosttest.Eventually(func() bool { return hosttest.CallInt(t, b, "waiting") == int64(min(40*(life+1), most)) })
+		_, err := a.Call(t.Context(), "crash")
+		require.ErrorIs(t, err, loader.ErrPluginCrashed)
+		lost.Wait()
+	}
+	works(t, c, "B")
+	hosttest.Call(t, b, "release", 1)
+	hosttest.Eventually(func() bool { return hosttest.CallInt(t, b, "waiting") == 0 })
+	works(t, hosttest.New(t, h, "A"), "B")
+}
+
 const tenMinutes = 600_000 // ms
 
 // TestCallerDies_HostFunction: a host function is told of the end of the worker that calls it.
@@ -134,6 +157,18 @@ func TestShutdown_Sleeps(t *testing.T) {
 			require.NoError(t, h.Shutdown(ctx), "a worker is killed")
 		})
 	}
+}
+
+// TestClose_Makers: the host closes while threads have boxes make boxes without end.
+func TestClose_Makers(t *testing.T) {
+	inEachWay(t, func(t *testing.T, keys string, channel loader.Option) {
+		h := open(t, []entry{{name: "A", uses: []string{"B"}, keys: keys}, {name: "B"}}, channel)
+		a, b := hosttest.New(t, h, "A"), hosttest.New(t, h, "B")
+		hosttest.Call(t, a, "hold", 1, "B")
+		hosttest.Call(t, a, "makers", 14, 1)
+		hosttest.Eventually(func() bool { return hosttest.CallInt(t, b, "births") > 100 })
+		require.NoError(t, h.Close())
+	})
 }
 
 // TestManyNested: more calls than a worker has slots for call back into the worker that

@@ -48,7 +48,10 @@ func (l *Worker) Loading() context.Context { return &l.requests[l.load].outer }
 
 // Resolve implements [hostvtable.Calls].
 func (l *Worker) Resolve(ctx context.Context, box, method string) (typeID, methodID uint32, code abi.Code) {
-	i, _ := l.host.Begin(ctx)
+	i, _, err := l.host.Begin(ctx)
+	if err != nil {
+		return 0, 0, abi.ErrPlugin
+	}
 	defer l.host.End(i)
 	h := &l.calls[i]
 	h.payload = append(append(h.payload[:0], box...), method...)
@@ -59,7 +62,11 @@ func (l *Worker) Resolve(ctx context.Context, box, method string) (typeID, metho
 // Invoke implements [hostvtable.Calls].
 func (l *Worker) Invoke(ctx context.Context, c *abi.Call, from hostvtable.Caller) {
 	l.host.Use(from)
-	i, _ := l.host.Begin(ctx)
+	i, _, err := l.host.Begin(ctx)
+	if err != nil {
+		wire.Refuse(c, err)
+		return
+	}
 	defer l.host.End(i)
 	h := &l.calls[i]
 	args, room := c.Message(), min(uint64(c.ResultLength), wire.MaxHostMessage)

@@ -49,8 +49,11 @@ func (h *hostCaller) loaded(control io.Writer, answer *wire.Loaded) error {
 }
 
 // begin finds the place of a call to the host.
-func (w *Worker) begin(ctx context.Context) (i int, head *HostCall) {
-	i, lane := w.calls.Begin(ctx)
+func (w *Worker) begin(ctx context.Context) (i int, head *HostCall, err error) {
+	i, lane, err := w.calls.Begin(ctx)
+	if err != nil {
+		return 0, nil, err
+	}
 	head = w.mem.HostCall(i)
 	head.Resolve, head.Loading = 0, 0
 	if lane {
@@ -59,7 +62,7 @@ func (w *Worker) begin(ctx context.Context) (i int, head *HostCall) {
 			head.Loading = 1
 		}
 	}
-	return i, head
+	return i, head, nil
 }
 
 // end gives back what a call to the host had.
@@ -92,7 +95,10 @@ func (w *Worker) Resolve(ctx context.Context, box, method string) (typeID, metho
 	if len(box)+len(method) > BufferSize {
 		return 0, 0, abi.ErrInvalidArgs
 	}
-	i, head := w.begin(ctx)
+	i, head, err := w.begin(ctx)
+	if err != nil {
+		return 0, 0, abi.ErrPlugin
+	}
 	defer w.end(i)
 	names := w.mem.Bytes(CallArgsOffset(i), uint64(len(box)+len(method)))
 	copy(names[copy(names, box):], method)
@@ -106,7 +112,11 @@ func (w *Worker) Resolve(ctx context.Context, box, method string) (typeID, metho
 // Invoke implements [hostvtable.Calls].
 func (w *Worker) Invoke(ctx context.Context, c *abi.Call, from hostvtable.Caller) {
 	w.calls.Use(from)
-	i, head := w.begin(ctx)
+	i, head, err := w.begin(ctx)
+	if err != nil {
+		wire.Refuse(c, err)
+		return
+	}
 	defer w.end(i)
 	head.Thread = from.Thread()
 	if err := w.fill(i, head, c, min(uint64(c.ResultLength), wire.MaxHostMessage)); err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"github.com/nyash-plugins/nyash-go/abi"
@@ -40,7 +41,8 @@ func OuterOf(ctx context.Context) (id int, ok bool) {
 // HostCalls is what a worker's end has for the calls of its library to the host, whatever
 // carries them. They are numbered: as the requests that they belong to, or as their lanes.
 type HostCalls struct {
-	lanes    chan int // that no call has
+	lanes    chan int      // that no call has
+	wait     time.Duration // for one
 	from     atomic.Pointer[hostvtable.Caller]
 	maxBlobs uint64
 }
@@ -50,7 +52,7 @@ const MaxHostCalls = Slots + Lanes
 
 // Init makes it ready, before any other method.
 func (h *HostCalls) Init() {
-	h.lanes = make(chan int, Lanes)
+	h.lanes, h.wait = make(chan int, Lanes), laneWait
 	for i := Slots; i < MaxHostCalls; i++ {
 		h.lanes <- i
 	}
@@ -59,13 +61,29 @@ func (h *HostCalls) Init() {
 // Limit says how many bytes the blobs of a call may have.
 func (h *HostCalls) Limit(bytes uint64) { h.maxBlobs = bytes }
 
+// laneWait is how long a call waits for a lane. The calls that have them may wait for that
+// very call: nobody knows it of threads.
+const laneWait = 10 * time.Second
+
 // Begin finds the number of a call with this context. A thread of the plugin's own, and
-// connect and init where they are no request, wait for a lane.
-func (h *HostCalls) Begin(ctx context.Context) (i int, lane bool) {
+// connect and init where they are no request, wait for a lane, for bounded time.
+func (h *HostCalls) Begin(ctx context.Context) (i int, lane bool, err error) {
 	if i, ok := OuterOf(ctx); ok && i != Loading {
-		return i, false
+		return i, false, nil
 	}
-	return <-h.lanes, true
+	select {
+	case i = <-h.lanes:
+		return i, true, nil
+	default:
+	}
+	timer := time.NewTimer(h.wait)
+	defer timer.Stop()
+	select {
+	case i = <-h.lanes:
+		return i, true, nil
+	case <-timer.C:
+		return 0, false, &CallError{abi.ErrPlugin, fmt.Sprintf("threads of the library have %d calls to the host under way, and none has ended in %v", Lanes, h.wait)}
+	}
 }
 
 // End ends a call.

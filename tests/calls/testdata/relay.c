@@ -25,7 +25,8 @@
     M(raw, 8) M(thread, 9) M(room, 10) M(recurse, 11) M(resolve, 12) M(take, 13)       \
     M(back, 14) M(make, 15) M(add, 16) M(echo, 17) M(block, 18) M(release, 19)         \
     M(crash, 20) M(length, 21) M(blob, 22) M(initCode, 23) M(loop, 24) M(waiting, 25)  \
-    M(linger, 26) M(fail, 27) M(finis, 28) M(lingering, 29) M(sendBlob, 30) M(getBlob, 31) M(births, 32) M(asleep, 33) M(median, 34)
+    M(linger, 26) M(fail, 27) M(finis, 28) M(lingering, 29) M(sendBlob, 30) M(getBlob, 31) M(births, 32) \
+    M(asleep, 33) M(median, 34) M(makers, 35)
 
 enum {
 #define M(name, id) METHOD_##name = id,
@@ -315,6 +316,18 @@ static int32_t median(Reader *r, bool pauses, uint8_t *result, size_t *len) {
     return code;
 }
 
+/* Has a box make another one like it, and that the next, until that is refused. */
+static void *maker(void *at) {
+    Handle h = *(Handle *)at;
+    uint8_t none[4] = {1, 0, 0, 0}, result[64];
+    free(at);
+    for (;;) {
+        size_t len = sizeof result;
+        if (call(&h, "make", none, sizeof none, result, &len) != NYASH_OK) return NULL;
+        memcpy(&h.instance_id, result + 12, 4);
+    }
+}
+
 static int32_t recurse(int64_t n, uint8_t *result, size_t *len) {
     if (n == 0) return answer_int(0, result, len);
     uint8_t none[4] = {1, 0, 0, 0}, args[16] = {1, 0, 1, 0, NYASH_TAG_I64, 0, 8, 0};
@@ -532,6 +545,19 @@ static int32_t method(uint32_t id, uint32_t self, Reader *r, uint8_t *result, si
         *len = 0;
         return NYASH_OK;
     }
+    case METHOD_makers:
+        a = number(r);
+        b = number(r);
+        if (r->bad || b < 0 || b >= SLOTS) return NYASH_E_INVALID_ARGS;
+        for (; a > 0; a--) {
+            pthread_t thread;
+            Handle *copy = malloc(sizeof *copy);
+            *copy = slots[b];
+            if (pthread_create(&thread, NULL, maker, copy) != 0) return NYASH_E_OUT_OF_MEMORY;
+            pthread_detach(thread);
+        }
+        *len = 0;
+        return NYASH_OK;
     case METHOD_lingering: return answer_int(lingered, result, len);
     case METHOD_fail: {
         Entry e = next(r);
