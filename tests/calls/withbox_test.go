@@ -61,13 +61,16 @@ func TestWithBox(t *testing.T) {
 
 			type key struct{}
 			ctx, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, "value"))
+			defer cancel()
 			_, err := a.Call(ctx, "ask", "GoBox", "keep")
 			require.NoError(t, err)
 			works(t, a, "GoBox")
 			kept := <-own.kept
-			assert.Equal(t, "value", kept.Value(key{}), "it is the caller's, and outlives the call")
-			require.NoError(t, kept.Err())
-			cancel()
+			assert.Equal(t, "value", kept.Value(key{}), "it is the caller's")
+			if caller.keys == "" { // or else it ends with the plugin's call
+				require.NoError(t, kept.Err())
+				cancel()
+			}
 			assert.Equal(t, context.Canceled, kept.Err())
 		})
 	}
