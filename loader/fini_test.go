@@ -4,8 +4,10 @@ package loader_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -76,4 +78,20 @@ func TestFini_WaitsForItsTurn(t *testing.T) {
 		assert.Less(t, time.Since(start), 20*time.Second)
 		assert.Contains(t, log.Messages(), "finalise Stubborn instance 1: fini has not returned in 50ms")
 	})
+}
+
+// TestHold_AfterTheEnd: what a worker asked for, and is carried out after its end, is held by
+// nobody: nobody would give it up.
+func TestHold_AfterTheEnd(t *testing.T) {
+	h := open(t, stubborn(t, "restart = { max = 10, within = \"1s\", backoff = \"0s\" }"))
+	caller, other := newBox(t, h, "Stubborn"), newBox(t, h, "TimeBox")
+	require.NoError(t, syscall.Kill(h.Plugins()[0].PID, syscall.SIGKILL))
+	hosttest.Eventually(func() bool {
+		_, err := caller.Call(t.Context(), "finis")
+		return errors.Is(err, loader.ErrInstanceLost)
+	})
+	require.ErrorIs(t, loader.LateHold(caller, other), loader.ErrInstanceLost)
+	again := newBox(t, h, "Stubborn")
+	require.NoError(t, loader.LateHold(again, other), "its next life is another one")
+	require.NoError(t, again.Close())
 }
