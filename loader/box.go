@@ -125,12 +125,17 @@ func (b *Box) errNoMethod(method string) error {
 }
 
 // Close finalises the box: it refuses new calls at once, waits for those under
-// way and calls fini, once, whoever else closes. It always returns nil; the
-// error is there so that a Box is an io.Closer. [Box.Shutdown] bounds the waiting.
-// Closing a singleton does nothing: it belongs to the host, which finalises it when
-// it closes.
+// way and calls fini, once, whoever else closes. It returns nil, but for the cases below.
+// [Box.Shutdown] bounds the waiting. Closing a singleton does nothing: it belongs to the
+// host, which finalises it when it closes.
 //
-// Close must not be called by a call of the same box (from a log handler, say):
+// A host function that a plugin calls can close boxes too. There Close does not wait for
+// calls under way, which may wait for that plugin: fini follows them. Where fini would have
+// to wait for the plugin's own call, because the library takes one call at a time, it
+// follows too, and Close returns [ErrCircle]. A box that the plugin's call is on stays open,
+// with the same error.
+//
+// Elsewhere Close must not be called by a call of the same box (from a log handler, say):
 // it would wait for itself.
 //
 // A call of an isolated plugin whose context has ended does not count as under way:
@@ -144,7 +149,8 @@ func (b *Box) Shutdown(ctx context.Context) error {
 	if b.in.typ.Singleton {
 		return nil
 	}
-	if b.in.calledIn(ctx) {
+	at := b.in.host.positionOf(ctx)
+	if at.Chain != 0 && b.in.calledIn(at.Chain) {
 		return fmt.Errorf("close %v from a call of it: %w", b, ErrCircle)
 	}
 	if b.closed.CompareAndSwap(false, true) {
@@ -154,7 +160,11 @@ func (b *Box) Shutdown(ctx context.Context) error {
 	} else if !b.in.closed.Load() { // libraries hold it
 		return nil
 	}
-	if err := b.in.close(ctx); err != nil {
+	end := b.in.close
+	if at.Chain != 0 {
+		end = func(ctx context.Context) error { return b.in.closeWithin(ctx, at) }
+	}
+	if err := end(ctx); err != nil {
 		return fmt.Errorf("close %v: %w", b, err)
 	}
 	return nil

@@ -22,16 +22,17 @@ func (in *instance) enter(ctx context.Context, s *callSlot) (context.Context, er
 		at.Chain = calls.NewChain()
 	}
 	f := s.begin(ctx, at)
-	return f, in.takeTurn(f, s)
+	return f, in.takeTurn(f, f, s)
 }
 
-// takeTurn waits for the turn of a library that calls its host and takes one call at a time.
-func (in *instance) takeTurn(f *calls.Frame, s *callSlot) error {
+// takeTurn waits for the turn of a library that calls its host and takes one call at a time,
+// until ctx ends.
+func (in *instance) takeTurn(ctx context.Context, f *calls.Frame, s *callSlot) error {
 	turn := in.lib.turn
 	if turn == nil {
 		return nil
 	}
-	if err := in.host.waits.Take(f, f.Chain, turn); errors.Is(err, ErrCircle) {
+	if err := in.host.waits.Take(ctx, f.Chain, turn); errors.Is(err, ErrCircle) {
 		return fmt.Errorf("%s takes one call at a time (threads), and this call waits for one that is under way: %w", in.lib.name, err)
 	} else if err != nil {
 		return err
@@ -65,31 +66,29 @@ func (s *callSlot) leave() {
 	s.chain.Store(0)
 }
 
-// chainOf is the chain that a context is in, or else this goroutine, where that runs a host
-// function; 0 for none.
-func (h *Host) chainOf(ctx context.Context) uint64 {
+// positionOf is the position in a chain that a context is at, or else this goroutine, where
+// that runs a host function; zero for none.
+func (h *Host) positionOf(ctx context.Context) calls.Position {
 	if !h.connecting {
-		return 0
+		return calls.Position{}
 	}
 	if at := calls.At(ctx); at.Chain != 0 {
-		return at.Chain
+		return at
 	}
 	if current := hostvtable.Current(); current != nil {
-		return calls.At(current).Chain
+		return calls.At(current)
 	}
-	return 0
+	return calls.Position{}
 }
 
-// calledIn reports whether a call on the instance is under way in the chain that ctx is in,
-// or this goroutine.
-func (in *instance) calledIn(ctx context.Context) bool {
-	chain := in.host.chainOf(ctx)
-	return chain != 0 && in.host.slots.any(func(s *callSlot) bool { return s.chain.Load() == chain && s.owner.Load() == in.number })
+// calledIn reports whether a call on the instance is under way in a chain.
+func (in *instance) calledIn(chain uint64) bool {
+	return in.host.slots.any(func(s *callSlot) bool { return s.chain.Load() == chain && s.owner.Load() == in.number })
 }
 
 // called reports whether any call is under way in the chain that ctx is in.
 func (h *Host) called(ctx context.Context) bool {
-	chain := h.chainOf(ctx)
+	chain := h.positionOf(ctx).Chain
 	return chain != 0 && h.slots.any(func(s *callSlot) bool { return s.chain.Load() == chain && s.owner.Load() != 0 })
 }
 

@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"slices"
 	"sync/atomic"
-	"time"
 	"weak"
 
 	"github.com/nyash-plugins/nyash-go/abi"
@@ -216,7 +215,7 @@ func (c *boxCleanup) run() {
 	}
 	in.host.options.logger.Warn(fmt.Sprintf("%s instance %d was dropped without Close; it is finalised now", in.typ.Name, in.id),
 		"plugin", in.lib.name)
-	go in.close(context.Background()) //nolint:errcheck // Background never ends
+	in.lib.finalise(in)
 }
 
 // markUnreachable gives up the program's hold if the Box number boxSeq is the last one that
@@ -257,25 +256,24 @@ func (in *instance) addHold() bool {
 	return true
 }
 
-// releaseHold gives up the hold of a library. The last one to give up an instance has it
-// finalised, now or when its calls under way have ended; nobody waits for that.
-func (in *instance) releaseHold() {
+// dropHold gives up the hold of a library, and reports whether it was the last one. The
+// instance is then closed, and the caller has it finalised.
+func (in *instance) dropHold() bool {
 	if in.typ.Singleton {
-		return
+		return false
 	}
 	in.host.mu.Lock()
+	defer in.host.mu.Unlock()
 	in.holds--
-	last := in.holds == 0 && !in.program && in.closed.CompareAndSwap(false, true)
-	in.host.mu.Unlock()
-	if !last {
-		return
+	return in.holds == 0 && !in.program && in.closed.CompareAndSwap(false, true)
+}
+
+// releaseHold is dropHold, and the last one has the instance finalised, which nobody waits
+// for.
+func (in *instance) releaseHold() {
+	if in.dropHold() {
+		in.lib.finalise(in)
 	}
-	if !in.connected && in.host.slots.idle(in) {
-		_ = in.close(context.Background()) // Background never ends
-		return
-	}
-	// Its fini may call, and have to wait for, the very chain that gives it up.
-	go in.close(context.Background()) //nolint:errcheck // Background never ends
 }
 
 // boxForHandle finds or makes the Box for a handle that a call on in returned; see
@@ -436,7 +434,7 @@ func (in *instance) closeUnheld() {
 	last := !in.program && in.holds == 0 && in.closed.CompareAndSwap(false, true)
 	in.host.mu.Unlock()
 	if last {
-		go in.close(context.Background()) //nolint:errcheck // Background never ends
+		in.lib.finalise(in)
 	}
 }
 
@@ -457,76 +455,6 @@ func (in *instance) close(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
-	}
-}
-
-// finaliseWhenIdle waits for the calls under way and finalises the instance. When only
-// abandoned calls are left it returns, and a goroutine waits for those.
-func (in *instance) finaliseWhenIdle() {
-	slots := in.host.slots
-	_ = slots.wait(context.Background(), func() bool { return slots.onlyAbandoned(in) }) // Background never ends
-	if slots.idle(in) {
-		in.finalise()
-		close(in.closeDone)
-		return
-	}
-	close(in.closeDone)
-	go func() {
-		_ = slots.wait(context.Background(), func() bool { return slots.idle(in) })
-		in.finalise()
-	}()
-}
-
-// finalise calls fini and removes the instance from the live ones.
-func (in *instance) finalise() {
-	h := in.host
-	in.fini()
-	h.mu.Lock()
-	if h.live[in.key()] == in {
-		delete(h.live, in.key())
-	}
-	h.mu.Unlock()
-	h.forget(in)
-	close(in.finalised)
-}
-
-// finiResultSize is the size of the result buffer of a fini, which may return a Void.
-const finiResultSize = 64
-
-// finiTimeout is how long a fini of an isolated plugin may take before it is abandoned.
-// The waiting for the library's turn, or while many calls are abandoned, does not count: it
-// ends with the calls that are waited for, and an instance is not forgotten.
-var finiTimeout = 30 * time.Second
-
-// fini calls the plugin's fini, unless the instance was lost. Its result is ignored
-// (docs/abi.md, invoke); that it could not be called is logged.
-func (in *instance) fini() {
-	if in.backend.Lost() {
-		return
-	}
-	ctx := context.Background()
-	if in.lib.source.killable() {
-		var cancel func()
-		ctx, cancel = transport.Patient(ctx, finiTimeout, fmt.Errorf("fini has not returned in %v", finiTimeout))
-		defer cancel()
-	}
-	c := &abi.Call{TypeID: in.typ.ID, Method: abi.MethodFini, Instance: in.id}
-	c.SetArgs(tlv.AppendHeader(nil))
-	c.SetResultBuffer(make([]byte, finiResultSize))
-	var err error
-	if in.connected {
-		s := new(callSlot) // none of the host's: nobody else looks at it
-		defer s.leave()
-		ctx, err = in.enter(ctx, s)
-	}
-	if err == nil {
-		err = in.backend.Invoke(ctx, c)
-	}
-	if call := asAbandoned(err); call != nil {
-		go call.Wait() //nolint:errcheck // the result is ignored
-	}
-	if err != nil && !errors.Is(err, ErrInstanceLost) {
-		in.host.options.logger.Error(fmt.Sprintf("finalise %s instance %d: %v", in.typ.Name, in.id, err), "plugin", in.lib.name)
 	}
 }
 

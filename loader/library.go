@@ -46,6 +46,7 @@ type library struct {
 	loadChain  uint64         // of loadOnce
 	closed     atomic.Bool
 
+	finalising finalising
 	// births are those under way, from before they ask for a session until their instance
 	// is among the live ones, or there is none. See inUse.
 	births atomic.Int32

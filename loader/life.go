@@ -166,14 +166,11 @@ func (l *life) hold(in *instance) (tlv.Handle, error) {
 	return tlv.Handle{Type: typeID, Instance: id}, nil
 }
 
-// giveUp takes one of the library's holds of an instance away. It returns false where the
-// library has none.
-func (l *life) giveUp(in *instance) bool {
-	if !l.handles.GiveUp(in) {
-		return false
+// giveUp takes one of the library's holds of an instance away, if it has one.
+func (l *life) giveUp(in *instance) {
+	if l.handles.GiveUp(in) {
+		in.releaseHold()
 	}
-	in.releaseHold()
-	return true
 }
 
 // foreignTypes are the types of other libraries' boxes that a library was told of, by the

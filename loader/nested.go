@@ -54,7 +54,7 @@ func (in *instance) runNested(n *nestedCall) (*callSlot, error) {
 	}
 	ctx := s.begin(n.frame, n.at)
 	if err == nil && in.connected {
-		err = in.takeTurn(ctx, s)
+		err = in.takeTurn(ctx, ctx, s)
 	}
 	if err != nil {
 		h.slots.release(s)
@@ -386,11 +386,31 @@ func (n *nestedCall) fini() error {
 	if in == nil {
 		return err
 	}
-	if !n.life.giveUp(in) {
+	if !n.life.handles.GiveUp(in) {
 		return codeErrorf(abi.ErrInvalidHandle, "%s does not hold %s %d", n.lib.name, n.target.name, n.call.Instance)
+	}
+	if in.dropHold() {
+		n.finalise(in)
 	}
 	if err == nil {
 		n.reply(nil)
 	}
 	return err
+}
+
+// finalise has an instance finalised that the library was the last to hold. It waits for the
+// fini as for a call, but for one that may have to wait for this very chain.
+func (n *nestedCall) finalise(in *instance) {
+	switch {
+	case in.connected || !in.host.slots.idle(in):
+		in.lib.finalise(in)
+	case n.frame.Done() == nil, n.from.Life() == nil && !in.lib.source.killable():
+		_ = in.close(context.Background()) // Background never ends
+	default:
+		in.lib.finalise(in)
+		select {
+		case <-in.closeDone:
+		case <-n.frame.Done():
+		}
+	}
 }

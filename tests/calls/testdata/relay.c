@@ -26,7 +26,7 @@
     M(back, 14) M(make, 15) M(add, 16) M(echo, 17) M(block, 18) M(release, 19)         \
     M(crash, 20) M(length, 21) M(blob, 22) M(initCode, 23) M(loop, 24) M(waiting, 25)  \
     M(linger, 26) M(fail, 27) M(finis, 28) M(lingering, 29) M(sendBlob, 30) M(getBlob, 31) M(births, 32) \
-    M(asleep, 33) M(median, 34) M(makers, 35)
+    M(asleep, 33) M(median, 34) M(makers, 35) M(with, 36)
 
 enum {
 #define M(name, id) METHOD_##name = id,
@@ -384,6 +384,9 @@ static int32_t method(uint32_t id, uint32_t self, Reader *r, uint8_t *result, si
     case METHOD_ask:
     case METHOD_sendBlob:
     case METHOD_getBlob: return ask(r, result, len);
+    case METHOD_with: /* a box that it is lent meanwhile */
+        handle(r);
+        return ask(r, result, len);
     case METHOD_thread: return on_thread(r, result, len);
     case METHOD_hold:
         a = number(r);
@@ -635,6 +638,11 @@ int32_t nyash_plugin_invoke(uint32_t type_id, uint32_t method_id, uint32_t insta
     }
     if (method_id == NYASH_METHOD_FINI) {
         pthread_mutex_lock(&lock);
+#ifdef FINI_BLOCKS
+        waiting++;
+        while (!released) pthread_cond_wait(&changed, &lock);
+        waiting--;
+#endif
         finis++;
         pthread_mutex_unlock(&lock);
         *result_len = 0;
