@@ -2,6 +2,7 @@ package loader
 
 import (
 	"context"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -34,6 +35,7 @@ type callSlot struct {
 	resultBuf []byte // the result, and the canary behind it
 	borrowed         // what the arguments refer to
 
+	home         *slotList   // that it is of
 	fromPool     bool        // goes back to the pool on release
 	needsCleanup bool        // release has more to do than to clear owner
 	abandoned    atomic.Bool // the caller has returned and the plugin still works on the call
@@ -59,32 +61,55 @@ const maxNested = 1024
 // again would leave none for others.
 const maxShare = maxNested / 4
 
-// callSlots are the slots of a host: as many as calls were ever in flight at once,
-// and never more than limit. A slot is never freed before its host.
+// callSlots are the slots of a host. A slot is never freed before its host.
 //
 // There is no counter of calls, in a box or in the host: every call would write to
 // its cache line, and all processors would wait for each other. Calls on different
-// processors take different slots from the pool and so write to no memory in common;
+// processors take different slots from a pool and so write to no memory in common;
 // idle scans the slots instead, which only happens when an instance is closed.
 type callSlots struct {
-	limit   int
-	pool    sync.Pool    // of *callSlot: free ones to try first; all of them are in all
+	plugins slotList // for calls of plugins
+	// hosted is for boxes written in Go, and has no limit: their calls hold no OS thread, and
+	// may wait for calls of plugins, which must not wait for them.
+	hosted slotList
+	nested slotList // for calls that plugins make
+
 	waiters atomic.Int32 // goroutines in wait; release signals only if there are any
 	queue   atomic.Int32 // of them, callers that wait for a slot
 
 	mu      sync.Mutex
-	all     atomic.Pointer[[]*callSlot] // replaced, with mu held, and never changed in place
-	nested  atomic.Pointer[[]*callSlot] // as all, for calls that plugins make
-	changed chan struct{}               // closed and replaced, with mu held, by signal
+	changed chan struct{} // closed and replaced, with mu held, by signal
+}
+
+// slotList are as many slots as calls of one kind were ever in flight at once, and never more
+// than limit.
+type slotList struct {
+	limit int
+	pool  sync.Pool                   // of *callSlot: free ones to try first; all of them are in all
+	all   atomic.Pointer[[]*callSlot] // replaced, with mu of callSlots held, and never changed in place
 }
 
 func newResultBuf() []byte { return make([]byte, contract.InitialResultSize+canarySize) }
 
 func newCallSlots(limit int) *callSlots {
-	cs := &callSlots{limit: limit, changed: make(chan struct{})}
-	cs.all.Store(new([]*callSlot))
-	cs.nested.Store(new([]*callSlot))
+	cs := &callSlots{changed: make(chan struct{})}
+	cs.plugins.limit, cs.hosted.limit, cs.nested.limit = limit, math.MaxInt, maxNested
+	for _, l := range cs.lists() {
+		l.all.Store(new([]*callSlot))
+	}
 	return cs
+}
+
+func (cs *callSlots) lists() [3]*slotList {
+	return [3]*slotList{&cs.plugins, &cs.hosted, &cs.nested}
+}
+
+// of is the list for the program's calls on an instance.
+func (cs *callSlots) of(in *instance) *slotList {
+	if in.lib.isGo {
+		return &cs.hosted
+	}
+	return &cs.plugins
 }
 
 // slotCache keeps the slot that a Box or Method used last, to be tried first the next
@@ -118,9 +143,10 @@ func (c *slotCache) store(s *callSlot) {
 // acquire takes a free slot for a call on in, and caches it in c. While all slots are
 // in use it waits until ctx is done.
 func (cs *callSlots) acquire(ctx context.Context, in *instance, c *slotCache) (s *callSlot, err error) {
-	s, _ = cs.pool.Get().(*callSlot)
+	l := cs.of(in)
+	s, _ = l.pool.Get().(*callSlot)
 	if s == nil || !s.owner.CompareAndSwap(0, in.number) {
-		if s = cs.find(in); s == nil {
+		if s = cs.find(l, in); s == nil {
 			if s, err = cs.waitForSlot(ctx, in); err != nil {
 				return nil, err
 			}
@@ -134,41 +160,39 @@ func (cs *callSlots) acquire(ctx context.Context, in *instance, c *slotCache) (s
 func (cs *callSlots) waitForSlot(ctx context.Context, in *instance) (s *callSlot, err error) {
 	cs.queue.Add(1)
 	defer cs.queue.Add(-1)
-	err = cs.wait(ctx, func() bool { s = cs.find(in); return s != nil })
+	err = cs.wait(ctx, func() bool { s = cs.find(&cs.plugins, in); return s != nil })
 	return s, err
 }
 
 // contended reports whether callers wait for a slot: those under way have all of them.
 func (cs *callSlots) contended() bool { return cs.queue.Load() > 0 }
 
-// find takes any free slot, or makes one if there are fewer than limit; else nil.
-func (cs *callSlots) find(in *instance) *callSlot { return cs.findIn(&cs.all, cs.limit, in) }
-
-// findNested is find for a call that a plugin makes.
+// findNested takes a slot for a call that a plugin makes, or returns nil.
 func (cs *callSlots) findNested(in *instance) *callSlot {
-	s := cs.findIn(&cs.nested, maxNested, in)
+	s := cs.find(&cs.nested, in)
 	if s != nil {
 		s.fromPool, s.needsCleanup = false, true
 	}
 	return s
 }
 
-func (cs *callSlots) findIn(slots *atomic.Pointer[[]*callSlot], limit int, in *instance) *callSlot {
-	for _, s := range *slots.Load() {
+// find takes any free slot of a list, or makes one if there are fewer than limit; else nil.
+func (cs *callSlots) find(l *slotList, in *instance) *callSlot {
+	for _, s := range *l.all.Load() {
 		if s.owner.Load() == 0 && s.owner.CompareAndSwap(0, in.number) {
 			return s
 		}
 	}
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	all := *slots.Load()
-	if len(all) == limit {
+	all := *l.all.Load()
+	if len(all) == l.limit {
 		return nil
 	}
-	s := &callSlot{args: make([]byte, initialArgsSize), resultBuf: newResultBuf()}
+	s := &callSlot{home: l, args: make([]byte, initialArgsSize), resultBuf: newResultBuf()}
 	s.owner.Store(in.number)
 	next := append(all[:len(all):len(all)], s)
-	slots.Store(&next)
+	l.all.Store(&next)
 	return s
 }
 
@@ -206,7 +230,7 @@ func (cs *callSlots) cleanUp(s *callSlot) {
 	s.abandoned.Store(false)
 	s.owner.Store(0)
 	if fromPool {
-		cs.pool.Put(s)
+		s.home.pool.Put(s)
 	}
 	if cs.waiters.Load() != 0 {
 		cs.signal()
@@ -229,7 +253,12 @@ func (cs *callSlots) idle(in *instance) bool {
 
 // any reports whether a condition holds for a slot.
 func (cs *callSlots) any(holds func(*callSlot) bool) bool {
-	return slices.ContainsFunc(*cs.all.Load(), holds) || slices.ContainsFunc(*cs.nested.Load(), holds)
+	for _, l := range cs.lists() {
+		if slices.ContainsFunc(*l.all.Load(), holds) {
+			return true
+		}
+	}
+	return false
 }
 
 // onlyAbandoned is idle, abandoned calls not counted.

@@ -33,7 +33,8 @@ type Host struct {
 	connecting bool
 	waits      calls.Waits
 	order      dependencies
-	births     slotCache // of calls of birth
+	births     slotCache // of calls of birth of plugins
+	goBirths   slotCache // and of boxes written in Go
 
 	mu      sync.Mutex
 	closing bool

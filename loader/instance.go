@@ -130,7 +130,11 @@ func (h *Host) tryBirth(ctx context.Context, t *boxType, typ *boundType, args bi
 		s, err := in.runNested(args.nested)
 		return in, s, err
 	}
-	s, err := in.run(ctx, typ.birth, &h.births, args.values)
+	cache := &h.births
+	if t.lib.isGo {
+		cache = &h.goBirths
+	}
+	s, err := in.run(ctx, typ.birth, cache, args.values)
 	return in, s, err
 }
 

@@ -3,6 +3,7 @@ package calls
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -112,4 +113,28 @@ func BenchmarkWithBox(b *testing.B) {
 			require.EqualValues(b, 5, n)
 		})
 	}
+}
+
+// TestWithBox_MaxInFlight: as many calls of a host function as the host makes calls at once,
+// each of which calls a plugin.
+func TestWithBox_MaxInFlight(t *testing.T) {
+	const most = 3
+	inEachWay(t, func(t *testing.T, keys string, channel loader.Option) {
+		own := new(hooks)
+		h := open(t, []entry{{name: "A", keys: keys}}, channel, loader.WithBox("Hooks", own), loader.WithMaxInFlight(most))
+		a, hook := hosttest.New(t, h, "A"), hosttest.New(t, h, "Hooks")
+		var within, all sync.WaitGroup
+		within.Add(most)
+		own.first = func(ctx context.Context) error {
+			within.Done()
+			within.Wait()
+			_, err := a.Call(ctx, "add", 1, 2)
+			return err
+		}
+		for range most {
+			all.Go(func() { hosttest.Call(t, hook, "first") })
+		}
+		all.Wait()
+		require.NoError(t, hook.Close())
+	})
 }
