@@ -3,6 +3,8 @@ package loader
 import (
 	"testing"
 	"time"
+
+	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
 // SetFiniTimeout has a fini of an isolated plugin abandoned sooner, for the time of a test.
@@ -10,6 +12,16 @@ func SetFiniTimeout(t testing.TB, limit time.Duration) {
 	before := finiTimeout
 	finiTimeout = limit
 	t.Cleanup(func() { finiTimeout = before })
+}
+
+// LateAnswer has the library of a box whose worker has ended answer a box that it held, as it
+// does in the last moment, and returns what comes of it.
+func LateAnswer(caller, held *Box) error {
+	id, err := caller.in.lib.foreign.typeID(held.in.boxType())
+	if err == nil {
+		_, _, err = caller.in.namedBy(tlv.Handle{Type: id, Instance: 1}, nil)
+	}
+	return err
 }
 
 // LateHold has the library of a box whose worker has ended take a hold of another box, as

@@ -91,6 +91,7 @@ func TestHold_AfterTheEnd(t *testing.T) {
 		return errors.Is(err, loader.ErrInstanceLost)
 	})
 	require.ErrorIs(t, loader.LateHold(caller, other), loader.ErrInstanceLost)
+	require.ErrorIs(t, loader.LateAnswer(caller, other), loader.ErrInstanceLost)
 	again := newBox(t, h, "Stubborn")
 	require.NoError(t, loader.LateHold(again, other), "its next life is another one")
 	require.NoError(t, again.Close())

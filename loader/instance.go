@@ -318,6 +318,9 @@ func (in *instance) namedBy(handle tlv.Handle, boxes []boxArg) (named *instance,
 		if named, ok := in.life.handles.Find(handle.Instance); ok && named.boxType() == t && in.life.handles.Holds(named) {
 			return named, true, nil
 		}
+		if in.backend.Lost() { // after it had answered, and what it held was given up
+			return nil, false, ErrInstanceLost
+		}
 		return nil, false, protocolErrorf("the result is a handle of a %s, instance %d, which was no argument of this call, and which %s does not hold (a plugin cannot keep boxes that it was lent)",
 			t.name, handle.Instance, in.lib.name)
 	}
