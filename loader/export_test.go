@@ -24,6 +24,14 @@ func LateAnswer(caller, held *Box) error {
 	return err
 }
 
+// LateAnswerOwn is LateAnswer for a box of the library's own, which nobody holds any more.
+func LateAnswerOwn(caller *Box) error {
+	in := caller.in.lib.host.newInstance(caller.in.life, caller.in.typ, 1<<20)
+	in.closed.Store(true)
+	_, err := in.boxAgain("")
+	return err
+}
+
 // LateHold has the library of a box whose worker has ended take a hold of another box, as
 // the birth does that it asked for before and that is carried out after, and returns why it
 // gets none.

@@ -92,6 +92,7 @@ func TestHold_AfterTheEnd(t *testing.T) {
 	})
 	require.ErrorIs(t, loader.LateHold(caller, other), loader.ErrInstanceLost)
 	require.ErrorIs(t, loader.LateAnswer(caller, other), loader.ErrInstanceLost)
+	require.ErrorIs(t, loader.LateAnswerOwn(caller), loader.ErrInstanceLost)
 	again := newBox(t, h, "Stubborn")
 	require.NoError(t, loader.LateHold(again, other), "its next life is another one")
 	require.NoError(t, again.Close())

@@ -365,6 +365,9 @@ func (in *instance) boxAgain(want string) (*Box, error) {
 		return box, nil
 	}
 	if in.closed.Load() {
+		if in.backend.Lost() { // after it had answered
+			return nil, ErrInstanceLost
+		}
 		return nil, fmt.Errorf("the result is %v, which is being finalised: %w", in, ErrClosed)
 	}
 	return in.newBox(), nil
