@@ -27,7 +27,7 @@ type connection struct {
 	share atomic.Int32 // how many nested slots the calls of an isolated library have
 
 	mu     sync.Mutex
-	logged map[string]bool // refusals, each once
+	logged map[string]bool // what was warned of, each once
 }
 
 // use is what a library may call of a box.
@@ -36,8 +36,9 @@ type use struct {
 	methods map[string]bool
 }
 
-// maxLoggedRefusals bounds what a library that asks for names at random can have logged.
-const maxLoggedRefusals = 100
+// maxWarnings bounds what a library that asks for names at random, or again and again, can
+// have logged.
+const maxWarnings = 100
 
 // frames are for calls from threads that libraries have started, which are in no call.
 var frames = sync.Pool{New: func() any { return new(calls.Frame) }}
@@ -88,7 +89,7 @@ func (k *connection) Resolve(ctx context.Context, box, method string) (typeID, m
 	methodID, ok := t.methodID(method)
 	if !ok || t.lib == k.lib && !t.knowsID() {
 		if err := t.load(f); err != nil {
-			k.warn(fmt.Sprintf("asks for %s.%s: %v", t.name, contract.Excerpt(method), err))
+			k.warnOnce("load "+t.name, func() string { return fmt.Sprintf("asks for %s.%s: %v", t.name, contract.Excerpt(method), err) })
 			return 0, 0, abi.ErrPlugin
 		}
 		p := t.typ.Load().byName(method)
@@ -156,18 +157,24 @@ func (k *connection) permittedByAnother(t *boundType, id uint32) bool {
 // refuse logs that a library asks for what it may not call, once.
 func (k *connection) refuse(box, method string) {
 	box, method = contract.Excerpt(box), contract.Excerpt(method)
+	k.warnOnce(box+"."+method, func() string { return k.notPermitted(box, method) })
+}
+
+// warnOnce logs a warning about what a library asks for, the first time and as one of
+// [maxWarnings].
+func (k *connection) warnOnce(about string, text func() string) {
 	k.mu.Lock()
-	name := box + "." + method
-	if k.logged[name] || len(k.logged) == maxLoggedRefusals {
-		k.mu.Unlock()
-		return
+	known := k.logged[about] || len(k.logged) == maxWarnings
+	if !known {
+		if k.logged == nil {
+			k.logged = make(map[string]bool)
+		}
+		k.logged[about] = true
 	}
-	if k.logged == nil {
-		k.logged = make(map[string]bool)
-	}
-	k.logged[name] = true
 	k.mu.Unlock()
-	k.warn(k.notPermitted(box, method))
+	if !known {
+		k.lib.host.options.logger.Warn(text(), "plugin", k.lib.name)
+	}
 }
 
 // notPermitted says which line nyash.toml lacks.
@@ -181,10 +188,6 @@ func (k *connection) notPermitted(box, method string) string {
 		return fmt.Sprintf("%s may not call %s, which nobody provides%s", k.lib.name, what, suggest.DidYouMean(box, k.lib.host.names))
 	}
 	return fmt.Sprintf("%s may not call %s: add %q to uses of %s in %s", k.lib.name, what, what, k.lib.name, k.lib.host.config.Path)
-}
-
-func (k *connection) warn(text string) {
-	k.lib.host.options.logger.Warn(text, "plugin", k.lib.name)
 }
 
 // Invoke implements [hostvtable.Calls].

@@ -73,6 +73,22 @@ func TestUndeclaredBox(t *testing.T) {
 	})
 }
 
+// TestResolve_Broken: that a box cannot be loaded is logged once, however often and by
+// whatever methods it is asked for.
+func TestResolve_Broken(t *testing.T) {
+	inEachWay(t, func(t *testing.T, keys string, channel loader.Option) {
+		var log lines
+		text := toml(t, []entry{{name: "A", uses: []string{"Broken"}, keys: keys}}) + "[plugins.Broken]\nlibrary = \"./not/there.so\"\n"
+		h := hosttest.Open(t, text, channel, log.option())
+		a := hosttest.New(t, h, "A")
+		for _, method := range []string{"one", "two", "one"} {
+			assert.EqualValues(t, abi.ErrPlugin, hosttest.CallInt(t, a, "resolve", "Broken", method))
+		}
+		assert.Equal(t, 1, strings.Count(log.String(), "asks for Broken.one: "), log.String())
+		assert.Zero(t, strings.Count(log.String(), "asks for Broken.two: "), log.String())
+	})
+}
+
 // TestUses_Birth: birth stands in the list like any other method.
 func TestUses_Birth(t *testing.T) {
 	inEachWay(t, func(t *testing.T, keys string, channel loader.Option) {
