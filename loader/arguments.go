@@ -181,6 +181,11 @@ func (b *borrowed) returnAll(abandoned bool) {
 	if b.lentBlobs > 0 {
 		b.takeBackBlobs()
 	}
+	for i := range b.blobs {
+		if copied := b.blobs[i].copied; copied != nil {
+			copied.Give(len(b.blobs[i].data))
+		}
+	}
 	b.truncate(0, 0)
 }
 

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/nyash-plugins/nyash-go/internal/calls"
 	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
 	"github.com/nyash-plugins/nyash-go/internal/plan"
 	"github.com/nyash-plugins/nyash-go/tlv"
@@ -101,6 +102,8 @@ type blobArg struct {
 	at    uint32 // where the message with the call's arguments has the address
 	index uint32 // among the call's arguments
 	call  int    // of a batch
+
+	copied *calls.Budget // that has the bytes of data; nil where they are the caller's
 }
 
 // writeTo writes the address to the message.

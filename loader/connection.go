@@ -24,6 +24,9 @@ type connection struct {
 	uses map[*boxType]*use // what nyash.toml permits; not changed after Open
 	kept calls.KeptByThread
 
+	keptBytes *calls.Budget // of answers that are kept, for threads and in frames
+	blobBytes *calls.Budget // of blobs that are copied
+
 	share atomic.Int32 // how many nested slots the calls of an isolated library have
 
 	mu     sync.Mutex

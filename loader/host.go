@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -80,6 +81,7 @@ func OpenConfig(config *registry.Config, opts ...Option) (*Host, error) {
 			logger:      slog.Default(),
 			maxInFlight: defaultMaxInFlight,
 			maxResult:   contract.DefaultMaxResult,
+			maxHolds:    defaultMaxHolds,
 			maxBlob:     defaultMaxBlob,
 			logLines:    defaultLogLines,
 			logBytes:    defaultLogBytes,
@@ -120,7 +122,11 @@ func (h *Host) connect() {
 		if l.conf == nil {
 			continue
 		}
-		l.connection = &connection{lib: l, uses: make(map[*boxType]*use)}
+		l.connection = &connection{
+			lib: l, uses: make(map[*boxType]*use),
+			keptBytes: calls.NewBudget(keptResults * int64(h.options.maxResult)),
+			blobBytes: calls.NewBudget(int64(min(h.options.maxBlob, math.MaxInt64))),
+		}
 		for _, u := range l.conf.Uses {
 			t := h.boxTypes[u.Box]
 			if t == nil {

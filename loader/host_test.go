@@ -395,6 +395,7 @@ func TestOpen_InvalidOptions(t *testing.T) {
 	for name, opt := range map[string]loader.Option{
 		"no logger":        loader.WithLogger(nil),
 		"no calls":         loader.WithMaxInFlight(0),
+		"no holds":         loader.WithMaxHolds(0),
 		"too small result": loader.WithMaxResult(100),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -260,22 +260,22 @@ func (in *instance) addHold() bool {
 	return true
 }
 
-// dropHold gives up the hold of a library, and reports whether it was the last one. The
+// dropHolds gives up holds of a library, and reports whether they were the last ones. The
 // instance is then closed, and the caller has it finalised.
-func (in *instance) dropHold() bool {
+func (in *instance) dropHolds(n int) bool {
 	if in.typ.Singleton {
 		return false
 	}
 	in.host.mu.Lock()
 	defer in.host.mu.Unlock()
-	in.holds--
+	in.holds -= n
 	return in.holds == 0 && !in.program && in.closed.CompareAndSwap(false, true)
 }
 
-// releaseHold is dropHold, and the last one has the instance finalised, which nobody waits
-// for.
-func (in *instance) releaseHold() {
-	if in.dropHold() {
+// releaseHolds is dropHolds, and has the instance finalised after the last ones, which nobody
+// waits for.
+func (in *instance) releaseHolds(n int) {
+	if in.dropHolds(n) {
 		in.lib.finalise(in)
 	}
 }

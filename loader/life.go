@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/calls"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
@@ -60,7 +61,7 @@ func (l *library) lifeOf(b backend) *life {
 }
 
 func (l *library) begin(b backend) *life {
-	begun := &life{lib: l, handles: calls.NewHandles[*instance](&l.lives.ids)}
+	begun := &life{lib: l, handles: calls.NewHandles[*instance](&l.lives.ids, l.host.options.maxHolds)}
 	if b != nil {
 		begun.way.Store(&b)
 	}
@@ -92,8 +93,8 @@ func (l *library) endLife(b backend) {
 	if l.connection != nil {
 		l.connection.kept.Drop() // a thread of the next life may have the number of one of this
 	}
-	for _, in := range ended.handles.End() {
-		in.releaseHold()
+	for in, holds := range ended.handles.End() {
+		in.releaseHolds(holds)
 	}
 }
 
@@ -127,6 +128,14 @@ func (l *life) errNoNumber() error {
 	return errNoNumbers
 }
 
+// errNotHeld is the error of a hold that the life's library does not get.
+func (l *life) errNotHeld(err error) error {
+	if errors.Is(err, calls.ErrTooMany) {
+		return codeErrorf(abi.ErrOutOfMemory, "%s holds %d boxes, and a library may hold no more (loader.WithMaxHolds)", l.lib.name, l.lib.host.options.maxHolds)
+	}
+	return l.errNoNumber()
+}
+
 // nameOf is the handle by which the life's library knows an instance: its own, or numbers
 // that are made for the library (docs/abi.md, Handles).
 func (l *life) nameOf(in *instance) (tlv.Handle, error) {
@@ -150,10 +159,10 @@ func (l *life) hold(in *instance) (tlv.Handle, error) {
 	}
 	own := in.lib == l.lib
 	in.named.Store(true)
-	id, ok := l.handles.Hold(in, own)
-	if !ok {
-		in.releaseHold()
-		return tlv.Handle{}, l.errNoNumber()
+	id, err := l.handles.Hold(in, own)
+	if err != nil {
+		in.releaseHolds(1)
+		return tlv.Handle{}, l.errNotHeld(err)
 	}
 	if own {
 		return in.handle(), nil
@@ -169,7 +178,7 @@ func (l *life) hold(in *instance) (tlv.Handle, error) {
 // giveUp takes one of the library's holds of an instance away, if it has one.
 func (l *life) giveUp(in *instance) {
 	if l.handles.GiveUp(in) {
-		in.releaseHold()
+		in.releaseHolds(1)
 	}
 }
 

@@ -194,6 +194,7 @@ func (n *nestedCall) appendBlob(s *callSlot, i int, e tlv.Entry) error {
 		return codeErrorf(abi.ErrInvalidArgs, "argument %d is a blob of %d bytes, and the host takes %d (loader.WithMaxBlob)", i+1, length, most)
 	}
 	var data []byte
+	var copied *calls.Budget
 	if length > 0 {
 		if err := cmem.Probe(uintptr(addr), int(length)); err != nil {
 			return codeErrorf(abi.ErrInvalidArgs, "argument %d is a blob that cannot be read: %v", i+1, err)
@@ -202,10 +203,13 @@ func (n *nestedCall) appendBlob(s *callSlot, i int, e tlv.Entry) error {
 		if n.from.Session() != nil {
 			// In memory that a worker shares it could change while it is read, and be gone with
 			// the worker while the call goes on.
+			if copied = n.blobBytes; !copied.Take(len(data)) {
+				return codeErrorf(abi.ErrOutOfMemory, "argument %d is a blob of %d bytes, and those that %s has lent would have more than %d together (loader.WithMaxBlob)", i+1, length, n.lib.name, copied.Most())
+			}
 			data = bytes.Clone(data)
 		}
 	}
-	s.blobs = append(s.blobs, blobArg{data: data, index: uint32(i), at: uint32(e.Offset + tlv.EntryHeaderSize)})
+	s.blobs = append(s.blobs, blobArg{data: data, copied: copied, index: uint32(i), at: uint32(e.Offset + tlv.EntryHeaderSize)})
 	return nil
 }
 
@@ -246,12 +250,7 @@ func (n *nestedCall) reply(msg []byte) {
 // deliver answers, or keeps the answer where the library's buffer is too small for it.
 func (n *nestedCall) deliver(a *calls.Answer) {
 	if len(a.Message) > len(n.room) {
-		n.call.Code, n.call.ResultLength = abi.ErrShortBuffer, uintptr(len(a.Message))
-		if n.byThread {
-			n.kept.Keep(n.from.Thread(), n.call, n.call.Message(), a)
-		} else {
-			n.frame.Kept.Keep(n.call, n.call.Message(), a)
-		}
+		n.keep(a)
 		return
 	}
 	if a.HasBlob {
@@ -266,6 +265,32 @@ func (n *nestedCall) deliver(a *calls.Answer) {
 	}
 	n.call.Code, n.call.ResultLength = abi.OK, uintptr(copy(n.room, a.Message))
 }
+
+// keep keeps an answer until the library has a larger buffer for it.
+func (n *nestedCall) keep(a *calls.Answer) {
+	var kept bool
+	if n.byThread {
+		kept = n.kept.Keep(n.from.Thread(), n.call, n.call.Message(), a, n.keptBytes)
+	} else {
+		kept = n.frame.Kept.Keep(n.call, n.call.Message(), a, n.keptBytes)
+	}
+	if kept {
+		n.call.Code, n.call.ResultLength = abi.ErrShortBuffer, uintptr(len(a.Message))
+		return
+	}
+	if a.Drop != nil {
+		a.Drop()
+	}
+	err := codeErrorf(abi.ErrOutOfMemory, "the answers that %s has asked for and not fetched, with their arguments, would have more than the %d bytes that the host keeps for a library (%d times loader.WithMaxResult)",
+		n.lib.name, n.keptBytes.Most(), keptResults)
+	n.warnOnce("keep", err.Error)
+	n.fail(err)
+}
+
+// keptResults is how many times the longest result is kept for a library, in bytes of all
+// answers and their arguments. It is enough for as many calls at once as are usual, each of
+// which may be answered a second time.
+const keptResults = 16
 
 // blobAddress is where a message with one Blob has its address.
 const blobAddress = tlv.HeaderSize + tlv.EntryHeaderSize
@@ -389,7 +414,7 @@ func (n *nestedCall) fini() error {
 	if !n.life.handles.GiveUp(in) {
 		return codeErrorf(abi.ErrInvalidHandle, "%s does not hold %s %d", n.lib.name, n.target.name, n.call.Instance)
 	}
-	if in.dropHold() {
+	if in.dropHolds(1) {
 		n.finalise(in)
 	}
 	if err == nil {

@@ -16,6 +16,7 @@ import (
 const (
 	defaultMaxInFlight = 1024 // each holds an OS thread, of which a Go program has 10,000
 	defaultMaxBlob     = 1 << 30
+	defaultMaxHolds    = 65_536 // some 1 KiB each in the host
 	defaultLogLines    = 1000
 	defaultLogBytes    = 1 << 20
 )
@@ -29,6 +30,7 @@ type options struct {
 	maxInFlight int
 	maxResult   int
 	maxBlob     uint64
+	maxHolds    int
 	track       bool
 	boxes       []*hostbox.Box // of WithBox
 	builtins    []*builtin.Box
@@ -100,6 +102,20 @@ func WithMaxBlob(bytes int64) Option {
 			return fmt.Errorf("WithMaxBlob: %d bytes; a length is not negative", bytes)
 		}
 		o.maxBlob = uint64(bytes)
+		return nil
+	}
+}
+
+// WithMaxHolds bounds how many boxes a library may hold at once: those that it made by
+// calling its host and that were answered to it (docs/abi.md, Calling the host). It is
+// answered [abi.ErrOutOfMemory] for what would be one more. A box that it holds several times
+// counts once. The default is 65,536.
+func WithMaxHolds(n int) Option {
+	return func(o *options) error {
+		if n < 1 {
+			return fmt.Errorf("WithMaxHolds: %d boxes; at least 1 is needed", n)
+		}
+		o.maxHolds = n
 		return nil
 	}
 }

@@ -1,6 +1,7 @@
 package calls
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 )
@@ -31,9 +32,12 @@ func (n *IDs) next() uint32 {
 type Handles[T comparable] struct {
 	ids *IDs
 
+	most int // instances that are held
+
 	mu      sync.Mutex
 	byID    map[uint32]*handle[T]
 	entries map[T]*handle[T]
+	holding int // of entries, those with holds
 	ended   bool
 }
 
@@ -44,9 +48,10 @@ type handle[T comparable] struct {
 	lent     int    // in how many calls under way it is lent
 }
 
-// NewHandles makes the handles of a life, which is given its numbers by ids.
-func NewHandles[T comparable](ids *IDs) *Handles[T] {
-	return &Handles[T]{ids: ids, byID: make(map[uint32]*handle[T]), entries: make(map[T]*handle[T])}
+// NewHandles makes the handles of a life, which is given its numbers by ids and may hold so
+// many instances.
+func NewHandles[T comparable](ids *IDs, most int) *Handles[T] {
+	return &Handles[T]{ids: ids, most: most, byID: make(map[uint32]*handle[T]), entries: make(map[T]*handle[T])}
 }
 
 // Name returns the number of another library's instance, which is neither lent nor held by
@@ -102,18 +107,29 @@ func (h *Handles[T]) Return(x T) {
 }
 
 // Hold gives the library a hold of an instance, own or another library's, and returns the
-// instance's number, which is 0 for an own one. ok is false where the numbers have run out
-// or the life has ended.
-func (h *Handles[T]) Hold(x T, own bool) (id uint32, ok bool) {
+// instance's number, which is 0 for an own one. The error is [ErrTooMany] or [ErrNoNumber].
+func (h *Handles[T]) Hold(x T, own bool) (id uint32, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	e := h.entry(x, own)
-	if e == nil {
-		return 0, false
+	switch {
+	case e == nil:
+		return 0, ErrNoNumber
+	case e.held == 0 && h.holding == h.most:
+		return 0, ErrTooMany
+	case e.held == 0:
+		h.holding++
 	}
 	e.held++
-	return e.id, true
+	return e.id, nil
 }
+
+var (
+	// ErrNoNumber: the numbers have run out, or the life has ended.
+	ErrNoNumber = errors.New("no number can be given out")
+	// ErrTooMany: the library holds as many instances as it may.
+	ErrTooMany = errors.New("too many instances are held")
+)
 
 // Find returns the instance of another library that a number stands for, if the library
 // holds it or is lent it.
@@ -143,7 +159,9 @@ func (h *Handles[T]) GiveUp(x T) bool {
 	if e == nil || e.held == 0 {
 		return false
 	}
-	e.held--
+	if e.held--; e.held == 0 {
+		h.holding--
+	}
 	return true
 }
 
@@ -154,19 +172,23 @@ func (h *Handles[T]) Forget(x T) {
 	if e := h.entries[x]; e != nil {
 		delete(h.byID, e.id)
 		delete(h.entries, x)
+		if e.held > 0 {
+			h.holding--
+		}
 	}
 }
 
-// End ends the life. It returns the instances that were held, each as often as it was.
-func (h *Handles[T]) End() (held []T) {
+// End ends the life. It returns the instances that were held, and how many holds each had.
+func (h *Handles[T]) End() (held map[T]int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	held = make(map[T]int, h.holding)
 	for _, e := range h.entries {
-		for range e.held {
-			held = append(held, e.instance)
+		if e.held > 0 {
+			held[e.instance] = e.held
 		}
 	}
-	h.ended = true
+	h.ended, h.holding = true, 0
 	clear(h.byID)
 	clear(h.entries)
 	return held

@@ -27,13 +27,22 @@ type Kept struct {
 	typeID, method, instance uint32
 	args                     []byte
 	answer                   *Answer
+	budget                   *Budget
+	size                     int // that was taken of it
 }
 
-// Keep keeps the answer to a call.
-func (k *Kept) Keep(c *abi.Call, args []byte, a *Answer) {
+// Keep keeps the answer to a call. It returns false, and keeps nothing, where answer and
+// arguments have more bytes than the budget has left.
+func (k *Kept) Keep(c *abi.Call, args []byte, a *Answer, b *Budget) bool {
 	k.Drop()
+	size := len(args) + len(a.Message) + len(a.Blob)
+	if !b.Take(size) {
+		return false
+	}
+	k.budget, k.size = b, size
 	k.typeID, k.method, k.instance = c.TypeID, c.Method, c.Instance
 	k.args, k.answer = bytes.Clone(args), a
+	return true
 }
 
 // Take returns the answer to the same call, which is then kept no more, or drops the
@@ -46,16 +55,22 @@ func (k *Kept) Take(c *abi.Call, args []byte) *Answer {
 		k.Drop()
 		return nil
 	}
+	return k.remove()
+}
+
+// remove keeps no more what is kept, if anything is.
+func (k *Kept) remove() *Answer {
 	a := k.answer
+	if a != nil {
+		k.budget.Give(k.size)
+	}
 	k.answer, k.args = nil, nil
 	return a
 }
 
 // Drop drops what is kept, and gives back what that hands over.
 func (k *Kept) Drop() {
-	a := k.answer
-	k.answer, k.args = nil, nil
-	if a != nil && a.Drop != nil {
+	if a := k.remove(); a != nil && a.Drop != nil {
 		a.Drop()
 	}
 }
@@ -70,11 +85,13 @@ type KeptByThread struct {
 	order    []uint64 // oldest first
 }
 
-// Keep keeps the answer to a call of a thread. Where there are answers for too many
-// threads, the oldest is dropped.
-func (t *KeptByThread) Keep(thread uint64, c *abi.Call, args []byte, a *Answer) {
+// Keep is [Kept.Keep] for a thread. Where there are answers for too many threads, the oldest
+// is dropped.
+func (t *KeptByThread) Keep(thread uint64, c *abi.Call, args []byte, a *Answer, b *Budget) bool {
 	k := new(Kept)
-	k.Keep(c, args, a)
+	if !k.Keep(c, args, a, b) {
+		return false
+	}
 	t.mu.Lock()
 	if t.byThread == nil {
 		t.byThread = make(map[uint64]*Kept)
@@ -89,6 +106,7 @@ func (t *KeptByThread) Keep(thread uint64, c *abi.Call, args []byte, a *Answer) 
 	if replaced != nil {
 		replaced.Drop()
 	}
+	return true
 }
 
 // remove takes away what is kept for a thread, if anything is, with mu held.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"sync/atomic"
 	"time"
 
@@ -22,6 +23,8 @@ type hostSide struct {
 	came    chan struct{} // of a lane: has room for the one sign of a call
 	frame   Frame
 	payload []byte
+	taken   uint64 // of the peer's budget, for payload
+	refused bool   // payload would have been too much, and is not there
 
 	caller *transport.HostCaller
 	until  transport.Deadline
@@ -30,7 +33,7 @@ type hostSide struct {
 
 // called takes a call of the plugin to its host, where one may come: within a request that
 // is under way and has none already, or in a lane that is free.
-func (h *Host) called(r *bufio.Reader, f *Frame) (err error) {
+func (h *Host) called(r *bufio.Reader, f *Frame) error {
 	s := h.hostCalls[f.ID].Load()
 	if h.peer.Calls == nil || f.ID < wire.Slots && !h.callers[f.ID].asked.Load() || !fits(f, h.peer.MaxBlobs()) {
 		return errNonsense
@@ -41,8 +44,7 @@ func (h *Host) called(r *bufio.Reader, f *Frame) (err error) {
 	if !s.busy.CompareAndSwap(false, true) {
 		return errNonsense
 	}
-	s.frame = *f
-	if s.payload, err = readPayload(r, s.payload, f.Length, nil); err != nil {
+	if err := h.readCall(r, s, f); err != nil {
 		return err
 	}
 	if f.ID >= wire.Slots {
@@ -51,6 +53,21 @@ func (h *Host) called(r *bufio.Reader, f *Frame) (err error) {
 	}
 	h.callers[f.ID].told <- struct{}{}
 	return nil
+}
+
+// readCall reads the payload of a call, and passes over one for which the worker has too many
+// others under way.
+func (h *Host) readCall(r *bufio.Reader, s *hostSide, f *Frame) (err error) {
+	s.frame, s.taken, s.refused = *f, 0, false
+	if f.Length > keep {
+		if s.refused = !h.peer.TakeMessages(f.Length); s.refused {
+			_, err = io.CopyN(io.Discard, r, int64(f.Length)) // which fits bounds
+			return err
+		}
+		s.taken = f.Length
+	}
+	s.payload, err = readPayload(r, s.payload, f.Length, nil)
+	return err
 }
 
 func (h *Host) newHostSide(id uint32) *hostSide {
@@ -121,6 +138,7 @@ func (h *Host) answer(ctx context.Context, s *hostSide) {
 	if cap(s.payload) > keep {
 		s.payload = nil
 	}
+	h.peer.GiveMessages(s.taken)
 	s.until = h.peer.TransferDeadline(wire.OpHostAnswer, 0)
 	// Before the plugin can go on: its next call must not find this one under way.
 	s.busy.Store(false)
@@ -130,6 +148,9 @@ func (h *Host) answer(ctx context.Context, s *hostSide) {
 
 func (h *Host) carryOut(ctx context.Context, s *hostSide) transport.HostReply {
 	f := &s.frame
+	if s.refused {
+		return s.caller.Refuse(abi.ErrOutOfMemory, f.A, "the messages and blobs of this plugin that are under way have too many bytes")
+	}
 	if f.Op == wire.OpHostResolve {
 		return s.caller.Answer(ctx, &transport.HostCall{Resolve: true, Instance: f.Instance, Message: s.payload})
 	}

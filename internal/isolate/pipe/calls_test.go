@@ -77,6 +77,25 @@ func TestHostCall(t *testing.T) {
 	assert.Zero(t, d.Active())
 }
 
+// TestHostCall_TooMuch: a message for which there is no memory left is passed over.
+func TestHostCall_TooMuch(t *testing.T) {
+	d := driveWith(t, echoes{})
+	const others = 1 << 50
+	require.True(t, d.peer.TakeMessages(others), "one is taken however large")
+	d.ask(wire.Slots, "hello", strings.Repeat("x", 2*keep))
+	f, text := d.reply()
+	assert.Equal(t, abi.ErrOutOfMemory, abi.Code(f.Code))
+	assert.Contains(t, text, "too many bytes")
+	d.ask(wire.Slots, "small", "")
+	_, text = d.reply()
+	assert.Equal(t, "small", text)
+	d.peer.GiveMessages(others)
+	d.ask(wire.Slots, "hello", strings.Repeat("x", 2*keep))
+	_, text = d.reply()
+	assert.Equal(t, "hello", text)
+	assert.True(t, d.peer.TakeMessages(others), "all is given back")
+}
+
 // TestHostCall_Uninvited: within an operation that runs no code of the library, the host
 // answers nothing: it could be in the middle of a call of another plugin.
 func TestHostCall_Uninvited(t *testing.T) {

@@ -110,6 +110,21 @@ func (p *Peer) MaxBlobs() uint64 {
 // may have at a time: a worker can announce what it has no memory for.
 const maxHostMessages = 16 * wire.MaxHostMessage
 
+// TakeMessages takes host memory for a large message of the plugin's and its blobs, that came
+// through a pipe, until [Peer.GiveMessages]. It returns false where those that are under way
+// would have more than the largest blob, or maxHostMessages.
+func (p *Peer) TakeMessages(size uint64) bool {
+	most := max(maxHostMessages, p.MaxBlobs()+wire.MaxHostMessage)
+	if all := p.hostMessages.Add(int64(size)); all > 0 && uint64(all) > most && uint64(all) != size {
+		p.hostMessages.Add(-int64(size))
+		return false
+	}
+	return true
+}
+
+// GiveMessages gives back what TakeMessages has taken.
+func (p *Peer) GiveMessages(size uint64) { p.hostMessages.Add(-int64(size)) }
+
 // Refuse is the reply to a call that cannot be made.
 func (h *HostCaller) Refuse(code abi.Code, room uint64, format string, args ...any) HostReply {
 	h.release()

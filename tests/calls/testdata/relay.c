@@ -26,7 +26,7 @@
     M(back, 14) M(make, 15) M(add, 16) M(echo, 17) M(block, 18) M(release, 19)         \
     M(crash, 20) M(length, 21) M(blob, 22) M(initCode, 23) M(loop, 24) M(waiting, 25)  \
     M(linger, 26) M(fail, 27) M(finis, 28) M(lingering, 29) M(sendBlob, 30) M(getBlob, 31) M(births, 32) \
-    M(asleep, 33) M(median, 34) M(makers, 35) M(with, 36)
+    M(asleep, 33) M(median, 34) M(makers, 35) M(with, 36) M(unfetched, 37)
 
 enum {
 #define M(name, id) METHOD_##name = id,
@@ -328,6 +328,45 @@ static void *maker(void *at) {
     }
 }
 
+typedef struct {
+    Handle h;
+    const char *name;
+    const uint8_t *args;
+    size_t args_len;
+    int32_t code;
+} Unfetched;
+
+static void *leave_answer(void *at) {
+    Unfetched *u = at;
+    size_t none = 0;
+    u->code = call(&u->h, u->name, u->args, u->args_len, NULL, &none);
+    return NULL;
+}
+
+/* Has threads call without a buffer, and answers how many were told that they need one. */
+static int32_t unfetched(Reader *r, uint8_t *result, size_t *len) {
+    enum { MOST = 60 };
+    char name[64];
+    pthread_t threads[MOST];
+    Unfetched all[MOST];
+    int64_t slot = number(r), n = number(r), told = 0;
+    text(r, name, sizeof name);
+    if (r->bad || slot < 0 || slot >= SLOTS || n < 1 || n > MOST) return NYASH_E_INVALID_ARGS;
+    uint8_t *args = malloc(8 + (size_t)(r->end - r->at));
+    size_t args_len = rest(r, args);
+    for (int i = 0; i < n; i++) {
+        all[i] = (Unfetched){slots[slot], name, args, args_len, NYASH_OK};
+        if (pthread_create(&threads[i], NULL, leave_answer, &all[i]) != 0) abort();
+    }
+    for (int i = 0; i < n; i++) {
+        pthread_join(threads[i], NULL);
+        if (all[i].code == NYASH_E_SHORT_BUFFER) told++;
+        else if (all[i].code != NYASH_E_OUT_OF_MEMORY) told = -1000;
+    }
+    free(args);
+    return answer_int(told, result, len);
+}
+
 static int32_t recurse(int64_t n, uint8_t *result, size_t *len) {
     if (n == 0) return answer_int(0, result, len);
     uint8_t none[4] = {1, 0, 0, 0}, args[16] = {1, 0, 1, 0, NYASH_TAG_I64, 0, 8, 0};
@@ -384,6 +423,7 @@ static int32_t method(uint32_t id, uint32_t self, Reader *r, uint8_t *result, si
     case METHOD_ask:
     case METHOD_sendBlob:
     case METHOD_getBlob: return ask(r, result, len);
+    case METHOD_unfetched: return unfetched(r, result, len);
     case METHOD_with: /* a box that it is lent meanwhile */
         handle(r);
         return ask(r, result, len);
