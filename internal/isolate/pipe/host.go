@@ -192,7 +192,8 @@ func readPayload(r io.Reader, buf []byte, n uint64, moved *atomic.Uint64) ([]byt
 	for n > 0 {
 		part := int(min(n, step))
 		if cap(buf)-len(buf) < part {
-			buf = append(make([]byte, 0, max(2*cap(buf), len(buf)+part)), buf...)
+			most := min(max(2*uint64(cap(buf)), uint64(len(buf)+part)), uint64(len(buf))+n)
+			buf = append(make([]byte, 0, most), buf...)
 		}
 		at := len(buf)
 		buf = buf[:at+part]

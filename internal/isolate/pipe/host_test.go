@@ -113,6 +113,7 @@ func TestReadPayload_LengthLie(t *testing.T) {
 	data, err = readPayload(bytes.NewReader(sent), nil, uint64(len(sent)), nil)
 	require.NoError(t, err)
 	assert.Equal(t, sent, data)
+	assert.Equal(t, len(sent), cap(data), "nor more than is sent")
 }
 
 // echoes is a host whose methods answer their arguments.
