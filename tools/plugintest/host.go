@@ -31,6 +31,7 @@ type host struct {
 	own       map[ownKey]ownInstance // of the library that live
 	threads   map[uint64]*asking     // calls of threads of the library's own, as they were one
 	carried   map[string]*calls.Kept // what is kept for calls that the tester makes again
+	keptBytes *calls.Budget          // of what is kept
 	mode      hostMode
 
 	counts  map[string]*BoxCalls
@@ -79,6 +80,7 @@ func newHost(w *worker) *host {
 		worker: w, silent: w.options.quiet, maxDepth: calls.MaxDepth, boxes: make(map[string]*hostBox), byType: make(map[uint32]*hostBox),
 		own: make(map[ownKey]ownInstance), threads: make(map[uint64]*asking), carried: make(map[string]*calls.Kept),
 		seen: make(map[findingKey]bool), counts: make(map[string]*BoxCalls),
+		keptBytes: calls.NewBudget(16 * contract.DefaultMaxResult), // as the loader keeps
 	}
 	if w.shared.endless {
 		h.maxDepth = cutDepth

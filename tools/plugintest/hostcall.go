@@ -299,6 +299,18 @@ func message(v tlv.Value) []byte {
 // blobAddress is where a message of one Blob has its address.
 const blobAddress = tlv.HeaderSize + tlv.EntryHeaderSize
 
+func (n *hostCall) keep(a *calls.Answer) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.in.keeps = n.in.kept.Keep(n.call, n.call.Message(), a, n.keptBytes)
+	if !n.in.keeps && a.Drop != nil {
+		defer func(ending bool) { n.ending = ending }(n.ending)
+		n.ending = true // it is no fault of the library's
+		a.Drop()
+	}
+	return n.in.keeps
+}
+
 // deliver answers, or keeps the answer where the library's buffer is too small for it.
 func (n *hostCall) deliver(a *calls.Answer) {
 	c := n.call
@@ -311,10 +323,9 @@ func (n *hostCall) deliver(a *calls.Answer) {
 		return
 	case len(a.Message) > len(n.room):
 		c.Code, c.ResultLength = abi.ErrShortBuffer, uintptr(len(a.Message))
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		n.in.kept.Keep(c, c.Message(), a)
-		n.in.keeps = true
+		if !n.keep(a) {
+			n.deliver(refusal(abi.ErrOutOfMemory, "the answers that were not fetched have more than %d bytes", n.keptBytes.Most()))
+		}
 		return
 	}
 	if a.HasBlob {
