@@ -161,6 +161,7 @@ func (b *Batch) AppendResults(ctx context.Context, dst []BatchResult) ([]BatchRe
 	if !s.borrowed.empty() {
 		s.needsCleanup = true
 	}
+	caller := ctx // also when a call is abandoned, which keeps the frame
 	err = ErrClosed
 	if !in.closed.Load() && !b.box.closed.Load() { // after acquire, see instance.run
 		err = s.lend(ctx, in)
@@ -178,19 +179,20 @@ func (b *Batch) AppendResults(ctx context.Context, dst []BatchResult) ([]BatchRe
 	}
 	first := len(dst)
 	dst = slices.Grow(dst, b.n)[:first+b.n]
-	if abandoned := b.run(ctx, s, dst[first:]); !abandoned {
+	if abandoned := b.run(ctx, caller, s, dst[first:]); !abandoned {
 		in.host.slots.release(s)
 	}
 	runtime.KeepAlive(b.box)
 	return dst, nil
 }
 
-// run makes the calls and sets results, which has one for each. When ctx ends, it makes
-// no further call. abandoned means that one is still under way, and keeps the slot.
-func (b *Batch) run(ctx context.Context, s *callSlot, results []BatchResult) (abandoned bool) {
+// run makes the calls and sets results, which has one for each. When the caller's context
+// ends, it makes no further call. abandoned means that one is still under way, and keeps the
+// slot with ctx.
+func (b *Batch) run(ctx, caller context.Context, s *callSlot, results []BatchResult) (abandoned bool) {
 	for at := 0; at < b.n; {
-		if at > 0 && ctx.Err() != nil {
-			b.fail(results, at, context.Cause(ctx))
+		if at > 0 && caller.Err() != nil {
+			b.fail(results, at, context.Cause(caller))
 			return false
 		}
 		made, err := b.box.in.backend.InvokeBatch(ctx, b.calls[at:b.n])
@@ -203,7 +205,7 @@ func (b *Batch) run(ctx context.Context, s *callSlot, results []BatchResult) (ab
 		// itself, and the batch goes on behind it.
 		if at < b.n {
 			if results[at], abandoned = b.single(ctx, s, at); abandoned {
-				b.fail(results, at+1, context.Cause(ctx))
+				b.fail(results, at+1, context.Cause(caller))
 				return true
 			}
 			at++

@@ -75,7 +75,7 @@ func (h *Host) singleton(ctx context.Context, t *boxType, args birthArgs) (*Box,
 	if h.connecting {
 		var at calls.Position
 		ctx, at = calls.InChain(ctx)
-		h.waits.Own(at.Chain, &t.makingBy)
+		h.waits.Own(at, &t.makingBy)
 	}
 	box, abandoned, err := h.birth(ctx, t, args, done)
 	if !abandoned {
@@ -146,7 +146,7 @@ func (b *Box) Close() error { return b.Shutdown(context.Background()) }
 // error, and fini follows when the last call has ended.
 func (b *Box) Shutdown(ctx context.Context) error {
 	defer runtime.KeepAlive(b)
-	if b.in.typ.Singleton {
+	if b.in.singleton {
 		return nil
 	}
 	at := b.in.host.positionOf(ctx)

@@ -32,7 +32,7 @@ func (in *instance) takeTurn(ctx context.Context, f *calls.Frame, s *callSlot) e
 	if turn == nil {
 		return nil
 	}
-	if err := in.host.waits.Take(ctx, f.Chain, turn); errors.Is(err, ErrCircle) {
+	if err := in.host.waits.Take(ctx, f.Position, turn); errors.Is(err, ErrCircle) {
 		return fmt.Errorf("%s takes one call at a time (threads), and this call waits for one that is under way: %w", in.lib.name, err)
 	} else if err != nil {
 		return err
@@ -98,11 +98,11 @@ func (h *Host) waitFor(ctx context.Context, what string, l *calls.Lock) (end fun
 	if !h.connecting {
 		return func() {}, nil
 	}
-	chain := calls.At(ctx).Chain
-	if chain == 0 {
+	at := calls.At(ctx)
+	if at.Chain == 0 {
 		return func() {}, nil
 	}
-	if end, err = h.waits.Begin(chain, l); err != nil {
+	if end, err = h.waits.Begin(at, l); err != nil {
 		return nil, fmt.Errorf("%s, which is not there yet: %w", what, err)
 	}
 	return end, nil

@@ -81,9 +81,12 @@ func (k *connection) Resolve(ctx context.Context, box, method string) (typeID, m
 	if pooled {
 		defer release(f)
 	}
+	within := func() context.Context { // of a load, which is a call within the frame's
+		return calls.Within(f, calls.Position{Chain: f.Chain, Depth: f.Depth + 1})
+	}
 	t := k.lib.host.boxTypes[box]
 	if t != nil && method == abi.NameBirth && k.uses[t] != nil && !k.permitted(t, method) {
-		_ = t.load(f) // which says whether it is a singleton
+		_ = t.load(within()) // which says whether it is a singleton
 	}
 	if t == nil || !k.permitted(t, method) {
 		k.refuse(box, method)
@@ -91,7 +94,7 @@ func (k *connection) Resolve(ctx context.Context, box, method string) (typeID, m
 	}
 	methodID, ok := t.methodID(method)
 	if !ok || t.lib == k.lib && !t.knowsID() {
-		if err := t.load(f); err != nil {
+		if err := t.load(within()); err != nil {
 			k.warnOnce("load "+t.name, func() string { return fmt.Sprintf("asks for %s.%s: %v", t.name, contract.Excerpt(method), err) })
 			return 0, 0, abi.ErrPlugin
 		}
@@ -148,7 +151,7 @@ func (n *nestedCall) mayBear(t *boxType) bool {
 	if n.permitted(t, abi.NameBirth) {
 		return true
 	}
-	return n.uses[t] != nil && t.typ.Load() == nil && t.load(n.frame) == nil && n.permitted(t, abi.NameBirth)
+	return n.uses[t] != nil && t.typ.Load() == nil && t.load(n.within()) == nil && n.permitted(t, abi.NameBirth)
 }
 
 // permittedByAnother reports whether the library may call a method by another name of it.
@@ -198,7 +201,10 @@ func (k *connection) Invoke(ctx context.Context, c *abi.Call, from hostvtable.Ca
 	f, pooled := k.frame(ctx, from.Life())
 	n := nestedCall{
 		connection: k, frame: f, at: calls.Position{Chain: f.Chain, Depth: f.Depth + 1},
-		call: c, from: from, room: c.ResultBuffer(), byThread: pooled,
+		call: c, from: from, room: c.ResultBuffer(), byThread: pooled, isolated: from.Life() != nil,
+	}
+	if outer, ok := ctx.(*calls.Frame); ok {
+		n.phase = outer.Threads
 	}
 	n.serve()
 	if pooled {
@@ -225,6 +231,8 @@ type nestedCall struct {
 	call     *abi.Call
 	from     hostvtable.Caller
 	room     []byte // of the library, for the result
+	isolated bool   // the library is in a worker
+	phase    bool   // it is made in connect, init or shutdown
 	byThread bool   // answers are kept for the thread, and not for the frame
 	target   *boxType
 	plan     *plan.Plan // nil before the method is known

@@ -31,6 +31,7 @@ type instance struct {
 	id      uint32
 	number  uint64 // unique in the host and increasing; never 0
 
+	singleton bool // the one of its type: the host holds it
 	connected bool // its library calls its host: see [instance.enter]
 
 	closed        atomic.Bool  // no further call may begin; see callSlot
@@ -125,7 +126,7 @@ func (h *Host) tryBirth(ctx context.Context, t *boxType, typ *boundType, args bi
 		return nil, nil, err
 	}
 	in := h.newInstance(t.lib.lifeOf(b), typ, 0)
-	in.onLateBirth = onLate
+	in.onLateBirth, in.singleton = onLate, typ.Singleton // births of others are methods
 	if args.nested != nil {
 		s, err := in.runNested(args.nested)
 		return in, s, err
@@ -217,6 +218,10 @@ func (c *boxCleanup) run() {
 	if !in.markUnreachable(c.boxSeq) {
 		return
 	}
+	if in.singleton || in.backend.Lost() { // whose worker has ended
+		in.lib.finalise(in)
+		return
+	}
 	in.host.options.logger.Warn(fmt.Sprintf("%s instance %d was dropped without Close; it is finalised now", in.typ.Name, in.id),
 		"plugin", in.lib.name)
 	in.lib.finalise(in)
@@ -263,7 +268,7 @@ func (in *instance) addHold() bool {
 // dropHolds gives up holds of a library, and reports whether they were the last ones. The
 // instance is then closed, and the caller has it finalised.
 func (in *instance) dropHolds(n int) bool {
-	if in.typ.Singleton {
+	if in.singleton {
 		return false
 	}
 	in.host.mu.Lock()

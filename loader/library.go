@@ -43,7 +43,7 @@ type library struct {
 	turn       *calls.Turn
 	threads    native.Threads // of the library, as far as they are known
 	loadedBy   calls.Lock     // the chain in which it is loaded, or its worker started
-	loadChain  uint64         // of loadOnce
+	loadingAt  calls.Position // of loadOnce
 	closed     atomic.Bool
 
 	finalising finalising
@@ -184,8 +184,8 @@ func (l *library) load(ctx context.Context) error {
 		return err
 	}
 	defer end()
-	chain := calls.At(ctx).Chain
-	load := func() (any, error) { return l.loadOnce(chain) }
+	at := calls.At(ctx)
+	load := func() (any, error) { return l.loadOnce(at) }
 	if ctx.Done() == nil { // a goroutine would cost a good part of the loading
 		_, err, _ := l.loading.Do("", load)
 		return err
@@ -199,7 +199,7 @@ func (l *library) load(ctx context.Context) error {
 }
 
 // loadOnce is run by one goroutine at a time.
-func (l *library) loadOnce(chain uint64) (any, error) {
+func (l *library) loadOnce(at calls.Position) (any, error) {
 	if l.loaded.Load() {
 		return nil, nil
 	}
@@ -211,7 +211,7 @@ func (l *library) loadOnce(chain uint64) (any, error) {
 	l.busyLoading.Store(true)
 	defer l.busyLoading.Store(false)
 	if l.connection != nil {
-		defer l.ownLoad(chain)()
+		defer l.ownLoad(at)()
 	}
 	types, err := l.source.open()
 	if err != nil {
@@ -373,16 +373,16 @@ func (l *library) session(ctx context.Context) (backend, error) {
 	return l.source.session(ctx)
 }
 
-// ownLoad notes in which chain the library is being loaded, until the returned function is
-// called. What its init asks for is part of that chain.
-func (l *library) ownLoad(chain uint64) (done func()) {
-	if chain == 0 {
-		chain = calls.NewChain()
+// ownLoad notes where in which chain the library is being loaded, until the returned function
+// is called. What its init asks for is part of that chain.
+func (l *library) ownLoad(at calls.Position) (done func()) {
+	if at.Chain == 0 {
+		at.Chain = calls.NewChain()
 	}
-	l.loadChain = chain
-	l.host.waits.Own(chain, &l.loadedBy)
+	l.loadingAt = at
+	l.host.waits.Own(at, &l.loadedBy)
 	return func() {
-		l.loadChain = 0
+		l.loadingAt = calls.Position{}
 		l.host.waits.Disown(&l.loadedBy)
 	}
 }
@@ -397,14 +397,12 @@ func (l *library) aroundWithin(ctx context.Context, run func(context.Context)) {
 		run(ctx)
 		return
 	}
-	chain := l.loadChain
-	if chain == 0 { // another worker is started, or the library is closed
-		done := l.ownLoad(0)
+	if l.loadingAt.Chain == 0 { // another worker is started, or the library is closed
+		done := l.ownLoad(calls.Position{})
 		defer done()
-		chain = l.loadChain
 	}
 	f := &calls.Frame{Threads: true}
-	f.Reset(ctx, calls.Position{Chain: chain})
+	f.Reset(ctx, l.loadingAt)
 	run(f)
 }
 

@@ -154,7 +154,7 @@ func (l *life) nameOf(in *instance) (tlv.Handle, error) {
 // hold gives the life's library a hold of an instance, and returns the handle by which it
 // knows that. A hold of a singleton keeps nothing alive, because the host does.
 func (l *life) hold(in *instance) (tlv.Handle, error) {
-	if !in.typ.Singleton && !in.addHold() {
+	if !in.singleton && !in.addHold() {
 		return tlv.Handle{}, ErrClosed
 	}
 	own := in.lib == l.lib

@@ -53,8 +53,14 @@ func (in *instance) runNested(n *nestedCall) (*callSlot, error) {
 		}
 	}
 	ctx := s.begin(n.frame, n.at)
+	apart := n.isolated && (!in.lib.isGo || n.phase)
+	if apart && !in.lib.isGo {
+		// The call goes on as one that is waited for: the plugin is not to pay for the
+		// end of the worker that has called it.
+		ctx.Context = n.frame.Caller()
+	}
 	if err == nil && in.connected {
-		err = in.takeTurn(ctx, ctx, s)
+		err = in.takeTurn(n.frame, ctx, s)
 	}
 	if err != nil {
 		h.slots.release(s)
@@ -63,8 +69,8 @@ func (in *instance) runNested(n *nestedCall) (*callSlot, error) {
 	s.TypeID, s.Method, s.Instance = in.typ.ID, n.plan.ID, in.id
 	s.SetArgs(s.args[:length])
 	armResult(&s.Call, s.resultBuf)
-	if n.from.Life() != nil && !in.lib.isGo && !in.lib.source.killable() {
-		err = in.invokeApart(ctx, s)
+	if apart {
+		err = in.invokeApart(n.frame, ctx, s)
 	} else {
 		err = in.invokeHere(ctx, s)
 	}
@@ -82,19 +88,18 @@ func (in *instance) runNested(n *nestedCall) (*callSlot, error) {
 }
 
 func (n *nestedCall) slot(in *instance) (*callSlot, error) {
-	isolated := n.from.Life() != nil
-	if isolated && n.share.Add(1) > maxShare {
+	if n.isolated && n.share.Add(1) > maxShare {
 		n.share.Add(-1)
 		return nil, errNoShare
 	}
 	s := in.host.slots.findNested(in)
 	switch {
-	case s == nil && isolated:
+	case s == nil && n.isolated:
 		n.share.Add(-1)
 		fallthrough
 	case s == nil:
 		return nil, errNoNestedSlot
-	case isolated:
+	case n.isolated:
 		s.share = &n.share
 	}
 	return s, nil
@@ -109,18 +114,25 @@ func (in *instance) invokeHere(ctx context.Context, s *callSlot) error {
 	return in.backend.Invoke(ctx, &s.Call)
 }
 
-// invokeApart makes a call of a library in this process that an isolated plugin waits for.
-// The plugin's worker may end before it does, and the context of who called the plugin: then
-// the call goes on, and the error is an [*transport.AbandonedError]. A host function is given
-// the context and sees to that itself, which saves the change of goroutines.
-func (in *instance) invokeApart(ctx context.Context, s *callSlot) error {
+// invokeApart makes a call that an isolated plugin waits for. The plugin's worker may end
+// before it does, and the context of who called the plugin: then until ends, the call goes on,
+// and the error is an [*transport.AbandonedError]. A host function is given the context and
+// sees to that itself, which saves the change of goroutines; but a worker's start and its
+// shutdown have their time whatever it does.
+func (in *instance) invokeApart(until, ctx context.Context, s *callSlot) error {
 	done := make(chan error, 1)
 	go func() { done <- in.invokeHere(ctx, s) }()
 	select {
 	case err := <-done:
 		return err
-	case <-ctx.Done():
-		return transport.NewAbandoned(context.Cause(ctx), func() error { return <-done })
+	case <-until.Done():
+		return transport.NewAbandoned(context.Cause(until), func() error {
+			err := <-done
+			if late := asAbandoned(err); late != nil {
+				return late.Wait()
+			}
+			return err
+		})
 	}
 }
 
@@ -200,7 +212,7 @@ func (n *nestedCall) appendBlob(s *callSlot, i int, e tlv.Entry) error {
 			return codeErrorf(abi.ErrInvalidArgs, "argument %d is a blob that cannot be read: %v", i+1, err)
 		}
 		data = cmem.Memory(uintptr(addr), int(length))
-		if n.from.Session() != nil {
+		if n.isolated {
 			// In memory that a worker shares it could change while it is read, and be gone with
 			// the worker while the call goes on.
 			if copied = n.blobBytes; !copied.Take(len(data)) {
@@ -360,7 +372,7 @@ func (n *nestedCall) birth() error {
 		return errClosing
 	}
 	defer n.lib.host.release()
-	if err := n.target.load(n.frame); err != nil {
+	if err := n.target.load(n.within()); err != nil {
 		return codeErrorf(abi.ErrPlugin, "%v", err)
 	}
 	typ := n.target.typ.Load()
@@ -387,14 +399,14 @@ func (n *nestedCall) birth() error {
 func (n *nestedCall) bear(typ *boundType) (*instance, error) {
 	h := n.lib.host
 	if typ.Singleton {
-		box, err := h.singleton(n.frame, n.target, birthArgs{nested: n})
+		box, err := h.singleton(n.within(), n.target, birthArgs{nested: n})
 		if err != nil {
 			return nil, err
 		}
 		return box.in, nil
 	}
 	n.target.lib.births.Add(1)
-	in, s, err := h.callBirth(n.frame, n.target, birthArgs{nested: n}, nil)
+	in, s, err := h.callBirth(n.within(), n.target, birthArgs{nested: n}, nil)
 	if in == nil || !in.birthAbandoned { // or else endLateBirth does it
 		defer n.target.lib.births.Add(-1)
 	}
@@ -404,6 +416,9 @@ func (n *nestedCall) bear(typ *boundType) (*instance, error) {
 	defer h.slots.release(s)
 	return in, in.bornUnheld(s.resultBytes())
 }
+
+// within is the context of what the call waits for.
+func (n *nestedCall) within() context.Context { return calls.Within(n.frame, n.at) }
 
 // fini gives up one of the library's holds.
 func (n *nestedCall) fini() error {
@@ -429,7 +444,7 @@ func (n *nestedCall) finalise(in *instance) {
 	switch {
 	case in.connected || !in.host.slots.idle(in):
 		in.lib.finalise(in)
-	case n.frame.Done() == nil, n.from.Life() == nil && !in.lib.source.killable():
+	case n.frame.Done() == nil, !n.isolated && !in.lib.source.killable():
 		_ = in.close(context.Background()) // Background never ends
 	default:
 		in.lib.finalise(in)

@@ -46,6 +46,9 @@ func InChain(ctx context.Context) (context.Context, Position) {
 	return &stable{ctx, at}, at
 }
 
+// Within returns ctx at another position.
+func Within(ctx context.Context, at Position) context.Context { return &stable{ctx, at} }
+
 // Frame is the context of one call of a library that may call its host, or of a call that
 // such a library makes. It belongs to the call: what outlives that is given
 // [Frame.Stable]'s context. A Frame is used again for later calls.
@@ -60,6 +63,7 @@ type Frame struct {
 	stable atomic.Pointer[stable] // made by the first who asks
 
 	life   context.Context // see EndWith
+	caller context.Context // what Context was before that; nil without
 	unbind func()          // has the context end; nil for nothing
 }
 
@@ -78,7 +82,7 @@ func (f *Frame) EndWith(life context.Context) {
 	if f.life == life {
 		return
 	}
-	f.life = life
+	f.life, f.caller = life, f.Context
 	switch {
 	case f.Context == context.Background():
 		f.Context = life
@@ -94,7 +98,15 @@ func (f *Frame) Leave() {
 	if f.unbind != nil {
 		f.unbind()
 	}
-	f.life, f.unbind = nil, nil
+	f.life, f.caller, f.unbind = nil, nil, nil
+}
+
+// Caller is the context without the end that EndWith gives it.
+func (f *Frame) Caller() context.Context {
+	if f.caller != nil {
+		return f.caller
+	}
+	return f.Context
 }
 
 // Join makes a context that ends with either of two, or when end is called, and has the

@@ -75,8 +75,9 @@ func (k *Kept) Drop() {
 	}
 }
 
-// maxThreads is for how many threads of a library an answer is kept.
-const maxThreads = 64
+// maxThreads is for how many threads of a library an answer is kept. That of the thread that
+// waits longest goes then, whose next call is made again.
+const maxThreads = 4096
 
 // KeptByThread keeps answers for threads that a library has started itself.
 type KeptByThread struct {

@@ -60,7 +60,7 @@ func TestKeptByThread(t *testing.T) {
 		keep(thread)
 	}
 	require.Empty(t, dropped)
-	keep(1000)
+	keep(maxThreads + 1000)
 	assert.Equal(t, map[uint64]int{0: 1}, dropped, "the oldest makes room")
 	assert.Nil(t, k.Take(0, &call, []byte{1}))
 	assert.EqualValues(t, 1, k.Take(1, &call, []byte{1}).Code)

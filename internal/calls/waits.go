@@ -25,27 +25,28 @@ type Waits struct {
 
 // Lock is something that one chain has and others wait for.
 type Lock struct {
-	owner uint64 // the chain that has it, or 0; guarded by Waits.mu
+	owner Position // where in the chain that has it, which is 0 for none; guarded by Waits.mu
 }
 
-// Own notes that a chain has the lock, until [Waits.Disown].
-func (w *Waits) Own(chain uint64, l *Lock) {
+// Own notes that a call of a chain has the lock, until [Waits.Disown].
+func (w *Waits) Own(at Position, l *Lock) {
 	w.mu.Lock()
-	l.owner = chain
+	l.owner = at
 	w.mu.Unlock()
 }
 
 // Disown notes that nobody has the lock.
-func (w *Waits) Disown(l *Lock) { w.Own(0, l) }
+func (w *Waits) Disown(l *Lock) { w.Own(Position{}, l) }
 
-// Begin notes that a chain waits for the lock, until the returned function is called. It
-// returns [ErrCircle] where the wait would not end.
-func (w *Waits) Begin(chain uint64, l *Lock) (end func(), err error) {
+// Begin notes that a call of a chain waits for the lock, until the returned function is
+// called. It returns [ErrCircle] where the wait would not end.
+func (w *Waits) Begin(at Position, l *Lock) (end func(), err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.reaches(l, chain, nil) {
+	if w.reaches(l, at, nil) {
 		return nil, ErrCircle
 	}
+	chain := at.Chain
 	if w.waiting == nil {
 		w.waiting = make(map[uint64][]*Lock)
 	}
@@ -67,20 +68,23 @@ func (w *Waits) end(chain uint64, l *Lock) {
 	w.waiting[chain] = all
 }
 
-// reaches reports whether the lock's owner is the chain, or waits for it. seen are the
+// reaches reports whether the lock's owner is around the call that would wait, or waits for
+// what is. A call of the same chain that is as deep is no call around it, but one beside it: a
+// host function can make several at once, and each ends without the others. seen are the
 // chains that were looked at, of which a branch may wait for what it has itself.
-func (w *Waits) reaches(l *Lock, chain uint64, seen []uint64) bool {
+func (w *Waits) reaches(l *Lock, at Position, seen []uint64) bool {
+	chain := l.owner.Chain
 	switch {
-	case l.owner == 0:
+	case chain == 0:
 		return false
-	case l.owner == chain:
-		return true
-	case slices.Contains(seen, l.owner):
+	case chain == at.Chain:
+		return l.owner.Depth < at.Depth
+	case slices.Contains(seen, chain):
 		return false
 	}
-	seen = append(seen, l.owner)
-	for _, next := range w.waiting[l.owner] {
-		if w.reaches(next, chain, seen) {
+	seen = append(seen, chain)
+	for _, next := range w.waiting[chain] {
+		if w.reaches(next, at, seen) {
 			return true
 		}
 	}
@@ -101,14 +105,14 @@ func NewTurn() *Turn { return &Turn{taken: make(chan struct{}, 1)} }
 func (t *Turn) Queue() int { return int(t.queue.Load()) }
 
 // Take waits for the turn until ctx ends. The error is ctx's, or [ErrCircle].
-func (w *Waits) Take(ctx context.Context, chain uint64, t *Turn) error {
+func (w *Waits) Take(ctx context.Context, at Position, t *Turn) error {
 	select {
 	case t.taken <- struct{}{}:
-		w.Own(chain, &t.Lock)
+		w.Own(at, &t.Lock)
 		return nil
 	default:
 	}
-	end, err := w.Begin(chain, &t.Lock)
+	end, err := w.Begin(at, &t.Lock)
 	if err != nil {
 		return err
 	}
@@ -117,7 +121,7 @@ func (w *Waits) Take(ctx context.Context, chain uint64, t *Turn) error {
 	defer t.queue.Add(-1)
 	select {
 	case t.taken <- struct{}{}:
-		w.Own(chain, &t.Lock)
+		w.Own(at, &t.Lock)
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
