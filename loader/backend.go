@@ -41,9 +41,9 @@ type source interface {
 	// open makes the library usable and returns the types of its boxes, in the
 	// order of library.boxTypes. On an error nothing of the library stays behind.
 	open() ([]*boundType, error)
-	// session returns the backend that new instances live in. It may start one, and
+	// session returns the backend that a new instance lives in. It may start one, and
 	// wait for that until ctx is done.
-	session(ctx context.Context) (backend, error)
+	session(ctx context.Context, singleton bool) (backend, error)
 	// memory counts what the library took from the host table, if that is tracked.
 	memory() (m Memory, ok bool)
 	// status sets what a running library shows, in the status of one that is not.
@@ -52,7 +52,7 @@ type source interface {
 	// reset permits a library that failed too often to start again.
 	reset()
 	// killable reports whether kill ends the calls under way, because they run in
-	// another process.
+	// another process, or in a WebAssembly module.
 	killable() bool
 	// kill ends all calls, with cause as their error, and lets no other begin.
 	kill(cause error)
@@ -63,6 +63,9 @@ type source interface {
 
 // newSource chooses the way to a library of nyash.toml.
 func newSource(l *library, conf *registry.Library) source {
+	if conf.IsModule() {
+		return &moduleSource{lib: l, conf: conf}
+	}
 	isolation := conf.Isolation
 	if override := l.host.options.isolation; override != nil {
 		isolation = *override

@@ -29,6 +29,9 @@ func (in *instance) enter(ctx context.Context, s *callSlot) (context.Context, er
 // until ctx ends.
 func (in *instance) takeTurn(ctx context.Context, f *calls.Frame, s *callSlot) error {
 	turn := in.lib.turn
+	if in.life.turn != nil {
+		turn = in.life.turn
+	}
 	if turn == nil {
 		return nil
 	}

@@ -61,7 +61,7 @@ func (s *goSource) open() ([]*boundType, error) {
 	return []*boundType{goType(s.of, s.backend.box, s.typeID)}, nil
 }
 
-func (s *goSource) session(context.Context) (backend, error) { return s.backend, nil }
+func (s *goSource) session(context.Context, bool) (backend, error) { return s.backend, nil }
 
 func (s *goSource) memory() (Memory, bool) { return Memory{}, false }
 

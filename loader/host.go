@@ -107,6 +107,9 @@ func OpenConfig(config *registry.Config, opts ...Option) (*Host, error) {
 		h.options.logger.Warn(w.Error())
 	}
 	for _, conf := range config.Libraries {
+		if err := checkModule(conf, &h.options); err != nil {
+			return nil, err
+		}
 		h.add(newLibrary(h, conf))
 	}
 	if err := h.addGoBoxes(); err != nil {

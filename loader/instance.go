@@ -121,7 +121,7 @@ func (h *Host) callBirth(ctx context.Context, t *boxType, args birthArgs, onLate
 }
 
 func (h *Host) tryBirth(ctx context.Context, t *boxType, typ *boundType, args birthArgs, onLate func(*Box)) (*instance, *callSlot, error) {
-	b, err := t.lib.session(ctx)
+	b, err := t.lib.session(ctx, typ.Singleton)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -363,14 +363,14 @@ func (l *library) bind(conf *registry.Library, d abi.Description) (types []*boun
 	return types, nil
 }
 
-// session returns the backend that new instances live in; see [source].
-func (l *library) session(ctx context.Context) (backend, error) {
+// session returns the backend that a new instance lives in; see [source].
+func (l *library) session(ctx context.Context, singleton bool) (backend, error) {
 	end, err := l.host.waitFor(ctx, "box "+l.name, &l.loadedBy)
 	if err != nil {
 		return nil, err
 	}
 	defer end()
-	return l.source.session(ctx)
+	return l.source.session(ctx, singleton)
 }
 
 // ownLoad notes where in which chain the library is being loaded, until the returned function
@@ -414,10 +414,13 @@ func (l *library) contended() bool {
 // connect notes whether the library calls its host, and how it is called then.
 func (l *library) connect(connects bool) {
 	l.connected = connects && l.connection != nil && len(l.connection.uses) > 0
-	if l.connected && l.threads != native.Free && l.turn == nil {
+	if l.connected && l.threads != native.Free && !l.isModule() && l.turn == nil {
 		l.turn = calls.NewTurn()
 	}
 }
+
+// isModule reports whether the library is a WebAssembly module: each life has a turn of its own.
+func (l *library) isModule() bool { return l.conf != nil && l.conf.IsModule() }
 
 // close ends the library's life, if it was loaded or tried to be. No call is under
 // way and none will come.

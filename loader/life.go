@@ -11,12 +11,13 @@ import (
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
-// life is one life of a library: the library in this process, or one worker. It has what
+// life is one life of a library: the library in this process, one worker or one module. It has what
 // the library knows of other libraries' boxes.
 type life struct {
 	lib     *library
 	way     atomic.Pointer[backend] // nil while a library in this process is loaded
 	handles *calls.Handles[*instance]
+	turn    *calls.Turn // of a WebAssembly module, for calls that are part of a chain; else nil
 }
 
 // backend is the way to the life's instances, or nil where it is being loaded in this
@@ -64,6 +65,9 @@ func (l *library) begin(b backend) *life {
 	begun := &life{lib: l, handles: calls.NewHandles[*instance](&l.lives.ids, l.host.options.maxHolds)}
 	if b != nil {
 		begun.way.Store(&b)
+	}
+	if l.isModule() {
+		begun.turn = calls.NewTurn()
 	}
 	return begun
 }

@@ -56,7 +56,7 @@ func (s *nativeSource) open() ([]*boundType, error) {
 	return types, nil
 }
 
-func (s *nativeSource) session(context.Context) (backend, error) { return s.backend.Load(), nil }
+func (s *nativeSource) session(context.Context, bool) (backend, error) { return s.backend.Load(), nil }
 
 func (s *nativeSource) memory() (Memory, bool) {
 	if b := s.backend.Load(); b != nil {

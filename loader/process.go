@@ -91,7 +91,7 @@ func (s *processSource) config(file string) isolate.Config {
 }
 
 // session starts the worker again where that has ended.
-func (s *processSource) session(ctx context.Context) (backend, error) {
+func (s *processSource) session(ctx context.Context, _ bool) (backend, error) {
 	b, err := s.plugin.Load().Session(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("box %s: %w", s.lib.name, err)

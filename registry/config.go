@@ -14,6 +14,7 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/internal/files"
+	"github.com/nyash-plugins/nyash-go/internal/permit"
 	"github.com/nyash-plugins/nyash-go/internal/sig"
 	"github.com/nyash-plugins/nyash-go/internal/suggest"
 )
@@ -61,8 +62,12 @@ type Library struct {
 	// Uses is what the library may call of its host, without repetitions; empty for nothing.
 	Uses      []Use
 	Isolation Isolation
-	Process   Process // of the worker, where Isolation asks for one
-	Boxes     []*Box
+	Process   Process // of the worker or module, where there is one
+	// Instances is how many modules a WebAssembly library has.
+	Instances int
+	// Permissions are nil where nyash.toml says nothing of them.
+	Permissions *permit.Permissions
+	Boxes       []*Box
 
 	usesKey *key
 }
@@ -208,7 +213,8 @@ var pluginFields = slices.Concat(
 	},
 	shared(settingFields),
 	lift(boxFields, func(p *plugin) *Box { return p.box }),
-	shared(processFields))
+	shared(processFields),
+	shared(moduleFields))
 
 // settingFields are the keys that say how a library is called, in either form.
 var settingFields = []field[*Library]{
@@ -241,7 +247,8 @@ func shared(fields []field[*Library]) []field[*plugin] {
 // runsLike tells whether the settings of two libraries are the same.
 func (l *Library) runsLike(other *Library) bool {
 	return l.Threads == other.Threads && l.Unload == other.Unload && l.Strict == other.Strict && l.Isolation == other.Isolation &&
-		sameUses(l.Uses, other.Uses) && reflect.DeepEqual(l.Process, other.Process)
+		l.Instances == other.Instances && sameUses(l.Uses, other.Uses) &&
+		reflect.DeepEqual(l.Permissions, other.Permissions) && reflect.DeepEqual(l.Process, other.Process)
 }
 
 func (d *document) otherSetting(first *Library, k *key) {
@@ -254,7 +261,7 @@ func (d *document) otherSetting(first *Library, k *key) {
 }
 
 func (d *document) plugin(c *Config, k *key) {
-	p := &plugin{box: d.newBox(c, k), library: &Library{Pos: d.position(k.at), Process: defaultProcess()}}
+	p := &plugin{box: d.newBox(c, k), library: &Library{Pos: d.position(k.at), Process: defaultProcess(), Instances: 1}}
 	if l := d.plugins[libraryName(k)]; l != nil {
 		copied := *l
 		p.first, p.library = l, &copied
@@ -271,6 +278,7 @@ func (d *document) plugin(c *Config, k *key) {
 		d.failAt(k, fmt.Sprintf("a plugin is a library's name or a table, and this is %s", kindNames[k.val.kind]), fmt.Sprintf(`write %s = "library" or [plugins.%s]`, k.name, k.name))
 	}
 	d.checkProcess(k, p.library)
+	d.checkModule(k, p.library)
 	if p.first != nil {
 		d.addBox(c, p.first, p.box)
 		return
@@ -340,7 +348,7 @@ type libraryEntry struct {
 var libraryFields = withLater(append([]field[*libraryEntry]{
 	{name: "boxes", read: func(d *document, l *libraryEntry, k *key) { l.listed = d.texts(k, "FileBox") }},
 	{name: "path", read: func(d *document, l *libraryEntry, k *key) { l.library.Path = d.file(k, "plugins/libx.so") }},
-}, lift(slices.Concat(settingFields, processFields), func(l *libraryEntry) *Library { return &l.library })...), later.box)
+}, lift(slices.Concat(settingFields, processFields, moduleFields), func(l *libraryEntry) *Library { return &l.library })...), later.box)
 
 func readLibraries(d *document, c *Config, k *key) {
 	if !d.want(k, unstable.InlineTable, `{ … }`) {
@@ -357,7 +365,7 @@ func (d *document) library(c *Config, k *key) {
 		return
 	}
 	before := len(d.errs)
-	l := &libraryEntry{library: Library{Name: k.name, Pos: d.position(k.at), InvokeOnly: true, Process: defaultProcess()}}
+	l := &libraryEntry{library: Library{Name: k.name, Pos: d.position(k.at), InvokeOnly: true, Process: defaultProcess(), Instances: 1}}
 	d.checkName(k, k.name)
 	var boxes []*Box
 	hasList := k.val.table.get("boxes") != nil
@@ -390,6 +398,7 @@ func (d *document) library(c *Config, k *key) {
 		d.failAt(k, "it provides no box", `add boxes = ["FileBox"]`)
 	}
 	d.checkProcess(k, &l.library)
+	d.checkModule(k, &l.library)
 	// What is wrong with the library concerns all its boxes.
 	mistakes := d.demote(before)
 	for _, b := range boxes {

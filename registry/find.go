@@ -164,6 +164,10 @@ func extension() string {
 // even another platform's, is not added again. A name that begins with lib may have that
 // as its prefix, or be a word like library.
 func fileNames(name string) []string {
+	suffix := extension()
+	if stem, ok := strings.CutSuffix(name, moduleExtension); ok {
+		name, suffix = stem, moduleExtension // which is the same on every platform
+	}
 	for _, ext := range extensions {
 		name = strings.TrimSuffix(name, ext)
 	}
@@ -171,7 +175,7 @@ func fileNames(name string) []string {
 	var all []string
 	for _, n := range []string{name, stem, "lib" + stem, "lib" + name} {
 		for _, n := range []string{n, strings.ReplaceAll(n, "-", "_"), strings.ReplaceAll(n, "_", "-")} {
-			if file := n + extension(); !slices.Contains(all, file) {
+			if file := n + suffix; !slices.Contains(all, file) {
 				all = append(all, file)
 			}
 		}

@@ -148,9 +148,31 @@ func (d *document) checkProcess(k *key, l *Library) {
 	if l.Isolation == IsolationProcess || k.val.table == nil {
 		return
 	}
+	if l.IsModule() {
+		d.checkModuleProcess(k.val.table)
+		return
+	}
 	for _, f := range processFields[1:] {
 		if k := k.val.table.get(f.name); k != nil {
 			d.warn(k.at, k.path(), "it has no effect on a plugin in the host's own process", `add isolation = "process"`)
+		}
+	}
+}
+
+// checkModuleProcess warns of keys that say nothing of a module in the host's process.
+func (d *document) checkModuleProcess(t *table) {
+	var without []*key
+	for _, name := range []string{"idle_timeout", "working_directory"} {
+		without = append(without, t.get(name))
+	}
+	if limits := t.get("limits"); limits != nil && limits.val.table != nil {
+		for _, f := range limitFields[1:] {
+			without = append(without, limits.val.table.get(f.name))
+		}
+	}
+	for _, k := range without {
+		if k != nil {
+			d.warn(k.at, k.path(), "it has no effect on a WebAssembly module in the host's own process", `add isolation = "process"`)
 		}
 	}
 }

@@ -120,7 +120,7 @@ type field[T any] struct {
 // say), and calling it unknown would send its author looking for a typing error.
 var later = struct{ file, box, method, argument, types []string }{
 	file:     []string{"runtimes"},
-	box:      []string{"events", "permissions", "instances", "runtime", "tester"},
+	box:      []string{"events", "runtime", "tester"},
 	method:   []string{"async", "leaf", "schema"},
 	argument: []string{"schema"},
 	types:    []string{"json", "msgpack", "protobuf"}, // of arguments and results

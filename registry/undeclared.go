@@ -37,7 +37,7 @@ func Undeclared(file string, own *Description, init abi.Description) (*Library, 
 		add(t.Box)
 	}
 	if len(names) == 0 {
-		return &Library{Name: file, Process: defaultProcess()}, nil
+		return &Library{Name: file, Process: defaultProcess(), Instances: 1}, nil
 	}
 	var text strings.Builder
 	for _, name := range names {

@@ -18,6 +18,9 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#ifdef __wasm__
+#include <stdlib.h>
+#endif
 
 #ifdef __cplusplus
 extern "C" {
@@ -226,6 +229,65 @@ NYASH_EXPORT int32_t nyash_plugin_connect(const NyashHostCalls *host);
         }                                                                      \
         return count;                                                          \
     }
+
+/* WebAssembly. The same source, compiled for wasm32-wasi as a reactor, is a
+ * plugin for every system:
+ *
+ *     clang --target=wasm32-wasi -O2 -mexec-model=reactor -o x.wasm x.c
+ *
+ * A host cannot put its functions into a module's table of functions. So the
+ * module imports them, and what follows makes the host's structures inside of
+ * it, whose addresses the host asks for and hands to the plugin. All of it is
+ * weak: a plugin without malloc defines the allocator itself. */
+#ifdef __wasm__
+#define NYASH_WASM_EXPORT(name) __attribute__((export_name(#name)))
+#define NYASH_WASM_IMPORT(name) \
+    __attribute__((import_module("nyash"), import_name(#name)))
+
+NYASH_WASM_EXPORT(nyash_plugin_abi) uint32_t nyash_plugin_abi(void);
+NYASH_WASM_EXPORT(nyash_plugin_init)
+int32_t nyash_plugin_init(const NyashHostVtable *, NyashPluginInfo *);
+NYASH_WASM_EXPORT(nyash_plugin_invoke)
+int32_t nyash_plugin_invoke(uint32_t, uint32_t, uint32_t, const uint8_t *,
+                            size_t, uint8_t *, size_t *);
+NYASH_WASM_EXPORT(nyash_plugin_shutdown) void nyash_plugin_shutdown(void);
+NYASH_WASM_EXPORT(nyash_plugin_invoke_batch)
+size_t nyash_plugin_invoke_batch(NyashCall *, size_t);
+NYASH_WASM_EXPORT(nyash_plugin_config) const char *nyash_plugin_config(void);
+NYASH_WASM_EXPORT(nyash_plugin_connect)
+int32_t nyash_plugin_connect(const NyashHostCalls *);
+
+NYASH_WASM_IMPORT(log) void nyash_wasm_log(int32_t level, const char *msg);
+NYASH_WASM_IMPORT(wake) void nyash_wasm_wake(uint64_t handle);
+NYASH_WASM_IMPORT(resolve)
+int32_t nyash_wasm_resolve(const char *box, const char *method,
+                           uint32_t *type_id, uint32_t *method_id);
+NYASH_WASM_IMPORT(invoke)
+int32_t nyash_wasm_invoke(uint32_t type_id, uint32_t method_id,
+                          uint32_t instance_id, const uint8_t *args,
+                          size_t args_len, uint8_t *result, size_t *result_len);
+
+NYASH_WASM_EXPORT(nyash_alloc)
+__attribute__((weak)) uint8_t *nyash_wasm_alloc(size_t size) {
+    return (uint8_t *)malloc(size);
+}
+NYASH_WASM_EXPORT(nyash_free)
+__attribute__((weak)) void nyash_wasm_free(uint8_t *ptr) { free(ptr); }
+
+NYASH_WASM_EXPORT(nyash_host_table)
+__attribute__((weak)) const NyashHostVtable *nyash_wasm_host_table(void) {
+    static const NyashHostVtable table = {nyash_wasm_alloc, nyash_wasm_free,
+                                          nyash_wasm_wake, nyash_wasm_log};
+    return &table;
+}
+NYASH_WASM_EXPORT(nyash_host_calls)
+__attribute__((weak)) const NyashHostCalls *nyash_wasm_host_calls(void) {
+    static const NyashHostCalls calls = {
+        (uint32_t)sizeof(NyashHostCalls), NYASH_HOST_CALLS_VERSION,
+        nyash_wasm_resolve, nyash_wasm_invoke};
+    return &calls;
+}
+#endif /* __wasm__ */
 
 #ifdef __cplusplus
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/internal/interrupt"
+	_ "github.com/nyash-plugins/nyash-go/loader/wasm" // plugins that are WebAssembly modules
 	"github.com/nyash-plugins/nyash-go/loader/worker"
 )
 

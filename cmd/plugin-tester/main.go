@@ -9,6 +9,7 @@ import (
 	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/internal/interrupt"
 	"github.com/nyash-plugins/nyash-go/internal/isolate/probe"
+	_ "github.com/nyash-plugins/nyash-go/loader/wasm" // plugins that are WebAssembly modules
 )
 
 // The exit statuses.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/hostvtable"
 	"github.com/nyash-plugins/nyash-go/internal/native"
+	"github.com/nyash-plugins/nyash-go/internal/restart"
 )
 
 // Config says how to run a library.
@@ -91,11 +92,7 @@ const (
 )
 
 // Restart is when a worker that died is replaced.
-type Restart struct {
-	Max     int
-	Within  time.Duration
-	Backoff time.Duration
-}
+type Restart = restart.Policy
 
 // Limits are what the worker may use; nil is no limit.
 type Limits struct {
@@ -138,7 +135,7 @@ type Status struct {
 
 var (
 	// ErrBroken: the worker died too often to be started again.
-	ErrBroken = errors.New("plugin keeps crashing")
+	ErrBroken = restart.ErrBroken
 	// ErrWorker: the worker cannot be started.
 	ErrWorker = errors.New("worker cannot be started")
 )

@@ -16,6 +16,7 @@ import (
 	"github.com/nyash-plugins/nyash-go/hostvtable"
 	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
 	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
+	"github.com/nyash-plugins/nyash-go/internal/restart"
 )
 
 // Plugin is a library with its worker. It is made by [New] or [Open].
@@ -35,15 +36,14 @@ type Plugin struct {
 	closed      bool
 	idle        *time.Timer
 
+	history restart.History // with the error of the last failure
+
 	lostCalls atomic.Uint64 // calls that ended with their worker
 
 	state struct {
 		sync.Mutex
 		now      State
-		err      error
 		restarts int
-		deaths   []time.Time // within the time that the restart policy looks at
-		reset    chan struct{}
 		calls    uint64 // of sessions that are over
 		errors   uint64
 	}
@@ -54,7 +54,6 @@ func New(config Config) *Plugin {
 	p := &Plugin{life: semaphore.NewWeighted(1)}
 	p.config.Store(&config)
 	p.alive, p.stop = context.WithCancelCause(context.Background())
-	p.state.reset = make(chan struct{})
 	return p
 }
 
@@ -105,7 +104,7 @@ func (p *Plugin) startOnce() (any, error) {
 	if s := p.session.Load(); s != nil && !s.Lost() {
 		return s, nil
 	}
-	again, err := p.permitted(p.alive)
+	again, err := p.history.Wait(p.alive, p.config.Load().Restart)
 	if err != nil {
 		return nil, err
 	}
@@ -200,44 +199,6 @@ func (p *Plugin) closing() bool { return p.alive.Err() != nil }
 
 var errChanged = errors.New("the library has changed since it was loaded: it describes itself in another way; open a new host")
 
-// permitted waits until another worker may be started. again tells that it takes
-// the place of one that died.
-func (p *Plugin) permitted(ctx context.Context) (again bool, err error) {
-	r := p.config.Load().Restart
-	p.state.Lock()
-	recent := p.state.deaths[:0]
-	for _, t := range p.state.deaths {
-		if time.Since(t) < r.Within {
-			recent = append(recent, t)
-		}
-	}
-	p.state.deaths = recent
-	last, reset := p.state.err, p.state.reset
-	p.state.Unlock()
-	if len(recent) == 0 {
-		return false, nil
-	}
-	if len(recent) > r.Max {
-		return false, fmt.Errorf("%w: %d times within %v, more than restart.max = %d allows; Host.Reset lets it start again, and so does time (last: %w)",
-			ErrBroken, len(recent), r.Within, r.Max, last)
-	}
-	// A death that is longer ago than Within does not count, so the wait is no longer.
-	wait := time.Until(recent[len(recent)-1].Add(min(r.Backoff<<min(len(recent)-1, 16), r.Within)))
-	if wait <= 0 {
-		return true, nil
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true, nil
-	case <-reset:
-		return true, nil
-	case <-ctx.Done():
-		return false, context.Cause(ctx)
-	}
-}
-
 // died is called by a session at its end. Whatever it was, it counts towards
 // restart, unless the worker was asked to end, or was killed for a call that its
 // caller had given up.
@@ -252,28 +213,15 @@ func (p *Plugin) died(s *Session) {
 		return
 	}
 	if !errors.Is(crash.Cause, transport.ErrCancelled) {
-		p.failed()
+		p.history.Failed()
 	}
 	if s.ready.Load() {
 		p.enter(Failed, crash)
 	}
 }
 
-// failed counts a death.
-func (p *Plugin) failed() {
-	p.state.Lock()
-	defer p.state.Unlock()
-	p.state.deaths = append(p.state.deaths, time.Now())
-}
-
 // Reset forgets the deaths of workers, so that another one may start at once.
-func (p *Plugin) Reset() {
-	p.state.Lock()
-	defer p.state.Unlock()
-	p.state.deaths = nil
-	close(p.state.reset)
-	p.state.reset = make(chan struct{})
-}
+func (p *Plugin) Reset() { p.history.Reset() }
 
 // Refuse ends a worker whose library turned out to be unfit, for a reason that Status tells.
 // It does not count towards restart, because nothing of the library has failed; the next
@@ -296,7 +244,7 @@ func (p *Plugin) enter(state State, err error) {
 	defer p.state.Unlock()
 	p.state.now = state
 	if err != nil {
-		p.state.err = err
+		p.history.Note(err)
 	}
 	if onState := p.config.Load().OnState; onState != nil {
 		onState(state, err)
@@ -358,7 +306,7 @@ func (p *Plugin) Memory() (m hostvtable.Memory, ok bool) {
 // Status tells how the worker is.
 func (p *Plugin) Status() Status {
 	p.state.Lock()
-	status := Status{State: p.state.now, Restarts: p.state.restarts, Calls: p.state.calls, Errors: p.state.errors + p.lostCalls.Load(), Err: p.state.err}
+	status := Status{State: p.state.now, Restarts: p.state.restarts, Calls: p.state.calls, Errors: p.state.errors + p.lostCalls.Load(), Err: p.history.Last()}
 	p.state.Unlock()
 	s := p.session.Load()
 	if s == nil || s.Lost() {

@@ -28,15 +28,18 @@ var (
 	ErrCancelled = errors.New("a call did not end after its context had ended")
 )
 
-// CrashError is how a worker ended. It matches [ErrCrashed].
+// CrashError is how a worker ended, or a WebAssembly module. It matches [ErrCrashed].
 type CrashError struct {
 	Signal syscall.Signal // that killed it, or 0
 	Status int            // its exit status otherwise; -1 where it is not known
 	Cause  error          // why the host killed it, or nil
+	Module bool           // it was a module in the host's own process, and ended for Cause
 }
 
 func (e *CrashError) Error() string {
 	switch {
+	case e.Module:
+		return fmt.Sprintf("%v: its module was ended: %v", ErrCrashed, e.Cause)
 	case errors.Is(e.Cause, ErrReaped):
 		return fmt.Sprintf("%v: %v", ErrCrashed, e.Cause)
 	case e.Cause != nil:

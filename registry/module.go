@@ -1,0 +1,100 @@
+package registry
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pelletier/go-toml/v2/unstable"
+
+	"github.com/nyash-plugins/nyash-go/internal/permit"
+)
+
+// moduleExtension is how the name of a WebAssembly module ends.
+const moduleExtension = ".wasm"
+
+// IsModule reports whether the library is a WebAssembly module: its name or path ends in .wasm.
+func (l *Library) IsModule() bool {
+	return strings.HasSuffix(l.Name, moduleExtension) || strings.HasSuffix(l.Path, moduleExtension)
+}
+
+// maxInstances is how many modules a library may have.
+const maxInstances = 1024
+
+// moduleGrace is how long a call of a module may go on when its context has ended, where
+// nyash.toml does not say: a caller waits for it, which nobody does for a worker's.
+const moduleGrace = 100 * time.Millisecond
+
+// moduleFields are the keys of libraries that are modules, or are confined.
+var moduleFields = []field[*Library]{
+	{name: "instances", read: func(d *document, l *Library, k *key) {
+		errs := len(d.errs)
+		n := d.count(k, "4")
+		if (n < 1 || n > maxInstances) && len(d.errs) == errs {
+			d.fail(k.val.at, k.path(), fmt.Sprintf("invalid number of instances %d", n), fmt.Sprintf("write 1 to %d", maxInstances))
+			n = 1
+		}
+		l.Instances = int(n)
+	}},
+	{name: "permissions", read: func(d *document, l *Library, k *key) {
+		if d.want(k, unstable.InlineTable, `{ read = ["./photos"] }`) {
+			l.Permissions = &permit.Permissions{Grants: make(map[permit.Key][]string)}
+			read(d, k.val.table, l.Permissions, permissionFields, nil)
+		}
+	}},
+}
+
+var permissionFields = allPermissionFields()
+
+func allPermissionFields() (all []field[*permit.Permissions]) {
+	examples := map[permit.Key]string{
+		permit.Read: "./photos", permit.Write: "./thumbs", permit.Connect: "api.example.com:443",
+		permit.Listen: "127.0.0.1:8080", permit.Run: "/usr/bin/exiftool",
+	}
+	for _, name := range permit.Keys() {
+		all = append(all, field[*permit.Permissions]{name: string(name), read: func(d *document, p *permit.Permissions, k *key) {
+			p.Grants[name] = d.texts(k, examples[name])
+			for i := range k.val.items {
+				d.checkShown(k, &k.val.items[i])
+			}
+		}})
+	}
+	return all
+}
+
+// checkModule finds what a module cannot have, and what only a module can.
+func (d *document) checkModule(k *key, l *Library) {
+	if k.val.table == nil {
+		return
+	}
+	permissions, instances := k.val.table.get("permissions"), k.val.table.get("instances")
+	if l.IsModule() {
+		if k.val.table.get("cancel_grace") == nil {
+			l.Process.CancelGrace = min(l.Process.CancelGrace, moduleGrace)
+		}
+		if l.Permissions != nil && permissions != nil {
+			d.checkModulePermissions(permissions, l.Permissions)
+		}
+		return
+	}
+	if instances != nil {
+		d.failAt(instances, "only a WebAssembly module can have instances, and "+strconv.Quote(l.Name)+" is none", "remove it")
+	}
+	switch {
+	case permissions == nil:
+	case l.Isolation == IsolationProcess:
+		d.failAt(permissions, "this release cannot hold a native plugin to permissions, in a process of its own either", "remove it, or build the plugin as a WebAssembly module (docs/wasm.md)")
+	default:
+		d.failAt(permissions, "a plugin in the host's own process can do what the host can: its permissions cannot be held", "remove it, or build the plugin as a WebAssembly module (docs/wasm.md)")
+	}
+}
+
+// checkModulePermissions refuses what a module has no way to do.
+func (d *document) checkModulePermissions(k *key, p *permit.Permissions) {
+	for _, name := range []permit.Key{permit.Connect, permit.Listen, permit.Run} {
+		if len(p.Grants[name]) > 0 {
+			d.failAt(k.child(string(name)), "a WebAssembly module cannot be permitted to "+string(name)+": it has no way to", "remove it; a module calls other plugins for that (uses)")
+		}
+	}
+}
