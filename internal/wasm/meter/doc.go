@@ -1,0 +1,59 @@
+// Package meter rewrites a WebAssembly module so that its execution can always be interrupted.
+//
+// The rewritten module behaves as the original does, and calls an imported function, the tick, each time that it has
+// done a bounded amount of work. The tick is an ordinary Go function: there the goroutine can be preempted, so that
+// the garbage collector can stop the world, and there the host sees that the module is to be closed or that the
+// context of the call is over. A host ends the call by a panic in the tick; wazero returns it as the call's error.
+//
+// # The invariant
+//
+// Between two ticks a module executes at most a fixed number of units of work (about Budget, see Interval), whatever
+// its code, its arguments and its memory are. One instruction is one unit, a call is callWeight units. The units are
+// paid in advance:
+//
+//   - The body of a function, with each of its loops taken out, and the body of each loop, with the loops inside it
+//     taken out, is a region. Inside a region control only goes forward, so the most expensive path through it is
+//     found in one pass. That path is what entering the region costs: it is charged at the function's entry, and at the
+//     loop's head for each turn. A path longer than maxCharge is cut by further charges, so that a large switch in a
+//     loop does not pay for the arms that it does not take.
+//   - A function is not charged at all (it is free) if it has no loop, is in no cycle of direct calls, makes no indirect
+//     call and no call of an import, and its most expensive path, with the free functions that it calls, is at
+//     most freeWeight. Its callers pay its path as their own. Hence a tree of calls that fans out has at most
+//     freeWeight units below any charge, and each cycle of the call graph has a function that charges.
+//   - A function that calls only free functions (a leaf) is charged without looking whether the budget is used up: its
+//     caller, or a loop in it, looks. A path of at most maxCharge units holds at most maxCharge/callWeight such
+//     calls, which bounds what is used beyond the budget.
+//   - memory.fill and memory.copy are charged by length and done in pieces of chunk bytes; memory.init, table.init,
+//     table.copy, table.fill and table.grow are charged by length and bounded by the size of the file and by
+//     Options.MaxTable. memory.grow has a fixed charge: its time is that of the engine's allocation, and of a
+//     copy of the memory where the engine does not reserve the memory's limit when it starts.
+//
+// The budget is a global that the rewriter adds. No code of the module can reach it, nor the other things that the
+// rewriter adds (functions, types, locals): an index that is out of range in the original is an error here, because it
+// could be in range afterwards.
+//
+// # Loops
+//
+// A loop head counts down a local of the function, which the engine keeps in a register, and takes credit
+// units at once from the budget. A call on the cold side of a loop head would make wazero's compiler keep each
+// live value on the stack in each turn. So a loop
+//
+//	loop body end
+//
+// becomes two, of which only the outer one has a call,
+//
+//	loop  credit < 0 ? (call pay; credit = …)
+//	  loop  credit -= weight; credit >= 0 ? nothing : br 1
+//	    body
+//	  end
+//	end
+//
+// and the body of a small innermost loop is repeated, so that several turns share one charge. A loop to whose head
+// nothing branches is not a loop.
+//
+// # Bounds
+//
+// Rewrite also is the gate before the engine's decoder, which allocates what a module claims before it looks whether
+// the module has it: each count is checked against the bytes that follow, and functions, locals, nesting, tables
+// and the values that an instruction moves are bounded. Memory and time are proportional to the file.
+package meter
