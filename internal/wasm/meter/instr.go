@@ -62,7 +62,8 @@ type instr struct {
 // next decodes and checks an instruction. Each index that the rewriter could make valid by what it adds is checked:
 // functions, types, globals, locals. Encodings that a lenient decoder could read as something else are errors.
 func (m *module) next(locals uint32) instr {
-	in := instr{at: m.pos, op: m.byte()}
+	in := instr{at: m.pos}
+	in.op = m.byte()
 	switch op := in.op; {
 	case op >= 0x45 && op <= 0xc4: // numeric
 	case op >= opLocalGet && op <= opLocalTee:
@@ -152,7 +153,7 @@ func (m *module) zero() {
 
 func (m *module) misc() byte {
 	at := m.pos
-	sub := m.byte()
+	sub := m.u32()
 	switch sub {
 	case 0, 1, 2, 3, 4, 5, 6, 7: // saturating truncations
 	case miscMemoryInit:
@@ -176,7 +177,7 @@ func (m *module) misc() byte {
 	default:
 		m.fail(ErrUnsupported, at, "instruction 0xfc %#x", sub)
 	}
-	return sub
+	return byte(sub)
 }
 
 // vector reads a SIMD instruction. Its number is one byte below 128 and that byte and a 1 from there on; other

@@ -476,7 +476,11 @@ func (m *module) readBody() {
 
 // readCustom keeps the names of functions, if they can be read, and drops the rest.
 func (m *module) readCustom() {
+	at := m.pos
 	name := m.bytes(m.u32())
+	if !utf8.Valid(name) {
+		m.fail(ErrMalformed, at, "name of a custom section is not UTF-8")
+	}
 	rest := m.pos
 	m.skip(uint32(m.end - m.pos))
 	if m.err != nil || string(name) != "name" {

@@ -49,12 +49,18 @@ type label struct {
 
 // survey checks each body and finds its loops and calls.
 func (m *module) survey() {
+	if m.err != nil {
+		return
+	}
 	total := uint64(0)
 	var labels []label
 	for i := range m.bodies {
 		f := &m.bodies[i]
 		m.enter(i)
 		m.readLocals(f)
+		if m.err != nil {
+			return
+		}
 		if total += uint64(f.locals); total > maxTotalLocals {
 			m.fail(ErrTooLarge, f.start, "more than %d locals in all functions", maxTotalLocals)
 		}
