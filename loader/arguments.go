@@ -95,7 +95,7 @@ func (in *instance) lendable(box *Box, i int) (tlv.Handle, error) {
 	case arg.host != in.host:
 		return tlv.Handle{}, fmt.Errorf("argument %d: %w", i+1, ErrForeignBox)
 	case arg.lostTo(in):
-		return tlv.Handle{}, errNotLent(arg, i, ErrInstanceLost)
+		return tlv.Handle{}, errNotLent(arg, i, arg.whyLostTo(in))
 	case box.closed.Load():
 		return tlv.Handle{}, errNotLent(arg, i, ErrClosed)
 	}
@@ -111,6 +111,17 @@ func (in *instance) lendable(box *Box, i int) (tlv.Handle, error) {
 // other instances now.
 func (in *instance) lostTo(called *instance) bool {
 	return in.backend.Lost() || in.lib == called.lib && in.backend != called.backend
+}
+
+// errOtherModule: an argument cannot be meant, because each module has memory of its own.
+var errOtherModule = fmt.Errorf("it lives in another module of its library (instances in nyash.toml), which this one cannot reach: %w", abi.ErrInvalidHandle)
+
+// whyLostTo says why lostTo is true.
+func (in *instance) whyLostTo(called *instance) error {
+	if !in.backend.Lost() && in.lib.isModule() {
+		return errOtherModule
+	}
+	return ErrInstanceLost
 }
 
 // lend keeps the boxes among the arguments of calls on in from being finalised until
@@ -133,7 +144,7 @@ func (b *borrowed) lend(ctx context.Context, in *instance) error {
 func (b *borrowed) lendBoxes(in *instance) error {
 	for _, a := range b.boxes[b.lent:] {
 		if a.in.lostTo(in) {
-			return errNotLent(a.in, a.index, ErrInstanceLost)
+			return errNotLent(a.in, a.index, a.in.whyLostTo(in))
 		}
 		if !a.in.lend() {
 			return errNotLent(a.in, a.index, ErrClosed)

@@ -14,21 +14,8 @@ import (
 	"github.com/nyash-plugins/nyash-go/internal/native"
 )
 
-// Bounds of a module, which keep the time and the memory that compiling takes in proportion to
-// its file.
-const (
-	maxFunction = 1 << 20 // bytes of a function's code
-	maxTable    = 1 << 20 // elements that a table begins with
-)
-
-const (
-	sectionTable = 4
-	sectionCode  = 10
-)
-
-var errTruncated = errors.New("it ends in the middle of a section")
-
-// checkFile looks at the frame of a module before the compiler does.
+// checkFile looks at the beginning of a file: whether it is a module at all. What follows is for
+// package meter, which goes through the whole of it before the compiler does.
 func checkFile(text []byte) error {
 	if len(text) < 8 || string(text[:4]) != "\x00asm" {
 		return errors.New("it is not a WebAssembly module: it does not begin with \\0asm")
@@ -39,85 +26,6 @@ func checkFile(text []byte) error {
 			what = " (it is a component; build a core module for wasm32-wasi)"
 		}
 		return fmt.Errorf("it is of WebAssembly version %#x, and 1 is supported%s", version, what)
-	}
-	r := reader{rest: text[8:]}
-	for len(r.rest) > 0 {
-		id := r.byte()
-		body, err := r.bytes(uint64(r.u32()))
-		if err != nil {
-			return err
-		}
-		switch id {
-		case sectionCode:
-			err = body.each(func(i uint32) error {
-				size := body.u32()
-				if size > maxFunction {
-					return fmt.Errorf("function %d of its code has %d bytes, and %d are allowed", i, size, maxFunction)
-				}
-				_, err := body.bytes(uint64(size))
-				return err
-			})
-		case sectionTable:
-			err = body.each(func(i uint32) error {
-				body.byte() // the type
-				flags, least := body.byte(), body.u32()
-				if flags&1 != 0 {
-					body.u32()
-				}
-				if least > maxTable {
-					return fmt.Errorf("its table %d begins with %d elements, and %d are allowed", i, least, maxTable)
-				}
-				return nil
-			})
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// reader reads a module's bytes. What is missing reads as 0, and then fails where the bytes
-// that it announces are read.
-type reader struct{ rest []byte }
-
-func (r *reader) byte() byte {
-	if len(r.rest) == 0 {
-		return 0
-	}
-	b := r.rest[0]
-	r.rest = r.rest[1:]
-	return b
-}
-
-func (r *reader) u32() uint32 {
-	v, n := binary.Uvarint(r.rest[:min(len(r.rest), 5)])
-	if n <= 0 || v > 1<<32-1 {
-		r.rest = nil
-		return 1<<32 - 1
-	}
-	r.rest = r.rest[n:]
-	return uint32(v)
-}
-
-func (r *reader) bytes(n uint64) (*reader, error) {
-	if n > uint64(len(r.rest)) {
-		return nil, errTruncated
-	}
-	part := &reader{rest: r.rest[:n]}
-	r.rest = r.rest[n:]
-	return part, nil
-}
-
-// each calls f for the elements of a vector, whose count comes first.
-func (r *reader) each(f func(i uint32) error) error {
-	for i, n := uint32(0), r.u32(); i < n; i++ {
-		if len(r.rest) == 0 {
-			return errTruncated
-		}
-		if err := f(i); err != nil {
-			return err
-		}
 	}
 	return nil
 }

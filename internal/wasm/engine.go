@@ -145,6 +145,9 @@ func (p *program) build(cache *diskCache, text []byte) (wazero.Runtime, wazero.C
 		if err := exportHost(ctx, runtime); err != nil {
 			return nil, err
 		}
+		if err := exportTick(ctx, runtime); err != nil {
+			return nil, err
+		}
 		return runtime.CompileModule(ctx, text)
 	}()
 	if err != nil {

@@ -83,10 +83,10 @@ func (m *Module) load(program *program, deadline time.Time) error {
 // surroundings are what a module gets of the system: clocks that it cannot change, random
 // numbers, its host's log as its output, and the folders that it was given.
 func (m *Module) surroundings() (wazero.ModuleConfig, error) {
-	out := newOutput(m.plugin.config.Sink)
-	m.closers = append(m.closers, out.flush)
+	out, err := newOutput(m.plugin.config.Sink), newOutput(m.plugin.config.Sink)
+	m.closers = append(m.closers, out.flush, err.flush)
 	config := wazero.NewModuleConfig().WithName("").WithStartFunctions().
-		WithStdout(out).WithStderr(out).
+		WithStdout(out).WithStderr(err).
 		WithSysWalltime().WithSysNanotime().WithNanosleep(m.sleep).WithOsyield(m.look).
 		WithRandSource(rand.Reader)
 	for _, name := range m.plugin.config.Env {
@@ -94,9 +94,9 @@ func (m *Module) surroundings() (wazero.ModuleConfig, error) {
 			config = config.WithEnv(name, value)
 		}
 	}
-	folders, err := m.mount()
-	if err != nil {
-		return nil, err
+	folders, failed := m.mount()
+	if failed != nil {
+		return nil, failed
 	}
 	return config.WithFSConfig(folders), nil
 }

@@ -1,4 +1,24 @@
 package wasm
 
-// interruptible rewrites a module so that it calls its host often enough; see package meter.
-func interruptible(text []byte) ([]byte, error) { return text, nil }
+import (
+	"context"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/nyash-plugins/nyash-go/internal/wasm/meter"
+)
+
+// interruptible rewrites a module so that it calls [Module.look] after each bounded amount of
+// work, and refuses one that is malformed or out of bounds.
+func interruptible(text []byte) ([]byte, error) {
+	return meter.Rewrite(text, meter.Options{MaxFile: maxFile})
+}
+
+// exportTick offers what a rewritten module calls.
+func exportTick(ctx context.Context, runtime wazero.Runtime) error {
+	_, err := runtime.NewHostModuleBuilder(meter.DefaultModule).NewFunctionBuilder().
+		WithGoFunction(api.GoFunc(func(ctx context.Context, _ []uint64) { ctx.(*moduleContext).module.look() }), nil, nil).
+		Export(meter.DefaultName).Instantiate(ctx)
+	return err
+}

@@ -105,3 +105,33 @@ func extension() string {
 	}
 	return ".so"
 }
+
+// Module is [Library] for WebAssembly: it compiles a C file into a module for wasm32-wasi,
+// as docs/wasm.md says.
+func Module(t testing.TB, source string, flags ...string) string {
+	t.Helper()
+	return ModuleAt(t, filepath.Join(t.TempDir(), name(source)+".wasm"), source, flags...)
+}
+
+// ModuleAt is [Module] with a path to write to.
+func ModuleAt(t testing.TB, out, source string, flags ...string) string {
+	t.Helper()
+	root := Root(t)
+	args := []string{
+		"--target=wasm32-wasi", "-mexec-model=reactor", "-std=c11", "-O1", "-Wall", "-Wextra", "-Werror",
+		"-Wl,--stack-first,-z,stack-size=65536,--strip-debug", "-I", filepath.Dir(source),
+	}
+	for _, folder := range []string{"abi/include", "plugins/sdk/c", "tests/ccbuild/include"} {
+		args = append(args, "-I", filepath.Join(root, folder))
+	}
+	Run(t, "clang", append(append(args, "-o", out, source), flags...)...)
+	return out
+}
+
+// ModuleSource compiles C that is given as text, as [Module] does.
+func ModuleSource(t testing.TB, name, text string, flags ...string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), name+".c")
+	require.NoError(t, os.WriteFile(file, []byte(text), 0o644))
+	return Module(t, file, flags...)
+}
