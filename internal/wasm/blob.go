@@ -7,7 +7,6 @@ import (
 	"math"
 
 	"github.com/nyash-plugins/nyash-go/abi"
-	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
 )
 
 // put copies data to memory that the module owns from then on.
@@ -100,7 +99,7 @@ func (m *Module) freeLater(addr uint64) {
 	}
 	m.pending.Lock()
 	m.pending.addrs = append(m.pending.addrs, uint32(addr))
-	m.pending.any.Store(true)
+	m.attention.Store(true)
 	m.pending.Unlock()
 	if !m.turn.try() {
 		return
@@ -108,7 +107,7 @@ func (m *Module) freeLater(addr uint64) {
 	done := false
 	defer m.leave(&done)
 	if !m.ends() {
-		m.call = underWay{ctx: context.Background(), limit: closeLimit, late: transport.ErrNoAnswer}
+		m.call.ctx, m.call.began, m.call.cancelled = context.Background(), 0, 0
 		m.freePending()
 	}
 	done = true
@@ -119,7 +118,6 @@ func (m *Module) freePending() {
 	m.pending.Lock()
 	addrs := m.pending.addrs
 	m.pending.addrs = nil
-	m.pending.any.Store(false)
 	m.pending.Unlock()
 	for _, at := range addrs {
 		if m.release(at) != nil {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -150,12 +149,12 @@ func (m *Module) resolveHost(stack []uint64) (typeID, methodID uint32, code abi.
 // away does what the module waits for at its host. The time of that is not the call's.
 func (m *Module) away(do func(ctx context.Context)) {
 	call := m.call
-	left := time.Now()
-	m.call.cancelled = time.Time{}
+	left := now()
 	defer func() {
 		m.call = call
-		if !call.began.IsZero() {
-			m.call.began = call.began.Add(time.Since(left))
+		m.call.cancelled = 0 // its grace begins when it is back
+		if call.began != 0 {
+			m.call.began += now() - left
 		}
 	}()
 	do(call.ctx)

@@ -24,7 +24,7 @@ func (p *Plugin) start(program *program, place int, deadline time.Time) (*Module
 	m.turn.try()
 	defer m.turn.pass()
 	err := m.load(program, deadline)
-	m.call = underWay{}
+	m.call = m.ordinary()
 	if err == nil {
 		return m, nil
 	}
@@ -42,7 +42,7 @@ func (m *Module) load(program *program, deadline time.Time) error {
 		limit = max(time.Until(deadline), time.Nanosecond)
 	}
 	timed := func(ctx context.Context) underWay {
-		return underWay{ctx: ctx, limit: limit, began: time.Now(), late: m.plugin.errLate()}
+		return underWay{ctx: ctx, limit: limit, began: now(), late: m.plugin.errLate()}
 	}
 	m.call = timed(m.plugin.alive)
 	config, err := m.surroundings()

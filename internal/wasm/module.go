@@ -42,8 +42,11 @@ type Module struct {
 	ending atomic.Pointer[error] // what the calls are to end with; nil while it lives
 	end    sync.Once
 
+	// attention is true where a call has more to do than to call: the module is to end, or
+	// memory is to be freed. Who sets the reason sets it afterwards.
+	attention atomic.Bool
+
 	pending struct { // what is to be freed at the next turn
-		any atomic.Bool
 		sync.Mutex
 		addrs []uint32
 	}
@@ -69,15 +72,21 @@ type moduleContext struct {
 	module *Module
 }
 
-// underWay is what is known of the call that is under way.
+// underWay is what is known of the call that is under way. Each call sets it up, and so it is
+// little.
 type underWay struct {
 	ctx       context.Context // of what is asked of the host; nil without a call
 	limit     time.Duration   // of its time; 0 for none
-	began     time.Time       // of its time; zero before the first look
-	cancelled time.Time       // when it was seen that ctx has ended
 	late      error           // of limit
+	began     time.Duration   // of its time, see now; 0 before the first look
+	cancelled time.Duration   // when it was seen that ctx has ended
 	allocates bool            // in nyash_alloc or nyash_free, which may not call the host
 }
+
+// now is a time that is never 0.
+func now() time.Duration { return time.Since(origin) }
+
+var origin = time.Now().Add(-time.Second)
 
 // Description is what the plugin said of itself.
 func (m *Module) Description() abi.Description { return m.description }
@@ -104,19 +113,37 @@ func (m *Module) Invoke(ctx context.Context, c *abi.Call) error {
 
 // enter takes the turn for a call.
 func (m *Module) enter(ctx context.Context) error {
-	if err := m.turn.take(ctx); err != nil {
-		return err
+	if !m.turn.try() {
+		if err := m.turn.take(ctx); err != nil {
+			return err
+		}
 	}
-	if m.dead.Load() || m.ending.Load() != nil {
+	m.call.ctx, m.call.began, m.call.cancelled = ctx, 0, 0
+	if m.attention.Load() {
+		return m.attend()
+	}
+	return nil
+}
+
+// attend does, at the beginning of a call, what is not done in each.
+func (m *Module) attend() error {
+	if m.ends() {
+		m.call.ctx = nil
 		m.finish()
 		m.turn.pass()
 		return transport.ErrLost
 	}
-	m.call = underWay{ctx: ctx, limit: m.plugin.config.CallTimeout, late: errLate}
-	if m.pending.any.Load() {
-		m.freePending()
+	m.attention.Store(false)
+	if m.ends() { // since it was looked at
+		m.attention.Store(true)
 	}
+	m.freePending()
 	return nil
+}
+
+// ordinary is a call that has the time that nyash.toml gives it.
+func (m *Module) ordinary() underWay {
+	return underWay{limit: m.plugin.config.CallTimeout, late: errLate}
 }
 
 // leave gives the turn up. done is false where the goroutine ends in the middle of a call,
@@ -126,7 +153,9 @@ func (m *Module) leave(done *bool) {
 		m.fail(errors.New("a function of the host's has ended the goroutine of its caller"))
 	}
 	m.call.ctx = nil
-	m.finish()
+	if m.attention.Load() {
+		m.finish()
+	}
 	m.turn.pass()
 }
 
@@ -198,7 +227,10 @@ func (m *Module) crash(cause error) *transport.CrashError {
 }
 
 // fail has the module end, for a reason. The first one counts.
-func (m *Module) fail(cause error) { m.ending.CompareAndSwap(nil, &cause) }
+func (m *Module) fail(cause error) {
+	m.ending.CompareAndSwap(nil, &cause)
+	m.attention.Store(true)
+}
 
 // kill has the module end: its call at the next look, if there is one, and else at once.
 func (m *Module) kill(cause error) {
@@ -257,19 +289,19 @@ func (m *Module) look() {
 		return
 	}
 	if call.limit > 0 {
-		if call.began.IsZero() {
-			call.began = time.Now()
-		} else if time.Since(call.began) >= call.limit {
+		if call.began == 0 {
+			call.began = now()
+		} else if now()-call.began >= call.limit {
 			m.stop(call.late)
 		}
 	}
 	if call.ctx.Err() == nil {
 		return
 	}
-	if call.cancelled.IsZero() {
-		call.cancelled = time.Now()
+	if call.cancelled == 0 {
+		call.cancelled = now()
 	}
-	if time.Since(call.cancelled) >= m.plugin.config.CancelGrace {
+	if now()-call.cancelled >= m.plugin.config.CancelGrace {
 		m.stop(transport.ErrCancelled)
 	}
 }

@@ -278,7 +278,7 @@ func (m *Module) shutDown(cause error, shutdown bool) (err error) {
 	defer m.turn.pass()
 	if shutdown && m.ending.Load() == nil {
 		m.plugin.config.around(func(ctx context.Context) {
-			m.call = underWay{ctx: ctx, limit: closeLimit, began: time.Now(), late: fmt.Errorf("%w to shutdown within %v", transport.ErrNoAnswer, closeLimit)}
+			m.call = underWay{ctx: ctx, limit: closeLimit, began: now(), late: fmt.Errorf("%w to shutdown within %v", transport.ErrNoAnswer, closeLimit)}
 			if trap := m.run(m.shutdown); trap != nil {
 				m.fail(trapped(trap))
 				err = fmt.Errorf("shut down %s: %w", m.plugin.config.File, m.crash(*m.ending.Load()))

@@ -13,6 +13,7 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/loader"
 	_ "github.com/nyash-plugins/nyash-go/loader/wasm"
+	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
 	"github.com/nyash-plugins/nyash-go/tests/hosttest"
 )
@@ -63,7 +64,7 @@ var compiled sync.Once
 // moduleFile is the module that most tests use.
 func moduleFile(t testing.TB) string {
 	t.Helper()
-	compiled.Do(func() { ccbuild.ModuleAt(t, module, "testdata/module.c") })
+	compiled.Do(func() { ccbuild.ModuleAt(t, module, "testdata/module.c", "-O2", "-mbulk-memory") })
 	require.FileExists(t, module)
 	return module
 }
@@ -85,4 +86,13 @@ func callInt(t testing.TB, b *loader.Box, method string, args ...any) int64 {
 	n, err := loader.Call[int64](t.Context(), b, method, args...)
 	require.NoError(t, err)
 	return n
+}
+
+// openHost opens a host with the module of a file.
+func openHost(file string) (*loader.Host, error) {
+	config, err := registry.Parse("nyash.toml", []byte(toml(file, "")))
+	if err != nil {
+		return nil, err
+	}
+	return loader.OpenConfig(config, hosttest.Options()...)
 }
