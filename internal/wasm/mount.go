@@ -15,23 +15,37 @@ import (
 	"github.com/tetratelabs/wazero/experimental/sysfs"
 	wasi "github.com/tetratelabs/wazero/sys"
 
+	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/native"
 	"github.com/nyash-plugins/nyash-go/internal/permit"
 )
 
-// mount opens the folders that the module was given.
+// mount opens the folders that the module was given. A module with none sees no file system.
 func (m *Module) mount() (wazero.FSConfig, error) {
 	config := wazero.NewFSConfig()
+	roots := make(map[string]*os.Root)
+	var folders []*folder
 	for _, mount := range m.plugin.config.Mounts {
-		root, err := openFolder(mount.Host)
-		if err != nil {
-			return nil, &native.Error{File: m.plugin.config.File, Reason: native.ErrOpen, Err: err,
-				Detail: fmt.Sprintf("its permissions name %s: %v", mount.Host, reason(err))}
+		root := roots[mount.Host]
+		if root == nil {
+			var err error
+			if root, err = openFolder(mount.Host); err != nil {
+				return nil, &native.Error{File: m.plugin.config.File, Reason: native.ErrOpen, Err: err,
+					Detail: fmt.Sprintf("its permissions name %s: %v", mount.Host, reason(err))}
+			}
+			roots[mount.Host] = root
+			m.closers = append(m.closers, func() { root.Close() })
 		}
-		m.closers = append(m.closers, func() { root.Close() })
-		config = config.(sysfs.FSConfig).WithSysFSMount(&folder{root: root, mount: mount}, guestPath(mount))
+		folders = append(folders, &folder{root: root, mount: mount})
 	}
-	return config, nil
+	return config.(sysfs.FSConfig).WithSysFSMount(newTree(folders, m.note), "/"), nil
+}
+
+// note logs what the host has to say of the module.
+func (m *Module) note(level abi.LogLevel, text string) {
+	if sink := m.plugin.config.Sink; sink != nil {
+		sink.PluginLog(level, text, true)
+	}
 }
 
 func openFolder(path string) (*os.Root, error) {
@@ -51,9 +65,6 @@ func reason(err error) error {
 	}
 	return err
 }
-
-// guestPath is where a module finds a folder.
-func guestPath(m permit.Mount) string { return path.Join("/", m.Guest) }
 
 // folder is a folder that a module sees, and all that is below it. The system's own calls for
 // paths that are relative to an open folder see to it that no link leads out of it, whoever has
