@@ -83,7 +83,7 @@ func (e *emitter) take(units int) {
 func (e *emitter) look() {
 	e.op(opGlobalGet, e.budget())
 	e.constant(0)
-	e.out = append(e.out, opI32LtS, opIf, void)
+	e.out = append(e.out, opI32GeS, opIf, void, opElse)
 	e.op(opCall, e.tick())
 	e.constant(Budget)
 	e.op(opGlobalSet, e.budget())
@@ -98,13 +98,13 @@ func (e *emitter) charge(units int) {
 // chargeLength charges a bulk operation by the length on top of the stack, which it leaves there. The shift keeps an
 // absurd length from turning the budget into credit.
 func (e *emitter) chargeLength() {
-	length := e.function.locals
+	local := e.function.locals
 	if e.function.credit {
-		length++
+		local++
 	}
-	e.op(opLocalTee, length)
+	e.op(opLocalTee, local)
 	e.op(opGlobalGet, e.budget())
-	e.op(opLocalGet, length)
+	e.op(opLocalGet, local)
 	e.constant(bulkShift)
 	e.out = append(e.out, opI32ShrU, opI32Sub)
 	e.op(opGlobalSet, e.budget())
@@ -215,13 +215,14 @@ func (e *emitter) head(l *loop, loop []byte) {
 		e.out = append(append(e.out, opBlock), loop[1:]...)
 		e.level++
 		exit := e.level
-		e.twoLoops(loop, l.weight*unrollTimes)
+		times := l.turns()
+		e.twoLoops(loop, l.weight*times)
 		e.level += 2
 		inner := e.level
 		start := e.pos
-		for turn := range unrollTimes {
-			e.pos, e.copied = start, start
-			if turn == unrollTimes-1 {
+		for turn := range times {
+			e.pos, e.copied, e.length = start, start, 0
+			if turn == times-1 {
 				e.targets = append(e.targets, target{inner, 3})
 				break // the rest is written as usual, up to the end of all three
 			}
@@ -253,6 +254,9 @@ func (e *emitter) twoLoops(loop []byte, units int) {
 func (e *emitter) bulk(in instr) {
 	switch in.sub {
 	case miscMemoryCopy, miscMemoryFill:
+		if in.arg > 0 { // its length is in its weight
+			return
+		}
 		e.flush(in.at)
 		e.op(opCall, e.helper(in.sub))
 		e.copied = e.pos

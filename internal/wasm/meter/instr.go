@@ -55,7 +55,7 @@ type instr struct {
 	at  int
 	op  byte
 	sub byte      // of opMisc
-	arg uint32    // label, function, or type of an indirect call
+	arg uint32    // label, function, type of an indirect call, or 1 + the length of a bulk operation if it is small
 	sig signature // of a block
 }
 
@@ -64,12 +64,16 @@ type instr struct {
 func (m *module) next(locals uint32) instr {
 	in := instr{at: m.pos}
 	in.op = m.byte()
+	length := m.length
+	m.length = 0
 	switch op := in.op; {
 	case op >= 0x45 && op <= 0xc4: // numeric
 	case op >= opLocalGet && op <= opLocalTee:
 		m.index("local", int(locals))
 	case op == opI32Const:
-		m.signed(32)
+		if v := m.signed(32); v >= 0 && v <= smallBulk {
+			m.length = uint32(v) + 1
+		}
 	case op >= 0x28 && op <= 0x3e:
 		m.memoryArgument()
 	case op >= opBlock && op <= opIf:
@@ -103,7 +107,9 @@ func (m *module) next(locals uint32) instr {
 	case op == 0xd0: // ref.null
 		m.refType()
 	case op == opMisc:
-		in.sub = m.misc()
+		if in.sub = m.misc(); in.sub == miscMemoryCopy || in.sub == miscMemoryFill {
+			in.arg = length
+		}
 	case op == opVector:
 		m.vector()
 	case op <= 0x01, op == opElse, op == opEnd, op == opReturn, op == 0x1a, op == 0x1b, op == 0xd1:

@@ -16,7 +16,9 @@ const (
 	chunk         = 1 << 16 // bytes of memory.fill and memory.copy at a time
 	bulkShift     = 3       // 2³ bytes or elements of a bulk operation are one unit
 
-	// A loop whose body has at most this many bytes is repeated this often.
+	smallBulk = 1024 // a constant length that is charged with the path
+
+	// A loop whose body has at most this many bytes is repeated this often, and twice as often if it has at most half as many.
 	unrollBytes = 64
 	unrollTimes = 4
 )

@@ -46,7 +46,7 @@ type module struct {
 	names []byte // the name section's contents
 
 	bodies []function
-	order  []uint32 // callees before callers, where calls make no cycle
+	length uint32 // 1 + what the instruction before is an i32.const of, if that is small
 
 	// Helpers that function bodies need.
 	needPay, needCopy, needFill bool

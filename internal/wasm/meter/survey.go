@@ -76,7 +76,7 @@ func (m *module) survey() {
 func (m *module) enter(i int) {
 	f := &m.bodies[i]
 	m.function = m.imported + i
-	m.pos, m.end = f.start, f.end
+	m.pos, m.end, m.length = f.start, f.end, 0
 	if f.code > 0 {
 		m.pos = f.code
 	}
@@ -176,9 +176,9 @@ func (m *module) surveyBody(f *function, sig signature, labels []label) []label 
 		case opMisc:
 			switch in.sub {
 			case miscMemoryCopy:
-				m.needCopy = true
+				m.needCopy = m.needCopy || in.arg == 0
 			case miscMemoryFill:
-				m.needFill = true
+				m.needFill = m.needFill || in.arg == 0
 			case miscMemoryInit, miscTableInit, miscTableCopy, miscTableGrow, miscTableFill:
 				f.length = true
 			}

@@ -135,8 +135,10 @@ func (w *weigher) weigh(i int) {
 		case opCallIndirect:
 			f.leaf = false
 			w.step(f, in, callWeight+indirectExtra)
-		case opRefFunc, opMisc:
+		case opRefFunc:
 			w.step(f, in, callWeight)
+		case opMisc:
+			w.step(f, in, callWeight+int(in.arg>>bulkShift))
 		default:
 			w.step(f, in, 1)
 		}
@@ -200,7 +202,7 @@ func (w *weigher) close(f *function) {
 		switch {
 		case l.params > 0:
 			l.form = loopInline
-		case !l.inner && !r.cut && l.end-l.start <= unrollBytes && r.weight*unrollTimes <= maxCharge:
+		case !l.inner && !r.cut && l.end-l.start <= unrollBytes && l.weight*l.turns() <= maxCharge:
 			l.form = loopUnrolled
 		}
 		f.credit = true
@@ -208,4 +210,12 @@ func (w *weigher) close(f *function) {
 			w.path = r.outer
 		}
 	}
+}
+
+// turns is how often the body of a loop that is repeated is written.
+func (l *loop) turns() int {
+	if l.end-l.start <= unrollBytes/2 {
+		return 2 * unrollTimes
+	}
+	return unrollTimes
 }
