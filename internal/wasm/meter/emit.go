@@ -226,6 +226,18 @@ func (e *emitter) head(l *loop, loop []byte) {
 				e.targets = append(e.targets, target{inner, 3})
 				break // the rest is written as usual, up to the end of all three
 			}
+			if l.tail > 0 { // the usual end of a loop: the turns that follow each other need no jump
+				e.targets = append(e.targets, target{inner, 0})
+				e.body(l.tail)
+				e.next(e.function.locals)
+				e.out = append(e.out, opIf, void, opElse)
+				e.level++
+				e.branch(opBr, exit)
+				e.shut()
+				e.level--
+				e.out = append(e.out, opEnd)
+				continue
+			}
 			e.out = append(e.out, opBlock, void)
 			e.open(1)
 			e.body(l.end)

@@ -22,13 +22,14 @@ type function struct {
 }
 
 type loop struct {
-	start  int // its instruction
-	end    int // the instruction that ends it
-	params uint16
-	back   bool // something branches to its head
-	inner  bool // there is a loop in it
-	form   loopForm
-	weight int
+	start           int // its instruction
+	end             int // the instruction that ends it
+	params, results uint16
+	tail            int  // the instruction before it, if that is a br_if to the head and the loop leaves no value
+	back            bool // something branches to its head
+	inner           bool // there is a loop in it
+	form            loopForm
+	weight          int
 }
 
 // loopForm is how a loop is charged.
@@ -120,6 +121,7 @@ func (m *module) surveyBody(f *function, sig signature, labels []label) []label 
 		}
 	}
 	innermost := -1
+	tail := 0 // the instruction before, if it is a br_if to the innermost label
 	for m.err == nil && len(labels) > 0 {
 		in := m.next(f.locals)
 		switch in.op {
@@ -131,7 +133,7 @@ func (m *module) surveyBody(f *function, sig signature, labels []label) []label 
 				}
 				l.arity, l.loop = in.sig.params, len(f.loops)
 				innermost = l.loop
-				f.loops = append(f.loops, loop{start: in.at, params: in.sig.params})
+				f.loops = append(f.loops, loop{start: in.at, params: in.sig.params, results: in.sig.results})
 			}
 			values += uint64(in.sig.params + in.sig.results)
 			if labels = append(labels, l); len(labels) > maxDepth {
@@ -148,12 +150,18 @@ func (m *module) surveyBody(f *function, sig signature, labels []label) []label 
 			labels = labels[:len(labels)-1]
 			if l.op == opLoop {
 				f.loops[l.loop].end = in.at
+				if in.at == tail+2 && f.loops[l.loop].results == 0 {
+					f.loops[l.loop].tail = tail
+				}
 			}
 			if len(labels) > 0 {
 				innermost = labels[len(labels)-1].loop
 			}
 		case opBr, opBrIf:
 			branch(in.at, in.arg)
+			if in.op == opBrIf && in.arg == 0 {
+				tail = in.at
+			}
 		case opBrTable:
 			for n := uint64(0); n <= uint64(in.arg) && m.err == nil; n++ {
 				branch(m.pos, m.u32())
