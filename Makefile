@@ -12,7 +12,7 @@ FUZZTIME ?= 60s
 SOAK     ?= 10m
 
 .DEFAULT_GOAL := help
-.PHONY: help run build plugins setup test faulty sdk wild languages race isolated soak vet lint fuzz bench memcheck clean
+.PHONY: help run build plugins wasm setup test faulty sdk wild languages race isolated soak vet lint fuzz bench memcheck clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
@@ -30,8 +30,12 @@ plugins: ## build the plugins in plugins/
 	@if ! command -v cargo >/dev/null 2>&1; then echo "plugins: left out for want of cargo: $(CRATES)" >&2; \
 	else for p in $(CRATES); do $(MAKE) --no-print-directory -s -C plugins/$$p CARGO='cargo --quiet' || exit 1; done; fi
 
+wasm: ## build the C plugins as WebAssembly modules
+	@bash .ci/setup wasm
+	@for p in $(PLUGINS); do $(MAKE) --no-print-directory -s -C plugins/$$p wasm || exit 1; done
+
 setup: ## install the tools that building and testing need
-	@bash .ci/setup cc c++ valgrind cargo rustfmt
+	@bash .ci/setup cc c++ valgrind cargo rustfmt wasm
 
 test: setup plugins ## run all tests
 	go test ./...

@@ -164,9 +164,15 @@ func (b *Batch) AppendResults(ctx context.Context, dst []BatchResult) ([]BatchRe
 	caller := ctx // also when a call is abandoned, which keeps the frame
 	err = ErrClosed
 	if !in.closed.Load() && !b.box.closed.Load() { // after acquire, see instance.run
-		err = s.lend(ctx, in)
+		err = nil
+		if in.lendsInTurn(&s.borrowed) {
+			ctx, err = in.enter(ctx, s)
+		}
+		if err == nil {
+			err = s.lend(ctx, in)
+		}
 	}
-	if err == nil && in.connected {
+	if err == nil && in.connected && s.turn == nil {
 		ctx, err = in.enter(ctx, s)
 	}
 	if err != nil {

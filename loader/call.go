@@ -61,6 +61,9 @@ func (in *instance) run(ctx context.Context, plan *plan.Plan, cache *slotCache, 
 		if !s.borrowed.empty() || len(msg) > maxKeptBuf {
 			s.needsCleanup = true
 		}
+		if err == nil && in.lendsInTurn(&s.borrowed) {
+			ctx, err = in.enter(ctx, s)
+		}
 		if err == nil {
 			err = s.lend(ctx, in)
 		}
@@ -76,7 +79,7 @@ func (in *instance) run(ctx context.Context, plan *plan.Plan, cache *slotCache, 
 	s.TypeID, s.Method, s.Instance = in.typ.ID, plan.ID, in.id
 	s.SetArgs(s.args[:n])
 	armResult(&s.Call, s.resultBuf)
-	if in.connected {
+	if in.connected && s.turn == nil {
 		var err error
 		if ctx, err = in.enter(ctx, s); err != nil {
 			h.slots.release(s)

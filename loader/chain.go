@@ -44,6 +44,12 @@ func (in *instance) takeTurn(ctx context.Context, f *calls.Frame, s *callSlot) e
 	return nil
 }
 
+// lendsInTurn reports whether the turn is to be taken before blobs are lent: a WebAssembly module
+// allocates memory for them, which a call of the same chain may be in the middle of.
+func (in *instance) lendsInTurn(b *borrowed) bool {
+	return len(b.blobs) > 0 && in.connected && in.life.turn != nil
+}
+
 // begin makes the slot's call part of a chain.
 func (s *callSlot) begin(ctx context.Context, at calls.Position) *calls.Frame {
 	if s.frame == nil {

@@ -46,12 +46,6 @@ func (in *instance) runNested(n *nestedCall) (*callSlot, error) {
 		return nil, codeErrorf(abi.ErrInvalidHandle, "%v: %v", in, ErrClosed)
 	}
 	length, err := n.encode(in, s)
-	if err == nil && !s.borrowed.empty() {
-		err = s.lend(n.frame, in)
-		for i := range s.blobs {
-			s.blobs[i].writeTo(s.args)
-		}
-	}
 	ctx := s.begin(n.frame, n.at)
 	apart := n.isolated && (!in.lib.isGo || n.phase)
 	if apart && !in.lib.isGo {
@@ -59,7 +53,16 @@ func (in *instance) runNested(n *nestedCall) (*callSlot, error) {
 		// end of the worker that has called it.
 		ctx.Context = n.frame.Caller()
 	}
-	if err == nil && in.connected {
+	if err == nil && in.lendsInTurn(&s.borrowed) {
+		err = in.takeTurn(n.frame, ctx, s)
+	}
+	if err == nil && !s.borrowed.empty() {
+		err = s.lend(n.frame, in)
+		for i := range s.blobs {
+			s.blobs[i].writeTo(s.args)
+		}
+	}
+	if err == nil && in.connected && s.turn == nil {
 		err = in.takeTurn(n.frame, ctx, s)
 	}
 	if err != nil {

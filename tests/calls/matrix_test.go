@@ -3,6 +3,7 @@ package calls
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,17 +12,23 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/loader"
+	_ "github.com/nyash-plugins/nyash-go/loader/wasm"
 	"github.com/nyash-plugins/nyash-go/tests/hosttest"
 )
 
 // isolated has a library run in a process of its own.
 const isolated = `isolation = "process"`
 
-// ways are the ways to reach a library that calls, or is called.
-var ways = []struct {
+// module has a library be a WebAssembly module.
+const module = "# a module"
+
+type way struct {
 	name, keys string
 	channel    loader.Channel
-}{
+}
+
+// ways are the native ways to reach a library that calls, or is called.
+var ways = []way{
 	{"in process", "", loader.ChannelAuto},
 	{"memory", isolated, loader.ChannelMemory},
 	{"pipe", isolated, loader.ChannelPipe},
@@ -29,11 +36,12 @@ var ways = []struct {
 
 // TestMatrix has a plugin that is reached in each way call each kind of target.
 func TestMatrix(t *testing.T) {
-	for _, caller := range ways {
+	for _, caller := range append(slices.Clone(ways), way{"module", module, loader.ChannelAuto}) {
 		targets := []struct{ name, box, keys string }{
 			{"built in", "GoBox", ""},
 			{"in process", "B", ""},
 			{"isolated", "B", isolated},
+			{"module", "B", module},
 			{"its own library", "A", ""},
 		}
 		for _, target := range targets {
@@ -42,6 +50,10 @@ func TestMatrix(t *testing.T) {
 				entries := []entry{{name: "A", uses: []string{"A", "B", "GoBox"}, keys: caller.keys}, {name: "B", keys: target.keys}}
 				h := open(t, entries, loader.WithWorkerChannel(caller.channel))
 				a := hosttest.New(t, h, "A")
+				if caller.keys == module && target.box == "A" { // which takes one call at a time
+					failsWith(t, a, abi.ErrPlugin, "it would wait for itself", "ask", "A", "add", 1, 2)
+					return
+				}
 				testPair(t, h, a, target.box)
 			})
 		}

@@ -121,7 +121,7 @@ func ModuleAt(t testing.TB, out, source string, flags ...string) string {
 		"--target=wasm32-wasi", "-mexec-model=reactor", "-std=c11", "-O1", "-Wall", "-Wextra", "-Werror",
 		"-Wl,--stack-first,-z,stack-size=65536,--strip-debug", "-I", filepath.Dir(source),
 	}
-	for _, folder := range []string{"abi/include", "plugins/sdk/c", "tests/ccbuild/include"} {
+	for _, folder := range []string{"abi/include", "plugins/sdk/c", "tests/ccbuild/include", "tests/ccbuild/wasm"} {
 		args = append(args, "-I", filepath.Join(root, folder))
 	}
 	Run(t, "clang", append(append(args, "-o", out, source), flags...)...)
