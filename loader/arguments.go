@@ -95,7 +95,7 @@ func (in *instance) lendable(box *Box, i int) (tlv.Handle, error) {
 	case arg.host != in.host:
 		return tlv.Handle{}, fmt.Errorf("argument %d: %w", i+1, ErrForeignBox)
 	case arg.lostTo(in):
-		return tlv.Handle{}, errNotLent(arg, i, arg.whyLostTo(in))
+		return tlv.Handle{}, errNotLent(arg, i, arg.whyLostTo())
 	case box.closed.Load():
 		return tlv.Handle{}, errNotLent(arg, i, ErrClosed)
 	}
@@ -117,7 +117,7 @@ func (in *instance) lostTo(called *instance) bool {
 var errOtherModule = fmt.Errorf("it lives in another module of its library (instances in nyash.toml), which this one cannot reach: %w", abi.ErrInvalidHandle)
 
 // whyLostTo says why lostTo is true.
-func (in *instance) whyLostTo(called *instance) error {
+func (in *instance) whyLostTo() error {
 	if !in.backend.Lost() && in.lib.isModule() {
 		return errOtherModule
 	}
@@ -144,7 +144,7 @@ func (b *borrowed) lend(ctx context.Context, in *instance) error {
 func (b *borrowed) lendBoxes(in *instance) error {
 	for _, a := range b.boxes[b.lent:] {
 		if a.in.lostTo(in) {
-			return errNotLent(a.in, a.index, a.in.whyLostTo(in))
+			return errNotLent(a.in, a.index, a.in.whyLostTo())
 		}
 		if !a.in.lend() {
 			return errNotLent(a.in, a.index, ErrClosed)

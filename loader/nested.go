@@ -191,7 +191,7 @@ func (n *nestedCall) appendBox(in *instance, s *callSlot, i int, e tlv.Entry) er
 		return err
 	}
 	if a.in.lostTo(in) {
-		return codeErrorf(abi.ErrInvalidHandle, "argument %d is %v: %v", i+1, a.in, a.in.whyLostTo(in))
+		return codeErrorf(abi.ErrInvalidHandle, "argument %d is %v: %v", i+1, a.in, a.in.whyLostTo())
 	}
 	if a.handle, err = in.life.nameOf(a.in); err != nil {
 		return err

@@ -32,12 +32,12 @@ func checkFile(text []byte) error {
 
 // The functions that a module exports beside those of docs/abi.md; the header defines them.
 const (
-	symbolHostTable  = "nyash_host_table"
-	symbolHostCalls  = "nyash_host_calls"
-	symbolAlloc      = "nyash_alloc"
-	symbolFree       = "nyash_free"
-	symbolInitialize = "_initialize" // of a reactor
-	memoryName       = "memory"
+	symbolHostTable = "nyash_host_table"
+	symbolHostCalls = "nyash_host_calls"
+	symbolAlloc     = "nyash_alloc"
+	symbolFree      = "nyash_free"
+	symbolStart     = "_initialize" // of a reactor; not "_start", which is a program's
+	memoryName      = "memory"
 )
 
 // export is a function of a module.
@@ -64,7 +64,7 @@ var exports = []export{
 	{abi.SymbolConfig, nil, types(i32), true},
 	{abi.SymbolConnect, types(i32), types(i32), true},
 	{symbolHostCalls, nil, types(i32), true},
-	{symbolInitialize, nil, nil, true},
+	{symbolStart, nil, nil, true},
 }
 
 // checkInterface looks at what a module exports and imports.
@@ -79,7 +79,7 @@ func checkInterface(file string, m wazero.CompiledModule) error {
 		case !known:
 			return fail(native.ErrNotLibrary, "it imports the function %s, which no host of plugins offers; build it for wasm32-wasi, with nyash_plugin.h",
 				contract.Excerpt(module+"."+name))
-		case want.params != nil && !(slices.Equal(f.ParamTypes(), want.params) && slices.Equal(f.ResultTypes(), want.results)):
+		case want.params != nil && !hasType(f, want.params, want.results):
 			return fail(native.ErrNotLibrary, "it imports %s.%s as %s, and that is %s", module, name,
 				signature(f.ParamTypes(), f.ResultTypes()), signature(want.params, want.results))
 		}
@@ -96,7 +96,7 @@ func checkInterface(file string, m wazero.CompiledModule) error {
 		switch {
 		case f == nil && !e.optional:
 			return fail(native.ErrSymbol, "%s is not exported%s", e.name, advice(e.name))
-		case f != nil && !(slices.Equal(f.ParamTypes(), e.params) && slices.Equal(f.ResultTypes(), e.results)):
+		case f != nil && !hasType(f, e.params, e.results):
 			return fail(native.ErrSymbol, "%s is exported as %s, and is to be %s", e.name,
 				signature(f.ParamTypes(), f.ResultTypes()), signature(e.params, e.results))
 		}
@@ -105,6 +105,10 @@ func checkInterface(file string, m wazero.CompiledModule) error {
 		return fail(native.ErrSymbol, "%s is not exported, and %s is%s", symbolHostCalls, abi.SymbolConnect, advice(symbolHostCalls))
 	}
 	return nil
+}
+
+func hasType(f api.FunctionDefinition, params, results []api.ValueType) bool {
+	return slices.Equal(f.ParamTypes(), params) && slices.Equal(f.ResultTypes(), results)
 }
 
 func advice(symbol string) string {

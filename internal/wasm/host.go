@@ -46,7 +46,7 @@ func allImports() map[string]map[string]imported {
 	}
 	system := make(map[string]imported)
 	runtime := wazero.NewRuntimeWithConfig(context.Background(), wazero.NewRuntimeConfigInterpreter())
-	defer runtime.Close(context.Background())
+	defer func() { _ = runtime.Close(context.Background()) }()
 	if m, err := wasi_snapshot_preview1.NewBuilder(runtime).Compile(context.Background()); err == nil {
 		for name, f := range m.ExportedFunctions() {
 			system[name] = imported{append(types(), f.ParamTypes()...), f.ResultTypes()}

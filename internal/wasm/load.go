@@ -56,9 +56,9 @@ func (m *Module) load(program *program, deadline time.Time) error {
 	for i, f := range m.functions.all() {
 		*f = m.instance.ExportedFunction(exports[i].name)
 	}
-	if m.initialize != nil {
-		if err := m.run(m.initialize); err != nil {
-			return m.failed(native.ErrOpen, symbolInitialize, err)
+	if m.begin != nil {
+		if err := m.run(m.begin); err != nil {
+			return m.failed(native.ErrOpen, symbolStart, err)
 		}
 	}
 	version, err := m.ask(m.functions.abi)

@@ -55,13 +55,13 @@ type Module struct {
 // functions are those that a module exports; nil where one that may be missing is.
 type functions struct {
 	abi, init, invoke, shutdown, hostTable, alloc, free api.Function
-	batch, config, connect, hostCalls, initialize       api.Function
+	batch, config, connect, hostCalls, begin            api.Function
 }
 
 func (f *functions) all() []*api.Function {
 	return []*api.Function{ // as in exports
 		&f.abi, &f.init, &f.invoke, &f.shutdown, &f.hostTable, &f.alloc, &f.free,
-		&f.batch, &f.config, &f.connect, &f.hostCalls, &f.initialize,
+		&f.batch, &f.config, &f.connect, &f.hostCalls, &f.begin,
 	}
 }
 

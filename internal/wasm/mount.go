@@ -34,7 +34,7 @@ func (m *Module) mount() (wazero.FSConfig, error) {
 					Detail: fmt.Sprintf("its permissions name %s: %v", mount.Host, reason(err))}
 			}
 			roots[mount.Host] = root
-			m.closers = append(m.closers, func() { root.Close() })
+			m.closers = append(m.closers, func() { _ = root.Close() })
 		}
 		folders = append(folders, &folder{root: root, mount: mount})
 	}

@@ -35,7 +35,6 @@ type Plugin struct {
 	description *abi.Description
 	state       isolate.State
 	restarts    int
-	calls       uint64
 	closed      bool
 }
 

@@ -91,7 +91,7 @@ func (t *tree) on(action, name string, do func(f *folder, rest string) sys.Errno
 	}
 	err := do(f, rest)
 	if err == sys.EACCES || err == sys.EPERM {
-		t.refuse(action, name)
+		_ = t.refuse(action, name)
 	}
 	return err
 }

@@ -1,0 +1,17 @@
+// A program without the engine for modules: it prints why it cannot open a nyash.toml.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/nyash-plugins/nyash-go/loader"
+)
+
+func main() {
+	h, err := loader.Open(os.Args[1])
+	if err == nil {
+		_ = h.Close()
+	}
+	fmt.Println(err)
+}
