@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"testing"
 
+	_ "github.com/nyash-plugins/nyash-go/loader/wasm"
 	"github.com/nyash-plugins/nyash-go/loader/worker"
 )
 

@@ -28,8 +28,15 @@ func Root(t testing.TB) string {
 // with; flags are added to the command line.
 func Library(t testing.TB, source string, flags ...string) string {
 	t.Helper()
+	if Modules() && filepath.Ext(source) == ".c" {
+		return Module(t, source, flags...)
+	}
 	return LibraryAt(t, filepath.Join(t.TempDir(), "lib"+name(source)+extension()), source, flags...)
 }
+
+// Modules reports whether Library makes WebAssembly modules of C: NYASH_TEST_TARGET=wasm has the
+// same tests hold for them.
+func Modules() bool { return os.Getenv("NYASH_TEST_TARGET") == "wasm" }
 
 // LibraryAt is [Library] with a path to write to.
 func LibraryAt(t testing.TB, out, source string, flags ...string) string {

@@ -1,0 +1,38 @@
+package wasm
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
+	"github.com/nyash-plugins/nyash-go/tools/inspect"
+	"github.com/nyash-plugins/nyash-go/tools/plugintest"
+)
+
+func TestInspect(t *testing.T) {
+	r, err := inspect.Run(t.Context(), inspect.Config{File: moduleFile(t)})
+	require.NoError(t, err)
+	assert.Equal(t, "WebAssembly module", r.Format)
+	assert.Equal(t, []string{"nyash", "wasi_snapshot_preview1"}, r.Needs)
+	assert.Subset(t, r.Exports, []string{"nyash_plugin_abi", "nyash_plugin_invoke", "nyash_host_table", "nyash_alloc"})
+	require.Len(t, r.Boxes, 1)
+	assert.Equal(t, "Module", r.Boxes[0].Box)
+
+	for fault, want := range map[string]string{
+		"LOOPS_AT_START": "load_timeout",
+		"OLD_ABI":        "ABI version 7",
+		"NO_INVOKE":      "nyash_plugin_invoke is not exported",
+	} {
+		_, err := inspect.Run(t.Context(), inspect.Config{File: ccbuild.Module(t, "testdata/broken.c", "-DFAULT="+fault), Timeout: 2_000_000_000})
+		require.ErrorContains(t, err, want)
+	}
+}
+
+// TestTester: plugin-tester says that modules are not for it.
+func TestTester(t *testing.T) {
+	_, err := plugintest.New(plugintest.Config{File: moduleFile(t)})
+	require.ErrorIs(t, err, plugintest.ErrCannotRun)
+	assert.ErrorContains(t, err, "is a WebAssembly module")
+}
