@@ -41,7 +41,7 @@ test: setup plugins ## run all tests
 	go test ./...
 	@echo 'the same through other ways to a plugin'
 	@NYASH_TEST_CHANNEL=pipe go test ./tests/isolation & pipes=$$!; \
-	NYASH_TEST_ISOLATION=process go test ./loader; status=$$?; \
+	NYASH_TEST_ISOLATION=process go test ./loader && NYASH_TEST_TARGET=wasm go test ./loader; status=$$?; \
 	wait $$pipes && exit $$status
 
 faulty: setup plugins ## try plugin-tester on every faulty plugin; `make test` takes a sample

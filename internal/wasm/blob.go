@@ -117,11 +117,14 @@ func (m *Module) freeLater(addr uint64) {
 func (m *Module) freePending() {
 	m.pending.Lock()
 	addrs := m.pending.addrs
-	m.pending.addrs = nil
+	m.pending.addrs, m.pending.spare = m.pending.spare, nil
 	m.pending.Unlock()
 	for _, at := range addrs {
 		if m.release(at) != nil {
-			return
+			break
 		}
 	}
+	m.pending.Lock()
+	m.pending.spare = addrs[:0]
+	m.pending.Unlock()
 }

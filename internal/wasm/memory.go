@@ -70,12 +70,11 @@ var errNoMemory = errors.New("nyash_alloc returned NULL")
 // allocate has the module allocate memory, and checks where that is. What goes wrong but NULL
 // ends the module.
 func (m *Module) allocate(size uint32) (uint32, error) {
-	var stack [1]uint64
-	stack[0] = uint64(size)
-	if err := m.callAllocator(m.alloc, stack[:]); err != nil {
+	got, err := m.callAllocator(m.alloc, size)
+	if err != nil {
 		return 0, err
 	}
-	at := api.DecodeU32(stack[0])
+	at := api.DecodeU32(got)
 	if at == 0 {
 		return 0, fmt.Errorf("%w for %d bytes", errNoMemory, size)
 	}
@@ -88,25 +87,25 @@ func (m *Module) allocate(size uint32) (uint32, error) {
 }
 
 func (m *Module) release(at uint32) error {
-	var stack [1]uint64
-	stack[0] = uint64(at)
-	return m.callAllocator(m.free, stack[:])
+	_, err := m.callAllocator(m.free, at)
+	return err
 }
 
 // callAllocator calls one of the two functions of the allocator, perhaps in the middle of a call
 // of the module's.
-func (m *Module) callAllocator(f api.Function, stack []uint64) error {
-	before := m.call.allocates
-	if before { // from within itself: a module that its own allocator's functions come from
-		return errAllocates
+func (m *Module) callAllocator(f api.Function, argument uint32) (result uint64, err error) {
+	if m.call.allocates { // from within itself
+		return 0, errAllocates
 	}
 	m.call.allocates = true
-	defer func() { m.call.allocates = before }()
-	if err := f.CallWithStack(m.ctx, stack); err != nil {
+	m.word[0] = uint64(argument)
+	err = f.CallWithStack(m.ctx, m.word[:])
+	m.call.allocates = false
+	if err != nil {
 		m.fail(trapped(err))
-		return err
+		return 0, err
 	}
-	return nil
+	return m.word[0], nil
 }
 
 var errAllocates = errors.New("it calls its host from within nyash_alloc or nyash_free")

@@ -31,6 +31,7 @@ type Module struct {
 	memory   api.Memory
 	functions
 	stack   [8]uint64 // of arguments and results, for the functions
+	word    [1]uint64 // the same, for those of the allocator, which may run within another
 	scratch scratch
 	call    underWay
 	closers []func()
@@ -49,6 +50,7 @@ type Module struct {
 	pending struct { // what is to be freed at the next turn
 		sync.Mutex
 		addrs []uint32
+		spare []uint32 // for the next ones
 	}
 }
 
