@@ -3,11 +3,14 @@ package meter_test
 import (
 	"context"
 	"math"
+	"os"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/tetratelabs/wazero/api"
+
+	"github.com/nyash-plugins/nyash-go/internal/wasm/meter"
 )
 
 const (
@@ -68,7 +71,7 @@ func compare(t testing.TB, n uint64, rounds int, fs ...api.Function) []time.Dura
 		best[i] = math.MaxInt64
 	}
 	repeat := 1
-	if n < 100 {
+	if n == 1 { // too short for the clock
 		repeat = 1000
 	}
 	stack := make([]uint64, 4)
@@ -98,5 +101,61 @@ func BenchmarkOverhead(b *testing.B) {
 				b.ReportMetric(float64(t[1])/float64(t[0]), "ratio")
 			}
 		})
+	}
+}
+
+// BenchmarkCall compares calls from Go: a bare one of a module without charges, and one of a module with them.
+func BenchmarkCall(b *testing.B) {
+	module := single("ll", "l", 0, get, 0, get, 1, 0x7c)
+	for name, tick := range map[string]func(){"plain": nil, "metered": func() {}} {
+		b.Run(name, func(b *testing.B) {
+			f := start(b, module, tick).ExportedFunction("f")
+			stack := make([]uint64, 2)
+			b.ReportAllocs()
+			for b.Loop() {
+				stack[0], stack[1] = 2, 3
+				if err := f.CallWithStack(context.Background(), stack); err != nil || stack[0] != 5 {
+					b.Fatal(err, stack[0])
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkLoop is the bar of a loop of 10⁸ turns; the time is that of all of them.
+func BenchmarkLoop(b *testing.B) {
+	for _, c := range cases[:3] {
+		for name, tick := range map[string]func(){"plain": nil, "metered": func() {}} {
+			b.Run(c.name+"/"+name, func(b *testing.B) {
+				f := start(b, c.module, tick).ExportedFunction("f")
+				stack := make([]uint64, 1)
+				b.ReportAllocs()
+				for b.Loop() {
+					stack[0] = 100_000_000
+					if err := f.CallWithStack(context.Background(), stack); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkRewrite is the rewriting itself, in bytes of modules.
+func BenchmarkRewrite(b *testing.B) {
+	var modules [][]byte
+	size := 0
+	for _, file := range wasmFiles(b, "examples") {
+		data, err := os.ReadFile(file)
+		require.NoError(b, err)
+		modules = append(modules, data)
+		size += len(data)
+	}
+	b.SetBytes(int64(size))
+	b.ReportAllocs()
+	for b.Loop() {
+		for _, m := range modules {
+			_, _ = meter.Rewrite(m, meter.Options{})
+		}
 	}
 }

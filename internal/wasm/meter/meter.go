@@ -83,7 +83,8 @@ func (o *Options) defaults() {
 //
 // Rewrite does not check types: the engine does that with the result, and what Rewrite makes of a module that is not
 // valid is not valid either. Custom sections are dropped, because the addresses of debugging information would be
-// wrong and the engine reads no other, except for the names of functions, which stack traces show.
+// wrong and the engine reads no other, except for the names of the
+// module and its functions, which stack traces show.
 //
 // It is safe for concurrent use.
 func Rewrite(wasm []byte, o Options) ([]byte, error) {

@@ -474,7 +474,7 @@ func (m *module) readBody() {
 	m.bodies = append(m.bodies, function{start: start, end: m.pos})
 }
 
-// readCustom keeps the names of functions, if they can be read, and drops the rest.
+// readCustom keeps the names of the module and its functions, if they can be read, and drops the rest.
 func (m *module) readCustom() {
 	at := m.pos
 	name := m.bytes(m.u32())
@@ -496,6 +496,13 @@ func (m *module) readCustom() {
 		}
 		sub := reader{data: m.data, pos: r.pos, end: r.pos + int(size), function: -1}
 		r.pos = sub.end
+		if id == 0 { // the module's
+			from := sub.pos
+			if name := sub.bytes(sub.u32()); sub.err != nil || sub.pos != sub.end || !utf8.Valid(name) {
+				return
+			}
+			out = append(appendU32(append(out, 0), size), m.data[from:sub.end]...)
+		}
 		if id != 1 {
 			continue
 		}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -18,13 +19,32 @@ import (
 	"github.com/nyash-plugins/nyash-go/internal/wasm/meter"
 )
 
-// suite finds the WebAssembly specification's tests, which wazero's module carries.
-func suite(t testing.TB, version string) []string {
+// engineDir is where wazero's module is, which carries the WebAssembly specification's tests and real modules.
+var engineDir = sync.OnceValues(func() (string, error) {
 	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/tetratelabs/wazero").Output()
+	return strings.TrimSpace(string(out)), err
+})
+
+func suite(t testing.TB, version string) []string {
+	dir, err := engineDir()
 	require.NoError(t, err)
-	dir := filepath.Join(strings.TrimSpace(string(out)), "internal/integration_test/spectest")
-	files, err := filepath.Glob(filepath.Join(dir, version, "testdata/*.json"))
+	files, err := filepath.Glob(filepath.Join(dir, "internal/integration_test/spectest", version, "testdata/*.json"))
 	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	return files
+}
+
+// wasmFiles are the modules below a folder of wazero's.
+func wasmFiles(t testing.TB, folder string) []string {
+	dir, err := engineDir()
+	require.NoError(t, err)
+	var files []string
+	require.NoError(t, filepath.WalkDir(filepath.Join(dir, folder), func(path string, _ os.DirEntry, err error) error {
+		if strings.HasSuffix(path, ".wasm") {
+			files = append(files, path)
+		}
+		return err
+	}))
 	require.NotEmpty(t, files)
 	return files
 }
