@@ -5,6 +5,7 @@ package meter
 type emitter struct {
 	*module
 	function *function
+	index    uint32
 	out      []byte
 	copied   int // what of the original is written
 	level    int
@@ -22,7 +23,7 @@ type target struct {
 func (e *emitter) emit(i int) {
 	f := &e.bodies[i]
 	e.enter(i)
-	*e = emitter{module: e.module, function: f, out: e.out, level: 1, targets: append(e.targets[:0], target{1, 1})}
+	*e = emitter{module: e.module, function: f, index: uint32(i), out: e.out, level: 1, targets: append(e.targets[:0], target{1, 1})}
 	added := uint32(0)
 	if f.credit {
 		added++
@@ -129,6 +130,14 @@ func (e *emitter) refill(spent int) {
 	e.op(opLocalSet, e.function.locals)
 }
 
+// drop gives up the credit after a deep call: the functions that wait for such calls could have much of it together.
+func (e *emitter) drop(callee uint32) {
+	if e.function.credit && e.deep(e.index, callee) {
+		e.constant(0)
+		e.op(opLocalSet, e.function.locals)
+	}
+}
+
 // body writes the original up to an offset. It is called again for the body of a loop that is repeated.
 func (e *emitter) body(to int) {
 	f := e.function
@@ -166,6 +175,12 @@ func (e *emitter) body(to int) {
 			e.flush(in.at)
 			e.op(in.op, e.shifted(in.arg))
 			e.copied = e.pos
+			if in.op == opCall && in.arg >= uint32(e.imported) {
+				e.drop(in.arg - uint32(e.imported))
+			}
+		case opCallIndirect:
+			e.flush(e.pos)
+			e.drop(uint32(len(e.bodies)))
 		case opMemoryGrow:
 			e.flush(in.at)
 			e.charge(growCharge)

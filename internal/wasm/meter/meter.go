@@ -16,6 +16,8 @@ const (
 	chunk         = 1 << 16 // bytes of memory.fill and memory.copy at a time
 	bulkShift     = 3       // 2³ bytes or elements of a bulk operation are one unit
 
+	maxHeight = 64   // frames of a chain of calls that may each have paid for what they do after it
+	maxTail   = 8    // units that any other frame may have paid for
 	smallBulk = 1024 // a constant length that is charged with the path
 
 	// A loop whose body has at most this many bytes is repeated this often, and twice as often if it has at most half as many.
@@ -24,9 +26,11 @@ const (
 )
 
 // Interval bounds the units between two ticks: the budget, the most that is taken from it at once before it is looked
-// at, and what the leaves use that are called while a loop lives on its credit. To it comes one bulk operation on a
-// table or a segment, whose length Options bound.
-const Interval = Budget + growCharge + (credit+maxCharge)/callWeight*(maxCharge+firstCredit)
+// at, what the leaves use that are called while a loop lives on its credit, and what frames on the stack have paid for
+// earlier. To it come maxTail units for each frame of a deep recursion that returns, of which the engine's stack bounds
+// the number, and one bulk operation on a table or a segment, whose length Options bound.
+const Interval = Budget + growCharge + (credit+maxCharge)/callWeight*(maxCharge+firstCredit) +
+	maxHeight*(credit+maxCharge)
 
 // Fixed bounds; the first three are those of the WebAssembly JavaScript interface.
 const (
@@ -95,6 +99,7 @@ func Rewrite(wasm []byte, o Options) ([]byte, error) {
 	m := &module{options: o, reader: reader{data: wasm, end: len(wasm), function: -1}}
 	m.read()
 	m.survey()
+	m.callGraph()
 	m.weigh()
 	if m.err != nil {
 		return nil, m.err

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -284,7 +285,9 @@ func TestRealModules(t *testing.T) {
 		require.Len(t, got.ExportedFunctions(), len(want.ExportedFunctions()))
 		for name, f := range want.ExportedFunctions() {
 			require.Equal(t, f.ParamTypes(), got.ExportedFunctions()[name].ParamTypes())
-			require.Equal(t, f.DebugName(), got.ExportedFunctions()[name].DebugName())
+			if !strings.Contains(f.DebugName(), "$") { // an index, if it has no name
+				require.Equal(t, f.DebugName(), got.ExportedFunctions()[name].DebugName())
+			}
 		}
 	}
 }

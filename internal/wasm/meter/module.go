@@ -45,8 +45,11 @@ type module struct {
 	has   [sections]bool
 	names []byte // the name section's contents
 
-	bodies []function
-	length uint32 // 1 + what the instruction before is an i32.const of, if that is small
+	bodies     []function
+	referenced []uint32    // functions that a table can hold
+	order      []uint32    // functions, callees before callers
+	components []component // of each function, and of calls through tables
+	length     uint32      // 1 + what the instruction before is an i32.const of, if that is small
 
 	// Helpers that function bodies need.
 	needPay, needCopy, needFill bool
@@ -349,7 +352,7 @@ func (m *module) constant(id byte) {
 		op := m.byte()
 		if op == 0xd2 {
 			m.out[id] = append(m.out[id], op)
-			m.out[id] = appendU32(m.out[id], m.shifted(m.index("function", len(m.functions))))
+			m.out[id] = appendU32(m.out[id], m.shifted(m.reference()))
 			continue
 		}
 		switch op {
@@ -442,7 +445,20 @@ func (m *module) readElements() {
 			m.constant(secElement)
 			continue
 		}
-		m.out[secElement] = appendU32(m.out[secElement], m.shifted(m.index("function", len(m.functions))))
+		m.out[secElement] = appendU32(m.out[secElement], m.shifted(m.reference()))
+	}
+}
+
+// reference reads the index of a function that a table can hold.
+func (m *module) reference() uint32 {
+	f := m.index("function", len(m.functions))
+	m.refer(f)
+	return f
+}
+
+func (m *module) refer(f uint32) {
+	if m.err == nil && f >= uint32(m.imported) {
+		m.referenced = append(m.referenced, f-uint32(m.imported))
 	}
 }
 

@@ -11,14 +11,13 @@ type function struct {
 	loops        []loop // in the order of their heads
 	points       []int  // instructions before which the path so far is charged
 
-	state    byte // of the search: unseen, open, done
-	indirect bool // calls through a table, or an import
-	cyclic   bool // chosen to charge for a cycle of calls
-	leaf     bool // it and what it calls call only free functions and imports
-	free     bool // is not charged
-	credit   bool // has loops that are charged
-	length   bool // needs a local for the length of a bulk operation
-	weight   int  // most expensive path, at most maxCharge
+	table   bool // calls through a table
+	imports bool // calls an import
+	leaf    bool // it and what it calls call only free functions and imports
+	free    bool // is not charged
+	credit  bool // has loops that are charged
+	length  bool // needs a local for the length of a bulk operation
+	weight  int  // most expensive path, at most maxCharge
 }
 
 type loop struct {
@@ -173,14 +172,16 @@ func (m *module) surveyBody(f *function, sig signature, labels []label) []label 
 			t := m.types[m.functions[in.arg]]
 			values += uint64(t.params) + uint64(t.results) + uint64(m.mutable)
 			if in.arg < uint32(m.imported) {
-				f.indirect = true
+				f.imports = true
 			} else if c := in.arg - uint32(m.imported); len(f.callees) == 0 || f.callees[len(f.callees)-1] != c {
 				f.callees = append(f.callees, c)
 			}
 		case opCallIndirect:
 			t := m.types[in.arg]
 			values += uint64(t.params) + uint64(t.results) + uint64(m.mutable)
-			f.indirect = true
+			f.table = true
+		case opRefFunc:
+			m.refer(in.arg)
 		case opMisc:
 			switch in.sub {
 			case miscMemoryCopy:

@@ -1,86 +1,63 @@
 package meter
 
-const (
-	unseen = iota
-	open
-	done
-)
-
-// weigh decides what is charged where, callees before callers. A function that is found again while its callees
-// are weighed closes a cycle of calls and charges for it.
+// weigh decides what is charged where, callees before callers.
 func (m *module) weigh() {
 	if m.err != nil {
 		return
 	}
-	type call struct {
-		function uint32
-		next     int
-	}
-	var stack []call
 	w := weigher{module: m}
-	for i := range m.bodies {
-		if m.bodies[i].state == unseen {
-			m.bodies[i].state = open
-			stack = append(stack, call{function: uint32(i)})
-		}
-		for len(stack) > 0 {
-			top := &stack[len(stack)-1]
-			f := &m.bodies[top.function]
-			if top.next == len(f.callees) {
-				w.weigh(int(top.function))
-				f.state = done
-				stack = stack[:len(stack)-1]
-				continue
-			}
-			callee := f.callees[top.next]
-			top.next++
-			switch c := &m.bodies[callee]; c.state {
-			case unseen:
-				c.state = open
-				stack = append(stack, call{function: callee})
-			case open:
-				c.cyclic = true
-			}
-		}
+	for _, i := range m.order {
+		w.weigh(i)
 	}
 	m.leave()
 }
 
-// unreached is the cost of a path that no control reaches.
-const unreached = -1
+// path is the largest cost of the current region's code on any way to a point.
+type path struct {
+	units int // since the last charge; unreached if no control gets here
+	tail  int // since a deep call returned and the budget was not looked at since; none if there was no such call
+}
 
-// weigher finds the most expensive path of each region of a body in one pass over it. Everywhere, path is the
-// largest cost of the current region's code since the last charge on any way to this point.
+const (
+	unreached = -1
+	none      = -1
+)
+
+var nowhere = path{unreached, none}
+
+func (p path) join(q path) path { return path{max(p.units, q.units), max(p.tail, q.tail)} }
+
+// weigher finds the most expensive path of each region of a body in one pass over it.
 type weigher struct {
 	*module
 	frames  []frame
 	regions []region
-	path    int
+	path    path
 }
 
 // frame is a block that is open. Its end continues with the largest of the paths that lead to it.
 type frame struct {
 	op      byte
-	end     int // largest path of the branches to its end
-	start   int // path at its if
-	regions int // regions that were open at its start
+	end     path // of the branches to its end
+	start   path // at its if
+	regions int  // regions that were open at its start
 	region  bool
 }
 
 // region is the function or a loop that is charged.
 type region struct {
-	outer  int // path of the region around it, at its head
+	outer  int // units of the region around it, at its head
 	loop   int
 	weight int
 	cut    bool // charged in the middle as well
 }
 
-func (w *weigher) weigh(i int) {
+func (w *weigher) weigh(i uint32) {
 	f := &w.bodies[i]
-	w.enter(i)
-	w.frames = append(w.frames[:0], frame{op: opBlock, end: unreached, regions: 1})
+	w.enter(int(i))
+	w.frames = append(w.frames[:0], frame{op: opBlock, end: nowhere, regions: 1})
 	w.regions = append(w.regions[:0], region{loop: -1})
-	w.path = 0
+	w.path = path{0, none}
 	nextLoop := 0
 	f.leaf = true
 	for len(w.frames) > 0 {
@@ -88,26 +65,26 @@ func (w *weigher) weigh(i int) {
 		switch in.op {
 		case opBlock, opIf:
 			w.step(f, in, 1)
-			w.frames = append(w.frames, frame{op: in.op, end: unreached, start: w.path, regions: len(w.regions)})
+			w.frames = append(w.frames, frame{op: in.op, end: nowhere, start: w.path, regions: len(w.regions)})
 		case opLoop:
 			l := &f.loops[nextLoop]
-			fr := frame{op: opLoop, end: unreached, regions: len(w.regions), region: l.back && w.path != unreached}
+			fr := frame{op: opLoop, end: nowhere, regions: len(w.regions), region: l.back && w.path.units != unreached}
 			if fr.region {
-				w.regions = append(w.regions, region{outer: w.path, loop: nextLoop})
-				w.path = 0
+				w.regions = append(w.regions, region{outer: w.path.units, loop: nextLoop})
+				w.path = path{0, none} // after a deep call there is no credit: the head looks
 			}
 			w.frames = append(w.frames, fr)
 			nextLoop++
 		case opElse:
 			fr := &w.frames[len(w.frames)-1]
-			fr.end = max(fr.end, w.path)
+			fr.end = fr.end.join(w.path)
 			fr.op, w.path = opElse, fr.start
 		case opEnd:
 			w.close(f)
 		case opBr:
 			w.step(f, in, 1)
 			w.branch(in.arg)
-			w.path = unreached
+			w.path = nowhere
 		case opBrIf:
 			w.step(f, in, 1)
 			w.branch(in.arg)
@@ -116,25 +93,18 @@ func (w *weigher) weigh(i int) {
 			for n := uint64(0); n <= uint64(in.arg); n++ {
 				w.branch(w.u32())
 			}
-			w.path = unreached
+			w.path = nowhere
 		case opReturn, opUnreachable:
 			w.step(f, in, 1)
-			w.path = unreached
+			w.path = nowhere
 		case opCall:
-			cost := callWeight
-			if in.arg < uint32(w.imported) {
-				cost += indirectExtra
-			} else {
-				c := &w.bodies[in.arg-uint32(w.imported)]
-				f.leaf = f.leaf && c.free && c.leaf
-				if c.free {
-					cost += c.weight
-				}
-			}
-			w.step(f, in, cost)
+			w.call(f, in, i)
 		case opCallIndirect:
 			f.leaf = false
 			w.step(f, in, callWeight+indirectExtra)
+			if w.path.units != unreached && w.deep(i, uint32(len(w.bodies))) {
+				w.path.tail = 0
+			}
 		case opRefFunc:
 			w.step(f, in, callWeight)
 		case opMisc:
@@ -147,38 +117,67 @@ func (w *weigher) weigh(i int) {
 	if w.regions[0].cut {
 		f.weight = maxCharge
 	}
-	f.free = !f.credit && !f.cyclic && !f.indirect && len(f.points) == 0 && f.weight <= freeWeight
-	f.leaf = f.leaf && !f.cyclic
+	f.free = !f.credit && !w.components[i].cycle && !f.table && !f.imports && len(f.points) == 0 && f.weight <= freeWeight
+	f.leaf = f.leaf && !w.components[i].cycle
 	w.needPay = w.needPay || f.credit
 }
 
 // step adds the cost of an instruction, before which the path is charged if it would become too expensive.
 func (w *weigher) step(f *function, in instr, cost int) {
-	if w.path == unreached {
+	if w.path.units == unreached {
 		return
 	}
-	r := &w.regions[len(w.regions)-1]
-	if w.path+cost > maxCharge {
+	if w.path.units+cost > maxCharge || w.path.tail != none && w.path.tail+cost > maxTail {
 		f.points = append(f.points, in.at)
-		r.cut = true
-		w.path = 0
+		w.regions[len(w.regions)-1].cut = true
+		w.path = path{0, none}
 	}
-	w.path += cost
-	r.weight = max(r.weight, w.path)
+	w.add(cost)
+}
+
+func (w *weigher) add(cost int) {
+	r := &w.regions[len(w.regions)-1]
+	w.path.units += cost
+	if w.path.tail != none {
+		w.path.tail += cost
+	}
+	r.weight = max(r.weight, w.path.units)
+}
+
+// call adds a direct call. A function that is neither free nor a leaf looks at the budget when it is entered.
+func (w *weigher) call(f *function, in instr, caller uint32) {
+	if in.arg < uint32(w.imported) {
+		w.step(f, in, callWeight+indirectExtra)
+		return
+	}
+	callee := in.arg - uint32(w.imported)
+	c := &w.bodies[callee]
+	f.leaf = f.leaf && c.free && c.leaf
+	cost := callWeight
+	switch {
+	case c.free:
+		cost += c.weight
+	case !c.leaf:
+		w.path.tail = none
+	}
+	w.step(f, in, cost)
+	if w.path.units != unreached && w.deep(caller, callee) {
+		w.path.tail = 0
+	}
 }
 
 // branch notes the path of a branch. Out of a loop it is the path that led to the outermost loop that it leaves: what
 // was spent inside is charged there.
 func (w *weigher) branch(depth uint32) {
 	fr := &w.frames[len(w.frames)-1-int(depth)]
-	if fr.op == opLoop || w.path == unreached {
+	if fr.op == opLoop || w.path.units == unreached {
 		return
 	}
-	path := w.path
+	p := w.path
 	if fr.regions < len(w.regions) {
-		path = w.regions[fr.regions].outer
+		p.units = w.regions[fr.regions].outer
 	}
-	fr.end = max(fr.end, path)
+	fr.end = fr.end.join(p)
 }
 
 // close ends the innermost block.
@@ -187,9 +186,9 @@ func (w *weigher) close(f *function) {
 	w.frames = w.frames[:len(w.frames)-1]
 	switch {
 	case fr.op == opIf:
-		w.path = max(w.path, fr.end, fr.start)
+		w.path = w.path.join(fr.end).join(fr.start)
 	case fr.op != opLoop:
-		w.path = max(w.path, fr.end)
+		w.path = w.path.join(fr.end)
 	case fr.region:
 		r := w.regions[len(w.regions)-1]
 		w.regions = w.regions[:len(w.regions)-1]
@@ -206,8 +205,8 @@ func (w *weigher) close(f *function) {
 			l.form = loopUnrolled
 		}
 		f.credit = true
-		if w.path != unreached {
-			w.path = r.outer
+		if w.path.units != unreached {
+			w.path.units = r.outer
 		}
 	}
 }
