@@ -14,7 +14,7 @@ const (
 	credit        = 2048 // credit that a loop takes when its own is used up
 	growCharge    = 1 << 14
 	chunk         = 1 << 16 // bytes of memory.fill and memory.copy at a time
-	bulkShift     = 3       // 2³ bytes or elements of a bulk operation are one unit
+	bulkShift     = 5       // 2⁵ bytes or elements of a bulk operation are one unit
 
 	maxHeight = 64   // frames of a chain of calls that may each have paid for what they do after it
 	maxTail   = 8    // units that any other frame may have paid for

@@ -218,7 +218,7 @@ func TestCharges(t *testing.T) {
 		{"call", cases[6].module, 1e6, 1e7},
 		{"fib", cases[8].module, 25, 250_000 * 12},
 		{"indirect", cases[9].module, 1e6, 1e7},
-		{"fill in pieces", single("i", "", 0, loop, void, konst, 0, konst, 1, konst, s(60_000), 0xfc, 11, 0, countdown, end), 1000, 60e6 / 8},
+		{"fill in pieces", single("i", "", 0, loop, void, konst, 0, konst, 1, konst, s(60_000), 0xfc, 11, 0, countdown, end), 1000, 60e6 / 32},
 	} {
 		ticks := count(c.module, c.n)
 		require.GreaterOrEqual(t, ticks, c.units/meter.Interval, c.name)
