@@ -163,8 +163,9 @@ func (m *Module) away(do func(ctx context.Context)) {
 // caller is the module that calls, as its host sees it; see [hostvtable.Caller].
 type caller struct{ module *Module }
 
-func (c caller) Session() any   { return c.module }
-func (c caller) Thread() uint64 { return c.module.number }
+func (c caller) Session() any          { return c.module }
+func (c caller) Life() context.Context { return c.module.life }
+func (c caller) Thread() uint64        { return c.module.number }
 
 // Place implements [hostvtable.Caller].
 func (c caller) Place(data []byte) (addr uint64, err error) {

@@ -21,6 +21,7 @@ import (
 func (p *Plugin) start(program *program, place int, deadline time.Time) (*Module, error) {
 	m := &Module{plugin: p, place: place, number: p.lastNumber.Add(1)}
 	m.ctx = &moduleContext{Context: context.Background(), module: m}
+	m.life, m.over = context.WithCancelCause(context.Background())
 	m.turn.try()
 	defer m.turn.pass()
 	err := m.load(program, deadline)

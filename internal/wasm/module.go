@@ -42,6 +42,8 @@ type Module struct {
 	dead   atomic.Bool
 	ending atomic.Pointer[error] // what the calls are to end with; nil while it lives
 	end    sync.Once
+	life   context.Context // until it is to end, of which what it calls at its host learns
+	over   context.CancelCauseFunc
 
 	// attention is true where a call has more to do than to call: the module is to end, or
 	// memory is to be freed. Who sets the reason sets it afterwards.
@@ -232,6 +234,7 @@ func (m *Module) crash(cause error) *transport.CrashError {
 func (m *Module) fail(cause error) {
 	m.ending.CompareAndSwap(nil, &cause)
 	m.attention.Store(true)
+	m.over(cause)
 }
 
 // kill has the module end: its call at the next look, if there is one, and else at once.
