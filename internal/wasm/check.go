@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
-	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/nyash-plugins/nyash-go/abi"
@@ -14,10 +14,13 @@ import (
 	"github.com/nyash-plugins/nyash-go/internal/native"
 )
 
+// magic is what a module begins with.
+const magic = "\x00asm"
+
 // checkFile looks at the beginning of a file: whether it is a module at all. What follows is for
 // package meter, which goes through the whole of it before the compiler does.
 func checkFile(text []byte) error {
-	if len(text) < 8 || string(text[:4]) != "\x00asm" {
+	if len(text) < 8 || string(text[:len(magic)]) != magic {
 		return errors.New("it is not a WebAssembly module: it does not begin with \\0asm")
 	}
 	if version := binary.LittleEndian.Uint32(text[4:]); version != 1 {
@@ -67,48 +70,87 @@ var exports = []export{
 	{symbolStart, nil, nil, true},
 }
 
-// checkInterface looks at what a module exports and imports.
-func checkInterface(file string, m wazero.CompiledModule) error {
-	fail := func(reason error, format string, args ...any) error {
-		return &native.Error{File: file, Reason: reason, Detail: fmt.Sprintf(format, args...)}
-	}
-	for _, f := range m.ImportedFunctions() {
-		module, name, _ := f.Import()
-		want, known := imports[module][name]
-		switch {
-		case !known:
-			return fail(native.ErrNotLibrary, "it imports the function %s, which no host of plugins offers; build it for wasm32-wasi, with nyash_plugin.h",
-				contract.Excerpt(module+"."+name))
-		case want.params != nil && !hasType(f, want.params, want.results):
-			return fail(native.ErrNotLibrary, "it imports %s.%s as %s, and that is %s", module, name,
-				signature(f.ParamTypes(), f.ResultTypes()), signature(want.params, want.results))
-		}
-	}
-	if len(m.ImportedMemories()) > 0 {
-		return fail(native.ErrNotLibrary, "it imports its memory; a plugin exports its own")
-	}
-	if m.ExportedMemories()[memoryName] == nil {
-		return fail(native.ErrSymbol, "%s is not exported; a plugin exports its memory by that name", memoryName)
-	}
-	found := m.ExportedFunctions()
-	for _, e := range exports {
-		f := found[e.name]
-		switch {
-		case f == nil && !e.optional:
-			return fail(native.ErrSymbol, "%s is not exported%s", e.name, advice(e.name))
-		case f != nil && !hasType(f, e.params, e.results):
-			return fail(native.ErrSymbol, "%s is exported as %s, and is to be %s", e.name,
-				signature(f.ParamTypes(), f.ResultTypes()), signature(e.params, e.results))
-		}
-	}
-	if found[abi.SymbolConnect] != nil && found[symbolHostCalls] == nil {
-		return fail(native.ErrSymbol, "%s is not exported, and %s is%s", symbolHostCalls, abi.SymbolConnect, advice(symbolHostCalls))
+// face is what a module imports and exports.
+type face struct {
+	imports  []function
+	exports  []function
+	memory   bool   // it exports its memory
+	foreign  bool   // it imports one
+	unusable string // what it imports beside functions and memory, of which there is nothing
+}
+
+// function is one that a module imports or exports.
+type function struct {
+	module, name    string // module of an import
+	params, results []api.ValueType
+}
+
+// fault is why a module cannot be a plugin.
+type fault struct {
+	reason   error
+	text     string
+	function function // that it is about; without a name for others
+}
+
+// check is the first of the faults as an error of a file.
+func (f *face) check(file string) error {
+	if faults := f.faults(); len(faults) > 0 {
+		return &native.Error{File: file, Reason: faults[0].reason, Detail: faults[0].text}
 	}
 	return nil
 }
 
-func hasType(f api.FunctionDefinition, params, results []api.ValueType) bool {
-	return slices.Equal(f.ParamTypes(), params) && slices.Equal(f.ResultTypes(), results)
+// faults are why no host would run a module with this face.
+func (f *face) faults() (all []fault) {
+	add := func(reason error, of function, format string, args ...any) {
+		all = append(all, fault{reason, fmt.Sprintf(format, args...), of})
+	}
+	for _, i := range f.imports {
+		want, known := imports[i.module][i.name]
+		switch {
+		case !known:
+			add(native.ErrNotLibrary, i, "it imports the function %s, which no host of plugins offers; build it for wasm32-wasi, with nyash_plugin.h",
+				contract.Excerpt(i.module+"."+i.name))
+		case want.params != nil && !i.is(want.params, want.results):
+			add(native.ErrNotLibrary, i, "it imports %s.%s as %s, and that is %s", i.module, i.name,
+				signature(i.params, i.results), signature(want.params, want.results))
+		}
+	}
+	if f.unusable != "" {
+		add(native.ErrNotLibrary, function{}, "it imports the %s, and a host of plugins offers functions alone", f.unusable)
+	}
+	if f.foreign {
+		add(native.ErrNotLibrary, function{}, "it imports its memory; a plugin exports its own")
+	}
+	if !f.memory {
+		add(native.ErrSymbol, function{}, "%s is not exported; a plugin exports its memory by that name", memoryName)
+	}
+	for _, want := range exports {
+		have := f.export(want.name)
+		switch {
+		case have == nil && !want.optional:
+			add(native.ErrSymbol, function{name: want.name}, "%s is not exported%s", want.name, advice(want.name))
+		case have != nil && !have.is(want.params, want.results):
+			add(native.ErrSymbol, *have, "%s is exported as %s, and is to be %s", want.name,
+				signature(have.params, have.results), signature(want.params, want.results))
+		}
+	}
+	if f.export(abi.SymbolConnect) != nil && f.export(symbolHostCalls) == nil {
+		add(native.ErrSymbol, function{name: symbolHostCalls}, "%s is not exported, and %s is%s", symbolHostCalls, abi.SymbolConnect, advice(symbolHostCalls))
+	}
+	return all
+}
+
+func (f *face) export(name string) *function {
+	i := slices.IndexFunc(f.exports, func(e function) bool { return e.name == name })
+	if i < 0 {
+		return nil
+	}
+	return &f.exports[i]
+}
+
+func (f *function) is(params, results []api.ValueType) bool {
+	return slices.Equal(f.params, params) && slices.Equal(f.results, results)
 }
 
 func advice(symbol string) string {
@@ -119,16 +161,21 @@ func advice(symbol string) string {
 	return ""
 }
 
+// maxShown is how many value types of a signature are shown.
+const maxShown = 16
+
 // signature writes a type as the text format does.
 func signature(params, results []api.ValueType) string {
-	names := func(all []api.ValueType) (text string) {
+	names := func(all []api.ValueType) string {
+		names := make([]string, 0, maxShown+1)
 		for i, t := range all {
-			if i > 0 {
-				text += ", "
+			if i == maxShown {
+				names = append(names, fmt.Sprintf("and %d more", len(all)-maxShown))
+				break
 			}
-			text += api.ValueTypeName(t)
+			names = append(names, api.ValueTypeName(t))
 		}
-		return text
+		return strings.Join(names, ", ")
 	}
 	return fmt.Sprintf("(%s) → (%s)", names(params), names(results))
 }

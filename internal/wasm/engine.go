@@ -114,8 +114,13 @@ func (p *program) compile(file string, text []byte) (err error) {
 	if err := checkFile(text); err != nil {
 		return notModule(file, err)
 	}
-	if text, err = interruptible(text); err != nil {
+	text, read, err := interruptible(text)
+	if err != nil {
 		return notModule(file, err)
+	}
+	f := readFace(read)
+	if err := f.check(file); err != nil {
+		return err
 	}
 	cache := openCache(text)
 	p.runtime, p.compiled, err = p.build(cache, text)
@@ -127,7 +132,7 @@ func (p *program) compile(file string, text []byte) (err error) {
 		return notModule(file, err)
 	}
 	cache.seal()
-	return checkInterface(file, p.compiled)
+	return nil
 }
 
 // build makes a runtime with what a module imports, and compiles the module in it.

@@ -14,7 +14,6 @@ import (
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/cmem"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
-	"github.com/nyash-plugins/nyash-go/internal/wasm/meter"
 )
 
 // hostModule is the name that a module imports its host's functions from.
@@ -52,10 +51,7 @@ func allImports() map[string]map[string]imported {
 			system[name] = imported{append(types(), f.ParamTypes()...), f.ResultTypes()}
 		}
 	}
-	return map[string]map[string]imported{
-		hostModule: own, wasi_snapshot_preview1.ModuleName: system,
-		meter.DefaultModule: {meter.DefaultName: imported{}}, // of what was rewritten
-	}
+	return map[string]map[string]imported{hostModule: own, wasi_snapshot_preview1.ModuleName: system}
 }
 
 // exportHost offers the host's functions to the modules of a runtime. A function finds the

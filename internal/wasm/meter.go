@@ -10,9 +10,12 @@ import (
 )
 
 // interruptible rewrites a module so that it calls [Module.look] after each bounded amount of
-// work, and refuses one that is malformed or out of bounds.
-func interruptible(text []byte) ([]byte, error) {
-	return meter.Rewrite(text, meter.Options{MaxFile: maxFile})
+// work, and refuses one that is malformed or out of bounds. It tells what the module imports and
+// exports; of one that is refused, what comes before its fault.
+func interruptible(text []byte) ([]byte, *meter.Interface, error) {
+	read := &meter.Interface{}
+	text, err := meter.Rewrite(text, meter.Options{MaxFile: maxFile, Interface: read})
+	return text, read, err
 }
 
 // exportTick offers what a rewritten module calls.

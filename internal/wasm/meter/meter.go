@@ -62,6 +62,9 @@ type Options struct {
 	MaxTable int
 	// Module and Name are the import that the rewritten module calls: a function without parameters and results.
 	Module, Name string
+	// Interface takes what the module imports and exports, where it is not nil: what comes before the fault also of
+	// a module that is refused.
+	Interface *Interface
 }
 
 func (o *Options) defaults() {

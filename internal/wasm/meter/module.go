@@ -33,6 +33,7 @@ type module struct {
 	options Options
 
 	types     []signature
+	kinds     []Type   // as types; empty unless Options.Interface is wanted
 	functions []uint32 // type of each function, imports first
 	imported  int      // functions that are imported
 	globals   int      // imports included
@@ -224,7 +225,11 @@ func (m *module) readType() {
 		default:
 			m.fail(ErrMalformed, at, "type form %#x", form)
 		}
-		m.types = append(m.types, signature{params: m.readTypes("parameters"), results: m.readTypes("results")})
+		params := m.readTypes("parameters")
+		between := m.pos
+		results := m.readTypes("results")
+		m.types = append(m.types, signature{params: params, results: results})
+		m.addType(between-int(params), between, int(results))
 	})
 }
 
@@ -246,12 +251,14 @@ func (m *module) readTypes(what string) uint16 {
 func (m *module) readImport() {
 	m.copy(secImport, func() {
 		at := m.pos
-		if from := m.bytes(m.u32()); string(from) == m.options.Module {
+		from := m.bytes(m.u32())
+		if string(from) == m.options.Module {
 			m.fail(ErrMalformed, at, "import from the reserved module %s", m.options.Module)
 		}
-		m.skip(m.u32())
+		name := m.bytes(m.u32())
 		at = m.pos
-		switch kind := m.byte(); {
+		kind := m.byte()
+		switch {
 		case m.err != nil:
 		case kind == 0:
 			m.functions = append(m.functions, m.index("type", len(m.types)))
@@ -271,6 +278,7 @@ func (m *module) readImport() {
 		default:
 			m.fail(ErrMalformed, at, "import kind %#x", kind)
 		}
+		m.addImport(at, from, name, Kind(kind))
 	})
 }
 
@@ -334,7 +342,7 @@ func (m *module) readTables() {
 
 func (m *module) readMemory() {
 	at := m.pos
-	m.copy(secMemory, func() { m.limits(7) })
+	m.copy(secMemory, func() { m.addMemory(m.limits(7)) })
 	if m.memories++; m.memories > 1 {
 		m.fail(ErrUnsupported, at, "more than one memory")
 	}
@@ -390,13 +398,16 @@ func (m *module) constant(id byte) {
 }
 
 func (m *module) readExport() {
-	m.copy(secExport, func() { m.skip(m.u32()) })
+	var name []byte
+	m.copy(secExport, func() { name = m.bytes(m.u32()) })
 	at := m.pos
 	kind := m.byte()
 	var index uint32
 	switch kind {
 	case 0:
-		index = m.shifted(m.index("function", len(m.functions)))
+		index = m.index("function", len(m.functions))
+		m.addExport(at, name, FunctionKind, index)
+		index = m.shifted(index)
 	case 1:
 		index = m.index("table", m.tables)
 	case 2:
@@ -407,6 +418,9 @@ func (m *module) readExport() {
 		m.fail(ErrUnsupported, at, "export of a tag (exceptions)")
 	default:
 		m.fail(ErrMalformed, at, "export kind %#x", kind)
+	}
+	if kind != 0 {
+		m.addExport(at, name, Kind(kind), index)
 	}
 	m.out[secExport] = appendU32(append(m.out[secExport], kind), index)
 }
