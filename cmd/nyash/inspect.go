@@ -23,7 +23,8 @@ in nyash.toml a name for the search paths or a box.
 
 The library is loaded in a process of its own; one that crashes or hangs is an
 error, and what its file tells is shown all the same. The exit status is 1 where
-it cannot be loaded.
+it cannot be loaded. A WebAssembly module runs in its sandbox within this process;
+what it imports and exports is compared with what hosts offer and call.
 
 With --toml, write the entry for nyash.toml.`,
 		Example: "  nyash inspect plugins/filebox/build/libnyash_filebox_plugin.so\n  nyash inspect ./libtally.so --toml >> nyash.toml",

@@ -1,8 +1,10 @@
 package wasm
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/internal/files"
@@ -13,8 +15,8 @@ import (
 // Interface is what the file of a module tells of it, which is not run for that. Names are fit
 // to be shown.
 type Interface struct {
-	Imports []Function // with those that no host offers
-	Exports []Function // those of plugins
+	Imports []Function // sorted; with those that no host offers
+	Exports []Function // those that hosts call, in an order of their own
 	Others  []string   // names of the exports that are not
 	Memory  *Memory    // nil where it has none
 	// Lacks are the functions that a plugin must export, and this one does not.
@@ -56,19 +58,25 @@ func Look(file string) (*Interface, error) {
 			shown.Memory.Most = uint64(read.Memory.High) * pageSize
 		}
 	}
-	texts := make(map[[2]string]string)
+	texts := make(map[functionKey]string)
 	if err == nil {
 		shown.addFaults(file, &f, texts)
 	} else {
 		err = notModule(file, err)
 	}
+	slices.SortStableFunc(f.imports, func(a, b function) int {
+		return cmp.Or(strings.Compare(a.module, b.module), strings.Compare(a.name, b.name))
+	})
 	for _, i := range f.imports {
 		shown.Imports = append(shown.Imports, i.shown(texts))
 	}
-	for _, e := range f.exports {
-		if isExport(e.name) {
+	for _, known := range exports {
+		if e := f.export(known.name); e != nil {
 			shown.Exports = append(shown.Exports, e.shown(texts))
-		} else if e.name != "" {
+		}
+	}
+	for _, e := range f.exports {
+		if !isExport(e.name) {
 			shown.Others = append(shown.Others, contract.Excerpt(e.name))
 		}
 	}
@@ -78,11 +86,11 @@ func Look(file string) (*Interface, error) {
 // maxFaults is how many faults are said one by one.
 const maxFaults = 16
 
-func (i *Interface) addFaults(file string, f *face, texts map[[2]string]string) {
+func (i *Interface) addFaults(file string, f *face, texts map[functionKey]string) {
 	faults := f.faults()
 	for n, fault := range faults {
 		of := fault.function
-		texts[[2]string{of.module, of.name}] = fault.text
+		texts[of.key()] = fault.text
 		if fault.reason == native.ErrSymbol && of.name != "" && f.export(of.name) == nil {
 			i.Lacks = append(i.Lacks, of.name)
 		}
@@ -119,11 +127,18 @@ func readFace(read *meter.Interface) face {
 	return f
 }
 
+// functionKey tells functions apart. A function may be imported twice, with two types.
+type functionKey struct{ module, name, params, results string }
+
+func (f *function) key() functionKey {
+	return functionKey{f.module, f.name, string(f.params), string(f.results)}
+}
+
 // shown is the function as it is shown. texts are the faults.
-func (f *function) shown(texts map[[2]string]string) Function {
+func (f *function) shown(texts map[functionKey]string) Function {
 	return Function{
 		Module: contract.Excerpt(f.module), Name: contract.Excerpt(f.name), Type: signature(f.params, f.results),
-		Fault: texts[[2]string{f.module, f.name}],
+		Fault: texts[f.key()],
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,7 +26,7 @@ type Config struct {
 	ManifestDir string
 	Library     *registry.Library // its entry in a nyash.toml; nil for none
 	// InProcess loads the library in this process, which it can end. Otherwise a
-	// worker loads it.
+	// worker loads it. A WebAssembly module always runs in this process, in its sandbox.
 	InProcess bool
 	Timeout   time.Duration // of loading in a worker; 0 for [DefaultTimeout]
 	Worker    string        // the worker's program; empty for the default
@@ -35,6 +36,8 @@ type Config struct {
 
 // DefaultTimeout is how long a library may take to load.
 const DefaultTimeout = 10 * time.Second
+
+func (c *Config) timeout() time.Duration { return cmp.Or(c.Timeout, DefaultTimeout) }
 
 // Run inspects a library. The report has all that could be told also where there is an
 // error, which is then in its Error too; it is nil where the file is none to look into.
@@ -47,12 +50,22 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 }
 
 func run(ctx context.Context, c Config) (*Report, error) {
-	r, err := readFile(c.File)
+	info, err := os.Stat(c.File)
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		return nil, fmt.Errorf("%s is a directory; name the library in it", c.File)
+	}
+	if isModule(c.File) {
+		return runModule(ctx, &c)
+	}
+	r, err := readFile(c.File, info)
 	if err != nil {
 		return r, err
 	}
 	if !r.isPlugin() {
-		return r, fmt.Errorf("%s is not a plugin: it exports no nyash_plugin_ function; docs/abi.md has those that a plugin exports (with C linkage and default visibility)", c.File)
+		return r, errNoPlugin(c.File)
 	}
 	manifest := r.manifest(cmp.Or(c.ManifestDir, filepath.Dir(r.file)))
 	c.module = r.module
@@ -68,6 +81,10 @@ func run(ctx context.Context, c Config) (*Report, error) {
 	}
 	r.declared = c.Library
 	return r, r.bind(filepath.Base(c.File), l.own, manifest, l.init)
+}
+
+func errNoPlugin(file string) error {
+	return fmt.Errorf("%s is not a plugin: it exports no nyash_plugin_ function; docs/abi.md has those that a plugin exports (with C linkage and default visibility)", file)
 }
 
 // manifest reads the nyash_box.toml of a library that has tables; nil for others.
@@ -122,14 +139,7 @@ func Unreadable(file string, err error) *Report {
 }
 
 // readFile tells what can be told of a library that is not loaded.
-func readFile(file string) (*Report, error) {
-	info, err := os.Stat(file)
-	if err != nil {
-		return nil, err
-	}
-	if info.IsDir() {
-		return nil, fmt.Errorf("%s is a directory; name the library in it", file)
-	}
+func readFile(file string, info fs.FileInfo) (*Report, error) {
 	r := newReport(file)
 	abs, err := filepath.Abs(file)
 	if err != nil {

@@ -89,10 +89,7 @@ func (l *loaded) inWorker(ctx context.Context, c *Config, invokeOnly bool, table
 		limit := uint64(memoryLimit)
 		config.Limits.Memory = &limit
 	}
-	timeout := c.Timeout
-	if timeout == 0 {
-		timeout = DefaultTimeout
-	}
+	timeout := c.timeout()
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, l.hung(timeout))
 	defer cancel()
 	plugin, err := isolate.Open(ctx, config)

@@ -22,6 +22,8 @@ type Report struct {
 	Exports []string `json:"exports"`
 	Lacks   []string `json:"lacks"`
 	Tables  []string `json:"tables"`
+	// Module is what only a WebAssembly module has; nil for other libraries.
+	Module *Module `json:"module,omitempty"`
 	// Manifest is the nyash_box.toml that was read; empty for none, or without tables.
 	Manifest string `json:"manifest,omitempty"`
 	// Generations of the ABI: FourSymbols or InvokeOnly, and Tables.
@@ -44,6 +46,7 @@ type Report struct {
 	types      []*registry.Type
 	uses       []registry.Use // that it asks for
 	noManifest string         // the nyash_box.toml that is not there; empty without tables
+	faults     []error        // of a module's imports and exports
 	// untold are the boxes with a table of which nothing tells the type id, and so nothing
 	// more.
 	untold   []string

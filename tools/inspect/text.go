@@ -17,13 +17,19 @@ import (
 func WriteText(w io.Writer, r *Report) error {
 	b := bufio.NewWriter(w)
 	fmt.Fprintln(b, r.Library)
-	field(b, "file", r.Format+", needs "+list(r.Needs, "nothing"))
-	if r.known {
+	switch {
+	case r.Module != nil:
+		field(b, "file", r.Format)
+		r.writeModule(func(name, text string) { field(b, name, text) })
+	case r.known:
+		field(b, "file", r.Format+", needs "+list(r.Needs, "nothing"))
 		field(b, "exports", list(r.Exports, "nothing of the plugin ABI"))
+	default:
+		field(b, "file", r.Format+", needs "+list(r.Needs, "nothing"))
 	}
 	if len(r.Exports) > 0 && len(r.Lacks) > 0 && len(r.Tables) == 0 {
 		text := list(r.Lacks, "")
-		if r.exports(abi.SymbolInvoke) {
+		if r.Module == nil && r.exports(abi.SymbolInvoke) {
 			text += "; a [libraries] entry does without"
 		}
 		field(b, "lacks", text)

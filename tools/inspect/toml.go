@@ -116,6 +116,10 @@ func (e *entry) library() {
 	if e.report.Threads != "" {
 		e.set("threads", e.report.Threads)
 	}
+	if m := e.report.Module; m != nil && m.Files {
+		e.comment("It may open files, and finds none but those in the folders that a line like this gives it.")
+		e.line(`# permissions = { read = ["./data"], write = ["./out"] }`)
+	}
 	if len(e.report.uses) == 0 {
 		return
 	}
