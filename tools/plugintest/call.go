@@ -154,7 +154,7 @@ func (w *worker) takeOverBlob(m *method, value tlv.Value) {
 	if err != nil {
 		return
 	}
-	if err := w.adopt(addr, length); err != nil && !w.session.Lost() {
+	if err := w.adopt(addr, length); err != nil && !w.life.Lost() {
 		w.add(m.finding(codeBlob, "%v", err))
 	}
 }

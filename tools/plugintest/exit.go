@@ -50,8 +50,10 @@ var loadCodes = []struct {
 
 // loadFinding is why the library cannot be loaded.
 func (w *worker) loadFinding(err error) Finding {
+	var crash *transport.CrashError
+	ended := errors.As(err, &crash) && crash.Module
 	for _, c := range loadCodes {
-		if errors.Is(err, c.reason) {
+		if !ended && errors.Is(err, c.reason) {
 			var refused *native.Error
 			message := err.Error()
 			if errors.As(err, &refused) && refused.Detail != "" {
@@ -99,6 +101,8 @@ func (w *worker) exitFinding(at *step, err error) Finding {
 		if at.m.box == nil {
 			f.Code, f.Message = codeReload, err.Error() // the function failed, and the worker lives
 		}
+	case crash.Module:
+		moduleFinding(&f, crash)
 	case crash.Signal == 0:
 		f.Code, f.Message = codeExit, fmt.Sprintf("the process ended with status %d", crash.Status)
 	default:
@@ -208,7 +212,7 @@ func (w *worker) backtrace(f *Finding) {
 			break
 		}
 	}
-	if !again.session.Lost() {
+	if !again.life.Lost() {
 		return // it did not crash this time
 	}
 	f.readBacktrace(again.output.printedLines())

@@ -11,8 +11,8 @@ import (
 	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
 )
 
-// This file is all that the tester uses of internal/isolate's hooks for testers.
-// Their types are named here once; the other files use these names.
+// This file and life.go are all that the tester uses of the hooks for testers. Their types are
+// named here once; the other files use these names.
 type (
 	layout       = wire.Layout
 	damage       = wire.Damage
@@ -51,12 +51,12 @@ func (w *worker) invoke(s *step) (*answer, error) {
 	if asking != nil {
 		ctx = asking
 	}
-	call := func() error { return probe.Invoke(ctx, w.session, p) }
+	call := w.life.probe
 	if w.options.plain {
 		a.fill()
-		call = func() error { return w.session.Invoke(ctx, &p.Call) }
+		call = func(ctx context.Context, c *probe.Call) error { return w.life.Invoke(ctx, &c.Call) }
 	}
-	if err := w.killIfAbandoned(call()); err != nil {
+	if err := w.life.abandon(call(ctx, p)); err != nil {
 		w.host.leave(asking, nil)
 		return nil, &exitError{s, err}
 	}
@@ -72,7 +72,7 @@ func (w *worker) invokeNested(in *asking, s *step) (*answer, error) {
 	c.SetArgs(s.args)
 	c.SetResultBuffer(a.buf)
 	a.fill()
-	if err := w.killIfAbandoned(w.session.Invoke(in, &c)); err != nil {
+	if err := w.life.abandon(w.life.Invoke(in, &c)); err != nil {
 		return nil, err
 	}
 	a.code, a.length = c.Code, uint64(c.ResultLength)
@@ -86,16 +86,6 @@ func (a *answer) fill() {
 	}
 }
 
-// killIfAbandoned ends the worker when the tester has given up a call in it.
-func (w *worker) killIfAbandoned(err error) error {
-	var abandoned *transport.AbandonedError
-	if errors.As(err, &abandoned) {
-		w.session.Kill(abandoned.Err)
-		return abandoned.Wait()
-	}
-	return err
-}
-
 // invokeBatch makes the calls of a batch. s is what is reported if the worker
 // exits.
 func (w *worker) invokeBatch(b *batch, s step) error {
@@ -104,7 +94,7 @@ func (w *worker) invokeBatch(b *batch, s step) error {
 	if asking != nil {
 		ctx = asking
 	}
-	err := probe.RunBatch(ctx, w.session, b)
+	err := w.life.batch(ctx, b)
 	w.host.leaveBatch(asking, b)
 	if err != nil {
 		return &exitError{&s, err}
@@ -116,7 +106,7 @@ func (w *worker) invokeBatch(b *batch, s step) error {
 // was loaded. The error is errNoState where that is not known. Looking at the
 // threads takes some milliseconds.
 func (w *worker) processState(m *method, threads bool) (processState, error) {
-	state, err := probe.Survey(w.session, threads)
+	state, err := w.life.survey(threads)
 	if err != nil && !errors.Is(err, errNoState) {
 		err = &exitError{&step{m: m}, err}
 	}
@@ -127,19 +117,19 @@ var errNoState = transport.ErrUnsupported
 
 // shutdown calls the plugin's shutdown; the worker goes on.
 func (w *worker) shutdown() error {
-	err := w.host.within("shutdown", func(ctx context.Context) error { return probe.Shutdown(ctx, w.session) })
+	err := w.host.within("shutdown", func(ctx context.Context) error { return w.life.shutdown(ctx) })
 	return exitAt("shutdown", err)
 }
 
 // reload calls shutdown and loads the library again.
 func (w *worker) reload() error {
-	err := w.host.within(loading, func(ctx context.Context) error { return probe.Reload(ctx, w.session) })
+	err := w.host.within(loading, func(ctx context.Context) error { return w.life.reload(ctx) })
 	return exitAt("reload", err)
 }
 
 // unanswered is how often the library has called its host after shutdown.
 func (w *worker) unanswered() uint64 {
-	n, err := probe.Unanswered(w.session)
+	n, err := w.life.unanswered()
 	if err != nil {
 		return 0 // the worker has exited
 	}
@@ -155,12 +145,12 @@ func exitAt(function string, err error) error {
 
 // lendBlob puts data into the worker's memory, as a host lends a blob.
 func (w *worker) lendBlob(data []byte) (addr uint64, err error) {
-	return w.session.Lend(w.callCtx, data)
+	return w.life.Lend(w.callCtx, data)
 }
 
 // adopt takes a returned blob over, as a host does, and frees it.
 func (w *worker) adopt(addr, length uint64) error {
-	_, release, err := w.session.Adopt(w.callCtx, addr, length)
+	_, release, err := w.life.Adopt(w.callCtx, addr, length)
 	if err == nil {
 		release()
 	}
@@ -169,11 +159,11 @@ func (w *worker) adopt(addr, length uint64) error {
 
 // configNow tells what has become of the library's text on itself.
 func (w *worker) configNow() (probe.Config, error) {
-	now, err := probe.LookAtConfig(w.session)
+	now, err := w.life.lookAtConfig()
 	return now, exitAt(abi.SymbolConfig, err)
 }
 
-func (w *worker) description() abi.Description { return w.session.Description() }
+func (w *worker) description() abi.Description { return w.life.Description() }
 
 // hostMemory counts what the plugin does with host->alloc and host->free.
-func (w *worker) hostMemory() (hostvtable.Memory, bool) { return w.session.Memory() }
+func (w *worker) hostMemory() (hostvtable.Memory, bool) { return w.life.memory() }

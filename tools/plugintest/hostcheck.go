@@ -86,7 +86,7 @@ func stopThreads(w *worker) error {
 	if err := w.shutdown(); err != nil {
 		return err
 	}
-	for look := 0; look < lateLooks && w.unanswered() == 0 && !w.session.Lost(); look++ {
+	for look := 0; look < lateLooks && w.unanswered() == 0 && !w.life.Lost(); look++ {
 		select {
 		case <-time.After(lateStep):
 		case <-w.env.ctx.Done():

@@ -23,6 +23,10 @@ var libraryCheck = check{
 
 // inspectFile reports what the file needs and exports.
 func inspectFile(e *env) {
+	if isModule(e.config) {
+		inspectModule(e)
+		return
+	}
 	file, err := objfile.Read(e.config.File)
 	if err != nil {
 		if !errors.Is(err, io.EOF) {

@@ -159,6 +159,12 @@ func checkProcess(e *env) (threads bool, err error) {
 		if err := callEverything(w); err != nil {
 			return err
 		}
+		if w.plugin.module {
+			if err := w.checkTextNow("after all methods were called"); err != nil {
+				return err
+			}
+			return w.shutdown()
+		}
 		state, err := w.processState(libraryFunc("process state"), true)
 		if errors.Is(err, errNoState) {
 			e.skip("working directory, umask, signals and threads: %v", err)

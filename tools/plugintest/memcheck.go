@@ -20,6 +20,9 @@ const (
 )
 
 func memcheck(e *env) error {
+	if e.plugin.module {
+		return nil
+	}
 	if err := e.learn(); err != nil {
 		return err
 	}

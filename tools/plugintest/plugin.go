@@ -12,6 +12,7 @@ import (
 // plugin is the library as its file, its description and nyash.toml describe it.
 // It does not change after it was loaded.
 type plugin struct {
+	module  bool     // it is a WebAssembly module
 	exports []string // symbols of the plugin ABI that the file exports
 	// manifest is the library's nyash_box.toml, or nil. manifestErr says why it cannot be
 	// used, which concerns only a library that has tables.
@@ -86,6 +87,8 @@ func (b *box) method(name string) *method {
 	}
 	return b.methods[i]
 }
+
+func (p *plugin) exportsBatch() bool { return slices.Contains(p.exports, abi.SymbolInvokeBatch) }
 
 // methods are those of all boxes.
 func (p *plugin) methods() []*method {

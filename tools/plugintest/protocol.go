@@ -388,7 +388,7 @@ func shortSideEffects(e *env, m *method, sample argSample, want []answerKey) err
 // compareBatches compares the answers in a batch with those of single calls. Hosts make none
 // for a box that has a table.
 func compareBatches(e *env, m *method, sample argSample, single []answerKey) error {
-	if m.box.table > 0 || !slices.Contains(e.plugin.exports, abi.SymbolInvokeBatch) {
+	if m.box.table > 0 || !e.plugin.exportsBatch() || e.plugin.module {
 		return nil
 	}
 	if e.shared.hostCalls[m] < 0 {

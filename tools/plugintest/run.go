@@ -223,6 +223,7 @@ func (t *Tester) run(ctx context.Context, c *check) error {
 		if t.missing(c)&needsConnect != 0 {
 			return fmt.Errorf("%w: %s is for libraries that call their host, and this one does not export %s", ErrCannotRun, c.name, abi.SymbolConnect)
 		}
+		e.skipOfModule()
 		err = c.run(e)
 	}
 	if ctx.Err() != nil {
@@ -242,7 +243,10 @@ func (t *Tester) load(e *env) error {
 	}
 	p := &plugin{}
 	e.plugin = p
-	if file, err := objfile.Read(t.config.File); err == nil {
+	p.module = isModule(&t.config)
+	if p.module {
+		p.exports = moduleExports(t.config.File)
+	} else if file, err := objfile.Read(t.config.File); err == nil {
 		p.exports = file.Plugin()
 	}
 	p.manifest, p.manifestErr = registry.LoadManifest(t.config.ManifestDir)

@@ -15,16 +15,14 @@ import (
 	"github.com/nyash-plugins/nyash-go/internal/isolate"
 	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
 	"github.com/nyash-plugins/nyash-go/internal/native"
-	"github.com/nyash-plugins/nyash-go/registry"
 )
 
-// worker is a process with the plugin in it. Calls may be made by several
+// worker is a process with the plugin in it, or a module's sandbox in this process. Calls may be made by several
 // goroutines where that is said; all else is for one.
 type worker struct {
 	*env
 	options workerOptions
-	process *isolate.Plugin
-	session *isolate.Session
+	life    life
 	dir     string // its working directory
 	output  workerOutput
 	host    *host // that the library calls
@@ -95,56 +93,6 @@ func (e *env) start(o workerOptions) (*worker, error) {
 		w.compareText()
 	}
 	return w, nil
-}
-
-func (w *worker) open() error {
-	c, o := w.config, &w.options
-	config := isolate.Config{
-		File: c.File, Unload: o.unload, Track: true, Survey: o.survey, Hooks: true, Sink: &w.output, Output: w.output.print,
-		Worker: c.Worker, Wrapper: o.wrapper, Dir: w.dir, CallTimeout: c.Timeout * time.Duration(max(1, o.slow)),
-		InUse: func() bool { return true }, Tables: w.tableRequests(),
-		Calls: w.host, Nested: true, Around: func(ctx context.Context, run func(context.Context)) { w.host.around(ctx, loading, run) },
-	}
-	if c.Library != nil {
-		config.InvokeOnly, config.Threads = c.Library.InvokeOnly, c.Library.Threads
-	}
-	threads := config.Threads
-	config.Configure = func(text string) (native.Threads, error) {
-		own, err := registry.ParseDescription(c.File, text)
-		if err != nil {
-			return threads, nil // mistakes in the text are found elsewhere
-		}
-		w.host.introduced(own)
-		if own.HasThreads && (c.Library == nil || !c.Library.HasThreads) {
-			threads = own.Threads
-		}
-		return threads, nil
-	}
-	if o.wrapper != nil {
-		// Debuggers are slow with shared memory of that size, and with spinning.
-		config.Channel = isolate.ChannelPipe
-	} else if limitsWork {
-		limit := uint64(memoryLimit)
-		config.Limits.Memory = &limit
-	}
-	ctx, cancel := context.WithTimeoutCause(w.ctx, config.CallTimeout+startTime*time.Duration(max(1, o.slow)), errLoadTimeout)
-	defer cancel()
-	process, err := isolate.Open(ctx, config)
-	if err != nil {
-		return err
-	}
-	w.process = process
-	for _, b := range w.plugin.boxes {
-		if b.table > 0 {
-			if err := process.Route(b.typeID, b.table-1); err != nil {
-				return errors.Join(err, process.Close())
-			}
-		}
-	}
-	if w.session, err = process.Session(ctx); err == nil {
-		w.host.connected(w.description(), threads)
-	}
-	return err
 }
 
 // tableRequests are the boxes that may have a TypeBox table: those of nyash.toml and of the
@@ -234,8 +182,8 @@ func (w *worker) close() {
 	defer w.removeDir()
 	defer w.cancel(nil)
 	defer w.reportHost()
-	if w.session.Lost() {
-		_ = w.process.Close()
+	if w.life.Lost() {
+		_ = w.life.close()
 		return
 	}
 	var exit *exitError
@@ -247,7 +195,7 @@ func (w *worker) close() {
 	if memory, ok := w.hostMemory(); ok && !w.options.quiet {
 		w.checkHostMemory(&memory)
 	}
-	_ = w.process.Close()
+	_ = w.life.close()
 	if printed := w.output.printedLines(); len(printed) > 0 && w.options.wrapper == nil && !w.options.quiet {
 		w.add(Finding{Code: codeOutput, Message: fmt.Sprintf("it printed %q", printed[0])})
 	}
@@ -278,7 +226,7 @@ func (w *worker) watchMemory() {
 		case <-w.callCtx.Done():
 			return
 		case <-tick.C:
-			if w.process.Status().RSS > memoryLimit*3/4 {
+			if w.life.resident() > memoryLimit*3/4 {
 				w.cancel(errRunaway)
 				return
 			}

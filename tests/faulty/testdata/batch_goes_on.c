@@ -3,6 +3,7 @@
 // want: batch-wrong Counter.echo
 // want: batch-wrong Counter.get
 // want: batch-wrong Counter.set
+// wasm: nothing: hosts make the calls of a module one by one
 #include "counter.h"
 
 size_t nyash_plugin_invoke_batch(NyashCall *calls, size_t count) {

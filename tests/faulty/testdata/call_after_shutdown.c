@@ -1,4 +1,5 @@
 // want: call-after-shutdown shutdown
+// wasm: no module: it has no threads
 #include <pthread.h>
 #include <semaphore.h>
 

@@ -1,5 +1,6 @@
 /* nyash_plugin_config returns another text in each process. */
 // want: config-changes
+// wasm: no module: wasi has no process ids
 #define CONFIG numbered()
 static const char *numbered(void);
 #include "counter.h"

@@ -1,5 +1,6 @@
 /* Counts are lost when threads meet. */
 // want: race Counter.add
+// wasm: nothing: a module serves one call at a time
 #define LOCKED(method) ((method) != ADD)
 #define DO_ADD                                                                    \
     static int32_t add(struct counter *c, struct reply r, int64_t by) {           \

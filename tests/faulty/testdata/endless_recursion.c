@@ -1,5 +1,6 @@
 /* A method calls itself through the host. */
 // want: endless-recursion Counter.poke
+// wasm: nothing: a call that the library itself would have to answer waits for itself, and is refused
 #include "host.h"
 #define CONFIG BOX_TEXT "uses = ['Counter']\n" METHODS_TEXT
 #define ON_POKE                                 \

@@ -1,5 +1,6 @@
 /* A thread outlives shutdown. */
 // want: thread-left shutdown
+// wasm: no module: it has no threads
 #include <pthread.h>
 #include <unistd.h>
 static void *sleeper(void *p) {

@@ -2,6 +2,7 @@
 // want: uninitialised
 // memcheck
 // flags: -Wno-maybe-uninitialized
+// wasm: nothing: memory within the module is only known to its allocator
 #define DO_POKE                                               \
     static int32_t poke(struct counter *c, struct reply r) {  \
         int64_t *n = malloc(sizeof *n);                       \

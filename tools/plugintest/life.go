@@ -1,0 +1,144 @@
+package plugintest
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/hostvtable"
+	"github.com/nyash-plugins/nyash-go/internal/isolate"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/probe"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
+	"github.com/nyash-plugins/nyash-go/internal/native"
+	"github.com/nyash-plugins/nyash-go/registry"
+)
+
+// life is one life of the library: in a process of its own, or as a module in this one. Calls
+// may be made by several goroutines, and all else by one.
+type life interface {
+	Description() abi.Description
+	Lost() bool
+	Invoke(ctx context.Context, c *abi.Call) error
+	Lend(ctx context.Context, data []byte) (addr uint64, err error)
+	Adopt(ctx context.Context, addr, length uint64) (data []byte, release func(), err error)
+
+	probe(ctx context.Context, c *probe.Call) error
+	batch(ctx context.Context, b *batch) error
+	// abandon ends the life when a call in it was given up, and returns what came of that.
+	abandon(err error) error
+	survey(threads bool) (processState, error)
+	// memory counts what the plugin does with host->alloc and host->free.
+	memory() (hostvtable.Memory, bool)
+	resident() uint64 // bytes; 0 where there is another bound
+	lookAtConfig() (probe.Config, error)
+	shutdown(ctx context.Context) error
+	reload(ctx context.Context) error
+	unanswered() (uint64, error)
+	close() error
+}
+
+// processLife is a life in a process.
+type processLife struct {
+	*isolate.Session
+	process *isolate.Plugin
+}
+
+func (l processLife) probe(ctx context.Context, c *probe.Call) error {
+	return probe.Invoke(ctx, l.Session, c)
+}
+func (l processLife) batch(ctx context.Context, b *batch) error {
+	return probe.RunBatch(ctx, l.Session, b)
+}
+
+func (l processLife) abandon(err error) error {
+	var abandoned *transport.AbandonedError
+	if errors.As(err, &abandoned) {
+		l.Kill(abandoned.Err)
+		return abandoned.Wait()
+	}
+	return err
+}
+
+func (l processLife) survey(threads bool) (processState, error) {
+	return probe.Survey(l.Session, threads)
+}
+func (l processLife) memory() (hostvtable.Memory, bool)   { return l.Session.Memory() }
+func (l processLife) resident() uint64                    { return l.process.Status().RSS }
+func (l processLife) lookAtConfig() (probe.Config, error) { return probe.LookAtConfig(l.Session) }
+func (l processLife) shutdown(ctx context.Context) error  { return probe.Shutdown(ctx, l.Session) }
+func (l processLife) reload(ctx context.Context) error    { return probe.Reload(ctx, l.Session) }
+func (l processLife) unanswered() (uint64, error)         { return probe.Unanswered(l.Session) }
+func (l processLife) close() error                        { return l.process.Close() }
+
+func (w *worker) open() error {
+	if w.plugin.module {
+		return w.openModule()
+	}
+	return w.openProcess()
+}
+
+// loadTime is what loading may take.
+func (w *worker) loadTime() time.Duration {
+	slow := time.Duration(max(1, w.options.slow))
+	return w.config.Timeout*slow + startTime*slow
+}
+
+// configure reads the library's text while it is loaded, for host, and for how it wants to be
+// called where nyash.toml does not say.
+func (w *worker) configure(threads *registry.Threads) func(text string) (native.Threads, error) {
+	return func(text string) (native.Threads, error) {
+		own, err := registry.ParseDescription(w.config.File, text)
+		if err != nil {
+			return *threads, nil // mistakes in the text are found elsewhere
+		}
+		w.host.introduced(own)
+		if c := w.config; own.HasThreads && (c.Library == nil || !c.Library.HasThreads) {
+			*threads = own.Threads
+		}
+		return *threads, nil
+	}
+}
+
+func (w *worker) openProcess() error {
+	c, o := w.config, &w.options
+	config := isolate.Config{
+		File: c.File, Unload: o.unload, Track: true, Survey: o.survey, Hooks: true, Sink: &w.output, Output: w.output.print,
+		Worker: c.Worker, Wrapper: o.wrapper, Dir: w.dir, CallTimeout: c.Timeout * time.Duration(max(1, o.slow)),
+		InUse: func() bool { return true }, Tables: w.tableRequests(),
+		Calls: w.host, Nested: true, Around: func(ctx context.Context, run func(context.Context)) { w.host.around(ctx, loading, run) },
+	}
+	if c.Library != nil {
+		config.InvokeOnly, config.Threads = c.Library.InvokeOnly, c.Library.Threads
+	}
+	threads := config.Threads
+	config.Configure = w.configure(&threads)
+	if o.wrapper != nil {
+		// Debuggers are slow with shared memory of that size, and with spinning.
+		config.Channel = isolate.ChannelPipe
+	} else if limitsWork {
+		limit := uint64(memoryLimit)
+		config.Limits.Memory = &limit
+	}
+	ctx, cancel := context.WithTimeoutCause(w.ctx, w.loadTime(), errLoadTimeout)
+	defer cancel()
+	process, err := isolate.Open(ctx, config)
+	if err != nil {
+		return err
+	}
+	for _, b := range w.plugin.boxes {
+		if b.table > 0 {
+			if err := process.Route(b.typeID, b.table-1); err != nil {
+				return errors.Join(err, process.Close())
+			}
+		}
+	}
+	session, err := process.Session(ctx)
+	if err != nil {
+		return err
+	}
+	w.life = processLife{session, process}
+	w.host.connected(w.description(), threads)
+	return nil
+}
+
