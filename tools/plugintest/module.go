@@ -8,11 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tetratelabs/wazero/sys"
-
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/hostvtable"
-	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/internal/isolate/probe"
 	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
 	"github.com/nyash-plugins/nyash-go/internal/modules"
@@ -188,32 +185,12 @@ func moduleExports(file string) (names []string) {
 
 // moduleFinding is why a module was ended.
 func moduleFinding(f *Finding, crash *transport.CrashError) {
-	var exit *sys.ExitError
-	if errors.As(crash.Cause, &exit) {
-		f.Code, f.Message = codeExit, fmt.Sprintf("it exits with status %d", exit.ExitCode())
+	if status, ok := wasm.ExitStatus(crash.Cause); ok {
+		f.Code, f.Message = codeExit, fmt.Sprintf("it exits with status %d", status)
 		return
 	}
-	f.Code, f.Message = codeCrash, crash.Cause.Error()
-	// The engine's error has the functions that were under way, a line each.
-	for err := crash.Cause; err != nil; err = errors.Unwrap(err) {
-		_, stack, ok := strings.Cut(err.Error(), stackHead)
-		if !ok {
-			continue
-		}
-		for line := range strings.Lines(stack) {
-			if line = strings.TrimSpace(line); line != "" && len(f.Backtrace) < maxFrames {
-				f.Backtrace = append(f.Backtrace, contract.Excerpt(line))
-			}
-		}
-		return
-	}
+	f.Code, f.Message, f.Backtrace = codeCrash, crash.Cause.Error(), wasm.Stack(crash.Cause)
 }
-
-// stackHead is what precedes the stack in an error of the engine's.
-const stackHead = "wasm stack trace:"
-
-// maxFrames is how much of a stack is shown.
-const maxFrames = 16
 
 // notOfModules are what each check cannot tell of a module, and why.
 var notOfModules = map[string][]string{

@@ -149,9 +149,6 @@ func New(config Config) (*Tester, error) {
 			return nil, fmt.Errorf("%w: there are no findings with the code %q%s; docs/tester.md lists them", ErrCannotRun, code, suggest.DidYouMean(code, codes()))
 		}
 	}
-	if tables, _ := objfile.Read(file); tables != nil && tables.Format == objfile.WebAssembly {
-		return nil, fmt.Errorf("%w: %s is a WebAssembly module, of which no process can be watched: test the library that the same source makes for this system; nyash inspect shows what the module says of itself", ErrCannotRun, config.File)
-	}
 	if config.ManifestDir == "" {
 		config.ManifestDir = filepath.Dir(file)
 	}
