@@ -1,5 +1,6 @@
 //! Write a Nyash plugin in Zig: an ordinary struct with ordinary functions, and
-//! a list of those that hosts may call. Zig 0.15 or later, with -lc.
+//! a list of those that hosts may call. Zig 0.15 or later, with -lc. For
+//! wasm32-wasi it makes a WebAssembly module, as a reactor.
 //!
 //!     const nyash = @import("nyash");
 //!
@@ -451,7 +452,7 @@ fn Boxed(comptime box: anytype) type {
             state: T,
 
             fn end(head: *Instance) void {
-                const slot: *Slot = @fieldParentPtr("head", head);
+                const slot: *Slot = @alignCast(@fieldParentPtr("head", head));
                 if (@hasDecl(T, "fini")) slot.state.fini();
                 gpa.destroy(slot);
             }
@@ -473,7 +474,7 @@ fn Boxed(comptime box: anytype) type {
         }
 
         fn run(comptime m: anytype, call: *Call, args: *const Arguments, i: *Instance) error{Failed}!usize {
-            const slot: *Slot = @fieldParentPtr("head", i);
+            const slot: *Slot = @alignCast(@fieldParentPtr("head", i));
             const in = try arguments(m, call, args, &slot.state);
             const R = Result(m.call);
             call.max = if (fixedSize(comptime tagOf(R)) == null) option(m, "max", max_payload) else 0;
@@ -642,6 +643,29 @@ fn methodInfo(comptime box: anytype) []const MethodInfo {
     return all;
 }
 
+// ---- WebAssembly --------------------------------------------------------------
+
+/// A host cannot put its functions into a module's table of functions: the module
+/// imports them, and makes the host's table itself, for whose address the host asks.
+const wasm = struct {
+    const import = struct {
+        extern "nyash" fn log(level: i32, message: [*:0]const u8) void;
+        extern "nyash" fn wake(handle: u64) void;
+    };
+
+    fn alloc(size: usize) callconv(.c) ?[*]u8 {
+        return @ptrCast(std.c.malloc(size));
+    }
+
+    fn free(ptr: ?[*]u8) callconv(.c) void {
+        std.c.free(ptr);
+    }
+
+    fn hostTable() callconv(.c) *const Host {
+        return &.{ .alloc = &alloc, .free = &free, .wake = &import.wake, .log = &import.log };
+    }
+};
+
 // ---- What the host calls ----------------------------------------------------------
 
 /// Says what the library has, in a comptime block. The first box is the one
@@ -715,4 +739,9 @@ pub fn plugin(comptime boxes: anytype) void {
     @export(&Library.invoke, .{ .name = "nyash_plugin_invoke" });
     @export(&Library.invokeBatch, .{ .name = "nyash_plugin_invoke_batch" });
     @export(&Library.shutdown, .{ .name = "nyash_plugin_shutdown" });
+    if (builtin.target.cpu.arch.isWasm()) {
+        @export(&wasm.hostTable, .{ .name = "nyash_host_table" });
+        @export(&wasm.alloc, .{ .name = "nyash_alloc" });
+        @export(&wasm.free, .{ .name = "nyash_free" });
+    }
 }

@@ -16,6 +16,23 @@ pub struct HostTable {
     log: Option<unsafe extern "C" fn(i32, *const c_char)>,
 }
 
+#[cfg(target_family = "wasm")]
+impl HostTable {
+    pub(crate) const fn of_module(
+        alloc: unsafe extern "C" fn(usize) -> *mut u8,
+        free: unsafe extern "C" fn(*mut u8),
+        wake: unsafe extern "C" fn(u64),
+        log: unsafe extern "C" fn(i32, *const c_char),
+    ) -> HostTable {
+        HostTable {
+            alloc: Some(alloc),
+            free: Some(free),
+            wake: Some(wake),
+            log: Some(log),
+        }
+    }
+}
+
 static HOST: AtomicPtr<HostTable> = AtomicPtr::new(ptr::null_mut());
 
 /// # Safety

@@ -87,6 +87,8 @@ pub mod tlv;
 #[allow(missing_docs)]
 mod uses;
 mod value;
+#[cfg(target_family = "wasm")]
+mod wasm;
 
 pub use error::{Code, Error};
 pub use host::{log, wake, Blob, BlobBuf, Level};
@@ -122,6 +124,10 @@ pub mod __private {
     pub use crate::host::HostTable;
     pub use crate::table::Table;
     pub use crate::uses::{connect, HostCalls, Methods};
+    #[cfg(target_family = "wasm")]
+    pub mod wasm {
+        pub use crate::wasm::{alloc, free, CALLS, TABLE};
+    }
 }
 
 /// Makes a plugin of one or more types: once in a library, at its top level.
@@ -407,6 +413,30 @@ macro_rules! plugin {
             extern "C" fn nyash_plugin_shutdown() {
                 $crate::__private::shutdown(CLASSES)
             }
+
+            #[cfg(target_family = "wasm")]
+            const _: () = {
+                #[no_mangle]
+                extern "C" fn nyash_host_table() -> *const $crate::__private::HostTable {
+                    &$crate::__private::wasm::TABLE
+                }
+
+                #[no_mangle]
+                extern "C" fn nyash_host_calls() -> *const $crate::__private::HostCalls {
+                    &$crate::__private::wasm::CALLS
+                }
+
+                #[no_mangle]
+                extern "C" fn nyash_alloc(size: usize) -> *mut u8 {
+                    $crate::__private::wasm::alloc(size)
+                }
+
+                #[no_mangle]
+                unsafe extern "C" fn nyash_free(block: *mut u8) {
+                    // SAFETY: the host frees what nyash_alloc gave it.
+                    unsafe { $crate::__private::wasm::free(block) }
+                }
+            };
         };
     };
 }

@@ -27,6 +27,18 @@ pub struct HostCalls {
     invoke: Option<Invoke>,
 }
 
+#[cfg(target_family = "wasm")]
+impl HostCalls {
+    pub(crate) const fn of_module(resolve: Resolve, invoke: Invoke) -> HostCalls {
+        HostCalls {
+            struct_size: mem::size_of::<HostCalls>() as u32,
+            version: VERSION,
+            resolve: Some(resolve),
+            invoke: Some(invoke),
+        }
+    }
+}
+
 const VERSION: u32 = 1;
 const E_SHORT_BUFFER: i32 = -1;
 const E_VERSION: i32 = -9;
