@@ -16,7 +16,7 @@ import (
 )
 
 func newNew() *cobra.Command {
-	lang, typeBox := "", false
+	lang, typeBox, wasm := "", false, false
 	cmd := &cobra.Command{
 		Use:   "new NAME --lang LANGUAGE [DIR]",
 		Short: "Make the folder of a new plugin",
@@ -41,7 +41,7 @@ there already must be empty.`,
 			if err != nil {
 				return err
 			}
-			project := &scaffold.Project{Name: args[0], Language: language, Version: release(), TypeBox: typeBox}
+			project := &scaffold.Project{Name: args[0], Language: language, Version: release(), TypeBox: typeBox, Wasm: wasm}
 			files, err := project.Files()
 			if err != nil {
 				return err
@@ -62,6 +62,7 @@ there already must be empty.`,
 	}
 	cmd.Flags().StringVarP(&lang, "lang", "l", "", "the language: "+strings.Join(scaffold.Languages(), ", "))
 	cmd.Flags().BoolVar(&typeBox, "typebox", false, "export a TypeBox table as well, for hosts that look for one (c, cpp, rust)")
+	cmd.Flags().BoolVar(&wasm, "wasm", false, "make a WebAssembly module as well, with make wasm (c, rust, zig)")
 	return cmd
 }
 

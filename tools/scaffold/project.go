@@ -25,6 +25,9 @@ type Project struct {
 	// TypeBox has the library export a TypeBox table (docs/abi.md, "TypeBox tables")
 	// beside the four functions, in languages whose SDK can.
 	TypeBox bool
+	// Wasm has the build file make a WebAssembly module, too, in languages whose SDK can
+	// (docs/wasm.md).
+	Wasm bool
 }
 
 // File is a file of a project.
@@ -33,7 +36,10 @@ type File struct {
 	Data []byte
 }
 
-var typeBoxLanguages = []string{"c", "cpp", "rust"}
+var (
+	typeBoxLanguages = []string{"c", "cpp", "rust"}
+	wasmLanguages    = []string{"c", "rust", "zig"}
+)
 
 // Library is the name of the plugin's library, as nyash.toml has it.
 func (p *Project) Library() string { return Folder(p.Name) + "-plugin" }
@@ -54,13 +60,23 @@ func (p *Project) words() map[string]string {
 	if p.TypeBox {
 		typeBox = "yes"
 	}
+	wasm := ""
+	if p.Wasm {
+		wasm = "yes"
+	}
 	return map[string]string{
-		"TypeBox": typeBox,
-		"Name":    p.Name, "Library": p.Library(), "File": file, "Source": source,
+		"TypeBox": typeBox, "Wasm": wasm,
+		"Name": p.Name, "Library": p.Library(), "File": file, "Source": source,
 		"Lang": l.ID, "Language": l.Title, "Needs": l.needs, "List": l.list, "TesterFlags": l.flags,
 		"Manual": fmt.Sprintf("[%s](%s)", l.manual, l.manual), "Version": version,
 		"Built": "`build/lib" + file + ".so` (.dylib on macOS)", "BuiltName": p.Library(),
 	}
+}
+
+// noWasm is why.
+var noWasm = map[string]string{
+	"cpp": " (it throws exceptions, which a module cannot; nyash_plugin.h can be used from C++ without them)",
+	"go":  " (Go's compiler makes them without cgo, which it is written with)",
 }
 
 // stem is the name of the source file, without its extension.
@@ -73,6 +89,9 @@ func (p *Project) Files() ([]File, error) {
 	}
 	if p.TypeBox && !slices.Contains(typeBoxLanguages, p.Language.ID) {
 		return nil, fmt.Errorf("the SDK for %s exports no TypeBox tables; --typebox goes with --lang %s", p.Language.Title, strings.Join(typeBoxLanguages, ", "))
+	}
+	if p.Wasm && !slices.Contains(wasmLanguages, p.Language.ID) {
+		return nil, fmt.Errorf("the SDK for %s makes no WebAssembly modules%s; --wasm goes with --lang %s", p.Language.Title, noWasm[p.Language.ID], strings.Join(wasmLanguages, ", "))
 	}
 	var files []File
 	for _, dir := range []string{"templates/all", "templates/" + p.Language.ID} {

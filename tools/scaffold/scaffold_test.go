@@ -291,3 +291,26 @@ func TestFiles_TypeBox(t *testing.T) {
 	_, err = (&Project{Name: "TabBox", Language: language, TypeBox: true}).Files()
 	require.EqualError(t, err, "the SDK for Go exports no TypeBox tables; --typebox goes with --lang c, cpp, rust")
 }
+
+// TestWasm: the templates have a module's lines only where they are wanted, and languages whose
+// SDK makes none say why.
+func TestWasm(t *testing.T) {
+	for _, language := range Languages() {
+		l, err := ParseLanguage(language)
+		require.NoError(t, err)
+		files, err := (&Project{Name: "MyBox", Language: l, Wasm: true}).Files()
+		if !slices.Contains(wasmLanguages, language) {
+			require.ErrorContains(t, err, "makes no WebAssembly modules (")
+			continue
+		}
+		require.NoError(t, err)
+		without := project(t, language)
+		for _, name := range []string{"Makefile", "nyash.toml", "README.md"} {
+			i := slices.IndexFunc(files, func(f File) bool { return f.Path == name })
+			assert.Contains(t, strings.ToLower(string(files[i].Data)), "wasm", "%s: %s", language, name)
+			assert.NotContains(t, strings.ToLower(string(without[i].Data)), "wasm", "%s: %s", language, name)
+			assert.NotContains(t, string(files[i].Data), "[[.", "%s: %s", language, name)
+			assert.NotContains(t, string(files[i].Data), "\n\n\n", "%s: %s", language, name)
+		}
+	}
+}
