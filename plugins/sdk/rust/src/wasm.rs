@@ -65,7 +65,13 @@ unsafe extern "C" fn invoke(
     // SAFETY: the caller's promise is the host's condition.
     unsafe {
         import::invoke(
-            type_id, method_id, instance_id, args, args_len, result, result_len,
+            type_id,
+            method_id,
+            instance_id,
+            args,
+            args_len,
+            result,
+            result_len,
         )
     }
 }
