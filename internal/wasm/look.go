@@ -2,6 +2,7 @@ package wasm
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -91,7 +92,7 @@ func (i *Interface) addFaults(file string, f *face, texts map[functionKey]string
 	for n, fault := range faults {
 		of := fault.function
 		texts[of.key()] = fault.text
-		if fault.reason == native.ErrSymbol && of.name != "" && f.export(of.name) == nil {
+		if errors.Is(fault.reason, native.ErrSymbol) && of.name != "" && f.export(of.name) == nil {
 			i.Lacks = append(i.Lacks, of.name)
 		}
 		switch {
