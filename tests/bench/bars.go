@@ -30,10 +30,11 @@ func trim(f float64) string {
 	return fmt.Sprintf("%.4g", float64(int(f*100+0.5))/100)
 }
 
-func printBars(t *table, l *loads, p *latencies) {
+// bars are those of native libraries, in this process and in others.
+func bars(t *table, l *loads, p *latencies) []bar {
 	cgo := t.median(workAdd, viaCgo)
 	method := t.median(workAdd, viaMethod)
-	bars := []bar{
+	return []bar{
 		{"resolved method, add two i64: × bare cgo", method / cgo, 2, false, ""},
 		{"… allocations", float64(t.allocs(workAdd, viaMethod)), 0, false, ""},
 		{"… of a TypeBox table: × that of four symbols", t.median(workAdd, viaTable) / method, 1.05, false, ""},
@@ -68,6 +69,26 @@ func printBars(t *table, l *loads, p *latencies) {
 		{"… idle worker, processor time", p.idleCPU.Seconds() * 100, 0, false, " %"},
 		{"each further library beyond its own pages", l.perLibrary() / 1024, 50, false, " KiB"},
 	}
+}
+
+// moduleBars are those of WebAssembly modules, which are interruptible in each.
+func moduleBars(t *table) []bar {
+	module := func(work string) float64 { return t.median(work, viaModule) }
+	add := module(workAdd)
+	return []bar{
+		{"a module, add two i64: × wazero without checks", add / t.median(workAdd, viaWazero), 2.5, false, ""},
+		{"… × bare cgo", add / t.median(workAdd, viaCgo), 2, false, ""},
+		{"… allocations", float64(t.allocs(workAdd, viaModule)), 0, false, ""},
+		{"… echo 1 KiB: × wazero without checks", module(work1K) / t.median(work1K, viaUncheckedIO), 1, false, ""},
+		{"… echo 32 KiB: × wazero without checks", module(work32K) / t.median(work32K, viaUncheckedIO), 1, false, ""},
+		{"… a loop: × the same without checks", module(workLoop) / t.median(workLoop, viaUnchecked), 1.5, false, ""},
+		{"… load FileBox, code on the disk", t.median(workInstance, viaDisk) / 1e6, 1, false, " ms"},
+		{"… two goroutines, two modules: throughput of one ×", add / module(workTwo), 1.7, true, ""},
+		{"… faster than Extism's SDK", t.median(workAdd, viaExtism) / add, 5, true, " ×"},
+	}
+}
+
+func printBars(bars []bar) {
 	fmt.Println("| bar | wanted | measured | |")
 	fmt.Println("|---|---:|---:|---|")
 	for _, b := range bars {

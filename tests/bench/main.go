@@ -23,6 +23,7 @@ func main() {
 	rounds := flag.Int("rounds", 6, "how often each row is measured; the table has the medians")
 	each := flag.Duration("time", 150*time.Millisecond, "how long each measurement runs")
 	footprint := flag.Int("footprint", 0, "load that many libraries and print their resident memory (used by the program itself)")
+	modules := flag.Bool("modules", false, "measure only what WebAssembly modules are compared with")
 	flag.Parse()
 	if servePeer() {
 		return
@@ -32,7 +33,7 @@ func main() {
 		return
 	}
 	exitOn(flag.Set("test.benchtime", each.String()))
-	exitOn(run(*rounds))
+	exitOn(run(*rounds, *modules))
 }
 
 func exitOn(err error) {
@@ -42,7 +43,7 @@ func exitOn(err error) {
 	}
 }
 
-func run(rounds int) error {
+func run(rounds int, modules bool) error {
 	dir, err := os.MkdirTemp("", "nyash-bench")
 	if err != nil {
 		return err
@@ -52,8 +53,12 @@ func run(rounds int) error {
 	if err := build(dir, library); err != nil {
 		return err
 	}
+	// What modules are compiled to is kept there, and not where the user's is.
+	if err := os.Setenv("XDG_CACHE_HOME", filepath.Join(dir, "cache")); err != nil {
+		return err
+	}
 	t := &table{callers: make(map[string]func() (caller, error))}
-	cleanup, err := addRows(t, dir, library)
+	cleanup, err := addRows(t, dir, library, modules)
 	defer cleanup()
 	if err != nil {
 		return err
@@ -63,6 +68,13 @@ func run(rounds int) error {
 		t.measure()
 	}
 	fmt.Fprint(os.Stderr, "\r                 \r")
+	title := fmt.Sprintf("%s, %d × %s, %s; medians of %d rounds", runtime.Version(), runtime.NumCPU(), processor(), runtime.GOOS+"/"+runtime.GOARCH, rounds)
+	if modules {
+		fmt.Println(title + "\n")
+		t.print()
+		printBars(moduleBars(t))
+		return nil
+	}
 	slow, err := measureLatencies(dir, library, t.callers)
 	if err != nil {
 		return err
@@ -71,11 +83,11 @@ func run(rounds int) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%s, %d × %s, %s; medians of %d rounds\n\n", runtime.Version(), runtime.NumCPU(), processor(), runtime.GOOS+"/"+runtime.GOARCH, rounds)
+	fmt.Println(title + "\n")
 	t.print()
 	slow.print()
 	loads.print()
-	printBars(t, loads, slow)
+	printBars(append(bars(t, loads, slow), moduleBars(t)...))
 	return nil
 }
 
@@ -89,6 +101,8 @@ func build(dir, library string) error {
 		{"cc", "-std=c11", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-I", filepath.Join(root, "abi", "include"), "-o", library, "plugin/bench.c"},
 		{"go", "build", "-o", filepath.Join(dir, "nyash-worker"), "github.com/nyash-plugins/nyash-go/cmd/nyash-worker"},
 		{"go", "build", "-buildmode=plugin", "-o", filepath.Join(dir, "std.so"), "./stdplugin"},
+		wasmCompiler(moduleFile(dir), "plugin/bench.c"),
+		wasmCompiler(filepath.Join(dir, "extism.wasm"), "plugin/extism.c", "-nostdlib", "-Wl,--no-entry"),
 	} {
 		cmd := exec.Command(command[0], command[1:]...)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=1") // Go's plugin package needs it
@@ -100,7 +114,7 @@ func build(dir, library string) error {
 }
 
 // addRows adds everything that is measured by calls.
-func addRows(t *table, dir, library string) (cleanup func(), err error) {
+func addRows(t *table, dir, library string, modules bool) (cleanup func(), err error) {
 	var ends []func()
 	cleanup = func() {
 		for _, end := range ends {
@@ -109,6 +123,7 @@ func addRows(t *table, dir, library string) (cleanup func(), err error) {
 	}
 	for _, peer := range []func(t *table, dir, library string) (end func(), err error){
 		addLoader, addIsolated, addPiped, addCgo, addPurego, addWazero, addGoPlugin, addStdPlugin, addCallbacks, addNested,
+		addModules, addUnchecked, addExtism, addModuleLoads,
 	} {
 		end, err := peer(t, dir, library)
 		if end != nil {

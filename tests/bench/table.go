@@ -22,9 +22,11 @@ const (
 	workTwo      = "add, two goroutines"
 	workAsk      = "C asks Go"
 	workNested   = "a plugin has two i64 added"
+	workLoop     = "a loop of 10⁸ turns"
+	workInstance = "load FileBox as a module"
 )
 
-var works = []string{workAdd, work16, work1K, work32K, workBlob, workBlob64, workLend, workLendMany, workTwo, workAsk, workNested}
+var works = []string{workAdd, work16, work1K, work32K, workBlob, workBlob64, workLend, workLendMany, workTwo, workAsk, workNested, workLoop, workInstance}
 
 // echoes are the sizes of the echoes with bytes.
 var echoes = map[string]int{work16: 16, work1K: 1 << 10, work32K: 32 << 10}
@@ -52,6 +54,14 @@ const (
 	viaPlugin   = "by another plugin"
 	viaExport   = "cgo, an exported function"
 	viaCallback = "purego.NewCallback"
+
+	viaModule      = "loader, a module"
+	viaDisk        = "loader, code on the disk"
+	viaMemory      = "loader, code in the process"
+	viaUnchecked   = "wazero, the same module"
+	viaUncheckedIO = "wazero, the same module, bytes copied in and out"
+	viaExtism      = "Extism's SDK"
+	viaExtismTimed = "Extism's SDK, with a limit of time"
 )
 
 // row is one way to do one piece of work.
