@@ -121,10 +121,14 @@ func addRows(t *table, dir, library string, modules bool) (cleanup func(), err e
 			end()
 		}
 	}
-	for _, peer := range []func(t *table, dir, library string) (end func(), err error){
-		addLoader, addIsolated, addPiped, addCgo, addPurego, addWazero, addGoPlugin, addStdPlugin, addCallbacks, addNested,
-		addModules, addUnchecked, addExtism, addModuleLoads,
-	} {
+	type source = func(t *table, dir, library string) (end func(), err error)
+	peers := []source{
+		addLoader, addIsolated, addPiped, addCgo, addPurego, addGoPlugin, addStdPlugin, addCallbacks, addNested,
+	}
+	if modules {
+		peers = []source{addCgo}
+	}
+	for _, peer := range append(peers, addModules, addWazero, addUnchecked, addExtism, addModuleLoads) {
 		end, err := peer(t, dir, library)
 		if end != nil {
 			ends = append(ends, end)
