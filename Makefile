@@ -97,7 +97,7 @@ fuzz: ## fuzz every decoder, FUZZTIME each
 	go test -run=NONE -fuzz=FuzzPipe -fuzztime=$(FUZZTIME) ./internal/isolate/pipe
 	go test -run=NONE -fuzz=FuzzAnnotate -fuzztime=$(FUZZTIME) ./tools/plugintest
 
-bench: plugins ## measure, and compare with other ways to load plugins
+bench: plugins wasm ## measure, and compare with other ways to load plugins
 	go test -run=NONE -bench=. -benchmem ./tlv ./registry ./internal/plan ./internal/hostbox ./loader
 	cd tests/bench && CGO_ENABLED=1 go build -o ../../bin/bench . && ../../bin/bench
 

@@ -77,11 +77,15 @@ func moduleBars(t *table) []bar {
 	add := module(workAdd)
 	return []bar{
 		{"a module, add two i64: × wazero without checks", add / t.median(workAdd, viaWazero), 2.5, false, ""},
+		{"… × wazero without checks, the same module", add / t.median(workAdd, viaUnchecked), 2.5, false, ""},
 		{"… × bare cgo", add / t.median(workAdd, viaCgo), 2, false, ""},
 		{"… allocations", float64(t.allocs(workAdd, viaModule)), 0, false, ""},
 		{"… echo 1 KiB: × wazero without checks", module(work1K) / t.median(work1K, viaUncheckedIO), 1, false, ""},
 		{"… echo 32 KiB: × wazero without checks", module(work32K) / t.median(work32K, viaUncheckedIO), 1, false, ""},
+		{"… with memory.copy, 1 KiB: × the same", t.median(work1K, viaBulk) / t.median(work1K, viaUncheckedBulk), 1, false, ""},
+		{"… with memory.copy, 32 KiB: × the same", t.median(work32K, viaBulk) / t.median(work32K, viaUncheckedBulk), 1, false, ""},
 		{"… a loop: × the same without checks", module(workLoop) / t.median(workLoop, viaUnchecked), 1.5, false, ""},
+		{"… load FileBox, code in the process", t.median(workInstance, viaMemory) / 1e6, 1, false, " ms"},
 		{"… load FileBox, code on the disk", t.median(workInstance, viaDisk) / 1e6, 1, false, " ms"},
 		{"… two goroutines, two modules: throughput of one ×", add / module(workTwo), 1.7, true, ""},
 		{"… faster than Extism's SDK", t.median(workAdd, viaExtism) / add, 5, true, " ×"},

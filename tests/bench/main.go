@@ -102,6 +102,7 @@ func build(dir, library string) error {
 		{"go", "build", "-o", filepath.Join(dir, "nyash-worker"), "github.com/nyash-plugins/nyash-go/cmd/nyash-worker"},
 		{"go", "build", "-buildmode=plugin", "-o", filepath.Join(dir, "std.so"), "./stdplugin"},
 		wasmCompiler(moduleFile(dir), "plugin/bench.c"),
+		wasmCompiler(bulkFile(dir), "plugin/bench.c", "-mbulk-memory"),
 		wasmCompiler(filepath.Join(dir, "extism.wasm"), "plugin/extism.c", "-nostdlib", "-Wl,--no-entry"),
 	} {
 		cmd := exec.Command(command[0], command[1:]...)

@@ -29,6 +29,10 @@ loop     = { method_id = 5, args = [ { name = "n", from = "integer", to = "i64" 
 // moduleFile is plugin/bench.c as a module.
 func moduleFile(dir string) string { return filepath.Join(dir, "bench.wasm") }
 
+// bulkFile is the same, built with the instruction that copies memory, which the flags of
+// plugins/ leave out.
+func bulkFile(dir string) string { return filepath.Join(dir, "bulk.wasm") }
+
 // wasmCompiler is the command that makes a module, with the flags of the plugins in plugins/.
 func wasmCompiler(out, source string, flags ...string) []string {
 	command := []string{"clang", "--target=wasm32-wasi", "-mexec-model=reactor", "-std=c11", "-O2", "-I../../abi/include",
@@ -39,10 +43,10 @@ func wasmCompiler(out, source string, flags ...string) []string {
 // addModules measures the loader with plugins that are WebAssembly modules, which are
 // interruptible as all modules are.
 func addModules(t *table, dir, _ string) (end func(), err error) {
-	open := func(instances int) (*loader.Host, error) {
-		return openHost(fmt.Sprintf("[plugins.Bench]\nlibrary = %q\ninstances = %d\n[plugins.Bench.methods]%s", moduleFile(dir), instances, moduleMethods))
+	open := func(file string, instances int) (*loader.Host, error) {
+		return openHost(fmt.Sprintf("[plugins.Bench]\nlibrary = %q\ninstances = %d\n[plugins.Bench.methods]%s", file, instances, moduleMethods))
 	}
-	h, err := open(1)
+	h, err := open(moduleFile(dir), 1)
 	if err != nil {
 		return nil, err
 	}
@@ -68,11 +72,24 @@ func addModules(t *table, dir, _ string) (end func(), err error) {
 			check(b, sum(loop.Call(ctx, loopTurns)), loopTurns)
 		}
 	})
-	pair, err := open(2)
+	bulk, err := open(bulkFile(dir), 1)
 	if err != nil {
 		return end, err
 	}
-	end = func() { exitOn(errors.Join(h.Close(), pair.Close())) }
+	end = func() { exitOn(errors.Join(h.Close(), bulk.Close())) }
+	bulkBox, err := bulk.New(ctx, "Bench")
+	if err != nil {
+		return end, err
+	}
+	bulkEcho := finder(bulkBox)("echo")
+	for work, size := range echoes {
+		t.add(work, viaBulk, appended(bulkEcho, size))
+	}
+	pair, err := open(moduleFile(dir), 2)
+	if err != nil {
+		return end, err
+	}
+	end = func() { exitOn(errors.Join(h.Close(), bulk.Close(), pair.Close())) }
 	// New boxes live in the modules in turn.
 	var two [2]*loader.Method
 	for i := range two {
@@ -212,10 +229,34 @@ func (u *unchecked) answer(n uint32) ([]byte, error) {
 	return answer, nil
 }
 
+// echo copies bytes in and out.
+func (u *unchecked) echo(size int) func(b *testing.B) {
+	return func(b *testing.B) {
+		data, dst, head := make([]byte, size), make([]byte, size), echoMessage(size)[:sumAt]
+		for b.Loop() {
+			if !u.memory.Write(u.args, head) || !u.memory.Write(u.args+sumAt, data) {
+				b.Fatal("out of range")
+			}
+			if err := u.call(2, sumAt+size); err != nil {
+				b.Fatal(err)
+			}
+			answer, err := u.answer(uint32(sumAt + size))
+			if err != nil {
+				b.Fatal(err)
+			}
+			copy(dst, answer[sumAt:])
+		}
+	}
+}
+
 func addUnchecked(t *table, dir, _ string) (end func(), err error) {
-	runtime := wazero.NewRuntime(ctx)
-	end = func() { exitOn(runtime.Close(ctx)) }
+	runtime, bulkRuntime := wazero.NewRuntime(ctx), wazero.NewRuntime(ctx)
+	end = func() { exitOn(errors.Join(runtime.Close(ctx), bulkRuntime.Close(ctx))) }
 	u, err := newUnchecked(runtime, moduleFile(dir))
+	if err != nil {
+		return end, err
+	}
+	bulk, err := newUnchecked(bulkRuntime, bulkFile(dir))
 	if err != nil {
 		return end, err
 	}
@@ -237,22 +278,8 @@ func addUnchecked(t *table, dir, _ string) (end func(), err error) {
 		number(b, 3000)
 	})
 	for work, size := range echoes {
-		t.add(work, viaUncheckedIO, func(b *testing.B) {
-			data, dst, head := make([]byte, size), make([]byte, size), echoMessage(size)[:sumAt]
-			for b.Loop() {
-				if !u.memory.Write(u.args, head) || !u.memory.Write(u.args+sumAt, data) {
-					b.Fatal("out of range")
-				}
-				if err := u.call(2, sumAt+size); err != nil {
-					b.Fatal(err)
-				}
-				answer, err := u.answer(uint32(sumAt + size))
-				if err != nil {
-					b.Fatal(err)
-				}
-				copy(dst, answer[sumAt:])
-			}
-		})
+		t.add(work, viaUncheckedIO, u.echo(size))
+		t.add(work, viaUncheckedBulk, bulk.echo(size))
 	}
 	t.add(workLoop, viaUnchecked, func(b *testing.B) {
 		args, err := tlv.Encode(tlv.Int64(loopTurns))

@@ -55,13 +55,15 @@ const (
 	viaExport   = "cgo, an exported function"
 	viaCallback = "purego.NewCallback"
 
-	viaModule      = "loader, a module"
-	viaDisk        = "loader, code on the disk"
-	viaMemory      = "loader, code in the process"
-	viaUnchecked   = "wazero, the same module"
-	viaUncheckedIO = "wazero, the same module, bytes copied in and out"
-	viaExtism      = "Extism's SDK"
-	viaExtismTimed = "Extism's SDK, with a limit of time"
+	viaModule        = "loader, a module"
+	viaBulk          = "loader, a module with memory.copy"
+	viaUncheckedBulk = "wazero, the module with memory.copy"
+	viaDisk          = "loader, code on the disk"
+	viaMemory        = "loader, code in the process"
+	viaUnchecked     = "wazero, the same module"
+	viaUncheckedIO   = "wazero, the same module, bytes copied in and out"
+	viaExtism        = "Extism's SDK"
+	viaExtismTimed   = "Extism's SDK, with a limit of time"
 )
 
 // row is one way to do one piece of work.
