@@ -16,17 +16,24 @@
 //     found in one pass. That path is what entering the region costs: it is charged at the function's entry, and at the
 //     loop's head for each turn. A path longer than maxCharge is cut by further charges, so that a large switch in a
 //     loop does not pay for the arms that it does not take.
-//   - A function is not charged at all (it is free) if it has no loop, is in no cycle of direct calls, makes no indirect
-//     call and no call of an import, and its most expensive path, with the free functions that it calls, is at
-//     most freeWeight. Its callers pay its path as their own. Hence a tree of calls that fans out has at most
-//     freeWeight units below any charge, and each cycle of the call graph has a function that charges.
+//   - A function is not charged at all (it is free) if it has no loop, is in no cycle of calls, makes no indirect call
+//     and no call of an import, and its most expensive path, with the free functions that it calls, is at most
+//     freeWeight. Its callers pay its path as their own. Hence a tree of calls that fans out has at most
+//     freeWeight units below any charge, and each cycle of calls consists of functions that charge.
 //   - A function that calls only free functions (a leaf) is charged without looking whether the budget is used up: its
 //     caller, or a loop in it, looks. A path of at most maxCharge units holds at most maxCharge/callWeight such
 //     calls, which bounds what is used beyond the budget.
+//   - A frame on the stack has paid for what its function does after the call that it waits for. Very many frames wait
+//     only where calls go around a cycle, direct or through a table, or down a chain of more than maxHeight: these calls
+//     are deep. After a deep call a function gives up its loops' credit and does at most maxTail units before it
+//     charges again, so that a deep recursion cannot return for long without a tick.
 //   - memory.fill and memory.copy are charged by length and done in pieces of chunk bytes; memory.init, table.init,
 //     table.copy, table.fill and table.grow are charged by length and bounded by the size of the file and by
 //     Options.MaxTable. memory.grow has a fixed charge: its time is that of the engine's allocation, and of a
 //     copy of the memory where the engine does not reserve the memory's limit when it starts.
+//
+// What other modules do is theirs: a cycle of calls through an import, or through a table that is imported, is not
+// found. A host that links modules with each other has to bound these itself.
 //
 // The budget is a global that the rewriter adds. No code of the module can reach it, nor the other things that the
 // rewriter adds (functions, types, locals): an index that is out of range in the original is an error here, because it
@@ -48,8 +55,9 @@
 //	  end
 //	end
 //
-// and the body of a small innermost loop is repeated, so that several turns share one charge. A loop to whose head
-// nothing branches is not a loop.
+// and the body of a small innermost loop is repeated, so that several turns share one charge. Loops with parameters,
+// which could not be entered again so, and those of functions with very many loops have the call at their head. A loop
+// to whose head nothing branches is not charged.
 //
 // # Bounds
 //

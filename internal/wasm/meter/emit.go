@@ -79,8 +79,8 @@ func (e *emitter) take(units int) {
 	e.op(opGlobalSet, e.budget())
 }
 
-// look calls the tick if the budget is used up. The usual way is the first arm, because wazero lays out the second
-// one behind the function's code.
+// look calls the tick if the budget is used up. The usual way is the first arm, because wazero places the second one
+// behind the function's code.
 func (e *emitter) look() {
 	e.op(opGlobalGet, e.budget())
 	e.constant(0)

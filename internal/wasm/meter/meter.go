@@ -23,6 +23,10 @@ const (
 	// A loop whose body has at most this many bytes is repeated this often, and twice as often if it has at most half as many.
 	unrollBytes = 64
 	unrollTimes = 4
+	// Loops of a function that has more of them, and loops that are nested deeper, take the form with the fewest blocks.
+	manyLoops   = 256
+	deepLoops   = 16
+	maxUnrolled = 32 // in a function, because compiling takes time with the square of its blocks
 )
 
 // Interval bounds the units between two ticks: the budget, the most that is taken from it at once before it is looked
@@ -38,6 +42,11 @@ const (
 	maxLocals = 50_000
 	maxDepth  = 10_000
 	maxTables = 100
+	// What follows bounds the time that an engine needs to compile a function, which grows with the square of the
+	// blocks, and with blocks times locals. Compilers stay far below.
+	maxLoopDepth = 64
+	maxBlocks    = 1 << 15
+	maxMerges    = 1 << 23
 	// maxTotalLocals holds for all functions of a module together: six bytes declare maxLocals of them.
 	maxTotalLocals = 1 << 22
 )

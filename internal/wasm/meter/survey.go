@@ -11,16 +11,18 @@ type function struct {
 	loops        []loop // in the order of their heads
 	points       []int  // instructions before which the path so far is charged
 
-	table   bool // calls through a table
-	imports bool // calls an import
-	leaf    bool // it and what it calls call only free functions and imports
-	free    bool // is not charged
-	credit  bool // has loops that are charged
-	length  bool // needs a local for the length of a bulk operation
-	weight  int  // most expensive path, at most maxCharge
+	table    bool // calls through a table
+	imports  bool // calls an import
+	leaf     bool // it and what it calls call only free functions and imports
+	free     bool // is not charged
+	credit   bool // has loops that are charged
+	length   bool // needs a local for the length of a bulk operation
+	unrolled int  // loops that are written several times
+	weight   int  // most expensive path, at most maxCharge
 }
 
 type loop struct {
+	depth           int // 1 for an outermost loop
 	start           int // its instruction
 	end             int // the instruction that ends it
 	params, results uint16
@@ -107,7 +109,7 @@ func (m *module) readLocals(f *function) {
 // measure of what compiling them costs: a few bytes can branch with a thousand values to a thousand labels.
 func (m *module) surveyBody(f *function, sig signature, labels []label) []label {
 	labels = append(labels, label{op: opBlock, arity: sig.results, loop: -1})
-	values := uint64(0)
+	values, blocks, loops := uint64(0), uint64(0), 0
 	branch := func(at int, depth uint32) {
 		if uint64(depth) >= uint64(len(labels)) {
 			m.fail(ErrMalformed, at, "branch to label %d of %d", depth, len(labels))
@@ -115,6 +117,7 @@ func (m *module) surveyBody(f *function, sig signature, labels []label) []label 
 		}
 		l := &labels[len(labels)-1-int(depth)]
 		values += uint64(l.arity)
+		blocks++
 		if l.op == opLoop {
 			f.loops[l.loop].back = true
 		}
@@ -132,9 +135,13 @@ func (m *module) surveyBody(f *function, sig signature, labels []label) []label 
 				}
 				l.arity, l.loop = in.sig.params, len(f.loops)
 				innermost = l.loop
-				f.loops = append(f.loops, loop{start: in.at, params: in.sig.params, results: in.sig.results})
+				if loops++; loops > maxLoopDepth {
+					m.fail(ErrTooLarge, in.at, "loops nested more than %d deep", maxLoopDepth)
+				}
+				f.loops = append(f.loops, loop{depth: loops, start: in.at, params: in.sig.params, results: in.sig.results})
 			}
 			values += uint64(in.sig.params + in.sig.results)
+			blocks++
 			if labels = append(labels, l); len(labels) > maxDepth {
 				m.fail(ErrTooLarge, in.at, "blocks nested more than %d deep", maxDepth)
 			}
@@ -148,6 +155,7 @@ func (m *module) surveyBody(f *function, sig signature, labels []label) []label 
 			l := labels[len(labels)-1]
 			labels = labels[:len(labels)-1]
 			if l.op == opLoop {
+				loops--
 				f.loops[l.loop].end = in.at
 				if in.at == tail+2 && f.loops[l.loop].results == 0 {
 					f.loops[l.loop].tail = tail
@@ -195,6 +203,9 @@ func (m *module) surveyBody(f *function, sig signature, labels []label) []label 
 		if values > uint64(m.options.MaxFunction) {
 			m.fail(ErrTooLarge, in.at, "branches and calls move more than %d values", m.options.MaxFunction)
 		}
+	}
+	if blocks > maxBlocks || blocks*uint64(f.locals) > maxMerges {
+		m.fail(ErrTooLarge, f.start, "%d blocks and branches with %d locals", blocks, f.locals)
 	}
 	if m.err == nil && m.pos != m.end {
 		m.fail(ErrMalformed, m.pos, "%d bytes behind the function's end", m.end-m.pos)

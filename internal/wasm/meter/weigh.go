@@ -199,10 +199,11 @@ func (w *weigher) close(f *function) {
 			l.weight = maxCharge
 		}
 		switch {
-		case l.params > 0:
+		case l.params > 0 || len(f.loops) > manyLoops || l.depth > deepLoops:
 			l.form = loopInline
-		case !l.inner && !r.cut && l.end-l.start <= unrollBytes && l.weight*l.turns() <= maxCharge:
+		case !l.inner && !r.cut && f.unrolled < maxUnrolled && l.end-l.start <= unrollBytes && l.weight*l.turns() <= maxCharge:
 			l.form = loopUnrolled
+			f.unrolled++
 		}
 		f.credit = true
 		if w.path.units != unreached {
