@@ -200,14 +200,14 @@ func (r *reader) refType() {
 	}
 }
 
-func (r *reader) limits(flags byte) (low, high uint32, bounded bool) {
+func (r *reader) limits() (low, high uint32, bounded bool) {
 	at := r.pos
 	switch f := r.byte(); {
 	case f == 0:
 		return r.u32(), 0, false
 	case f == 1:
 		return r.u32(), r.u32(), true
-	case f <= flags:
+	case f <= 7:
 		r.fail(ErrUnsupported, at, "limits %#x: shared, or of 64 bits", f)
 	default:
 		r.fail(ErrMalformed, at, "limits %#x", f)
@@ -265,10 +265,10 @@ func (m *module) readImport() {
 			m.imported++
 		case kind == 1:
 			m.refType()
-			m.limits(7)
+			m.limits()
 			m.tables++
 		case kind == 2:
-			m.limits(7)
+			m.limits()
 			m.memories++
 		case kind == 3:
 			m.valueType()
@@ -314,7 +314,7 @@ func (m *module) readTables() {
 			return
 		}
 		kind := m.data[m.pos-1]
-		low, high, bounded := m.limits(7)
+		low, high, bounded := m.limits()
 		if bounded && high < low {
 			m.fail(ErrMalformed, at, "table of at least %d and at most %d elements", low, high)
 		}
@@ -342,7 +342,7 @@ func (m *module) readTables() {
 
 func (m *module) readMemory() {
 	at := m.pos
-	m.copy(secMemory, func() { m.addMemory(m.limits(7)) })
+	m.copy(secMemory, func() { m.addMemory(m.limits()) })
 	if m.memories++; m.memories > 1 {
 		m.fail(ErrUnsupported, at, "more than one memory")
 	}
