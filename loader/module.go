@@ -80,7 +80,7 @@ func (s *moduleSource) make(file string) (modules.Plugin, error) {
 		Instances:   s.conf.Instances,
 		Sink:        s.lib.log,
 		Calls:       s.lib.connection,
-		Around:      s.lib.around,
+		Around:      s.lib.aroundWithin,
 		Configure:   func(text string) (native.Threads, error) { return s.lib.configure(s.conf, file, text) },
 		OnEnd:       func(m modules.Module) { s.lib.endLife(m) },
 		OnState:     func(state isolate.State, err error) { s.lib.host.emitEvent(s.lib, state, err) },

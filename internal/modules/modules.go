@@ -29,8 +29,8 @@ type Config struct {
 	// of Around in connect, init and shutdown; the caller's Session is the [Module].
 	Calls hostvtable.Calls
 	// Around runs connect and init, and shutdown: with the context that Calls is given for
-	// what they ask. Nil runs them with the context of the background.
-	Around func(run func(context.Context))
+	// what they ask, which ends when ctx does. Nil runs them with ctx.
+	Around func(ctx context.Context, run func(context.Context))
 	// Configure is as in [native.Config].
 	Configure func(text string) (native.Threads, error)
 	// OnEnd is called once for each module that has ended, when [Module.Lost] reports that. It

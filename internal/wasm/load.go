@@ -72,7 +72,12 @@ func (m *Module) load(program *program, deadline time.Time) error {
 	if err := m.configure(); err != nil {
 		return err
 	}
-	m.plugin.config.around(func(ctx context.Context) {
+	ctx, cancel := m.plugin.alive, func() {}
+	if limit > 0 {
+		ctx, cancel = context.WithDeadlineCause(ctx, deadline, m.plugin.errLate())
+	}
+	defer cancel()
+	m.plugin.config.around(ctx, func(ctx context.Context) {
 		m.call = timed(ctx)
 		if err = m.connectHost(); err == nil {
 			err = m.describe()

@@ -47,12 +47,13 @@ type place struct {
 // settings are the configuration, with its functions made callable.
 type settings struct{ modules.Config }
 
-func (s *settings) around(run func(context.Context)) {
+// around runs connect and init, or shutdown, which are over when ctx ends.
+func (s *settings) around(ctx context.Context, run func(context.Context)) {
 	if s.Around == nil {
-		run(context.Background())
+		run(ctx)
 		return
 	}
-	s.Around(run)
+	s.Around(ctx, run)
 }
 
 func (s *settings) end(m *Module) {
@@ -276,7 +277,7 @@ func (m *Module) shutDown(cause error, shutdown bool) (err error) {
 	}
 	defer m.turn.pass()
 	if shutdown && m.ending.Load() == nil {
-		m.plugin.config.around(func(ctx context.Context) {
+		m.plugin.config.around(ctx, func(ctx context.Context) {
 			m.call = underWay{ctx: ctx, limit: closeLimit, began: now(), late: fmt.Errorf("%w to shutdown within %v", transport.ErrNoAnswer, closeLimit)}
 			if trap := m.run(m.shutdown); trap != nil {
 				m.fail(trapped(trap))

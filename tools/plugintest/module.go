@@ -39,12 +39,12 @@ func (w *worker) openModule() error {
 	threads := registry.ThreadsSerial
 	l.config = modules.Config{
 		File: w.config.File, Instances: 1, Sink: &w.output, Calls: w.host,
-		Around: func(run func(context.Context)) {
+		Around: func(ctx context.Context, run func(context.Context)) {
 			if l.ctx != nil {
 				run(l.ctx)
 				return
 			}
-			w.host.around(w.callCtx, loading, run)
+			w.host.around(ctx, loading, run)
 		},
 		Configure:   w.configure(&threads),
 		Mounts:      (&permit.Permissions{Grants: map[permit.Key][]string{permit.Write: {w.dir}}}).Mounts(w.dir),
