@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 var whole = os.Getenv("NYASH_TEST_FAULTY") == "all"
 
 // sampleStep is the distance between the plugins of a sample.
-const sampleStep = 20
+const sampleStep = 40
 
 // declared are the lines of nyash.toml for the box's methods.
 var declared = map[string]string{
