@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -190,7 +191,8 @@ var errOver = errors.New("the plugin was shut down")
 func (s *Session) end() error {
 	s.peer.Expected.Store(true)
 	var err error
-	limited, cancel := context.WithTimeoutCause(context.Background(), s.peer.ControlLimit(wire.OpShutdown), transport.ErrNoAnswer)
+	limit := s.peer.ControlLimit(wire.OpShutdown)
+	limited, cancel := context.WithTimeoutCause(context.Background(), limit, fmt.Errorf("%w after %v", transport.ErrNoAnswer, limit))
 	defer cancel()
 	s.plugin.around(limited, func(ctx context.Context) { _, err = s.link.Operate(ctx, wire.OpShutdown, 0, 0) })
 	if errors.Is(err, transport.ErrLost) {
