@@ -152,14 +152,14 @@ func TestGood_NoFindings(t *testing.T) {
 		"the plugin of the bench": {File: ccbuild.Library(t, filepath.Join(root, "tests/bench/plugin/bench.c"))},
 		"the plugin of the docs":  docsConfig(t, docsPlugin(t, root)),
 	} {
+		if !whole && (name == "FileBox, described" || name == "Counter" || name == "Counter, declared") {
+			continue // others of the same source are tested
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			rounds := uint64(1)
-			if name == "FileBox" {
-				rounds = 3
-				if whole {
-					rounds = 10
-				}
+			if name == "FileBox" && whole {
+				rounds = 10
 			}
 			for round := range rounds {
 				c.Seed, c.Timeout = round+1, 0
