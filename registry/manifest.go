@@ -137,7 +137,7 @@ func forPeople(name, example string) field[*manifest] {
 	return field[*manifest]{name: name, read: func(d *document, _ *manifest, k *key) {
 		before := len(d.errs)
 		d.want(k, unstable.InlineTable, example)
-		d.demote(before)
+		_ = d.demote(before)
 	}}
 }
 
@@ -147,7 +147,7 @@ func ignoring[T any](d *document, fields []field[T]) func(*key) {
 		if d.warns() {
 			before := len(d.errs)
 			d.unknown(k, names(fields))
-			d.demote(before)
+			_ = d.demote(before)
 		}
 	}
 }
@@ -161,7 +161,7 @@ var providesFields = []field[*manifest]{
 		before := len(d.errs)
 		m.listed = d.texts(k, "MapBox")
 		if len(m.listed) > 0 { // what is wrong with the others does not concern them
-			d.demote(before)
+			_ = d.demote(before)
 		}
 	}},
 }
