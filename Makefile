@@ -40,7 +40,7 @@ setup: ## install the tools that building and testing need
 test: setup plugins ## run all tests
 	go test ./...
 	@echo 'the same through other ways to a plugin'
-	@NYASH_TEST_CHANNEL=pipe go test ./tests/isolation & pipes=$$!; \
+	@NYASH_TEST_CHANNEL=pipe go test -run='^Test(Hostile|Crash|Context|Load|Host)' ./tests/isolation & pipes=$$!; \
 	NYASH_TEST_ISOLATION=process go test ./loader && NYASH_TEST_TARGET=wasm go test -run='^TestBox|^TestBlob' ./loader; status=$$?; \
 	wait $$pipes && exit $$status
 
@@ -60,8 +60,9 @@ wild: setup plugins ## try plugin-tester on libraries of each generation; `make 
 race: setup plugins ## run all tests under the race detector
 	CGO_ENABLED=1 go test -race -timeout=30m ./...
 
-isolated: plugins ## run the loader's tests with every library in a process of its own, reached by CHANNEL
+isolated: plugins ## run the loader's tests with every library in a process of its own, reached by CHANNEL, and those of isolation
 	NYASH_TEST_ISOLATION=process NYASH_TEST_CHANNEL=$(CHANNEL) go test -v ./loader
+	NYASH_TEST_CHANNEL=$(CHANNEL) go test -v ./tests/isolation
 
 modules: setup plugins ## run the loader's tests with C plugins as WebAssembly modules; `make test` takes a sample
 	NYASH_TEST_TARGET=wasm go test -v ./loader
