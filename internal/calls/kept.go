@@ -75,8 +75,8 @@ func (k *Kept) Drop() {
 	}
 }
 
-// maxThreads is for how many threads of a library an answer is kept. That of the thread that
-// waits longest goes then, whose next call is made again.
+// maxThreads is for how many threads of a library an answer is kept: one that has ended never
+// fetches its own. With more, the oldest answer is dropped (docs/abi.md, Results).
 const maxThreads = 4096
 
 // KeptByThread keeps answers for threads that a library has started itself.
