@@ -84,7 +84,7 @@ lint: vet ## run the linters
 	@for c in $(RUST); do (cd $$c && cargo fmt --check && cargo clippy --offline --quiet --locked --all-targets -- -D warnings) || exit 1; done
 	@cd plugins/sdk/rust && RUSTDOCFLAGS='-D warnings' cargo doc --offline --quiet --locked --no-deps
 
-fuzz: ## fuzz every decoder, FUZZTIME each
+fuzz: ## fuzz every decoder, FUZZTIME each: a duration, or a number of runs as 20000x
 	go test -run=NONE -fuzz=FuzzDecode -fuzztime=$(FUZZTIME) ./tlv
 	go test -run=NONE -fuzz=FuzzEncode -fuzztime=$(FUZZTIME) ./tlv
 	go test -run=NONE -fuzz=FuzzArguments -fuzztime=$(FUZZTIME) ./internal/hostbox
@@ -100,6 +100,7 @@ fuzz: ## fuzz every decoder, FUZZTIME each
 	go test -run=NONE -fuzz=FuzzReceive -fuzztime=$(FUZZTIME) ./internal/isolate/wire
 	go test -run=NONE -fuzz=FuzzPipe -fuzztime=$(FUZZTIME) ./internal/isolate/pipe
 	go test -run=NONE -fuzz=FuzzAnnotate -fuzztime=$(FUZZTIME) ./tools/plugintest
+	go test -run=NONE -fuzz=FuzzRewrite -fuzztime=$(FUZZTIME) ./internal/wasm/meter
 
 bench: plugins wasm ## measure, and compare with other ways to load plugins
 	go test -run=NONE -bench=. -benchmem ./tlv ./registry ./internal/plan ./internal/hostbox ./loader
