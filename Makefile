@@ -62,7 +62,7 @@ race: setup plugins ## run all tests under the race detector
 
 isolated: plugins ## run the loader's tests with every library in a process of its own, reached by CHANNEL, and those of isolation
 	NYASH_TEST_ISOLATION=process NYASH_TEST_CHANNEL=$(CHANNEL) go test -v ./loader
-	NYASH_TEST_CHANNEL=$(CHANNEL) go test -v ./tests/isolation
+	NYASH_TEST_ROUNDS=all NYASH_TEST_CHANNEL=$(CHANNEL) go test -v ./tests/isolation
 
 modules: setup plugins ## run the loader's tests with C plugins as WebAssembly modules; `make test` takes a sample
 	NYASH_TEST_TARGET=wasm go test -v ./loader

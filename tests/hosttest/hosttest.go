@@ -31,6 +31,15 @@ func Isolated() bool { return os.Getenv("NYASH_TEST_ISOLATION") == "process" }
 // Piped reports whether the tests reach isolated libraries through pipes.
 func Piped() bool { return os.Getenv("NYASH_TEST_CHANNEL") == "pipe" }
 
+// Rounds is how often to repeat what shows leaks and races: most times, as `make isolated`
+// does, or in a sample a fifth of that.
+func Rounds(most int) int {
+	if os.Getenv("NYASH_TEST_ROUNDS") == "all" {
+		return most
+	}
+	return max(1, most/5)
+}
+
 // Options are those of a host that logs nothing and runs its libraries where the
 // environment says. They are made anew in each test: the go command remembers which
 // variables a test has read when it decides whether a result is still good.

@@ -23,6 +23,7 @@ import (
 	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
 	"github.com/nyash-plugins/nyash-go/internal/native"
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
+	"github.com/nyash-plugins/nyash-go/tests/hosttest"
 )
 
 // The methods of testdata/confined.c.
@@ -270,7 +271,7 @@ func (c *confined) write(data []byte) {
 }
 
 func TestLimits_CPUTime(t *testing.T) {
-	for _, threads := range []native.Threads{native.Free, native.Serial, native.Pinned} {
+	for _, threads := range []native.Threads{native.Pinned, native.Serial, native.Free}[:hosttest.Rounds(3)] {
 		t.Run(fmt.Sprint(threads), func(t *testing.T) {
 			c := confine(t, isolate.Limits{CPUTime: value(300 * time.Millisecond)}, func(config *isolate.Config) { config.Threads = threads })
 			for range 4 { // more than the limit in all

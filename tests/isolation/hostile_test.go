@@ -36,7 +36,7 @@ func TestHostile_FlippedStates(t *testing.T) {
 	if hosttest.Piped() { // where there are no slots
 		return
 	}
-	for range 3 {
+	for range hosttest.Rounds(3) {
 		h := hosttest.Open(t, stubbornTOML(stubborn(t), never+"\ncall_timeout = \"200ms\""))
 		box := newStubborn(t, h)
 		_, _ = box.Call(ctx, "flip") // whose own state may be flipped
@@ -442,7 +442,7 @@ func TestHostile_ResultLength(t *testing.T) {
 		assert.EqualValues(t, len(ones), <-sums, "another caller's data is as it was")
 	}
 	// Room that was asked for and not used is given back.
-	for range 2000 {
+	for range hosttest.Rounds(2000) {
 		_, err := box.Call(ctx, "huge", 15<<20, 4)
 		require.ErrorContains(t, err, "decode", "four bytes are no result")
 	}

@@ -276,7 +276,7 @@ func counted(t testing.TB, log *hosttest.Log) (logged, out int, bounds string) {
 
 func TestLogRate_Flood(t *testing.T) {
 	library := ccbuild.Library(t, "testdata/liar.c")
-	const lines = 40_000
+	const lines = 15_000
 	tests := map[string]struct {
 		opts        []loader.Option
 		least, most int
