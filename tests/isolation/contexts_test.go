@@ -136,7 +136,7 @@ func TestCallTimeout_EndedContext(t *testing.T) {
 func TestCancelGrace(t *testing.T) {
 	library := stubborn(t)
 	t.Run("holds nobody up", func(t *testing.T) {
-		h := hosttest.Open(t, stubbornTOML(library, "cancel_grace = \"100ms\""))
+		h := hosttest.Open(t, stubbornTOML(library, "cancel_grace = \"500ms\""))
 		box := newStubborn(t, h)
 		leave(t, box, box, "rest", 1500)
 		for ask(t, box, "resting") == 1 { // the worker answers: it is left alone

@@ -587,7 +587,7 @@ func TestAbandoned_HalfWritten(t *testing.T) {
 
 // TestAbandoned_HoldsNobodyUp: others that call are not held up while there are slots.
 func TestAbandoned_HoldsNobodyUp(t *testing.T) {
-	h := hosttest.Open(t, stubbornTOML(stubborn(t), "cancel_grace = \"100ms\""))
+	h := hosttest.Open(t, stubbornTOML(stubborn(t), "cancel_grace = \"500ms\"")) // for busy machines
 	box := newStubborn(t, h)
 	leave(t, box, box, "rest", 2000)
 	var wg sync.WaitGroup
