@@ -76,6 +76,9 @@ type moduleContext struct {
 	module *Module
 }
 
+// Value has nothing: the engine asks in each call.
+func (*moduleContext) Value(any) any { return nil }
+
 // underWay is what is known of the call that is under way. Each call sets it up, and so it is
 // little.
 type underWay struct {
@@ -182,10 +185,11 @@ func (m *Module) invokeMethod(c *abi.Call) error {
 	if len(room) >= 4 { // as the host's own buffer is: see package loader
 		binary.LittleEndian.PutUint32(view[s.result:], 0)
 	}
-	m.stack = [8]uint64{
-		uint64(c.TypeID), uint64(c.Method), uint64(c.Instance),
-		uint64(s.at + s.args), uint64(len(message)), uint64(s.at + s.result), uint64(s.at),
-	}
+	// Word by word: an array that is copied as a whole is read while its words are still being
+	// written, which takes 4 ns more.
+	m.stack[0], m.stack[1], m.stack[2] = uint64(c.TypeID), uint64(c.Method), uint64(c.Instance)
+	m.stack[3], m.stack[4] = uint64(s.at+s.args), uint64(len(message))
+	m.stack[5], m.stack[6] = uint64(s.at+s.result), uint64(s.at)
 	if err := m.invoke.CallWithStack(m.ctx, m.stack[:]); err != nil {
 		return m.lostCall(err)
 	}
