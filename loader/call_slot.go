@@ -10,6 +10,7 @@ import (
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/calls"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
+	"github.com/nyash-plugins/nyash-go/internal/modules"
 )
 
 const (
@@ -46,9 +47,11 @@ type callSlot struct {
 	waits *calls.Waits  // of turn
 	share *atomic.Int32 // of the nested slots, that an isolated library has; or nil
 
+	module modules.Module // whose slot it is, see [modules.Slot]; or nil
+
 	// Fills the slot up to 256 bytes. Processors fetch cache lines in pairs of 128 bytes, and
 	// calls on different processors must not share one.
-	_ [24]byte
+	_ [8]byte
 }
 
 // maxNested is how many calls that plugins make of their host are under way at once. They
@@ -140,6 +143,12 @@ func (c *slotCache) store(s *callSlot) {
 	s.needsCleanup = false
 }
 
+// keep caches a slot for good.
+func (c *slotCache) keep(s *callSlot) {
+	c.slot.Store(s)
+	c.misses.Store(maxMisses + 1)
+}
+
 // acquire takes a free slot for a call on in, and caches it in c. While all slots are
 // in use it waits until ctx is done.
 func (cs *callSlots) acquire(ctx context.Context, in *instance, c *slotCache) (s *callSlot, err error) {
@@ -211,6 +220,10 @@ func (cs *callSlots) release(s *callSlot) {
 
 // cleanUp is release for a slot that has needsCleanup set.
 func (cs *callSlots) cleanUp(s *callSlot) {
+	if s.module != nil {
+		cs.releaseDirect(s)
+		return
+	}
 	s.borrowed.returnAll(s.abandoned.Load())
 	if len(s.args) > maxKeptBuf {
 		s.args = make([]byte, initialArgsSize)
@@ -237,6 +250,17 @@ func (cs *callSlots) cleanUp(s *callSlot) {
 	}
 }
 
+// releaseDirect is release for a module's own slot.
+func (cs *callSlots) releaseDirect(s *callSlot) {
+	if !s.borrowed.empty() { // of arguments that were refused
+		s.borrowed.returnAll(false)
+	}
+	s.module.Pass()
+	if cs.waiters.Load() != 0 {
+		cs.signal()
+	}
+}
+
 // signal wakes all goroutines in wait, which evaluate their conditions again.
 func (cs *callSlots) signal() {
 	cs.mu.Lock()
@@ -248,7 +272,7 @@ func (cs *callSlots) signal() {
 // idle reports whether no call on in is under way, nor one that it is lent to. It is
 // final only when in.closed is set.
 func (cs *callSlots) idle(in *instance) bool {
-	return in.lent.Load() == 0 && !cs.any(func(s *callSlot) bool { return s.owner.Load() == in.number })
+	return in.lent.Load() == 0 && !in.calledDirectly() && !cs.any(func(s *callSlot) bool { return s.owner.Load() == in.number })
 }
 
 // any reports whether a condition holds for a slot.
@@ -263,7 +287,7 @@ func (cs *callSlots) any(holds func(*callSlot) bool) bool {
 
 // onlyAbandoned is idle, abandoned calls not counted.
 func (cs *callSlots) onlyAbandoned(in *instance) bool {
-	return in.lent.Load() <= in.lentAbandoned.Load() &&
+	return in.lent.Load() <= in.lentAbandoned.Load() && !in.calledDirectly() &&
 		!cs.any(func(s *callSlot) bool { return s.owner.Load() == in.number && !s.abandoned.Load() })
 }
 

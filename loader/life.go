@@ -8,6 +8,7 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/calls"
+	"github.com/nyash-plugins/nyash-go/internal/modules"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
@@ -18,6 +19,7 @@ type life struct {
 	way     atomic.Pointer[backend] // nil while a library in this process is loaded
 	handles *calls.Handles[*instance]
 	turn    *calls.Turn // of a WebAssembly module, for calls that are part of a chain; else nil
+	direct  *callSlot   // of a WebAssembly module, its own; else nil
 }
 
 // backend is the way to the life's instances, or nil where it is being loaded in this
@@ -65,6 +67,9 @@ func (l *library) begin(b backend) *life {
 	begun := &life{lib: l, handles: calls.NewHandles[*instance](&l.lives.ids, l.host.options.maxHolds)}
 	if b != nil {
 		begun.way.Store(&b)
+	}
+	if m, ok := b.(modules.Module); ok {
+		begun.direct, _ = m.Slot().(*callSlot)
 	}
 	if l.isModule() {
 		begun.turn = calls.NewTurn()

@@ -26,7 +26,11 @@ func (b *Box) Method(name string) (*Method, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Method{box: b, plan: plan}, nil
+	m := &Method{box: b, plan: plan}
+	if s := b.in.directSlot(plan); s != nil {
+		m.cache.keep(s)
+	}
+	return m, nil
 }
 
 // Call is [Box.Call] without looking up the name, and [Invoke] is Call with the result as

@@ -83,6 +83,7 @@ func (s *moduleSource) make(file string) (modules.Plugin, error) {
 		Around:      s.lib.aroundWithin,
 		Configure:   func(text string) (native.Threads, error) { return s.lib.configure(s.conf, file, text) },
 		OnEnd:       func(m modules.Module) { s.lib.endLife(m) },
+		Slot:        func() modules.Slot { return new(callSlot) },
 		OnState:     func(state isolate.State, err error) { s.lib.host.emitEvent(s.lib, state, err) },
 		Mounts:      s.conf.Permissions.Mounts(dir),
 		Env:         conf.Env,

@@ -39,6 +39,8 @@ type Config struct {
 	// OnState is called at each change of state, by one goroutine at a time. It must not call
 	// the Plugin.
 	OnState func(isolate.State, error)
+	// Slot makes a call slot for a module. Nil gives modules none.
+	Slot func() Slot
 
 	Mounts      []permit.Mount
 	Env         []string // names of the variables that are passed on
@@ -61,6 +63,10 @@ type Module interface {
 	Discard(addr, length uint64)
 	Lost() bool
 	Description() abi.Description
+	// Slot is what Config.Slot has made for the module, or nil.
+	Slot() Slot
+	// Pass gives the slot up; only its owner calls it, once.
+	Pass()
 }
 
 // Plugin is a library with its modules. Its methods are safe for concurrent use; Close comes

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/nyash-plugins/nyash-go/internal/sig"
@@ -45,6 +46,14 @@ func New(box, name string, id uint32, s sig.Signature) *Plan {
 	p.fixed = len(p.entryHeaders)
 	p.twoInts = p.fixed == 2 && p.entryHeaders[0] == headerInt64 && p.entryHeaders[1] == headerInt64
 	return p
+}
+
+// Plain reports whether the signature is declared and has neither boxes nor blobs: the two
+// messages are then all that a call lends and is given.
+func (p *Plan) Plain() bool {
+	plain := func(t tlv.Tag) bool { return t != 0 && t != tlv.TagHandle && t != tlv.TagBlob }
+	return p.ArgsDeclared && !p.Variadic && plain(p.Returns.Tag) &&
+		!slices.ContainsFunc(p.Args, func(a sig.Arg) bool { return !plain(a.To) })
 }
 
 // CheckCount checks the number of arguments. The error is an [*ArgError].

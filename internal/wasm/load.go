@@ -22,8 +22,9 @@ func (p *Plugin) start(program *program, place int, deadline time.Time) (*Module
 	m := &Module{plugin: p, place: place, number: p.lastNumber.Add(1)}
 	m.ctx = &moduleContext{Context: context.Background(), module: m}
 	m.life, m.over = context.WithCancelCause(context.Background())
+	m.bind()
 	m.turn.try()
-	defer m.turn.pass()
+	defer m.pass()
 	err := m.load(program, deadline)
 	m.call = m.ordinary()
 	if err == nil {

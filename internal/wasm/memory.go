@@ -37,8 +37,11 @@ func (m *Module) layOut(args, result int) ([]byte, error) {
 func (m *Module) layOutAnew(args, result int) ([]byte, error) {
 	s := &m.scratch
 	argsSize := max(uint64(args), uint64(s.result-s.args), firstArgs)
+	if argsSize <= maxSlack { // messages that become longer bit by bit are not to move it each time
+		argsSize += argsSize / 4
+	}
 	argsSize = (argsSize + 7) &^ 7
-	resultSize := max(uint64(result), uint64(s.size-s.result))
+	resultSize := max(uint64(result)+canarySize, uint64(s.size-s.result))
 	total := lengthSize + argsSize + resultSize
 	if total > math.MaxUint32 {
 		return nil, fmt.Errorf("a call of %d bytes is too long for a module", total)
@@ -64,6 +67,12 @@ func (m *Module) layOutAnew(args, result int) ([]byte, error) {
 
 // firstArgs is the room for arguments that there is at the beginning, in bytes.
 const firstArgs = 1 << 10
+
+// maxSlack is up to what size the room for arguments is made larger than is needed, in bytes.
+const maxSlack = 256 << 10
+
+// canarySize is what package loader uses of a result's buffer for itself.
+const canarySize = 8
 
 var errNoMemory = errors.New("nyash_alloc returned NULL")
 

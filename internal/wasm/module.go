@@ -33,6 +33,7 @@ type Module struct {
 	stack   [8]uint64 // of arguments and results, for the functions
 	word    [1]uint64 // the same, for those of the allocator, which may run within another
 	scratch scratch
+	direct  direct
 	call    underWay
 	closers []func()
 	// Of the call to the host that is under way.
@@ -106,7 +107,12 @@ func (m *Module) Lost() bool { return m.dead.Load() }
 // is where a call takes longer than CallTimeout. The time in which the plugin waits for its host
 // does not count. The error is [transport.ErrLost] where no call was made; where it was lost, it
 // is a [*transport.CrashError], or matches [transport.ErrTimeout], or is ctx's.
+//
+// With the call of the module's slot, whose owner the caller is, there is no waiting.
 func (m *Module) Invoke(ctx context.Context, c *abi.Call) error {
+	if c == m.direct.parts.Call {
+		return m.invokeDirect(ctx, c)
+	}
 	if err := m.enter(ctx); err != nil {
 		return err
 	}
@@ -125,6 +131,15 @@ func (m *Module) enter(ctx context.Context) error {
 			return err
 		}
 	}
+	err := m.begins(ctx)
+	if err != nil {
+		m.pass()
+	}
+	return err
+}
+
+// begins sets up what is known of a call; the caller has the turn.
+func (m *Module) begins(ctx context.Context) error {
 	m.call.ctx, m.call.began, m.call.cancelled = ctx, 0, 0
 	if m.attention.Load() {
 		return m.attend()
@@ -137,7 +152,6 @@ func (m *Module) attend() error {
 	if m.ends() {
 		m.call.ctx = nil
 		m.finish()
-		m.turn.pass()
 		return transport.ErrLost
 	}
 	m.attention.Store(false)
@@ -163,6 +177,12 @@ func (m *Module) leave(done *bool) {
 	if m.attention.Load() {
 		m.finish()
 	}
+	m.pass()
+}
+
+// pass passes the turn.
+func (m *Module) pass() {
+	m.settle()
 	m.turn.pass()
 }
 
@@ -246,7 +266,7 @@ func (m *Module) kill(cause error) {
 	m.fail(cause)
 	if m.turn.try() {
 		m.finish()
-		m.turn.pass()
+		m.pass()
 	}
 }
 

@@ -275,7 +275,7 @@ func (m *Module) shutDown(cause error, shutdown bool) (err error) {
 		m.fail(cause) // it ends with its call
 		return nil
 	}
-	defer m.turn.pass()
+	defer m.pass()
 	if shutdown && m.ending.Load() == nil {
 		m.plugin.config.around(ctx, func(ctx context.Context) {
 			m.call = underWay{ctx: ctx, limit: closeLimit, began: now(), late: fmt.Errorf("%w to shutdown within %v", transport.ErrNoAnswer, closeLimit)}

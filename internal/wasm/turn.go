@@ -4,24 +4,30 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+
+	"github.com/nyash-plugins/nyash-go/internal/modules"
 )
 
 // turn is the right to use a module. It is a lock for which the waiting can be given up; who
-// waits gets it in the order of coming. A free turn costs one compare-and-swap each to take and
-// to pass.
+// waits gets it in the order of coming. A free turn costs one compare-and-swap to take and one
+// store to pass.
 type turn struct {
-	state atomic.Int32 // free, taken, or taken with somebody in the queue
-	mu    sync.Mutex
-	queue []chan struct{} // of who waits, each closed when it has the turn
+	shared *atomic.Uint64 // the word of a [modules.Slot], or nil
+	own    atomic.Uint64  // the word without one
+	wanted atomic.Int32   // how many are in the queue, or about to be; changed with mu held
+	mu     sync.Mutex
+	queue  []chan struct{} // of who waits, each closed when it has the turn
 }
 
-const (
-	turnFree = iota
-	turnTaken
-	turnWanted
-)
+// word is 0 while the turn is free.
+func (t *turn) word() *atomic.Uint64 {
+	if t.shared != nil {
+		return t.shared
+	}
+	return &t.own
+}
 
-func (t *turn) try() bool { return t.state.CompareAndSwap(turnFree, turnTaken) }
+func (t *turn) try() bool { return t.word().CompareAndSwap(0, modules.Taken) }
 
 // take waits for the turn until ctx ends.
 func (t *turn) take(ctx context.Context) error {
@@ -29,14 +35,13 @@ func (t *turn) take(ctx context.Context) error {
 		return nil
 	}
 	t.mu.Lock()
-	for { // who passes the turn takes mu where somebody is in the queue
-		if t.try() {
-			t.mu.Unlock()
-			return nil
-		}
-		if t.state.Load() == turnWanted || t.state.CompareAndSwap(turnTaken, turnWanted) {
-			break
-		}
+	// Who passes the turn frees it first and looks at wanted second: so either the turn is
+	// free here, or it is handed over.
+	t.wanted.Add(1)
+	if t.try() {
+		t.wanted.Add(-1)
+		t.mu.Unlock()
+		return nil
 	}
 	mine := make(chan struct{})
 	t.queue = append(t.queue, mine)
@@ -50,9 +55,7 @@ func (t *turn) take(ctx context.Context) error {
 	for i, c := range t.queue {
 		if c == mine {
 			t.queue = append(t.queue[:i:i], t.queue[i+1:]...)
-			if len(t.queue) == 0 {
-				t.state.Store(turnTaken)
-			}
+			t.wanted.Add(-1)
 			t.mu.Unlock()
 			return context.Cause(ctx)
 		}
@@ -63,19 +66,27 @@ func (t *turn) take(ctx context.Context) error {
 }
 
 func (t *turn) pass() {
-	if t.state.CompareAndSwap(turnTaken, turnFree) {
-		return
+	if t.wanted.Load() == 0 {
+		t.word().Store(0)
+		if t.wanted.Load() == 0 || !t.try() { // or who has it passes it on
+			return
+		}
 	}
+	t.handOver()
+}
+
+// handOver passes the turn to who has waited longest. It is never free meanwhile: one that takes
+// it again and again would always be first.
+func (t *turn) handOver() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.queue) == 0 { // who waited has left
-		t.state.Store(turnFree)
+	if len(t.queue) == 0 { // who waited has left; who comes finds mu, and then a free turn
+		t.word().Store(0)
 		return
 	}
+	t.word().Store(modules.Taken) // and no longer that of a slot's call
 	next := t.queue[0]
 	t.queue = t.queue[1:]
-	if len(t.queue) == 0 {
-		t.state.Store(turnTaken)
-	}
+	t.wanted.Add(-1)
 	close(next)
 }
