@@ -60,6 +60,9 @@ func (m *Method) AppendBytes(ctx context.Context, dst []byte, args ...any) ([]by
 }
 
 func (in *instance) appendResult(ctx context.Context, dst []byte, plan *plan.Plan, msg []byte) ([]byte, error) {
+	if data, ok := plan.Data(msg); ok {
+		return append(dst, data...), nil
+	}
 	e, err := plan.Entry(msg)
 	if err != nil {
 		return dst, in.errHost(plan, err)

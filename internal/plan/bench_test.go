@@ -16,7 +16,8 @@ func BenchmarkEncodeFixed(b *testing.B) {
 	for _, tt := range []struct {
 		name, keys string
 		args       []any
-	}{{"int int", ints, []any{1000, 2000}}, {"int64 int64", ints, []any{int64(1000), int64(2000)}}, {"float64 float64", floats, []any{0.5, 1.5}}} {
+	}{{"int int", ints, []any{1000, 2000}}, {"int64 int64", ints, []any{int64(1000), int64(2000)}}, {"float64 float64", floats, []any{0.5, 1.5}},
+		{"bytes", arg("bytes", "bytes"), []any{[]byte("twenty bytes of data")}}} {
 		b.Run(tt.name, func(b *testing.B) {
 			p, dst := planOf(b, tt.keys), make([]byte, 256)
 			for b.Loop() {

@@ -22,6 +22,8 @@ type Plan struct {
 	fixed        int
 	entryHeaders []uint32
 	twoInts      bool
+	// data is whether [Plan.EncodeFixed] takes one argument of bytes.
+	data bool
 	// resultHeader is how the message of an I64 or F64 result begins; 0, which no
 	// message begins with, for other results.
 	resultHeader uint64
@@ -36,6 +38,7 @@ func New(box, name string, id uint32, s sig.Signature) *Plan {
 	case tlv.TagFloat64:
 		p.resultHeader = uint64(headerFloat64)<<32 | oneEntry
 	}
+	p.data = len(s.Args) == 1 && s.Args[0].To == tlv.TagBytes && s.Args[0].From.Takes(sig.Bytes)
 	for _, a := range s.Args {
 		if a.To != tlv.TagInt64 && (a.To != tlv.TagFloat64 || a.From == sig.Integer) {
 			p.fixed = -1

@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"strings"
@@ -346,4 +347,60 @@ func TestAppendArg_SmallInt32(t *testing.T) {
 	}
 	_, err := p.AppendArg(nil, 0, uint64(math.MaxUint64))
 	assert.ErrorContains(t, err, "does not fit an i64")
+}
+
+// TestData: bytes go the short way in both directions, and as the general way has them.
+func TestData(t *testing.T) {
+	bytesToBytes := `args = [ { name = "x", from = "bytes", to = "bytes" } ], returns = "bytes"`
+	for _, size := range []int{0, 1, 300, tlv.MaxPayload} {
+		p, data := planOf(t, bytesToBytes), bytes.Repeat([]byte{7}, size)
+		want, err := tlv.Encode(tlv.Bytes(data))
+		require.NoError(t, err)
+		dst := make([]byte, len(want)+3)
+		require.Equal(t, len(want), p.EncodeFixed(dst, []any{data}))
+		assert.Equal(t, want, dst[:len(want)])
+		assert.Equal(t, len(want), p.EncodeFixed(dst[:len(want)], []any{data}), "just enough room")
+		assert.Zero(t, p.EncodeFixed(dst[:len(want)-1], []any{data}), "too little room")
+		got, ok := p.Data(want)
+		assert.True(t, ok)
+		assert.Equal(t, data, got)
+		e, err := p.Entry(want)
+		require.NoError(t, err)
+		assert.Equal(t, e.Payload, got)
+		for at := range min(len(want), 8) {
+			broken := bytes.Clone(want)
+			broken[at] ^= 0x80
+			_, ok := p.Data(broken)
+			assert.False(t, ok, "byte %d", at)
+		}
+		_, ok = p.Data(append(want, 0))
+		assert.False(t, ok, "a byte too many")
+		_, ok = p.Data(want[:len(want)-1])
+		assert.False(t, ok, "a byte too few")
+	}
+	p, dst := planOf(t, bytesToBytes), make([]byte, 1<<17)
+	for name, args := range map[string][]any{
+		"none": {}, "two": {[]byte{1}, []byte{2}}, "a string": {"x"}, "too long": {make([]byte, tlv.MaxPayload+1)},
+	} {
+		assert.Zero(t, p.EncodeFixed(dst, args), name)
+	}
+	_, ok := planOf(t, `returns = "string"`).Data([]byte{1, 0, 1, 0, byte(tlv.TagBytes), 0, 0, 0})
+	assert.False(t, ok)
+}
+
+func TestPlain(t *testing.T) {
+	for keys, want := range map[string]bool{
+		"args = [], returns = \"i64\"":                   true,
+		"args = [], returns = \"void\"":                  true,
+		arg("bytes", "bytes") + ", returns = \"string\"": true,
+		arg("bytes", "blob") + ", returns = \"i64\"":     false,
+		arg("box", "handle") + ", returns = \"i64\"":     false,
+		arg("any", "") + ", returns = \"i64\"":           false,
+		"args = [], returns = \"blob\"":                  false,
+		"args = []":                                      false,
+		"returns = \"i64\"":                              false,
+		"args = [], returns = \"handle\"":               false,
+	} {
+		assert.Equal(t, want, planOf(t, keys).Plain(), keys)
+	}
 }

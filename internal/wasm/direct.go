@@ -8,7 +8,6 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/nyash-plugins/nyash-go/abi"
-	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
 	"github.com/nyash-plugins/nyash-go/internal/modules"
 )
 
@@ -49,7 +48,17 @@ func (m *Module) Pass() {
 	if m.direct.away || m.direct.view == nil {
 		m.settle()
 	}
-	m.turn.pass()
+	t := &m.turn
+	if t.wanted.Load() == 0 { // turn.pass, which is not inlined
+		t.shared.Store(0)
+		if t.wanted.Load() == 0 {
+			return
+		}
+		if !t.try() {
+			return
+		}
+	}
+	t.handOver()
 }
 
 // settle has the slot's buffers lie in the module's memory; the caller has the turn, and the
@@ -92,14 +101,14 @@ func (m *Module) displace() {
 	*d.parts.Args, *d.parts.Result = make([]byte, ownBuffer), make([]byte, ownBuffer)
 }
 
-// invokeDirect makes a call of the slot; the caller is its owner.
+// invokeDirect makes a call of the slot; the caller is its owner. No context that is to be told
+// of its beginning comes here: those are fini's.
 func (m *Module) invokeDirect(ctx context.Context, c *abi.Call) error {
 	if err := m.begins(ctx); err != nil {
 		return err
 	}
 	done := false
 	defer m.leaveDirect(&done)
-	transport.Began(ctx)
 	err := m.invokeInPlace(c)
 	if err != nil {
 		m.finish()

@@ -25,7 +25,9 @@ enum {
     LOOP,
     EXIT,
     TAKE,
-    LIE_BLOB
+    LIE_BLOB,
+    TEXT,
+    MISTAKE
 };
 
 static const NyashHostVtable *host;
@@ -41,7 +43,7 @@ int32_t nyash_plugin_init(const NyashHostVtable *h, NyashPluginInfo *info) {
         {SLEEP, "sleep", 0}, {PRINT, "print", 0}, {WAKE, "wake", 0},       {COUNT, "count", 0},
         {GROW, "grow", 0},   {GIVE, "give", 0},   {RECURSE, "recurse", 0}, {LENGTH, "length", 0},
         {LIE, "lie", 0},     {LOOP, "loop", 0},   {EXIT, "exit", 0},       {TAKE, "take", 0},
-        {LIE_BLOB, "lieBlob", 0},
+        {LIE_BLOB, "lieBlob", 0}, {TEXT, "text", 0}, {MISTAKE, "mistake", 0},
     };
     host = h;
     info->type_id = 7;
@@ -94,6 +96,7 @@ int32_t nyash_plugin_invoke(uint32_t type_id, uint32_t method, uint32_t instance
         *result_len = 4;
         return NYASH_OK;
     case NYASH_METHOD_FINI: *result_len = 0; return NYASH_OK;
+    case TEXT:
     case ECHO:
         if (*result_len < args_len) {
             *result_len = args_len;
@@ -130,6 +133,7 @@ int32_t nyash_plugin_invoke(uint32_t type_id, uint32_t method, uint32_t instance
         uint8_t *volatile grown = malloc((size_t)a);
         return answer_i64(result, result_len, grown != NULL);
     }
+    case MISTAKE: /* declared as what it is not */
     case GIVE: {
         uint8_t *data = host->alloc((size_t)a);
         if (data == NULL) return NYASH_E_OUT_OF_MEMORY;
