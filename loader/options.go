@@ -71,7 +71,8 @@ func WithWake(f func(plugin string, handle uint64)) Option {
 
 // WithMaxInFlight bounds how many calls of plugins are under way at once in the whole
 // host; further ones wait, because each holds an OS thread. The default is 1,024. Calls of
-// boxes written in Go ([WithBox]) hold none and do not count, nor do calls that plugins make.
+// boxes written in Go ([WithBox]) hold none and do not count, nor do calls that plugins make, nor
+// one call of each WebAssembly module.
 func WithMaxInFlight(n int) Option {
 	return func(o *options) error {
 		if n < 1 {

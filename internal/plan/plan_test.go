@@ -399,7 +399,7 @@ func TestPlain(t *testing.T) {
 		"args = [], returns = \"blob\"":                  false,
 		"args = []":                                      false,
 		"returns = \"i64\"":                              false,
-		"args = [], returns = \"handle\"":               false,
+		"args = [], returns = \"handle\"":                false,
 	} {
 		assert.Equal(t, want, planOf(t, keys).Plain(), keys)
 	}
