@@ -104,17 +104,36 @@ func (m *Module) displace() {
 // invokeDirect makes a call of the slot; the caller is its owner. No context that is to be told
 // of its beginning comes here: those are fini's.
 func (m *Module) invokeDirect(ctx context.Context, c *abi.Call) error {
+	freed := m.attention.Load() // perhaps, by begins
 	if err := m.begins(ctx); err != nil {
 		return err
 	}
 	done := false
 	defer m.leaveDirect(&done)
+	if freed {
+		m.follow(c)
+	}
 	err := m.invokeInPlace(c)
 	if err != nil {
 		m.finish()
 	}
 	done = true
 	return err
+}
+
+// follow has a call's buffers be those of the module's memory where that has moved since they
+// were filled: a free can make it grow. What was in them has moved too.
+func (m *Module) follow(c *abi.Call) {
+	d := &m.direct
+	if d.view == nil || c.Args != d.placed.Args || c.Result != d.placed.Result {
+		return
+	}
+	message, room := c.ArgsLength, c.ResultLength
+	if m.settle(); d.view == nil {
+		return // the call finds out why
+	}
+	c.SetArgs((*d.parts.Args)[:message])
+	c.SetResultBuffer((*d.parts.Result)[:room])
 }
 
 // leaveDirect ends a call of the slot. Where the goroutine ends in the middle of it, nobody else

@@ -33,8 +33,11 @@ lie  = { method_id = 13, args = [ { name = "what", from = "integer", to = "i64" 
 
 func plainBox(t *testing.T, keys string, opts ...loader.Option) *loader.Box {
 	t.Helper()
-	text := fmt.Sprintf("[plugins.Module]\nlibrary = %q\n%s\n[plugins.Module.methods]%s", moduleFile(t), keys, plainMethods)
-	return newBox(t, hosttest.Open(t, text, opts...))
+	return newBox(t, hosttest.Open(t, plainTOML(moduleFile(t), keys), opts...))
+}
+
+func plainTOML(file, keys string) string {
+	return fmt.Sprintf("[plugins.Module]\nlibrary = %q\n%s\n[plugins.Module.methods]%s", file, keys, plainMethods)
 }
 
 func methodOf(t *testing.T, box *loader.Box, name string) *loader.Method {
