@@ -63,15 +63,11 @@ type source interface {
 
 // newSource chooses the way to a library of nyash.toml.
 func newSource(l *library, conf *registry.Library) source {
-	if conf.IsModule() {
-		return &moduleSource{lib: l, conf: conf}
-	}
-	isolation := conf.Isolation
-	if override := l.host.options.isolation; override != nil {
-		isolation = *override
-	}
-	if isolation == registry.IsolationProcess {
+	switch {
+	case l.host.options.isolationOf(conf) == registry.IsolationProcess:
 		return &processSource{lib: l, conf: conf}
+	case conf.IsModule():
+		return &moduleSource{lib: l, conf: conf}
 	}
 	return &nativeSource{lib: l, conf: conf}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sync/semaphore"
@@ -43,7 +44,8 @@ type library struct {
 	turn       *calls.Turn
 	threads    native.Threads // of the library, as far as they are known
 	loadedBy   calls.Lock     // the chain in which it is loaded, or its worker started
-	loadingAt  calls.Position // of loadOnce
+	loadingAt  calls.Position // of loadOnce; see aroundWithin
+	running    sync.Mutex     // held while aroundWithin runs: modules and workers start at the same time
 	closed     atomic.Bool
 
 	finalising finalising
@@ -397,6 +399,8 @@ func (l *library) aroundWithin(ctx context.Context, run func(context.Context)) {
 		run(ctx)
 		return
 	}
+	l.running.Lock()
+	defer l.running.Unlock()
 	if l.loadingAt.Chain == 0 { // another worker is started, or the library is closed
 		done := l.ownLoad(calls.Position{})
 		defer done()

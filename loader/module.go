@@ -30,15 +30,11 @@ func checkModule(conf *registry.Library, o *options) error {
 	if !conf.IsModule() {
 		return nil
 	}
+	if isolation := o.isolationOf(conf); isolation == registry.IsolationProcess && !isolate.OwnWorker(o.worker) {
+		return nil // that program will say it
+	}
 	if !modules.Linked() {
 		return fmt.Errorf("%v: library %s: %w", conf.Pos, conf.Name, modules.ErrNotLinked)
-	}
-	isolation := conf.Isolation
-	if o.isolation != nil {
-		isolation = *o.isolation
-	}
-	if isolation == registry.IsolationProcess {
-		return fmt.Errorf("%v: library %s: a WebAssembly module runs in the host's process in this release; fix: remove isolation = \"process\"", conf.Pos, conf.Name)
 	}
 	return nil
 }
@@ -87,6 +83,7 @@ func (s *moduleSource) make(file string) (modules.Plugin, error) {
 		OnState:     func(state isolate.State, err error) { s.lib.host.emitEvent(s.lib, state, err) },
 		Mounts:      s.conf.Permissions.Mounts(dir),
 		Env:         conf.Env,
+		CacheDir:    modules.CacheDir(),
 		MaxBlob:     options.maxBlob,
 		Restart:     restart.Policy(conf.Restart),
 		CallTimeout: conf.CallTimeout,

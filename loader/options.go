@@ -148,6 +148,14 @@ func WithIsolation(i Isolation) Option {
 	}
 }
 
+// isolationOf is where a library runs.
+func (o *options) isolationOf(conf *registry.Library) Isolation {
+	if o.isolation != nil {
+		return *o.isolation
+	}
+	return conf.Isolation
+}
+
 // WithWorker names the program that becomes the worker of an isolated library.
 // Without it, that is the program itself if it calls worker.Main, or else
 // nyash-worker beside it or in PATH. A relative path is the host's, as it is when

@@ -2,11 +2,14 @@ package loader
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 
 	"github.com/nyash-plugins/nyash-go/internal/isolate"
+	"github.com/nyash-plugins/nyash-go/internal/modules"
 	"github.com/nyash-plugins/nyash-go/internal/native"
 	"github.com/nyash-plugins/nyash-go/registry"
 )
@@ -20,6 +23,10 @@ type processSource struct {
 	// counts how often.
 	plugin atomic.Pointer[isolate.Plugin]
 	file   string // of the last open
+	// others are the other modules of a library with instances, each with a worker of its own.
+	// They are set at the end of open.
+	others atomic.Pointer[[]*isolate.Plugin]
+	next   atomic.Uint32 // the module of the next instance
 }
 
 func (s *processSource) open() ([]*boundType, error) {
@@ -49,7 +56,27 @@ func (s *processSource) open() ([]*boundType, error) {
 	if err != nil {
 		return nil, join(err, p.Refuse(err))
 	}
+	if n := s.conf.Instances; s.conf.IsModule() && n > 1 {
+		others := make([]*isolate.Plugin, n-1)
+		for i := range others {
+			others[i] = p.Sibling()
+		}
+		s.others.Store(&others)
+	}
 	return types, nil
+}
+
+// plugins are those with a worker, the first one first.
+func (s *processSource) plugins() []*isolate.Plugin {
+	first := s.plugin.Load()
+	if first == nil {
+		return nil
+	}
+	all := []*isolate.Plugin{first}
+	if others := s.others.Load(); others != nil {
+		all = append(all, *others...)
+	}
+	return all
 }
 
 func (s *processSource) config(file string) isolate.Config {
@@ -58,7 +85,7 @@ func (s *processSource) config(file string) isolate.Config {
 	if dir != "" && !filepath.IsAbs(dir) {
 		dir = filepath.Join(s.lib.host.config.Dir, dir)
 	}
-	return isolate.Config{
+	config := isolate.Config{
 		File:        file,
 		InvokeOnly:  s.conf.InvokeOnly,
 		Threads:     s.conf.Threads,
@@ -88,11 +115,43 @@ func (s *processSource) config(file string) isolate.Config {
 		Contended:   s.lib.contended,
 		OnState:     func(state isolate.State, err error) { s.lib.host.emitEvent(s.lib, state, err) },
 	}
+	if s.conf.IsModule() {
+		config.Module = s.module()
+		config.Limits.Memory = nil // it is the module's, and not what its engine needs
+	}
+	return config
+}
+
+// module is what a library gets that is a WebAssembly module.
+func (s *processSource) module() *isolate.Module {
+	dir := s.lib.host.config.Dir
+	if abs, err := filepath.Abs(dir); err == nil {
+		dir = abs
+	}
+	m := &isolate.Module{Env: s.conf.Process.Env, Mounts: s.conf.Permissions.Mounts(dir), CacheDir: modules.CacheDir()}
+	if limit := s.conf.Process.Limits.Memory; limit != nil {
+		m.Memory = *limit
+	}
+	return m
+}
+
+// choose is the plugin that a new instance lives in: the first one for a singleton, and else one
+// after the other.
+func (s *processSource) choose(singleton bool) *isolate.Plugin {
+	others := s.others.Load()
+	if others == nil || singleton {
+		return s.plugin.Load()
+	}
+	i := int((s.next.Add(1) - 1) % uint32(len(*others)+1))
+	if i == 0 {
+		return s.plugin.Load()
+	}
+	return (*others)[i-1]
 }
 
 // session starts the worker again where that has ended.
-func (s *processSource) session(ctx context.Context, _ bool) (backend, error) {
-	b, err := s.plugin.Load().Session(ctx)
+func (s *processSource) session(ctx context.Context, singleton bool) (backend, error) {
+	b, err := s.choose(singleton).Session(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("box %s: %w", s.lib.name, err)
 	}
@@ -100,7 +159,7 @@ func (s *processSource) session(ctx context.Context, _ bool) (backend, error) {
 }
 
 func (s *processSource) memory() (Memory, bool) {
-	if p := s.plugin.Load(); p != nil {
+	if p := s.plugin.Load(); p != nil && !s.conf.IsModule() {
 		return p.Memory()
 	}
 	return Memory{}, false
@@ -108,10 +167,16 @@ func (s *processSource) memory() (Memory, bool) {
 
 func (s *processSource) status(status *PluginStatus) bool {
 	status.Name, status.Library, status.Isolation = s.lib.name, s.conf.Name, registry.IsolationProcess
-	if p := s.plugin.Load(); p != nil {
+	for i, p := range s.plugins() {
 		now := p.Status()
-		status.State, status.PID, status.Restarts, status.Err = now.State, now.PID, now.Restarts, now.Err
-		status.Calls, status.Errors, status.RSS, status.CPU = now.Calls, now.Errors, now.RSS, now.CPU
+		if i == 0 {
+			status.State, status.PID, status.Err = now.State, now.PID, now.Err
+		}
+		status.Restarts += now.Restarts
+		status.Calls += now.Calls
+		status.Errors += now.Errors
+		status.RSS += now.RSS
+		status.CPU += now.CPU
 	}
 	return true
 }
@@ -127,17 +192,21 @@ func (s *processSource) reset() {
 func (s *processSource) killable() bool { return s.plugin.Load() != nil }
 
 func (s *processSource) kill(cause error) {
-	if p := s.plugin.Load(); p != nil {
+	for _, p := range s.plugins() {
 		p.Kill(cause)
 	}
 }
 
 func (s *processSource) close() error {
-	p := s.plugin.Load()
-	if p == nil {
+	plugins := s.plugins()
+	if plugins == nil {
 		return nil
 	}
 	s.lib.log.detachWake()
 	defer s.lib.log.close()
-	return p.Close()
+	var errs []error
+	for _, p := range slices.Backward(plugins) { // the first one last: the others end with it
+		errs = append(errs, p.Close())
+	}
+	return errors.Join(errs...)
 }

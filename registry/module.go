@@ -70,7 +70,7 @@ func (d *document) checkModule(k *key, l *Library) {
 	}
 	permissions, instances := k.val.table.get("permissions"), k.val.table.get("instances")
 	if l.IsModule() {
-		if k.val.table.get("cancel_grace") == nil {
+		if k.val.table.get("cancel_grace") == nil && l.Isolation != IsolationProcess {
 			l.Process.CancelGrace = min(l.Process.CancelGrace, moduleGrace)
 		}
 		if l.Permissions != nil && permissions != nil {

@@ -8,6 +8,9 @@ import (
 
 const blobSize = 16 // of an entry's payload, in bytes
 
+// BlobResultSize is the length of a result that is one Blob, in bytes.
+const BlobResultSize = tlv.HeaderSize + tlv.EntryHeaderSize + blobSize
+
 // EachBlob has f replace the address of each Blob in a message, in place. It stops at an
 // error of f's, and where the message is malformed, which is for a decoder to refuse:
 // none accepts a message with a Blob that was not met here.

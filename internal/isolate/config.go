@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/nyash-plugins/nyash-go/hostvtable"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
 	"github.com/nyash-plugins/nyash-go/internal/native"
 	"github.com/nyash-plugins/nyash-go/internal/restart"
 )
@@ -48,6 +49,9 @@ type Config struct {
 	// Configure is as in [native.Config]; the text comes from a worker, in each life.
 	Configure func(text string) (native.Threads, error)
 	Tables    []native.TableRequest
+	// Module is for a file that is a WebAssembly module; nil for other libraries. A worker has
+	// one, and it is called by one caller at a time.
+	Module *Module
 
 	Worker  string   // the program; empty to look for it
 	Wrapper []string // a command that runs the worker as its last arguments: a debugger, say
@@ -90,6 +94,9 @@ const (
 	ChannelMemory
 	ChannelPipe
 )
+
+// Module is what a library gets that is a WebAssembly module.
+type Module = wire.Module
 
 // Restart is when a worker that died is replaced.
 type Restart = restart.Policy
@@ -139,6 +146,9 @@ var (
 	// ErrWorker: the worker cannot be started.
 	ErrWorker = errors.New("worker cannot be started")
 )
+
+// OwnWorker reports whether this very program becomes the worker, where config.Worker is this.
+func OwnWorker(worker string) bool { return worker == "" && wire.SelfServing.Load() }
 
 // findWorker finds the program that becomes the worker.
 func findWorker(config *Config, selfServing bool) (string, error) {

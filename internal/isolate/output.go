@@ -72,12 +72,16 @@ func (s *Session) log(level abi.LogLevel, text string, own bool) (ok bool) {
 }
 
 func (s *Session) lastOutput() string {
+	if printed := s.lastPrinted(); printed != "" {
+		return " (" + printed + ")"
+	}
+	return ""
+}
+
+func (s *Session) lastPrinted() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.printed == "" {
-		return ""
-	}
-	return " (" + s.printed + ")"
+	return s.printed
 }
 
 // clean is text of a worker's as the host shows it.

@@ -36,7 +36,7 @@ type Plugin struct {
 	closed      bool
 	idle        *time.Timer
 
-	history restart.History // with the error of the last failure
+	history *restart.History // with the error of the last failure
 
 	lostCalls atomic.Uint64 // calls that ended with their worker
 
@@ -51,7 +51,7 @@ type Plugin struct {
 
 // New makes a plugin. Its worker is started by the first use.
 func New(config Config) *Plugin {
-	p := &Plugin{life: semaphore.NewWeighted(1)}
+	p := &Plugin{life: semaphore.NewWeighted(1), history: new(restart.History)}
 	p.config.Store(&config)
 	p.alive, p.stop = context.WithCancelCause(context.Background())
 	return p
@@ -61,6 +61,17 @@ func New(config Config) *Plugin {
 // could not be loaded, between a [Plugin.Refuse] or failed [Plugin.Session] and the next
 // Session.
 func (p *Plugin) Reconfigure(config Config) { p.config.Store(&config) }
+
+// Sibling makes a plugin of the same library, with a worker of its own, which is to describe
+// the library as this one has. Their deaths count together. It comes after the first Session.
+func (p *Plugin) Sibling() *Plugin {
+	q := New(*p.config.Load())
+	q.alive, q.stop = context.WithCancelCause(p.alive) // no worker starts when this one is closed
+	_ = p.life.Acquire(context.Background(), 1)
+	defer p.life.Release(1)
+	q.history, q.description = p.history, p.description
+	return q
+}
 
 // Open makes a plugin, starts its worker and has it load the library.
 //

@@ -88,6 +88,10 @@ func (s *Session) Call(ctx context.Context, c *abi.Call, probe *wire.Probe) erro
 		return err
 	}
 	err := s.link.Call(ctx, c, probe)
+	if err == nil { // without what follows, which allocates
+		s.passTurn()
+		return nil
+	}
 	var late *transport.AbandonedError
 	if errors.As(err, &late) {
 		late.Finally = s.passTurn

@@ -108,7 +108,7 @@ func (s *Session) load(ctx, asking context.Context) error {
 	load := wire.Load{
 		Version: wire.Version, File: c.File, InvokeOnly: c.InvokeOnly,
 		Threads: uint8(c.Threads), Unload: c.Unload, Track: c.Track, Survey: c.Survey, Wrapped: c.Wrapper != nil,
-		Limits: wire.Limits(c.Limits), Tables: c.Tables, Calls: c.Calls != nil, MaxBlobs: s.peer.MaxBlobs(),
+		Limits: wire.Limits(c.Limits), Tables: c.Tables, Module: c.Module, Calls: c.Calls != nil, MaxBlobs: s.peer.MaxBlobs(),
 	}
 	answer, err := s.link.Load(asking, &load)
 	config := answer.Config
@@ -141,7 +141,7 @@ func (s *Session) load(ctx, asking context.Context) error {
 	if !s.description.Connects {
 		s.peer.Mute()
 	}
-	if native.Threads(load.Threads) != native.Free {
+	if native.Threads(load.Threads) != native.Free || c.Module != nil {
 		s.turn = make(chan struct{}, 1)
 	}
 	s.ready.Store(true)
@@ -222,8 +222,13 @@ var reasons = []error{native.ErrNotLibrary, native.ErrOpen, native.ErrSymbol, na
 // loadError rebuilds the error that the worker met.
 func loadError(file string, e *wire.LoadError) error {
 	var cause error
-	if e.Code != nil {
+	switch {
+	case e.Code != nil:
 		cause = *e.Code
+	case e.Ended:
+		cause = &transport.CrashError{Module: true, Cause: errors.New(contract.Excerpt(e.Detail))}
+	case e.Reason == wire.ErrNotLinked.Error():
+		return fmt.Errorf("%w: %w", ErrWorker, wire.ErrNotLinked)
 	}
 	for _, reason := range reasons {
 		if reason.Error() == e.Reason {
@@ -274,6 +279,9 @@ func (s *Session) crashOf(state *os.ProcessState) *transport.CrashError {
 		crash.Cause = *killedFor
 	} else if crash.Signal == syscall.SIGKILL {
 		crash.Cause = s.cell.cause()
+	}
+	if s.config.Module != nil && crash.Cause == nil && crash.Status == wire.StatusModule {
+		crash.Module, crash.Cause = true, errors.New(s.lastPrinted())
 	}
 	if limit := s.config.Limits.Memory; limit != nil && crash.Cause == nil && s.exhausted.Load() {
 		crash.Cause = errExhausted(*limit)

@@ -4,20 +4,22 @@ package modules
 
 import (
 	"context"
-	"errors"
+	"os"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/hostvtable"
 	"github.com/nyash-plugins/nyash-go/internal/isolate"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
 	"github.com/nyash-plugins/nyash-go/internal/native"
 	"github.com/nyash-plugins/nyash-go/internal/permit"
 	"github.com/nyash-plugins/nyash-go/internal/restart"
 )
 
 // ErrNotLinked: the program has no engine for WebAssembly modules.
-var ErrNotLinked = errors.New(`this program cannot run WebAssembly modules; fix: import _ "github.com/nyash-plugins/nyash-go/loader/wasm"`)
+var ErrNotLinked = wire.ErrNotLinked
 
 // Config says how to run a library that is a module.
 type Config struct {
@@ -45,6 +47,7 @@ type Config struct {
 	Mounts      []permit.Mount
 	Env         []string // names of the variables that are passed on
 	Memory      uint64   // bytes that a module may have; 0 for the default
+	CacheDir    string   // where compiled code is kept, see [CacheDir]; empty for nowhere
 	MaxBlob     uint64   // how many bytes the blobs of one call to the host may have; 0 for no bound
 	Restart     restart.Policy
 	CallTimeout time.Duration // 0 for none
@@ -88,6 +91,16 @@ type Plugin interface {
 	Kill(cause error)
 	// Close shuts the modules down. It takes bounded time. Closing again does nothing.
 	Close() error
+}
+
+// CacheDir is where compiled code is kept for this user; empty where no folder is known for
+// that.
+func CacheDir() string {
+	user, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(user, "nyash", "wasm")
 }
 
 var engine atomic.Pointer[func(Config) Plugin]

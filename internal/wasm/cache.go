@@ -25,27 +25,20 @@ type diskCache struct {
 // sumName is the file with the sum.
 const sumName = "sum"
 
-// cacheRoot is where the caches are: in the folder of the user's caches, which nobody else may
-// write to, since what is there is run. It is empty where there is no such folder.
-func cacheRoot() string {
-	user, err := os.UserCacheDir()
-	if err != nil {
-		return ""
+// usable reports whether code can be kept in a folder, which it makes: nobody else may write to
+// it, since what is there is run.
+func usable(root string) bool {
+	if root == "" || os.MkdirAll(root, 0o700) != nil {
+		return false
 	}
-	root := filepath.Join(user, "nyash", "wasm")
-	if os.MkdirAll(root, 0o700) != nil {
-		return ""
-	}
-	if info, err := os.Lstat(root); err != nil || !info.IsDir() || !private(info) {
-		return ""
-	}
-	return root
+	info, err := os.Lstat(root)
+	return err == nil && info.IsDir() && private(info)
 }
 
-// openCache opens the cache of a module's text. What cannot be used is no cache.
-func openCache(text []byte) *diskCache {
-	root := cacheRoot()
-	if root == "" {
+// openCache opens the cache of a module's text in the folder of all. What cannot be used is no
+// cache.
+func openCache(root string, text []byte) *diskCache {
+	if !usable(root) {
 		return nil
 	}
 	hash := sha256.Sum256(text)

@@ -55,7 +55,7 @@ func memoryPages(limit uint64) uint32 {
 
 // open compiles a module, or joins those who have. When ctx ends, only the waiting does: a
 // module is of bounded size, and what was compiled is there for the next who asks.
-func open(ctx context.Context, file string, memory uint64) (*program, error) {
+func open(ctx context.Context, file string, memory uint64, cacheDir string) (*program, error) {
 	text, err := files.ReadRegular(file, maxFile)
 	if err != nil {
 		return nil, &native.Error{File: file, Reason: native.ErrOpen, Detail: contract.Excerpt(err.Error()), Err: err}
@@ -71,7 +71,7 @@ func open(ctx context.Context, file string, memory uint64) (*program, error) {
 		programs.all[key] = p
 		p.users++ // the goroutine's
 		go func() {
-			p.err = p.compile(file, text)
+			p.err = p.compile(file, text, cacheDir)
 			close(p.ready)
 			p.release()
 		}()
@@ -105,7 +105,7 @@ func (p *program) release() {
 }
 
 // compile is run by one goroutine. The error says what is wrong with the file.
-func (p *program) compile(file string, text []byte) (err error) {
+func (p *program) compile(file string, text []byte, cacheDir string) (err error) {
 	defer func() {
 		if fault := recover(); fault != nil { // of the compiler, on what it did not expect
 			err = notModule(file, fmt.Errorf("the compiler cannot deal with it: %v", fault))
@@ -122,7 +122,7 @@ func (p *program) compile(file string, text []byte) (err error) {
 	if err := f.check(file); err != nil {
 		return err
 	}
-	cache := openCache(text)
+	cache := openCache(cacheDir, text)
 	p.runtime, p.compiled, err = p.build(cache, text)
 	if err != nil && cache.used() { // what is on the disk may not be what was written there
 		cache.discard()

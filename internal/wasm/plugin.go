@@ -192,7 +192,7 @@ func (p *Plugin) compile(ctx context.Context) (*program, error) {
 	if known != nil {
 		return known, nil
 	}
-	opened, err := open(ctx, p.config.File, p.config.Memory)
+	opened, err := open(ctx, p.config.File, p.config.Memory, p.config.CacheDir)
 	if err != nil {
 		return nil, err
 	}

@@ -34,14 +34,25 @@ var ways = []way{
 	{"pipe", isolated, loader.ChannelPipe},
 }
 
+// moduleWays are those to a module.
+var moduleWays = []way{
+	{"module", module, loader.ChannelAuto},
+	{"module, memory", isolatedModule, loader.ChannelMemory},
+	{"module, pipe", isolatedModule, loader.ChannelPipe},
+}
+
+// isolatedModule has a library be a WebAssembly module in a process of its own.
+const isolatedModule = "# a module\n" + isolated
+
 // TestMatrix has a plugin that is reached in each way call each kind of target.
 func TestMatrix(t *testing.T) {
-	for _, caller := range append(slices.Clone(ways), way{"module", module, loader.ChannelAuto}) {
+	for _, caller := range append(slices.Clone(ways), moduleWays...) {
 		targets := []struct{ name, box, keys string }{
 			{"built in", "GoBox", ""},
 			{"in process", "B", ""},
 			{"isolated", "B", isolated},
 			{"module", "B", module},
+			{"isolated module", "B", isolatedModule},
 			{"its own library", "A", ""},
 		}
 		for _, target := range targets {
@@ -50,7 +61,7 @@ func TestMatrix(t *testing.T) {
 				entries := []entry{{name: "A", uses: []string{"A", "B", "GoBox"}, keys: caller.keys}, {name: "B", keys: target.keys}}
 				h := open(t, entries, loader.WithWorkerChannel(caller.channel))
 				a := hosttest.New(t, h, "A")
-				if caller.keys == module && target.box == "A" { // which takes one call at a time
+				if strings.HasPrefix(caller.keys, module) && target.box == "A" { // which takes one call at a time
 					failsWith(t, a, abi.ErrPlugin, "it would wait for itself", "ask", "A", "add", 1, 2)
 					return
 				}

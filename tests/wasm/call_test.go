@@ -39,7 +39,7 @@ func give(t *testing.T, box *loader.Box, size int) []byte {
 	blob, err := hosttest.Call(t, box, "give", size).Blob()
 	require.NoError(t, err)
 	defer blob.Release()
-	return bytes.Clone(blob.Bytes())
+	return append([]byte{}, blob.Bytes()...)
 }
 
 // TestCalls_LeaveNoMemory: blobs in both directions are freed in the module.

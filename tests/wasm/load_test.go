@@ -30,39 +30,47 @@ func loads(t *testing.T, file, keys string, opts ...loader.Option) error {
 	return err
 }
 
+// faults are what can be wrong with testdata/broken.c.
+var faults = []fault{
+	{"NO_SHUTDOWN", loader.ErrSymbol, "nyash_plugin_shutdown is not exported", nil},
+	{"NO_INVOKE", loader.ErrSymbol, "nyash_plugin_invoke is not exported", nil},
+	{"WRONG_TYPE", loader.ErrSymbol, "nyash_plugin_abi is exported as () → (i64), and is to be () → (i32)", nil},
+	{"UNKNOWN_IMPORT", loader.ErrNotLibrary, "it imports the function env.launch, which no host of plugins offers", nil},
+	{"WRONG_IMPORT", loader.ErrNotLibrary, "it imports nyash.log as () → (i64), and that is (i32, i32) → ()", nil},
+	{"LOOPS_AT_START", loader.ErrNoAnswer, "within load_timeout (2s)", nil},
+	{"LOOPS_IN_INIT", loader.ErrNoAnswer, "within load_timeout (2s)", nil},
+	{"TRAPS_AT_START", loader.ErrPluginCrashed, "_initialize: wasm error: unreachable", nil},
+	{"OLD_ABI", loader.ErrVersion, "it was built for ABI version 7, and this host has 1", nil},
+	{"REFUSES", loader.ErrInit, "nyash_plugin_init returned plugin error (-5)", nil},
+	{"NAME_OUTSIDE", loader.ErrDescription, "type_name: 1 bytes at 0xfffffffe are not in its memory of", nil},
+	{"METHODS_OUTSIDE", loader.ErrDescription, "method 1 of 1 (method_id 1): name: 1 bytes at 0xffffff00 are not in its memory of", nil},
+	{"MANY_METHODS", loader.ErrDescription, "methods: 786432 bytes at 0xfffffff0 are not in its memory of", nil},
+	{"NONE", loader.ErrNotLibrary, "memory", []string{"-Wl,--initial-memory=4294901760"}},
+}
+
+type fault struct {
+	fault  string
+	reason error
+	want   string
+	flags  []string
+}
+
 // TestFaults: what is wrong with a module is an error that says what and where.
 func TestFaults(t *testing.T) {
-	tests := []struct {
-		fault  string
-		reason error
-		want   string
-		flags  []string
-	}{
-		{"NO_SHUTDOWN", loader.ErrSymbol, "nyash_plugin_shutdown is not exported", nil},
-		{"NO_INVOKE", loader.ErrSymbol, "nyash_plugin_invoke is not exported", nil},
-		{"WRONG_TYPE", loader.ErrSymbol, "nyash_plugin_abi is exported as () → (i64), and is to be () → (i32)", nil},
-		{"UNKNOWN_IMPORT", loader.ErrNotLibrary, "it imports the function env.launch, which no host of plugins offers", nil},
-		{"WRONG_IMPORT", loader.ErrNotLibrary, "it imports nyash.log as () → (i64), and that is (i32, i32) → ()", nil},
-		{"LOOPS_AT_START", loader.ErrNoAnswer, "within load_timeout (2s)", nil},
-		{"LOOPS_IN_INIT", loader.ErrNoAnswer, "within load_timeout (2s)", nil},
-		{"TRAPS_AT_START", loader.ErrPluginCrashed, "_initialize: wasm error: unreachable", nil},
-		{"OLD_ABI", loader.ErrVersion, "it was built for ABI version 7, and this host has 1", nil},
-		{"REFUSES", loader.ErrInit, "nyash_plugin_init returned plugin error (-5)", nil},
-		{"NAME_OUTSIDE", loader.ErrDescription, "type_name: 1 bytes at 0xfffffffe are not in its memory of", nil},
-		{"METHODS_OUTSIDE", loader.ErrDescription, "method 1 of 1 (method_id 1): name: 1 bytes at 0xffffff00 are not in its memory of", nil},
-		{"MANY_METHODS", loader.ErrDescription, "methods: 786432 bytes at 0xfffffff0 are not in its memory of", nil},
-		{"NONE", loader.ErrNotLibrary, "memory", []string{"-Wl,--initial-memory=4294901760"}},
-	}
-	for _, tt := range tests {
+	for _, tt := range faults {
 		t.Run(tt.fault, func(t *testing.T) {
 			t.Parallel()
-			file := ccbuild.Module(t, "testdata/broken.c", append([]string{"-DNONE=99", "-DFAULT=" + tt.fault}, tt.flags...)...)
-			err := loads(t, file, `load_timeout = "2s"`)
-			require.ErrorIs(t, err, tt.reason)
-			assert.Contains(t, err.Error(), tt.want)
-			assert.Contains(t, err.Error(), "broken.wasm")
+			tt.test(t)
 		})
 	}
+}
+
+func (f fault) test(t *testing.T) {
+	file := ccbuild.Module(t, "testdata/broken.c", append([]string{"-DNONE=99", "-DFAULT=" + f.fault}, f.flags...)...)
+	err := loads(t, file, `load_timeout = "2s"`)
+	require.ErrorIs(t, err, f.reason)
+	assert.Contains(t, err.Error(), f.want)
+	assert.Contains(t, err.Error(), "broken.wasm")
 }
 
 func TestStartPrints(t *testing.T) {

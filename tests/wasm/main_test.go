@@ -13,6 +13,7 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/loader"
 	_ "github.com/nyash-plugins/nyash-go/loader/wasm"
+	"github.com/nyash-plugins/nyash-go/loader/worker"
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
 	"github.com/nyash-plugins/nyash-go/tests/hosttest"
@@ -48,6 +49,7 @@ func toml(file, keys string) string {
 var module string
 
 func TestMain(m *testing.M) {
+	worker.Main()
 	dir, err := os.MkdirTemp("", "nyash-wasm")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -265,6 +265,15 @@ func (l *Worker) takeBack(addr uint64) {
 	delete(l.lent, addr)
 }
 
+// Share implements the worker's transport: what is in this process is sent when it is taken over.
+func (l *Worker) Share(blob []byte) (addr uint64, free func(), err error) {
+	if len(blob) == 0 {
+		blob = make([]byte, 1)[:0] // with an address of its own
+	}
+	addr = l.lend(blob)
+	return addr, func() { l.takeBack(addr) }, nil
+}
+
 // Line implements the worker's transport. A plugin whose host does not read waits for it.
 func (l *Worker) Line(kind uint32, text []byte) {
 	_ = l.out.Write(&Frame{Op: wire.OpLine, ID: kind}, text[:min(len(text), wire.MaxLine)])

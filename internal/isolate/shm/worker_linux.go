@@ -200,6 +200,16 @@ func (w *Worker) operate(ctx context.Context, to wire.Handler, op wire.Op, a, b 
 	return to.Operate(ctx, op, a, b)
 }
 
+// Share implements the worker's transport.
+func (w *Worker) Share(blob []byte) (addr uint64, free func(), err error) {
+	p := w.heap.alloc(uintptr(len(blob)))
+	if p == 0 {
+		return 0, nil, wire.ErrNoMemory
+	}
+	copy(w.mem.Bytes(uint64(p)-w.mem.Base(), uint64(len(blob))), blob)
+	return uint64(p), func() { w.heap.free(p) }, nil
+}
+
 // fullRing is how long a plugin waits for a host that does not read its log.
 const fullRing = time.Second
 

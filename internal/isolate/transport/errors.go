@@ -33,7 +33,7 @@ type CrashError struct {
 	Signal syscall.Signal // that killed it, or 0
 	Status int            // its exit status otherwise; -1 where it is not known
 	Cause  error          // why the host killed it, or nil
-	Module bool           // it was a module in the host's own process, and ended for Cause
+	Module bool           // it was a module, in the host's own process or a worker, and ended for Cause
 }
 
 func (e *CrashError) Error() string {

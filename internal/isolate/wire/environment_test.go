@@ -15,9 +15,9 @@ func TestEnvironment(t *testing.T) {
 	for value, text := range map[string]string{
 		"":              "its host version :",
 		"99 pipe 3 4":   "its host version 99: install the two of one release",
-		"5":             `NYASH_WORKER="5" is not what a host says`,
-		"5 telepathy 3": "is not what a host says",
-		"5 pipe 3 -4":   "names no descriptors",
+		"6":             `NYASH_WORKER="6" is not what a host says`,
+		"6 telepathy 3": "is not what a host says",
+		"6 pipe 3 -4":   "names no descriptors",
 	} {
 		_, _, _, err := ParseEnvironment(value)
 		require.ErrorContains(t, err, text, value)

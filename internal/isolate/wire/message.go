@@ -12,6 +12,7 @@ import (
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/internal/native"
+	"github.com/nyash-plugins/nyash-go/internal/permit"
 )
 
 // EnvVersion is the variable that says that the program is to be a worker, of
@@ -34,7 +35,23 @@ type Load struct {
 	Calls      bool                  // the host answers what a library asks that connects
 	MaxBlobs   uint64                // how many bytes the blobs of one such call may have
 	Tables     []native.TableRequest `json:",omitempty"`
+	Module     *Module               `json:",omitempty"` // the file is a WebAssembly module
 }
+
+// Module is what a library gets that is a WebAssembly module.
+type Module struct {
+	Memory   uint64         // bytes that it may have; 0 for the default
+	Env      []string       `json:",omitempty"` // names of the variables that are passed on
+	Mounts   []permit.Mount `json:",omitempty"`
+	CacheDir string         // where compiled code is kept; empty for nowhere
+}
+
+// ErrNotLinked: the program has no engine for WebAssembly modules.
+var ErrNotLinked = errors.New(`this program cannot run WebAssembly modules; fix: import _ "github.com/nyash-plugins/nyash-go/loader/wasm"`)
+
+// StatusModule is the exit status of a worker whose module has ended. What it printed last says
+// why.
+const StatusModule = 86
 
 // Limits are what the worker sets for itself before it loads the plugin. The host
 // watches the two of processor time.
@@ -143,6 +160,7 @@ type LoadError struct {
 	Reason string    // of native's errors, or empty
 	Detail string    // of a native.Error
 	Code   *abi.Code `json:",omitempty"`
+	Ended  bool      `json:",omitempty"` // a WebAssembly module has, in its start
 	Exists bool      // false where the file is not there
 }
 

@@ -7,7 +7,7 @@ import (
 )
 
 // Version is that of the layout and of the messages. Host and worker must agree.
-const Version = 5
+const Version = 6
 
 // Slots is the number of calls that can be under way in a worker at once. A bit
 // of the pending word stands for each.

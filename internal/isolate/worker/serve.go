@@ -15,6 +15,7 @@ import (
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/hostvtable"
 	"github.com/nyash-plugins/nyash-go/internal/cmem"
+	peers "github.com/nyash-plugins/nyash-go/internal/isolate/transport"
 	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
 	"github.com/nyash-plugins/nyash-go/internal/native"
 )
@@ -35,6 +36,9 @@ type transport interface {
 	Take() (id int)
 	// Run carries out a request that was taken; call is memory for it.
 	Run(h wire.Handler, id int, call *abi.Call)
+	// Share has a blob be at an address where the host takes it over from, until free. The
+	// caller does not change it.
+	Share(blob []byte) (addr uint64, free func(), err error)
 	// Line sends a log line or a wake; see wire.LineWake.
 	Line(kind uint32, text []byte)
 	// Watch returns when the host has gone.
@@ -49,7 +53,8 @@ type transport interface {
 type Worker struct {
 	transport transport
 	hooks     *Hooks                         // nil in a worker that no tester has
-	lib       atomic.Pointer[native.Library] // another one after a reload
+	lib       atomic.Pointer[native.Library] // another one after a reload; nil where there is a module
+	module    *module                        // set by the load
 
 	serving sync.Once
 	servers atomic.Int32 // goroutines that serve
@@ -92,7 +97,7 @@ func serve(t transport, hooks *Hooks) error {
 	if err := w.load(&load); err != nil {
 		answer.Error = loadError(err)
 	} else {
-		answer.Description = w.lib.Load().Description()
+		answer.Description = w.description()
 		answer.Description.Config = nil // the host has it
 	}
 	if err := t.Answer(&answer); err != nil || answer.Error != nil {
@@ -124,7 +129,7 @@ func (w *Worker) load(load *wire.Load) (err error) {
 	if !load.Wrapped { // valgrind would take the questions for mistakes of the plugin
 		cmem.WithoutSignals()
 	}
-	if w.hooks != nil {
+	if w.hooks != nil && load.Module == nil {
 		w.hooks.BeforeLoad(load)
 	}
 	w.config = native.Config{
@@ -143,7 +148,17 @@ func (w *Worker) load(load *wire.Load) (err error) {
 	}
 	w.around = w.transport.Loading()
 	w.timed = load.Limits.CPUTime != nil
+	if load.Module != nil {
+		return w.openModule(load)
+	}
 	return w.open()
+}
+
+func (w *Worker) description() abi.Description {
+	if w.module != nil {
+		return w.module.way.Description()
+	}
+	return w.lib.Load().Description()
 }
 
 // configure asks the host which threads may run a library that says this of itself. A
@@ -187,11 +202,15 @@ type route struct {
 
 // route has calls go through a table, after a reload too.
 func (w *Worker) route(r route) error {
+	if w.module != nil {
+		return errors.New("a WebAssembly module has no tables")
+	}
 	w.routes = append(w.routes, r)
 	return w.lib.Load().Route(r.typeID, r.table)
 }
 
-// Library is the library that is loaded.
+// Library is the library that is loaded; nil where that is a WebAssembly module, which testers
+// run in their own process.
 func (w *Worker) Library() *native.Library { return w.lib.Load() }
 
 // Reload shuts the plugin down and loads it again, within a request.
@@ -205,6 +224,9 @@ func (w *Worker) Reload(ctx context.Context) error {
 // shutDown ends the plugin's life, within a request.
 func (w *Worker) shutDown(ctx context.Context) error {
 	w.around = ctx
+	if w.module != nil {
+		return w.module.Close()
+	}
 	return w.lib.Load().Close()
 }
 
@@ -229,7 +251,15 @@ func loadError(err error) *wire.LoadError {
 	var refused *native.Error
 	if errors.As(err, &refused) {
 		out.Reason, out.Detail = refused.Reason.Error(), refused.Detail
+		if out.Detail == "" && refused.Err != nil {
+			out.Detail = refused.Err.Error()
+		}
 	}
+	if errors.Is(err, wire.ErrNotLinked) {
+		out.Reason = wire.ErrNotLinked.Error()
+	}
+	var crash *peers.CrashError
+	out.Ended = errors.As(err, &crash)
 	var code abi.Code
 	if errors.As(err, &code) {
 		out.Code = &code
@@ -266,7 +296,13 @@ func (w *Worker) serveRequests() {
 }
 
 // Invoke makes a call. A request's context never ends: it always comes to the call.
-func (w *Worker) Invoke(ctx context.Context, c *abi.Call) { _ = w.lib.Load().Invoke(ctx, c) }
+func (w *Worker) Invoke(ctx context.Context, c *abi.Call) {
+	if w.module != nil {
+		w.module.Invoke(ctx, c)
+		return
+	}
+	_ = w.lib.Load().Invoke(ctx, c)
+}
 
 // InvokeTimed is invoke for a host that asks which thread makes the call, and how
 // much processor time that had used before.
@@ -286,7 +322,7 @@ func (w *Worker) InvokeTimed(ctx context.Context, c *abi.Call, began func(thread
 // findPinned notes on which thread a library is called that has one for itself.
 func (w *Worker) findPinned() {
 	w.pinnedThread = 0
-	if w.timed && w.config.Threads == native.Pinned {
+	if w.timed && w.config.Threads == native.Pinned && w.module == nil {
 		w.lib.Load().InTurn(func() { w.pinnedThread = currentThread() })
 	}
 }
@@ -304,6 +340,9 @@ func (w *Worker) Operate(ctx context.Context, op wire.Op, args, length uint64) (
 	case wire.OpFree:
 		return nil, w.release(args)
 	case wire.OpMemory:
+		if w.module != nil {
+			return nil, errors.New("what a module takes is not counted")
+		}
 		m, _ := w.lib.Load().Memory()
 		return json.Marshal(m)
 	case wire.OpRoute:
@@ -311,7 +350,7 @@ func (w *Worker) Operate(ctx context.Context, op wire.Op, args, length uint64) (
 	case wire.OpShutdown:
 		return nil, w.shutDown(ctx)
 	}
-	if w.hooks != nil {
+	if w.hooks != nil && w.module == nil {
 		return w.hooks.Operate(ctx, w, op, args, length)
 	}
 	return nil, fmt.Errorf("operation %d is unknown to this worker", op)
@@ -319,7 +358,7 @@ func (w *Worker) Operate(ctx context.Context, op wire.Op, args, length uint64) (
 
 // Probe implements [wire.Handler].
 func (w *Worker) Probe(ctx context.Context, c *abi.Call, layout wire.Layout) (wire.Damage, error) {
-	if w.hooks == nil {
+	if w.hooks == nil || w.module != nil {
 		return 0, errors.New("this worker has no hooks for testers")
 	}
 	return w.hooks.Probe(ctx, w, c, layout), nil
@@ -327,7 +366,12 @@ func (w *Worker) Probe(ctx context.Context, c *abi.Call, layout wire.Layout) (wi
 
 // adopt keeps a blob until the host gives it back.
 func (w *Worker) adopt(addr, length uint64) (data []byte, err error) {
-	data, release, err := w.lib.Load().Adopt(context.Background(), addr, length)
+	var release func()
+	if w.module != nil {
+		data, release, err = w.module.Adopt(addr, length)
+	} else {
+		data, release, err = w.lib.Load().Adopt(context.Background(), addr, length)
+	}
 	if err != nil {
 		return nil, err
 	}

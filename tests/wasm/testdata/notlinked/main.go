@@ -6,9 +6,11 @@ import (
 	"os"
 
 	"github.com/nyash-plugins/nyash-go/loader"
+	"github.com/nyash-plugins/nyash-go/loader/worker"
 )
 
 func main() {
+	worker.Main()
 	h, err := loader.Open(os.Args[1])
 	if err == nil {
 		_ = h.Close()
