@@ -5,6 +5,7 @@
 package files
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -45,7 +46,7 @@ func ReadRegular(path string, most int64) ([]byte, error) {
 	if info.Size() == 0 {
 		return nil, nil
 	}
-	return read(f, most)
+	return read(f, info.Size(), most)
 }
 
 // Read is [os.ReadFile] for what may be a device without an end: more than most bytes are an
@@ -56,13 +57,16 @@ func Read(path string, most int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return read(f, most)
+	return read(f, 0, most)
 }
 
-func read(f *os.File, most int64) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(f, most+1))
-	if err == nil && int64(len(data)) > most {
+// read reads a file that is said to have size bytes.
+func read(f *os.File, size, most int64) ([]byte, error) {
+	var data bytes.Buffer
+	data.Grow(int(min(size, most)) + bytes.MinRead)
+	_, err := data.ReadFrom(io.LimitReader(f, most+1))
+	if err == nil && int64(data.Len()) > most {
 		return nil, fmt.Errorf("%s: it is larger than %d MiB; is it the right file?", f.Name(), most>>20)
 	}
-	return data, err
+	return data.Bytes(), err
 }

@@ -5,10 +5,10 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 
 	"github.com/tetratelabs/wazero"
-	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
 	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/internal/files"
@@ -28,7 +28,8 @@ type program struct {
 	key      programKey
 	users    int // guarded by programs
 	ready    chan struct{}
-	err      error // of compiling; set before ready is closed
+	err      error          // of compiling; set before ready is closed
+	shared   *sharedRuntime // of code that was kept; nil where the runtime is the program's own
 	runtime  wazero.Runtime
 	compiled wazero.CompiledModule
 }
@@ -43,7 +44,16 @@ type programKey struct {
 var programs struct {
 	sync.Mutex
 	all map[programKey]*program
+	// left are the programs that are compiled for nobody: who waited has given up. The
+	// compiler cannot be interrupted.
+	left int
 }
+
+// maxLeft is how many such programs there may be while others are compiled.
+const maxLeft = 4
+
+// errLeft is why a module is not compiled.
+var errLeft = errors.New("modules that were not compiled within load_timeout are still being compiled, and no others are until one of them is done")
 
 // memoryPages is a limit of memory in pages.
 func memoryPages(limit uint64) uint32 {
@@ -61,23 +71,10 @@ func open(ctx context.Context, file string, memory uint64, cacheDir string) (*pr
 		return nil, &native.Error{File: file, Reason: native.ErrOpen, Detail: contract.Excerpt(err.Error()), Err: err}
 	}
 	key := programKey{sha256.Sum256(text), memoryPages(memory)}
-	programs.Lock()
-	p := programs.all[key]
-	if p == nil {
-		p = &program{key: key, ready: make(chan struct{})}
-		if programs.all == nil {
-			programs.all = make(map[programKey]*program)
-		}
-		programs.all[key] = p
-		p.users++ // the goroutine's
-		go func() {
-			p.err = p.compile(file, text, cacheDir)
-			close(p.ready)
-			p.release()
-		}()
+	p, err := join(key, func(p *program) error { return p.compile(file, text, cacheDir) })
+	if err != nil {
+		return nil, &native.Error{File: file, Reason: native.ErrOpen, Detail: err.Error(), Err: err}
 	}
-	p.users++
-	programs.Unlock()
 	select {
 	case <-p.ready:
 	case <-ctx.Done():
@@ -91,15 +88,63 @@ func open(ctx context.Context, file string, memory uint64, cacheDir string) (*pr
 	return p, nil
 }
 
+// join makes the program with this key, or finds it.
+func join(key programKey, compile func(*program) error) (*program, error) {
+	programs.Lock()
+	defer programs.Unlock()
+	if p := programs.all[key]; p != nil {
+		if p.users++; p.users == 2 && !p.isReady() { // it was left
+			programs.left--
+		}
+		return p, nil
+	}
+	if programs.left >= maxLeft {
+		return nil, errLeft
+	}
+	p := &program{key: key, ready: make(chan struct{}), users: 2} // the goroutine's and the caller's
+	if programs.all == nil {
+		programs.all = make(map[programKey]*program)
+	}
+	programs.all[key] = p
+	go func() {
+		p.err = compile(p)
+		programs.Lock()
+		if p.users == 1 {
+			programs.left--
+		}
+		close(p.ready)
+		programs.Unlock()
+		p.release()
+	}()
+	return p, nil
+}
+
+func (p *program) isReady() bool {
+	select {
+	case <-p.ready:
+		return true
+	default:
+		return false
+	}
+}
+
 func (p *program) release() {
 	programs.Lock()
 	p.users--
 	last := p.users == 0
-	if last {
+	switch {
+	case last:
 		delete(programs.all, p.key)
+	case p.users == 1 && !p.isReady(): // but the goroutine that compiles it
+		programs.left++
 	}
 	programs.Unlock()
-	if last && p.runtime != nil {
+	switch {
+	case !last || p.runtime == nil:
+	case p.shared != nil:
+		_ = p.compiled.Close(context.Background())
+		p.shared.release()
+	default:
 		_ = p.runtime.Close(context.Background()) // which closes what it has compiled, and its instances
 	}
 }
@@ -111,6 +156,10 @@ func (p *program) compile(file string, text []byte, cacheDir string) (err error)
 			err = notModule(file, fmt.Errorf("the compiler cannot deal with it: %v", fault))
 		}
 	}()
+	cache := openCache(cacheDir, p.key.hash)
+	if kept, ok := cache.read(); ok && p.take(cache, kept) == nil {
+		return nil
+	}
 	if err := checkFile(text); err != nil {
 		return notModule(file, err)
 	}
@@ -122,43 +171,54 @@ func (p *program) compile(file string, text []byte, cacheDir string) (err error)
 	if err := f.check(file); err != nil {
 		return err
 	}
-	cache := openCache(cacheDir, text)
-	p.runtime, p.compiled, err = p.build(cache, text)
-	if err != nil && cache.used() { // what is on the disk may not be what was written there
-		cache.discard()
-		p.runtime, p.compiled, err = p.build(nil, text)
-	}
-	if err != nil {
+	if err := p.build(cache, text); err != nil {
 		return notModule(file, err)
 	}
-	cache.seal()
 	return nil
 }
 
-// build makes a runtime with what a module imports, and compiles the module in it.
-func (p *program) build(cache *diskCache, text []byte) (wazero.Runtime, wazero.CompiledModule, error) {
-	ctx := context.Background()
-	config := wazero.NewRuntimeConfig().WithMemoryLimitPages(p.key.pages).WithDebugInfoEnabled(false)
-	if cache.used() {
-		config = config.WithCompilationCache(cache.compiled)
-	}
-	runtime := wazero.NewRuntimeWithConfig(ctx, config)
-	compiled, err := func() (wazero.CompiledModule, error) {
-		if _, err := wasi_snapshot_preview1.Instantiate(ctx, runtime); err != nil {
-			return nil, err
-		}
-		if err := exportHost(ctx, runtime); err != nil {
-			return nil, err
-		}
-		if err := exportTick(ctx, runtime); err != nil {
-			return nil, err
-		}
-		return runtime.CompileModule(ctx, text)
-	}()
+// take has the program be what is kept.
+func (p *program) take(cache *diskCache, stub []byte) error {
+	shared, err := acquireRuntime(runtimeKey{p.key.pages, cache.root})
 	if err != nil {
-		return nil, nil, errors.Join(err, runtime.Close(ctx))
+		return err
 	}
-	return runtime, compiled, nil
+	compiled, err := shared.CompileModule(keptOnly, stub)
+	if err != nil {
+		shared.release()
+		return err
+	}
+	p.shared, p.runtime, p.compiled = shared, shared.Runtime, compiled
+	return nil
+}
+
+// build compiles the module in a runtime of its own, and keeps the code. One goroutine does it:
+// only in that the engine's own faults can be recovered from.
+func (p *program) build(cache *diskCache, text []byte) error {
+	ctx := context.Background()
+	building := cache.building()
+	var written wazero.CompilationCache
+	if building != "" {
+		defer os.RemoveAll(building)
+		if c, err := wazero.NewCompilationCacheWithDir(building); err == nil {
+			written = c
+		}
+	}
+	runtime, err := newRuntime(p.key.pages, written)
+	if err != nil {
+		return err
+	}
+	compiled, err := runtime.CompileModule(ctx, text)
+	if err != nil {
+		return errors.Join(err, runtime.Close(ctx))
+	}
+	p.runtime, p.compiled = runtime, compiled
+	if written != nil {
+		if of, err := stub(text); err == nil {
+			cache.keep(building, of)
+		}
+	}
+	return nil
 }
 
 // notModule is the error of a file that is no module which could be run.

@@ -2,12 +2,17 @@ package wasm
 
 import (
 	"context"
+	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/nyash-plugins/nyash-go/loader"
+	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
+	"github.com/nyash-plugins/nyash-go/tests/hosttest"
 )
 
 func BenchmarkAdd(b *testing.B) {
@@ -54,5 +59,24 @@ func BenchmarkStart(b *testing.B) {
 		require.NoError(b, err)
 		require.NoError(b, h.Load(context.Background(), "Module"))
 		require.NoError(b, h.Close())
+	}
+}
+
+// BenchmarkLoad loads FileBox with the code that is kept on disk, and closes it again.
+func BenchmarkLoad(b *testing.B) {
+	file := filepath.Join(b.TempDir(), "filebox.wasm")
+	ccbuild.ModuleAt(b, file, filepath.Join(ccbuild.Root(b), "plugins", "filebox", "filebox.c"), "-O2", "-lm")
+	b.Setenv("XDG_CACHE_HOME", b.TempDir())
+	config, err := registry.Parse("nyash.toml", fmt.Appendf(nil, "[plugins.FileBox]\nlibrary = %q\n", file))
+	require.NoError(b, err)
+	load := func() {
+		h, err := loader.OpenConfig(config, hosttest.Options()...)
+		require.NoError(b, err)
+		require.NoError(b, h.Load(context.Background(), "FileBox"))
+		require.NoError(b, h.Close())
+	}
+	load()
+	for b.Loop() {
+		load()
 	}
 }

@@ -153,9 +153,15 @@ func TestCache(t *testing.T) {
 		require.NoError(t, h.Close())
 	}
 	kept := func() (all []string) {
-		found, err := filepath.Glob(filepath.Join(os.Getenv("XDG_CACHE_HOME"), "nyash", "wasm", "*", "wazero-*", "*"))
+		found, err := filepath.Glob(filepath.Join(os.Getenv("XDG_CACHE_HOME"), "nyash", "wasm", "wazero-*", "*"))
 		require.NoError(t, err)
 		return found
+	}
+	entry := func() string {
+		found, err := filepath.Glob(filepath.Join(os.Getenv("XDG_CACHE_HOME"), "nyash", "wasm", "*.module"))
+		require.NoError(t, err)
+		require.Len(t, found, 1)
+		return found[0]
 	}
 	load()
 	require.Len(t, kept(), 1)
@@ -175,10 +181,20 @@ func TestCache(t *testing.T) {
 		"an offset": func() error {
 			return os.WriteFile(kept()[0], append(bytes.Clone(code[:24]), append([]byte{1}, code[25:]...)...), 0o600)
 		},
-		"cut":      func() error { return os.Truncate(kept()[0], 20) },
-		"empty":    func() error { return os.Truncate(kept()[0], 0) },
-		"no sum":   func() error { return os.Remove(filepath.Join(filepath.Dir(filepath.Dir(kept()[0])), "sum")) },
-		"a folder": func() error { return os.Mkdir(kept()[0]+".x", 0o700) },
+		"cut":                  func() error { return os.Truncate(kept()[0], 20) },
+		"empty":                func() error { return os.Truncate(kept()[0], 0) },
+		"no code":              func() error { return os.Remove(kept()[0]) },
+		"no entry":             func() error { return os.Remove(entry()) },
+		"an entry that is cut": func() error { return os.Truncate(entry(), 90) },
+		"an entry with other bytes": func() error {
+			text, err := os.ReadFile(entry())
+			if err != nil {
+				return err
+			}
+			text[len(text)/2] ^= 1
+			return os.WriteFile(entry(), text, 0o600)
+		},
+		"nothing": func() error { return os.RemoveAll(filepath.Dir(entry())) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.NoError(t, damage())
@@ -188,4 +204,28 @@ func TestCache(t *testing.T) {
 			assert.True(t, bytes.Equal(code, rebuilt), "it was rebuilt")
 		})
 	}
+}
+
+// TestCache_Alike: modules that differ in nothing but what their functions do have code of their
+// own.
+func TestCache_Alike(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	one := ccbuild.Module(t, "testdata/alike.c", "-DANSWER=111", "-Wl,--strip-all")
+	two := ccbuild.Module(t, "testdata/alike.c", "-DANSWER=222", "-Wl,--strip-all")
+	for range 3 { // compiled, and then kept
+		for file, want := range map[string]string{one: "(111)", two: "(222)"} {
+			require.ErrorContains(t, loads(t, file, ""), want)
+		}
+	}
+}
+
+// TestLoadTimeout_Compiling: the time to load is over while one large function is compiled.
+func TestLoadTimeout_Compiling(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	file := ccbuild.Module(t, "testdata/large.c", "-O0")
+	err := loads(t, file, `load_timeout = "10ms"`)
+	require.ErrorIs(t, err, loader.ErrNoAnswer)
+	assert.ErrorContains(t, err, "compile "+file)
+	assert.ErrorContains(t, err, "within load_timeout (10ms)")
+	require.NoError(t, loads(t, file, ""), "what was being compiled is there for the next")
 }

@@ -1,5 +1,8 @@
 package meter
 
+// Version is that of what Rewrite makes of a module: what was made by another one is made anew.
+const Version = 1
+
 // The units of the budget. Changing one changes the invariant that doc.go states; the tests hold it.
 const (
 	// Budget is how many units a module may use from one tick to the next. 2¹⁸ units are 50 to 150 microseconds of
