@@ -23,6 +23,7 @@ type moduleSource struct {
 	lib    *library
 	conf   *registry.Library
 	plugin atomic.Pointer[modules.Plugin] // nil before the first open, and when one has failed
+	sink   *isolate.BoundedSink           // to lib.log
 }
 
 // checkModule refuses a module that this program cannot run, when nyash.toml is opened.
@@ -45,7 +46,9 @@ func (s *moduleSource) open() ([]*boundType, error) {
 		return nil, err
 	}
 	if s.lib.log == nil {
-		s.lib.log = newPluginLog(&s.lib.host.options, s.lib.name, file)
+		o := &s.lib.host.options
+		s.lib.log = newPluginLog(o, s.lib.name, file)
+		s.sink = isolate.NewBoundedSink(s.lib.log, o.logLines, o.logBytes)
 	}
 	p, err := s.make(file)
 	if err != nil {
@@ -74,7 +77,7 @@ func (s *moduleSource) make(file string) (modules.Plugin, error) {
 	config := modules.Config{
 		File:        file,
 		Instances:   s.conf.Instances,
-		Sink:        s.lib.log,
+		Sink:        s.sink,
 		Calls:       s.lib.connection,
 		Around:      s.lib.aroundWithin,
 		Configure:   func(text string) (native.Threads, error) { return s.lib.configure(s.conf, file, text) },
@@ -146,5 +149,6 @@ func (s *moduleSource) close() error {
 	}
 	s.lib.log.detachWake()
 	defer s.lib.log.close()
+	defer s.sink.Close()
 	return (*p).Close()
 }

@@ -176,9 +176,10 @@ func WithWorker(path string) Option {
 }
 
 // WithLogRate bounds what each worker of an isolated library writes to the log in
-// a second, with what the library prints: lines and bytes, and at once ten times as
-// much. What is more is left out, and a line says how many lines that were. 0 is no
-// bound; the default is 1,000 lines and 1 MiB. Wakes are not bounded, and neither is a library in the host's own process.
+// a second, with what the library prints, and each library that is a WebAssembly
+// module: lines and bytes, and at once ten times as much. What is more is left out, and a
+// line says how many lines that were. 0 is no bound; the default is 1,000 lines and 1 MiB.
+// Wakes are not bounded, and neither is a native library in the host's own process.
 func WithLogRate(lines, bytes int) Option {
 	return func(o *options) error {
 		if lines < 0 || bytes < 0 {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/hostvtable"
 )
 
 // burst is how many seconds' worth of lines may come at once.
@@ -38,7 +39,13 @@ const tooSlow = "the host's log handler takes lines more slowly than they come"
 
 // newLogRate makes one whose own lines go the way of the worker's.
 func newLogRate(c *Config, q *lineQueue) *logRate {
-	lines, bytes := min(c.LogLines, math.MaxInt/burst), min(c.LogBytes, math.MaxInt/burst)
+	return newRate(c.LogLines, c.LogBytes, func(text string) bool {
+		return q.put(line{level: abi.LogWarn, text: text, own: true})
+	})
+}
+
+func newRate(lines, bytes int, put func(text string) bool) *logRate {
+	lines, bytes = min(lines, math.MaxInt/burst), min(bytes, math.MaxInt/burst)
 	limiter := func(n int) *rate.Limiter {
 		if n == 0 {
 			return rate.NewLimiter(rate.Inf, 0)
@@ -51,7 +58,7 @@ func newLogRate(c *Config, q *lineQueue) *logRate {
 		if n == 1 {
 			plural = ""
 		}
-		return q.put(line{level: abi.LogWarn, text: fmt.Sprintf("%d line%s left out (%s)", n, plural, why), own: true})
+		return put(fmt.Sprintf("%d line%s left out (%s)", n, plural, why))
 	}
 	return r
 }
@@ -133,3 +140,31 @@ func (r *logRate) say(count *int, n int, why string) {
 	*count += n - 1
 	r.count(count)
 }
+
+// BoundedSink hands on what a library logs in the host's own process, as much of it as a worker's
+// may. It is made by [NewBoundedSink].
+type BoundedSink struct {
+	sink hostvtable.Sink
+	rate *logRate
+}
+
+// NewBoundedSink bounds the lines that come to a sink; see [Config.LogLines].
+func NewBoundedSink(sink hostvtable.Sink, lines, bytes int) *BoundedSink {
+	return &BoundedSink{sink, newRate(lines, bytes, func(text string) bool {
+		sink.PluginLog(abi.LogWarn, text, true)
+		return true
+	})}
+}
+
+// PluginLog implements [hostvtable.Sink].
+func (b *BoundedSink) PluginLog(level abi.LogLevel, text string, own bool) {
+	if b.rate.allow(len(text)) {
+		b.sink.PluginLog(level, text, own)
+	}
+}
+
+// PluginWake implements [hostvtable.Sink]. Wakes are not bounded.
+func (b *BoundedSink) PluginWake(handle uint64, own bool) { b.sink.PluginWake(handle, own) }
+
+// Close logs how many lines were left out, if it was not told yet.
+func (b *BoundedSink) Close() { b.rate.over() }

@@ -162,7 +162,7 @@ func (c *diskCache) keep(building string, stub []byte) {
 	if written == "" || other == "" {
 		return
 	}
-	defer os.RemoveAll(other)
+	defer func() { _ = os.RemoveAll(other) }()
 	name, err := codeName(other, stub)
 	if err != nil {
 		return

@@ -199,7 +199,7 @@ func (p *program) build(cache *diskCache, text []byte) error {
 	building := cache.building()
 	var written wazero.CompilationCache
 	if building != "" {
-		defer os.RemoveAll(building)
+		defer func() { _ = os.RemoveAll(building) }()
 		if c, err := wazero.NewCompilationCacheWithDir(building); err == nil {
 			written = c
 		}

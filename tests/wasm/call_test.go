@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"slices"
 	"strings"
@@ -227,6 +228,29 @@ func TestLogAndWake(t *testing.T) {
 	assert.Subset(t, log.Messages(), []string{"a line on stdout", `\x1b[31ma line on stderr`})
 	require.NoError(t, h.Close())
 	assert.Contains(t, log.Messages(), "and one without an end")
+}
+
+// TestLogRate: what a module logs and prints is bounded, and what was left out is counted.
+func TestLogRate(t *testing.T) {
+	log := hosttest.NewLog()
+	h := open(t, "", log.Option(), loader.WithLogRate(1, 0))
+	box := newBox(t, h)
+	for range 20 {
+		hosttest.Call(t, box, "print")
+	}
+	require.NoError(t, h.Close())
+	messages := log.Messages()
+	printed := slices.DeleteFunc(slices.Clone(messages), func(m string) bool { return strings.Contains(m, "left out") })
+	assert.Less(t, len(printed), 25, "ten at once, and what came while they did")
+	left := 0
+	for _, m := range messages {
+		n := 0
+		if _, err := fmt.Sscanf(m, "%d line", &n); err == nil {
+			assert.Contains(t, m, "more than 1 lines a second; loader.WithLogRate")
+			left += n
+		}
+	}
+	assert.Equal(t, 41, left+len(printed), "2 lines each, and a last one without an end")
 }
 
 // TestInstances: with instances = 2 there are two modules, each box lives in one of them, and one
