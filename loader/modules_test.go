@@ -21,7 +21,6 @@ const (
 	tracking    = "modules have an allocator of their own, which is not tracked"
 	ownMemory   = "an address is in the module's own memory, where any is readable"
 	pinned      = "a module has no threads"
-	inProcess   = "it needs isolation, which modules do not have yet"
 	noCrossing  = "there are no batches in one crossing"
 	machineCode = "it needs what a module cannot do: crash the process, or hang in C"
 )
@@ -41,7 +40,7 @@ var notModules = map[string]string{
 	"TestTable_NextWorker": tables, "TestTable_BadMemory": tables,
 	"TestWithMaxBlob": tracking, "TestMethod_AppendBytes_Blob": tracking, "TestBlob_Dropped": tracking, "TestWithMemoryTracking_BlobMisuse": tracking,
 	"TestCall_BlobNotTaken": tracking, "TestBlob_InvalidReference": ownMemory, "TestBatch_WrongCount": noCrossing,
-	"TestFini_WaitsForItsTurn": inProcess, "TestDescription_HostileConfig": machineCode,
+	"TestFini_WaitsForItsTurn": machineCode, "TestHold_AfterTheEnd": machineCode, "TestDescription_HostileConfig": machineCode,
 }
 
 // leaveOutForModules has the tests run without those of notModules, and without the rows of
