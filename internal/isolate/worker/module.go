@@ -74,6 +74,7 @@ func (w *Worker) openModule(load *wire.Load) error {
 // Invoke makes a call. When the module has ended, so does the worker.
 func (m *module) Invoke(ctx context.Context, c *abi.Call) {
 	m.lent = m.lent[:0]
+	room := c.ResultBuffer() // of which the call itself has only the result's length afterwards
 	err := contract.EachBlob(c.Message(), func(addr, length uint64) (uint64, error) {
 		at, err := m.way.Lend(ctx, cmem.Memory(uintptr(addr), int(length)))
 		if err == nil {
@@ -81,21 +82,23 @@ func (m *module) Invoke(ctx context.Context, c *abi.Call) {
 		}
 		return at, err
 	})
-	if err == nil {
-		err = m.way.Invoke(ctx, c)
-	} else {
-		wire.Refuse(c, &wire.CallError{Code: codeOf(err), Text: err.Error()})
-	}
-	if m.way.Lost() {
+	switch {
+	case m.way.Lost(): // in its allocator
 		ended(err)
+	case err != nil:
+		wire.Refuse(c, &wire.CallError{Code: codeOf(err), Text: err.Error()})
+	default:
+		if lost := m.way.Invoke(ctx, c); lost != nil {
+			ended(lost)
+		}
 	}
 	for _, l := range m.lent {
 		m.way.TakeBack(l.addr, l.length)
 	}
 	if err == nil && c.Code == abi.OK {
-		m.give(ctx, c)
+		m.give(ctx, room, uint64(c.ResultLength))
 	}
-	if m.way.Lost() { // in its allocator
+	if m.way.Lost() {
 		ended(errors.New("its allocator has failed"))
 	}
 }
@@ -121,12 +124,11 @@ func ended(err error) {
 
 // give has the host find the blob that a call returned. What cannot be taken keeps the address
 // that the module gave, under which the host is told so.
-func (m *module) give(ctx context.Context, c *abi.Call) {
-	room := c.ResultBuffer()
-	if c.ResultLength != contract.BlobResultSize || uintptr(len(room)) < c.ResultLength {
+func (m *module) give(ctx context.Context, room []byte, length uint64) {
+	if length != contract.BlobResultSize || uint64(len(room)) < length {
 		return // nothing else is a result that is one blob
 	}
-	_ = contract.EachBlob(room[:c.ResultLength], func(addr, length uint64) (uint64, error) {
+	_ = contract.EachBlob(room[:length], func(addr, length uint64) (uint64, error) {
 		if addr == 0 && length == 0 {
 			return 0, nil
 		}
