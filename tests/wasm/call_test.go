@@ -87,9 +87,9 @@ func TestInterrupt(t *testing.T) {
 		want         error
 	}{
 		"a loop, by its context":       {"", "spin", nil, deadline, context.DeadlineExceeded},
-		"a loop, by call_timeout":      {`call_timeout = "50ms"`, "spin", nil, background, loader.ErrCallTimeout},
-		"a long loop, by call_timeout": {`call_timeout = "50ms"`, "loop", []any{int64(1) << 62}, background, loader.ErrCallTimeout},
-		"a sleep, by call_timeout":     {`call_timeout = "50ms"`, "sleep", []any{1 << 40}, background, loader.ErrCallTimeout},
+		"a loop, by call_timeout":      {`call_timeout = "300ms"`, "spin", nil, background, loader.ErrCallTimeout},
+		"a long loop, by call_timeout": {`call_timeout = "300ms"`, "loop", []any{int64(1) << 62}, background, loader.ErrCallTimeout},
+		"a sleep, by call_timeout":     {`call_timeout = "300ms"`, "sleep", []any{1 << 40}, background, loader.ErrCallTimeout},
 		"a trap":                       {"", "trap", nil, background, loader.ErrPluginCrashed},
 		"recursion without end":        {"", "recurse", nil, background, loader.ErrPluginCrashed},
 		"exit":                         {"", "exit", []any{0}, background, loader.ErrPluginCrashed},
