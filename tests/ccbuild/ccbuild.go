@@ -77,7 +77,7 @@ func compile(t testing.TB, out, source string, flags []string) {
 	for _, folder := range []string{"abi/include", "plugins/sdk/c", "plugins/sdk/cpp", "tests/ccbuild/include"} {
 		args = append(args, "-I", filepath.Join(root, folder))
 	}
-	Run(t, compiler, append(append(args, "-o", out, source), flags...)...)
+	build(t, out, compiler, source, append(append(args, source), flags...))
 }
 
 // name is a source's, without folder and extension.
@@ -131,7 +131,7 @@ func ModuleAt(t testing.TB, out, source string, flags ...string) string {
 	for _, folder := range []string{"abi/include", "plugins/sdk/c", "tests/ccbuild/include", "tests/ccbuild/wasm"} {
 		args = append(args, "-I", filepath.Join(root, folder))
 	}
-	Run(t, "clang", append(append(args, "-o", out, source), flags...)...)
+	build(t, out, "clang", source, append(append(args, source), flags...))
 	return out
 }
 
