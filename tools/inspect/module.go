@@ -139,7 +139,7 @@ func opensFiles(f wasm.Function) bool {
 // inEngine runs a module up to its init, and ends it.
 func (l *loaded) inEngine(ctx context.Context, file string, limit time.Duration) error {
 	p := wasm.New(modules.Config{
-		File: file, Sink: &l.log, Configure: l.configure, Memory: memoryLimit,
+		File: file, CacheDir: modules.CacheDir(), Sink: &l.log, Configure: l.configure, Memory: memoryLimit,
 		LoadTimeout: limit, Restart: restart.Policy{},
 	})
 	defer context.AfterFunc(ctx, func() { p.Kill(context.Cause(ctx)) })()

@@ -38,7 +38,7 @@ func (w *worker) openModule() error {
 	l := &moduleLife{}
 	threads := registry.ThreadsSerial
 	l.config = modules.Config{
-		File: w.config.File, Instances: 1, Sink: &w.output, Calls: w.host,
+		File: w.config.File, CacheDir: modules.CacheDir(), Instances: 1, Sink: &w.output, Calls: w.host,
 		Around: func(ctx context.Context, run func(context.Context)) {
 			if l.ctx != nil {
 				run(l.ctx)
