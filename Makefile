@@ -66,7 +66,7 @@ isolated: plugins ## run the loader's tests with every library in a process of i
 
 modules: setup plugins ## run the loader's tests with C plugins as WebAssembly modules, and those of modules; `make test` takes a sample
 	NYASH_TEST_TARGET=wasm go test -v ./loader
-	NYASH_TEST_ROUNDS=all go test -v ./tests/wasm
+	NYASH_TEST_ROUNDS=all go test -v ./tests/wasm ./internal/wasm/meter
 
 soak: plugins ## call plugins that crash at random, for SOAK
 	NYASH_SOAK=$(SOAK) go test -count=1 -timeout=0 -v -run=TestSoak ./tests/isolation ./tests/calls
