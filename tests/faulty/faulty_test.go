@@ -165,7 +165,7 @@ func TestGood_NoFindings(t *testing.T) {
 				c.Seed, c.Timeout = round+1, 0
 				c.Worker = ccbuild.TestersWorker(t)
 				// It is slow, and has few random calls.
-			c.NoMemcheck = round > 0 || !whole && name != "Counter, self-described"
+				c.NoMemcheck = round > 0 || !whole && name != "Counter, self-described"
 				tt, err := plugintest.New(c)
 				require.NoError(t, err)
 				report, err := tt.All(context.Background())
