@@ -17,6 +17,9 @@ import (
 	"github.com/nyash-plugins/nyash-go/internal/native"
 )
 
+// linearMemory is withLinearMemory, but where a test wants memory that moves.
+var linearMemory = withLinearMemory
+
 // start makes a module of the program and runs its abi, config, connect and init.
 func (p *Plugin) start(program *program, place int, deadline time.Time) (*Module, error) {
 	m := &Module{plugin: p, place: place, number: p.lastNumber.Add(1)}
@@ -51,7 +54,7 @@ func (m *Module) load(program *program, deadline time.Time) error {
 	if err != nil {
 		return err
 	}
-	if m.instance, err = program.runtime.InstantiateModule(m.ctx, program.compiled, config); err != nil {
+	if m.instance, err = program.runtime.InstantiateModule(linearMemory(m.ctx), program.compiled, config); err != nil {
 		return m.failed(native.ErrOpen, "", err)
 	}
 	m.memory = m.instance.ExportedMemory(memoryName)

@@ -282,8 +282,10 @@ func (m *Module) finish() {
 	})
 }
 
-// close frees what a module has; the caller has the turn.
+// close frees what a module has; the caller has the turn. Whatever lies in the module's memory
+// cannot be used from then on.
 func (m *Module) close() {
+	m.displace()
 	if m.instance != nil {
 		_ = m.instance.Close(context.Background())
 	}

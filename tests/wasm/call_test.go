@@ -205,6 +205,21 @@ func TestMemoryLimit(t *testing.T) {
 	assert.Equal(t, int64(3), callInt(t, box, "add", 1, 2))
 }
 
+// TestMemoryGrows: a module that grows takes no other memory of the host's than what it grows by.
+func TestMemoryGrows(t *testing.T) {
+	if runtime.GOOS == "windows" { // where the engine copies
+		return
+	}
+	box := newBox(t, open(t, `limits = { memory = "256MiB" }`))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range 100 {
+		require.Equal(t, int64(1), callInt(t, box, "grow", 1<<20))
+	}
+	runtime.ReadMemStats(&after)
+	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(4<<20), "bytes that the host has allocated")
+}
+
 func TestErrorsOfCalls(t *testing.T) {
 	box := newBox(t, open(t, ""))
 	_, err := box.Call(t.Context(), "trap")
