@@ -5,8 +5,10 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
 )
 
 // put copies data to memory that the module owns from then on.
@@ -107,11 +109,18 @@ func (m *Module) freeLater(addr uint64) {
 	done := false
 	defer m.leave(&done)
 	if !m.ends() {
-		m.call.ctx, m.call.began, m.call.cancelled = context.Background(), 0, 0
+		// Whoever has this freed waits for it, and has no time limit of its own.
+		m.call = underWay{ctx: context.Background(), limit: freeLimit, late: errFreeing}
 		m.freePending()
+		m.call = m.ordinary()
 	}
 	done = true
 }
+
+// freeLimit is how long freeing may take, for which nobody has set a limit.
+const freeLimit = time.Second
+
+var errFreeing = fmt.Errorf("%w: nyash_free took longer than %v, and its module was ended", transport.ErrTimeout, freeLimit)
 
 // freePending frees what is to be freed; the caller has the turn.
 func (m *Module) freePending() {

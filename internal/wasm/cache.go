@@ -29,11 +29,12 @@ import (
 type diskCache struct {
 	root  string // of the code of all modules, in folders that the engine names
 	entry string // the file
+	key   []byte // of the module's file and all that decides what is made of it
 	code  string // the file with the code; known when the entry was read
 }
 
 const (
-	entryMagic  = "nyash module 1\n"
+	entryMagic  = "nyash module 2\n"
 	entrySuffix = ".module"
 	tempSuffix  = ".tmp"
 
@@ -60,7 +61,8 @@ func openCache(root string, file [sha256.Size]byte) *diskCache {
 	}
 	key := sha256.New()
 	fmt.Fprintf(key, "%s%d %d %s %s %x", entryMagic, meter.Version, maxFile, runtime.GOOS, runtime.GOARCH, file)
-	return &diskCache{root: root, entry: filepath.Join(root, hex.EncodeToString(key.Sum(nil))+entrySuffix)}
+	name := hex.EncodeToString(key.Sum(nil))
+	return &diskCache{root: root, entry: filepath.Join(root, name+entrySuffix), key: []byte(name + "\n")}
 }
 
 // read returns the stub of a module whose code is there, undamaged.
@@ -76,7 +78,9 @@ func (c *diskCache) read() (stub []byte, ok bool) {
 	if !ok || len(rest) < sumSize || sumOf(rest[sumSize:]) != [sumSize]byte(rest) {
 		return nil, false
 	}
-	rest = rest[sumSize:]
+	if rest, ok = bytes.CutPrefix(rest[sumSize:], c.key); !ok { // it is another module's
+		return nil, false
+	}
 	name, rest, ok := bytes.Cut(rest, []byte("\n"))
 	if !ok || len(rest) < sumSize || !filepath.IsLocal(string(name)) {
 		return nil, false
@@ -175,7 +179,7 @@ func (c *diskCache) keep(building string, stub []byte) {
 	if os.MkdirAll(filepath.Dir(c.code), 0o700) != nil || os.Rename(written, c.code) != nil {
 		return
 	}
-	body := slices.Concat([]byte(name+"\n"), codeSum[:], stub)
+	body := slices.Concat(c.key, []byte(name+"\n"), codeSum[:], stub)
 	bodySum := sumOf(body)
 	// Written beside its place: who reads it meanwhile finds none, or the whole.
 	file, err := os.CreateTemp(c.root, "entry-*"+tempSuffix)

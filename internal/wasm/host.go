@@ -14,6 +14,7 @@ import (
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/cmem"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
 )
 
 // hostModule is the name that a module imports its host's functions from.
@@ -146,6 +147,7 @@ func (m *Module) resolveHost(stack []uint64) (typeID, methodID uint32, code abi.
 func (m *Module) away(do func(ctx context.Context)) {
 	call := m.call
 	left := now()
+	m.call.began = 0 // its allocator, which the host may call meanwhile, has a time of its own
 	defer func() {
 		m.call = call
 		m.call.cancelled = 0 // its grace begins when it is back
@@ -215,7 +217,10 @@ func (m *Module) callHost(stack []uint64) abi.Code {
 		return answer(abi.ErrNotPermitted, "")
 	case m.call.allocates:
 		return answer(abi.ErrPlugin, errAllocates.Error())
+	case size > wire.MaxHostMessage:
+		return answer(abi.ErrInvalidArgs, fmt.Sprintf("a message of %d bytes; the host reads %d", size, wire.MaxHostMessage))
 	}
+	room = min(room, wire.MaxHostMessage)
 	// The message is copied: its blobs' addresses are the module's, and become the host's.
 	message := bytes.Clone(args)
 	if err := m.hostBlobs(message); err != nil {

@@ -251,43 +251,67 @@ func (p *Plugin) Refuse(reason error) error {
 
 // endAll ends the modules, with the plugin's shutdown where that is wanted.
 func (p *Plugin) endAll(cause error, shutdown bool) error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
+	defer cancel()
 	var errs []error
 	for i := range p.places {
 		at := &p.places[i]
 		at.life.Lock()
 		if m := at.module.Load(); m != nil {
-			errs = append(errs, m.shutDown(cause, shutdown))
+			errs = append(errs, m.shutDown(ctx, cause, shutdown))
 		}
 		at.life.Unlock()
 	}
 	return errors.Join(errs...)
 }
 
-// closeLimit is how long a call that must not be there, and then the plugin's shutdown, may take.
+// closeLimit is how long the shutdowns of all modules may take, and calls that must not be there.
 const closeLimit = 5 * time.Second
+
+// endLimit is how long a call may take to see that its module is to end.
+const endLimit = time.Second
+
+var (
+	errShutdownLate = fmt.Errorf("%w to shutdown within %v", transport.ErrNoAnswer, closeLimit)
+	errCallGoesOn   = fmt.Errorf("%w: a call of it does not end, and its module goes on", transport.ErrNoAnswer)
+)
 
 // shutDown runs the plugin's shutdown, and ends the module. No call is under way but one that
 // was not waited for.
-func (m *Module) shutDown(cause error, shutdown bool) (err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
-	defer cancel()
-	if m.turn.take(ctx) != nil {
-		m.fail(cause) // it ends with its call
-		return nil
+func (m *Module) shutDown(ctx context.Context, cause error, shutdown bool) (err error) {
+	if m.ending.Load() != nil || m.turn.take(ctx) != nil {
+		m.fail(cause)
+		short, cancel := context.WithTimeout(context.Background(), endLimit)
+		defer cancel()
+		if m.turn.take(short) != nil { // it ends with its call
+			return fmt.Errorf("shut down %s: %w", m.plugin.config.File, errCallGoesOn)
+		}
 	}
 	defer m.pass()
-	if shutdown && m.ending.Load() == nil {
-		m.plugin.config.around(ctx, func(ctx context.Context) {
-			m.call = underWay{ctx: ctx, limit: closeLimit, began: now(), late: fmt.Errorf("%w to shutdown within %v", transport.ErrNoAnswer, closeLimit)}
-			if trap := m.run(m.shutdown); trap != nil {
-				m.fail(trapped(trap))
-				err = fmt.Errorf("shut down %s: %w", m.plugin.config.File, m.crash(*m.ending.Load()))
-			}
-		})
-		m.call = underWay{}
+	switch {
+	case !shutdown || m.ending.Load() != nil:
+	case ctx.Err() != nil:
+		err = fmt.Errorf("shut down %s: %w", m.plugin.config.File, errShutdownLate)
+	default:
+		err = m.runShutdown(ctx)
 	}
 	m.fail(cause)
 	m.finish()
+	return err
+}
+
+// runShutdown runs the plugin's shutdown until ctx, which has a deadline, ends; the caller has the
+// turn.
+func (m *Module) runShutdown(ctx context.Context) (err error) {
+	deadline, _ := ctx.Deadline()
+	m.plugin.config.around(ctx, func(ctx context.Context) {
+		m.call = underWay{ctx: ctx, limit: max(time.Until(deadline), time.Nanosecond), began: now(), late: errShutdownLate}
+		if trap := m.run(m.shutdown); trap != nil {
+			m.fail(trapped(trap))
+			err = fmt.Errorf("shut down %s: %w", m.plugin.config.File, m.crash(*m.ending.Load()))
+		}
+	})
+	m.call = underWay{}
 	return err
 }
 
