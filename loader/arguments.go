@@ -121,7 +121,7 @@ func (in *instance) whyLostTo() error {
 	if !in.backend.Lost() && in.lib.isModule() {
 		return errOtherModule
 	}
-	return ErrInstanceLost
+	return in.lib.errLost()
 }
 
 // lend keeps the boxes among the arguments of calls on in from being finalised until
@@ -151,7 +151,7 @@ func (b *borrowed) lendBoxes(in *instance) error {
 		}
 		if a.in.lib != in.lib && !in.life.handles.Lend(a.in) {
 			a.in.unlend()
-			return errNotLent(a.in, a.index, ErrInstanceLost)
+			return errNotLent(a.in, a.index, a.in.lib.errLost())
 		}
 		b.lent++
 	}

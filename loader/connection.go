@@ -304,7 +304,7 @@ func (n *nestedCall) instance() (*instance, error) {
 		}
 	} else if in, ok := n.life.handles.Find(id); ok && in.boxType() == n.target {
 		if in.backend.Lost() {
-			return in, codeErrorf(abi.ErrInvalidHandle, "%s %d: %v", n.target.name, id, ErrInstanceLost)
+			return in, codeErrorf(abi.ErrInvalidHandle, "%s %d: %v", n.target.name, id, in.lib.errLost())
 		}
 		return in, nil
 	}

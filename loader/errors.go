@@ -26,23 +26,23 @@ var (
 	// ErrForeignBox: a box of another host was passed as an argument.
 	ErrForeignBox = errors.New("box belongs to another host")
 
-	// ErrPluginCrashed: an isolated plugin died in the middle of a call. The
-	// error is a [*CrashError], which has the signal.
+	// ErrPluginCrashed: an isolated plugin or a WebAssembly module died in the middle
+	// of a call. The error is a [*CrashError], which has the signal or the trap.
 	ErrPluginCrashed = transport.ErrCrashed
-	// ErrInstanceLost: the process that a box lived in has ended. A new box
-	// lives in a new one.
+	// ErrInstanceLost: the process or WebAssembly module that a box lived in has
+	// ended. A new box lives in a new one.
 	ErrInstanceLost = transport.ErrLost
-	// ErrCallTimeout: a call of an isolated plugin took longer than its
-	// call_timeout, and its process was killed.
+	// ErrCallTimeout: a call of an isolated plugin or a WebAssembly module took longer
+	// than its call_timeout, and its process was killed, or its module ended.
 	ErrCallTimeout = transport.ErrTimeout
-	// ErrPluginBroken: an isolated plugin crashed more often than its restart
+	// ErrPluginBroken: an isolated plugin or a WebAssembly module crashed more often than its restart
 	// policy allows; see [Host.Reset].
 	ErrPluginBroken = isolate.ErrBroken
 	// ErrLimit: an isolated plugin was killed because it used more than its limits
 	// allow. It is the cause of a [*CrashError], whose text names the limit.
 	ErrLimit = isolate.ErrLimit
-	// ErrNoAnswer: an isolated plugin's process was killed because it did not answer
-	// in time: to loading (load_timeout), or to what is not a call.
+	// ErrNoAnswer: an isolated plugin's process was killed, or a WebAssembly module
+	// ended, because it did not answer in time: to loading (load_timeout), or to what is not a call.
 	ErrNoAnswer = transport.ErrNoAnswer
 	// ErrWorker: the process of an isolated plugin cannot be started.
 	ErrWorker = isolate.ErrWorker
@@ -52,8 +52,8 @@ var (
 	ErrNoMethod = errors.New("no such method")
 )
 
-// CrashError is how the process of an isolated plugin ended. It matches
-// [ErrPluginCrashed].
+// CrashError is how the process of an isolated plugin ended, or a WebAssembly module; Cause
+// is then the trap, with the function that it happened in. It matches [ErrPluginCrashed].
 type CrashError = transport.CrashError
 
 // LoadError is a library, or a box of one, that cannot be loaded: which, what was found,

@@ -324,7 +324,7 @@ func (in *instance) namedBy(handle tlv.Handle, boxes []boxArg) (named *instance,
 			return named, true, nil
 		}
 		if in.backend.Lost() { // after it had answered, and what it held was given up
-			return nil, false, ErrInstanceLost
+			return nil, false, in.lib.errLost()
 		}
 		return nil, false, protocolErrorf("the result is a handle of a %s, instance %d, which was no argument of this call, and which %s does not hold (a plugin cannot keep boxes that it was lent)",
 			t.name, handle.Instance, in.lib.name)
@@ -371,7 +371,7 @@ func (in *instance) boxAgain(want string) (*Box, error) {
 	}
 	if in.closed.Load() {
 		if in.backend.Lost() { // after it had answered
-			return nil, ErrInstanceLost
+			return nil, in.lib.errLost()
 		}
 		return nil, fmt.Errorf("the result is %v, which is being finalised: %w", in, ErrClosed)
 	}

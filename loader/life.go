@@ -132,7 +132,7 @@ var errNoNumbers = errors.New("the library can be told of no further boxes of ot
 // errNoNumber says why the life's library gets no number for an instance.
 func (l *life) errNoNumber() error {
 	if b := l.backend(); b != nil && b.Lost() {
-		return ErrInstanceLost
+		return l.lib.errLost()
 	}
 	return errNoNumbers
 }

@@ -83,7 +83,7 @@ func (s *moduleSource) make(file string) (modules.Plugin, error) {
 		Configure:   func(text string) (native.Threads, error) { return s.lib.configure(s.conf, file, text) },
 		OnEnd:       func(m modules.Module) { s.lib.endLife(m) },
 		Slot:        func() modules.Slot { return new(callSlot) },
-		OnState:     func(state isolate.State, err error) { s.lib.host.emitEvent(s.lib, state, err) },
+		OnState:     func(state isolate.State, err error) { s.lib.host.emitEvent(s.lib, "module", state, err) },
 		Mounts:      s.conf.Permissions.Mounts(dir),
 		Env:         conf.Env,
 		CacheDir:    modules.CacheDir(),
@@ -115,6 +115,14 @@ func (s *moduleSource) session(ctx context.Context, singleton bool) (backend, er
 		return nil, fmt.Errorf("box %s: %w", s.lib.name, err)
 	}
 	return m, nil
+}
+
+// errLost is the error of an instance of the library whose backend has ended.
+func (l *library) errLost() error {
+	if _, ok := l.source.(*moduleSource); ok {
+		return modules.ErrLost
+	}
+	return ErrInstanceLost
 }
 
 func (s *moduleSource) memory() (Memory, bool) { return Memory{}, false }

@@ -21,7 +21,7 @@ const (
 	PluginClosed   = isolate.Closed
 )
 
-// Event is a change of an isolated library's state.
+// Event is a change of the state of an isolated library, or of a WebAssembly module.
 type Event struct {
 	Plugin string // as [PluginStatus] calls it
 	State  PluginState
@@ -29,15 +29,15 @@ type Event struct {
 	Time   time.Time
 }
 
-// PluginStatus is the state of a library. PID, Restarts, Calls, Errors, RSS, CPU and
-// Err are set for isolated libraries only.
+// PluginStatus is the state of a library. PID, Calls, Errors, RSS and CPU are set for
+// isolated libraries only; Restarts and Err for WebAssembly modules, too.
 type PluginStatus struct {
 	Name      string // the plugin's; the library's where it provides several boxes
 	Library   string // as nyash.toml names it
 	Isolation registry.Isolation
 	State     PluginState
 	PID       int           // of the worker; 0 without one
-	Restarts  int           // workers that took the place of one that died
+	Restarts  int           // workers or modules that took the place of one that died
 	Calls     uint64        // calls that were made
 	Errors    uint64        // of these, those that failed or returned an error code
 	RSS       uint64        // the worker's resident memory, in bytes
@@ -70,8 +70,8 @@ func (h *Host) Reset(box string) error {
 	return nil
 }
 
-// emitEvent tells the program of a change of state.
-func (h *Host) emitEvent(l *library, state PluginState, err error) {
+// emitEvent tells the program of a change of state; what is what the library runs in.
+func (h *Host) emitEvent(l *library, what string, state PluginState, err error) {
 	logged := state == PluginFailed && err != nil
 	if !logged && h.options.events == nil {
 		return
@@ -79,7 +79,7 @@ func (h *Host) emitEvent(l *library, state PluginState, err error) {
 	e := Event{Plugin: l.name, State: state, Err: err, Time: time.Now()}
 	h.notices.put(func() {
 		if logged { // whoever called may be gone
-			h.options.logger.Warn(fmt.Sprintf("the plugin's process has ended or could not be started: %v", err), "plugin", l.name)
+			h.options.logger.Warn(fmt.Sprintf("the plugin's %s has ended or could not be started: %v", what, err), "plugin", l.name)
 		}
 		if h.options.events != nil {
 			h.options.events(e)

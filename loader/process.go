@@ -113,7 +113,7 @@ func (s *processSource) config(file string) isolate.Config {
 		Dir:         dir,
 		InUse:       s.lib.inUse,
 		Contended:   s.lib.contended,
-		OnState:     func(state isolate.State, err error) { s.lib.host.emitEvent(s.lib, state, err) },
+		OnState:     func(state isolate.State, err error) { s.lib.host.emitEvent(s.lib, "process", state, err) },
 	}
 	if s.conf.IsModule() {
 		config.Module = s.module()

@@ -12,6 +12,7 @@ import (
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/hostvtable"
 	"github.com/nyash-plugins/nyash-go/internal/isolate"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
 	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
 	"github.com/nyash-plugins/nyash-go/internal/native"
 	"github.com/nyash-plugins/nyash-go/internal/permit"
@@ -20,6 +21,22 @@ import (
 
 // ErrNotLinked: the program has no engine for WebAssembly modules.
 var ErrNotLinked = wire.ErrNotLinked
+
+// ErrLost and ErrNoAnswer are [transport.ErrLost] and [transport.ErrNoAnswer] of modules in the
+// host's own process, which have no other.
+var (
+	ErrLost     error = &moduleError{"instance lost: its module has ended since it was made; make a new one", transport.ErrLost}
+	ErrNoAnswer error = &moduleError{"the module did not answer", transport.ErrNoAnswer}
+)
+
+// moduleError is an error with a text of its own.
+type moduleError struct {
+	text string
+	err  error
+}
+
+func (e *moduleError) Error() string { return e.text }
+func (e *moduleError) Unwrap() error { return e.err }
 
 // Config says how to run a library that is a module.
 type Config struct {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
+	"github.com/nyash-plugins/nyash-go/internal/modules"
 )
 
 // Module is one life of one module of a library.
@@ -152,7 +153,7 @@ func (m *Module) attend() error {
 	if m.ends() {
 		m.call.ctx = nil
 		m.finish()
-		return transport.ErrLost
+		return modules.ErrLost
 	}
 	m.attention.Store(false)
 	if m.ends() { // since it was looked at
@@ -164,7 +165,7 @@ func (m *Module) attend() error {
 
 // ordinary is a call that has the time that nyash.toml gives it.
 func (m *Module) ordinary() underWay {
-	return underWay{limit: m.plugin.config.CallTimeout, late: errLate}
+	return underWay{limit: m.plugin.config.CallTimeout, late: m.plugin.config.callLate}
 }
 
 // leave gives the turn up. done is false where the goroutine ends in the middle of a call,
@@ -185,8 +186,6 @@ func (m *Module) pass() {
 	m.settle()
 	m.turn.pass()
 }
-
-var errLate = fmt.Errorf("%w: it took longer than call_timeout, and its module was ended", transport.ErrTimeout)
 
 // invokeMethod makes a call; the caller has the turn.
 func (m *Module) invokeMethod(c *abi.Call) error {
@@ -256,7 +255,9 @@ func (m *Module) crash(cause error) *transport.CrashError {
 
 // fail has the module end, for a reason. The first one counts.
 func (m *Module) fail(cause error) {
-	m.ending.CompareAndSwap(nil, &cause)
+	if m.ending.CompareAndSwap(nil, &cause) {
+		m.logStack(cause)
+	}
 	m.attention.Store(true)
 	m.over(cause)
 }
@@ -293,15 +294,6 @@ func (m *Module) close() {
 		f()
 	}
 	m.instance, m.memory, m.functions, m.closers = nil, nil, functions{}, nil
-}
-
-// trapped is what the engine says of a call that it has ended.
-func trapped(err error) error {
-	var own *stop
-	if errors.As(err, &own) {
-		return own.cause
-	}
-	return &trapError{err}
 }
 
 // stop is the panic by which a function of the host's ends a call of the module.
@@ -369,13 +361,6 @@ func (m *Module) sleep(nanoseconds int64) {
 
 // sleepSlice is how long a module sleeps at most before it is looked at again.
 const sleepSlice = 20 * time.Millisecond
-
-// trapError is a trap, or what else ended a call in the engine.
-type trapError struct{ err error }
-
-// Error is the engine's first line; the others are functions of the module.
-func (e *trapError) Error() string { return firstLine(e.err.Error()) }
-func (e *trapError) Unwrap() error { return e.err }
 
 // pointer checks that so many bytes at an address are in the module's memory.
 func (m *Module) pointer(at uint64, size uint64) (uint32, error) {

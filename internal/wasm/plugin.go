@@ -45,7 +45,14 @@ type place struct {
 }
 
 // settings are the configuration, with its functions made callable.
-type settings struct{ modules.Config }
+type settings struct {
+	modules.Config
+	callLate error // of a call that takes longer than CallTimeout
+}
+
+func newSettings(c modules.Config) *settings {
+	return &settings{c, fmt.Errorf("%w: it took longer than call_timeout, and its module was ended after %v", transport.ErrTimeout, c.CallTimeout)}
+}
 
 // around runs connect and init, or shutdown, which are over when ctx ends.
 func (s *settings) around(ctx context.Context, run func(context.Context)) {
@@ -64,14 +71,14 @@ func (s *settings) end(m *Module) {
 
 // New makes a plugin; see [modules.New].
 func New(c modules.Config) modules.Plugin {
-	p := &Plugin{config: &settings{c}, places: make([]place, max(c.Instances, 1))}
+	p := &Plugin{config: newSettings(c), places: make([]place, max(c.Instances, 1))}
 	p.alive, p.stop = context.WithCancelCause(context.Background())
 	return p
 }
 
 // Reconfigure implements [modules.Plugin].
 func (p *Plugin) Reconfigure(c modules.Config) {
-	p.config = &settings{c}
+	p.config = newSettings(c)
 	p.forget()
 }
 
@@ -116,7 +123,7 @@ func (p *Plugin) startOnce(i int) (*Module, error) {
 	at.life.Lock()
 	defer at.life.Unlock()
 	if p.alive.Err() != nil {
-		return nil, transport.ErrLost
+		return nil, modules.ErrLost
 	}
 	if m := at.module.Load(); m != nil && !m.ends() {
 		return m, nil
@@ -138,7 +145,7 @@ func (p *Plugin) startOnce(i int) (*Module, error) {
 	at.module.Store(m)
 	if p.alive.Err() != nil { // Kill has not seen it
 		m.kill(context.Cause(p.alive))
-		return nil, transport.ErrLost
+		return nil, modules.ErrLost
 	}
 	if again {
 		p.mu.Lock()
@@ -181,7 +188,7 @@ func (p *Plugin) startIn(i int) (*Module, error) {
 var errChanged = errors.New("the module describes itself otherwise than it did before; open a new host")
 
 func (p *Plugin) errLate() error {
-	return fmt.Errorf("%w within load_timeout (%v)", transport.ErrNoAnswer, p.config.LoadTimeout)
+	return fmt.Errorf("%w within load_timeout (%v)", modules.ErrNoAnswer, p.config.LoadTimeout)
 }
 
 // compile compiles the module, once for all that the plugin starts.
@@ -202,7 +209,7 @@ func (p *Plugin) compile(ctx context.Context) (*program, error) {
 		defer opened.release()
 	}
 	if p.closed {
-		return nil, transport.ErrLost
+		return nil, modules.ErrLost
 	}
 	if p.program == nil {
 		p.program = opened
@@ -220,6 +227,10 @@ func (p *Plugin) ended(m *Module) {
 	}
 	if !errors.Is(cause, transport.ErrCancelled) {
 		p.history.Failed()
+	}
+	if errors.Is(cause, transport.ErrTimeout) { // which says that the module was ended
+		p.enter(isolate.Failed, cause)
+		return
 	}
 	p.enter(isolate.Failed, m.crash(cause))
 }
@@ -272,8 +283,8 @@ const closeLimit = 5 * time.Second
 const endLimit = time.Second
 
 var (
-	errShutdownLate = fmt.Errorf("%w to shutdown within %v", transport.ErrNoAnswer, closeLimit)
-	errCallGoesOn   = fmt.Errorf("%w: a call of it does not end, and its module goes on", transport.ErrNoAnswer)
+	errShutdownLate = fmt.Errorf("%w to shutdown within %v", modules.ErrNoAnswer, closeLimit)
+	errCallGoesOn   = fmt.Errorf("%w: a call of it does not end, and its module goes on", modules.ErrNoAnswer)
 )
 
 // shutDown runs the plugin's shutdown, and ends the module. No call is under way but one that

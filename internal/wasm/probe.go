@@ -3,11 +3,7 @@ package wasm
 import (
 	"bytes"
 	"context"
-	"errors"
 	"slices"
-	"strings"
-
-	"github.com/tetratelabs/wazero/sys"
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
@@ -64,38 +60,6 @@ func (m *Module) probe(c *abi.Call, filler byte) (damage Damage, err error) {
 		BeforeResult: !filled(view[int(s.args)+len(message) : s.result]),
 		BehindResult: !filled(view[end:][:guardSize]),
 	}, nil
-}
-
-// ExitStatus is the status with which a module has exited, where that is why it was ended.
-func ExitStatus(cause error) (status uint32, ok bool) {
-	var exit *sys.ExitError
-	if !errors.As(cause, &exit) {
-		return 0, false
-	}
-	return exit.ExitCode(), true
-}
-
-// stackHead is what precedes the stack in an error of the engine's.
-const stackHead = "wasm stack trace:"
-
-// maxFrames is how much of a stack is told.
-const maxFrames = 16
-
-// Stack are the functions that were under way when a trap ended a module, the innermost first:
-// by their names, where the module has those.
-func Stack(cause error) (frames []string) {
-	for err := cause; err != nil; err = errors.Unwrap(err) {
-		_, stack, _ := strings.Cut(err.Error(), stackHead)
-		for line := range strings.Lines(stack) {
-			if line = strings.TrimSpace(line); line != "" && len(frames) < maxFrames {
-				frames = append(frames, contract.Excerpt(line))
-			}
-		}
-		if frames != nil {
-			break
-		}
-	}
-	return frames
 }
 
 // MemorySize is how many bytes of memory the module has. It waits for the module's turn until

@@ -80,20 +80,29 @@ func TestInterrupt(t *testing.T) {
 		return ctx
 	}
 	background := func(t *testing.T) context.Context { return t.Context() }
+	// in is what a plugin runs in, and late what was done with one that took too long.
+	in, late := "module", "module was ended"
+	if hosttest.Isolated() {
+		in, late = "process", "process was killed"
+	}
+	late = "call timed out: it took longer than call_timeout, and its " + late + " after 300ms"
+	lost := map[string]string{"module": "its module", "process": "the plugin's process"}[in]
+	const ended = "plugin crashed: its module was ended: "
 	tests := map[string]struct {
 		keys, method string
 		args         []any
 		ctx          func(*testing.T) context.Context
 		want         error
+		text         string
 	}{
-		"a loop, by its context":       {"", "spin", nil, deadline, context.DeadlineExceeded},
-		"a loop, by call_timeout":      {`call_timeout = "300ms"`, "spin", nil, background, loader.ErrCallTimeout},
-		"a long loop, by call_timeout": {`call_timeout = "300ms"`, "loop", []any{int64(1) << 62}, background, loader.ErrCallTimeout},
-		"a sleep, by call_timeout":     {`call_timeout = "300ms"`, "sleep", []any{1 << 40}, background, loader.ErrCallTimeout},
-		"a trap":                       {"", "trap", nil, background, loader.ErrPluginCrashed},
-		"recursion without end":        {"", "recurse", nil, background, loader.ErrPluginCrashed},
-		"exit":                         {"", "exit", []any{0}, background, loader.ErrPluginCrashed},
-		"exit with a status":           {"", "exit", []any{3}, background, loader.ErrPluginCrashed},
+		"a loop, by its context":       {"", "spin", nil, deadline, context.DeadlineExceeded, "context deadline exceeded"},
+		"a loop, by call_timeout":      {`call_timeout = "300ms"`, "spin", nil, background, loader.ErrCallTimeout, late},
+		"a long loop, by call_timeout": {`call_timeout = "300ms"`, "loop", []any{int64(1) << 62}, background, loader.ErrCallTimeout, late},
+		"a sleep, by call_timeout":     {`call_timeout = "300ms"`, "sleep", []any{1 << 40}, background, loader.ErrCallTimeout, late},
+		"a trap":                       {"", "trap", nil, background, loader.ErrPluginCrashed, ended + "wasm error: unreachable in trap"},
+		"recursion without end":        {"", "recurse", nil, background, loader.ErrPluginCrashed, ended + "wasm error: out of bounds memory access in recurse; its stack may be full"},
+		"exit":                         {"", "exit", []any{0}, background, loader.ErrPluginCrashed, ended + "it exits with status 0"},
+		"exit with a status":           {"", "exit", []any{3}, background, loader.ErrPluginCrashed, ended + "it exits with status 3"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -101,8 +110,10 @@ func TestInterrupt(t *testing.T) {
 			box, other := newBox(t, h), newBox(t, h)
 			_, err := box.Call(tt.ctx(t), tt.method, tt.args...)
 			require.ErrorIs(t, err, tt.want)
+			assert.EqualError(t, err, "Module."+tt.method+": "+tt.text)
 			_, err = other.Call(t.Context(), "add", 1, 2)
 			require.ErrorIs(t, err, loader.ErrInstanceLost)
+			assert.EqualError(t, err, "Module.add: instance lost: "+lost+" has ended since it was made; make a new one")
 			assert.Equal(t, int64(3), callInt(t, newBox(t, h), "add", 1, 2), "the next module")
 		})
 	}
@@ -221,12 +232,24 @@ func TestMemoryGrows(t *testing.T) {
 }
 
 func TestErrorsOfCalls(t *testing.T) {
-	box := newBox(t, open(t, ""))
+	log := hosttest.NewLog()
+	h := open(t, "", log.Option())
+	box := newBox(t, h)
 	_, err := box.Call(t.Context(), "trap")
 	var crash *loader.CrashError
 	require.True(t, errors.As(err, &crash))
 	assert.True(t, crash.Module)
-	assert.Equal(t, "Module.trap: plugin crashed: its module was ended: wasm error: unreachable", err.Error())
+	const text = "plugin crashed: its module was ended: wasm error: unreachable in trap"
+	assert.Equal(t, "Module.trap: "+text, err.Error())
+	require.NoError(t, h.Close())
+	in := "module"
+	if hosttest.Isolated() {
+		in = "process"
+	}
+	assert.Subset(t, log.Messages(), []string{
+		"wasm error: unreachable: its stack, the innermost function first: .trap(), .nyash_plugin_invoke(i32,i32,i32,i32,i32,i32,i32) i32",
+		"the plugin's " + in + " has ended or could not be started: " + text,
+	})
 }
 
 func TestLogAndWake(t *testing.T) {

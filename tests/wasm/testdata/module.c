@@ -66,6 +66,8 @@ static int32_t blob(uint64_t at, uint64_t length, uint8_t *result, size_t *resul
     return answer(result, result_len, NYASH_TAG_BLOB, words, sizeof words);
 }
 
+static _Noreturn __attribute__((noinline)) void trap(void) { __builtin_trap(); }
+
 static int recurse(volatile int *deep) {
     volatile int here = *deep + 1;
     if (here < 0) return 0;
@@ -118,7 +120,7 @@ int32_t nyash_plugin_invoke(uint32_t type_id, uint32_t method, uint32_t instance
     case SPIN:
         host->log(NYASH_LOG_INFO, "it spins");
         for (;;) sink++;
-    case TRAP: __builtin_trap();
+    case TRAP: trap();
     case EXIT: exit((int)a);
     case SLEEP: nanosleep(&(struct timespec){a / 1000, a % 1000 * 1000000}, NULL); break;
     case PRINT:
