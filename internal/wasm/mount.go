@@ -102,8 +102,7 @@ func (f *folder) readOnly() bool { return !f.mount.Write }
 // thread up, and a device is not the module's business.
 func (f *folder) OpenFile(name string, flag sys.Oflag, perm fs.FileMode) (sys.File, sys.Errno) {
 	access := flag & (sys.O_RDONLY | sys.O_WRONLY | sys.O_RDWR)
-	writes := access != sys.O_RDONLY || flag&(sys.O_CREAT|sys.O_TRUNC|sys.O_APPEND) != 0
-	if writes && f.readOnly() {
+	if writes(flag) && f.readOnly() {
 		return nil, sys.EACCES // as a plugin in a process of its own would get
 	}
 	name = local(name)
@@ -131,6 +130,11 @@ func (f *folder) OpenFile(name string, flag sys.Oflag, perm fs.FileMode) (sys.Fi
 		return nil, sys.EACCES
 	}
 	return &openFile{file: file, folder: f, name: name, dir: info.IsDir(), append: flag&sys.O_APPEND != 0}, 0
+}
+
+// writes reports whether a file is opened to change something.
+func writes(flag sys.Oflag) bool {
+	return flag&(sys.O_RDONLY|sys.O_WRONLY|sys.O_RDWR) != sys.O_RDONLY || flag&(sys.O_CREAT|sys.O_TRUNC|sys.O_APPEND) != 0
 }
 
 func osFlags(flag sys.Oflag) int {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
+	"github.com/nyash-plugins/nyash-go/internal/permit"
 )
 
 // tree is all that a module sees of the file system: a root with the folders that it was given,
@@ -82,24 +83,37 @@ func (t *tree) inside(name string) (names []string) {
 	return names
 }
 
-// on does something in the folder that a path is in. Elsewhere it is refused.
-func (t *tree) on(action, name string, do func(f *folder, rest string) sys.Errno) sys.Errno {
+// on does something in the folder that a path is in, which needs a permission. Elsewhere it is
+// refused.
+func (t *tree) on(action, name string, needs permit.Key, do func(f *folder, rest string) sys.Errno) sys.Errno {
 	name = clean(name)
 	f, rest := t.find(name)
-	if f == nil {
-		return t.refuse(action, name)
+	if f == nil || needs == permit.Write && f.readOnly() {
+		return t.refuse(action, name, notListed(needs))
 	}
-	err := do(f, rest)
-	if err == sys.EACCES || err == sys.EPERM {
-		_ = t.refuse(action, name)
+	switch err := do(f, rest); err {
+	case sys.EPERM:
+		return t.refuse(action, name, "a link leads out of its folder")
+	case sys.EACCES:
+		return t.refuse(action, name, "the system does not allow it, or it is no regular file or folder")
+	default:
+		return err
 	}
-	return err
 }
 
-// refuse is the error of what the module may not do; the log is told.
-func (t *tree) refuse(action, name string) sys.Errno {
+// notListed says which permission is missing.
+func notListed(needs permit.Key) string {
+	if needs == permit.Write {
+		return string(permit.Write) + " does not list it"
+	}
+	return fmt.Sprintf("neither %s nor %s lists it", permit.Read, permit.Write)
+}
+
+// refuse is the error of what the module may not do; the log is told. A path comes without the
+// slash at its beginning, if it had one: the module's own library removes it.
+func (t *tree) refuse(action, name, why string) sys.Errno {
 	if n := t.refused.Add(1); n <= maxRefusals {
-		text := fmt.Sprintf("its permissions do not let it %s %s", action, contract.Excerpt("/"+name))
+		text := fmt.Sprintf("it may not %s %s (from / or the folder of nyash.toml): %s", action, contract.Excerpt(path.Clean(name)), why)
 		if n == maxRefusals {
 			text += "; further refusals are not logged"
 		}
@@ -110,12 +124,16 @@ func (t *tree) refuse(action, name string) sys.Errno {
 
 // OpenFile implements [sys.FS].
 func (t *tree) OpenFile(name string, flag sys.Oflag, perm fs.FileMode) (file sys.File, err sys.Errno) {
-	if f, _ := t.find(clean(name)); f == nil && flag&(sys.O_WRONLY|sys.O_RDWR|sys.O_CREAT|sys.O_TRUNC) == 0 {
+	if f, _ := t.find(clean(name)); f == nil && !writes(flag) {
 		if names := t.inside(clean(name)); names != nil {
 			return &madeUp{names: names}, 0
 		}
 	}
-	err = t.on("open", name, func(f *folder, rest string) (err sys.Errno) {
+	needs := permit.Read
+	if writes(flag) {
+		needs = permit.Write
+	}
+	err = t.on("open", name, needs, func(f *folder, rest string) (err sys.Errno) {
 		file, err = f.OpenFile(rest, flag, perm)
 		return err
 	})
@@ -126,7 +144,7 @@ func (t *tree) stat(name string, of func(f *folder, rest string) (wasi.Stat_t, s
 	if f, _ := t.find(clean(name)); f == nil && t.inside(clean(name)) != nil {
 		return madeUpStatus, 0
 	}
-	err = t.on("look at", name, func(f *folder, rest string) (err sys.Errno) {
+	err = t.on("look at", name, permit.Read, func(f *folder, rest string) (err sys.Errno) {
 		st, err = of(f, rest)
 		return err
 	})
@@ -145,14 +163,18 @@ func (t *tree) Stat(name string) (wasi.Stat_t, sys.Errno) {
 
 // Mkdir implements [sys.FS].
 func (t *tree) Mkdir(name string, perm fs.FileMode) sys.Errno {
-	return t.on("make", name, func(f *folder, rest string) sys.Errno { return f.Mkdir(rest, perm) })
+	return t.on("make", name, permit.Write, func(f *folder, rest string) sys.Errno { return f.Mkdir(rest, perm) })
 }
 
 // Rmdir implements [sys.FS].
-func (t *tree) Rmdir(name string) sys.Errno { return t.on("remove", name, (*folder).Rmdir) }
+func (t *tree) Rmdir(name string) sys.Errno {
+	return t.on("remove", name, permit.Write, (*folder).Rmdir)
+}
 
 // Unlink implements [sys.FS].
-func (t *tree) Unlink(name string) sys.Errno { return t.on("remove", name, (*folder).Unlink) }
+func (t *tree) Unlink(name string) sys.Errno {
+	return t.on("remove", name, permit.Write, (*folder).Unlink)
+}
 
 // Rename implements [sys.FS].
 func (t *tree) Rename(from, to string) sys.Errno { return t.pair("move", from, to, (*folder).Rename) }
@@ -162,24 +184,27 @@ func (t *tree) Link(from, to string) sys.Errno { return t.pair("link", from, to,
 
 // pair does something with two paths, which must be in one folder: two are like two file systems.
 func (t *tree) pair(action, from, to string, do func(f *folder, from, to string) sys.Errno) sys.Errno {
-	return t.on(action, from, func(f *folder, rest string) sys.Errno {
-		return t.on(action, to, func(other *folder, otherRest string) sys.Errno {
-			if other.root != f.root {
-				return sys.ENOTSUP
-			}
-			return do(f, rest, otherRest)
-		})
+	to = clean(to)
+	other, otherRest := t.find(to)
+	if other == nil || other.readOnly() {
+		return t.refuse(action+" to", to, notListed(permit.Write))
+	}
+	return t.on(action, from, permit.Write, func(f *folder, rest string) sys.Errno {
+		if other.root != f.root {
+			return sys.ENOTSUP
+		}
+		return do(f, rest, otherRest)
 	})
 }
 
 // Symlink implements [sys.FS].
 func (t *tree) Symlink(to, name string) sys.Errno {
-	return t.on("make a link at", name, func(f *folder, rest string) sys.Errno { return f.Symlink(to, rest) })
+	return t.on("make a link at", name, permit.Write, func(f *folder, rest string) sys.Errno { return f.Symlink(to, rest) })
 }
 
 // Readlink implements [sys.FS].
 func (t *tree) Readlink(name string) (to string, err sys.Errno) {
-	err = t.on("read", name, func(f *folder, rest string) (err sys.Errno) {
+	err = t.on("read the link", name, permit.Read, func(f *folder, rest string) (err sys.Errno) {
 		to, err = f.Readlink(rest)
 		return err
 	})
@@ -188,7 +213,7 @@ func (t *tree) Readlink(name string) (to string, err sys.Errno) {
 
 // Utimens implements [sys.FS].
 func (t *tree) Utimens(name string, access, changed int64) sys.Errno {
-	return t.on("change the times of", name, func(f *folder, rest string) sys.Errno { return f.Utimens(rest, access, changed) })
+	return t.on("change the times of", name, permit.Write, func(f *folder, rest string) sys.Errno { return f.Utimens(rest, access, changed) })
 }
 
 // madeUp is a folder of the tree's that the file system does not have.

@@ -25,7 +25,7 @@ type place struct {
 }
 
 // newPlace lays out: in/ (readable), out/ (writable), and secret, which neither is.
-func newPlace(t *testing.T, permissions string) *place {
+func newPlace(t *testing.T, permissions string, opts ...loader.Option) *place {
 	t.Helper()
 	p := &place{t: t, dir: t.TempDir()}
 	for _, dir := range []string{"in", "out", "out/deep"} {
@@ -38,7 +38,7 @@ func newPlace(t *testing.T, permissions string) *place {
 	text := fmt.Sprintf("[plugins.Files]\nlibrary = %q\n%s\n", file, permissions)
 	path := filepath.Join(p.dir, "nyash.toml")
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
-	h, err := loader.Open(path, hosttest.Options()...)
+	h, err := loader.Open(path, append(hosttest.Options(), opts...)...)
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, h.Close()) })
 	p.host = h
@@ -134,6 +134,37 @@ func TestFolders_NoWayOut(t *testing.T) {
 	}
 	assert.Equal(t, "secret", p.get("secret"))
 	assert.NoFileExists(t, filepath.Join(p.dir, "out", "stolen"))
+}
+
+// TestFolders_Refused: what is refused is EACCES, and a line of the log that says what is missing.
+func TestFolders_Refused(t *testing.T) {
+	tests := map[string]struct {
+		method string
+		args   []any
+		want   string
+	}{
+		"a file elsewhere":         {"read", []any{"secret"}, "open secret: neither read nor write lists it"},
+		"an absolute path":         {"read", []any{"/etc/passwd"}, "open etc/passwd: neither read nor write lists it"},
+		"to write where it reads":  {"write", []any{"in/a.txt"}, "open in/a.txt: write does not list it"},
+		"to write elsewhere":       {"write", []any{"secret"}, "open secret: write does not list it"},
+		"to look at a file":        {"stat", []any{"secret"}, "look at secret: neither read nor write lists it"},
+		"to move out":              {"rename", []any{"out/b.txt", "secret"}, "move to secret: write does not list it"},
+		"to move from a read one":  {"rename", []any{"in/a.txt", "out/a.txt"}, "move in/a.txt: write does not list it"},
+		"a link that leads out":    {"read", []any{"out/up"}, "open out/up: a link leads out of its folder"},
+		"to make one":              {"symlink", []any{"../secret", "out/deep/l"}, "make a link at out/deep/l: a link leads out of its folder"},
+		"to make one to elsewhere": {"symlink", []any{"a", "l"}, "make a link at l: write does not list it"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			log := hosttest.NewLog()
+			p := newPlace(t, inAndOut, log.Option())
+			require.NoError(t, os.Symlink("../secret", filepath.Join(p.dir, "out", "up")))
+			assert.Equal(t, "Permission denied", p.do(tt.method, tt.args...))
+			require.NoError(t, p.host.Close())
+			action, why, _ := strings.Cut(tt.want, ":")
+			assert.Equal(t, []string{"it may not " + action + " (from / or the folder of nyash.toml):" + why}, log.Messages())
+		})
+	}
 }
 
 // TestFolders_OwnLinks: a module makes no links that lead out, not even ones that would do so

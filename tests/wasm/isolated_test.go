@@ -31,7 +31,7 @@ func TestIsolated(t *testing.T) {
 		"calls": TestCalls, "memory of blobs": TestCalls_LeaveNoMemory, "interrupt": TestInterrupt, "restart": TestRestart,
 		"lies": TestLies, "memory limit": TestMemoryLimit, "errors": TestErrorsOfCalls, "log and wake": TestLogAndWake,
 		"instances": TestInstances, "instances at once": TestInstances_AtOnce, "shutdown": TestInterrupt_Shutdown,
-		"folders": TestFolders, "read only": TestFolders_ReadOnly, "no way out": TestFolders_NoWayOut,
+		"folders": TestFolders, "read only": TestFolders_ReadOnly, "no way out": TestFolders_NoWayOut, "refused": TestFolders_Refused,
 		"own links": TestFolders_OwnLinks, "no folders": TestFolders_None, "missing folders": TestFolders_Missing,
 		"prints at start": TestStartPrints, "cache": TestCache,
 	}
