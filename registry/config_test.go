@@ -222,6 +222,17 @@ func TestFind(t *testing.T) {
 		assert.Contains(t, missing.Tried, filepath.Join(dir, "missing/a-b.so"))
 		assert.ErrorContains(t, err, "nyash.toml:4:1: library a-b not found")
 	})
+	// A module is found by its whole name, and an error says that one is there.
+	module := touch("plugins/one/build/bad_box_plugin.wasm")
+	for name, library := range map[string]string{"a module, by name": "bad-box-plugin", "a module, by path": "plugins/one/build/bad_box_plugin.so"} {
+		t.Run(name, func(t *testing.T) {
+			c, err := registry.Parse(filepath.Join(dir, "nyash.toml"), fmt.Appendf(nil, "%s[plugins]\nA = %q", head, library))
+			require.NoError(t, err)
+			_, err = c.Find(box(t, c, "A").Library)
+			require.ErrorIs(t, err, fs.ErrNotExist)
+			assert.ErrorContains(t, err, fmt.Sprintf("library %s not found; there is %s, a WebAssembly module: write its ending, %q", library, module, strings.TrimSuffix(library, ".so")+".wasm"))
+		})
+	}
 	// Nothing stands for a manifest that is not there: neither files of such a name nor the
 	// library in the search paths.
 	for name, tt := range map[string]struct{ text, library, path string }{

@@ -19,11 +19,15 @@ type NotFoundError struct {
 	Position
 	Library string
 	Tried   []string // every path, in order
+	Module  string   // a WebAssembly module that would have been found by its name with .wasm; empty for none
 }
 
 func (e *NotFoundError) Error() string {
 	if len(e.Tried) > 0 && filepath.Base(e.Tried[0]) == ManifestName {
 		return fmt.Sprintf("%v: library %s not found: there is no %s; correct the path, or write the library's own", e.Position, e.Library, e.Tried[0])
+	}
+	if e.Module != "" {
+		return fmt.Sprintf("%v: library %s not found; there is %s, a WebAssembly module: write its ending, %q", e.Position, e.Library, e.Module, trimExtension(e.Library)+moduleExtension)
 	}
 	tried := "no search path exists"
 	if len(e.Tried) > 0 {
@@ -103,14 +107,34 @@ func (c *Config) find(l *Library) (string, error) {
 		name = l.Path
 	}
 	if isPath(name) {
-		return "", e
+		return "", e.withModule()
 	}
 	for _, dir := range c.searchDirs() {
 		if found := try(dir, fileNames(name)); found != "" {
 			return found, nil
 		}
 	}
-	return "", e
+	return "", e.withModule()
+}
+
+// withModule looks for a module where a library was looked for.
+func (e *NotFoundError) withModule() error {
+	for _, path := range e.Tried {
+		path = trimExtension(path) + moduleExtension
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+			e.Module = path
+			break
+		}
+	}
+	return e
+}
+
+// trimExtension removes the extension of a library, of any platform.
+func trimExtension(name string) string {
+	for _, ext := range extensions {
+		name = strings.TrimSuffix(name, ext)
+	}
+	return name
 }
 
 // searchDirs expands the search paths.
@@ -168,9 +192,7 @@ func fileNames(name string) []string {
 	if stem, ok := strings.CutSuffix(name, moduleExtension); ok {
 		name, suffix = stem, moduleExtension // which is the same on every platform
 	}
-	for _, ext := range extensions {
-		name = strings.TrimSuffix(name, ext)
-	}
+	name = trimExtension(name)
 	stem := strings.TrimPrefix(name, "lib")
 	var all []string
 	for _, n := range []string{name, stem, "lib" + stem, "lib" + name} {

@@ -217,7 +217,7 @@ func (s *Session) loadFailed(ctx context.Context, err error) error {
 	return fmt.Errorf("load %s: %w", s.config.File, crash)
 }
 
-var reasons = []error{native.ErrNotLibrary, native.ErrOpen, native.ErrSymbol, native.ErrVersion, native.ErrConnect, native.ErrInit, native.ErrDescription, native.ErrBusy}
+var reasons = []error{native.ErrNotLibrary, native.ErrNotModule, native.ErrOpen, native.ErrSymbol, native.ErrVersion, native.ErrConnect, native.ErrInit, native.ErrDescription, native.ErrBusy}
 
 // loadError rebuilds the error that the worker met.
 func loadError(file string, e *wire.LoadError) error {

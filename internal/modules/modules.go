@@ -25,18 +25,9 @@ var ErrNotLinked = wire.ErrNotLinked
 // ErrLost and ErrNoAnswer are [transport.ErrLost] and [transport.ErrNoAnswer] of modules in the
 // host's own process, which have no other.
 var (
-	ErrLost     error = &moduleError{"instance lost: its module has ended since it was made; make a new one", transport.ErrLost}
-	ErrNoAnswer error = &moduleError{"the module did not answer", transport.ErrNoAnswer}
+	ErrLost     error = &native.Reworded{Text: "instance lost: its module has ended since it was made; make a new one", Err: transport.ErrLost}
+	ErrNoAnswer error = &native.Reworded{Text: "the module did not answer", Err: transport.ErrNoAnswer}
 )
-
-// moduleError is an error with a text of its own.
-type moduleError struct {
-	text string
-	err  error
-}
-
-func (e *moduleError) Error() string { return e.text }
-func (e *moduleError) Unwrap() error { return e.err }
 
 // Config says how to run a library that is a module.
 type Config struct {

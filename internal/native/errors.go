@@ -12,6 +12,8 @@ var (
 	// ErrNotLibrary: the file is not a shared library that this process can
 	// load: text, damaged, or for another processor or system.
 	ErrNotLibrary = errors.New("not a loadable shared library")
+	// ErrNotModule is ErrNotLibrary of a WebAssembly module.
+	ErrNotModule error = &Reworded{"not a loadable WebAssembly module", ErrNotLibrary}
 	// ErrOpen: the system's loader refused the library.
 	ErrOpen = errors.New("cannot be opened")
 	// ErrSymbol: a function that a plugin must export is missing.
@@ -28,6 +30,17 @@ var (
 	// ErrBusy: the library is in use already in a way that excludes this one.
 	ErrBusy = errors.New("in use already")
 )
+
+// Reworded is an error with a text of its own.
+type Reworded struct {
+	Text string
+	Err  error // that it matches
+}
+
+func (e *Reworded) Error() string { return e.Text }
+
+// Unwrap returns Err.
+func (e *Reworded) Unwrap() error { return e.Err }
 
 // Error is a failed load. Nothing of the library stays behind.
 type Error struct {

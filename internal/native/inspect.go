@@ -3,6 +3,7 @@ package native
 import (
 	"fmt"
 	"io/fs"
+	"strings"
 )
 
 // headSize is how much of a file's beginning is looked at: its header and the
@@ -24,8 +25,14 @@ func Inspect(file string) (resolved string, err error) {
 	case f.size == 0:
 		return "", notLibrary(f.path, "the file is empty")
 	}
+	if strings.HasPrefix(string(head[:f.read]), moduleMagic) {
+		return "", notLibrary(f.path, "it is a WebAssembly module, whose name must end in .wasm; rename it, here and in nyash.toml")
+	}
 	return f.path, inspectFormat(f.path, head[:f.read], f.size)
 }
+
+// moduleMagic is what a WebAssembly module begins with.
+const moduleMagic = "\x00asm"
 
 // fileHead is what readHead finds out.
 type fileHead struct {

@@ -21,7 +21,7 @@ const magic = "\x00asm"
 // package meter, which goes through the whole of it before the compiler does.
 func checkFile(text []byte) error {
 	if len(text) < 8 || string(text[:len(magic)]) != magic {
-		return errors.New("it is not a WebAssembly module: it does not begin with \\0asm")
+		return errors.New("it does not begin with \\0asm")
 	}
 	if version := binary.LittleEndian.Uint32(text[4:]); version != 1 {
 		what := ""
@@ -109,18 +109,18 @@ func (f *face) faults() (all []fault) {
 		want, known := imports[i.module][i.name]
 		switch {
 		case !known:
-			add(native.ErrNotLibrary, i, "it imports the function %s, which no host of plugins offers; build it for wasm32-wasi, with nyash_plugin.h",
+			add(native.ErrNotModule, i, "it imports the function %s, which no host of plugins offers; build it for wasm32-wasi, with nyash_plugin.h",
 				contract.Excerpt(i.module+"."+i.name))
 		case want.params != nil && !i.is(want.params, want.results):
-			add(native.ErrNotLibrary, i, "it imports %s.%s as %s, and that is %s", i.module, i.name,
+			add(native.ErrNotModule, i, "it imports %s.%s as %s, and that is %s", i.module, i.name,
 				signature(i.params, i.results), signature(want.params, want.results))
 		}
 	}
 	if f.unusable != "" {
-		add(native.ErrNotLibrary, function{}, "it imports the %s, and a host of plugins offers functions alone", f.unusable)
+		add(native.ErrNotModule, function{}, "it imports the %s, and a host of plugins offers functions alone", f.unusable)
 	}
 	if f.foreign {
-		add(native.ErrNotLibrary, function{}, "it imports its memory; a plugin exports its own")
+		add(native.ErrNotModule, function{}, "it imports its memory; a plugin exports its own")
 	}
 	if !f.memory {
 		add(native.ErrSymbol, function{}, "%s is not exported; a plugin exports its memory by that name", memoryName)

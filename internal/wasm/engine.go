@@ -223,5 +223,5 @@ func (p *program) build(cache *diskCache, text []byte) error {
 
 // notModule is the error of a file that is no module which could be run.
 func notModule(file string, err error) error {
-	return &native.Error{File: file, Reason: native.ErrNotLibrary, Detail: contract.Excerpt(err.Error()), Err: err}
+	return &native.Error{File: file, Reason: native.ErrNotModule, Detail: contract.Excerpt(err.Error()), Err: err}
 }

@@ -87,6 +87,7 @@ func TestLoad_NotALibrary(t *testing.T) {
 		"cut in the headers": {elf[:200], "cut short"},
 		"cut in a segment":   {elf[:len(elf)/4], "cut short"},
 		"one byte":           {[]byte{0x7f}, "it is no ELF file"},
+		"a module":           {[]byte("\x00asm\x01\x00\x00\x00"), "it is a WebAssembly module, whose name must end in .wasm"},
 		"magic alone":        {[]byte("\x7fELF"), "cut short"},
 		"other processor":    {otherMachine, "it was built for EM_RISCV"},
 		"a program":          {program, "build it with -shared"},

@@ -2,6 +2,7 @@ package faulty
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -110,6 +111,39 @@ func TestModule_Good(t *testing.T) {
 			if strings.HasPrefix(name, "FileBox") {
 				assert.Empty(t, skipped["io"], "it is a box of files")
 			}
+		})
+	}
+}
+
+// TestModule_Words: what is said of a module is of use for one.
+func TestModule_Words(t *testing.T) {
+	good, err := filepath.Abs("testdata/good.c")
+	require.NoError(t, err)
+	text := filepath.Join(t.TempDir(), "text.wasm")
+	require.NoError(t, os.WriteFile(text, []byte("#!/bin/sh\n"), 0o600))
+	program := fmt.Sprintf("#include %q\nint main(void) { return 0; }\n", good)
+	for name, tt := range map[string]struct{ file, code, message, fix string }{
+		"a program": {
+			ccbuild.ModuleSource(t, "program", program, "-mexec-model=command", "-I", filepath.Dir(good)),
+			"extra-symbol", "it exports _start", "compile it with -mexec-model=reactor, and leave main out: _start is what a program exports",
+		},
+		"text": {
+			text, "not-a-library", `it does not begin with \0asm`,
+			"build it for wasm32-wasi with -mexec-model=reactor and nyash_plugin.h, as docs/wasm.md says",
+		},
+		"another export": {
+			ccbuild.ModuleSource(t, "more", fmt.Sprintf("#include %q\n__attribute__((export_name(\"more\"))) void more(void) {}\n", good), "-I", filepath.Dir(good)),
+			"extra-symbol", "it exports more", "leave out -Wl,--export-all, and export_name of what is not the plugin's",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tester, err := plugintest.New(plugintest.Config{File: tt.file, Seed: 1})
+			require.NoError(t, err)
+			report, err := tester.Run(context.Background(), "check")
+			require.NoError(t, err)
+			require.Len(t, report.Findings, 1)
+			f := report.Findings[0]
+			assert.Equal(t, []string{tt.code, tt.message, tt.fix}, []string{f.Code, f.Message, f.Fix})
 		})
 	}
 }

@@ -1,10 +1,12 @@
 package plugintest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -124,6 +126,32 @@ func (l *moduleLife) reload(ctx context.Context) error {
 func (l *moduleLife) unanswered() (uint64, error) { return 0, nil }
 func (l *moduleLife) close() error                { return l.plugin.Close() }
 
+// programStart is the function of a module that is a program.
+const programStart = "_start"
+
+// moduleWords are the rules that say something else of modules.
+var moduleWords = map[string]Rule{
+	codeNotLibrary: {
+		Expected: "a WebAssembly module that hosts can run",
+		Fix:      "build it for wasm32-wasi with -mexec-model=reactor and nyash_plugin.h, as docs/wasm.md says",
+	},
+	codeSymbol: {
+		Expected: "what docs/wasm.md lists: memory, the four entry points and the functions that nyash_plugin.h defines",
+		Fix:      "build it with nyash_plugin.h, which exports them, and with -mexec-model=reactor",
+	},
+	codeExtraSymbol: {
+		Expected: "only the functions that docs/wasm.md lists",
+		Fix:      "leave out -Wl,--export-all, and export_name of what is not the plugin's",
+	},
+}
+
+// ofModule is the rule as it is said of a module.
+func (r Rule) ofModule() Rule {
+	words := moduleWords[r.Code]
+	r.Expected, r.Fix = cmp.Or(words.Expected, r.Expected), cmp.Or(words.Fix, r.Fix)
+	return r
+}
+
 func isModule(c *Config) bool { return filepath.Ext(c.File) == ".wasm" }
 
 // inspectModule reports what the module imports and exports. All that is wrong with that is one
@@ -144,7 +172,11 @@ func inspectModule(e *env) {
 		e.line("memory: %d KiB at first", m.Least>>10)
 	}
 	if len(of.Others) > 0 {
-		e.add(Finding{Code: codeExtraSymbol, Message: "it exports " + list(cutList(of.Others, 8), "")})
+		f := Finding{Code: codeExtraSymbol, Message: "it exports " + list(cutList(of.Others, 8), "")}
+		if slices.Contains(of.Others, programStart) {
+			f.Fix = "compile it with -mexec-model=reactor, and leave main out: " + programStart + " is what a program exports"
+		}
+		e.add(f)
 	}
 	texts := make(map[error][]string)
 	for _, fault := range of.Faults {

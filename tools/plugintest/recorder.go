@@ -50,6 +50,9 @@ func (r *recorder) add(f Finding) {
 		return
 	}
 	f.Severity, f.Check, f.Library = rule.Severity, r.check.Name, r.report.Library
+	if isModule(r.config) {
+		rule = rule.ofModule()
+	}
 	f.Expected, f.Fix = cmp.Or(f.Expected, rule.Expected), cmp.Or(f.Fix, rule.Fix)
 	r.mu.Lock()
 	defer r.mu.Unlock()
