@@ -103,7 +103,11 @@ func OpenConfig(config *registry.Config, opts ...Option) (*Host, error) {
 		return nil, unresolved
 	}
 	h.slots = newCallSlots(h.options.maxInFlight)
+	isolated := h.options.isolation != nil && *h.options.isolation == registry.IsolationProcess
 	for _, w := range slices.Concat(config.Warnings, unresolved) {
+		if isolated && errors.Is(w, registry.ErrNotIsolated) {
+			continue
+		}
 		h.options.logger.Warn(w.Error())
 	}
 	for _, conf := range config.Libraries {

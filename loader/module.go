@@ -9,6 +9,7 @@ import (
 	"github.com/nyash-plugins/nyash-go/internal/isolate"
 	"github.com/nyash-plugins/nyash-go/internal/modules"
 	"github.com/nyash-plugins/nyash-go/internal/native"
+	"github.com/nyash-plugins/nyash-go/internal/permit"
 	"github.com/nyash-plugins/nyash-go/internal/restart"
 	"github.com/nyash-plugins/nyash-go/registry"
 )
@@ -84,7 +85,7 @@ func (s *moduleSource) make(file string) (modules.Plugin, error) {
 		OnEnd:       func(m modules.Module) { s.lib.endLife(m) },
 		Slot:        func() modules.Slot { return new(callSlot) },
 		OnState:     func(state isolate.State, err error) { s.lib.host.emitEvent(s.lib, "module", state, err) },
-		Mounts:      s.conf.Permissions.Mounts(dir),
+		Mounts:      mounts(s.conf, dir),
 		Env:         conf.Env,
 		CacheDir:    modules.CacheDir(),
 		MaxBlob:     options.maxBlob,
@@ -106,6 +107,15 @@ func (s *moduleSource) make(file string) (modules.Plugin, error) {
 	}
 	s.plugin.Store(&p)
 	return p, nil
+}
+
+// mounts are the folders that a module is given, with their place in nyash.toml; dir is its folder.
+func mounts(conf *registry.Library, dir string) []permit.Mount {
+	all := conf.Permissions.Mounts(dir)
+	for i := range all {
+		all[i].Where = conf.PermissionsPos.String()
+	}
+	return all
 }
 
 // session starts a module again where that has ended.

@@ -128,7 +128,7 @@ func (s *processSource) module() *isolate.Module {
 	if abs, err := filepath.Abs(dir); err == nil {
 		dir = abs
 	}
-	m := &isolate.Module{Env: s.conf.Process.Env, Mounts: s.conf.Permissions.Mounts(dir), CacheDir: modules.CacheDir()}
+	m := &isolate.Module{Env: s.conf.Process.Env, Mounts: mounts(s.conf, dir), CacheDir: modules.CacheDir()}
 	if limit := s.conf.Process.Limits.Memory; limit != nil {
 		m.Memory = *limit
 	}

@@ -66,10 +66,12 @@ type Library struct {
 	// Instances is how many modules a WebAssembly library has.
 	Instances int
 	// Permissions are nil where nyash.toml says nothing of them.
-	Permissions *permit.Permissions
-	Boxes       []*Box
+	Permissions    *permit.Permissions
+	PermissionsPos Position // of the key or table
+	Boxes          []*Box
 
-	usesKey *key
+	usesKey      *key
+	instancesKey *key // of a module
 }
 
 // Box is a box as nyash.toml declares it. [Box.Bind] makes it complete.
@@ -140,6 +142,7 @@ func Parse(name string, data []byte) (*Config, error) {
 	if len(d.errs) > 0 {
 		return nil, d.errs.inOrder()
 	}
+	d.checkInstances(c.Libraries)
 	c.Warnings = d.allWarnings()
 	return c, nil
 }

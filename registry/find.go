@@ -160,15 +160,21 @@ func (c *Config) searchDirs() []string {
 
 // relative resolves ~ and paths relative to nyash.toml.
 func (c *Config) relative(path string) string {
+	path = expandHome(path)
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(c.Dir, path)
+}
+
+// expandHome resolves ~.
+func expandHome(path string) string {
 	if rest, ok := strings.CutPrefix(path, "~"); ok && (rest == "" || rest[0] == '/') {
 		if home, err := os.UserHomeDir(); err == nil {
 			return filepath.Join(home, rest)
 		}
 	}
-	if filepath.IsAbs(path) {
-		return path
-	}
-	return filepath.Join(c.Dir, path)
+	return path
 }
 
 var extensions = []string{".so", ".dylib", ".dll"}

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -154,7 +155,7 @@ func (d *document) checkProcess(k *key, l *Library) {
 	}
 	for _, f := range processFields[1:] {
 		if k := k.val.table.get(f.name); k != nil {
-			d.warn(k.at, k.path(), "it has no effect on a plugin in the host's own process", `add isolation = "process"`)
+			d.warnNotIsolated(k, "a plugin")
 		}
 	}
 }
@@ -172,8 +173,20 @@ func (d *document) checkModuleProcess(t *table) {
 	}
 	for _, k := range without {
 		if k != nil {
-			d.warn(k.at, k.path(), "it has no effect on a WebAssembly module in the host's own process", `add isolation = "process"`)
+			d.warnNotIsolated(k, "a WebAssembly module")
 		}
+	}
+}
+
+// ErrNotIsolated is what a warning matches that holds for a library in the host's own process: a
+// host that runs all libraries in processes of their own has no use for it.
+var ErrNotIsolated = errors.New("the library runs in the host's own process")
+
+func (d *document) warnNotIsolated(k *key, what string) {
+	if d.warns() {
+		e := d.newError(k.at, k.path(), "it has no effect on "+what+" in the host's own process", `add isolation = "process"`)
+		e.Err = ErrNotIsolated
+		d.warnings = append(d.warnings, e)
 	}
 }
 

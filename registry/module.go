@@ -2,6 +2,7 @@ package registry
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -40,6 +41,7 @@ var moduleFields = []field[*Library]{
 	{name: "permissions", read: func(d *document, l *Library, k *key) {
 		if d.want(k, unstable.InlineTable, `{ read = ["./photos"] }`) {
 			l.Permissions = &permit.Permissions{Grants: make(map[permit.Key][]string)}
+			l.PermissionsPos = d.position(k.at)
 			read(d, k.val.table, l.Permissions, permissionFields, nil)
 		}
 	}},
@@ -55,6 +57,11 @@ func allPermissionFields() (all []field[*permit.Permissions]) {
 	for _, name := range permit.Keys() {
 		all = append(all, field[*permit.Permissions]{name: string(name), read: func(d *document, p *permit.Permissions, k *key) {
 			p.Grants[name] = d.texts(k, examples[name])
+			if name == permit.Read || name == permit.Write {
+				for i, path := range p.Grants[name] {
+					p.Grants[name][i] = expandHome(path)
+				}
+			}
 			for i := range k.val.items {
 				d.checkShown(k, &k.val.items[i])
 			}
@@ -73,6 +80,7 @@ func (d *document) checkModule(k *key, l *Library) {
 		if k.val.table.get("cancel_grace") == nil && l.Isolation != IsolationProcess {
 			l.Process.CancelGrace = min(l.Process.CancelGrace, moduleGrace)
 		}
+		d.checkModuleSettings(k.val.table, l)
 		if l.Permissions != nil && permissions != nil {
 			d.checkModulePermissions(permissions, l.Permissions)
 		}
@@ -87,6 +95,35 @@ func (d *document) checkModule(k *key, l *Library) {
 		d.failAt(permissions, "this release cannot hold a native plugin to permissions, in a process of its own either", "remove it, or build the plugin as a WebAssembly module (docs/wasm.md)")
 	default:
 		d.failAt(permissions, "a plugin in the host's own process can do what the host can: its permissions cannot be held", "remove it, or build the plugin as a WebAssembly module (docs/wasm.md)")
+	}
+}
+
+// maxModuleMemory is how much memory a module can have, in bytes.
+const maxModuleMemory = 4 << 30
+
+// checkModuleSettings warns of settings of native libraries that say nothing of a module.
+func (d *document) checkModuleSettings(t *table, l *Library) {
+	if k := t.get("threads"); k != nil && l.Threads != ThreadsSerial {
+		d.warn(k.at, k.path(), "it has no effect on a WebAssembly module, which serves one call at a time", "remove it; instances = 4 lets that many calls run at the same time, each in a module of its own")
+	}
+	if k := t.get("unload"); k != nil && l.Unload {
+		d.warn(k.at, k.path(), "it has no effect on a WebAssembly module, of which nothing stays behind", "remove it")
+	}
+	if limits := t.get("limits"); limits != nil && limits.val.table != nil {
+		if k := limits.val.table.get("memory"); k != nil && l.Process.Limits.Memory != nil && *l.Process.Limits.Memory > maxModuleMemory {
+			d.warn(k.at, k.path(), "a WebAssembly module has 4 GiB at most", `write memory = "4GiB" or less`)
+		}
+	}
+	l.instancesKey = t.get("instances")
+}
+
+// checkInstances warns of modules in which nothing would live.
+func (d *document) checkInstances(libraries []*Library) {
+	for _, l := range libraries {
+		more := slices.ContainsFunc(l.Boxes, func(b *Box) bool { return !b.Singleton })
+		if k := l.instancesKey; k != nil && l.Instances > 1 && !more {
+			d.warn(k.at, k.path(), "it has no effect where all boxes are singletons, which live in the first module", "remove it")
+		}
 	}
 }
 

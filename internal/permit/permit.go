@@ -30,7 +30,8 @@ func Keys() []Key { return slices.Clone(keys) }
 // Permissions are what a plugin may do; what they do not list is refused. Nil are those of a
 // plugin that nothing is said of.
 type Permissions struct {
-	// Grants are the lines of each key, as written; paths are relative to nyash.toml.
+	// Grants are the lines of each key, as written, but with ~ resolved; paths are relative to
+	// nyash.toml.
 	Grants map[Key][]string
 }
 
@@ -39,6 +40,7 @@ type Mount struct {
 	Host  string // absolute
 	Guest string // as the module calls it; "." for a folder that has no name
 	Write bool
+	Where string `json:",omitempty"` // the place in nyash.toml that grants it, for errors; may be empty
 }
 
 // Mounts are the folders of read and write; dir is that of nyash.toml, and absolute. A module

@@ -31,7 +31,7 @@ func (m *Module) mount() (wazero.FSConfig, error) {
 			var err error
 			if root, err = openFolder(mount.Host); err != nil {
 				return nil, &native.Error{File: m.plugin.config.File, Reason: native.ErrOpen, Err: err,
-					Detail: fmt.Sprintf("its permissions name %s: %v", mount.Host, reason(err))}
+					Detail: strings.TrimPrefix(mount.Where+": ", ": ") + fmt.Sprintf("its permissions name %s: %v; make the folder, or correct the path", mount.Host, reason(err))}
 			}
 			roots[mount.Host] = root
 			m.closers = append(m.closers, func() { _ = root.Close() })

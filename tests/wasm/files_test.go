@@ -196,10 +196,14 @@ func TestFolders_None(t *testing.T) {
 // TestFolders_Missing: a folder that is not there is an error of loading.
 func TestFolders_Missing(t *testing.T) {
 	for permissions, want := range map[string]string{
-		`permissions = { read = ["./nowhere"] }`: "nowhere: no such file or directory",
-		`permissions = { read = ["./secret"] }`:  "secret: it is not a folder, and a module is given folders",
+		`permissions = { read = ["./nowhere"] }`: "nyash.toml:3:1: its permissions name DIR/nowhere: no such file or directory; make the folder, or correct the path",
+		`permissions = { read = ["./secret"] }`:  "DIR/secret: it is not a folder, and a module is given folders",
+		`permissions = { read = ["~/nowhere"] }`: "its permissions name DIR/home/nowhere: no such file",
 	} {
+		home := filepath.Join(t.TempDir(), "home")
+		t.Setenv("HOME", home)
 		p := newPlace(t, permissions)
+		want = strings.NewReplacer("DIR/home", home, "DIR", p.dir).Replace(want)
 		_, err := p.host.New(t.Context(), "Files")
 		require.ErrorIs(t, err, loader.ErrOpen)
 		assert.ErrorContains(t, err, want)

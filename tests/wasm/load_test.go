@@ -80,6 +80,15 @@ func TestStartPrints(t *testing.T) {
 	assert.Contains(t, log.Messages(), "from a constructor")
 }
 
+// TestNotIsolated: that a limit has no effect without a process is said where there is none.
+func TestNotIsolated(t *testing.T) {
+	for isolation, want := range map[loader.Isolation]int{loader.IsolationNone: 1, loader.IsolationProcess: 0} {
+		log := hosttest.NewLog()
+		open(t, `limits = { cpu_time = "1s" }`, log.Option(), loader.WithIsolation(isolation))
+		require.Len(t, log.Messages(), want, isolation)
+	}
+}
+
 // TestTruncated: a module that ends at any place is an error, and so is one with other bytes
 // in it, or the host runs it.
 func TestTruncated(t *testing.T) {
