@@ -54,7 +54,7 @@ there already must be empty.`,
 				return err
 			}
 			next(cmd.OutOrStdout(), project, dir)
-			for _, line := range language.Missing() {
+			for _, line := range project.Missing() {
 				fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s\n", line)
 			}
 			return nil
@@ -80,9 +80,13 @@ func next(w io.Writer, p *scaffold.Project, dir string) {
 	fmt.Fprint(w, `  make        # builds the plugin
   make run    # runs a script with it
   make test   # looks for faults in it
-
-README.md says how to go on.
 `)
+	if p.Wasm {
+		fmt.Fprint(w, `  make wasm        # builds it as a WebAssembly module
+  make wasm-test   # looks for faults in that
+`)
+	}
+	fmt.Fprint(w, "\nREADME.md says how to go on.\n")
 }
 
 var plain = regexp.MustCompile(`^[A-Za-z0-9_./+:@%,][A-Za-z0-9_./+:@%,-]*$`)

@@ -37,6 +37,12 @@ func TestWasmFromNothing(t *testing.T) {
 			t.Parallel()
 			a := newAuthor(t)
 			a.run(t, "", "nyash", "new", "MyBox", "--lang", language, "--wasm")
+			if language == "c" { // Zig's linker refuses the flag
+				out, _ := a.run(t, "my-box", "make", "-n", "wasm", "WASM_CC=python3 -m ziglang cc -target wasm32-wasi")
+				assert.NotContains(t, out, "--stack-first")
+				out, _ = a.run(t, "my-box", "make", "-n", "wasm")
+				assert.Contains(t, out, "-Wl,--stack-first -Wl,-z,stack-size=262144 ")
+			}
 			out, _ := a.run(t, "my-box", "make", "wasm-test")
 			assert.Contains(t, out, ": no findings, ")
 			assert.Contains(t, out, "valgrind does not see into a module")

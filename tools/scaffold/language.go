@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 )
 
@@ -20,6 +21,7 @@ type Language struct {
 	sdk    map[string]string // folders and files of plugins/sdk, and where they go
 	header bool              // whether nyash_plugin.h goes to sdk/ as well
 	tools  []tool
+	wasm   *tool // for modules; nil where that needs nothing more
 }
 
 // tool is a program that building needs.
@@ -27,6 +29,7 @@ type tool struct {
 	variable string // of the environment and of make, which names another one
 	command  string
 	install  string
+	target   string // what rustc must have a library for; empty for other tools
 }
 
 const (
@@ -38,7 +41,8 @@ var languages = []*Language{
 	{
 		ID: "c", Title: "C", source: "%s.c", list: "table", needs: "make and a C compiler", manual: "sdk/nyash.h",
 		sdk: map[string]string{"c/nyash.h": "nyash.h", "c/nyash_use.h": "nyash_use.h"}, header: true,
-		tools: []tool{{"CC", "cc", installC}},
+		tools: []tool{{variable: "CC", command: "cc", install: installC}},
+		wasm:  &tool{variable: "WASM_CC", command: "clang", install: "Debian, Ubuntu: apt install clang lld wasi-libc libclang-rt-dev-wasm32; or pip install ziglang"},
 	},
 	{
 		ID: "cpp", Title: "C++", source: "%s.cpp", list: "table", needs: "make and a C++17 compiler", manual: "sdk/nyash.hpp",
@@ -46,23 +50,24 @@ var languages = []*Language{
 			"c/nyash.h": "nyash.h", "c/nyash_use.h": "nyash_use.h", "cpp/nyash.hpp": "nyash.hpp", "cpp/nyash_use.hpp": "nyash_use.hpp",
 			"nyash.map": "nyash.map",
 		}, header: true,
-		tools: []tool{{"CXX", "c++", installCPP}},
+		tools: []tool{{variable: "CXX", command: "c++", install: installCPP}},
 	},
 	{
 		ID: "rust", Title: "Rust", source: "src/lib.rs", list: "macro", needs: "make, cargo and rustc 1.63 or later", manual: "sdk/src/lib.rs",
 		sdk:   map[string]string{"rust/Cargo.toml": "Cargo.toml", "rust/README.md": "README.md", "rust/src": "src", "rust/examples": "examples"},
-		tools: []tool{{"CARGO", "cargo", "https://rustup.rs"}},
+		tools: []tool{{variable: "CARGO", command: "cargo", install: "https://rustup.rs"}},
+		wasm:  &tool{variable: "RUSTC", command: "rustc", install: "rustup target add wasm32-wasip1", target: "wasm32-wasip1"},
 	},
 	{
 		ID: "go", Title: "Go", source: "main.go", list: "init function", needs: "make, Go 1.24 or later and a C compiler, for cgo", manual: "sdk/nyash/nyash.go",
 		sdk:   map[string]string{"go/nyash": "nyash", "nyash.map": "nyash.map"},
 		flags: "--no-memcheck --skip signal-handler,thread-left,memory-growth ",
-		tools: []tool{{"GO", "go", "https://go.dev/dl"}, {"CC", "cc", installC}},
+		tools: []tool{{variable: "GO", command: "go", install: "https://go.dev/dl"}, {variable: "CC", command: "cc", install: installC}},
 	},
 	{
 		ID: "zig", Title: "Zig", source: "%s.zig", list: "comptime block", needs: "make and Zig 0.15 or later (`pip install ziglang` counts)", manual: "sdk/nyash.zig",
 		sdk:   map[string]string{"zig/nyash.zig": "nyash.zig"},
-		tools: []tool{{"ZIG", "zig", "pip install ziglang, or https://ziglang.org/download"}},
+		tools: []tool{{variable: "ZIG", command: "zig", install: "pip install ziglang, or https://ziglang.org/download"}},
 	},
 }
 
@@ -95,17 +100,40 @@ func ParseLanguage(id string) (*Language, error) {
 
 // Missing says which of the tools that building needs are not there, and how to
 // install them: a line for each.
-func (l *Language) Missing() []string {
+func (p *Project) Missing() []string {
+	tools := p.Language.tools
+	if p.Wasm && p.Language.wasm != nil {
+		tools = append(slices.Clone(tools), *p.Language.wasm)
+	}
 	var all []string
-	for _, t := range l.tools {
-		command := t.command
-		if fields := strings.Fields(os.Getenv(t.variable)); len(fields) > 0 {
-			command = fields[0]
+	for _, t := range tools {
+		if text := t.missing(); text != "" {
+			all = append(all, text)
 		}
-		if _, err := exec.LookPath(command); err == nil || command == "zig" && exec.Command("python3", "-m", "ziglang", "version").Run() == nil {
-			continue
-		}
-		all = append(all, fmt.Sprintf("%s, which the build needs, is not in PATH; to install it: %s", command, t.install))
 	}
 	return all
+}
+
+func (t *tool) missing() string {
+	command := t.command
+	if fields := strings.Fields(os.Getenv(t.variable)); len(fields) > 0 {
+		command = fields[0]
+	}
+	_, err := exec.LookPath(command)
+	switch {
+	case err != nil && command == "zig" && exec.Command("python3", "-m", "ziglang", "version").Run() == nil:
+		return ""
+	case err != nil:
+		return fmt.Sprintf("%s, which the build needs, is not in PATH; to install it: %s", command, t.install)
+	case t.target == "":
+		return ""
+	}
+	folder, err := exec.Command(command, "--print", "target-libdir", "--target", t.target).Output()
+	if err == nil {
+		_, err = os.Stat(strings.TrimSpace(string(folder)))
+	}
+	if err != nil {
+		return fmt.Sprintf("%s has no library for %s, which make wasm needs; to install it: %s", command, t.target, t.install)
+	}
+	return ""
 }

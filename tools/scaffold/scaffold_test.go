@@ -235,7 +235,7 @@ func TestMissing(t *testing.T) {
 	} {
 		l, err := ParseLanguage(language)
 		require.NoError(t, err)
-		missing := l.Missing()
+		missing := (&Project{Language: l}).Missing()
 		require.Len(t, missing, len(want))
 		for i := range want {
 			assert.True(t, strings.HasPrefix(missing[i], want[i]), missing[i])
@@ -245,11 +245,11 @@ func TestMissing(t *testing.T) {
 	c, err := ParseLanguage("c")
 	require.NoError(t, err)
 	t.Setenv("CC", "no-such-compiler -m64")
-	assert.True(t, strings.HasPrefix(c.Missing()[0], "no-such-compiler, which"))
+	assert.True(t, strings.HasPrefix((&Project{Language: c}).Missing()[0], "no-such-compiler, which"))
 	self, err := os.Executable()
 	require.NoError(t, err)
 	t.Setenv("CC", self+" -m64")
-	assert.Empty(t, c.Missing())
+	assert.Empty(t, (&Project{Language: c}).Missing())
 }
 
 // TestTheSDKIsTheRepositorys: what an author gets is what the tests of the SDKs
@@ -313,4 +313,29 @@ func TestWasm(t *testing.T) {
 			assert.NotContains(t, string(files[i].Data), "\n\n\n", "%s: %s", language, name)
 		}
 	}
+}
+
+// TestWasm_Missing: what make wasm needs and is not there is said.
+func TestWasm_Missing(t *testing.T) {
+	bin := t.TempDir()
+	tool := func(name, script string) {
+		require.NoError(t, os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+script+"\n"), 0o755))
+	}
+	t.Setenv("PATH", bin)
+	tool("cc", "")
+	tool("cargo", "")
+	tool("rustc", "echo "+filepath.Join(bin, "nowhere"))
+	for id, want := range map[string]string{
+		"c":    "clang, which the build needs, is not in PATH; to install it: Debian, Ubuntu: apt install clang lld wasi-libc libclang-rt-dev-wasm32; or pip install ziglang",
+		"rust": "rustc has no library for wasm32-wasip1, which make wasm needs; to install it: rustup target add wasm32-wasip1",
+	} {
+		l, err := ParseLanguage(id)
+		require.NoError(t, err)
+		assert.Equal(t, []string{want}, (&Project{Language: l, Wasm: true}).Missing())
+		assert.Empty(t, (&Project{Language: l}).Missing())
+	}
+	tool("rustc", "echo "+bin)
+	l, err := ParseLanguage("rust")
+	require.NoError(t, err)
+	assert.Empty(t, (&Project{Language: l, Wasm: true}).Missing())
 }
