@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -44,19 +45,30 @@ const (
 	touchAfter = time.Hour
 )
 
-// usable reports whether code can be kept in a folder, which it makes: nobody else may write to
-// it, since what is there is run.
-func usable(root string) bool {
-	if root == "" || os.MkdirAll(root, 0o700) != nil {
-		return false
+// unusable is why no code can be kept in a folder, which it makes; nil where it can: nobody else
+// may write to it, since what is there is run.
+func unusable(root string) error {
+	if root == "" {
+		return errors.New("no folder is known for it: set HOME or XDG_CACHE_HOME")
+	}
+	if err := os.MkdirAll(root, 0o700); err != nil {
+		return err
 	}
 	info, err := os.Lstat(root)
-	return err == nil && info.IsDir() && private(info)
+	switch {
+	case err != nil:
+		return err
+	case !info.IsDir():
+		return fmt.Errorf("%s is no folder", root)
+	case !private(info):
+		return fmt.Errorf("%s is not the user's own, or others may write to it", root)
+	}
+	return nil
 }
 
 // openCache opens the cache of a module's file in the folder of all.
 func openCache(root string, file [sha256.Size]byte) *diskCache {
-	if !usable(root) {
+	if unusable(root) != nil {
 		return nil
 	}
 	key := sha256.New()

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/internal/isolate"
 	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
 	"github.com/nyash-plugins/nyash-go/internal/modules"
@@ -198,6 +199,9 @@ func (p *Plugin) compile(ctx context.Context) (*program, error) {
 	p.mu.Unlock()
 	if known != nil {
 		return known, nil
+	}
+	if err := unusable(p.config.CacheDir); err != nil && p.config.Sink != nil {
+		p.config.Sink.PluginLog(abi.LogDebug, contract.Excerpt("compiled code is not kept: "+err.Error()), true)
 	}
 	opened, err := open(ctx, p.config.File, p.config.Memory, p.config.CacheDir)
 	if err != nil {

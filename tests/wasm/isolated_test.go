@@ -33,7 +33,7 @@ func TestIsolated(t *testing.T) {
 		"instances": TestInstances, "instances at once": TestInstances_AtOnce, "shutdown": TestInterrupt_Shutdown,
 		"folders": TestFolders, "read only": TestFolders_ReadOnly, "no way out": TestFolders_NoWayOut, "refused": TestFolders_Refused,
 		"own links": TestFolders_OwnLinks, "no folders": TestFolders_None, "missing folders": TestFolders_Missing,
-		"prints at start": TestStartPrints, "cache": TestCache,
+		"prints at start": TestStartPrints, "cache": TestCache, "no cache": TestCache_NotUsed,
 	}
 	inWorkers(t, func(t *testing.T) {
 		for name, test := range same {

@@ -17,7 +17,7 @@ import (
 // TestNotLinked: a program without the engine says which package it lacks, and where nyash.toml
 // needs it; so does a worker.
 func TestNotLinked(t *testing.T) {
-	const lacks = `this program cannot run WebAssembly modules; fix: import _ "github.com/nyash-plugins/nyash-go/loader/wasm"`
+	const lacks = `this program cannot run WebAssembly modules; fix: import _ "github.com/nyash-plugins/nyash-go/loader/wasm", and go mod tidy`
 	program := filepath.Join(t.TempDir(), "notlinked.exe")
 	build := exec.Command("go", "build", "-o", program, ".")
 	build.Dir = filepath.Join(ccbuild.Root(t), "tests", "wasm", "testdata", "notlinked")

@@ -215,6 +215,16 @@ func TestCache(t *testing.T) {
 	}
 }
 
+// TestCache_NotUsed: why code is not kept is told.
+func TestCache_NotUsed(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("XDG_CACHE_HOME", dir)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "nyash"), nil, 0o600))
+	log := hosttest.NewLog()
+	newBox(t, open(t, "", log.Option()))
+	assert.Equal(t, []string{"compiled code is not kept: mkdir " + filepath.Join(dir, "nyash") + ": not a directory"}, log.Messages())
+}
+
 // TestCache_Alike: modules that differ in nothing but what their functions do have code of their
 // own.
 func TestCache_Alike(t *testing.T) {

@@ -47,7 +47,7 @@ type Module struct {
 }
 
 // ErrNotLinked: the program has no engine for WebAssembly modules.
-var ErrNotLinked = errors.New(`this program cannot run WebAssembly modules; fix: import _ "github.com/nyash-plugins/nyash-go/loader/wasm"`)
+var ErrNotLinked = errors.New(`this program cannot run WebAssembly modules; fix: import _ "github.com/nyash-plugins/nyash-go/loader/wasm", and go mod tidy`)
 
 // StatusModule is the exit status of a worker whose module has ended. What it printed last says
 // why.
