@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nyash-plugins/nyash-go/internal/contract"
+	"github.com/nyash-plugins/nyash-go/internal/permit"
 	"github.com/nyash-plugins/nyash-go/loader"
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tools/inspect"
@@ -29,13 +30,51 @@ type boxInfo struct {
 	Doc        string           `json:"doc,omitempty"`
 	Singleton  bool             `json:"singleton"`
 	Threads    string           `json:"threads,omitempty"`
-	Uses       []string         `json:"uses,omitempty"` // what the library may call
-	Asks       []string         `json:"asks,omitempty"` // what it asks to use and Uses lacks
+	Uses       []string         `json:"uses,omitempty"`   // what the library may call
+	Asks       []string         `json:"asks,omitempty"`   // what it asks to use and Uses lacks
+	Module     *moduleInfo      `json:"module,omitempty"` // of a WebAssembly module
 	Birth      *inspect.Method  `json:"birth,omitempty"`
 	Methods    []inspect.Method `json:"methods"`
 	Error      string           `json:"error,omitempty"`
 
 	knownID bool // else only the library knows it, and it cannot be asked
+}
+
+// moduleInfo is what nyash.toml gives the modules of a library.
+type moduleInfo struct {
+	Instances int      `json:"instances"`
+	Memory    uint64   `json:"memory"` // bytes that each may have; 0 where nyash.toml does not say
+	Read      []string `json:"read"`   // folders, as nyash.toml has them
+	Write     []string `json:"write"`
+}
+
+func describeModule(l *registry.Library) *moduleInfo {
+	m := &moduleInfo{Instances: l.Instances, Read: []string{}, Write: []string{}}
+	if limit := l.Process.Limits.Memory; limit != nil {
+		m.Memory = *limit
+	}
+	if p := l.Permissions; p != nil {
+		m.Read, m.Write = append(m.Read, p.Grants[permit.Read]...), append(m.Write, p.Grants[permit.Write]...)
+	}
+	return m
+}
+
+// line says what a module has, in the words of nyash.toml.
+func (m *moduleInfo) line() string {
+	memory := "1 GiB unless limits.memory says otherwise"
+	if m.Memory > 0 {
+		memory = fmt.Sprintf("%d KiB", m.Memory>>10)
+	}
+	text := fmt.Sprintf("is a WebAssembly module: instances %d, memory %s", m.Instances, memory)
+	for _, p := range []struct {
+		name    string
+		folders []string
+	}{{"read", m.Read}, {"write", m.Write}} {
+		if len(p.folders) > 0 {
+			text += fmt.Sprintf(", %s %s", p.name, strings.Join(p.folders, " "))
+		}
+	}
+	return contract.Printable(text)
 }
 
 func newList(s *settings) *cobra.Command {
@@ -44,9 +83,10 @@ func newList(s *settings) *cobra.Command {
 		Use:   "list",
 		Short: "List the boxes with their libraries, ids and methods",
 		Long: `List the boxes of nyash.toml and the built-in ones, with library, type id,
-methods, method ids and types, and what it may use. Each library is loaded, so that what the list says
-is what a program gets; where that fails the error is listed, and the exit status
-is 1.
+methods, method ids and types, what it may use, and what a WebAssembly module is
+given: instances, memory and folders. Each library is loaded, so that what the list
+says is what a program gets; where that fails the error is listed, and the exit
+status is 1.
 
 With --doc, show what nyash.toml and the libraries say of boxes, methods and
 arguments. JSON always has it.
@@ -92,6 +132,9 @@ func describe(ctx context.Context, host *loader.Host) ([]boxInfo, error) {
 			info.Library = box.Library.Name
 			info.TypeID, info.knownID = box.TypeID, box.HasTypeID
 			info.Threads = box.Library.Threads.String()
+			if box.Library.IsModule() {
+				info.Threads, info.Module = registry.ThreadsSerial.String(), describeModule(box.Library)
+			}
 			info.Uses = useNames(box.Library.Uses)
 			info.File, _ = host.Config().Find(box.Library)
 		}
@@ -124,9 +167,12 @@ func useNames(uses []registry.Use) []string {
 	return all
 }
 
-// useLines say what a plugin may call, and what it would like to.
-func (b *boxInfo) useLines() []string {
+// aboutLines say what a module has, what a plugin may call, and what it would like to.
+func (b *boxInfo) aboutLines() []string {
 	var all []string
+	if b.Module != nil {
+		all = append(all, b.Module.line())
+	}
 	if len(b.Uses) > 0 {
 		all = append(all, "uses "+contract.Printable(strings.Join(b.Uses, ", ")))
 	}
@@ -177,7 +223,7 @@ func writeTable(w io.Writer, boxes []boxInfo) error {
 	}
 	between := "\n"
 	for i := range boxes {
-		for _, line := range boxes[i].useLines() {
+		for _, line := range boxes[i].aboutLines() {
 			fmt.Fprintf(w, "%s%s %s\n", between, boxes[i].Box, line)
 			between = ""
 		}
@@ -204,7 +250,7 @@ func writeDocs(w io.Writer, boxes []boxInfo) error {
 		case b.Builtin:
 			from = ", built in"
 		}
-		from = strings.Join(append([]string{from}, b.useLines()...), "; ")
+		from = strings.Join(append([]string{from}, b.aboutLines()...), "; ")
 		inspect.WriteBox(out, &inspect.Box{Box: b.Box, TypeID: b.TypeID, Doc: b.Doc, Singleton: b.Singleton, Birth: b.Birth, Methods: b.Methods}, from)
 	}
 	return out.Flush()

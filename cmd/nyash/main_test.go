@@ -334,6 +334,39 @@ func TestInspect_JSONOfNoLibrary(t *testing.T) {
 	assert.Contains(t, report.Error, "not a loadable shared library")
 }
 
+// TestList_Module: what a module is given is listed, and that it serves one call at a time.
+func TestList_Module(t *testing.T) {
+	c := newCommand(t)
+	text := "[plugins.TallyBox]\ntype_id = 7\n"
+	module := ccbuild.Module(t, filepath.Join(ccbuild.Root(t), "loader", "testdata", "described.c"), "-DTEXT="+strconv.Quote(text))
+	c.write(t, "module.toml", "[plugins.TallyBox]\nlibrary = "+strconv.Quote(module)+`
+instances = 2
+limits = { memory = "64MiB" }
+permissions = { read = ["."], write = ["./plugins", "."] }
+`)
+	stdout, stderr, status := c.run(t, "--config", "module.toml", "list")
+	assert.Zero(t, status, stderr)
+	assert.True(t, strings.HasSuffix(stdout, "\n\nTallyBox is a WebAssembly module: instances 2, memory 65536 KiB, read ., write ./plugins .\n"), stdout)
+	stdout, _, status = c.run(t, "--config", "module.toml", "list", "--json")
+	assert.Zero(t, status)
+	var boxes []struct {
+		Threads string
+		Module  *struct {
+			Instances   int
+			Memory      uint64
+			Read, Write []string
+		}
+	}
+	require.NoError(t, json.Unmarshal([]byte(stdout), &boxes))
+	assert.Equal(t, "serial", boxes[0].Threads)
+	require.NotNil(t, boxes[0].Module)
+	assert.Equal(t, 2, boxes[0].Module.Instances)
+	assert.EqualValues(t, 64<<20, boxes[0].Module.Memory)
+	assert.Equal(t, []string{"."}, boxes[0].Module.Read)
+	assert.Equal(t, []string{"./plugins", "."}, boxes[0].Module.Write)
+	assert.Nil(t, boxes[1].Module)
+}
+
 // TestList_Uses: what a plugin may call and what it asks for are listed. The boxes of the
 // program that a file is for are not there, which only a script minds.
 func TestList_Uses(t *testing.T) {

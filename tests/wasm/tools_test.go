@@ -14,6 +14,7 @@ func TestInspect(t *testing.T) {
 	r, err := inspect.Run(t.Context(), inspect.Config{File: moduleFile(t)})
 	require.NoError(t, err)
 	assert.Equal(t, "WebAssembly module", r.Format)
+	assert.Equal(t, "serial", r.Threads, "it does not say, and has one call at a time")
 	assert.Contains(t, r.Exports, "nyash_plugin_invoke")
 	require.Len(t, r.Boxes, 1)
 	assert.Equal(t, "Module", r.Boxes[0].Box)

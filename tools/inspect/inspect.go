@@ -244,11 +244,14 @@ func (r *Report) warn(format string, args ...any) {
 
 // described notes what the library's text says beside its boxes.
 func (r *Report) described(own *registry.Description) {
+	if r.Module != nil {
+		r.Threads = registry.ThreadsSerial.String()
+	}
 	if own == nil {
 		return
 	}
 	r.SelfDescribed = true
-	if own.HasThreads {
+	if own.HasThreads && r.Module == nil {
 		r.Threads = own.Threads.String()
 	}
 	r.uses = own.Uses

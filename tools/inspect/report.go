@@ -33,7 +33,7 @@ type Report struct {
 	Loaded        bool      `json:"loaded"`
 	ABI           uint32    `json:"abi,omitempty"` // 0 where it does not say
 	SelfDescribed bool      `json:"self_described"`
-	Threads       string    `json:"threads,omitempty"` // that it asks for; empty where it does not say
+	Threads       string    `json:"threads,omitempty"` // that it asks for; empty where it does not say. A module has one call at a time
 	Boxes         []Box     `json:"boxes"`
 	Requests      []Request `json:"requests"`
 	Warnings      []string  `json:"warnings"`

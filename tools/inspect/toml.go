@@ -113,7 +113,7 @@ func (e *entry) skeleton(key toml.Key, library string) {
 
 // library writes the keys that are the library's, not a box's.
 func (e *entry) library() {
-	if e.report.Threads != "" {
+	if e.report.Threads != "" && e.report.Module == nil {
 		e.set("threads", e.report.Threads)
 	}
 	if m := e.report.Module; m != nil && m.Files {
