@@ -97,6 +97,9 @@ func (s *moduleSource) make(file string) (modules.Plugin, error) {
 	if conf.Limits.Memory != nil {
 		config.Memory = *conf.Limits.Memory
 	}
+	if conf.Limits.OpenFiles != nil {
+		config.OpenFiles = *conf.Limits.OpenFiles
+	}
 	if p := s.plugin.Load(); p != nil {
 		(*p).Reconfigure(config)
 		return *p, nil

@@ -132,6 +132,9 @@ func (s *processSource) module() *isolate.Module {
 	if limit := s.conf.Process.Limits.Memory; limit != nil {
 		m.Memory = *limit
 	}
+	if limit := s.conf.Process.Limits.OpenFiles; limit != nil {
+		m.OpenFiles = *limit
+	}
 	return m
 }
 

@@ -167,8 +167,10 @@ func (d *document) checkModuleProcess(t *table) {
 		without = append(without, t.get(name))
 	}
 	if limits := t.get("limits"); limits != nil && limits.val.table != nil {
-		for _, f := range limitFields[1:] {
-			without = append(without, limits.val.table.get(f.name))
+		for _, f := range limitFields {
+			if f.name != "memory" && f.name != "open_files" {
+				without = append(without, limits.val.table.get(f.name))
+			}
 		}
 	}
 	for _, k := range without {

@@ -134,4 +134,9 @@ func (d *document) checkModulePermissions(k *key, p *permit.Permissions) {
 			d.failAt(k.child(string(name)), "a WebAssembly module cannot be permitted to "+string(name)+": it has no way to", "remove it; a module calls other plugins for that (uses)")
 		}
 	}
+	if i, write, ok := p.Nested(); ok {
+		read := k.child(string(permit.Read))
+		d.fail(read.val.items[i].at, read.path(), strconv.Quote(p.Grants[permit.Read][i])+" lies in "+strconv.Quote(write)+" of write, in which the module may change all",
+			"remove it, or list under write only the folders beside it")
+	}
 }

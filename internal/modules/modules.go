@@ -55,6 +55,7 @@ type Config struct {
 	Mounts      []permit.Mount
 	Env         []string // names of the variables that are passed on
 	Memory      uint64   // bytes that a module may have; 0 for the default
+	OpenFiles   uint64   // files that a module may have open; 0 for the default
 	CacheDir    string   // where compiled code is kept, see [CacheDir]; empty for nowhere
 	MaxBlob     uint64   // how many bytes the blobs of one call to the host may have; 0 for no bound
 	Restart     restart.Policy

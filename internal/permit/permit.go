@@ -77,6 +77,22 @@ func appendMounts(all []Mount, dir, path string, write bool) []Mount {
 	return all
 }
 
+// Nested finds a folder of read that lies in one of write, as far as their paths tell: the module
+// could move or link its way around what it may only read. i is the index in read.
+func (p *Permissions) Nested() (i int, write string, ok bool) {
+	for i, read := range p.Grants[Read] {
+		if slices.ContainsFunc(p.Grants[Write], func(w string) bool { return filepath.Clean(w) == filepath.Clean(read) }) {
+			continue // who has both may write
+		}
+		for _, write := range p.Grants[Write] {
+			if rel, err := filepath.Rel(write, read); err == nil && filepath.IsLocal(rel) {
+				return i, write, true
+			}
+		}
+	}
+	return 0, "", false
+}
+
 // guestPath is a path as a module writes it: with slashes, and no drive's colon.
 func guestPath(path string) string {
 	return strings.TrimPrefix(filepath.ToSlash(path), filepath.VolumeName(path))

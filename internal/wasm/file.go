@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 
 	"github.com/tetratelabs/wazero/experimental/sys"
@@ -54,7 +55,7 @@ func (f *openFile) Read(buf []byte) (int, sys.Errno) {
 	if f.dir {
 		return 0, sys.EISDIR
 	}
-	return moved(f.file.Read(buf))
+	return f.move(buf, func(piece []byte, _ int) (int, error) { return f.file.Read(piece) })
 }
 
 // Pread implements [sys.File].
@@ -62,10 +63,10 @@ func (f *openFile) Pread(buf []byte, off int64) (int, sys.Errno) {
 	switch {
 	case f.dir:
 		return 0, sys.EISDIR
-	case off < 0:
+	case off < 0 || off > math.MaxInt64-int64(len(buf)):
 		return 0, sys.EINVAL
 	}
-	return moved(f.file.ReadAt(buf, off))
+	return f.move(buf, func(piece []byte, at int) (int, error) { return f.file.ReadAt(piece, off+int64(at)) })
 }
 
 // position has go vet see that Seek is not io.Seeker's.
@@ -85,17 +86,27 @@ func (f *openFile) Readdir(n int) ([]sys.Dirent, sys.Errno) {
 	if !f.dir {
 		return nil, sys.ENOTDIR
 	}
-	entries, err := f.file.ReadDir(n)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, errno(err)
-	}
-	all := make([]sys.Dirent, 0, len(entries))
-	for _, e := range entries {
-		st := wasi.Stat_t{}
-		if info, err := e.Info(); err == nil {
-			st = wasi.NewStat_t(info)
+	var all []sys.Dirent
+	for n <= 0 || len(all) < n {
+		f.folder.look()
+		piece := maxNames
+		if n > 0 {
+			piece = min(piece, n-len(all))
 		}
-		all = append(all, sys.Dirent{Ino: st.Ino, Name: e.Name(), Type: e.Type() & fs.ModeType})
+		entries, err := f.file.ReadDir(piece)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return all, errno(err)
+		}
+		for _, e := range entries {
+			st := wasi.Stat_t{}
+			if info, err := e.Info(); err == nil {
+				st = wasi.NewStat_t(info)
+			}
+			all = append(all, sys.Dirent{Ino: st.Ino, Name: e.Name(), Type: e.Type() & fs.ModeType})
+		}
+		if len(entries) == 0 {
+			break
+		}
 	}
 	return all, 0
 }
@@ -105,7 +116,7 @@ func (f *openFile) Write(buf []byte) (int, sys.Errno) {
 	if f.dir {
 		return 0, sys.EISDIR
 	}
-	return moved(f.file.Write(buf))
+	return f.move(buf, func(piece []byte, _ int) (int, error) { return f.file.Write(piece) })
 }
 
 // Pwrite implements [sys.File]. A file that is open for appending takes no other place.
@@ -113,12 +124,12 @@ func (f *openFile) Pwrite(buf []byte, off int64) (int, sys.Errno) {
 	switch {
 	case f.dir:
 		return 0, sys.EISDIR
-	case off < 0:
+	case off < 0 || off > math.MaxInt64-int64(len(buf)):
 		return 0, sys.EINVAL
 	case f.append:
 		return f.Write(buf)
 	}
-	return moved(f.file.WriteAt(buf, off))
+	return f.move(buf, func(piece []byte, at int) (int, error) { return f.file.WriteAt(piece, off+int64(at)) })
 }
 
 // Truncate implements [sys.File].
@@ -156,8 +167,9 @@ func (f *openFile) Utimens(access, changed int64) sys.Errno {
 // Close implements [sys.File].
 func (f *openFile) Close() sys.Errno { return errno(f.file.Close()) }
 
-// moved is how much was read or written. The end of a file is none of its errors.
-func moved(n int, err error) (int, sys.Errno) {
+// move is how much was read or written. The end of a file is none of its errors.
+func (f *openFile) move(buf []byte, do func(piece []byte, at int) (int, error)) (int, sys.Errno) {
+	n, err := inPieces(f.folder.look, buf, do)
 	if err == nil || errors.Is(err, io.EOF) {
 		return n, 0
 	}

@@ -2,7 +2,6 @@ package wasm
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -93,12 +92,12 @@ func (m *Module) load(program *program, deadline time.Time) error {
 // surroundings are what a module gets of the system: clocks that it cannot change, random
 // numbers, its host's log as its output, and the folders that it was given.
 func (m *Module) surroundings() (wazero.ModuleConfig, error) {
-	out, err := newOutput(m.plugin.config.Sink), newOutput(m.plugin.config.Sink)
+	out, err := newOutput(m.plugin.config.Sink, m.look), newOutput(m.plugin.config.Sink, m.look)
 	m.closers = append(m.closers, out.flush, err.flush)
 	config := wazero.NewModuleConfig().WithName("").WithStartFunctions().
 		WithStdout(out).WithStderr(err).
 		WithSysWalltime().WithSysNanotime().WithNanosleep(m.sleep).WithOsyield(m.look).
-		WithRandSource(rand.Reader)
+		WithRandSource(&random{m.look})
 	for _, name := range m.plugin.config.Env {
 		if value, ok := os.LookupEnv(name); ok {
 			config = config.WithEnv(name, value)

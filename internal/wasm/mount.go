@@ -3,6 +3,7 @@ package wasm
 import (
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path"
 	"path/filepath"
@@ -22,6 +23,9 @@ import (
 
 // mount opens the folders that the module was given. A module with none sees no file system.
 func (m *Module) mount() (wazero.FSConfig, error) {
+	if err := m.checkNested(); err != nil {
+		return nil, err
+	}
 	config := wazero.NewFSConfig()
 	roots := make(map[string]*os.Root)
 	var folders []*folder
@@ -36,9 +40,59 @@ func (m *Module) mount() (wazero.FSConfig, error) {
 			roots[mount.Host] = root
 			m.closers = append(m.closers, func() { _ = root.Close() })
 		}
-		folders = append(folders, &folder{root: root, mount: mount})
+		folders = append(folders, &folder{root: root, mount: mount, look: m.look})
 	}
-	return config.(sysfs.FSConfig).WithSysFSMount(newTree(folders, m.note), "/"), nil
+	return config.(sysfs.FSConfig).WithSysFSMount(newTree(folders, m.openFiles(), m.note), "/"), nil
+}
+
+// checkNested refuses a folder that may only be read in one that may be written: as the module can
+// move and link what is around it, it could be changed. Where links lie on the way only the system
+// tells.
+func (m *Module) checkNested() error {
+	mounts := m.plugin.config.Mounts
+	for _, inner := range mounts {
+		if inner.Write {
+			continue
+		}
+		for _, outer := range mounts {
+			if outer.Write && inner.Host != outer.Host && within(inner.Host, outer.Host) {
+				return &native.Error{File: m.plugin.config.File, Reason: native.ErrOpen,
+					Detail: fmt.Sprintf("its permissions let it read %s, which lies in %s of write, in which it may change all; fix: remove the one, or list under write only the folders beside it", inner.Host, outer.Host)}
+			}
+		}
+	}
+	return nil
+}
+
+// within reports whether a folder lies in another one, and is not the same.
+func within(inner, outer string) bool {
+	inner, err := filepath.EvalSymlinks(inner)
+	if err != nil {
+		return false // that it cannot be opened is said by who opens it
+	}
+	of, err := os.Stat(outer)
+	if err != nil {
+		return false
+	}
+	if here, err := os.Stat(inner); err != nil || os.SameFile(here, of) {
+		return false
+	}
+	for dir := filepath.Dir(inner); ; dir = filepath.Dir(dir) {
+		if here, err := os.Stat(dir); err == nil && os.SameFile(here, of) {
+			return true
+		}
+		if dir == filepath.Dir(dir) {
+			return false
+		}
+	}
+}
+
+// openFiles is how many files the module may have open.
+func (m *Module) openFiles() int {
+	if most := m.plugin.config.OpenFiles; most > 0 {
+		return int(min(most, math.MaxInt32))
+	}
+	return maxOpenFiles
 }
 
 // note logs what the host has to say of the module.
@@ -73,6 +127,7 @@ type folder struct {
 	sys.UnimplementedFS
 	root  *os.Root
 	mount permit.Mount
+	look  func() // at the module, which ends the call where that is to end
 }
 
 // local is a path of the module's as os.Root takes it.

@@ -11,17 +11,24 @@ import (
 // output logs what a module prints, a line at a time. Who has the module's turn uses it.
 type output struct {
 	sink hostvtable.Sink
+	look func()
 	line []byte // of which the end has not been seen
 }
 
 // maxOutputLine is where a line is cut, in bytes.
 const maxOutputLine = 4 << 10
 
-func newOutput(sink hostvtable.Sink) *output { return &output{sink: sink} }
+func newOutput(sink hostvtable.Sink, look func()) *output { return &output{sink: sink, look: look} }
 
 // Write takes all.
 func (o *output) Write(text []byte) (int, error) {
-	n := len(text)
+	return inPieces(o.look, text, func(piece []byte, _ int) (int, error) {
+		o.add(piece)
+		return len(piece), nil
+	})
+}
+
+func (o *output) add(text []byte) {
 	for len(text) > 0 {
 		end := bytes.IndexByte(text, '\n')
 		part, rest := text, []byte(nil)
@@ -37,7 +44,6 @@ func (o *output) Write(text []byte) (int, error) {
 			o.put()
 		}
 	}
-	return n, nil
 }
 
 func (o *output) put() {

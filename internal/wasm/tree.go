@@ -25,14 +25,20 @@ type tree struct {
 	folders []*folder // by the length of their names, the longest first
 	log     func(abi.LogLevel, string)
 	refused atomic.Int64
+	files   descriptors
 }
+
+// maxPath is how long a path of a module's may be, in bytes; the system takes no longer ones.
+const maxPath = 4096
+
+func tooLong(path string) bool { return len(path) > maxPath }
 
 // maxRefusals is how many refusals of one module are logged.
 const maxRefusals = 20
 
-func newTree(folders []*folder, log func(abi.LogLevel, string)) *tree {
+func newTree(folders []*folder, openFiles int, log func(abi.LogLevel, string)) *tree {
 	slices.SortStableFunc(folders, func(a, b *folder) int { return len(b.mount.Guest) - len(a.mount.Guest) })
-	return &tree{folders: folders, log: log}
+	return &tree{folders: folders, log: log, files: descriptors{most: openFiles}}
 }
 
 // clean is a path of the module's without a slash at its beginning; "." is the root.
@@ -86,6 +92,9 @@ func (t *tree) inside(name string) (names []string) {
 // on does something in the folder that a path is in, which needs a permission. Elsewhere it is
 // refused.
 func (t *tree) on(action, name string, needs permit.Key, do func(f *folder, rest string) sys.Errno) sys.Errno {
+	if tooLong(name) {
+		return sys.ENAMETOOLONG
+	}
 	name = clean(name)
 	f, rest := t.find(name)
 	if f == nil || needs == permit.Write && f.readOnly() {
@@ -112,18 +121,40 @@ func notListed(needs permit.Key) string {
 // refuse is the error of what the module may not do; the log is told. A path comes without the
 // slash at its beginning, if it had one: the module's own library removes it.
 func (t *tree) refuse(action, name, why string) sys.Errno {
+	t.tell("it may not %s %s (from / or the folder of nyash.toml): %s", action, contract.Excerpt(path.Clean(name)), why)
+	return sys.EACCES
+}
+
+// tell logs a refusal.
+func (t *tree) tell(format string, args ...any) {
 	if n := t.refused.Add(1); n <= maxRefusals {
-		text := fmt.Sprintf("it may not %s %s (from / or the folder of nyash.toml): %s", action, contract.Excerpt(path.Clean(name)), why)
+		text := fmt.Sprintf(format, args...)
 		if n == maxRefusals {
 			text += "; further refusals are not logged"
 		}
 		t.log(abi.LogWarn, text)
 	}
-	return sys.EACCES
 }
 
-// OpenFile implements [sys.FS].
-func (t *tree) OpenFile(name string, flag sys.Oflag, perm fs.FileMode) (file sys.File, err sys.Errno) {
+// OpenFile implements [sys.FS]. With too many files open it is EIO, as WASI's other numbers for that
+// are none of the engine's.
+func (t *tree) OpenFile(name string, flag sys.Oflag, perm fs.FileMode) (sys.File, sys.Errno) {
+	if tooLong(name) {
+		return nil, sys.ENAMETOOLONG
+	}
+	if !t.files.take() {
+		t.tell("it has %d files open, and may open no more (limits.open_files)", t.files.most)
+		return nil, sys.EIO
+	}
+	file, err := t.open(name, flag, perm)
+	if err != 0 {
+		t.files.open--
+		return nil, err
+	}
+	return &counted{File: file, of: &t.files}, 0
+}
+
+func (t *tree) open(name string, flag sys.Oflag, perm fs.FileMode) (file sys.File, err sys.Errno) {
 	if f, _ := t.find(clean(name)); f == nil && !writes(flag) {
 		if names := t.inside(clean(name)); names != nil {
 			return &madeUp{names: names}, 0
@@ -141,6 +172,9 @@ func (t *tree) OpenFile(name string, flag sys.Oflag, perm fs.FileMode) (file sys
 }
 
 func (t *tree) stat(name string, of func(f *folder, rest string) (wasi.Stat_t, sys.Errno)) (st wasi.Stat_t, err sys.Errno) {
+	if tooLong(name) {
+		return st, sys.ENAMETOOLONG
+	}
 	if f, _ := t.find(clean(name)); f == nil && t.inside(clean(name)) != nil {
 		return madeUpStatus, 0
 	}
@@ -199,6 +233,9 @@ func (t *tree) pair(action, from, to string, do func(f *folder, from, to string)
 
 // Symlink implements [sys.FS].
 func (t *tree) Symlink(to, name string) sys.Errno {
+	if tooLong(to) {
+		return sys.ENAMETOOLONG
+	}
 	return t.on("make a link at", name, permit.Write, func(f *folder, rest string) sys.Errno { return f.Symlink(to, rest) })
 }
 

@@ -95,14 +95,15 @@ func TestInterrupt(t *testing.T) {
 		want         error
 		text         string
 	}{
-		"a loop, by its context":       {"", "spin", nil, deadline, context.DeadlineExceeded, "context deadline exceeded"},
-		"a loop, by call_timeout":      {`call_timeout = "300ms"`, "spin", nil, background, loader.ErrCallTimeout, late},
-		"a long loop, by call_timeout": {`call_timeout = "300ms"`, "loop", []any{int64(1) << 62}, background, loader.ErrCallTimeout, late},
-		"a sleep, by call_timeout":     {`call_timeout = "300ms"`, "sleep", []any{1 << 40}, background, loader.ErrCallTimeout, late},
-		"a trap":                       {"", "trap", nil, background, loader.ErrPluginCrashed, ended + "wasm error: unreachable in trap"},
-		"recursion without end":        {"", "recurse", nil, background, loader.ErrPluginCrashed, ended + "wasm error: out of bounds memory access in recurse; its stack may be full"},
-		"exit":                         {"", "exit", []any{0}, background, loader.ErrPluginCrashed, ended + "it exits with status 0"},
-		"exit with a status":           {"", "exit", []any{3}, background, loader.ErrPluginCrashed, ended + "it exits with status 3"},
+		"a loop, by its context":          {"", "spin", nil, deadline, context.DeadlineExceeded, "context deadline exceeded"},
+		"a loop, by call_timeout":         {`call_timeout = "300ms"`, "spin", nil, background, loader.ErrCallTimeout, late},
+		"a long loop, by call_timeout":    {`call_timeout = "300ms"`, "loop", []any{int64(1) << 62}, background, loader.ErrCallTimeout, late},
+		"a sleep, by call_timeout":        {`call_timeout = "300ms"`, "sleep", []any{1 << 40}, background, loader.ErrCallTimeout, late},
+		"a trap":                          {"", "trap", nil, background, loader.ErrPluginCrashed, ended + "wasm error: unreachable in trap"},
+		"recursion without end":           {"", "recurse", nil, background, loader.ErrPluginCrashed, ended + "wasm error: out of bounds memory access in recurse; its stack may be full"},
+		"exit":                            {"", "exit", []any{0}, background, loader.ErrPluginCrashed, ended + "it exits with status 0"},
+		"exit with a status":              {"", "exit", []any{3}, background, loader.ErrPluginCrashed, ended + "it exits with status 3"},
+		"random numbers, by call_timeout": {`call_timeout = "300ms"`, "random", []any{900 << 20}, background, loader.ErrCallTimeout, late},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -193,6 +193,77 @@ func TestFolders_None(t *testing.T) {
 	}
 }
 
+// TestFolders_Nested: what may only be read does not lie where the module may link and move.
+func TestFolders_Nested(t *testing.T) {
+	file := ccbuild.Module(t, "testdata/files.c")
+	for permissions, located := range map[string]bool{
+		`{ write = ["./out"], read = ["in", "./out/deep"] }`: true,
+		`{ write = ["."], read = ["in"] }`:                   true,
+		`{ write = ["./out"], read = ["./alias"] }`:          false,
+		`{ write = ["./alias"], read = ["./out/deep/in"] }`:  false,
+	} {
+		dir := t.TempDir()
+		require.NoError(t, os.MkdirAll(filepath.Join(dir, "out/deep/in"), 0o755))
+		require.NoError(t, os.Mkdir(filepath.Join(dir, "in"), 0o755))
+		require.NoError(t, os.Symlink("out/deep", filepath.Join(dir, "alias")))
+		path := filepath.Join(dir, "nyash.toml")
+		require.NoError(t, os.WriteFile(path, fmt.Appendf(nil, "[plugins.Files]\nlibrary = %q\npermissions = %s\n", file, permissions), 0o644))
+		h, err := loader.Open(path, hosttest.Options()...)
+		if located {
+			assert.ErrorContains(t, err, "permissions.read: ", permissions)
+			assert.ErrorContains(t, err, "of write, in which the module may change all", permissions)
+			continue
+		}
+		require.NoError(t, err)
+		_, err = h.New(t.Context(), "Files")
+		require.ErrorIs(t, err, loader.ErrOpen, permissions)
+		assert.ErrorContains(t, err, "of write, in which it may change all", permissions)
+		require.NoError(t, h.Close())
+	}
+	p := newPlace(t, `permissions = { write = ["./out", "out/deep"], read = [".", "./out/deep"] }`)
+	assert.Equal(t, "done", p.do("write", "out/deep/a"), "in the other order, and both, all is said")
+	assert.Equal(t, "Permission denied", p.do("write", "in/a.txt"))
+}
+
+// TestFolders_LongPaths: neither a path nor a link's target is taken that no system takes.
+func TestFolders_LongPaths(t *testing.T) {
+	p := newPlace(t, inAndOut)
+	long := "out/" + strings.Repeat("a/", 20_000) + "b"
+	for _, args := range [][]any{
+		{"read", long}, {"write", long}, {"stat", long}, {"mkdir", long}, {"remove", long}, {"list", long},
+		{"symlink", long, "out/l"}, {"symlink", "b.txt", long}, {"link", "out/b.txt", long}, {"link", long, "out/l"},
+		{"rename", "out/b.txt", long}, {"rename", long, "out/l"},
+	} {
+		assert.Equal(t, "Filename too long", p.do(args[0].(string), args[1:]...), args[0])
+	}
+}
+
+// TestFolders_OpenFiles: one module leaves its host descriptors, and can open more when it has
+// closed some.
+func TestFolders_OpenFiles(t *testing.T) {
+	for keys, want := range map[string]string{"": "255", "\nlimits = { open_files = 20 }": "19"} { // besides the root
+		p := newPlace(t, inAndOut+keys)
+		for range 3 {
+			assert.Equal(t, want, p.do("openAll", "in/a.txt"))
+			assert.Equal(t, want, p.do("openAll", "."))
+		}
+		assert.Equal(t, "from in", p.do("read", "in/a.txt"))
+	}
+}
+
+// TestFolders_Interrupt: neither the number of buffers nor their size keeps one call of WASI from ending.
+func TestFolders_Interrupt(t *testing.T) {
+	for _, method := range []string{"readMany", "preadMany", "writeMany", "pwriteMany", "printMany"} {
+		t.Run(method, func(t *testing.T) {
+			t.Parallel()
+			p := newPlace(t, "call_timeout = \"100ms\"\n"+inAndOut)
+			require.NoError(t, os.Truncate(filepath.Join(p.dir, "out/b.txt"), 1<<40))
+			_, err := hosttest.New(t, p.host, "Files").Call(t.Context(), method, "out/b.txt")
+			require.ErrorIs(t, err, loader.ErrCallTimeout)
+		})
+	}
+}
+
 // TestFolders_Missing: a folder that is not there is an error of loading.
 func TestFolders_Missing(t *testing.T) {
 	for permissions, want := range map[string]string{

@@ -38,6 +38,7 @@ lieBlob = { method_id = 17, args = [ { name = "what", from = "integer", to = "i6
 loop    = { method_id = 14, args = [ { name = "turns", from = "integer", to = "i64" } ], returns = "i64" }
 exit    = { method_id = 15, args = [ { name = "status", from = "integer", to = "i64" } ] }
 take    = { method_id = 16, args = [ { name = "box", from = "box", to = "handle" } ] }
+random  = { method_id = 20, args = [ { name = "bytes", from = "integer", to = "i64" } ] }
 `
 
 // toml declares box Module with a file and further keys of the library.

@@ -40,10 +40,11 @@ type Load struct {
 
 // Module is what a library gets that is a WebAssembly module.
 type Module struct {
-	Memory   uint64         // bytes that it may have; 0 for the default
-	Env      []string       `json:",omitempty"` // names of the variables that are passed on
-	Mounts   []permit.Mount `json:",omitempty"`
-	CacheDir string         // where compiled code is kept; empty for nowhere
+	Memory    uint64         // bytes that it may have; 0 for the default
+	OpenFiles uint64         // files that it may have open; 0 for the default
+	Env       []string       `json:",omitempty"` // names of the variables that are passed on
+	Mounts    []permit.Mount `json:",omitempty"`
+	CacheDir  string         // where compiled code is kept; empty for nowhere
 }
 
 // ErrNotLinked: the program has no engine for WebAssembly modules.

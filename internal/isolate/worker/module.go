@@ -50,12 +50,13 @@ func (w *Worker) openModule(load *wire.Load) error {
 	m.away.Lock()
 	config := modules.Config{
 		File: load.File, Instances: 1, Sink: w, Configure: w.configure,
-		Around:   func(_ context.Context, run func(context.Context)) { run(w.around) },
-		Mounts:   load.Module.Mounts,
-		Env:      load.Module.Env,
-		Memory:   load.Module.Memory,
-		MaxBlob:  load.MaxBlobs,
-		CacheDir: load.Module.CacheDir,
+		Around:    func(_ context.Context, run func(context.Context)) { run(w.around) },
+		Mounts:    load.Module.Mounts,
+		Env:       load.Module.Env,
+		Memory:    load.Module.Memory,
+		OpenFiles: load.Module.OpenFiles,
+		MaxBlob:   load.MaxBlobs,
+		CacheDir:  load.Module.CacheDir,
 	}
 	if load.Calls {
 		config.Calls = moduleCalls{m}

@@ -1,5 +1,5 @@
 /* A module that tries to leave its folders: box Files, type 8. Each method answers 0, or errno. */
-#define _POSIX_C_SOURCE 200809L
+#define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -7,12 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "answer.h"
 #include "nyash_plugin.h"
 
-enum { READ = 1, WRITE, SYMLINK, LINK, RENAME, MKDIR, REMOVE, LIST, STAT };
+enum { READ = 1, WRITE, SYMLINK, LINK, RENAME, MKDIR, REMOVE, LIST, STAT, OPEN_ALL, READ_MANY, PREAD_MANY, WRITE_MANY, PWRITE_MANY, PRINT_MANY };
 
 uint32_t nyash_plugin_abi(void) { return NYASH_ABI_VERSION; }
 void nyash_plugin_shutdown(void) {}
@@ -21,6 +22,8 @@ int32_t nyash_plugin_init(const NyashHostVtable *host, NyashPluginInfo *info) {
     static const NyashMethodInfo methods[] = {
         {READ, "read", 0},     {WRITE, "write", 0},   {SYMLINK, "symlink", 0}, {LINK, "link", 0}, {RENAME, "rename", 0},
         {MKDIR, "mkdir", 0},   {REMOVE, "remove", 0}, {LIST, "list", 0},       {STAT, "stat", 0},
+        {OPEN_ALL, "openAll", 0}, {READ_MANY, "readMany", 0}, {PREAD_MANY, "preadMany", 0},
+        {WRITE_MANY, "writeMany", 0}, {PWRITE_MANY, "pwriteMany", 0}, {PRINT_MANY, "printMany", 0},
     };
     (void)host;
     info->type_id = 8;
@@ -49,6 +52,30 @@ static int32_t say(uint8_t *result, size_t *result_len, const char *what) {
 
 static int32_t outcome(uint8_t *result, size_t *result_len, int failed) {
     return say(result, result_len, failed ? strerror(errno) : "done");
+}
+
+/* How often a can be opened; all are closed again. */
+static int open_all(const char *a) {
+    static int fds[100000];
+    int n = 0;
+    while (n < 100000 && (fds[n] = open(a, O_RDONLY)) >= 0) n++;
+    for (int i = 0; i < n; i++) close(fds[i]);
+    return n;
+}
+
+/* Moves 16 MiB a thousand times with one call of WASI, through buffers that are one. */
+static int move_all(uint32_t method, const char *a) {
+    enum { BUFFERS = 1000, SIZE = 16 << 20 };
+    static struct iovec all[BUFFERS];
+    char *data = calloc(1, SIZE);
+    for (int i = 0; i < BUFFERS; i++) all[i] = (struct iovec){data, SIZE};
+    int fd = method == PRINT_MANY ? 1 : open(a, O_RDWR);
+    switch (method) {
+    case READ_MANY: return readv(fd, all, BUFFERS) < 0;
+    case PREAD_MANY: return preadv(fd, all, BUFFERS, 0) < 0;
+    case PWRITE_MANY: return pwritev(fd, all, BUFFERS, 0) < 0;
+    }
+    return writev(fd, all, BUFFERS) < 0;
 }
 
 int32_t nyash_plugin_invoke(uint32_t type_id, uint32_t method, uint32_t instance, const uint8_t *args,
@@ -86,6 +113,14 @@ int32_t nyash_plugin_invoke(uint32_t type_id, uint32_t method, uint32_t instance
     case RENAME: return outcome(result, result_len, rename(a, text(args, 1)));
     case MKDIR: return outcome(result, result_len, mkdir(a, 0755));
     case REMOVE: return outcome(result, result_len, remove(a));
+    case OPEN_ALL:
+        snprintf(data, sizeof data, "%d", open_all(a));
+        return say(result, result_len, data);
+    case READ_MANY:
+    case PREAD_MANY:
+    case WRITE_MANY:
+    case PWRITE_MANY:
+    case PRINT_MANY: return outcome(result, result_len, move_all(method, a));
     case STAT: {
         struct stat st;
         if (stat(a, &st) != 0) return outcome(result, result_len, 1);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <wasi/api.h>
 
 #include "answer.h"
 #include "nyash_plugin.h"
@@ -27,7 +28,8 @@ enum {
     TAKE,
     LIE_BLOB,
     TEXT,
-    MISTAKE
+    MISTAKE,
+    RANDOM
 };
 
 static const NyashHostVtable *host;
@@ -43,7 +45,7 @@ int32_t nyash_plugin_init(const NyashHostVtable *h, NyashPluginInfo *info) {
         {SLEEP, "sleep", 0}, {PRINT, "print", 0}, {WAKE, "wake", 0},       {COUNT, "count", 0},
         {GROW, "grow", 0},   {GIVE, "give", 0},   {RECURSE, "recurse", 0}, {LENGTH, "length", 0},
         {LIE, "lie", 0},     {LOOP, "loop", 0},   {EXIT, "exit", 0},       {TAKE, "take", 0},
-        {LIE_BLOB, "lieBlob", 0}, {TEXT, "text", 0}, {MISTAKE, "mistake", 0},
+        {LIE_BLOB, "lieBlob", 0}, {TEXT, "text", 0}, {MISTAKE, "mistake", 0}, {RANDOM, "random", 0},
     };
     host = h;
     info->type_id = 7;
@@ -131,6 +133,11 @@ int32_t nyash_plugin_invoke(uint32_t type_id, uint32_t method, uint32_t instance
     case WAKE: host->wake(UINT64_C(0xfedcba9876543210)); break;
     case COUNT: return answer_i64(result, result_len, ++count);
     case RECURSE: return answer_i64(result, result_len, recurse(&(volatile int){0}));
+    case RANDOM: { /* more than the host may make at once */
+        uint8_t *data = malloc((size_t)a);
+        if (data != NULL) sink += __wasi_random_get(data, (size_t)a);
+        break;
+    }
     case GROW: {
         uint8_t *volatile grown = malloc((size_t)a);
         return answer_i64(result, result_len, grown != NULL);
