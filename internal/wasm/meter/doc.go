@@ -59,6 +59,12 @@
 // which could not be entered again so, and those of functions with very many loops have the call at their head. A loop
 // to whose head nothing branches is not charged.
 //
+// # Guards
+//
+// A function of WASI that is given the length of a path, or how many buffers, subscriptions or files there are, works
+// on all of that before it comes back, and may need many times as much memory. So a module calls, exports and puts into
+// tables a function in front of it, which answers an error of WASI where that number is too large (see guards).
+//
 // # Bounds
 //
 // Rewrite also is the gate before the engine's decoder, which allocates what a module claims before it looks whether

@@ -60,7 +60,7 @@ const maxNames = 1 << 16
 
 // addType notes the type whose parameters and results, bytes of the file each, end at these places.
 func (m *module) addType(params, between, results int) {
-	if m.options.Interface != nil && m.err == nil {
+	if m.err == nil {
 		m.kinds = append(m.kinds, Type{Params: m.data[params:between:between], Results: m.data[m.pos-results : m.pos : m.pos]})
 	}
 }

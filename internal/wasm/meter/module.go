@@ -33,7 +33,7 @@ type module struct {
 	options Options
 
 	types     []signature
-	kinds     []Type   // as types; empty unless Options.Interface is wanted
+	kinds     []Type   // as types
 	functions []uint32 // type of each function, imports first
 	imported  int      // functions that are imported
 	globals   int      // imports included
@@ -51,6 +51,10 @@ type module struct {
 	order      []uint32    // functions, callees before callers
 	components []component // of each function, and of calls through tables
 	length     uint32      // 1 + what the instruction before is an i32.const of, if that is small
+
+	// The guards of imports, and the number of an import's.
+	guards  []guarded
+	guardOf map[uint32]uint32
 
 	// Helpers that function bodies need.
 	needPay, needCopy, needFill bool
@@ -170,10 +174,19 @@ func (m *module) copy(id byte, read func()) {
 	}
 }
 
-// shifted is a function's index in the rewritten module, where the tick is the last import.
+// shifted is the index in the rewritten module of what stands for a function: the tick is the last import there, and
+// the guards are the first functions.
 func (m *module) shifted(f uint32) uint32 {
+	if g, ok := m.guardOf[f]; ok {
+		return m.tick() + 1 + g
+	}
+	return m.moved(f)
+}
+
+// moved is the index of a function itself.
+func (m *module) moved(f uint32) uint32 {
 	if f >= uint32(m.imported) {
-		return f + 1
+		return f + 1 + uint32(len(m.guards))
 	}
 	return f
 }
@@ -263,6 +276,7 @@ func (m *module) readImport() {
 		case kind == 0:
 			m.functions = append(m.functions, m.index("type", len(m.types)))
 			m.imported++
+			m.addGuard(from, name)
 		case kind == 1:
 			m.refType()
 			m.limits()
@@ -539,7 +553,7 @@ func (m *module) readCustom() {
 		n := sub.count("names", 2)
 		names := appendU32(nil, uint32(n))
 		for range n {
-			names = appendU32(names, m.shifted(sub.index("function", len(m.functions))))
+			names = appendU32(names, m.moved(sub.index("function", len(m.functions))))
 			from := sub.pos
 			if name := sub.bytes(sub.u32()); sub.err != nil || !utf8.Valid(name) {
 				return

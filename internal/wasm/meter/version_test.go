@@ -22,6 +22,9 @@ func TestVersion(t *testing.T) {
 		require.NoError(t, err)
 		sum.Write(text)
 	}
-	assert.Equal(t, 1, meter.Version)
-	assert.Equal(t, "1c2c72e747dbfb0b", hex.EncodeToString(sum.Sum(nil)[:8]))
+	text, err := meter.Rewrite(guardedModule("path_link", "iiiiiii"), meter.Options{})
+	require.NoError(t, err)
+	sum.Write(text)
+	assert.Equal(t, 2, meter.Version)
+	assert.Equal(t, "b3e78da886cc0369", hex.EncodeToString(sum.Sum(nil)[:8]))
 }

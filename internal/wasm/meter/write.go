@@ -8,7 +8,7 @@ func (m *module) typeNone() uint32 { return uint32(len(m.types)) }
 func (m *module) typeBulk() uint32 { return uint32(len(m.types)) + 1 }
 
 // pay is the helper that takes credit for a loop; it is the first one.
-func (m *module) pay() uint32 { return uint32(len(m.functions)) + 1 }
+func (m *module) pay() uint32 { return m.moved(uint32(len(m.functions))) }
 
 // helper is the one that does memory.copy or memory.fill in pieces.
 func (m *module) helper(sub byte) uint32 {
@@ -40,20 +40,23 @@ func (m *module) write() []byte {
 			body = appendU32(append(body, 0), m.typeNone())
 			count++
 		case secFunction:
+			for i := range m.guards {
+				body = appendU32(body, m.guards[i].typ)
+			}
 			for _, t := range m.functions[m.imported:] {
 				body = appendU32(body, t)
 			}
 			for _, t := range helpers {
 				body = appendU32(body, t)
 			}
-			count += uint32(len(helpers))
+			count += uint32(len(m.guards) + len(helpers))
 		case secGlobal:
 			body = append(body, 0x7f, 1, opI32Const)
 			body = append(appendS32(body, Budget), opEnd)
 			count++
 		case secCode:
 			body = code
-			count += uint32(len(helpers))
+			count += uint32(len(m.guards) + len(helpers))
 		case secStart, secDataCount:
 			if m.has[id] {
 				out = appendSection(out, id, nil, body)
@@ -88,6 +91,11 @@ func (m *module) writeCode() (code []byte, helpers []uint32) {
 		e.out = e.out[:0]
 	}
 	code = make([]byte, 0, len(m.data)+len(m.data)/8)
+	e.function = &function{}
+	for i := range m.guards {
+		e.writeGuard(&m.guards[i])
+		done()
+	}
 	for i := range m.bodies {
 		e.emit(i)
 		done()
