@@ -70,4 +70,17 @@
 // Rewrite also is the gate before the engine's decoder, which allocates what a module claims before it looks whether
 // the module has it: each count is checked against the bytes that follow, and functions, locals, nesting, tables
 // and the values that an instruction moves are bounded. Memory and time are proportional to the file.
+//
+// The engine's compiler is not: it cannot be interrupted, and several of its passes take time and memory with a product of
+// what a function has. estimator follows the code once more, with the blocks that the charges add, and counts what they do:
+//
+//   - the values that live in each block, which are those of the operand stack and the locals between their first and
+//     last use, with the loops around it;
+//   - the dominators of each edge's block, up to the entry;
+//   - the parameters of loop heads and merges: squared for each edge, and again for each loop around them;
+//   - the values that an edge moves to them.
+//
+// A function whose sum is above maxWork is refused, about a second and 200 MB, and so is a module whose functions are
+// together above maxTotalWork beyond what is in proportion to their size. Functions that compilers make stay below a
+// quarter of the bound, those of SQLite included.
 package meter

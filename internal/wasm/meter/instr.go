@@ -44,6 +44,7 @@ const (
 	miscTableInit  = 12
 	miscTableCopy  = 14
 	miscTableGrow  = 15
+	miscTableSize  = 16
 	miscTableFill  = 17
 
 	void = 0x40 // the block type without parameters and results
@@ -54,8 +55,8 @@ const (
 type instr struct {
 	at  int
 	op  byte
-	sub byte      // of opMisc
-	arg uint32    // label, function, type of an indirect call, or 1 + the length of a bulk operation if it is small
+	sub byte      // of opMisc and opVector
+	arg uint32    // label, local, function, type of an indirect call, or 1 + the length of a bulk operation if it is small
 	sig signature // of a block
 }
 
@@ -69,7 +70,7 @@ func (m *module) next(locals uint32) instr {
 	switch op := in.op; {
 	case op >= 0x45 && op <= 0xc4: // numeric
 	case op >= opLocalGet && op <= opLocalTee:
-		m.index("local", int(locals))
+		in.arg = m.index("local", int(locals))
 	case op == opI32Const:
 		if v := m.signed(32); v >= 0 && v <= smallBulk {
 			m.length = uint32(v) + 1
@@ -111,7 +112,7 @@ func (m *module) next(locals uint32) instr {
 			in.arg = length
 		}
 	case op == opVector:
-		m.vector()
+		in.sub = m.vector()
 	case op <= 0x01, op == opElse, op == opEnd, op == opReturn, op == 0x1a, op == 0x1b, op == 0xd1:
 	case op >= 0x06 && op <= 0x0a, op >= 0x12 && op <= 0x19, op == 0x1f, op >= 0xd3 && op <= 0xd6, op == 0xfb, op == 0xfe:
 		m.fail(ErrUnsupported, in.at, "instruction %#x (exceptions, tail calls, typed references or threads)", op)
@@ -178,7 +179,7 @@ func (m *module) misc() byte {
 		m.index("table", m.tables)
 	case 9, 13: // data.drop, elem.drop
 		m.u32()
-	case miscTableGrow, 16, miscTableFill:
+	case miscTableGrow, miscTableSize, miscTableFill:
 		m.index("table", m.tables)
 	default:
 		m.fail(ErrUnsupported, at, "instruction 0xfc %#x", sub)
@@ -188,14 +189,14 @@ func (m *module) misc() byte {
 
 // vector reads a SIMD instruction. Its number is one byte below 128 and that byte and a 1 from there on; other
 // encodings of it are refused, because wazero reads the first byte alone and takes the 1 for a nop.
-func (m *module) vector() {
+func (m *module) vector() byte {
 	at := m.pos
 	sub := m.byte()
 	if sub >= 0x80 {
 		if high := m.byte(); high != 1 {
 			m.fail(ErrUnsupported, at, "instruction 0xfd %#x %#x", sub, high)
 		}
-		return
+		return sub
 	}
 	switch {
 	case sub <= 11, sub == 92, sub == 93: // loads and v128.store
@@ -208,4 +209,5 @@ func (m *module) vector() {
 		m.memoryArgument()
 		m.byte()
 	}
+	return sub
 }

@@ -116,6 +116,7 @@ func Rewrite(wasm []byte, o Options) ([]byte, error) {
 	m.survey()
 	m.callGraph()
 	m.weigh()
+	m.estimate()
 	if m.err != nil {
 		return nil, m.err
 	}
