@@ -40,7 +40,7 @@ setup: ## install the tools that building and testing need
 test: setup plugins ## run all tests
 	go test ./...
 	@echo 'the same through other ways to a plugin'
-	@NYASH_TEST_CHANNEL=pipe go test -run='^Test(Hostile|Crash|Context|Load|Host)' ./tests/isolation & pipes=$$!; \
+	@NYASH_TEST_CHANNEL=pipe go test -run='^Test(Crash|Context|Load|HostClose)' ./tests/isolation & pipes=$$!; \
 	NYASH_TEST_ISOLATION=process go test ./loader && NYASH_TEST_TARGET=wasm go test -run='^TestBox|^TestBlob' ./loader; status=$$?; \
 	wait $$pipes && exit $$status
 

@@ -136,6 +136,9 @@ func (s *Session) load(ctx, asking context.Context) error {
 	if err := checkTables(c.Tables, &answer.Description); err != nil {
 		return &native.Error{File: c.File, Reason: native.ErrDescription, Detail: err.Error(), Err: err}
 	}
+	if !stop() { // the worker is being killed, though it has answered
+		return s.loadFailed(ctx, context.Cause(ctx))
+	}
 	s.description = answer.Description
 	s.description.Config = config
 	if !s.description.Connects {
