@@ -172,13 +172,15 @@ func Refuse(c *abi.Call, err error) {
 // Take gives the library the host's answer: a code, *result_len, and the result, of which
 // result has no less than there is room for, but for what the host never sends.
 func Take(c *abi.Call, code abi.Code, length uint64, result []byte) {
-	room := c.ResultBuffer()
-	if code == abi.ErrShortBuffer && length <= uint64(len(room)) {
+	room := uint64(c.ResultLength)
+	if code == abi.ErrShortBuffer && length <= room {
 		Refuse(c, &CallError{abi.ErrPlugin, fmt.Sprintf("a result of %d bytes, and the host sends %d", length, MaxHostMessage)})
 		return
 	}
-	c.Code, c.ResultLength = code, uintptr(length)
-	if code != abi.ErrShortBuffer {
-		copy(room, result[:min(length, uint64(len(result)))])
+	// A plugin may say that there is more room than it has: what is not written to is not touched.
+	if n := min(length, uint64(len(result)), room); n > 0 && code != abi.ErrShortBuffer {
+		c.ResultLength = uintptr(n)
+		copy(c.ResultBuffer(), result)
 	}
+	c.Code, c.ResultLength = code, uintptr(length)
 }
