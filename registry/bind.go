@@ -145,7 +145,33 @@ func (b *Box) Bind(own *Description, init abi.Description) (*Type, error) {
 	if b.Library.InvokeOnly && table == 0 {
 		t.smallInt32()
 	}
+	if err := b.checkLeaves(t, text); err != nil {
+		return nil, err
+	}
 	return t, nil
+}
+
+// checkLeaves refuses a leaf method in a library that nyash.toml or the library itself pins to a
+// thread, where each of the two says one of that: what one says alone, it was checked for.
+func (b *Box) checkLeaves(t *Type, text *Box) error {
+	threads := b.Library.Threads
+	if own := t.own; !b.Library.HasThreads && own != nil && own.HasThreads {
+		threads = own.Threads
+	}
+	if threads != ThreadsPinned {
+		return nil
+	}
+	for i := range t.Methods {
+		m := &t.Methods[i]
+		switch {
+		case !m.Leaf:
+		case text != nil && slices.ContainsFunc(text.Methods, func(own *Method) bool { return own.key == m.key }):
+			return b.fail("", fmt.Sprintf("the library says that %s is a leaf method: %s", m.Name, leafPinned), fmt.Sprintf("leave threads out, or write %s = { leaf = false } under methods", m.Name))
+		default:
+			return b.failAt(m.key, "with the library's own words together: "+leafPinned, "leave leaf out, or set threads")
+		}
+	}
+	return nil
 }
 
 // smallInt32 has undeclared integers travel as plugins of the later public form expect
@@ -269,6 +295,9 @@ func (l *Library) merged(m, text *Method) *Method {
 	}
 	if m.key.child("returns_result") != m.key {
 		all.ReturnsResult = m.ReturnsResult
+	}
+	if m.key.child("leaf") != m.key {
+		all.Leaf = m.Leaf
 	}
 	all.Doc = cmp.Or(m.Doc, all.Doc)
 	return &all

@@ -107,8 +107,11 @@ type Method struct {
 	ID    uint32
 	HasID bool // else the library says
 	Signature
-	Doc string // for people; may be empty
-	Pos Position
+	// Leaf is the author's promise that the method returns within microseconds, never blocks
+	// and calls nothing of the host but alloc, free, log and wake (docs/abi.md, Leaf methods).
+	Leaf bool
+	Doc  string // for people; may be empty
+	Pos  Position
 
 	key *key
 }
@@ -170,6 +173,11 @@ func (d *document) config(c *Config, root *table) {
 	d.checkTypeIDs(c)
 	d.checkLibraries(c)
 	d.checkAliases(c)
+	for _, l := range c.Libraries {
+		if l.Threads == ThreadsPinned {
+			d.checkLeaves(l.Boxes)
+		}
+	}
 	for _, b := range c.Boxes {
 		d.checkReturnsOf(b, c.boxes, "the name of a box in this file")
 	}
@@ -493,6 +501,20 @@ func (d *document) checkLibraries(c *Config) {
 		}
 		if (l.Threads != other.Threads || l.Unload != other.Unload || !sameUses(l.Uses, other.Uses)) && len(l.Boxes) > 0 {
 			d.failBoxes(l.Boxes, l.Boxes[0].key, fmt.Sprintf("the library %s is used with other settings on line %d", l.Name, other.Pos.Line), "write the same threads, unload and uses in both entries")
+		}
+	}
+}
+
+// leafPinned is what is wrong with a leaf method of a library with threads = "pinned".
+const leafPinned = `a leaf method is called on the thread of its caller, and threads = "pinned" has all calls from one thread`
+
+// checkLeaves finds leaf methods among the boxes of a pinned library.
+func (d *document) checkLeaves(boxes []*Box) {
+	for _, b := range boxes {
+		for _, m := range b.Methods {
+			if m.Leaf {
+				d.failAt(m.key.child("leaf"), leafPinned, "leave one of the two out")
+			}
 		}
 	}
 }

@@ -116,6 +116,9 @@ func (d *document) description(desc *Description, root *table) {
 	for _, b := range desc.Boxes {
 		d.checkReturnsOf(b, desc.boxes, "the name of a box that the library describes")
 	}
+	if desc.Threads == ThreadsPinned {
+		d.checkLeaves(desc.Boxes)
+	}
 }
 
 // readDescribed reads the table of a self-description that has one for each box.

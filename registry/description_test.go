@@ -98,6 +98,47 @@ library = "kv"`, "Cursor", abi.Description{TypeID: 30, TypeName: "KeyValue", Met
 	}
 }
 
+// TestBind_Leaf: what the library promises of its methods, and what nyash.toml makes of it.
+func TestBind_Leaf(t *testing.T) {
+	const leaf = "[plugins.A]\ntype_id = 1\n[plugins.A.methods]\nm = { method_id = 1, leaf = true }\nn = { method_id = 2 }\n"
+	tests := []struct {
+		name, text, toml string
+		want             []string
+		err              string
+	}{
+		{"the library's", leaf, "", []string{"m"}, ""},
+		{"taken back", leaf, "[plugins.A.methods]\nm = { leaf = false }", nil, ""},
+		{"nyash.toml's", leaf, "[plugins.A.methods]\nn = { leaf = true }", []string{"n", "m"}, ""},
+		{"with other keys", leaf, "[plugins.A.methods]\nm = { doc = \"M.\" }", []string{"m"}, ""},
+		{"pinned by nyash.toml", leaf, "threads = \"pinned\"", nil, "the library says that m is a leaf method"},
+		{"pinned, and taken back", leaf, "threads = \"pinned\"\n[plugins.A.methods]\nm = { leaf = false }", nil, ""},
+		{"pinned by the library", "[plugins.A]\ntype_id = 1\nthreads = \"pinned\"\nmethods = { m = { method_id = 1 } }", "[plugins.A.methods]\nm = { leaf = true }", nil,
+			"plugins.A.methods.m: with the library's own words together: a leaf method is called on the thread of its caller"},
+		{"pinned by the library, set free", "[plugins.A]\ntype_id = 1\nthreads = \"pinned\"\nmethods = { m = { method_id = 1 } }", "threads = \"free\"\n[plugins.A.methods]\nm = { leaf = true }", []string{"m"}, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d, err := registry.ParseDescription("liba.so", tt.text)
+			require.NoError(t, err)
+			typ, err := box(t, parse(t, "[plugins.A]\nlibrary = \"a\"\n"+tt.toml), "A").Bind(d, abi.Description{})
+			if tt.err != "" {
+				require.ErrorContains(t, err, tt.err)
+				return
+			}
+			require.NoError(t, err)
+			var leaves []string
+			for _, m := range typ.Methods {
+				if m.Leaf {
+					leaves = append(leaves, m.Name)
+				}
+			}
+			assert.Equal(t, tt.want, leaves)
+		})
+	}
+	_, err := registry.ParseDescription("liba.so", "[plugins.A]\nthreads = \"pinned\"\nmethods = { m = { method_id = 1, leaf = true } }")
+	assert.ErrorContains(t, err, "a leaf method is called on the thread of its caller")
+}
+
 func TestParseDescription_ManyWarnings(t *testing.T) {
 	text := "[plugins.A]\ntype_id = 1\n"
 	var keys strings.Builder

@@ -166,8 +166,16 @@ var methodFields = withLater([]field[*Method]{
 	{name: "args", read: readArgs},
 	{name: "returns", read: func(d *document, m *Method, k *key) { m.Returns = d.returns(k) }},
 	{name: "returns_result", read: func(d *document, m *Method, k *key) { m.ReturnsResult = d.boolean(k) }},
+	{name: "leaf", read: readLeaf},
 	{name: "doc", read: func(d *document, m *Method, k *key) { m.Doc = d.doc(k) }},
 }, later.method)
+
+func readLeaf(d *document, m *Method, k *key) {
+	m.Leaf = d.boolean(k)
+	if m.Leaf && (m.Name == abi.NameBirth || m.Name == abi.NameFini) {
+		d.failAt(k, m.Name+" cannot be a leaf method: it may take as long as it needs", "leave it out")
+	}
+}
 
 func readArgs(d *document, m *Method, k *key) {
 	if !d.want(k, unstable.Array, `[ { name = "path", from = "string", to = "string" } ]`) {

@@ -121,7 +121,7 @@ type field[T any] struct {
 var later = struct{ file, box, method, argument, types []string }{
 	file:     []string{"runtimes"},
 	box:      []string{"events", "runtime", "tester"},
-	method:   []string{"async", "leaf", "schema"},
+	method:   []string{"async", "schema"},
 	argument: []string{"schema"},
 	types:    []string{"json", "msgpack", "protobuf"}, // of arguments and results
 }

@@ -175,17 +175,13 @@ func declare(t testing.TB, library string, keys ...string) string {
 	return text.String()
 }
 
-var (
-	boxTable = regexp.MustCompile(`(?m)^\[plugins\.[^.\]]+\]$`)
-	leaf     = regexp.MustCompile(`, leaf = true`) // a nyash.toml may not have it
-)
+var boxTable = regexp.MustCompile(`(?m)^\[plugins\.[^.\]]+\]$`)
 
 // repeat makes a nyash.toml that says all that a library says of itself: plugin-tester
 // has the types of methods from there.
 func repeat(t testing.TB, library string) string {
 	t.Helper()
-	text := leaf.ReplaceAllString(describe(t, library), "")
-	return boxTable.ReplaceAllString(text, fmt.Sprintf("$0\nlibrary = %q", library))
+	return boxTable.ReplaceAllString(describe(t, library), fmt.Sprintf("$0\nlibrary = %q", library))
 }
 
 // everywhere runs a test in this process and with the library in one of its own.
