@@ -17,7 +17,14 @@ var entered func(*frame) //nolint:unused // read by entry_$GOARCH.s
 var (
 	entryBase uintptr
 	entrySize uintptr
+
+	// leafCopyStart is where reading a line of a leaf method begins, and leafCopyFailed where
+	// it goes on after a fault.
+	leafCopyStart, leafCopyFailed uintptr
 )
+
+// leafCopySize is no less than the bytes of code that read the line.
+const leafCopySize = 48
 
 func startEntryPoints() { entered = enter }
 

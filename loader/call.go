@@ -86,7 +86,12 @@ func (in *instance) run(ctx context.Context, plan *plan.Plan, cache *slotCache, 
 			return nil, errNotSent(plan, err)
 		}
 	}
-	err := in.backend.Invoke(ctx, &s.Call)
+	var err error
+	if plan.Leaf != nil && in.leaf != nil {
+		err = in.invokeLeaf(ctx, plan.Leaf, s)
+	} else {
+		err = in.backend.Invoke(ctx, &s.Call)
+	}
 	if err == nil && fastOK(&s.Call, s.resultBuf) {
 		return s, nil
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/nyash-plugins/nyash-go/internal/calls"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/internal/modules"
+	"github.com/nyash-plugins/nyash-go/internal/native"
 )
 
 const (
@@ -47,11 +48,11 @@ type callSlot struct {
 	waits *calls.Waits  // of turn
 	share *atomic.Int32 // of the nested slots, that an isolated library has; or nil
 
-	module modules.Module // whose slot it is, see [modules.Slot]; or nil
+	module modules.Module    // whose slot it is, see [modules.Slot]; or nil
+	leaf   *native.LeafStack // for calls of leaf methods; nil before the first
 
-	// Fills the slot up to 256 bytes. Processors fetch cache lines in pairs of 128 bytes, and
-	// calls on different processors must not share one.
-	_ [8]byte
+	// The slot has 256 bytes. Processors fetch cache lines in pairs of 128 bytes, and calls on
+	// different processors must not share one.
 }
 
 // maxNested is how many calls that plugins make of their host are under way at once. They

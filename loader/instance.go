@@ -12,6 +12,7 @@ import (
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
+	"github.com/nyash-plugins/nyash-go/internal/native"
 	"github.com/nyash-plugins/nyash-go/internal/plan"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
@@ -25,8 +26,9 @@ import (
 type instance struct {
 	host    *Host
 	lib     *library
-	backend backend // where calls go; the same for the whole life of the instance
-	life    *life   // of its library, with that backend
+	backend backend         // where calls go; the same for the whole life of the instance
+	life    *life           // of its library, with that backend
+	leaf    *native.Library // backend, where leaf methods can be called as such; else nil
 	typ     *boundType
 	id      uint32
 	number  uint64 // unique in the host and increasing; never 0
@@ -178,7 +180,7 @@ func (in *instance) parseBirth(result []byte) (err error) {
 
 func (h *Host) newInstance(l *life, typ *boundType, id uint32) *instance {
 	return &instance{
-		host: h, lib: l.lib, backend: l.backend(), life: l, connected: l.lib.connected, typ: typ, id: id, number: h.lastNumber.Add(1),
+		host: h, lib: l.lib, backend: l.backend(), life: l, leaf: l.lib.leaf, connected: l.lib.connected, typ: typ, id: id, number: h.lastNumber.Add(1),
 		closeDone: make(chan struct{}), finalised: make(chan struct{}),
 	}
 }

@@ -34,7 +34,8 @@ type library struct {
 	loaded      atomic.Bool // set last by loadOnce: what that wrote may be read when it is true
 	log         *pluginLog  // set by source.open; nil for a box written in Go
 
-	isGo    bool // a box written in Go, built in or the program's own
+	leaf    *native.Library // in this process, where leaf methods can be called as such; set by loads
+	isGo    bool            // a box written in Go, built in or the program's own
 	lives   lives
 	foreign foreignTypes
 	// connection is how the library calls its host; connected is true where it does, with
@@ -340,6 +341,7 @@ func (l *library) bind(conf *registry.Library, d abi.Description) (types []*boun
 		typ, err := t.decl.Bind(described, d)
 		if err == nil {
 			types[i] = newBoundType(t, typ)
+			l.planLeaves(types[i])
 			if other := l.foreign.byID(typ.ID); other != nil {
 				err = fmt.Errorf("box %s: its library gives it type_id %d, which the library was told as that of %s; set another type_id, below %d", typ.Name, typ.ID, other.name, uint32(firstForeignType))
 				types[i] = nil

@@ -52,6 +52,9 @@ func (s *nativeSource) open() ([]*boundType, error) {
 		defer s.lib.endLife(b)
 		return nil, join(err, b.Close())
 	}
+	if b.CanLeaf() {
+		s.lib.leaf = b
+	}
 	s.backend.Store(b)
 	return types, nil
 }

@@ -32,6 +32,7 @@ type options struct {
 	maxBlob     uint64
 	maxHolds    int
 	track       bool
+	noLeaf      bool
 	boxes       []*hostbox.Box // of WithBox
 	builtins    []*builtin.Box
 	// unresolvedUses lets `uses` name what nobody provides.
@@ -127,6 +128,23 @@ func WithMaxHolds(n int) Option {
 func WithMemoryTracking() Option {
 	return func(o *options) error {
 		o.track = true
+		return nil
+	}
+}
+
+// WithoutLeaf calls leaf methods (`leaf = true`, docs/abi.md) as all others are called. By
+// default, on Linux, macOS and FreeBSD, on amd64 and arm64, one of a library in this process is
+// called on a C stack of its own without telling Go's scheduler, which takes a few nanoseconds
+// instead of some forty. It relies on what the runtime does with a goroutine that runs C
+// while it counts as running Go: the comment of InvokeLeaf in internal/native lists each point,
+// with the runtime's functions, and is to be looked at again when Go changes. The build tag
+// nyash_noleaf does the same for all hosts of a program.
+//
+// Not called as such in any case: methods of a library that is isolated, is a WebAssembly
+// module, or of a host with [WithMemoryTracking].
+func WithoutLeaf() Option {
+	return func(o *options) error {
+		o.noLeaf = true
 		return nil
 	}
 }

@@ -15,6 +15,7 @@ type Plan struct {
 	Name string
 	ID   uint32
 	sig.Signature
+	Leaf *Leaf // of a leaf method that is called as such; else nil
 
 	// fixed is the number of arguments that [Plan.EncodeFixed] takes; -1 where the
 	// signature has arguments that are not for it. entryHeaders are the headers of

@@ -32,24 +32,14 @@ func trim(f float64) string {
 
 // bars are those of native libraries, in this process and in others.
 func bars(t *table, l *loads, p *latencies) []bar {
-	cgo := t.median(workAdd, viaCgo)
 	method := t.median(workAdd, viaMethod)
-	return []bar{
-		{"resolved method, add two i64: × bare cgo", method / cgo, 2, false, ""},
-		{"… allocations", float64(t.allocs(workAdd, viaMethod)), 0, false, ""},
-		{"… of a TypeBox table: × that of four symbols", t.median(workAdd, viaTable) / method, 1.05, false, ""},
-		{"by name: × bare cgo", t.median(workAdd, viaName) / cgo, 3.5, false, ""},
-		{"… allocations", float64(t.allocs(workAdd, viaName)), 1, false, ""},
+	return append(callBars(t), []bar{
 		{"faster than purego.RegisterFunc's bare call", t.median(workAdd, viaRegister) / method, 5, true, " ×"},
 		{"faster than go-plugin (gRPC)", t.median(workAdd, viaGRPC) / method, 1000, true, " ×"},
 		{"faster than wazero, 1 KiB", t.median(work1K, viaWazeroIO) / t.median(work1K, viaMethod), 1, true, " ×"},
 		{"faster than wazero, 32 KiB", t.median(work32K, viaWazeroIO) / t.median(work32K, viaMethod), 1, true, " ×"},
 		{"… as a blob", t.median(work32K, viaWazeroIO) / t.median(work32K, viaBlob), 1, true, " ×"},
-		{"batch of 64, each call: × bare cgo", t.median(workAdd, viaBatch) / cgo, 0.5, false, ""},
-		{"echo 32 KiB: × a cgo call and two memcpy", t.median(work32K, viaMethod) / t.median(work32K, viaCgo), 1.5, false, ""},
-		{"1 MiB blob lent: × a 16 B blob", t.median(workLendMany, viaMethod) / t.median(workLend, viaMethod), 1.1, false, ""},
 		{"1 MiB blob echo: × the plugin's own work in C", t.median(workBlob, viaMethod) / t.median(workBlob, viaLoop), 1.1, false, ""},
-		{"two goroutines: throughput of one ×", method / t.median(workTwo, viaMethod), 1.7, true, ""},
 		{"C asks Go: × a cgo callback", t.median(workAsk, viaEntry) / t.median(workAsk, viaExport), 1.5, false, ""},
 		{"… allocations", float64(t.allocs(workAsk, viaEntry)), 0, false, ""},
 		{"plugin → Go type, two i64: × a cgo callback", t.median(workNested, viaGoType) / t.median(workAsk, viaExport), 6, false, ""},
@@ -68,6 +58,29 @@ func bars(t *table, l *loads, p *latencies) []bar {
 		{"… idle worker, resident", float64(p.idleRSS) / (1 << 20), 20, false, " MiB"},
 		{"… idle worker, processor time", p.idleCPU.Seconds() * 100, 0, false, " %"},
 		{"each further library beyond its own pages", l.perLibrary() / 1024, 50, false, " KiB"},
+	}...)
+}
+
+// callBars are those of calls in this process, beside cgo and wazero.
+func callBars(t *table) []bar {
+	cgo := t.median(workAdd, viaCgo)
+	method, leaf := t.median(workAdd, viaMethod), t.median(workAdd, viaLeaf)
+	return []bar{
+		{"resolved method, add two i64: × bare cgo", method / cgo, 2, false, ""},
+		{"… allocations", float64(t.allocs(workAdd, viaMethod)), 0, false, ""},
+		{"… of a TypeBox table: × that of four symbols", t.median(workAdd, viaTable) / method, 1.05, false, ""},
+		{"by name: × bare cgo", t.median(workAdd, viaName) / cgo, 3.5, false, ""},
+		{"… allocations", float64(t.allocs(workAdd, viaName)), 1, false, ""},
+		{"leaf method, add two i64: × bare cgo", leaf / cgo, 1, false, ""},
+		{"… allocations", float64(t.allocs(workAdd, viaLeaf)), 0, false, ""},
+		{"… by name: × bare cgo", t.median(workAdd, viaLeafName) / cgo, 1.5, false, ""},
+		{"… echo 1 KiB: × wazero", t.median(work1K, viaLeaf) / t.median(work1K, viaWazeroIO), 1.05, false, ""},
+		{"… echo 32 KiB: × wazero", t.median(work32K, viaLeaf) / t.median(work32K, viaWazeroIO), 1.05, false, ""},
+		{"… two goroutines: throughput of one ×", leaf / t.median(workTwo, viaLeaf), 1.8, true, ""},
+		{"batch of 64, each call: × bare cgo", t.median(workAdd, viaBatch) / cgo, 0.5, false, ""},
+		{"echo 32 KiB: × a cgo call and two memcpy", t.median(work32K, viaMethod) / t.median(work32K, viaCgo), 1.5, false, ""},
+		{"1 MiB blob lent: × a 16 B blob", t.median(workLendMany, viaMethod) / t.median(workLend, viaMethod), 1.1, false, ""},
+		{"two goroutines: throughput of one ×", method / t.median(workTwo, viaMethod), 1.7, true, ""},
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/nyash-plugins/nyash-go/internal/isolate"
@@ -107,7 +108,45 @@ func addLoader(t *table, _, library string) (end func(), err error) {
 	t.add(workLendMany, viaMethod, lend(1<<20))
 	t.add(workBlob, viaMethod, echoBlobs(echoBlob, 1<<20))
 	t.add(workBlob64, viaMethod, echoBlobs(echoBlob, 64<<20))
-	t.add(workTwo, viaMethod, func(b *testing.B) {
+	t.add(workTwo, viaMethod, twoGoroutines(h))
+	return end, nil
+}
+
+// addLeaf measures the same as leaf methods.
+func addLeaf(t *table, _, library string) (end func(), err error) {
+	h, err := openHost(fmt.Sprintf("[plugins.Bench]\nlibrary = %q\n[plugins.Bench.methods]%s", library, strings.ReplaceAll(methods, "returns", "leaf = true, returns")))
+	if err != nil {
+		return nil, err
+	}
+	end = func() { exitOn(h.Close()) }
+	box, err := h.New(ctx, "Bench")
+	if err != nil {
+		return end, err
+	}
+	find := finder(box)
+	add, echo := find("add"), find("echo")
+	t.add(workAdd, viaLeaf, func(b *testing.B) {
+		x := b.N + 1000
+		for b.Loop() {
+			check(b, sum(add.Call(ctx, x, 2000)), x+2000)
+		}
+	})
+	t.add(workAdd, viaLeafName, func(b *testing.B) {
+		x := b.N + 1000
+		for b.Loop() {
+			check(b, sum(box.Call(ctx, "add", x, 2000)), x+2000)
+		}
+	})
+	for work, size := range echoes {
+		t.add(work, viaLeaf, appended(echo, size))
+	}
+	t.add(workTwo, viaLeaf, twoGoroutines(h))
+	return end, nil
+}
+
+// twoGoroutines adds on a box for each processor.
+func twoGoroutines(h *loader.Host) func(b *testing.B) {
+	return func(b *testing.B) {
 		b.SetParallelism(1)
 		b.RunParallel(func(pb *testing.PB) {
 			own, err := h.New(ctx, "Bench")
@@ -128,8 +167,7 @@ func addLoader(t *table, _, library string) (end func(), err error) {
 				}
 			}
 		})
-	})
-	return end, nil
+	}
 }
 
 func finder(box *loader.Box) func(name string) *loader.Method {

@@ -24,6 +24,7 @@ func main() {
 	each := flag.Duration("time", 150*time.Millisecond, "how long each measurement runs")
 	footprint := flag.Int("footprint", 0, "load that many libraries and print their resident memory (used by the program itself)")
 	modules := flag.Bool("modules", false, "measure only what WebAssembly modules are compared with")
+	calls := flag.Bool("calls", false, "measure only calls in this process, beside cgo and wazero")
 	flag.Parse()
 	if servePeer() {
 		return
@@ -33,7 +34,7 @@ func main() {
 		return
 	}
 	exitOn(flag.Set("test.benchtime", each.String()))
-	exitOn(run(*rounds, *modules))
+	exitOn(run(*rounds, *modules, *calls))
 }
 
 func exitOn(err error) {
@@ -43,7 +44,7 @@ func exitOn(err error) {
 	}
 }
 
-func run(rounds int, modules bool) error {
+func run(rounds int, modules, calls bool) error {
 	dir, err := os.MkdirTemp("", "nyash-bench")
 	if err != nil {
 		return err
@@ -58,7 +59,7 @@ func run(rounds int, modules bool) error {
 		return err
 	}
 	t := &table{callers: make(map[string]func() (caller, error))}
-	cleanup, err := addRows(t, dir, library, modules)
+	cleanup, err := addRows(t, dir, library, modules, calls)
 	defer cleanup()
 	if err != nil {
 		return err
@@ -73,6 +74,12 @@ func run(rounds int, modules bool) error {
 		fmt.Println(title + "\n")
 		t.print()
 		printBars(moduleBars(t))
+		return nil
+	}
+	if calls {
+		fmt.Println(title + "\n")
+		t.print()
+		printBars(callBars(t))
 		return nil
 	}
 	slow, err := measureLatencies(dir, library, t.callers)
@@ -115,7 +122,7 @@ func build(dir, library string) error {
 }
 
 // addRows adds everything that is measured by calls.
-func addRows(t *table, dir, library string, modules bool) (cleanup func(), err error) {
+func addRows(t *table, dir, library string, modules, calls bool) (cleanup func(), err error) {
 	var ends []func()
 	cleanup = func() {
 		for _, end := range ends {
@@ -124,12 +131,16 @@ func addRows(t *table, dir, library string, modules bool) (cleanup func(), err e
 	}
 	type source = func(t *table, dir, library string) (end func(), err error)
 	peers := []source{
-		addLoader, addIsolated, addPiped, addCgo, addPurego, addGoPlugin, addStdPlugin, addCallbacks, addNested,
+		addLoader, addLeaf, addIsolated, addPiped, addCgo, addPurego, addGoPlugin, addStdPlugin, addCallbacks, addNested,
 	}
-	if modules {
+	ofModules := []source{addModules, addWazero, addUnchecked, addExtism, addModuleLoads}
+	switch {
+	case modules:
 		peers = []source{addCgo}
+	case calls:
+		peers, ofModules = []source{addLoader, addLeaf, addCgo}, []source{addWazero}
 	}
-	for _, peer := range append(peers, addModules, addWazero, addUnchecked, addExtism, addModuleLoads) {
+	for _, peer := range append(peers, ofModules...) {
 		end, err := peer(t, dir, library)
 		if end != nil {
 			ends = append(ends, end)

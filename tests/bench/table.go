@@ -34,6 +34,8 @@ var echoes = map[string]int{work16: 16, work1K: 1 << 10, work32K: 32 << 10}
 // Names of rows that bars refer to.
 const (
 	viaMethod   = "loader, resolved method"
+	viaLeaf     = "loader, leaf method"
+	viaLeafName = "loader, leaf method by name"
 	viaTable    = "loader, resolved method of a table"
 	viaName     = "loader, by name"
 	viaBatch    = "loader, batch of 64"

@@ -1,0 +1,30 @@
+//go:build nyash_portable || nyash_noleaf || !(amd64 || arm64) || !(darwin || freebsd || linux)
+
+package native
+
+import (
+	"context"
+	"errors"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+)
+
+// LeafStack is a C stack that leaf methods are called on. There are none on this system, or
+// with the build tags nyash_portable and nyash_noleaf: leaf methods are called as others are.
+type LeafStack struct{ Countdown uint32 }
+
+// NewLeafStack returns nil.
+func NewLeafStack[T any](*T) *LeafStack { return nil }
+
+// LeafError says that there are no leaf stacks.
+func LeafError() error {
+	return errors.New("leaf methods are called as others are, on this system or as this program was built")
+}
+
+// CanLeaf reports false.
+func (l *Library) CanLeaf() bool { return false }
+
+// InvokeLeaf is Invoke.
+func (l *Library) InvokeLeaf(ctx context.Context, c *abi.Call, _ *LeafStack, _ string) (asked int, err error) {
+	return 0, l.Invoke(ctx, c)
+}

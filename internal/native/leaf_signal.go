@@ -1,0 +1,182 @@
+//go:build !nyash_portable && !nyash_noleaf && (amd64 || arm64) && (darwin || freebsd || linux)
+
+package native
+
+import (
+	"fmt"
+	"syscall"
+	"unsafe"
+
+	"github.com/ebitengine/purego"
+
+	"github.com/nyash-plugins/nyash-go/hostvtable"
+)
+
+// A signal that C's crash in a leaf method raises arrives while the runtime takes the goroutine
+// for one that runs Go: it would make a panic of it on the C stack, and end in "unexpected
+// SPWRITE function" without a word on the signal. So its handlers of these signals are replaced,
+// each by one that looks where SP is, and jumps to the runtime's for all that is not a leaf
+// method's.
+
+// crashSignals are the signals by which C crashes, with their names.
+var crashSignals = [...]struct {
+	number syscall.Signal
+	name   string
+}{
+	{syscall.SIGSEGV, "SIGSEGV"}, {syscall.SIGBUS, "SIGBUS"}, {syscall.SIGFPE, "SIGFPE"}, {syscall.SIGILL, "SIGILL"},
+	{syscall.SIGTRAP, "SIGTRAP"}, {syscall.SIGABRT, "SIGABRT"}, {syscall.SIGSYS, "SIGSYS"},
+}
+
+// What the handler reads; set before it is installed. handlersBefore is by signal.
+var (
+	leafFaults     struct{ low, size uintptr }
+	handlersBefore [32]uintptr
+	leafCopy       struct{ start, end, failed uintptr }
+	ownProcess     int32
+
+	signalSafe struct{ write, sigaction, raise uintptr }
+)
+
+// leafSignal is the handler's address; set in leaf_$GOARCH.s.
+var leafSignal uintptr
+
+func callSignalSafe(fn, a, b, c uintptr) uintptr
+
+// sigactionSize is at least the size of C's struct sigaction, which begins with the handler on
+// all systems that there are leaf stacks on.
+const sigactionSize = 256
+
+type sigaction struct {
+	handler uintptr
+	_       [sigactionSize - unsafe.Sizeof(uintptr(0))]byte
+}
+
+// catchLeafFaults has a crash of C with SP among size bytes from low on say which method it is
+// of, and end the process by the signal's default action.
+func catchLeafFaults(low, size uintptr) error {
+	for name, fn := range map[string]*uintptr{"write": &signalSafe.write, "sigaction": &signalSafe.sigaction, "raise": &signalSafe.raise} {
+		var err error
+		if *fn, err = purego.Dlsym(purego.RTLD_DEFAULT, name); err != nil {
+			return fmt.Errorf("find %s for the crashes of leaf methods: %w", name, err)
+		}
+	}
+	leafFaults.low, leafFaults.size = low, size
+	leafCopy.start, leafCopy.end, leafCopy.failed = hostvtable.LeafCopy()
+	ownProcess = int32(syscall.Getpid())
+	for _, s := range crashSignals {
+		action := new(sigaction) // on the heap, where nothing moves
+		if err := callSigaction(s.number, nil, action); err != nil {
+			return err
+		}
+		if action.handler <= 1 || action.handler == leafSignal {
+			continue // the default action, or none: nothing is to be kept from the runtime
+		}
+		handlersBefore[s.number] = action.handler
+		action.handler = leafSignal
+		if err := callSigaction(s.number, action, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func callSigaction(signal syscall.Signal, action, before *sigaction) error {
+	r, _, _ := purego.SyscallN(signalSafe.sigaction, uintptr(signal), uintptr(unsafe.Pointer(action)), uintptr(unsafe.Pointer(before)))
+	if int32(uint32(r)) != 0 {
+		return fmt.Errorf("install a handler for the crashes of leaf methods: sigaction of %v fails", signal)
+	}
+	return nil
+}
+
+// What is in siginfo_t. Codes above kernelCode are of signals that a process sent, and so are
+// those that are not positive.
+const (
+	infoCode   = 8
+	kernelCode = 0x80
+)
+
+// leafFault judges a signal that came with SP in the region of leaf stacks, and reports whether
+// that is all: if not, it is for the handler that was there before. It runs on the signal
+// stack, in the middle of C, with all signals blocked: no stack is checked or grown, nothing is
+// allocated, no other goroutine's memory is looked at but the label.
+//
+//go:nosplit
+//go:norace
+//go:nocheckptr
+func leafFault(signal uint32, info, context unsafe.Pointer) bool {
+	code := *(*int32)(unsafe.Add(info, infoCode))
+	pc, sp := registers(context)
+	fault := code > 0 && code <= kernelCode
+	if fault && *pc >= leafCopy.start && *pc < leafCopy.end {
+		*pc = leafCopy.failed
+		return true
+	}
+	if !fault && (*(*int32)(unsafe.Add(info, infoSender)) != ownProcess || signal != uint32(syscall.SIGABRT)) {
+		return false // sent by somebody, and by chance here
+	}
+	crash.length = 0
+	crash.add("\nnyash: the leaf method ")
+	at := (*sp | (hostvtable.LeafStride - 1)) - (hostvtable.LeafPageSize - 1)
+	page := *(**hostvtable.LeafPage)(unsafe.Pointer(&at))
+	crash.add(unsafe.String(page.Label, page.LabelLength))
+	crash.add(" crashed: ")
+	for i := range crashSignals {
+		if uint32(crashSignals[i].number) == signal {
+			crash.add(crashSignals[i].name)
+		}
+	}
+	if fault {
+		crash.add(" at the address 0x")
+		crash.hex(*(*uintptr)(unsafe.Add(info, infoAddress)))
+	}
+	crash.add(", pc 0x")
+	crash.hex(*pc)
+	if *sp&(hostvtable.LeafStride-1) < hostvtable.LeafStride-LeafStackSize+overflowMargin {
+		crash.add("; its stack, which has 256 KiB, has overflowed")
+	}
+	crash.add(". A plugin that crashes takes its process with it: isolation = \"process\" gives it one of its own.\n")
+	callSignalSafe(signalSafe.write, 2, uintptr(unsafe.Pointer(&crash.text)), crash.length)
+	// As if there were no handler: the instruction faults again, and a signal that was raised
+	// is raised again and comes when this handler returns.
+	callSignalSafe(signalSafe.sigaction, uintptr(signal), uintptr(unsafe.Pointer(&defaultAction)), 0)
+	if !fault {
+		callSignalSafe(signalSafe.raise, uintptr(signal), 0, 0)
+	}
+	return true
+}
+
+// overflowMargin is how near to a stack's end an overflow is seen: a call writes its return
+// address below SP.
+const overflowMargin = 64
+
+var defaultAction sigaction
+
+// crash is the line that leafFault writes. Two threads that crash at once may mix theirs.
+var crash crashLine
+
+type crashLine struct {
+	text   [512]byte
+	length uintptr
+}
+
+//go:nosplit
+//go:norace
+func (l *crashLine) add(text string) {
+	for i := 0; i < len(text) && l.length < uintptr(len(l.text)); i++ {
+		l.text[l.length] = text[i]
+		l.length++
+	}
+}
+
+//go:nosplit
+//go:norace
+func (l *crashLine) hex(n uintptr) {
+	shift := 60
+	for shift > 0 && n>>shift == 0 {
+		shift -= 4
+	}
+	for ; shift >= 0 && l.length < uintptr(len(l.text)); shift -= 4 {
+		l.text[l.length] = "0123456789abcdef"[n>>shift&15]
+		l.length++
+	}
+}
