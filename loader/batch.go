@@ -227,8 +227,8 @@ func (b *Batch) setResults(ctx context.Context, s *callSlot, results []BatchResu
 	for i := range calls {
 		c, x := &calls[i], &extra[i]
 		if fastOK(c, x.resultBuf[:]) {
-			if v, ok := x.plan.DecodeFixed(x.resultBuf[:c.ResultLength]); ok {
-				results[i] = BatchResult{Result: Result{value: v}}
+			if bits, ok := x.plan.DecodeFixed(x.resultBuf[:c.ResultLength]); ok {
+				results[i] = BatchResult{Result: Result{num: bits, kind: &kinds[x.plan.Returns.Tag]}}
 				continue
 			}
 		}

@@ -2,6 +2,7 @@ package loader_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -29,6 +30,24 @@ func BenchmarkCall(b *testing.B) {
 // BenchmarkMethod measures the same by a method that was found before.
 func BenchmarkMethod(b *testing.B) {
 	add, err := newBox(b, openProbe(b), "Probe").Method("add")
+	require.NoError(b, err)
+	x := b.N + 1000
+	b.ReportAllocs()
+	for b.Loop() {
+		r, err := add.Call(context.Background(), x, 2000)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if n, _ := r.Int(); n != int64(x+2000) {
+			b.Fatal(n)
+		}
+	}
+}
+
+// BenchmarkLeaf measures BenchmarkMethod as a leaf method.
+func BenchmarkLeaf(b *testing.B) {
+	h := open(b, strings.ReplaceAll(probeTOML(probeLibrary(b), ""), "add     = {", "add = { leaf = true,"))
+	add, err := newBox(b, h, "Probe").Method("add")
 	require.NoError(b, err)
 	x := b.N + 1000
 	b.ReportAllocs()

@@ -27,6 +27,7 @@ type Blob struct {
 	data    []byte
 	release func() // nil when released
 	cleanup runtime.Cleanup
+	result  resultKind // of results that are the blob
 }
 
 // Bytes is the data itself, not a copy, until Release; then it is nil. A slice
@@ -75,7 +76,8 @@ func (in *instance) blobResult(ctx context.Context, plan *plan.Plan, v tlv.Value
 		logger.Warn(fmt.Sprintf("a blob of %s.%s was dropped without Release; it is released now", plan.Box, plan.Name), "plugin", lib)
 		go release() // the runtime's cleanup goroutine must not wait for a plugin
 	}, release)
-	return Result{value: v, blob: blob}, nil
+	blob.result = resultKind{tag: tlv.TagBlob, blob: blob}
+	return Result{kind: &blob.result}, nil
 }
 
 // adoptBlob takes over a blob. The caller calls release, once.

@@ -24,7 +24,8 @@ type Box struct {
 	closed atomic.Bool // by the program; the instance may go on, where a library holds it
 	// self points to the Box itself. Retaining arg.self of a Box argument, instead of
 	// arg, keeps escape analysis from moving the arguments of all calls to the heap.
-	self *Box
+	self   *Box
+	result resultKind // of results that are the box
 }
 
 // New makes a box: it loads the library if this is the first use, and calls

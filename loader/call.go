@@ -24,8 +24,8 @@ func (b *Box) call(ctx context.Context, plan *plan.Plan, cache *slotCache, args 
 	if err != nil {
 		return Result{}, err
 	}
-	if v, ok := plan.DecodeFixed(s.resultBytes()); ok {
-		r.value = v
+	if bits, ok := plan.DecodeFixed(s.resultBytes()); ok {
+		r = Result{num: bits, kind: &kinds[plan.Returns.Tag]}
 	} else {
 		r, err = in.result(ctx, plan, s.boxes, s.resultBytes(), nil)
 	}
@@ -166,7 +166,7 @@ func (in *instance) result(ctx context.Context, plan *plan.Plan, boxes []boxArg,
 	default:
 		return in.blobResult(ctx, plan, v)
 	}
-	return Result{value: v}, nil
+	return resultOf(v), nil
 }
 
 // boxResult finds the box that a handle names.
@@ -180,7 +180,7 @@ func (in *instance) boxResult(plan *plan.Plan, boxes []boxArg, v tlv.Value) (Res
 		in.discard(boxes, v)
 		return Result{}, in.errHost(plan, err)
 	}
-	return Result{value: v, box: box}, nil
+	return Result{kind: &box.result}, nil
 }
 
 // errNotSent is the error of a call that did not reach the plugin. It has no log

@@ -200,7 +200,7 @@ func (h *Host) addBorn(in *instance) error {
 func (in *instance) newBox() *Box {
 	box := &Box{in: in}
 	in.program = true
-	box.self = box
+	box.self, box.result = box, resultKind{tag: tlv.TagHandle, box: box}
 	in.box = weak.Make(box)
 	in.boxSeq++
 	runtime.AddCleanup(box, (*boxCleanup).run, &boxCleanup{in, in.boxSeq})

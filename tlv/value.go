@@ -148,6 +148,18 @@ func (v Value) Blob() (addr, length uint64, err error) {
 
 func (v Value) blobLength() uint64 { return le.Uint64([]byte(v.str)) }
 
+// Bits are those of a Bool, a number or a Handle, and a Blob's address; an I32's and an F32's
+// are the lower 32. It is 0 for others.
+func (v Value) Bits() uint64 { return v.num }
+
+// Data are the bytes of a String or Bytes, which it does not copy; empty for others.
+func (v Value) Data() string {
+	if v.tag == TagBlob {
+		return ""
+	}
+	return v.str
+}
+
 // IsVoid reports whether the value is Void.
 func (v Value) IsVoid() bool { return v.Tag() == TagVoid }
 
