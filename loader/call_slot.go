@@ -10,6 +10,7 @@ import (
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/calls"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
+	"github.com/nyash-plugins/nyash-go/internal/fence"
 	"github.com/nyash-plugins/nyash-go/internal/modules"
 	"github.com/nyash-plugins/nyash-go/internal/native"
 )
@@ -213,7 +214,7 @@ func (cs *callSlots) release(s *callSlot) {
 		cs.cleanUp(s)
 		return
 	}
-	s.owner.Store(0)
+	fence.Release(&s.owner)
 	if cs.waiters.Load() != 0 {
 		cs.signal()
 	}
@@ -307,6 +308,7 @@ func (cs *callSlots) abandon(s *callSlot) {
 func (cs *callSlots) wait(ctx context.Context, ready func() bool) error {
 	cs.waiters.Add(1)
 	defer cs.waiters.Add(-1)
+	fence.Heavy() // for release, which looks for waiters without a barrier behind its store
 	for {
 		cs.mu.Lock()
 		changed := cs.changed
