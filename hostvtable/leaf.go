@@ -36,8 +36,9 @@ var leafLow, leafSize uintptr
 // damages notes at most. It belongs to the goroutine that makes the call.
 type LeafPage struct {
 	// Label says for people what is called, and is read when that crashes: text of
-	// LabelLength bytes, which the caller keeps alive.
-	Label       *byte
+	// LabelLength bytes, which the caller keeps alive. No field is a Go pointer: the write
+	// barrier would mark what an earlier call has left there.
+	Label       uintptr
 	LabelLength uintptr
 
 	used  uint32 // of notes, in bytes

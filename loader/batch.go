@@ -76,7 +76,27 @@ func (b *Batch) AddMethod(m *Method, args ...any) error {
 	return b.add(m.box, m.plan, args)
 }
 
+// add is addOther for a call that needs no more than what is there: the most calls.
 func (b *Batch) add(of *Box, plan *plan.Plan, args []any) error {
+	if b.n >= len(b.calls) || b.n >= len(b.extra) || of.in != b.box.in {
+		return b.addOther(of, plan, args)
+	}
+	x, c := &b.extra[b.n], &b.calls[b.n]
+	n := plan.EncodeFixed(x.args, args)
+	if n == 0 {
+		return b.addOther(of, plan, args)
+	}
+	if x.plan != plan { // most batches call one method: saves the write barrier
+		x.plan = plan
+	}
+	x.boxes = span{}
+	c.Method, c.ArgsLength = plan.ID, uintptr(n)
+	resetResult(c, x.resultBuf[:])
+	b.n++
+	return nil
+}
+
+func (b *Batch) addOther(of *Box, plan *plan.Plan, args []any) error {
 	if of.in != b.box.in {
 		return fmt.Errorf("batch on %v: %s is a method of %v", b.box, plan.Name, of)
 	}

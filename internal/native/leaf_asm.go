@@ -172,7 +172,7 @@ func (l *Library) InvokeLeaf(ctx context.Context, c *abi.Call, s *LeafStack, lab
 			return 0, nil
 		}
 	}
-	s.page.Label, s.page.LabelLength = unsafe.StringData(label), uintptr(len(label))
+	s.page.Label, s.page.LabelLength = uintptr(unsafe.Pointer(unsafe.StringData(label))), uintptr(len(label))
 	if l.turn == nil {
 		invokeLeaf(fn, table, c, s.page)
 	} else {
@@ -199,4 +199,14 @@ func invokeLeaf(fn, table uintptr, c *abi.Call, page *hostvtable.LeafPage) {
 // closure.
 func leafInTurn(ctx context.Context, t turn, fn, table uintptr, c *abi.Call, page *hostvtable.LeafPage) error {
 	return t.do(ctx, func() { invokeLeaf(fn, table, c, page) })
+}
+
+// LeafRegion is where leaf stacks lie: size bytes from low on; 0 before the first.
+func LeafRegion() (low, size uintptr) {
+	leafStacks.Lock()
+	defer leafStacks.Unlock()
+	if leafStacks.low == 0 {
+		return 0, 0
+	}
+	return leafStacks.low, maxLeafStacks * hostvtable.LeafStride
 }

@@ -28,3 +28,6 @@ func (l *Library) CanLeaf() bool { return false }
 func (l *Library) InvokeLeaf(ctx context.Context, c *abi.Call, _ *LeafStack, _ string) (asked int, err error) {
 	return 0, l.Invoke(ctx, c)
 }
+
+// LeafRegion is empty.
+func LeafRegion() (low, size uintptr) { return 0, 0 }

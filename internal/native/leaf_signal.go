@@ -118,7 +118,7 @@ func leafFault(signal uint32, info, context unsafe.Pointer) bool {
 	crash.add("\nnyash: the leaf method ")
 	at := (*sp | (hostvtable.LeafStride - 1)) - (hostvtable.LeafPageSize - 1)
 	page := *(**hostvtable.LeafPage)(unsafe.Pointer(&at))
-	crash.add(unsafe.String(page.Label, page.LabelLength))
+	crash.add(unsafe.String(*(**byte)(unsafe.Pointer(&page.Label)), page.LabelLength))
 	crash.add(" crashed: ")
 	for i := range crashSignals {
 		if uint32(crashSignals[i].number) == signal {
