@@ -12,10 +12,10 @@ FUZZTIME ?= 60s
 SOAK     ?= 10m
 
 .DEFAULT_GOAL := help
-.PHONY: help run build plugins wasm setup test faulty sdk wild languages race isolated modules soak vet lint fuzz bench memcheck clean
+.PHONY: help run build plugins wasm setup test faulty sdk wild languages race isolated modules torture arm64 soak vet lint fuzz bench memcheck clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
 
 run: plugins build ## load the plugins and run docs/examples/hello.star, and with cargo analyze.star, with them
 	./bin/nyash $(if $(ISOLATION),--isolation $(ISOLATION)) run docs/examples/hello.star
@@ -67,6 +67,16 @@ isolated: plugins ## run the loader's tests with every library in a process of i
 modules: setup plugins ## run the loader's tests with C plugins as WebAssembly modules, and those of modules; `make test` takes a sample
 	NYASH_TEST_TARGET=wasm go test -v ./loader
 	NYASH_TEST_ROUNDS=all go test -v ./tests/wasm ./internal/wasm/meter
+
+torture: setup ## call leaf methods under all that disturbs them, for a minute, and where qemu and a compiler for it are on arm64
+	NYASH_TEST_TORTURE=1m go test -count=1 -v -run=Torture ./tests/leaf
+	@if command -v qemu-aarch64 >/dev/null && command -v aarch64-linux-gnu-gcc >/dev/null; then $(MAKE) --no-print-directory arm64; else echo 'left out for want of qemu-aarch64 and aarch64-linux-gnu-gcc: arm64' >&2; fi
+
+arm64: ## the same and the other tests of leaf methods on arm64, in an emulator
+	@bash .ci/setup qemu-aarch64 aarch64-linux-gnu-gcc
+	GOARCH=arm64 go test -c -o bin/leaf.arm64 ./tests/leaf
+	cd tests/leaf && NYASH_TEST_TORTURE=1m NYASH_TEST_CC=aarch64-linux-gnu-gcc NYASH_TEST_RUNNER='qemu-aarch64 -L /usr/aarch64-linux-gnu' \
+	  qemu-aarch64 -L /usr/aarch64-linux-gnu ../../bin/leaf.arm64 -test.v -test.skip=Elsewhere
 
 soak: plugins ## call plugins that crash at random, for SOAK
 	NYASH_SOAK=$(SOAK) go test -count=1 -timeout=0 -v -run=TestSoak ./tests/isolation ./tests/calls

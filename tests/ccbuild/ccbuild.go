@@ -1,9 +1,12 @@
 // Package ccbuild compiles the C that tests need: plugins, programs that print
 // struct layouts, drivers. A missing compiler fails the test; it is one of the
-// tools that the README lists.
+// tools that the README lists. NYASH_TEST_CC names another C compiler than cc, for tests
+// that were built for another processor and run in an emulator; NYASH_TEST_RUNNER is then
+// the emulator's command line, for programs that the tests start (see [Command]).
 package ccbuild
 
 import (
+	"cmp"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -69,7 +72,7 @@ func Program(t testing.TB, source string, flags ...string) string {
 func compile(t testing.TB, out, source string, flags []string) {
 	t.Helper()
 	root := Root(t)
-	compiler, std := "cc", "-std=c11"
+	compiler, std := cmp.Or(os.Getenv("NYASH_TEST_CC"), "cc"), "-std=c11"
 	if filepath.Ext(source) == ".cpp" {
 		compiler, std = "c++", "-std=c++17"
 	}
@@ -101,6 +104,12 @@ func Run(t testing.TB, tool string, args ...string) string {
 	out, err := exec.Command(path, args...).CombinedOutput()
 	require.NoError(t, err, "%s %s\n%s", tool, strings.Join(args, " "), out)
 	return string(out)
+}
+
+// Command starts a program that was built for the tests' processor.
+func Command(program string, args ...string) *exec.Cmd {
+	line := append(strings.Fields(os.Getenv("NYASH_TEST_RUNNER")), program)
+	return exec.Command(line[0], append(line[1:], args...)...)
 }
 
 func extension() string {

@@ -267,6 +267,7 @@ func TestLeaf_Crashes(t *testing.T) {
 			cmd := child(lib, tt.method, tt.n)
 			out, err := cmd.CombinedOutput()
 			require.Error(t, err, "%s", out)
+			require.NotNil(t, cmd.ProcessState, "%v", err)
 			status := cmd.ProcessState.Sys().(syscall.WaitStatus)
 			assert.True(t, status.Signaled() && status.Signal() == tt.signal, "%v: %s", err, out)
 			assert.Contains(t, string(out), fmt.Sprintf("nyash: the leaf method Leaf.%s of %s crashed: ", tt.method, lib))

@@ -91,7 +91,7 @@ func crashIn(crash string) {
 
 // child is this program, to crash.
 func child(library, method string, n int64) *exec.Cmd {
-	cmd := exec.Command(os.Args[0])
+	cmd := ccbuild.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %s %d", childVariable, library, method, n))
 	return cmd
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"os/signal"
 	"runtime"
 	"runtime/debug"
@@ -23,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/nyash-plugins/nyash-go/loader"
+	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
 )
 
 const (
@@ -53,7 +53,7 @@ func TestTorture(t *testing.T) {
 	lib := library(t, "-DCONNECT")
 	for _, godebug := range rounds {
 		t.Run(godebug, func(t *testing.T) {
-			cmd := exec.Command(os.Args[0])
+			cmd := ccbuild.Command(os.Args[0])
 			cmd.Env = append(os.Environ(), "GODEBUG="+godebug, "GOGC=1", "GOTRACEBACK=system",
 				fmt.Sprintf("%s=%s %v", tormentVariable, lib, length/time.Duration(len(rounds))))
 			out, err := cmd.CombinedOutput()
