@@ -55,6 +55,7 @@ type Host struct {
 
 	abandonedCalls atomic.Int32  // abandoned calls that are still under way
 	lastNumber     atomic.Uint64 // instance.number given last
+	leafWarned     atomic.Bool   // see noLeafStack
 }
 
 // Open reads a nyash.toml and makes a host for the boxes that it declares. It

@@ -29,6 +29,7 @@ func (l *library) planLeaves(t *boundType) {
 func (in *instance) invokeLeaf(ctx context.Context, p *plan.Leaf, s *callSlot) error {
 	if s.leaf == nil {
 		if s.leaf = native.NewLeafStack(s); s.leaf == nil {
+			in.host.noLeafStack()
 			return in.backend.Invoke(ctx, &s.Call)
 		}
 	}
@@ -41,6 +42,16 @@ func (in *instance) invokeLeaf(ctx context.Context, p *plan.Leaf, s *callSlot) e
 		in.leafCalled(p)
 	}
 	return err
+}
+
+// noLeafStack says once why leaf methods are called as others, where something has failed.
+func (h *Host) noLeafStack() {
+	if h.leafWarned.Load() {
+		return
+	}
+	if err := native.LeafError(); err != nil && !h.leafWarned.Swap(true) {
+		h.options.logger.Warn("leaf methods are called as others", "error", err)
+	}
 }
 
 // measureLeaf makes a call and warns of a method that takes too long. The next one to be

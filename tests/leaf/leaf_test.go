@@ -226,20 +226,25 @@ func TestLeaf_StacksReturn(t *testing.T) {
 	}
 }
 
-// TestLeaf_ManySlots: with more calls at once than there are stacks, the rest are made as others.
-func TestLeaf_ManySlots(t *testing.T) {
-	box := open(t, "", loader.WithMaxInFlight(4096))
-	var callers sync.WaitGroup
-	for range 64 {
-		callers.Go(func() {
-			for i := range 300 {
-				if n, err := loader.Call[int](ctx, box, "add", i, 1); err != nil || n != i+1 {
-					t.Errorf("%d + 1 = %d, %v", i, n, err)
-				}
-			}
-		})
+// TestLeaf_MoreHostsThanStacks: calls for which there is no stack are made as others are.
+func TestLeaf_MoreHostsThanStacks(t *testing.T) {
+	text := declare("Leaf", library(t), "", true)
+	var hosts []*loader.Host
+	off := 0
+	for range 1200 {
+		h, err := openText(text)
+		require.NoError(t, err)
+		hosts = append(hosts, h)
+		box := hosttest.New(t, h, "Leaf")
+		if !onLeafStack(t, box) {
+			off++
+		}
+		require.EqualValues(t, 5, hosttest.CallInt(t, box, "add", 2, 3))
 	}
-	callers.Wait()
+	assert.GreaterOrEqual(t, off, 1200-1024)
+	for _, h := range hosts {
+		require.NoError(t, h.Close())
+	}
 }
 
 // TestLeaf_Crashes: a crash in a leaf method says which it was, and ends the process by its
