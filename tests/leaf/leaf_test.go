@@ -210,32 +210,36 @@ func TestLeaf_StacksReturn(t *testing.T) {
 	lib := library(t)
 	for n := 0; n < 3; n++ {
 		for range 500 {
-			h, err := openText(declare("Leaf", lib, "", true))
-			require.NoError(t, err)
-			box, err := h.New(ctx, "Leaf")
-			require.NoError(t, err)
-			require.EqualValues(t, 5, hosttest.CallInt(t, box, "add", 2, 3))
+			h := hosttest.OpenUnclosed(t, declare("Leaf", lib, "", true))
+			require.EqualValues(t, 5, hosttest.CallInt(t, hosttest.New(t, h, "Leaf"), "add", 2, 3))
 			require.NoError(t, h.Close())
 		}
-		hosttest.Eventually(func() bool { // what is garbage is found by a collection, and cleaned up after it
-			runtime.GC()
-			h := hosttest.OpenUnclosed(t, declare("Leaf", lib, "", true))
-			defer h.Close()
-			return onLeafStack(t, hosttest.New(t, h, "Leaf"))
-		})
+		awaitFreeStack(t, lib)
 	}
+}
+
+// awaitFreeStack returns when the stacks of slots that are garbage are free: a collection finds
+// these, and a cleanup follows it.
+func awaitFreeStack(t *testing.T, lib string) {
+	t.Helper()
+	hosttest.Eventually(func() bool {
+		runtime.GC()
+		h := hosttest.OpenUnclosed(t, declare("Leaf", lib, "", true))
+		defer h.Close()
+		return onLeafStack(t, hosttest.New(t, h, "Leaf"))
+	})
 }
 
 // TestLeaf_MoreHostsThanStacks: calls for which there is no stack are made as others are.
 func TestLeaf_MoreHostsThanStacks(t *testing.T) {
-	text := declare("Leaf", library(t), "", true)
+	lib := library(t)
 	var hosts []*loader.Host
+	var boxes []*loader.Box
 	off := 0
 	for range 1200 {
-		h, err := openText(text)
-		require.NoError(t, err)
-		hosts = append(hosts, h)
+		h := hosttest.OpenUnclosed(t, declare("Leaf", lib, "", true))
 		box := hosttest.New(t, h, "Leaf")
+		hosts, boxes = append(hosts, h), append(boxes, box)
 		if !onLeafStack(t, box) {
 			off++
 		}
@@ -245,6 +249,9 @@ func TestLeaf_MoreHostsThanStacks(t *testing.T) {
 	for _, h := range hosts {
 		require.NoError(t, h.Close())
 	}
+	runtime.KeepAlive(boxes)
+	hosts, boxes = nil, nil
+	awaitFreeStack(t, lib)
 }
 
 // TestLeaf_Crashes: a crash in a leaf method says which it was, and ends the process by its
