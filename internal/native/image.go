@@ -73,7 +73,7 @@ func openImage(ctx context.Context, config Config) (*image, []foundTable, func()
 	im.refs++
 	images.Unlock()
 
-	found := findTables(handle, config.Tables)
+	found := config.findTables(handle)
 	detach, err := im.use(ctx, config, found != nil)
 	if err != nil {
 		return nil, nil, nil, err
