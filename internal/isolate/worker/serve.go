@@ -96,11 +96,12 @@ func (w *Worker) serve() error {
 	} else {
 		answer.Description = w.description()
 		answer.Description.Config = nil // the host has it
+		// While the answer is written and read, the threads that serve start.
+		w.serving.Do(w.addServer)
 	}
 	if err := t.Answer(&answer); err != nil || answer.Error != nil {
 		return err
 	}
-	w.serving.Do(w.addServer)
 	// When the host goes, so does the worker, whatever the plugin is doing.
 	t.Watch()
 	return nil
