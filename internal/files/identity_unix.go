@@ -3,6 +3,7 @@
 package files
 
 import (
+	"errors"
 	"io/fs"
 	"syscall"
 )
@@ -12,7 +13,7 @@ import (
 func Identify(path string) (Identity, error) {
 	var stat syscall.Stat_t
 	err := syscall.Stat(path, &stat)
-	for err == syscall.EINTR { //nolint:errorlint // syscall wraps nothing
+	for errors.Is(err, syscall.EINTR) {
 		err = syscall.Stat(path, &stat)
 	}
 	if err != nil {
