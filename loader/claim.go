@@ -1,28 +1,26 @@
 package loader
 
-import (
-	"os"
-	"slices"
-)
+import "github.com/nyash-plugins/nyash-go/internal/files"
 
 // claim makes the library's file its own in this host, until disclaim. Of two entries that
 // lead to one file, and that nyash.toml does not make one library, the second to be loaded
 // is refused: they would know the same instances and each end them.
 func (h *Host) claim(l *library) error {
-	var err error
-	if l.info, err = os.Stat(l.file); err != nil {
-		return nil // it was opened, and is known no more
+	if l.identity == (files.Identity{}) {
+		var err error
+		if l.identity, err = files.Identify(l.file); err != nil {
+			return nil // it was opened, and is known no more
+		}
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, other := range h.claimed {
-		if other != l && os.SameFile(other.info, l.info) {
-			return l.conf.SameFile(other.conf)
-		}
+	if other := h.claimed[l.identity]; other != nil && other != l {
+		return l.conf.SameFile(other.conf)
 	}
-	if !slices.Contains(h.claimed, l) {
-		h.claimed = append(h.claimed, l)
+	if h.claimed == nil {
+		h.claimed = make(map[files.Identity]*library, len(h.libraries))
 	}
+	h.claimed[l.identity] = l
 	return nil
 }
 
@@ -30,5 +28,7 @@ func (h *Host) claim(l *library) error {
 func (h *Host) disclaim(l *library) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.claimed = slices.DeleteFunc(h.claimed, func(other *library) bool { return other == l })
+	if h.claimed[l.identity] == l {
+		delete(h.claimed, l.identity)
+	}
 }

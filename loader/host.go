@@ -13,6 +13,7 @@ import (
 	"github.com/nyash-plugins/nyash-go/hostvtable"
 	"github.com/nyash-plugins/nyash-go/internal/calls"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
+	"github.com/nyash-plugins/nyash-go/internal/files"
 	"github.com/nyash-plugins/nyash-go/internal/suggest"
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/registry/builtin"
@@ -39,10 +40,10 @@ type Host struct {
 
 	mu      sync.Mutex
 	closing bool
-	pending int                   // uses that retain counts: births and loads under way
-	loaded  []*library            // in the order of loading
-	claimed []*library            // whose files are theirs; see claim
-	live    map[liveKey]*instance // instances that are owed a fini
+	pending int                         // uses that retain counts: births and loads under way
+	loaded  []*library                  // in the order of loading
+	claimed map[files.Identity]*library // by the files that are theirs; see claim
+	live    map[liveKey]*instance       // instances that are owed a fini
 
 	closed   chan struct{}
 	closeErr error           // known when closed is closed

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/calls"
+	"github.com/nyash-plugins/nyash-go/internal/files"
 	"github.com/nyash-plugins/nyash-go/internal/hostbox"
 	"github.com/nyash-plugins/nyash-go/internal/native"
 	"github.com/nyash-plugins/nyash-go/registry"
@@ -54,9 +54,10 @@ type library struct {
 	// is among the live ones, or there is none. See inUse.
 	births atomic.Int32
 
-	// What find has found, and the same without symbolic links. Loads set them, before loaded.
-	file, real string
-	info       os.FileInfo // of the file; see claim
+	// What find has found, and which file that is, where that is known; see claim. Loads set
+	// them, before loaded.
+	file     string
+	identity files.Identity
 	// unlisted are boxes that the library has and nyash.toml does not list, by type id. Set
 	// by bind.
 	unlisted map[uint32]unlistedBox
@@ -64,7 +65,7 @@ type library struct {
 	// loads, which are one at a time, use them.
 	described     *registry.Description
 	describedText string
-	// manifest is the library's nyash_box.toml, which may not be there; nil before a load.
+	// manifest is the library's nyash_box.toml, which may not be there; nil before it is read.
 	// manifestErr says why it cannot be used, which concerns only a library that has tables.
 	manifest    *registry.Description
 	manifestErr error
@@ -229,28 +230,68 @@ func (l *library) loadOnce(at calls.Position) (any, error) {
 	return nil, nil
 }
 
-// find returns the library's file, and reads its manifest.
+// find returns the library's file.
 func (l *library) find(conf *registry.Library) (string, error) {
-	file, err := l.host.config.Find(conf)
+	return l.found(l.host.config.Find(conf))
+}
+
+// findAndLook is find for a library in this process: the file is opened once, to find it and to
+// look at it.
+func (l *library) findAndLook(conf *registry.Library) (file string, seen *native.Seen, err error) {
+	file, err = l.found(l.host.config.FindBy(conf, func(path string) bool {
+		seen = native.Look(path)
+		return seen.Exists()
+	}))
+	return file, seen, err
+}
+
+// found notes what was found.
+func (l *library) found(file string, err error) (string, error) {
 	if err != nil {
 		return "", l.errFind(err)
 	}
-	l.file, l.real = file, realPath(file)
-	dir := l.host.config.ManifestDir(conf, file)
+	l.file, l.identity = file, files.Identity{}
+	l.manifest, l.manifestErr = nil, nil
+	return file, nil
+}
+
+// readManifest reads the library's manifest, once in a load.
+func (l *library) readManifest(conf *registry.Library) {
+	if l.manifest != nil {
+		return
+	}
+	dir := l.host.config.ManifestDir(conf, l.file)
 	if l.manifest, l.manifestErr = registry.LoadManifest(dir); l.manifest == nil {
 		l.manifest = registry.NoManifest(dir)
 	}
-	return file, nil
 }
 
 // tableRequests are the boxes that may have a TypeBox table, with the methods whose ids
 // neither nyash.toml nor the manifest gives.
-func (l *library) tableRequests() []native.TableRequest {
+func (l *library) tableRequests(conf *registry.Library) []native.TableRequest {
+	l.readManifest(conf)
 	all := make([]native.TableRequest, len(l.boxTypes))
 	for i, t := range l.boxTypes {
 		all[i] = native.TableRequest{Box: t.decl.LibraryName, Methods: t.decl.Unresolved(l.manifest)}
 	}
 	return all
+}
+
+// lazyTableRequests is tableRequests without the methods, which a library without tables need
+// not have: unresolved tells them.
+func (l *library) lazyTableRequests() []native.TableRequest {
+	all := make([]native.TableRequest, len(l.boxTypes))
+	for i, t := range l.boxTypes {
+		all[i].Box = t.decl.LibraryName
+	}
+	return all
+}
+
+// unresolved are the methods that a table of the library's is asked for.
+func (l *library) unresolved(conf *registry.Library, box string) []string {
+	l.readManifest(conf)
+	i := slices.IndexFunc(l.boxTypes, func(t *boxType) bool { return t.decl.LibraryName == box })
+	return l.boxTypes[i].decl.Unresolved(l.manifest)
 }
 
 // inUse reports whether instances of the library are alive or being born. Asked in this
@@ -325,6 +366,7 @@ func (l *library) bind(conf *registry.Library, d abi.Description) (types []*boun
 	}
 	described := l.described
 	if len(d.Tables) > 0 {
+		l.readManifest(conf)
 		if l.manifestErr != nil {
 			return nil, fmt.Errorf("box %s: %w", l.name, l.errDeclaration(l.manifestErr))
 		}

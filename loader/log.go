@@ -16,8 +16,10 @@ const keptLines = 8
 // pluginLog is the sink of a library's log lines and wakes. It refers to the host's
 // logger and not to the host, because lines may come after the host has been closed.
 type pluginLog struct {
-	logger *slog.Logger // with the plugin's name
 	plugin string
+	// logger is one with the plugin's name and file. It is made for the first line: handlers
+	// write out what each line has, and most libraries have none.
+	logger func() *slog.Logger
 	wake   func(plugin string, handle uint64)
 
 	mu       sync.Mutex
@@ -27,8 +29,9 @@ type pluginLog struct {
 }
 
 func newPluginLog(o *options, plugin, file string) *pluginLog {
+	logger := o.logger
 	return &pluginLog{
-		logger: o.logger.With("plugin", plugin, "library", file),
+		logger: sync.OnceValue(func() *slog.Logger { return logger.With("plugin", plugin, "library", file) }),
 		plugin: plugin,
 		wake:   o.wake,
 	}
@@ -58,7 +61,7 @@ func (p *pluginLog) PluginLog(level abi.LogLevel, text string, own bool) {
 	if !own {
 		attrs = append(attrs, slog.Bool("plugin_uncertain", true))
 	}
-	p.logger.LogAttrs(context.Background(), slogLevel, text, attrs...)
+	p.logger().LogAttrs(context.Background(), slogLevel, text, attrs...)
 }
 
 // A level that is not listed is logged as info, slog's zero level.

@@ -17,7 +17,7 @@ type nativeSource struct {
 }
 
 func (s *nativeSource) open() ([]*boundType, error) {
-	file, err := s.lib.find(s.conf)
+	file, seen, err := s.lib.findAndLook(s.conf)
 	if err != nil {
 		return nil, err
 	}
@@ -25,6 +25,7 @@ func (s *nativeSource) open() ([]*boundType, error) {
 	s.lib.log = newPluginLog(options, s.lib.name, file)
 	b, err := native.Open(context.Background(), native.Config{
 		File:       file,
+		Seen:       seen,
 		InvokeOnly: s.conf.InvokeOnly,
 		Threads:    s.conf.Threads,
 		Unload:     s.conf.Unload,
@@ -32,7 +33,8 @@ func (s *nativeSource) open() ([]*boundType, error) {
 		Sink:       s.lib.log,
 		Calls:      s.lib.connection,
 		Around:     s.lib.around,
-		Tables:     s.lib.tableRequests(),
+		Tables:     s.lib.lazyTableRequests(),
+		MethodsOf:  func(box string) []string { return s.lib.unresolved(s.conf, box) },
 		Configure:  func(text string) (native.Threads, error) { return s.lib.configure(s.conf, file, text) },
 	})
 	if err != nil {
@@ -40,6 +42,7 @@ func (s *nativeSource) open() ([]*boundType, error) {
 		s.lib.log.close()
 		return nil, s.lib.errOpen(err)
 	}
+	s.lib.identity = b.Identity()
 	way := backend(b)
 	s.lib.lifeOf(nil).way.Store(&way)
 	s.lib.connect(b.Description().Connects)

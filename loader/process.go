@@ -97,7 +97,7 @@ func (s *processSource) config(file string) isolate.Config {
 		Nested:      s.lib.host.connecting,
 		MaxBlob:     options.maxBlob,
 		OnEnd:       func(ended *isolate.Session) { s.lib.endLife(ended) },
-		Tables:      s.lib.tableRequests(),
+		Tables:      s.lib.tableRequests(s.conf),
 		Configure:   func(text string) (native.Threads, error) { return s.lib.configure(s.conf, file, text) },
 		Worker:      options.worker,
 		Channel:     options.channel,

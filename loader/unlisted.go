@@ -7,6 +7,7 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
+	"github.com/nyash-plugins/nyash-go/internal/files"
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
@@ -69,7 +70,11 @@ func (l *library) elsewhere(box string) *registry.Box {
 		if b.LibraryName != box || b.Library == l.boxTypes[0].decl.Library {
 			continue
 		}
-		if file, err := config.Find(b.Library); err == nil && realPath(file) == l.real {
+		file, err := config.Find(b.Library)
+		if err != nil {
+			continue
+		}
+		if other, err := files.Identify(file); err == nil && other == l.identity {
 			return b
 		}
 	}
@@ -84,12 +89,4 @@ func (l *library) wrongType(typ *boundType) string {
 		return ""
 	}
 	return fmt.Sprintf("the library has no type %d (%v)", typ.ID, t.decl.TypeIDPos())
-}
-
-// realPath is a path without symbolic links, as far as it can be told.
-func realPath(file string) string {
-	if path, err := filepath.EvalSymlinks(file); err == nil {
-		return path
-	}
-	return file
 }

@@ -168,6 +168,46 @@ func TestBind(t *testing.T) {
 	}
 }
 
+// A caller that looks at files itself is asked in the order of Find, and once for what is there.
+func TestFindBy(t *testing.T) {
+	dir := t.TempDir()
+	for name, tt := range map[string]struct {
+		library string
+		there   string   // the file that there is
+		asked   []string // below dir, the first and the last
+		found   bool
+	}{
+		"a path":        {"a/libx.so", "a/libx.so", []string{"a/libx.so"}, true},
+		"another name":  {"a/x", "a/libx.so", []string{"a/x", "a/libx.so"}, true},
+		"a search path": {"x", "two/libx.so", []string{"one/x.so", "two/libx.so"}, true},
+		"nowhere":       {"x", "a/libx.so", []string{"one/x.so", "two/libx.so"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := registry.Parse(filepath.Join(dir, "nyash.toml"), fmt.Appendf(nil, "[plugin_paths]\nsearch_paths = [\"one\", \"two\"]\n[plugins]\nA = %q\n", tt.library))
+			require.NoError(t, err)
+			var asked []string
+			file, err := c.FindBy(box(t, c, "A").Library, func(path string) bool {
+				path, err := filepath.Rel(dir, path)
+				require.NoError(t, err)
+				asked = append(asked, filepath.ToSlash(path))
+				return asked[len(asked)-1] == tt.there
+			})
+			require.NotEmpty(t, asked)
+			assert.Equal(t, tt.asked[0], asked[0])
+			assert.Equal(t, tt.asked[len(tt.asked)-1], asked[len(asked)-1])
+			if tt.found {
+				assert.Equal(t, 1, strings.Count(strings.Join(asked, "\n")+"\n", tt.there+"\n"), "what is there")
+			}
+			if !tt.found {
+				require.ErrorIs(t, err, fs.ErrNotExist)
+				return
+			}
+			require.NoError(t, err)
+			assert.Equal(t, filepath.Join(dir, filepath.FromSlash(tt.there)), file)
+		})
+	}
+}
+
 func TestFind(t *testing.T) {
 	dir := t.TempDir()
 	touch := func(path string) string {

@@ -44,8 +44,13 @@ func (e *NotFoundError) Is(target error) bool { return target == fs.ErrNotExist 
 // that the platform could give it. A path to a nyash_box.toml stands for the library that this
 // names for the system, and nothing stands for one that is not there. The result is an
 // absolute path.
-func (c *Config) Find(l *Library) (string, error) {
-	file, err := c.find(l)
+func (c *Config) Find(l *Library) (string, error) { return c.FindBy(l, exists) }
+
+// FindBy is Find for a caller that looks at files itself: exists reports whether an absolute
+// path leads to a file, and is asked for one after the other until it does. What a manifest
+// names is not asked for.
+func (c *Config) FindBy(l *Library, exists func(path string) bool) (string, error) {
+	file, err := c.find(l, exists)
 	if err != nil || filepath.Base(file) != ManifestName {
 		return file, err
 	}
@@ -56,14 +61,19 @@ func (c *Config) Find(l *Library) (string, error) {
 // folder of the one that nyash.toml names, or the library's. See [LoadManifest].
 func (c *Config) ManifestDir(l *Library, file string) string {
 	if filepath.Base(l.Name) == ManifestName || filepath.Base(l.Path) == ManifestName {
-		if named, err := c.find(l); err == nil && filepath.Base(named) == ManifestName {
+		if named, err := c.find(l, exists); err == nil && filepath.Base(named) == ManifestName {
 			file = named
 		}
 	}
 	return filepath.Dir(file)
 }
 
-func (c *Config) find(l *Library) (string, error) {
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+func (c *Config) find(l *Library, exists func(path string) bool) (string, error) {
 	e := &NotFoundError{Position: l.Pos, Library: l.Name}
 	try := func(dir string, names []string) string {
 		// Once for all names: it asks the system for the working directory.
@@ -73,7 +83,7 @@ func (c *Config) find(l *Library) (string, error) {
 		}
 		for _, name := range names {
 			path := filepath.Join(dir, name)
-			if _, err := os.Stat(path); err == nil {
+			if exists(path) {
 				return path
 			}
 			if !slices.Contains(e.Tried, path) {
@@ -88,7 +98,7 @@ func (c *Config) find(l *Library) (string, error) {
 		}
 		path = c.relative(path)
 		if abs, err := filepath.Abs(path); err == nil {
-			if _, err := os.Stat(abs); err == nil {
+			if exists(abs) {
 				return abs, nil
 			}
 			if filepath.Base(abs) == ManifestName { // a library that is elsewhere would lack it

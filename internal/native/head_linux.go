@@ -1,19 +1,23 @@
 package native
 
 import (
+	"errors"
 	"io/fs"
 	"path/filepath"
 	"strconv"
 	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nyash-plugins/nyash-go/internal/files"
 )
 
 // readHead reads the beginning of a file. It goes to the system directly: os
 // would first try whether the file can be polled, and filepath would look at
 // every folder of the path.
 func readHead(file string, head []byte) (f fileHead, err error) {
-	// A pipe would be waited for.
-	fd, err := syscall.Open(file, syscall.O_RDONLY|syscall.O_CLOEXEC|syscall.O_NONBLOCK, 0)
-	if err == syscall.ENXIO { // a socket, or a device without a driver
+	fd, direct, err := openHead(file)
+	if errors.Is(err, syscall.ENXIO) { // a socket, or a device without a driver
 		return fileHead{path: file, mode: fs.ModeSocket}, nil
 	}
 	if err != nil {
@@ -24,7 +28,10 @@ func readHead(file string, head []byte) (f fileHead, err error) {
 	if err := syscall.Fstat(fd, &stat); err != nil {
 		return f, &fs.PathError{Op: "stat", Path: file, Err: err}
 	}
-	f = fileHead{path: resolve(file, fd), mode: mode(stat.Mode), size: stat.Size}
+	f = fileHead{path: file, identity: files.IdentityOf(&stat), mode: mode(stat.Mode), size: stat.Size}
+	if !direct {
+		f.path = resolve(file, fd)
+	}
 	if !f.mode.IsRegular() {
 		return f, nil
 	}
@@ -32,6 +39,20 @@ func readHead(file string, head []byte) (f fileHead, err error) {
 		return f, &fs.PathError{Op: "read", Path: file, Err: err}
 	}
 	return f, nil
+}
+
+// openHead opens a file; direct reports that there are no symbolic links in its path, which is
+// so for most and saves the question for the path behind them.
+func openHead(file string) (fd int, direct bool, err error) {
+	const flags = syscall.O_RDONLY | syscall.O_CLOEXEC | syscall.O_NONBLOCK // or a pipe would be waited for
+	how := unix.OpenHow{Flags: flags, Resolve: unix.RESOLVE_NO_SYMLINKS}
+	if fd, err := unix.Openat2(unix.AT_FDCWD, file, &how); err == nil {
+		return fd, filepath.IsAbs(file), nil
+	}
+	// There is a link, or the system call is unknown or not allowed, or it is an error that
+	// the plain one shows as well.
+	fd, err = syscall.Open(file, flags, 0)
+	return fd, false, err
 }
 
 func mode(bits uint32) fs.FileMode {

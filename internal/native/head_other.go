@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/nyash-plugins/nyash-go/internal/files"
 )
 
 // readHead reads the beginning of a file.
@@ -23,6 +25,9 @@ func readHead(file string, head []byte) (f fileHead, err error) {
 	f.mode, f.size = info.Mode(), info.Size()
 	if !f.mode.IsRegular() {
 		return f, nil
+	}
+	if f.identity, err = files.Identify(file); err != nil {
+		return f, err
 	}
 	opened, err := os.Open(file)
 	if err != nil {

@@ -73,7 +73,7 @@ func openImage(ctx context.Context, config Config) (*image, []foundTable, func()
 	im.refs++
 	images.Unlock()
 
-	found := findTables(handle, config.Tables)
+	found := config.findTables(handle)
 	detach, err := im.use(ctx, config, found != nil)
 	if err != nil {
 		return nil, nil, nil, err
@@ -174,32 +174,24 @@ func (im *image) start(ctx context.Context, hasTable bool) error {
 	return err
 }
 
+// entrySymbols are the names of entryPoints, in the order of its fields.
+var (
+	entryNames   = [...]string{abi.SymbolABI, abi.SymbolConfig, abi.SymbolConnect, abi.SymbolInit, abi.SymbolInvoke, abi.SymbolInvokeBatch, abi.SymbolShutdown}
+	entrySymbols = newSymbols(entryNames[:])
+)
+
 // resolve finds the functions. A library that has a table may lack them all.
 func (im *image) resolve(hasTable bool) error {
-	im.entry = entryPoints{}
+	var found [len(entryNames)]uintptr
+	entrySymbols.find(im.handle, found[:])
+	im.entry = entryPoints{found[0], found[1], found[2], found[3], found[4], found[5], found[6]}
 	all := !im.config.InvokeOnly && !hasTable
-	for _, s := range []struct {
-		name     string
-		addr     *uintptr
-		required bool
-	}{
-		{abi.SymbolABI, &im.entry.abi, all},
-		{abi.SymbolConfig, &im.entry.config, false},
-		{abi.SymbolConnect, &im.entry.connect, false},
-		{abi.SymbolInit, &im.entry.init, all},
-		{abi.SymbolInvoke, &im.entry.invoke, !hasTable},
-		{abi.SymbolInvokeBatch, &im.entry.batch, false},
-		{abi.SymbolShutdown, &im.entry.shutdown, all},
-	} {
-		if !s.required {
-			*s.addr = findOptional(im.handle, s.name)
-			continue
+	required := [...]bool{all, false, false, all, !hasTable, false, all}
+	for i, name := range entryNames {
+		if required[i] && found[i] == 0 {
+			_, err := findSymbol(im.handle, name) // for the reason
+			return im.config.missing(name, im.entry.invoke != 0, err)
 		}
-		addr, err := findSymbol(im.handle, s.name)
-		if err != nil {
-			return im.config.missing(s.name, findOptional(im.handle, abi.SymbolInvoke) != 0, err)
-		}
-		*s.addr = addr
 	}
 	return nil
 }

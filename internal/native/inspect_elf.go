@@ -30,21 +30,18 @@ func inspectFormat(file string, head []byte, size int64) error {
 	if elf.Class(head[elf.EI_CLASS]) != elf.ELFCLASS64 {
 		return notLibrary(file, "it is a 32-bit library, and this program is a %s one", runtime.GOARCH)
 	}
-	order := binary.ByteOrder(binary.LittleEndian)
-	if elf.Data(head[elf.EI_DATA]) == elf.ELFDATA2MSB {
-		order = binary.BigEndian
-	}
+	fields := elfFields{head, elf.Data(head[elf.EI_DATA]) == elf.ELFDATA2MSB}
 	if len(head) < headerSize {
 		return notLibrary(file, "the file is cut short: %d bytes, less than an ELF header", size)
 	}
-	machine := elf.Machine(order.Uint16(head[18:]))
+	machine := elf.Machine(fields.uint16(18))
 	if want := elfMachines[runtime.GOARCH]; machine != want {
 		return notLibrary(file, "it was built for %v, and this program runs on %v (%s)", machine, want, runtime.GOARCH)
 	}
-	if kind := elf.Type(order.Uint16(head[16:])); kind != elf.ET_DYN {
+	if kind := elf.Type(fields.uint16(16)); kind != elf.ET_DYN {
 		return notLibrary(file, "it is an ELF file of type %v; build it with -shared", kind)
 	}
-	return inspectSegments(file, head, size, order)
+	return inspectSegments(file, fields, size)
 }
 
 // Sizes of elf.Header64 and elf.Prog64. The fields are read one by one, where
@@ -54,20 +51,47 @@ const (
 	segmentSize = 56
 )
 
+// elfFields reads the fields of a header. It is no binary.ByteOrder, through which the header
+// would escape to the heap.
+type elfFields struct {
+	head []byte
+	big  bool // big-endian
+}
+
+func (f elfFields) uint16(at uint64) uint16 {
+	if f.big {
+		return binary.BigEndian.Uint16(f.head[at:])
+	}
+	return binary.LittleEndian.Uint16(f.head[at:])
+}
+
+func (f elfFields) uint32(at uint64) uint32 {
+	if f.big {
+		return binary.BigEndian.Uint32(f.head[at:])
+	}
+	return binary.LittleEndian.Uint32(f.head[at:])
+}
+
+func (f elfFields) uint64(at uint64) uint64 {
+	if f.big {
+		return binary.BigEndian.Uint64(f.head[at:])
+	}
+	return binary.LittleEndian.Uint64(f.head[at:])
+}
+
 // inspectSegments compares what the program headers promise with the size of
 // the file: the loader maps them unseen, and touching a page past the end of a
 // file kills the process.
-func inspectSegments(file string, head []byte, size int64, order binary.ByteOrder) error {
-	table, count := order.Uint64(head[32:]), uint64(order.Uint16(head[56:]))
+func inspectSegments(file string, f elfFields, size int64) error {
+	table, count := f.uint64(32), uint64(f.uint16(56))
 	for i := range count {
 		at := table + i*segmentSize
-		if at < table || at+segmentSize < at || at+segmentSize > uint64(len(head)) {
+		if at < table || at+segmentSize < at || at+segmentSize > uint64(len(f.head)) {
 			return notLibrary(file, "the file is cut short or damaged: program header %d lies at byte %d", i, at)
 		}
-		segment := head[at:]
-		offset, length := order.Uint64(segment[8:]), order.Uint64(segment[32:])
+		offset, length := f.uint64(at+8), f.uint64(at+32)
 		end := offset + length
-		if elf.ProgType(order.Uint32(segment)) == elf.PT_LOAD && (end < offset || end > uint64(size)) {
+		if elf.ProgType(f.uint32(at)) == elf.PT_LOAD && (end < offset || end > uint64(size)) {
 			return notLibrary(file, "the file is cut short: it has %d bytes, and its segments need %d", size, end)
 		}
 	}

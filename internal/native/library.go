@@ -12,6 +12,7 @@ import (
 	"github.com/nyash-plugins/nyash-go/hostvtable"
 	"github.com/nyash-plugins/nyash-go/internal/cmem"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
+	"github.com/nyash-plugins/nyash-go/internal/files"
 )
 
 // Threads says which threads may run a library's code.
@@ -26,8 +27,10 @@ const (
 
 // Config says how to open a library.
 type Config struct {
-	File       string // an existing file
-	InvokeOnly bool   // abi, init and shutdown may be missing
+	File string // an existing file
+	// Seen is what Look has seen of File shortly before; nil has Open look.
+	Seen       *Seen
+	InvokeOnly bool // abi, init and shutdown may be missing
 	Threads    Threads
 	Unload     bool // really close the library after shutdown
 	Track      bool // count the blocks of the host table
@@ -47,6 +50,9 @@ type Config struct {
 	// Tables are the boxes that may have a TypeBox table. A library with one of them may
 	// lack all other symbols.
 	Tables []TableRequest
+	// MethodsOf tells the methods of a box that has a table, where the request lists none.
+	// It is called before the library's functions are. Nil leaves the list as it is.
+	MethodsOf func(box string) []string
 }
 
 // Library is one use of a loaded plugin. Its methods are safe for concurrent
@@ -58,6 +64,7 @@ type Library struct {
 	turn     turn    // nil when calls need no turn
 	connects bool    // it may call its host
 	file     string
+	identity files.Identity
 	detach   func()
 	close    sync.Once
 	tables   tables
@@ -72,15 +79,19 @@ func Open(ctx context.Context, config Config) (*Library, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load %s: %w", config.File, err)
 	}
-	if file, err = Inspect(file); err != nil {
-		return nil, err
+	seen := config.Seen
+	if seen == nil || seen.asked != file {
+		seen = Look(file)
 	}
-	config.File = file
+	if seen.err != nil {
+		return nil, seen.err
+	}
+	file, config.File, config.Seen = seen.file, seen.file, nil
 	image, found, detach, err := openImage(ctx, config)
 	if err != nil {
 		return nil, err
 	}
-	l := &Library{image: image, invoke: image.entry.invoke, batch: image.entry.batch, turn: image.turn, connects: image.entry.connect != 0, file: file, detach: detach}
+	l := &Library{image: image, invoke: image.entry.invoke, batch: image.entry.batch, turn: image.turn, connects: image.entry.connect != 0, file: file, identity: seen.identity, detach: detach}
 	if found != nil {
 		l.InTurn(func() {
 			defer hostvtable.Enter(ctx).Leave()
@@ -96,6 +107,9 @@ func Open(ctx context.Context, config Config) (*Library, error) {
 
 // File is the absolute path of the library, symbolic links resolved.
 func (l *Library) File() string { return l.file }
+
+// Identity is that of the file that was opened.
+func (l *Library) Identity() files.Identity { return l.identity }
 
 // Description is what the plugin said of itself.
 func (l *Library) Description() abi.Description {

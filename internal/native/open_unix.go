@@ -62,17 +62,37 @@ func openLibrary(file string) (uintptr, error) {
 	return dl.call(dl.dlopen, uintptr(unsafe.Pointer(name)), purego.RTLD_NOW|purego.RTLD_LOCAL)
 }
 
+// symbols are names as C has them, for looking them up in one library after the other.
+type symbols []*byte
+
+func newSymbols(names []string) symbols {
+	s := make(symbols, len(names))
+	for i, name := range names {
+		s[i] = cstring(name)
+	}
+	return s
+}
+
+// find finds the address of each symbol; 0 is that of one which the library does not export.
+func (s symbols) find(handle uintptr, addrs []uintptr) {
+	dl, err := systemLoader()
+	if err != nil {
+		return
+	}
+	args := []uintptr{handle, 0} // for all, because they escape
+	for i, name := range s {
+		args[1] = uintptr(unsafe.Pointer(name))
+		addrs[i], _, _ = purego.SyscallN(dl.dlsym, args...)
+	}
+	runtime.KeepAlive(s)
+}
+
 // findOptional is findSymbol for a symbol that may be missing, which is 0. It does not ask
 // for the loader's reason.
 func findOptional(handle uintptr, symbol string) uintptr {
-	dl, err := systemLoader()
-	if err != nil {
-		return 0
-	}
-	name := cstring(symbol)
-	defer runtime.KeepAlive(name)
-	addr, _, _ := purego.SyscallN(dl.dlsym, handle, uintptr(unsafe.Pointer(name)))
-	return addr
+	var addr [1]uintptr
+	symbols{cstring(symbol)}.find(handle, addr[:])
+	return addr[0]
 }
 
 func findSymbol(handle uintptr, symbol string) (uintptr, error) {

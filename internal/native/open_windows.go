@@ -12,6 +12,18 @@ func findSymbol(handle uintptr, name string) (uintptr, error) {
 	return windows.GetProcAddress(windows.Handle(handle), name)
 }
 
+// symbols are names that are looked up in one library after the other.
+type symbols []string
+
+func newSymbols(names []string) symbols { return names }
+
+// find finds the address of each symbol; 0 is that of one which the library does not export.
+func (s symbols) find(handle uintptr, addrs []uintptr) {
+	for i, name := range s {
+		addrs[i] = findOptional(handle, name)
+	}
+}
+
 // findOptional is findSymbol for a symbol that may be missing, which is 0.
 func findOptional(handle uintptr, name string) uintptr {
 	addr, err := findSymbol(handle, name)

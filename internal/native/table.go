@@ -41,9 +41,12 @@ type foundTable struct {
 }
 
 // findTables finds the tables that were asked for.
-func findTables(handle uintptr, requests []TableRequest) (found []foundTable) {
-	for _, r := range requests {
+func (c *Config) findTables(handle uintptr) (found []foundTable) {
+	for _, r := range c.Tables {
 		if addr := findOptional(handle, abi.SymbolTypeBoxPrefix+r.Box); addr != 0 {
+			if r.Methods == nil && c.MethodsOf != nil {
+				r.Methods = c.MethodsOf(r.Box)
+			}
 			found = append(found, foundTable{r, addr})
 		}
 	}

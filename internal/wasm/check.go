@@ -106,7 +106,7 @@ func (f *face) faults() (all []fault) {
 		all = append(all, fault{reason, fmt.Sprintf(format, args...), of})
 	}
 	for _, i := range f.imports {
-		want, known := imports[i.module][i.name]
+		want, known := imports()[i.module][i.name]
 		switch {
 		case !known:
 			add(native.ErrNotModule, i, "it imports the function %s, which no host of plugins offers; build it for wasm32-wasi, with nyash_plugin.h",

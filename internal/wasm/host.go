@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -36,8 +37,9 @@ var hostFunctions = map[string]struct {
 	"invoke":  {imported{types(i32, i32, i32, i32, i32, i32, i32), types(i32)}, (*Module).invokeHost},
 }
 
-// imports are the functions that there are, by module and name.
-var imports = allImports()
+// imports are the functions that there are, by module and name. They are found when a module is
+// checked: an engine is made for that, which a program with other plugins does without.
+var imports = sync.OnceValue(allImports)
 
 func allImports() map[string]map[string]imported {
 	own := make(map[string]imported)

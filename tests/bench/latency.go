@@ -40,6 +40,7 @@ type latencies struct {
 	pingpong float64       // ns of a round trip in C
 	inside   float64       // ns of a call that the plugin makes, see measureNested
 	asleep   float64       // and of one from a thread of its own
+	start    time.Duration // from the spawn of a worker to its first answer
 	recovery time.Duration // from a crash to the next good answer
 	idleRSS  uint64        // of an idle worker, in bytes
 	idleCPU  time.Duration // that it used in a second
@@ -179,6 +180,30 @@ func openIsolated(library string, channel isolate.Channel) (*loader.Host, error)
 	return loader.OpenConfig(config, loader.WithLogger(slog.New(slog.DiscardHandler)), loader.WithWorker(worker), loader.WithWorkerChannel(channel))
 }
 
+// measureStart has hosts start a worker each. Before there is none, a host does nothing for it.
+func measureStart(library string) (time.Duration, error) {
+	var starts []time.Duration
+	for range 21 {
+		h, err := openIsolated(library, isolate.ChannelAuto)
+		if err != nil {
+			return 0, err
+		}
+		start := time.Now()
+		box, err := h.New(ctx, "Bench")
+		if err != nil {
+			h.Close()
+			return 0, err
+		}
+		n := sum(box.Call(ctx, "add", 1, 2))
+		starts = append(starts, time.Since(start))
+		if err := h.Close(); err != nil || n != 3 {
+			return 0, fmt.Errorf("a worker that was started answers %d: %w", n, err)
+		}
+	}
+	slices.Sort(starts)
+	return starts[len(starts)/2], nil
+}
+
 // measureWorker kills workers and watches an idle one.
 func (l *latencies) measureWorker(library string) error {
 	h, err := openIsolated(library, isolate.ChannelAuto)
@@ -186,6 +211,9 @@ func (l *latencies) measureWorker(library string) error {
 		return err
 	}
 	defer h.Close()
+	if l.start, err = measureStart(library); err != nil {
+		return err
+	}
 	var recoveries []time.Duration
 	for range 20 {
 		box, err := h.New(ctx, "Bench")
@@ -233,6 +261,6 @@ func (l *latencies) print() {
 	fmt.Printf("| ping-pong of two C processes | 1 | to spare | %.2f (mean) | | | |\n", l.pingpong/1e3)
 	fmt.Printf("| by a Go type of the host, for the plugin | 1 | to spare | %.2f | | | |\n", l.inside/1e3)
 	fmt.Printf("| … from a thread of the plugin's own, both sides asleep | 1 | to spare | %.2f | | | |\n\n", l.asleep/1e3)
-	fmt.Printf("From a killed worker to the next good answer: %.1f ms. An idle worker: %.1f MiB resident, %v of processor time in a second.\n\n",
-		float64(l.recovery.Microseconds())/1e3, float64(l.idleRSS)/(1<<20), l.idleCPU)
+	fmt.Printf("From the spawn of a worker to its first answer: %.1f ms. From a killed worker to the next good answer: %.1f ms. An idle worker: %.1f MiB resident, %v of processor time in a second.\n\n",
+		float64(l.start.Microseconds())/1e3, float64(l.recovery.Microseconds())/1e3, float64(l.idleRSS)/(1<<20), l.idleCPU)
 }

@@ -21,36 +21,71 @@ func Main() { MainWith(nil) }
 
 // MainWith is Main for a program whose workers have a tester's hooks.
 func MainWith(hooks *Hooks) {
+	w, err := begun.worker, begun.err
+	if w == nil && err == nil {
+		value, isWorker := os.LookupEnv(wire.EnvVersion)
+		if !isWorker {
+			wire.SelfServing.Store(true)
+			return
+		}
+		w, err = begin(value)
+	}
+	if err == nil {
+		w.hooks = hooks
+		err = w.serve()
+	}
+	exit(err)
+}
+
+// begun is what MainOfNative has left to Main.
+var begun struct {
+	worker *Worker
+	err    error
+}
+
+// MainOfNative is Main for the init function of a package: it comes before whatever of the
+// program is initialised later, and which a library of machine code does without. It returns
+// where the host asks for a WebAssembly module, whose engine may not be there before main,
+// and then Main goes on.
+func MainOfNative() {
 	value, isWorker := os.LookupEnv(wire.EnvVersion)
 	if !isWorker {
-		wire.SelfServing.Store(true)
 		return
 	}
-	if err := run(value, hooks); err != nil {
+	w, err := begin(value)
+	if err == nil && w.first.Module == nil {
+		exit(w.serve())
+	}
+	begun.worker, begun.err = w, err
+}
+
+func exit(err error) {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "worker:", err)
 		os.Exit(1)
 	}
 	os.Exit(0)
 }
 
-func run(environment string, hooks *Hooks) error {
+// begin makes a worker, which has heard what it is to load.
+func begin(environment string) (*Worker, error) {
 	kind, first, second, err := wire.ParseEnvironment(environment)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	// For C too: a program that the plugin starts is no worker.
 	if err := os.Unsetenv(wire.EnvVersion); err != nil {
-		return err
+		return nil, err
 	}
 	if err := tidy(first, second); err != nil {
-		return err
+		return nil, err
 	}
+	var t transport
 	if kind == wire.KindPipe {
-		return serve(pipe.NewWorker(first, second), hooks)
+		t = pipe.NewWorker(first, second)
+	} else if t, err = sharedMemory(first, second); err != nil {
+		return nil, err
 	}
-	t, err := sharedMemory(first, second)
-	if err != nil {
-		return err
-	}
-	return serve(t, hooks)
+	w := &Worker{transport: t, blobs: make(map[uint64]func())}
+	return w, t.Receive(&w.first)
 }

@@ -55,6 +55,7 @@ type Worker struct {
 	hooks     *Hooks                         // nil in a worker that no tester has
 	lib       atomic.Pointer[native.Library] // another one after a reload; nil where there is a module
 	module    *module                        // set by the load
+	first     wire.Load                      // what it is to load
 
 	serving sync.Once
 	servers atomic.Int32 // goroutines that serve
@@ -87,23 +88,20 @@ type Hooks struct {
 	Operate func(ctx context.Context, w *Worker, op wire.Op, a, b uint64) (text []byte, err error)
 }
 
-func serve(t transport, hooks *Hooks) error {
-	w := &Worker{transport: t, hooks: hooks, blobs: make(map[uint64]func())}
-	var load wire.Load
-	if err := t.Receive(&load); err != nil {
-		return err
-	}
-	answer := wire.Loaded{Version: wire.Version, Hooks: hooks != nil}
-	if err := w.load(&load); err != nil {
+func (w *Worker) serve() error {
+	t := w.transport
+	answer := wire.Loaded{Version: wire.Version, Hooks: w.hooks != nil}
+	if err := w.load(&w.first); err != nil {
 		answer.Error = loadError(err)
 	} else {
 		answer.Description = w.description()
 		answer.Description.Config = nil // the host has it
+		// While the answer is written and read, the threads that serve start.
+		w.serving.Do(w.addServer)
 	}
 	if err := t.Answer(&answer); err != nil || answer.Error != nil {
 		return err
 	}
-	w.serving.Do(w.addServer)
 	// When the host goes, so does the worker, whatever the plugin is doing.
 	t.Watch()
 	return nil
