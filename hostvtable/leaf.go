@@ -30,7 +30,7 @@ const (
 
 // leafLow and leafSize are the region of leaf stacks; no address lies in one of size 0. The
 // entry points read them.
-var leafLow, leafSize uintptr
+var leafLow, leafSize uintptr //nolint:unused // read by entry_$GOARCH.s
 
 // LeafPage lies at the top of each leaf stack. What a plugin has written there beside its notes
 // damages notes at most. It belongs to the goroutine that makes the call.
@@ -72,7 +72,7 @@ var (
 // leafRefusal is what invoke answers a leaf method, a message; the entry points read both.
 var (
 	leafRefusal       [128]byte
-	leafRefusalLength uintptr
+	leafRefusalLength uintptr //nolint:unused // read by entry_$GOARCH.s
 )
 
 // UseLeafStacks tells where leaf stacks lie: size bytes from low on. It is called once, before

@@ -47,6 +47,6 @@ func Heavy() {
 		// A filter of system calls that was set meanwhile. Stores that are under way without
 		// a barrier are seen long before this is over.
 		light.Store(false)
-		time.Sleep(time.Millisecond)
+		time.Sleep(time.Millisecond) //nolint:forbidigo // nothing tells
 	}
 }

@@ -71,7 +71,7 @@ func TestLeaf_Elsewhere(t *testing.T) {
 }
 
 func TestLeaf_Table(t *testing.T) {
-	box := hosttest.New(t, hosttest.Open(t, declare("Table", library(t), "", true)), "Table")
+	box := hosttest.New(t, hosttest.Open(t, declare("Table", library(t), "")), "Table")
 	assert.EqualValues(t, 5, hosttest.CallInt(t, box, "add", 2, 3))
 	assert.True(t, onLeafStack(t, box))
 }
@@ -151,7 +151,7 @@ func TestLeaf_LogOfError(t *testing.T) {
 // once.
 func TestLeaf_CallsBack(t *testing.T) {
 	log := hosttest.NewLog()
-	h := hosttest.Open(t, declare("Leaf", library(t, "-DCONNECT"), "uses = [\"Leaf.add\"]", true), log.Option())
+	h := hosttest.Open(t, declare("Leaf", library(t, "-DCONNECT"), "uses = [\"Leaf.add\"]"), log.Option())
 	box := hosttest.New(t, h, "Leaf")
 	for range 3 {
 		assert.EqualValues(t, -5*1000+56, hosttest.CallInt(t, box, "resolve", 0, 0))
@@ -210,7 +210,7 @@ func TestLeaf_StacksReturn(t *testing.T) {
 	lib := library(t)
 	for n := 0; n < 3; n++ {
 		for range 500 {
-			h := hosttest.OpenUnclosed(t, declare("Leaf", lib, "", true))
+			h := hosttest.OpenUnclosed(t, declare("Leaf", lib, ""))
 			require.EqualValues(t, 5, hosttest.CallInt(t, hosttest.New(t, h, "Leaf"), "add", 2, 3))
 			require.NoError(t, h.Close())
 		}
@@ -224,7 +224,7 @@ func awaitFreeStack(t *testing.T, lib string) {
 	t.Helper()
 	hosttest.Eventually(func() bool {
 		runtime.GC()
-		h := hosttest.OpenUnclosed(t, declare("Leaf", lib, "", true))
+		h := hosttest.OpenUnclosed(t, declare("Leaf", lib, ""))
 		defer h.Close()
 		return onLeafStack(t, hosttest.New(t, h, "Leaf"))
 	})
@@ -237,7 +237,7 @@ func TestLeaf_MoreHostsThanStacks(t *testing.T) {
 	var boxes []*loader.Box
 	off := 0
 	for range 1200 {
-		h := hosttest.OpenUnclosed(t, declare("Leaf", lib, "", true))
+		h := hosttest.OpenUnclosed(t, declare("Leaf", lib, ""))
 		box := hosttest.New(t, h, "Leaf")
 		hosts, boxes = append(hosts, h), append(boxes, box)
 		if !onLeafStack(t, box) {
@@ -250,7 +250,6 @@ func TestLeaf_MoreHostsThanStacks(t *testing.T) {
 		require.NoError(t, h.Close())
 	}
 	runtime.KeepAlive(boxes)
-	hosts, boxes = nil, nil
 	awaitFreeStack(t, lib)
 }
 

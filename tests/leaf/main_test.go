@@ -38,14 +38,14 @@ var ids = map[string]int{
 }
 
 // declare is a nyash.toml for a library of testdata/leaf.c, with further keys of the box.
-func declare(box, library, keys string, leaf bool) string {
+func declare(box, library, keys string) string {
 	text := fmt.Sprintf("[plugins.%s]\nlibrary = %q\ntype_id = 7\n%s\n[plugins.%s.methods]\n", box, library, keys, box)
 	for name, id := range ids {
 		args, returns := `{ name = "a", from = "integer", to = "i64" }, { name = "b", from = "integer", to = "i64" }`, "i64"
 		if name == "echo" {
 			args, returns = `{ name = "data", from = "bytes", to = "bytes" }`, "bytes"
 		}
-		text += fmt.Sprintf("%s = { method_id = %d, leaf = %v, returns = %q, args = [ %s ] }\n", name, id, leaf, returns, args)
+		text += fmt.Sprintf("%s = { method_id = %d, leaf = true, returns = %q, args = [ %s ] }\n", name, id, returns, args)
 	}
 	return text
 }
@@ -53,7 +53,7 @@ func declare(box, library, keys string, leaf bool) string {
 // open makes a box of a library of the test's own.
 func open(t testing.TB, keys string, opts ...loader.Option) *loader.Box {
 	t.Helper()
-	return hosttest.New(t, hosttest.Open(t, declare("Leaf", library(t), keys, true), opts...), "Leaf")
+	return hosttest.New(t, hosttest.Open(t, declare("Leaf", library(t), keys), opts...), "Leaf")
 }
 
 func library(t testing.TB, flags ...string) string {
@@ -76,7 +76,7 @@ func crashIn(crash string) {
 	if _, err := fmt.Sscan(crash, &library, &method, &n); err != nil {
 		panic(err)
 	}
-	h, err := openText(declare("Leaf", library, "", true))
+	h, err := openText(declare("Leaf", library, ""))
 	if err != nil {
 		panic(err)
 	}

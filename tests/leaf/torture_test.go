@@ -76,7 +76,7 @@ func torment(text string) {
 	if err != nil {
 		panic(err)
 	}
-	h, err := openText(declare("Leaf", lib, "", true))
+	h, err := openText(declare("Leaf", lib, ""))
 	if err != nil {
 		panic(err)
 	}
