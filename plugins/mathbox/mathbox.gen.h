@@ -227,6 +227,7 @@ static const NyashMethod math_box_methods[] = {
             {.name = "b", .type = NYASH_I64},
         },
         .result = NYASH_I64,
+        .flags = NYASH_LEAF,
         .doc = "a + b",
     },
     {
@@ -238,6 +239,7 @@ static const NyashMethod math_box_methods[] = {
             {.name = "b", .type = NYASH_I64},
         },
         .result = NYASH_I64,
+        .flags = NYASH_LEAF,
         .doc = "a - b",
     },
     {
@@ -249,6 +251,7 @@ static const NyashMethod math_box_methods[] = {
             {.name = "b", .type = NYASH_I64},
         },
         .result = NYASH_I64,
+        .flags = NYASH_LEAF,
         .doc = "a * b",
     },
     {
@@ -260,6 +263,7 @@ static const NyashMethod math_box_methods[] = {
             {.name = "b", .type = NYASH_I64},
         },
         .result = NYASH_I64,
+        .flags = NYASH_LEAF,
         .doc = "a / b, rounded towards zero",
     },
     {
@@ -271,6 +275,7 @@ static const NyashMethod math_box_methods[] = {
             {.name = "b", .type = NYASH_I64},
         },
         .result = NYASH_I64,
+        .flags = NYASH_LEAF,
         .doc = "what a / b leaves; it has the sign of a",
     },
     {
@@ -282,6 +287,7 @@ static const NyashMethod math_box_methods[] = {
             {.name = "exponent", .type = NYASH_I64},
         },
         .result = NYASH_I64,
+        .flags = NYASH_LEAF,
         .doc = "base to the power of an exponent that is not negative",
     },
     {
@@ -293,6 +299,7 @@ static const NyashMethod math_box_methods[] = {
             {.name = "b", .type = NYASH_F64},
         },
         .result = NYASH_F64,
+        .flags = NYASH_LEAF,
         .doc = "a + b",
     },
     {
@@ -304,6 +311,7 @@ static const NyashMethod math_box_methods[] = {
             {.name = "b", .type = NYASH_F64},
         },
         .result = NYASH_F64,
+        .flags = NYASH_LEAF,
         .doc = "a - b",
     },
     {
@@ -315,6 +323,7 @@ static const NyashMethod math_box_methods[] = {
             {.name = "b", .type = NYASH_F64},
         },
         .result = NYASH_F64,
+        .flags = NYASH_LEAF,
         .doc = "a * b",
     },
     {
@@ -326,6 +335,7 @@ static const NyashMethod math_box_methods[] = {
             {.name = "b", .type = NYASH_F64},
         },
         .result = NYASH_F64,
+        .flags = NYASH_LEAF,
         .doc = "a / b",
     },
     {
@@ -337,6 +347,7 @@ static const NyashMethod math_box_methods[] = {
             {.name = "exponent", .type = NYASH_F64},
         },
         .result = NYASH_F64,
+        .flags = NYASH_LEAF,
         .doc = "base to the power of exponent",
     },
     {
@@ -347,6 +358,7 @@ static const NyashMethod math_box_methods[] = {
             {.name = "x", .type = NYASH_F64},
         },
         .result = NYASH_F64,
+        .flags = NYASH_LEAF,
         .doc = "the square root of x",
     },
     {
@@ -357,6 +369,7 @@ static const NyashMethod math_box_methods[] = {
             {.name = "x", .type = NYASH_F64},
         },
         .result = NYASH_F64,
+        .flags = NYASH_LEAF,
         .doc = "e to the power of x",
     },
     {
@@ -367,6 +380,7 @@ static const NyashMethod math_box_methods[] = {
             {.name = "x", .type = NYASH_F64},
         },
         .result = NYASH_F64,
+        .flags = NYASH_LEAF,
         .doc = "the natural logarithm of x",
     },
 };

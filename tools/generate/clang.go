@@ -275,6 +275,9 @@ func methodFlags(m cMethod) string {
 	if m.ReturnsResult {
 		flags = append(flags, "NYASH_RETURNS_RESULT")
 	}
+	if m.Leaf {
+		flags = append(flags, "NYASH_LEAF")
+	}
 	return strings.Join(flags, " | ")
 }
 

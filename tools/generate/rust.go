@@ -290,7 +290,11 @@ func (f *rustFile) list(b *rustBox) {
 			f.f("                birth => birth(%s);\n", list)
 			continue
 		}
-		f.f("                %d => %s as %s(%s) -> %s;\n", m.ID, m.function, m.Name, list, f.result(b, m, "$", "$"+b.trait))
+		options := ""
+		if m.Leaf {
+			options = ", leaf"
+		}
+		f.f("                %d => %s as %s(%s) -> %s%s;\n", m.ID, m.function, m.Name, list, f.result(b, m, "$", "$"+b.trait), options)
 	}
 	f.f("            }\n")
 }

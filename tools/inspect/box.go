@@ -30,6 +30,7 @@ type Method struct {
 	Varargs       bool   `json:"varargs,omitempty"` // any number of arguments more
 	Returns       string `json:"returns,omitempty"`
 	ReturnsResult bool   `json:"returns_result,omitempty"`
+	Leaf          bool   `json:"leaf,omitempty"` // its author's promise (docs/abi.md, "Leaf methods")
 	// Hash is the hash of the declared types (docs/abi.md, "Signatures"), InitHash the
 	// one that the library's init gives. Only an inspection has them.
 	Hash     string `json:"signature,omitempty"`
@@ -67,7 +68,8 @@ func Describe(t *registry.Type) Box {
 func describeMethod(m *registry.Method) Method {
 	out := Method{
 		Method: m.Name, MethodID: m.ID, Doc: doc(m.Doc), ArgsDeclared: m.ArgsDeclared, Args: []Arg{}, Varargs: m.Variadic,
-		Returns: m.Returns.String(), ReturnsResult: m.ReturnsResult, Signature: m.Signature.String(),
+		Returns: m.Returns.String(), ReturnsResult: m.ReturnsResult, Leaf: m.Leaf,
+		Signature: m.Signature.String(),
 	}
 	for _, a := range m.Args {
 		arg := Arg{Name: a.Name, From: a.From.String(), Optional: a.Optional, Default: defaultOf(a), Doc: doc(a.Doc)}

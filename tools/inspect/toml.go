@@ -157,22 +157,23 @@ func (e *entry) box(t *registry.Type, first bool) {
 
 func (e *entry) methods(t *registry.Type) {
 	if t.Birth.ArgsDeclared || t.BirthDoc != "" {
-		e.method(abi.NameBirth, inline{}, t.Birth, t.BirthDoc)
+		e.method(&registry.Method{Name: abi.NameBirth, Signature: t.Birth, Doc: t.BirthDoc}, inline{})
 	}
 	for i := range t.Methods {
 		m := &t.Methods[i]
-		e.method(m.Name, inline{{"method_id", m.ID}}, m.Signature, m.Doc)
+		e.method(m, inline{{"method_id", m.ID}})
 	}
 }
 
 // method writes one method. Arguments that nyash.toml has no words for are left to the
 // manifest, which is what declares such.
-func (e *entry) method(name string, keys inline, s registry.Signature, doc string) {
+func (e *entry) method(m *registry.Method, keys inline) {
+	s := m.Signature
 	beyond := s.Variadic || slices.ContainsFunc(s.Args, func(a registry.Arg) bool { return a.Optional || a.Default != nil })
 	if beyond {
 		s.ArgsDeclared = false
 	}
-	text, err := keyValue(name, keys.signature(&s, doc))
+	text, err := keyValue(m.Name, keys.declared(&s, m.Leaf, m.Doc))
 	if err != nil && e.err == nil {
 		e.err = err
 	}
@@ -208,8 +209,8 @@ func (t inline) with(key string, v any) inline {
 	return append(t, inline{{key, v}}...)
 }
 
-// signature adds what is declared of a method.
-func (t inline) signature(s *registry.Signature, doc string) inline {
+// declared adds what is declared of a method.
+func (t inline) declared(s *registry.Signature, leaf bool, doc string) inline {
 	if s.ArgsDeclared {
 		args := make([]any, len(s.Args))
 		for i, a := range s.Args {
@@ -222,6 +223,9 @@ func (t inline) signature(s *registry.Signature, doc string) inline {
 	}
 	if s.ReturnsResult {
 		t = t.with("returns_result", true)
+	}
+	if leaf {
+		t = t.with("leaf", true)
 	}
 	if doc != "" {
 		t = t.with("doc", doc)

@@ -299,6 +299,7 @@ static const NyashMethod store_methods[] = {
             {.name = "on", .type = NYASH_BOOL},
         },
         .result = NYASH_BOOL,
+        .flags = NYASH_LEAF,
         .doc = "A \"quoted\" doc, with a \\ and \?\?/ in it.",
     },
     {
@@ -318,6 +319,7 @@ static const NyashMethod store_methods[] = {
             {.name = "n", .type = NYASH_I64},
         },
         .result = NYASH_I64,
+        .flags = NYASH_LEAF,
     },
     {
         .id = STORE_ID_SINGLE,

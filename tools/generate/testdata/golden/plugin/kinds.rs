@@ -173,9 +173,9 @@ macro_rules! plugin {
                 /// Opens a store.
                 birth => birth(path: &str, read_only: bool);
                 /// A "quoted" doc, with a \ and ??/ in it.
-                1 => flag as flag(on: bool) -> Result<bool, nyash::Error>;
+                1 => flag as flag(on: bool) -> Result<bool, nyash::Error>, leaf;
                 2 => narrow as narrow(n: i32) -> Result<i32, nyash::Error>;
-                3 => wide as wide(n: i64) -> Result<i64, nyash::Error>;
+                3 => wide as wide(n: i64) -> Result<i64, nyash::Error>, leaf;
                 4 => single as single(x: f32) -> Result<f32, nyash::Error>;
                 5 => double as double(x: f64, y: f64) -> Result<f64, nyash::Error>;
                 6 => text as text(s: &str, t: &str) -> Result<String, nyash::Error>;
