@@ -317,6 +317,7 @@ func (h *host) Resolve(ctx context.Context, box, method string) (typeID, methodI
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	in := h.callOf(ctx, 0)
+	h.calledBack(in, "resolves", box+"."+method)
 	b := h.boxes[box]
 	if b == nil || !b.permits(method) {
 		if h.refuse(in, box, method) {

@@ -70,6 +70,7 @@ func (n *hostCall) begin() {
 	}
 	n.record.what += "." + method
 	n.remember(n.record)
+	n.calledBack(n.in, "calls", n.record.what)
 }
 
 // ended notes the end of the call.

@@ -25,6 +25,8 @@ type life interface {
 
 	probe(ctx context.Context, c *probe.Call) error
 	batch(ctx context.Context, b *batch) error
+	// watch makes the calls of a leaf method; errNoState where they cannot be watched.
+	watch(ctx context.Context, w *probe.Watch) error
 	// abandon ends the life when a call in it was given up, and returns what came of that.
 	abandon(err error) error
 	survey(threads bool) (processState, error)
@@ -49,6 +51,9 @@ func (l processLife) probe(ctx context.Context, c *probe.Call) error {
 }
 func (l processLife) batch(ctx context.Context, b *batch) error {
 	return probe.RunBatch(ctx, l.Session, b)
+}
+func (l processLife) watch(ctx context.Context, w *probe.Watch) error {
+	return probe.RunWatch(ctx, l.Session, w)
 }
 
 func (l processLife) abandon(err error) error {

@@ -86,8 +86,9 @@ func (l *moduleLife) probe(ctx context.Context, c *probe.Call) error {
 	return err
 }
 
-func (l *moduleLife) batch(context.Context, *batch) error { return errNoState }
-func (l *moduleLife) abandon(err error) error             { return err }
+func (l *moduleLife) batch(context.Context, *batch) error       { return errNoState }
+func (l *moduleLife) watch(context.Context, *probe.Watch) error { return errNoState }
+func (l *moduleLife) abandon(err error) error                   { return err }
 
 // survey tells how much memory the module has: it does not become smaller, and grows where
 // blocks are lost.
@@ -233,6 +234,7 @@ var notOfModules = map[string][]string{
 	"protocol": {
 		"reads past the arguments, and memory that is used after a call: a module's memory has no pages that cannot be touched",
 	},
+	"leaf":     {"time, waits and stack of leaf methods: in a module they are called as all others"},
 	"stress":   {"races: a module serves one call at a time, and others wait"},
 	"memcheck": {"lost and invalid memory: valgrind does not see into a module"},
 	"host":     {"calls after shutdown, and of threads: a module cannot run by itself"},

@@ -96,6 +96,10 @@ const (
 	codeHostArgs        = "host-args"
 	codeEndless         = "endless-recursion"
 	codeLateCall        = "call-after-shutdown"
+	codeLeafSlow        = "leaf-slow"
+	codeLeafBlocks      = "leaf-blocks"
+	codeLeafCalls       = "leaf-calls-back"
+	codeLeafStack       = "leaf-stack"
 )
 
 var rules = []Rule{
@@ -182,6 +186,10 @@ var rules = []Rule{
 	{codeHostArgs, SeverityError, "the arguments of a call of the host are wrong", "a well-formed message with the types that are declared for the method; hosts convert nothing", "write the declared types: an i64 argument needs an I64"},
 	{codeEndless, SeverityError, "the library calls itself through its host without end", "calls that nest at most 64 deep", "end the recursion, or call the function itself and not the host"},
 	{codeLateCall, SeverityError, "the library calls its host after shutdown", "no call of the host after nyash_plugin_shutdown has returned", "stop and join your threads in shutdown, or have them look whether it has begun"},
+	{codeLeafSlow, SeverityWarning, "a leaf method takes long", "at most 20 µs of processor time, as the median of its calls", "do less in a call, or leave leaf out: the host's scheduler stands still meanwhile"},
+	{codeLeafBlocks, SeverityError, "a leaf method can wait", "no system call that can sleep: no files, pipes and sockets, no sleep, no lock that others hold", "leave leaf out, or have another method or a thread of your own do it"},
+	{codeLeafCalls, SeverityError, "a leaf method calls its host", "nothing of the host but alloc, free, log and wake; resolve and invoke are answered -5", "leave leaf out, or have the caller pass what the method needs"},
+	{codeLeafStack, SeverityWarning, "a leaf method takes much of its stack", "at most 128 KiB, half of what a leaf method has", "keep large arrays in the instance, or allocate them; a deeper recursion would end the host's process"},
 }
 
 // Rules returns all rules, in the order of the documentation.

@@ -59,6 +59,7 @@ var checks = []check{
 	lifecycleCheck,
 	ioCheck,
 	protocolCheck,
+	leafCheck,
 	stressCheck,
 	memcheckCheck,
 }
@@ -85,6 +86,7 @@ const (
 	needsConnect                    // a library that calls its host
 	needsBoxes                      // a box that can be called; Run ignores that
 	needsFiles                      // a box that may be one of files; Run ignores that
+	needsLeaf                       // a leaf method of a library that runs in a process; Run ignores that
 )
 
 // missing tells what a check cannot have. The library was loaded, or will not be.
@@ -104,6 +106,9 @@ func (t *Tester) missing(c *check) needs {
 	}
 	if t.plugin == nil || !slices.ContainsFunc(t.plugin.boxes, opensFiles) {
 		missing |= needsFiles
+	}
+	if t.plugin == nil || t.plugin.module || !slices.ContainsFunc(t.plugin.methods(), (*method).isLeaf) {
+		missing |= needsLeaf
 	}
 	return c.needs & missing
 }

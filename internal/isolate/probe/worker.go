@@ -60,6 +60,8 @@ func (h *hooks) operate(ctx context.Context, w *worker.Worker, op wire.Op, a, b 
 		return configNow(w)
 	case wire.OpUnanswered:
 		return json.Marshal(w.Library().Unanswered())
+	case opWatch:
+		return watch(ctx, w, cmem.Memory(uintptr(a), int(b)))
 	}
 	return nil, fmt.Errorf("operation %d is unknown to this worker", op)
 }

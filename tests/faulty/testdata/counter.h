@@ -106,12 +106,14 @@ __attribute__((unused)) static uint8_t *volatile nowhere;
 
 /* What nyash_plugin_config may return. */
 #define BOX_TEXT "[plugins.Counter]\ntype_id = 710\n"
-#define METHODS_TEXT                                                                                       \
+#define METHODS_TEXT METHODS_TEXT_OF("")
+/* The same, with more about poke. */
+#define METHODS_TEXT_OF(poke)                                                                              \
     "[plugins.Counter.methods]\n"                                                                          \
     "add = { method_id = 1, args = [ { name = 'by', from = 'integer', to = 'i64' } ], returns = 'i64' }\n" \
     "get = { method_id = 2, args = [], returns = 'i64' }\n"                                                \
     "echo = { method_id = 3, args = [ { name = 'text', to = 'string' } ], returns = 'string' }\n"          \
-    "poke = { method_id = 4, args = [], returns = 'void', doc = 'Does nothing.' }\n"                       \
+    "poke = { method_id = 4, args = [], returns = 'void', " poke "doc = 'Does nothing.' }\n"               \
     "set = { method_id = 5, args = [ { name = 'data', to = 'bytes' } ], returns = 'i64' }\n"               \
     "fail = { method_id = 6, args = [] }\n"
 
