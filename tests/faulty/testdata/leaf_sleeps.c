@@ -4,5 +4,5 @@
 #define _GNU_SOURCE
 #include <time.h>
 #define CONFIG BOX_TEXT METHODS_TEXT_OF("leaf = true, ")
-#define ON_POKE nanosleep(&(struct timespec){0, 100000}, NULL)
+#define ON_POKE nanosleep(&(struct timespec){0, 1000}, NULL)
 #include "counter.h"

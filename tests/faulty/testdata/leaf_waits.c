@@ -1,5 +1,4 @@
-/* A leaf method waits for a condition, which does not come, and gives up after a tenth of a
- * millisecond. */
+/* A leaf method waits for a condition, which does not come, and gives up after a microsecond. */
 // want: leaf-blocks Counter.poke
 // wasm: no module: there are no threads
 #define _GNU_SOURCE
@@ -12,7 +11,7 @@ static pthread_cond_t work = PTHREAD_COND_INITIALIZER;
 static void wait_for_work(void) {
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += 100000;
+    until.tv_nsec += 1000;
     if (until.tv_nsec >= 1000000000) {
         until.tv_nsec -= 1000000000;
         until.tv_sec++;
