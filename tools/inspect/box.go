@@ -36,7 +36,7 @@ type Method struct {
 	Hash     string `json:"signature,omitempty"`
 	InitHash string `json:"init_signature,omitempty"`
 
-	// Signature is the types as one line for people.
+	// Signature is the types as one line for people, and whether it is a leaf method.
 	Signature string `json:"-"`
 }
 
@@ -70,6 +70,9 @@ func describeMethod(m *registry.Method) Method {
 		Method: m.Name, MethodID: m.ID, Doc: doc(m.Doc), ArgsDeclared: m.ArgsDeclared, Args: []Arg{}, Varargs: m.Variadic,
 		Returns: m.Returns.String(), ReturnsResult: m.ReturnsResult, Leaf: m.Leaf,
 		Signature: m.Signature.String(),
+	}
+	if m.Leaf {
+		out.Signature += ", leaf"
 	}
 	for _, a := range m.Args {
 		arg := Arg{Name: a.Name, From: a.From.String(), Optional: a.Optional, Default: defaultOf(a), Doc: doc(a.Doc)}

@@ -139,9 +139,6 @@ const indent = "       "
 
 func writeMethod(w io.Writer, m *Method) {
 	id, head, hash := fmt.Sprintf("%5d  ", m.MethodID), m.Method+m.Signature, hashOf(m)
-	if m.Leaf {
-		head += ", leaf"
-	}
 	switch room := columns - len(indent) - len(hash) - utf8.RuneCountInString(head); {
 	case hash == "":
 		lines(w, id, indent+"    ", head)

@@ -85,7 +85,7 @@ type reply struct {
 // listen lets the system calls go on until no thread has the filter any more, or the process
 // ends: the library may have begun threads, which have it too.
 func (t *tracer) listen() {
-	defer unix.Close(t.listener)
+	defer func() { _ = unix.Close(t.listener) }()
 	for {
 		poll := []unix.PollFd{{Fd: int32(t.listener), Events: unix.POLLIN}}
 		if _, err := unix.Poll(poll, -1); err != nil {

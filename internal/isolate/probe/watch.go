@@ -35,7 +35,7 @@ type Watch struct {
 	Stack    int
 	StackEnd bool
 
-	// Results are those of calls that give the caller an instance or a blob.
+	// Results are the short ones, among which are those that give an instance or a blob.
 	Results []BatchCall
 }
 

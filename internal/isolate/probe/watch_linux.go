@@ -12,7 +12,6 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/isolate/worker"
-	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
 const (
@@ -76,18 +75,14 @@ func (w *watcher) invoke() error {
 	return w.ctx.Err()
 }
 
-// keep keeps the result of a call that has given something.
+// keep keeps the result of a call that may have given something.
 func (w *watcher) keep(c *abi.Call, room []byte) {
-	const tagAt = tlv.HeaderSize
-	if c.Code != abi.OK || c.ResultLength <= tagAt || c.ResultLength > uintptr(len(room)) {
-		return
-	}
-	if tag := tlv.Tag(room[tagAt]); tag == tlv.TagHandle || tag == tlv.TagBlob {
-		w.Results = append(w.Results, BatchCall{Code: int32(c.Code), Length: uint64(c.ResultLength), Result: room[:min(len(room), maxGift)]})
+	if c.Code == abi.OK && c.ResultLength > 0 && c.ResultLength <= min(maxGift, uintptr(len(room))) {
+		w.Results = append(w.Results, BatchCall{Code: int32(c.Code), Length: uint64(c.ResultLength), Result: room[:c.ResultLength]})
 	}
 }
 
-// maxGift is more than a message of one handle or blob has, in bytes.
+// maxGift is more than a message of one instance or blob has, in bytes.
 const maxGift = 64
 
 // time is the first round.
