@@ -89,11 +89,12 @@ library = "nyash-filebox-plugin"
 singleton = true
 [plugins.FileBox.methods]
 birth = { method_id = 0, args = [ { name = "path", from = "string", to = "string" } ] }
+size = { method_id = 6, args = [], returns = "i64", leaf = true }
 `)
 		stdout, stderr, status := c.run(t, "--config", "born.toml", "list")
 		assert.Empty(t, stderr)
 		assert.Zero(t, status)
-		assert.Regexp(t, `(?m)^FileBox \(singleton\)  6           nyash-filebox-plugin .*birth      0   \(path string\)$\n^ +open       1 `, stdout)
+		assert.Regexp(t, `(?m)^FileBox \(singleton\)  6           nyash-filebox-plugin .*birth      0   \(path string\)$\n^ +size       6   \(\) → i64, leaf$\n^ +open       1 `, stdout)
 		assert.Regexp(t, `(?m)^ConsoleBox           4294967295`, stdout)
 	})
 
