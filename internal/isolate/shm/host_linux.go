@@ -259,24 +259,29 @@ func (h *Host) take(ctx context.Context, r *sentCall) {
 	if code != 0 {
 		h.callers[r.slot].errors.Add(1)
 	}
-	h.finish(ctx, r)
+	h.finishCall(ctx, r)
 }
 
 // lose ends a call whose worker has died.
 func (h *Host) lose(ctx context.Context, r *sentCall, d *transport.Deadline) error {
 	h.peer.Lost.Add(1)
-	h.finish(ctx, r)
+	h.finishCall(ctx, r)
 	return h.peer.LostCall(d)
 }
 
-func (h *Host) finish(ctx context.Context, r *sentCall) {
+func (h *Host) finishCall(ctx context.Context, r *sentCall) {
 	h.giveBack(r.args)
 	h.giveBack(r.result)
+	h.finish(ctx, r.slot)
+}
+
+// finish ends the use of a slot by calls.
+func (h *Host) finish(ctx context.Context, i int) {
 	// What the plugin logged during the call is delivered when the call returns.
 	if h.mem.HasLines() {
 		h.drain()
 	}
-	h.release(r.slot)
+	h.release(i)
 	h.peer.Flush(ctx)
 }
 
@@ -527,7 +532,7 @@ func (h *Host) wait(ctx context.Context, i int, d *transport.Deadline) (o transp
 			o = transport.Calling
 			break
 		}
-		d.Check()
+		d.CheckMoved(uint64(slot.Made.Load()))
 		if h.leading.CompareAndSwap(false, true) {
 			h.lead(ctx, slot, d)
 			h.leading.Store(false)

@@ -47,7 +47,8 @@ func TestLayout(t *testing.T) {
 		m.Slot(i).Length = uint64(i)
 	}
 	assert.EqualValues(t, wire.Slots-1, m.Slot(wire.Slots-1).Length)
-	assert.LessOrEqual(t, GuardOffset(wire.Slots-1)+PageSize, CallArgsOffset(0))
+	assert.LessOrEqual(t, GuardOffset(wire.Slots-1)+PageSize, AnswersOffset(0))
+	assert.LessOrEqual(t, AnswersOffset(wire.Slots-1)+BufferSize, uint64(offHostCalls))
 	assert.LessOrEqual(t, CallResultOffset(wire.MaxHostCalls-1)+BufferSize, HostArena)
 	for i := range wire.MaxHostCalls {
 		m.HostCall(i).Length = uint64(i)
@@ -55,7 +56,7 @@ func TestLayout(t *testing.T) {
 	assert.EqualValues(t, wire.MaxHostCalls-1, m.HostCall(wire.MaxHostCalls-1).Length)
 	assert.Zero(t, m.Bytes(CallArgsOffset(0), 1)[0])
 	// As docs/process.md has them.
-	assert.EqualValues(t, []int{0x43000, 0x903000, 0x906000}, []int{offBuffers, offHostCalls, offHostCallBuffers})
+	assert.EqualValues(t, []int{0x43000, 0x903000, 0xd43000, 0xd46000}, []int{offBuffers, offAnswers, offHostCalls, offHostCallBuffers})
 	assert.Zero(t, HostArena%PageSize)
 	assert.GreaterOrEqual(t, BufferSize, 4+4+65535)
 }

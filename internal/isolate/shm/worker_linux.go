@@ -28,6 +28,8 @@ type Worker struct {
 	lines sync.Mutex  // the ring has one writer
 	heard atomic.Bool // the host listens for the doorbell
 
+	batches [wire.Slots]wire.BatchCalls
+
 	outers [wire.Slots]wire.Outer // the contexts of the requests
 	heap   *heap
 	calls  hostCaller
@@ -149,7 +151,10 @@ func (w *Worker) Run(to wire.Handler, i int, c *abi.Call) {
 		return
 	}
 	ctx := &w.outers[i]
-	if slot.Op == wire.OpInvoke || slot.Op == wire.OpProbe {
+	switch {
+	case slot.Op == wire.OpInvokeBatch:
+		w.runBatch(ctx, to, i, slot)
+	case slot.Op == wire.OpInvoke || slot.Op == wire.OpProbe:
 		c.TypeID, c.Method, c.Instance = slot.TypeID, slot.Method, slot.Instance
 		c.SetArgs(w.mem.Bytes(slot.Args, slot.ArgsLength))
 		c.SetResultBuffer(w.mem.Bytes(slot.Room, slot.RoomLength))
@@ -168,7 +173,7 @@ func (w *Worker) Run(to wire.Handler, i int, c *abi.Call) {
 			to.Invoke(ctx, c)
 		}
 		slot.Code, slot.Length = int32(c.Code), uint64(c.ResultLength)
-	} else {
+	default:
 		text, err := w.operate(ctx, to, slot.Op, slot.Args, slot.ArgsLength)
 		slot.Code = 0
 		if err != nil {
