@@ -48,6 +48,7 @@ func bars(t *table, l *loads, p *latencies) []bar {
 		{"isolated plugin → Go type: × a call the other way (p50)", p.inside / float64(p.find(viaProcess, 1, false).at(0.5)), 3, false, ""},
 		{"… from a thread of its own, both asleep: × the ping-pong", p.asleep / p.pingpong, 3, false, ""},
 		{"load a library: × dlopen, 4 dlsym, init in C", median(l.loader) / median(l.c), 1.4, false, ""},
+		{"another process, batch of 64, each call: × a single one", t.median(workAdd, viaBatched) / t.median(workAdd, viaProcess), 0.15, false, ""},
 		{"another process, p50 of add: faster than gRPC", p.ratio(viaGRPC, 1, false, 0.5), 40, true, " ×"},
 		{"… × the ping-pong of two C processes", float64(p.find(viaProcess, 1, false).at(0.5)) / p.pingpong, 4, false, ""},
 		{"… processors busy, p50: faster than gRPC", p.ratio(viaGRPC, 1, true, 0.5), 3, true, " ×"},

@@ -19,26 +19,26 @@ func (h *Host) Batch(ctx context.Context, calls []abi.Call) (made int, err error
 	if h.single.Load() || h.peer.CallTimeout > 0 {
 		return 0, nil
 	}
-	n, size, most := wire.FitBatch(calls, mostBatch)
-	if n == 0 {
+	b := wire.FitBatch(calls, mostBatch)
+	if b.Calls == 0 {
 		return 0, nil
 	}
-	calls = calls[:n]
+	calls = calls[:b.Calls]
 	c, err := h.claim(ctx)
 	if err != nil {
 		return 0, err
 	}
 	c.began.Store(time.Now().UnixNano())
-	c.most = most
-	request := make([]byte, size)
+	c.most = b.Answers
+	request := make([]byte, b.Request)
 	wire.PutBatch(request, calls)
 	c.until = h.peer.CallDeadline()
-	f := Frame{Op: wire.OpInvokeBatch, A: uint64(n), B: most}
+	f := Frame{Op: wire.OpInvokeBatch, TypeID: b.TypeID, Instance: b.Instance, Method: uint32(b.Calls), A: b.Room, B: b.Answers}
 	if err := h.send(ctx, c, &f, request, &c.until); err != nil {
 		h.release(c)
 		return 0, err
 	}
-	h.calls.Add(uint64(n))
+	h.calls.Add(uint64(b.Calls))
 	switch h.await(ctx, ctx, c, &c.until) {
 	case transport.Answered:
 		return h.takeBatch(ctx, c, calls), nil

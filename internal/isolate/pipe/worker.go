@@ -228,27 +228,28 @@ func (r *request) invoke(ctx context.Context, w wire.Handler, timed bool) []byte
 // invokeBatch makes the calls of a batch in one crossing, and returns the answers and how
 // many there are: none where the library does not offer that.
 func (r *request) invokeBatch(ctx context.Context, w wire.Handler) (answers []byte, made uint64) {
-	b := &r.batch
-	b.Parse(r.payload, int(r.frame.A))
-	most := int(r.frame.B) // of the answers
-	size := int(b.RoomSize()) + len(fence)
-	if cap(r.room) < size+most {
-		r.room = make([]byte, size+most)
+	f, most := &r.frame, int(r.frame.B) // of the answers
+	batch := wire.Batch{TypeID: f.TypeID, Instance: f.Instance, Calls: int(f.Method), Room: f.A}
+	size := int(batch.RoomsSize())
+	if cap(r.room) < size+len(fence)+most {
+		r.room = make([]byte, size+len(fence)+most)
 	}
-	rooms, answers := r.room[:size], r.room[size:size+most]
-	copy(rooms[size-len(fence):], fence)
-	b.Rooms(rooms[:size-len(fence)])
+	rooms, behind, answers := r.room[:size], r.room[size:size+len(fence)], r.room[size+len(fence):][:most]
+	copy(behind, fence)
+	b := &r.batch
+	b.Parse(&batch, r.payload, rooms)
+	b.Arm()
 	n := w.InvokeBatch(ctx, b.Calls)
 	if n == 0 {
 		return nil, 0
 	}
 	b.Check()
-	if !bytes.Equal(rooms[size-len(fence):], fence) {
+	if !bytes.Equal(behind, fence) {
 		wire.Overrun()
 	}
 	at := uint64(0)
 	for i := range n {
-		at = b.Put(answers, at, i)
+		at = b.Put(answers, at, i, false)
 	}
 	return answers[:at], uint64(n)
 }

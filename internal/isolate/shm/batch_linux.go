@@ -18,23 +18,23 @@ type sentBatch struct {
 
 // Batch implements [transport.Transport].
 func (h *Host) Batch(ctx context.Context, calls []abi.Call) (made int, err error) {
-	n, request, answers := wire.FitBatch(calls, BufferSize)
-	if n == 0 {
+	b := wire.FitBatch(calls, BufferSize)
+	if b.Calls == 0 {
 		return 0, nil
 	}
 	i, err := h.claim(ctx)
 	if err != nil {
 		return 0, err
 	}
-	r := sentBatch{slot: i, calls: calls[:n], size: answers}
-	h.fillBatch(&r, request)
+	r := sentBatch{slot: i, calls: calls[:b.Calls], size: b.Answers}
+	h.fillBatch(&r, &b)
 	h.submit(i)
 	state := h.spin(i, spinTime)
 	if state == Done {
 		return h.takeBatch(ctx, &r), nil
 	}
 	transport.Began(ctx)
-	d := h.peer.BatchDeadline(n)
+	d := h.peer.BatchDeadline(b.Calls)
 	d.Start(0)
 	switch h.await(ctx, ctx, i, state, &d) {
 	case transport.Answered:
@@ -64,15 +64,16 @@ func (h *Host) abandonBatch(ctx context.Context, r sentBatch, d *transport.Deadl
 }
 
 // fillBatch puts a batch into its slot.
-func (h *Host) fillBatch(r *sentBatch, request uint64) {
+func (h *Host) fillBatch(r *sentBatch, b *wire.Batch) {
 	slot, at := h.mem.Slot(r.slot), ArgsOffset(r.slot)
-	wire.PutBatch(h.mem.Bytes(at, request), r.calls)
-	slot.Op, slot.Method, slot.Instance = wire.OpInvokeBatch, uint32(len(r.calls)), 0
+	wire.PutBatch(h.mem.Bytes(at, b.Request), r.calls)
+	slot.Op, slot.TypeID, slot.Instance, slot.Method = wire.OpInvokeBatch, b.TypeID, b.Instance, uint32(b.Calls)
+	slot.Single = 0
 	if h.peer.CallTimeout > 0 {
-		slot.Instance = 1 // each has its own time
+		slot.Single = 1 // each has its own time
 	}
-	slot.Args, slot.ArgsLength = at, request
-	slot.Room, slot.RoomLength = AnswersOffset(r.slot), r.size
+	slot.Args, slot.ArgsLength = at, b.Request
+	slot.Room, slot.RoomLength, slot.Length = AnswersOffset(r.slot), b.Answers, b.Room
 	slot.Made.Store(0)
 	slot.Stop.Store(0)
 }

@@ -11,17 +11,17 @@ import (
 // the host permits it, and otherwise one by one, with each answer told as it comes.
 func (w *Worker) runBatch(ctx context.Context, to wire.Handler, i int, slot *Slot) {
 	b := &w.batches[i]
-	b.Parse(w.mem.Bytes(slot.Args, slot.ArgsLength), int(slot.Method))
-	rooms := w.mem.Bytes(ResultOffset(i), BufferSize) // which ends at the guarded page
+	batch := wire.Batch{TypeID: slot.TypeID, Instance: slot.Instance, Calls: int(slot.Method), Room: slot.Length}
+	b.Parse(&batch, w.mem.Bytes(slot.Args, slot.ArgsLength), w.mem.Bytes(ResultOffset(i), BufferSize))
 	answers := w.mem.Bytes(slot.Room, slot.RoomLength)
 	at := uint64(0)
 	slot.Code = 0
-	if slot.Instance == 0 {
-		b.Rooms(rooms)
+	if slot.Single == 0 {
+		b.Arm()
 		if made := to.InvokeBatch(ctx, b.Calls); made > 0 {
 			b.Check()
 			for k := range made {
-				at = b.Put(answers, at, k)
+				at = b.Put(answers, at, k, false)
 			}
 			slot.Made.Store(uint32(made))
 			return
@@ -31,10 +31,9 @@ func (w *Worker) runBatch(ctx context.Context, to wire.Handler, i int, slot *Slo
 		if slot.Stop.Load() != 0 {
 			return
 		}
-		b.Room(k, rooms)
-		c := &b.Calls[k]
+		c := b.Single(k)
 		to.Invoke(ctx, c)
-		at = b.Put(answers, at, k)
+		at = b.Put(answers, at, k, true)
 		slot.Made.Store(uint32(k + 1))
 		if c.Code == abi.ErrShortBuffer {
 			return
