@@ -39,6 +39,9 @@ type Worker struct {
 // several times as long as a busy host needs between two calls.
 const spin = 20 * time.Microsecond
 
+// mostWatching is how many servers look for requests at once. One processor is the host's.
+var mostWatching = uint32(max(1, processors-1))
+
 // NewWorker makes the worker's end, of the descriptors that the host gave it.
 func NewWorker(control, memory uintptr) (*Worker, error) {
 	w := &Worker{control: os.NewFile(control, "control"), socket: int(control), memoryFD: int(memory)}
@@ -100,12 +103,18 @@ func (w *Worker) Watch() {
 func (w *Worker) Take() int {
 	pending, watching, requests := w.mem.Pending(), w.mem.Watching(), w.mem.Requests()
 	for {
-		watching.Add(1)
+		if i, ok := takeBit(pending); ok {
+			return i
+		}
+		watch := watching.Add(1) <= mostWatching
 		for start, round := time.Now(), 0; ; round++ {
 			if i, ok := takeBit(pending); ok {
 				watching.Add(^uint32(0))
 				w.looked(start)
 				return i
+			}
+			if !watch {
+				break // others do
 			}
 			Pause(4)
 			if round%16 == 15 && time.Since(start) > spin {
