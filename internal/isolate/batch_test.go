@@ -240,3 +240,29 @@ func TestInvokeBatch_ContextEnds(t *testing.T) {
 		}
 	}
 }
+
+// TestInvoke_AllAtOnce: each call finds a server, however many are held up.
+func TestInvoke_AllAtOnce(t *testing.T) {
+	library := ccbuild.Library(t, "testdata/batch.c")
+	for channel, kind := range channels {
+		t.Run(channel, func(t *testing.T) {
+			sink := &holding{}
+			s := open(t, isolate.Config{File: library, Channel: kind, Sink: sink})
+			const callers = 40
+			done := make(chan error)
+			for range callers {
+				go func() {
+					c := batchOf([]batchStep{{method: batchHold}})
+					done <- s.Invoke(t.Context(), &c[0])
+				}()
+			}
+			hosttest.Eventually(func() bool { return sink.calls.Load() == callers })
+			c := batchOf([]batchStep{{method: batchRelease}})
+			require.NoError(t, s.Invoke(t.Context(), &c[0]))
+			for range callers {
+				require.NoError(t, <-done)
+			}
+			assert.Zero(t, s.Active())
+		})
+	}
+}
