@@ -247,7 +247,7 @@ func TestInvoke_AllAtOnce(t *testing.T) {
 	for channel, kind := range channels {
 		t.Run(channel, func(t *testing.T) {
 			sink := &holding{}
-			s := open(t, isolate.Config{File: library, Channel: kind, Sink: sink})
+			s := open(t, isolate.Config{File: library, Channel: kind, Sink: sink, Threads: native.Free})
 			const callers = 40
 			done := make(chan error)
 			for range callers {

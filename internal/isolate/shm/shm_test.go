@@ -122,6 +122,34 @@ func FuzzRing(f *testing.F) {
 	})
 }
 
+// TestRing_WrittenMeanwhile: a line whose writer need not tell the host is read by who reads
+// the one before; but nobody reads for ever.
+func TestRing_WrittenMeanwhile(t *testing.T) {
+	m := create(t)
+	_, first := m.AppendLine(1, []byte("one"))
+	require.True(t, first)
+	var all []string
+	require.NoError(t, m.ReadLines(func(_ uint32, text []byte) {
+		all = append(all, string(text))
+		if len(all) == 1 {
+			ok, first := m.AppendLine(1, []byte("two"))
+			require.True(t, ok)
+			require.False(t, first)
+		}
+	}))
+	assert.Equal(t, []string{"one", "two"}, all)
+	assert.False(t, m.HasLines())
+
+	m.AppendLine(1, nil)
+	n := 0
+	require.NoError(t, m.ReadLines(func(uint32, []byte) {
+		n++
+		m.AppendLine(1, make([]byte, wire.MaxLine/2))
+	}))
+	assert.Less(t, n, 20)
+	assert.True(t, m.HasLines())
+}
+
 func TestArena(t *testing.T) {
 	dropped := uint64(0)
 	a := NewArena(PageSize, 100*PageSize, func(_, length uint64) { dropped += length })
