@@ -109,6 +109,7 @@ fuzz: ## fuzz every decoder, FUZZTIME each: a duration, or a number of runs as 2
 	go test -run=NONE -fuzz=FuzzRing -fuzztime=$(FUZZTIME) ./internal/isolate/shm
 	go test -run=NONE -fuzz=FuzzHostCall -fuzztime=$(FUZZTIME) ./internal/isolate/shm
 	go test -run=NONE -fuzz=FuzzReceive -fuzztime=$(FUZZTIME) ./internal/isolate/wire
+	go test -run=NONE -fuzz=FuzzAnswers -fuzztime=$(FUZZTIME) ./internal/isolate/wire
 	go test -run=NONE -fuzz=FuzzPipe -fuzztime=$(FUZZTIME) ./internal/isolate/pipe
 	go test -run=NONE -fuzz=FuzzHostile -fuzztime=$(FUZZTIME:000x=0x) -fuzzminimizetime=20x ./tests/wasm
 	go test -run=NONE -fuzz=FuzzAnnotate -fuzztime=$(FUZZTIME) ./tools/plugintest

@@ -19,7 +19,9 @@ type backend interface {
 	Invoke(ctx context.Context, c *abi.Call) error
 	// InvokeBatch makes calls in order in one crossing and returns how many it
 	// made: all, those up to and with one that answered short buffer, or none
-	// where the plugin does not offer it. An error means that none was made.
+	// where the plugin does not offer it. With an error the first made were answered all
+	// the same; the next was lost, not made or, with an *transport.AbandonedError, goes on:
+	// then the calls and their buffers belong to the plugin until its Wait has returned.
 	InvokeBatch(ctx context.Context, calls []abi.Call) (made int, err error)
 	// Lend returns the plugin's address of data that a call passes by reference.
 	// The caller keeps data alive, on the heap and unchanged until TakeBack.

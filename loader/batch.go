@@ -8,7 +8,9 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
 	"github.com/nyash-plugins/nyash-go/internal/plan"
+	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
 // Batch collects calls on one box and makes them together: in a single crossing
@@ -222,11 +224,16 @@ func (b *Batch) run(ctx, caller context.Context, s *callSlot, results []BatchRes
 			return false
 		}
 		made, err := b.box.in.backend.InvokeBatch(ctx, b.calls[at:b.n])
+		at += b.setResults(ctx, s, results, at, made)
+		if late := asAbandoned(err); late != nil {
+			b.fail(results, at, late.Err)
+			b.abandon(s, at, late)
+			return true
+		}
 		if err != nil {
 			b.fail(results, at, err)
 			return false
 		}
-		at += b.setResults(ctx, s, results, at, made)
 		// The next call was not made, or answered short buffer: it is made by
 		// itself, and the batch goes on behind it.
 		if at < b.n {
@@ -238,6 +245,30 @@ func (b *Batch) run(ctx, caller context.Context, s *callSlot, results []BatchRes
 		}
 	}
 	return false
+}
+
+// abandon leaves the calls from at on, and their memory, to a goroutine that waits for the
+// end of those that the plugin makes: see [instance.abandon].
+func (b *Batch) abandon(s *callSlot, at int, late *transport.AbandonedError) {
+	in, h := b.box.in, b.box.in.host
+	calls, extra := b.calls[at:b.n], b.extra[at:b.n]
+	b.calls, b.extra, b.n = nil, nil, 0
+	h.abandonedCalls.Add(1)
+	h.slots.abandon(s)
+	go func() {
+		_ = late.Wait()
+		for i := range calls[:late.Made] {
+			c, x := &calls[i], &extra[i]
+			if checkResult(c, x.resultBuf[:]) != nil || c.Code != abi.OK {
+				continue
+			}
+			if v, err := tlv.DecodeOne(x.resultBuf[:c.ResultLength]); err == nil {
+				in.discard(s.boxes[x.boxes.from:x.boxes.to], v)
+			}
+		}
+		h.abandonedCalls.Add(-1)
+		h.slots.release(s)
+	}()
 }
 
 // setResults sets the results of the calls that the plugin made, from at on and up to

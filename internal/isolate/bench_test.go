@@ -60,3 +60,37 @@ func BenchmarkCall(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkBatch is 64 calls of a plugin in a worker, of 24 bytes each way, for each call.
+func BenchmarkBatch(b *testing.B) {
+	for library, flags := range map[string][]string{"in one crossing": {"-DBATCH"}, "one by one": nil} {
+		file := ccbuild.Library(b, "testdata/plain.c", flags...)
+		for name, channel := range channels {
+			b.Run(library+", "+name, func(b *testing.B) {
+				s := open(b, isolate.Config{File: file, Channel: channel})
+				const room = 1024
+				calls, rooms, message := make([]abi.Call, 64), make([]byte, 64*room), make([]byte, 24)
+				var times []time.Duration
+				b.ReportAllocs()
+				for b.Loop() {
+					began := time.Now()
+					for i := range calls {
+						calls[i].SetArgs(message)
+						calls[i].SetResultBuffer(rooms[i*room:][:room])
+					}
+					for made := 0; made < len(calls); {
+						n, err := s.InvokeBatch(b.Context(), calls[made:])
+						require.NoError(b, err)
+						if made += n; made < len(calls) {
+							require.NoError(b, s.Invoke(b.Context(), &calls[made]))
+							made++
+						}
+					}
+					times = append(times, time.Since(began))
+				}
+				slices.Sort(times)
+				b.ReportMetric(float64(times[len(times)/2].Nanoseconds())/float64(len(calls)), "p50-ns/call")
+			})
+		}
+	}
+}

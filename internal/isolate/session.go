@@ -87,18 +87,7 @@ func (s *Session) Call(ctx context.Context, c *abi.Call, probe *wire.Probe) erro
 	if err := s.takeTurn(ctx); err != nil {
 		return err
 	}
-	err := s.link.Call(ctx, c, probe)
-	if err == nil { // without what follows, which allocates
-		s.passTurn()
-		return nil
-	}
-	var late *transport.AbandonedError
-	if errors.As(err, &late) {
-		late.Finally = s.passTurn
-		return err
-	}
-	s.passTurn()
-	return err
+	return s.endTurn(s.link.Call(ctx, c, probe))
 }
 
 func (s *Session) takeTurn(ctx context.Context) error {
@@ -127,9 +116,57 @@ func (s *Session) contended() bool {
 
 func (s *Session) passTurn() { <-s.turn }
 
-// InvokeBatch makes none: a call through shared memory is no crossing that many
-// could share.
-func (s *Session) InvokeBatch(context.Context, []abi.Call) (made int, err error) { return 0, nil }
+// InvokeBatch makes calls in order, as many at once as the way to the worker has room for,
+// and returns how many were made: all, or those up to and with one that answered
+// [abi.ErrShortBuffer], or fewer where the next one has to be made by itself. The errors are
+// those of Invoke; the first made calls were answered all the same. With an
+// [*transport.AbandonedError] the calls, and their memory, belong to the plugin until its
+// Wait has returned, which says how many more were made. call_timeout is that of each call;
+// where it passes, up to twice as long may have passed.
+func (s *Session) InvokeBatch(ctx context.Context, calls []abi.Call) (made int, err error) {
+	if s.config.Limits.CPUTime != nil { // that of one call, which is looked at by its thread
+		return 0, nil
+	}
+	for made < len(calls) {
+		if made > 0 && ctx.Err() != nil {
+			return made, context.Cause(ctx)
+		}
+		n, err := s.crossBatch(ctx, calls[made:])
+		made += n
+		if err != nil || n == 0 || calls[made-1].Code == abi.ErrShortBuffer {
+			return made, err
+		}
+	}
+	return made, nil
+}
+
+// crossBatch is the transport's Batch, in the library's turn.
+func (s *Session) crossBatch(ctx context.Context, calls []abi.Call) (made int, err error) {
+	if s.turn == nil {
+		return s.link.Batch(ctx, calls)
+	}
+	if err := s.takeTurn(ctx); err != nil {
+		return 0, err
+	}
+	made, err = s.link.Batch(ctx, calls)
+	return made, s.endTurn(err)
+}
+
+// endTurn passes the turn on when a call has ended with err: now, or when an abandoned one
+// ends.
+func (s *Session) endTurn(err error) error {
+	if err == nil { // without what follows, which allocates
+		s.passTurn()
+		return nil
+	}
+	var late *transport.AbandonedError
+	if errors.As(err, &late) {
+		late.Finally = s.passTurn
+		return err
+	}
+	s.passTurn()
+	return err
+}
 
 // Lend copies data to where the worker sees it and returns its address there. When
 // it returns, data is the caller's again.

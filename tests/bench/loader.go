@@ -74,24 +74,7 @@ func addLoader(t *table, _, library string) (end func(), err error) {
 			check(b, sum(tableAdd.Call(ctx, x, 2000)), x+2000)
 		}
 	})
-	t.addMany(workAdd, viaBatch, 64, func(b *testing.B) {
-		batch := box.Batch()
-		var results []loader.BatchResult
-		for b.Loop() {
-			for i := range 64 {
-				if err := batch.AddMethod(add, 1000, i); err != nil {
-					b.Fatal(err)
-				}
-			}
-			var err error
-			if results, err = batch.AppendResults(ctx, results[:0]); err != nil {
-				b.Fatal(err)
-			}
-		}
-		for i, r := range results {
-			check(b, sum(r.Result, r.Err), 1000+i)
-		}
-	})
+	t.addMany(workAdd, viaBatch, 64, batches(box, add))
 	for work, size := range echoes {
 		t.add(work, viaMethod, appended(echo, size))
 		t.add(work, viaBlob, appended(echoBlob, size))
@@ -178,6 +161,28 @@ func finder(box *loader.Box) func(name string) *loader.Method {
 	}
 }
 
+// batches makes batches of 64 calls of add.
+func batches(box *loader.Box, add *loader.Method) func(b *testing.B) {
+	return func(b *testing.B) {
+		batch := box.Batch()
+		var results []loader.BatchResult
+		for b.Loop() {
+			for i := range 64 {
+				if err := batch.AddMethod(add, 1000, i); err != nil {
+					b.Fatal(err)
+				}
+			}
+			var err error
+			if results, err = batch.AppendResults(ctx, results[:0]); err != nil {
+				b.Fatal(err)
+			}
+		}
+		for i, r := range results {
+			check(b, sum(r.Result, r.Err), 1000+i)
+		}
+	}
+}
+
 // appended echoes bytes into a slice of the caller's.
 func appended(m *loader.Method, size int) func(b *testing.B) {
 	return func(b *testing.B) {
@@ -238,6 +243,9 @@ func addWorker(t *table, via, library string, channel isolate.Channel) (end func
 			check(b, sum(add.Call(ctx, x, 2000)), x+2000)
 		}
 	})
+	if channel == isolate.ChannelMemory {
+		t.addMany(workAdd, viaBatched, 64, batches(box, add))
+	}
 	for work, size := range echoes {
 		t.add(work, via, appended(echo, size))
 	}

@@ -42,6 +42,7 @@ const (
 	viaBlob     = "loader, as a blob"
 	viaProcess  = "loader, in another process"
 	viaPipes    = "loader, in another process, pipes"
+	viaBatched  = "loader, in another process, batch of 64"
 	viaCgo      = "bare cgo"
 	viaLoop     = "C loop (the floor)"
 	viaRegister = "purego.RegisterFunc"

@@ -337,6 +337,67 @@ func TestBatch_EndedContext(t *testing.T) {
 	}
 }
 
+// TestBatch_EndedContextInOneCrossing: nobody can tell how far the library has come. It goes on,
+// and what it makes for nobody is given up.
+func TestBatch_EndedContextInOneCrossing(t *testing.T) {
+	h := hosttest.Open(t, stubbornTOML(stubborn(t, "-DBATCH"), "cancel_grace = \"1m\""))
+	box, other := newStubborn(t, h), newStubborn(t, h)
+	batch := box.Batch()
+	require.NoError(t, batch.Add("add", 1, 2))
+	require.NoError(t, batch.Add("restBeside", 300, other))
+	require.NoError(t, batch.Add("make", 0))
+	require.NoError(t, batch.Add("give", 0, 1<<20))
+	require.Error(t, batch.Add("crash", "an argument that it does not have"))
+	short, cancel := context.WithCancel(ctx)
+	go func() {
+		hosttest.Eventually(func() bool { return ask(t, box, "resting") == 1 })
+		cancel()
+	}()
+	results, err := batch.Run(short)
+	require.NoError(t, err)
+	for _, r := range results {
+		require.ErrorIs(t, r.Err, context.Canceled)
+	}
+	require.NoError(t, other.Close())
+	assert.EqualValues(t, 0, ask(t, box, "finis"), "it is lent until the batch ends")
+	for range 50 { // its memory is not that of the one that goes on
+		require.NoError(t, batch.Add("add", 20, 22))
+	}
+	results, err = batch.Run(ctx)
+	require.NoError(t, err)
+	for _, r := range results {
+		n, err := r.Int()
+		require.NoError(t, err)
+		assert.EqualValues(t, 42, n)
+	}
+	hosttest.Eventually(func() bool { return ask(t, box, "finis") == 2 })
+}
+
+// TestBatch_Crash: what was answered before stays, and the rest is lost with the worker.
+func TestBatch_Crash(t *testing.T) {
+	for name, flags := range map[string][]string{"one by one": nil, "in one crossing": {"-DBATCH"}} {
+		t.Run(name, func(t *testing.T) {
+			h := hosttest.Open(t, stubbornTOML(stubborn(t, flags...), never))
+			box := newStubborn(t, h)
+			batch := box.Batch()
+			require.NoError(t, batch.Add("add", 1, 2))
+			require.NoError(t, batch.Add("crash"))
+			require.NoError(t, batch.Add("add", 3, 4))
+			results, err := batch.Run(ctx)
+			require.NoError(t, err)
+			require.Len(t, results, 3)
+			if flags == nil {
+				assert.EqualValues(t, 3, hosttest.Int(t, results[0].Result, results[0].Err))
+			}
+			require.ErrorIs(t, results[1].Err, loader.ErrPluginCrashed)
+			require.Error(t, results[2].Err)
+			_, err = box.Call(ctx, "add", 1, 2)
+			require.ErrorIs(t, err, loader.ErrInstanceLost)
+			assert.EqualValues(t, 7, ask(t, newStubborn(t, h), "add", 3, 4))
+		})
+	}
+}
+
 // TestCallTimeout_WaitingForTurn: waiting for a serial library's turn is not the call's time.
 func TestCallTimeout_WaitingForTurn(t *testing.T) {
 	for _, threads := range []string{"serial", "pinned"} {

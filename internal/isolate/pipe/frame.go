@@ -15,8 +15,11 @@ type Frame struct {
 	Instance uint32
 	Code     int32
 	// A is the room for the result in a request of OpInvoke or OpProbe, and
-	// *result_len in its answer; otherwise an address. B is the length of what is at
-	// that address; of OpProbe the layout, and in its answer the damage.
+	// *result_len in its answer; the room for each result in a request of OpInvokeBatch,
+	// of which Method is the number of calls, and in its answer how many were made;
+	// otherwise an address. B is the length of what is at that address; of
+	// OpInvokeBatch the most that the answers have; of OpProbe the layout, and in its
+	// answer the damage.
 	A, B   uint64
 	Length uint64
 }

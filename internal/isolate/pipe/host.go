@@ -37,6 +37,7 @@ type Host struct {
 	calls   atomic.Uint64
 	failed  atomic.Uint64
 	done    atomic.Uint64 // calls that were answered
+	single  atomic.Bool   // the library offers no batches
 
 	hostCalls [wire.MaxHostCalls]atomic.Pointer[hostSide] // made by the listener when the first comes
 	serving   atomic.Int32                                // calls of the plugin to its host under way

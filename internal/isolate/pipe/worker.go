@@ -42,6 +42,7 @@ type request struct {
 	payload []byte
 	room    []byte // with what stands behind it
 	call    *abi.Call
+	batch   wire.BatchCalls
 	outer   wire.Outer
 
 	// For OpServing, which another server answers.
@@ -154,6 +155,8 @@ func (l *Worker) Run(w wire.Handler, id int, call *abi.Call) {
 	case wire.OpInvoke:
 		text = r.invoke(ctx, w, l.timed)
 		out.Code, out.A = int32(r.call.Code), uint64(r.call.ResultLength)
+	case wire.OpInvokeBatch:
+		text, out.A = r.invokeBatch(ctx, w)
 	case wire.OpProbe:
 		var damage wire.Damage
 		text, damage, err = r.probe(ctx, w)
@@ -188,7 +191,7 @@ func (r *request) drop() {
 	if cap(r.payload) <= kept && cap(r.room) <= kept {
 		return
 	}
-	r.payload, r.room, *r.call = nil, nil, abi.Call{}
+	r.payload, r.room, *r.call, r.batch = nil, nil, abi.Call{}, wire.BatchCalls{}
 }
 
 // fence stands behind the room for a result, to see what is written past it.
@@ -217,11 +220,38 @@ func (r *request) invoke(ctx context.Context, w wire.Handler, timed bool) []byte
 		w.Invoke(ctx, c)
 	}
 	if !bytes.Equal(r.room[size:], fence) {
-		// What else it has written to, nobody knows.
-		fmt.Fprintln(os.Stderr, "the plugin has written past the end of its result")
-		os.Exit(1)
+		wire.Overrun()
 	}
 	return r.room[:min(uintptr(size), c.ResultLength)]
+}
+
+// invokeBatch makes the calls of a batch in one crossing, and returns the answers and how
+// many there are: none where the library does not offer that.
+func (r *request) invokeBatch(ctx context.Context, w wire.Handler) (answers []byte, made uint64) {
+	f, most := &r.frame, int(r.frame.B) // of the answers
+	batch := wire.Batch{TypeID: f.TypeID, Instance: f.Instance, Calls: int(f.Method), Room: f.A}
+	size := int(batch.RoomsSize())
+	if cap(r.room) < size+len(fence)+most {
+		r.room = make([]byte, size+len(fence)+most)
+	}
+	rooms, behind, answers := r.room[:size], r.room[size:size+len(fence)], r.room[size+len(fence):][:most]
+	copy(behind, fence)
+	b := &r.batch
+	b.Parse(&batch, r.payload, rooms)
+	b.Arm()
+	n := w.InvokeBatch(ctx, b.Calls)
+	if n == 0 {
+		return nil, 0
+	}
+	b.Check()
+	if !bytes.Equal(behind, fence) {
+		wire.Overrun()
+	}
+	at := uint64(0)
+	for i := range n {
+		at = b.Put(answers, at, i, false)
+	}
+	return answers[:at], uint64(n)
 }
 
 // probe is invoke with memory that is laid out for the call, and returns the

@@ -18,6 +18,16 @@
 // helps where it does not, so each is read once and checked. Nothing that the worker writes is used as a length of the host's
 // own memory.
 //
+// # A batch
+//
+// A slot also carries a batch of calls of one instance: the request in the room for a
+// message, the answers in a room of their own, and between them the results, where the
+// worker lays them out. Where the library makes the calls by itself, all answers come at
+// once. Otherwise the worker counts each in made as it comes, and looks before each call
+// whether the host has set stop. The host reads the answers once it has seen Done; before
+// that, and of a worker that has died, only those that were counted. It knows by its own
+// count of the calls, and by its own rooms, what there can be at most.
+//
 // # Sleeping and waking
 //
 // Servers of the worker look for requests for a while, counted in watching, and then
@@ -26,8 +36,16 @@
 //	host:   set the bit in pending   then read watching, and wake a server if it is 0
 //	worker: lower watching           then read pending, and sleep only if it is 0
 //
-// The host's callers look for their answer for a while if there is only one, and then
-// wait. At most one of them, the leader, sleeps on completions for all; it sets "host
+// As many servers watch at once as there are processors but one. A server that has
+// answered takes what is pending before it watches. So while other requests are there, a
+// caller leaves its own to the servers that are awake, looks for its answer, and wakes
+// one only if none has taken the request after a few microseconds: waking costs more
+// than most calls.
+//
+// The host's callers look for their answer for a while, and then wait. Where there are as
+// many of them as processors, each lets the others run between two looks: one thread then
+// sends the requests of all, while the worker answers those before, and nobody sleeps. Of
+// those who wait, at most one, the leader, sleeps on completions for all; it sets "host
 // asleep" before it compares completions with what it has seen, and the worker counts
 // completions before it reads "host asleep". A waiter that leaves while there is no
 // leader wakes another one, which takes over. The leader looks every 2 ms in any

@@ -259,24 +259,29 @@ func (h *Host) take(ctx context.Context, r *sentCall) {
 	if code != 0 {
 		h.callers[r.slot].errors.Add(1)
 	}
-	h.finish(ctx, r)
+	h.finishCall(ctx, r)
 }
 
 // lose ends a call whose worker has died.
 func (h *Host) lose(ctx context.Context, r *sentCall, d *transport.Deadline) error {
 	h.peer.Lost.Add(1)
-	h.finish(ctx, r)
+	h.finishCall(ctx, r)
 	return h.peer.LostCall(d)
 }
 
-func (h *Host) finish(ctx context.Context, r *sentCall) {
+func (h *Host) finishCall(ctx context.Context, r *sentCall) {
 	h.giveBack(r.args)
 	h.giveBack(r.result)
+	h.finish(ctx, r.slot)
+}
+
+// finish ends the use of a slot by calls.
+func (h *Host) finish(ctx context.Context, i int) {
 	// What the plugin logged during the call is delivered when the call returns.
 	if h.mem.HasLines() {
 		h.drain()
 	}
-	h.release(r.slot)
+	h.release(i)
 	h.peer.Flush(ctx)
 }
 
@@ -464,26 +469,60 @@ func (h *Host) submit(i int) {
 	h.callers[i].calls.Add(1)
 	h.mem.Slot(i).State.Store(Requested)
 	h.mem.Pending().Or(1 << i)
+	// Where others have requests there, a server may be about to answer, and takes this one
+	// sooner than another one wakes up: spin sees to that.
+	if h.running.Load() == 1 || processors < 2 {
+		h.wakeServer()
+	}
+}
+
+// wakeServer has a server of the worker look for requests, if none does.
+func (h *Host) wakeServer() {
 	if h.mem.Watching().Load() == 0 {
 		h.wake()
 	}
 }
 
+// untaken is for how long a request is left to the servers that are awake.
+const untaken = 4 * time.Microsecond
+
 // spin looks for a while whether a slot is done or calling, and returns which; 0 is
-// neither.
+// neither. It sees to it that a server takes the request.
 func (h *Host) spin(i int, most time.Duration) uint32 {
-	// A caller that looks takes a processor from the worker unless there are
-	// several, and from other callers.
-	if processors < 2 || h.running.Load() != 1 {
-		return 0
+	if processors < 2 {
+		return 0 // the worker needs it
 	}
+	const looks = 16 // between two looks at the clock
 	slot := h.mem.Slot(i)
-	for start, round := time.Now(), 0; ; round++ {
-		if state := slot.State.Load(); isHosts(state) {
+	var start time.Time
+	for round, left := 1, false; ; round++ {
+		state := slot.State.Load()
+		if isHosts(state) {
 			return state
 		}
-		Pause(4)
-		if round%16 == 15 && time.Since(start) > most {
+		// A caller that looks takes a processor from the worker: where there are none to
+		// spare, all callers look on the same, each in its turn.
+		if int(h.running.Load()) < processors {
+			Pause(4)
+			if round%looks != 0 {
+				continue
+			}
+		} else {
+			runtime.Gosched()
+			if round%2 != 0 {
+				continue
+			}
+		}
+		if start.IsZero() {
+			start = time.Now()
+			continue
+		}
+		past := time.Since(start)
+		if state == Requested && !left && past > min(untaken, most) {
+			left = true
+			h.wakeServer()
+		}
+		if past > most {
 			return 0
 		}
 	}
@@ -527,7 +566,7 @@ func (h *Host) wait(ctx context.Context, i int, d *transport.Deadline) (o transp
 			o = transport.Calling
 			break
 		}
-		d.Check()
+		d.CheckMoved(uint64(slot.Made.Load()))
 		if h.leading.CompareAndSwap(false, true) {
 			h.lead(ctx, slot, d)
 			h.leading.Store(false)
@@ -554,6 +593,10 @@ func (h *Host) wait(ctx context.Context, i int, d *transport.Deadline) (o transp
 // sleep waits until a leader says that something has changed, or for at most left
 // if that is not negative. It returns the timer that it may have made.
 func (h *Host) sleep(ctx context.Context, me *caller, timer *time.Timer, left time.Duration) *time.Timer {
+	if left < 0 && ctx.Done() == nil {
+		<-me.told
+		return timer
+	}
 	if left < 0 {
 		select {
 		case <-me.told:
@@ -585,12 +628,12 @@ func (h *Host) lead(ctx context.Context, own *Slot, d *transport.Deadline) {
 	completions, asleep := h.mem.Completions(), h.mem.HostAsleep()
 	for {
 		seen := completions.Load()
-		told, unstarted := h.tell(own)
+		told := h.tell(own)
 		if isHosts(own.State.Load()) || h.peer.Dead.Load() || ctx.Err() != nil || d.Left() == 0 {
 			return
 		}
-		if unstarted && h.mem.Watching().Load() == 0 {
-			h.wake()
+		if h.mem.Pending().Load() != 0 {
+			h.wakeServer()
 		}
 		if told {
 			runtime.Gosched() // those who were told come first
@@ -605,34 +648,39 @@ func (h *Host) lead(ctx context.Context, own *Slot, d *transport.Deadline) {
 }
 
 // tell wakes the callers whose slots are done or calling.
-func (h *Host) tell(own *Slot) (told, unstarted bool) {
+func (h *Host) tell(own *Slot) (told bool) {
 	for i := range h.used.Load() {
 		me, slot := &h.callers[i], h.mem.Slot(int(i))
-		if !me.waiting.Load() || slot == own {
-			continue
-		}
-		switch slot.State.Load() {
-		case Done, Calling:
+		if me.waiting.Load() && slot != own && isHosts(slot.State.Load()) {
 			told = me.tell() || told
-		case Requested:
-			unstarted = true
 		}
 	}
-	return told, unstarted || own.State.Load() == Requested
+	return told
 }
 
 func (c *caller) tell() bool {
 	return transport.Signal(c.told)
 }
 
-// appoint has one of those who wait look for answers: the first, who does the
-// same when it leaves.
+// appoint has one of those who wait look for answers, who does the same when it leaves: one
+// whose own is there, as it is told of that in any case, or else the first.
 func (h *Host) appoint() {
+	var first *caller
 	for i := range h.used.Load() {
-		if c := &h.callers[i]; c.waiting.Load() {
+		c := &h.callers[i]
+		if !c.waiting.Load() {
+			continue
+		}
+		if isHosts(h.mem.Slot(int(i)).State.Load()) {
 			c.tell()
 			return
 		}
+		if first == nil {
+			first = c
+		}
+	}
+	if first != nil {
+		first.tell()
 	}
 }
 

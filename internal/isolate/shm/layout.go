@@ -39,16 +39,20 @@ const (
 	bufferPitch = 2*BufferSize + PageSize
 	offBuffers  = offLog + LogSize
 
-	// Everything larger lies in two arenas: one whose blocks the host hands out,
-	// and one that the worker's alloc takes from. They are address space, not
-	// memory, until they are used.
+	// The answers of a batch, for each slot. What they are copied from lies in the room for
+	// a result, and the request in that for a message.
+	offAnswers = offBuffers + wire.Slots*bufferPitch
+
 	// Calls of the plugin to its host: the heads, and for each room for a message and
 	// for a result.
-	offHostCalls       = offBuffers + wire.Slots*bufferPitch
+	offHostCalls       = offAnswers + wire.Slots*BufferSize
 	hostCallSize       = 128
 	offHostCallBuffers = offHostCalls + (hostCalls*hostCallSize+PageSize-1)&^(PageSize-1)
 	hostCallPitch      = 2 * BufferSize
 
+	// Everything larger lies in two arenas: one whose blocks the host hands out,
+	// and one that the worker's alloc takes from. They are address space, not
+	// memory, until they are used.
 	offHostArena   = offHostCallBuffers + hostCalls*hostCallPitch
 	ArenaSize      = wire.MaxBlob
 	offWorkerArena = offHostArena + ArenaSize
@@ -78,6 +82,9 @@ func ResultOffset(i int) uint64 { return ArgsOffset(i) + BufferSize }
 
 // GuardOffset is where the page behind the result of slot i begins.
 func GuardOffset(i int) uint64 { return ResultOffset(i) + BufferSize }
+
+// AnswersOffset is where the answers of a batch in slot i begin.
+func AnswersOffset(i int) uint64 { return offAnswers + uint64(i)*BufferSize }
 
 // CallArgsOffset is where call i to the host has its room for a message: slot i's, or
 // that of lane i - wire.Slots.

@@ -40,6 +40,12 @@ type Slot struct {
 	// nanoseconds. Thread is 0 until the call begins, and is written last.
 	Thread    atomic.Uint32
 	ThreadCPU uint64
+	// Of a batch, whose number of calls is Method, and Length the room for each result: how
+	// many the worker has answered, whether it is to make no more, and whether it is to make
+	// them one by one.
+	Made   atomic.Uint32
+	Stop   atomic.Uint32
+	Single uint32
 }
 
 // HostCall is the head of a call of the plugin to its host. The worker fills it in and

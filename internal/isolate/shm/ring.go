@@ -45,12 +45,21 @@ func (m *Memory) HasLines() bool { return m.long(offLogHead).Load() != m.long(of
 // at a time.
 func (m *Memory) ReadLines(f func(kind uint32, text []byte)) error {
 	head, tail := m.long(offLogHead), m.long(offLogTail)
-	at, end := tail.Load(), head.Load()
-	if end-at > LogSize {
-		tail.Store(end)
-		return fmt.Errorf("the ring of log lines is damaged: %d bytes in %d", end-at, LogSize)
-	}
-	for at != end {
+	first := tail.Load()
+	at, end := first, head.Load()
+	for {
+		if end-at > LogSize {
+			tail.Store(end)
+			return fmt.Errorf("the ring of log lines is damaged: %d bytes in %d", end-at, LogSize)
+		}
+		if at == end {
+			// A writer that has not seen the last line read does not tell the host of
+			// the next. One that writes without end is left to its next line.
+			if end = head.Load(); at == end || at-first > LogSize {
+				return nil
+			}
+			continue
+		}
 		var header [lineHead]byte
 		m.getRing(at, header[:])
 		length := uint64(binary.LittleEndian.Uint32(header[0:]))
@@ -65,7 +74,6 @@ func (m *Memory) ReadLines(f func(kind uint32, text []byte)) error {
 		// Only now: until it is handed on, HasLines has it.
 		tail.Store(at)
 	}
-	return nil
 }
 
 func (m *Memory) getRing(at uint64, data []byte) {

@@ -47,7 +47,8 @@ func TestLayout(t *testing.T) {
 		m.Slot(i).Length = uint64(i)
 	}
 	assert.EqualValues(t, wire.Slots-1, m.Slot(wire.Slots-1).Length)
-	assert.LessOrEqual(t, GuardOffset(wire.Slots-1)+PageSize, CallArgsOffset(0))
+	assert.LessOrEqual(t, GuardOffset(wire.Slots-1)+PageSize, AnswersOffset(0))
+	assert.LessOrEqual(t, AnswersOffset(wire.Slots-1)+BufferSize, uint64(offHostCalls))
 	assert.LessOrEqual(t, CallResultOffset(wire.MaxHostCalls-1)+BufferSize, HostArena)
 	for i := range wire.MaxHostCalls {
 		m.HostCall(i).Length = uint64(i)
@@ -55,7 +56,7 @@ func TestLayout(t *testing.T) {
 	assert.EqualValues(t, wire.MaxHostCalls-1, m.HostCall(wire.MaxHostCalls-1).Length)
 	assert.Zero(t, m.Bytes(CallArgsOffset(0), 1)[0])
 	// As docs/process.md has them.
-	assert.EqualValues(t, []int{0x43000, 0x903000, 0x906000}, []int{offBuffers, offHostCalls, offHostCallBuffers})
+	assert.EqualValues(t, []int{0x43000, 0x903000, 0xd43000, 0xd46000}, []int{offBuffers, offAnswers, offHostCalls, offHostCallBuffers})
 	assert.Zero(t, HostArena%PageSize)
 	assert.GreaterOrEqual(t, BufferSize, 4+4+65535)
 }
@@ -119,6 +120,34 @@ func FuzzRing(f *testing.F) {
 		require.LessOrEqual(t, total, LogSize)
 		require.False(t, m.HasLines(), "the ring is usable again")
 	})
+}
+
+// TestRing_WrittenMeanwhile: a line whose writer need not tell the host is read by who reads
+// the one before; but nobody reads for ever.
+func TestRing_WrittenMeanwhile(t *testing.T) {
+	m := create(t)
+	_, first := m.AppendLine(1, []byte("one"))
+	require.True(t, first)
+	var all []string
+	require.NoError(t, m.ReadLines(func(_ uint32, text []byte) {
+		all = append(all, string(text))
+		if len(all) == 1 {
+			ok, first := m.AppendLine(1, []byte("two"))
+			require.True(t, ok)
+			require.False(t, first)
+		}
+	}))
+	assert.Equal(t, []string{"one", "two"}, all)
+	assert.False(t, m.HasLines())
+
+	m.AppendLine(1, nil)
+	n := 0
+	require.NoError(t, m.ReadLines(func(uint32, []byte) {
+		n++
+		m.AppendLine(1, make([]byte, wire.MaxLine/2))
+	}))
+	assert.Less(t, n, 20)
+	assert.True(t, m.HasLines())
 }
 
 func TestArena(t *testing.T) {

@@ -28,6 +28,8 @@ type Worker struct {
 	lines sync.Mutex  // the ring has one writer
 	heard atomic.Bool // the host listens for the doorbell
 
+	batches [wire.Slots]wire.BatchCalls
+
 	outers [wire.Slots]wire.Outer // the contexts of the requests
 	heap   *heap
 	calls  hostCaller
@@ -36,6 +38,9 @@ type Worker struct {
 // spin is how long a server without work looks for more before it sleeps. It is
 // several times as long as a busy host needs between two calls.
 const spin = 20 * time.Microsecond
+
+// mostWatching is how many servers look for requests at once. One processor is the host's.
+var mostWatching = uint32(max(1, processors-1))
 
 // NewWorker makes the worker's end, of the descriptors that the host gave it.
 func NewWorker(control, memory uintptr) (*Worker, error) {
@@ -98,12 +103,18 @@ func (w *Worker) Watch() {
 func (w *Worker) Take() int {
 	pending, watching, requests := w.mem.Pending(), w.mem.Watching(), w.mem.Requests()
 	for {
-		watching.Add(1)
+		if i, ok := takeBit(pending); ok {
+			return i
+		}
+		watch := watching.Add(1) <= mostWatching
 		for start, round := time.Now(), 0; ; round++ {
 			if i, ok := takeBit(pending); ok {
 				watching.Add(^uint32(0))
 				w.looked(start)
 				return i
+			}
+			if !watch {
+				break // others do
 			}
 			Pause(4)
 			if round%16 == 15 && time.Since(start) > spin {
@@ -149,7 +160,10 @@ func (w *Worker) Run(to wire.Handler, i int, c *abi.Call) {
 		return
 	}
 	ctx := &w.outers[i]
-	if slot.Op == wire.OpInvoke || slot.Op == wire.OpProbe {
+	switch {
+	case slot.Op == wire.OpInvokeBatch:
+		w.runBatch(ctx, to, i, slot)
+	case slot.Op == wire.OpInvoke || slot.Op == wire.OpProbe:
 		c.TypeID, c.Method, c.Instance = slot.TypeID, slot.Method, slot.Instance
 		c.SetArgs(w.mem.Bytes(slot.Args, slot.ArgsLength))
 		c.SetResultBuffer(w.mem.Bytes(slot.Room, slot.RoomLength))
@@ -168,7 +182,7 @@ func (w *Worker) Run(to wire.Handler, i int, c *abi.Call) {
 			to.Invoke(ctx, c)
 		}
 		slot.Code, slot.Length = int32(c.Code), uint64(c.ResultLength)
-	} else {
+	default:
 		text, err := w.operate(ctx, to, slot.Op, slot.Args, slot.ArgsLength)
 		slot.Code = 0
 		if err != nil {

@@ -22,4 +22,8 @@ int32_t nyash_plugin_invoke(uint32_t type_id, uint32_t method_id, uint32_t insta
     return NYASH_OK;
 }
 
+#ifdef BATCH
+NYASH_DEFINE_INVOKE_BATCH
+#endif
+
 void nyash_plugin_shutdown(void) {}

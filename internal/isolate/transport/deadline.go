@@ -26,6 +26,7 @@ type Deadline struct {
 	bytes    uint64
 	last     time.Time
 	moved    uint64
+	calls    int // of a batch, of which each has the limit; it is a transfer of them
 
 	// Of an abandoned call without a call timeout: when its grace ends, how many calls
 	// the worker had answered when it was looked at last, and since when there are no
@@ -38,6 +39,14 @@ type Deadline struct {
 // CallDeadline is that of a call. It begins with [Deadline.Start].
 func (p *Peer) CallDeadline() Deadline {
 	return Deadline{peer: p, limit: p.CallTimeout, late: p.callLate, own: p.ownLate}
+}
+
+// BatchDeadline is that of so many calls in one request, made one after the other. It is put
+// off while they are answered: see [Deadline.CheckMoved]. It begins with [Deadline.Start].
+func (p *Peer) BatchDeadline(calls int) Deadline {
+	d := p.CallDeadline()
+	d.transfer, d.calls = true, calls
+	return d
 }
 
 // ControlDeadline is that of a request that is not a call. It begins with
@@ -67,7 +76,10 @@ func (d *Deadline) Start(bytes uint64) {
 		return
 	}
 	d.at = time.Now().Add(d.limit)
-	if d.transfer {
+	switch {
+	case d.calls > 0:
+		d.last = d.at.Add(time.Duration(d.calls-1) * d.limit)
+	case d.transfer:
 		d.last = d.at.Add(time.Duration((d.bytes+bytes)/slowest) * time.Second)
 	}
 }
@@ -104,6 +116,14 @@ func (d *Deadline) Check() {
 	d.at = time.Time{}
 	d.over = true
 	d.peer.Kill(d.late)
+}
+
+// CheckMoved is Check for a request that may be put off, with how much has moved of it.
+func (d *Deadline) CheckMoved(moved uint64) {
+	if d.at.IsZero() || time.Now().Before(d.at) || d.PutOff(moved) {
+		return
+	}
+	d.Check()
 }
 
 // graceOver tells whether an abandoned call must end: it has had its grace, and
@@ -193,7 +213,10 @@ type AbandonedError struct {
 	Err error // the context's
 	// Finally is called when the call has ended; nil for nothing.
 	Finally func()
-	wait    func() error
+	// Made is, of a batch, how many of its calls have been answered behind those that had
+	// been before; Wait sets it.
+	Made int
+	wait func() error
 }
 
 // NewAbandoned makes the error of a call that goes on elsewhere than in a worker; wait waits
@@ -220,7 +243,7 @@ func (e *AbandonedError) Wait() error {
 
 // Abandon makes the error of a call whose context has ended. wait waits for its
 // end; d is its deadline so far.
-func (p *Peer) Abandon(ctx context.Context, d *Deadline, wait func(*Deadline) error) error {
+func (p *Peer) Abandon(ctx context.Context, d *Deadline, wait func(*Deadline) error) *AbandonedError {
 	p.Abandoned.Add(1)
 	next := d.ofAbandoned()
 	next.Check() // without grace, now

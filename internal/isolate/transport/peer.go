@@ -84,7 +84,7 @@ func (p *Peer) Mute() { p.mute.Store(true) }
 // host: one that called the host again would nest without end.
 func RunsLibrary(op wire.Op) bool {
 	switch op {
-	case wire.OpInvoke, wire.OpProbe, wire.OpBatch, wire.OpLoad, wire.OpReload, wire.OpShutdown:
+	case wire.OpInvoke, wire.OpInvokeBatch, wire.OpProbe, wire.OpBatch, wire.OpLoad, wire.OpReload, wire.OpShutdown:
 		return true
 	}
 	return false

@@ -33,6 +33,14 @@ type Transport interface {
 	// have to. What the plugin asks of its host meanwhile is answered by Peer.Calls, which
 	// is given ctx, also when that has ended.
 	Call(ctx context.Context, c *abi.Call, probe *wire.Probe) error
+	// Batch makes calls in order in one crossing: as many as have room there, but none behind
+	// one that answers short buffer. It returns how many were made; 0 without an error is a
+	// batch whose first call has to be made by itself. The errors are those of Call; where
+	// the batch was lost or abandoned, the first made of its calls were answered before.
+	// The calls and their memory belong to it until the Wait of an [*AbandonedError] has
+	// returned. No further call is made when ctx has ended, where the library does not
+	// make them by itself.
+	Batch(ctx context.Context, calls []abi.Call) (made int, err error)
 	// Operate asks for something that is not a call, one of wire's operations. When
 	// ctx ends, nobody learns what came of it. Peer.Calls is given ctx as by Call.
 	Operate(ctx context.Context, op wire.Op, a, b uint64) (answer []byte, err error)

@@ -15,9 +15,9 @@ func TestEnvironment(t *testing.T) {
 	for value, text := range map[string]string{
 		"":              "its host version :",
 		"99 pipe 3 4":   "its host version 99: install the two of one release",
-		"6":             `NYASH_WORKER="6" is not what a host says`,
-		"6 telepathy 3": "is not what a host says",
-		"6 pipe 3 -4":   "names no descriptors",
+		"7":             `NYASH_WORKER="7" is not what a host says`,
+		"7 telepathy 3": "is not what a host says",
+		"7 pipe 3 -4":   "names no descriptors",
 	} {
 		_, _, _, err := ParseEnvironment(value)
 		require.ErrorContains(t, err, text, value)

@@ -12,6 +12,9 @@ import (
 type Handler interface {
 	// Invoke calls nyash_plugin_invoke, and fills in c.
 	Invoke(ctx context.Context, c *abi.Call)
+	// InvokeBatch makes calls in order in one crossing, and returns how many were made, as
+	// native's Library does; 0 where they have to be made one by one.
+	InvokeBatch(ctx context.Context, calls []abi.Call) (made int)
 	// InvokeTimed is Invoke for a host that asks which thread makes the call, and
 	// what processor time that had used before; began is called with both.
 	InvokeTimed(ctx context.Context, c *abi.Call, began func(thread int, used time.Duration))

@@ -7,7 +7,7 @@ import (
 )
 
 // Version is that of the layout and of the messages. Host and worker must agree.
-const Version = 6
+const Version = 7
 
 // Slots is the number of calls that can be under way in a worker at once. A bit
 // of the pending word stands for each.
@@ -75,6 +75,10 @@ const (
 	// OpUnanswered is for testers: answer as JSON how often the library has asked its host
 	// when that did not answer any more.
 	OpUnanswered
+
+	// OpInvokeBatch makes several calls. Through shared memory Args is the request, and Room
+	// where the answers go; see [FitBatch].
+	OpInvokeBatch
 )
 
 // Refused is the code of an operation other than OpInvoke that failed; the

@@ -302,6 +302,15 @@ func (w *Worker) Invoke(ctx context.Context, c *abi.Call) {
 	_ = w.lib.Load().Invoke(ctx, c)
 }
 
+// InvokeBatch implements [wire.Handler].
+func (w *Worker) InvokeBatch(ctx context.Context, calls []abi.Call) (made int) {
+	if w.module != nil {
+		return 0
+	}
+	made, _ = w.lib.Load().InvokeBatch(ctx, calls) // whose only error is the context's
+	return made
+}
+
 // InvokeTimed is invoke for a host that asks which thread makes the call, and how
 // much processor time that had used before.
 func (w *Worker) InvokeTimed(ctx context.Context, c *abi.Call, began func(thread int, used time.Duration)) {

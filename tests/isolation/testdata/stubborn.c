@@ -276,4 +276,8 @@ int32_t nyash_plugin_invoke(uint32_t type_id, uint32_t method, uint32_t instance
     return NYASH_E_INVALID_METHOD;
 }
 
+#ifdef BATCH
+NYASH_DEFINE_INVOKE_BATCH
+#endif
+
 void nyash_plugin_shutdown(void) { SHUTDOWN; }
