@@ -80,7 +80,7 @@ func (b *Batch) AddMethod(m *Method, args ...any) error {
 
 // add is addOther for a call that needs no more than what is there: the most calls.
 func (b *Batch) add(of *Box, plan *plan.Plan, args []any) error {
-	if b.n >= len(b.calls) || b.n >= len(b.extra) || of.in != b.box.in {
+	if b.n >= len(b.calls) || b.n >= len(b.extra) || of != b.box {
 		return b.addOther(of, plan, args)
 	}
 	x, c := &b.extra[b.n], &b.calls[b.n]
