@@ -20,8 +20,9 @@ const (
 	canary      = 0xc9
 )
 
-// batch are calls whose rooms have a byte behind each that must stay.
-func batch(n int) (calls []abi.Call, intact func() bool) {
+// batch are ten calls whose rooms have a byte behind each that must stay.
+func batch() (calls []abi.Call, intact func() bool) {
+	const n = 10
 	calls, rooms := make([]abi.Call, n), make([][]byte, n)
 	for i := range calls {
 		rooms[i] = make([]byte, hostileRoom+1)
@@ -74,7 +75,7 @@ func TestBatch_Lies(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			h := newHostile(t, asked{})
-			calls, intact := batch(10)
+			calls, intact := batch()
 			slot, done := h.startBatch(t.Context(), calls)
 			s := h.worker.Slot(slot)
 			assert.EqualValues(t, 10, s.Method)
@@ -108,7 +109,7 @@ func TestBatch_Changed(t *testing.T) {
 			h.worker.Slot(slot).Made.Store(random.Uint32N(20))
 		}
 	})
-	calls, intact := batch(10)
+	calls, intact := batch()
 	for range 2000 {
 		for i := range calls {
 			calls[i].ResultLength = hostileRoom
@@ -135,7 +136,7 @@ func TestBatch_Ends(t *testing.T) {
 	t.Run("context", func(t *testing.T) {
 		h := newHostile(t, asked{})
 		ctx, cancel := context.WithCancel(t.Context())
-		calls, _ := batch(10)
+		calls, _ := batch()
 		slot, done := h.startBatch(ctx, calls)
 		answer(h, slot, 3)
 		cancel()
@@ -152,7 +153,7 @@ func TestBatch_Ends(t *testing.T) {
 	})
 	t.Run("worker", func(t *testing.T) {
 		h := newHostile(t, asked{})
-		calls, _ := batch(10)
+		calls, _ := batch()
 		slot, done := h.startBatch(t.Context(), calls)
 		answer(h, slot, 4)
 		h.die()
@@ -163,7 +164,7 @@ func TestBatch_Ends(t *testing.T) {
 	t.Run("both", func(t *testing.T) {
 		h := newHostile(t, asked{})
 		ctx, cancel := context.WithCancel(t.Context())
-		calls, _ := batch(10)
+		calls, _ := batch()
 		slot, done := h.startBatch(ctx, calls)
 		cancel()
 		var late *transport.AbandonedError

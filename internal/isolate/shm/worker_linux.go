@@ -160,10 +160,10 @@ func (w *Worker) Run(to wire.Handler, i int, c *abi.Call) {
 		return
 	}
 	ctx := &w.outers[i]
-	switch {
-	case slot.Op == wire.OpInvokeBatch:
+	switch slot.Op {
+	case wire.OpInvokeBatch:
 		w.runBatch(ctx, to, i, slot)
-	case slot.Op == wire.OpInvoke || slot.Op == wire.OpProbe:
+	case wire.OpInvoke, wire.OpProbe:
 		c.TypeID, c.Method, c.Instance = slot.TypeID, slot.Method, slot.Instance
 		c.SetArgs(w.mem.Bytes(slot.Args, slot.ArgsLength))
 		c.SetResultBuffer(w.mem.Bytes(slot.Room, slot.RoomLength))
