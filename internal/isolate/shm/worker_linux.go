@@ -90,6 +90,9 @@ func (w *Worker) Answer(answer *wire.Loaded) error {
 		return err
 	}
 	w.heard.Store(true)
+	if w.mem.HasLines() { // of calls that the host made as soon as it had the answer
+		w.ring()
+	}
 	return nil
 }
 
@@ -239,11 +242,15 @@ func (w *Worker) Line(kind uint32, text []byte) {
 		if !w.heard.Load() {
 			return // and can make no room either
 		}
-		// A byte has the host look; where its buffer is full, it has plenty.
-		_ = unix.Sendto(w.socket, []byte{1}, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, nil)
+		w.ring()
 		if ok {
 			return
 		}
 		Wait(w.mem.Requests(), w.mem.Requests().Load(), time.Millisecond)
 	}
+}
+
+// ring has the host look for lines. Where its buffer is full, it has plenty to look for.
+func (w *Worker) ring() {
+	_ = unix.Sendto(w.socket, []byte{1}, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, nil)
 }
