@@ -2,6 +2,7 @@ package loader_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -9,6 +10,7 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/loader"
 	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
 )
 
 // BenchmarkCall measures a call by name, two integers in and one out.
@@ -110,6 +112,24 @@ func BenchmarkEcho(b *testing.B) {
 	echo, err := newBox(b, openBlobs(b), "Blobs").Method("bytes")
 	require.NoError(b, err)
 	data, dst := make([]byte, 16), make([]byte, 0, 16)
+	b.ReportAllocs()
+	for b.Loop() {
+		if dst, err = echo.AppendBytes(context.Background(), dst[:0], data); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkLeafEcho measures a kilobyte in and out of a leaf method.
+func BenchmarkLeafEcho(b *testing.B) {
+	h := open(b, fmt.Sprintf(`[plugins.Blobs]
+library = %q
+[plugins.Blobs.methods]
+bytes = { method_id = 7, leaf = true, args = [ { name = "data", from = "bytes", to = "bytes" } ], returns = "bytes" }
+`, ccbuild.Library(b, "testdata/blob.c", "-O2")))
+	echo, err := newBox(b, h, "Blobs").Method("bytes")
+	require.NoError(b, err)
+	data, dst := make([]byte, 1024), make([]byte, 0, 1024)
 	b.ReportAllocs()
 	for b.Loop() {
 		if dst, err = echo.AppendBytes(context.Background(), dst[:0], data); err != nil {
