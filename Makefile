@@ -68,7 +68,7 @@ modules: setup plugins ## run the loader's tests with C plugins as WebAssembly m
 	NYASH_TEST_TARGET=wasm go test -v ./loader
 	NYASH_TEST_ROUNDS=all go test -v ./tests/wasm ./internal/wasm/meter
 
-torture: setup ## call leaf methods under all that disturbs them, for a minute, and where qemu and a compiler for it are on arm64
+torture: setup ## call leaf methods under all that disturbs them, for a minute, and for another on arm64 where qemu and a compiler for it are
 	NYASH_TEST_TORTURE=1m go test -count=1 -v -run=Torture ./tests/leaf
 	@if command -v qemu-aarch64 >/dev/null && command -v aarch64-linux-gnu-gcc >/dev/null; then $(MAKE) --no-print-directory arm64; else echo 'left out for want of qemu-aarch64 and aarch64-linux-gnu-gcc: arm64' >&2; fi
 

@@ -40,6 +40,7 @@ type LeafPage struct {
 	// barrier would mark what an earlier call has left there.
 	Label       uintptr
 	LabelLength uintptr
+	Base        uintptr // where the method's library lies
 
 	used  uint32 // of notes, in bytes
 	lost  uint32 // lines and wakes that had no room
@@ -48,7 +49,7 @@ type LeafPage struct {
 	notes [leafNotes]byte
 }
 
-const leafNotes = LeafPageSize - 32
+const leafNotes = LeafPageSize - 40
 
 // A note is a leafNote and the text behind it, up to a multiple of 8 bytes. Layout and size are
 // also in entry_$GOARCH.s.
@@ -92,8 +93,9 @@ func LeafCopy() (start, end, failed uintptr) {
 func (p *LeafPage) Idle() bool { return p.used|p.lost|p.asked == 0 }
 
 // Deliver carries out what a leaf method of the table's library has left in the page: lines of
-// the log and wakes. It returns how often the method called its host, which it must not.
-func (t *Table) Deliver(p *LeafPage) (asked int) {
+// the log and wakes. It returns how often the method called its host, which it must not. label says
+// which method it is.
+func (t *Table) Deliver(p *LeafPage, label string) (asked int) {
 	asked = int(p.asked)
 	lost, notes := p.lost, p.notes[:min(p.used, leafNotes)]
 	p.used, p.lost, p.asked = 0, 0, 0
@@ -116,7 +118,7 @@ func (t *Table) Deliver(p *LeafPage) (asked int) {
 		notes = notes[min((int(length)+7)&^7, len(notes)):]
 	}
 	if lost > 0 {
-		t.say(abi.LogWarn, fmt.Sprintf("%d lines or wakes of a leaf method did not fit its page of %d bytes", lost, LeafPageSize))
+		t.say(abi.LogWarn, fmt.Sprintf("%d lines or wakes of the leaf method %s are lost: %d bytes of them are kept until it returns; it should say less, or be no leaf method", lost, label, leafNotes))
 	}
 	return asked
 }

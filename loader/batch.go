@@ -46,6 +46,14 @@ type BatchResult struct {
 	Err error // what [Box.Call] would return; a *[CallError]
 }
 
+// String formats the result, or the error, for people.
+func (r BatchResult) String() string {
+	if r.Err != nil {
+		return r.Err.Error()
+	}
+	return r.Result.String()
+}
+
 // Batch makes an empty batch.
 func (b *Box) Batch() *Batch { return &Batch{box: b} }
 

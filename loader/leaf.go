@@ -19,6 +19,7 @@ func (l *library) planLeaves(t *boundType) {
 	}
 	for i := range t.Methods {
 		if m := &t.Methods[i]; m.Leaf {
+			l.hasLeaves = true
 			t.methods[m.Name].Leaf = &plan.Leaf{Label: t.Name + "." + m.Name + " of " + l.conf.Name}
 		}
 	}

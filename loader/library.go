@@ -34,10 +34,11 @@ type library struct {
 	loaded      atomic.Bool // set last by loadOnce: what that wrote may be read when it is true
 	log         *pluginLog  // set by source.open; nil for a box written in Go
 
-	leaf    *native.Library // in this process, where leaf methods can be called as such; set by loads
-	isGo    bool            // a box written in Go, built in or the program's own
-	lives   lives
-	foreign foreignTypes
+	leaf      *native.Library // in this process, where leaf methods can be called as such; set by loads
+	hasLeaves bool            // its boxes have leaf methods; set by bind
+	isGo      bool            // a box written in Go, built in or the program's own
+	lives     lives
+	foreign   foreignTypes
 	// connection is how the library calls its host; connected is true where it does, with
 	// turn where it takes one call at a time. Both are set by loads, before loaded.
 	connection *connection

@@ -55,7 +55,7 @@ func (s *nativeSource) open() ([]*boundType, error) {
 		defer s.lib.endLife(b)
 		return nil, join(err, b.Close())
 	}
-	if b.CanLeaf() {
+	if s.lib.hasLeaves && b.CanLeaf() {
 		s.lib.leaf = b
 	}
 	s.backend.Store(b)

@@ -161,17 +161,21 @@ func (b *Box) checkLeaves(t *Type, text *Box) error {
 	if threads != ThreadsPinned {
 		return nil
 	}
+	var own []string // that the library alone declares so
 	for i := range t.Methods {
 		m := &t.Methods[i]
 		switch {
 		case !m.Leaf:
 		case text != nil && slices.ContainsFunc(text.Methods, func(own *Method) bool { return own.key == m.key }):
-			return b.fail("", fmt.Sprintf("the library says that %s is a leaf method: %s", m.Name, leafPinned), fmt.Sprintf("leave threads out, or write %s = { leaf = false } under methods", m.Name))
+			own = append(own, m.Name)
 		default:
 			return b.failAt(m.key, "with the library's own words together: "+leafPinned, "leave leaf out, or set threads")
 		}
 	}
-	return nil
+	if len(own) == 0 {
+		return nil
+	}
+	return b.fail("", fmt.Sprintf("the library has leaf methods (%s): %s", listSome(own), leafPinned), fmt.Sprintf("leave threads out, or write %s = { leaf = false } under methods, and so for each", own[0]))
 }
 
 // smallInt32 has undeclared integers travel as plugins of the later public form expect

@@ -110,7 +110,7 @@ func TestBind_Leaf(t *testing.T) {
 		{"taken back", leaf, "[plugins.A.methods]\nm = { leaf = false }", nil, ""},
 		{"nyash.toml's", leaf, "[plugins.A.methods]\nn = { leaf = true }", []string{"n", "m"}, ""},
 		{"with other keys", leaf, "[plugins.A.methods]\nm = { doc = \"M.\" }", []string{"m"}, ""},
-		{"pinned by nyash.toml", leaf, "threads = \"pinned\"", nil, "the library says that m is a leaf method"},
+		{"pinned by nyash.toml", leaf, "threads = \"pinned\"", nil, "the library has leaf methods (m): a leaf method is called on the thread of its caller"},
 		{"pinned, and taken back", leaf, "threads = \"pinned\"\n[plugins.A.methods]\nm = { leaf = false }", nil, ""},
 		{"pinned by the library", "[plugins.A]\ntype_id = 1\nthreads = \"pinned\"\nmethods = { m = { method_id = 1 } }", "[plugins.A.methods]\nm = { leaf = true }", nil,
 			"plugins.A.methods.m: with the library's own words together: a leaf method is called on the thread of its caller"},

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 
@@ -22,6 +23,9 @@ var boxFields = withLater([]field[*Box]{
 	{name: "type_id", read: func(d *document, b *Box, k *key) { b.TypeID, b.HasTypeID = d.id(k) }},
 	{name: "singleton", read: func(d *document, b *Box, k *key) { b.Singleton = d.boolean(k) }},
 	{name: "methods", read: readMethods},
+	{name: "leaf", refused: true, read: func(d *document, _ *Box, k *key) {
+		d.failAt(k, "leaf is said of a method, and not of all", "write it for each: methods = { name = { leaf = "+cmp.Or(k.val.text, "false")+" } }")
+	}},
 }, later.box)
 
 // libraryBoxFields are the keys of a box in the [libraries] form.

@@ -60,7 +60,11 @@ func (d *document) checkShown(k *key, v *value) {
 }
 
 func (d *document) boolean(k *key) bool {
-	return d.want(k, unstable.Bool, "true") && k.val.text == "true"
+	example := "true"
+	if slices.Contains([]string{"false", "no", "off", "0"}, strings.ToLower(k.val.text)) {
+		example = "false"
+	}
+	return d.want(k, unstable.Bool, example) && k.val.text == "true"
 }
 
 // id reads an integer of 32 bits.
@@ -195,7 +199,7 @@ func names[T any](fields []field[T]) []string {
 func lift[Outer, Inner any](fields []field[Inner], inner func(Outer) Inner) []field[Outer] {
 	all := make([]field[Outer], len(fields))
 	for i, f := range fields {
-		all[i].name = f.name
+		all[i].name, all[i].refused = f.name, f.refused
 		if f.read != nil {
 			all[i].read = func(d *document, into Outer, k *key) { f.read(d, inner(into), k) }
 		}

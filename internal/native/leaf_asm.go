@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"unsafe"
 
+	"github.com/ebitengine/purego"
 	"golang.org/x/sys/unix"
 
 	"github.com/nyash-plugins/nyash-go/abi"
@@ -129,8 +130,9 @@ func callLeaf(fn uintptr, c *call, page *hostvtable.LeafPage)
 func callLeafTable(fn uintptr, c *call, page *hostvtable.LeafPage)
 
 // CanLeaf reports whether leaf methods of the library can be called as such: on any thread,
-// with alloc and free that are C's.
+// with alloc and free that are C's. It comes before the first of these calls.
 func (l *Library) CanLeaf() bool {
+	l.base = baseOf(l.image.entry.init, l.invoke)
 	_, isPinned := l.turn.(*pinned)
 	return !isPinned && !l.image.config.Track
 }
@@ -172,6 +174,7 @@ func (l *Library) InvokeLeaf(ctx context.Context, c *abi.Call, s *LeafStack, lab
 			return 0, nil
 		}
 	}
+	s.page.Base = l.base
 	s.page.Label, s.page.LabelLength = uintptr(unsafe.Pointer(unsafe.StringData(label))), uintptr(len(label))
 	if l.turn == nil {
 		invokeLeaf(fn, table, c, s.page)
@@ -183,7 +186,7 @@ func (l *Library) InvokeLeaf(ctx context.Context, c *abi.Call, s *LeafStack, lab
 	if s.page.Idle() {
 		return 0, err
 	}
-	return l.image.table.Deliver(s.page), err
+	return l.image.table.Deliver(s.page, label), err
 }
 
 // invokeLeaf makes the call through a table's function, or where that is 0 through fn.
@@ -199,6 +202,26 @@ func invokeLeaf(fn, table uintptr, c *abi.Call, page *hostvtable.LeafPage) {
 // closure.
 func leafInTurn(ctx context.Context, t turn, fn, table uintptr, c *abi.Call, page *hostvtable.LeafPage) error {
 	return t.do(ctx, func() { invokeLeaf(fn, table, c, page) })
+}
+
+// baseOf is where the library of functions lies, as the system's loader tells; 0 where it is not
+// known. Any of the functions that is not 0 will do.
+func baseOf(functions ...uintptr) uintptr {
+	dladdr, err := purego.Dlsym(purego.RTLD_DEFAULT, "dladdr")
+	if err != nil {
+		return 0
+	}
+	// Dl_info of C: file and base of the library, name and address of the symbol.
+	info := new(struct{ file, base, name, address uintptr })
+	for _, fn := range functions {
+		if fn == 0 {
+			continue
+		}
+		if found, _, _ := purego.SyscallN(dladdr, fn, uintptr(unsafe.Pointer(info))); int32(uint32(found)) != 0 {
+			return info.base
+		}
+	}
+	return 0
 }
 
 // LeafRegion is where leaf stacks lie: size bytes from low on; 0 before the first.

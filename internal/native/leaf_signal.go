@@ -131,6 +131,10 @@ func leafFault(signal uint32, info, context unsafe.Pointer) bool {
 	}
 	crash.add(", pc 0x")
 	crash.hex(*pc)
+	if page.Base != 0 {
+		crash.add(", the library at 0x")
+		crash.hex(page.Base)
+	}
 	if *sp&(hostvtable.LeafStride-1) < hostvtable.LeafStride-LeafStackSize+overflowMargin {
 		crash.add("; its stack, which has 256 KiB, has overflowed")
 	}

@@ -68,6 +68,7 @@ type Library struct {
 	detach   func()
 	close    sync.Once
 	tables   tables
+	base     uintptr // of the library in memory, where leaf methods are called as such; else 0
 }
 
 // Open loads a library, or joins its image where the process has loaded it

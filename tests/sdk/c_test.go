@@ -47,6 +47,64 @@ func TestHeaders_Alone(t *testing.T) {
 	}
 }
 
+// TestFlags: a flag of a method is none of a box, and the other way round.
+func TestFlags(t *testing.T) {
+	const plugin = `#include "nyash.h"
+static int32_t get(NyashContext *c) { return nyash_return_i64(c, 1); }
+static const NyashMethod methods[] = {{.id = 1, .name = "get", .call = get, .result = NYASH_I64, .flags = METHOD}};
+static const NyashBox box = {.name = "Box", .type_id = 7, .flags = BOX, NYASH_METHODS(methods)};
+NYASH_PLUGIN(&box)
+`
+	for _, tt := range []struct{ method, box, want string }{
+		{"NYASH_LEAF", "NYASH_CONCURRENT", ""},
+		{"NYASH_CONCURRENT", "0", "Box: method 0 of the table (get) has flags that are no flags of a method"},
+		{"0", "NYASH_LEAF", "Box: its flags (0x2) are no flags of a box; NYASH_LEAF, say, is a method's"},
+	} {
+		t.Run(tt.method+" "+tt.box, func(t *testing.T) {
+			log := hosttest.NewLog()
+			lib := ccbuild.Source(t, "flags", plugin, "-DMETHOD="+tt.method, "-DBOX="+tt.box)
+			h := hosttest.Open(t, fmt.Sprintf("[plugins]\nBox = %q\n", lib), log.Option())
+			err := h.Load(t.Context(), "Box")
+			if tt.want == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.Error(t, err)
+			assert.Contains(t, strings.Join(log.Messages(), "\n"), tt.want)
+		})
+	}
+	const cpp = `#include "nyash.hpp"
+struct Box { int64_t get() { return 1; } int64_t add(int64_t n) { return n; } };
+static constexpr NyashMethod methods[] = {nyash::constructor<Box>(), METHOD};
+static constexpr NyashBox box = nyash::box<Box>("Box", 7, methods, "A box." FLAGS);
+NYASH_PLUGIN(&box)
+`
+	for _, tt := range []struct {
+		method, flags string
+		compiles      bool
+	}{
+		{`nyash::method<&Box::get>(1, "get", "Gets.", 0, NYASH_LEAF)`, ", NYASH_CONCURRENT", true},
+		{`nyash::method<&Box::get>(1, "get", "Gets.", NYASH_LEAF)`, "", false},
+		{`nyash::method<&Box::add>(1, "add", {"n"}, "Adds.", NYASH_LEAF)`, "", false},
+		{`nyash::method<&Box::get>(1, "get")`, ", NYASH_LEAF", false},
+	} {
+		t.Run(tt.method+tt.flags, func(t *testing.T) {
+			source := filepath.Join(t.TempDir(), "flags.cpp")
+			require.NoError(t, os.WriteFile(source, []byte(cpp), 0o600))
+			root := ccbuild.Root(t)
+			cmd := exec.Command("c++", "-std=c++17", "-fsyntax-only", "-I", filepath.Join(root, "abi/include"), "-I", filepath.Join(root, "plugins/sdk/c"),
+				"-I", filepath.Join(root, "plugins/sdk/cpp"), "-DMETHOD="+tt.method, "-DFLAGS="+tt.flags, source)
+			out, err := cmd.CombinedOutput()
+			if tt.compiles {
+				assert.NoError(t, err, "%s", out)
+				return
+			}
+			assert.Error(t, err)
+			assert.Contains(t, string(out), "deleted")
+		})
+	}
+}
+
 func TestC_Types(t *testing.T) {
 	h := hosttest.Open(t, declare(t, library(t, "all.c")), loader.WithMemoryTracking())
 	box, other := hosttest.New(t, h, "All", 1), hosttest.New(t, h, "All", 7)

@@ -35,7 +35,14 @@ func leaf(e *env) error {
 	if e.plugin.module {
 		return nil
 	}
+	found := false
+	defer func() {
+		if !found {
+			e.skip("no method is declared with leaf = true")
+		}
+	}()
 	return e.each(func(m *method, sample argSample) error {
+		found = found || m.isLeaf()
 		if !m.isLeaf() || e.has(codeLeafCalls, m) {
 			return nil
 		}

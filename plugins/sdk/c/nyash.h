@@ -134,10 +134,15 @@ typedef struct NyashArg {
 
 typedef struct NyashContext NyashContext;
 
-/* Flags of a method. */
-enum {
+/* Flags of a method. None has the value of one of a box, so that a mix-up is found.
+ *
+ * A leaf method promises that it returns within microseconds, never blocks, and
+ * calls nothing of its host but alloc, free, nyash_log and wake, on a stack of 256
+ * KiB. Hosts then call it without telling their scheduler, and all of them wait
+ * where the promise is broken: docs/plugin-guide.md, Leaf methods. */
+enum NyashMethodFlag {
     NYASH_UNDECLARED = 1,    /* takes what comes, see nyash_args; args is left empty */
-    NYASH_LEAF = 2,          /* `leaf = true`: returns within microseconds and never blocks */
+    NYASH_LEAF = 2,          /* `leaf = true` */
     NYASH_RETURNS_RESULT = 4 /* `returns_result = true`: a String is an error's message */
 };
 
@@ -165,9 +170,9 @@ typedef struct NyashMethod {
 #endif
 
 /* Flags of a box. */
-enum {
-    NYASH_SINGLETON = 1, /* `singleton = true`: the host makes one instance and shares it */
-    NYASH_CONCURRENT = 2 /* calls on one instance may run at once: its methods see to locking */
+enum NyashBoxFlag {
+    NYASH_SINGLETON = 0x100, /* `singleton = true`: the host makes one instance and shares it */
+    NYASH_CONCURRENT = 0x200 /* calls on one instance may run at once: its methods see to locking */
 };
 
 typedef struct NyashBox {
@@ -2163,6 +2168,11 @@ static inline int nyash_check_tables(void)
 
     for (i = 0; i < nyash_library.box_count; i++) {
         const NyashBox *box = nyash_library.boxes[i];
+        if ((box->flags & ~(uint32_t)(NYASH_SINGLETON | NYASH_CONCURRENT)) != 0) {
+            nyash_log(NYASH_LOG_ERROR, "%s: its flags (0x%lx) are no flags of a box; NYASH_LEAF, say, is a method's", box->name,
+                      (unsigned long)box->flags);
+            return -1;
+        }
         for (k = 0; k < box->method_count; k++) {
             const NyashMethod *m = &box->methods[k];
             const char *problem = NULL;
@@ -2173,6 +2183,8 @@ static inline int nyash_check_tables(void)
                 problem = "has no function";
             else if (m->id == NYASH_METHOD_FINI)
                 problem = "has the id of fini, which is a function of the box";
+            else if ((m->flags & ~(uint32_t)(NYASH_UNDECLARED | NYASH_LEAF | NYASH_RETURNS_RESULT)) != 0)
+                problem = "has flags that are no flags of a method; NYASH_CONCURRENT, say, is a box's";
             for (l = 0; l < k && problem == NULL; l++)
                 if (box->methods[l].id == m->id || strcmp(box->methods[l].name, m->name) == 0)
                     problem = "has the id or the name of another one";

@@ -339,13 +339,18 @@ constexpr NyashMethod describe(uint32_t id, const char *name, const char *const 
 } // namespace detail
 
 // method describes a member function, with the names of its arguments. limit is the largest result in bytes of a method
-// that returns a string or bytes; 0 is the most that there can be. T is the class of the box where F is a base's.
+// that returns a string or bytes; 0 is the most that there can be. flags are those of a method in nyash.h: NYASH_LEAF,
+// say. T is the class of the box where F is a base's.
 template <auto F, class T = typename detail::member<decltype(F)>::object, size_t N>
 constexpr NyashMethod method(uint32_t id, const char *name, const char *const (&args)[N], const char *doc = nullptr,
                              size_t limit = 0, uint32_t flags = 0) {
     static_assert(N == detail::member<decltype(F)>::params::count, "a name for each argument");
     return detail::describe<F, T>(id, name, args, doc, limit, flags);
 }
+
+// A flag of the method in the place of the limit, which is in front of the flags.
+template <auto F, class T = typename detail::member<decltype(F)>::object, size_t N>
+constexpr NyashMethod method(uint32_t id, const char *name, const char *const (&args)[N], const char *doc, NyashMethodFlag flag) = delete;
 
 // A member function without arguments.
 template <auto F, class T = typename detail::member<decltype(F)>::object>
@@ -360,6 +365,9 @@ constexpr NyashMethod method(uint32_t id, const char *name, Doc doc, size_t limi
     static_assert(detail::member<decltype(F)>::params::count == 0, "a name for each argument: {\"first\", ...}");
     return detail::describe<F, T>(id, name, nullptr, doc, limit, flags);
 }
+
+template <auto F, class T = typename detail::member<decltype(F)>::object, class Doc>
+constexpr NyashMethod method(uint32_t id, const char *name, Doc doc, NyashMethodFlag flag) = delete; // as above
 
 // constructor describes the constructor T(P...), which makes an instance. Each box has one.
 template <class T, class... P, size_t N>
@@ -402,6 +410,11 @@ constexpr NyashBox box(const char *name, uint32_t type_id, const NyashMethod (&m
     if (!made) throw std::logic_error("a box needs nyash::constructor among its methods");
     return b;
 }
+
+// A flag of a method, which a box has none of.
+template <class T, size_t N>
+constexpr NyashBox box(const char *name, uint32_t type_id, const NyashMethod (&methods)[N], const char *doc, NyashMethodFlag flag,
+                       const char *threads = nullptr) = delete;
 
 } // namespace nyash
 
