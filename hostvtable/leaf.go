@@ -21,7 +21,7 @@ import (
 const (
 	// LeafStride is the distance between leaf stacks, which begin and end at multiples of it:
 	// so the entry points find a stack's page by its address.
-	LeafStride = 512 << 10
+	LeafStride = 2 << 20
 	// LeafPageSize is what a LeafPage takes, in bytes.
 	LeafPageSize = 4096
 
@@ -99,11 +99,6 @@ func (t *Table) Deliver(p *LeafPage, label string) (asked int) {
 	asked = int(p.asked)
 	lost, notes := p.lost, p.notes[:min(p.used, leafNotes)]
 	p.used, p.lost, p.asked = 0, 0, 0
-	defer func() {
-		if r := recover(); r != nil {
-			slog.Default().Error("panic in a function that a plugin called", "panic", r)
-		}
-	}()
 	for len(notes) >= int(unsafe.Sizeof(leafNote{})) {
 		n := *(*leafNote)(unsafe.Pointer(unsafe.SliceData(notes)))
 		notes = notes[unsafe.Sizeof(n):]
@@ -118,12 +113,21 @@ func (t *Table) Deliver(p *LeafPage, label string) (asked int) {
 		notes = notes[min((int(length)+7)&^7, len(notes)):]
 	}
 	if lost > 0 {
+		defer recovered()
 		t.say(abi.LogWarn, fmt.Sprintf("%d lines or wakes of the leaf method %s are lost: %d bytes of them are kept until it returns; it should say less, or be no leaf method", lost, label, leafNotes))
 	}
 	return asked
 }
 
+// recovered keeps a panic of the program's own functions from the call's caller, as enter does.
+func recovered() {
+	if r := recover(); r != nil {
+		slog.Default().Error("panic in a function that a plugin called", "panic", r)
+	}
+}
+
 func (n *leafNote) deliver(text string) {
+	defer recovered()
 	slot := n.number / kinds
 	if slot >= slots {
 		return

@@ -3,7 +3,6 @@ package loader
 import (
 	"context"
 	"math/rand/v2"
-	"time"
 
 	"github.com/nyash-plugins/nyash-go/internal/native"
 	"github.com/nyash-plugins/nyash-go/internal/plan"
@@ -62,9 +61,10 @@ func (in *instance) measureLeaf(ctx context.Context, p *plan.Leaf, s *callSlot) 
 	if s.leaf.Countdown == 0 {
 		s.leaf.Countdown = leafEvery/2 + rand.Uint32N(leafEvery)
 	}
-	begin := time.Now()
+	s.leaf.Timed, s.leaf.Elapsed = true, 0
 	asked, err := in.leaf.InvokeLeaf(ctx, &s.Call, s.leaf, p.Label)
-	if median := p.Measured(time.Since(begin)); median > 0 {
+	s.leaf.Timed = false
+	if median := p.Measured(s.leaf.Elapsed); median > 0 {
 		in.host.options.logger.Warn("a leaf method takes too long: garbage collection waits for it; its author should leave out leaf = true, or nyash.toml say leaf = false",
 			"plugin", in.lib.name, "method", p.Label, "median", median, "limit", plan.LeafLimit)
 	}

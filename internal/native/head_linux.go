@@ -1,6 +1,7 @@
 package native
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"path/filepath"
@@ -73,7 +74,8 @@ func mode(bits uint32) fs.FileMode {
 func resolve(file string, fd int) string {
 	var name [4096]byte
 	n, err := syscall.Readlink("/proc/self/fd/"+strconv.Itoa(fd), name[:])
-	if err == nil && n > 0 && n < len(name) && name[0] == '/' {
+	// The kernel adds a word to the path of a file that was removed meanwhile.
+	if err == nil && n > 0 && n < len(name) && name[0] == '/' && !bytes.HasSuffix(name[:n], []byte(" (deleted)")) {
 		return string(name[:n])
 	}
 	if resolved, err := filepath.EvalSymlinks(file); err == nil {

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"github.com/ebitengine/purego"
@@ -24,12 +25,12 @@ import (
 const LeafStackSize = 256 << 10
 
 // maxLeafStacks is how many there are in a process: as many as a host makes calls at once,
-// unless it was told otherwise. They are reserved, 512 MiB of addresses, and take memory only
+// unless it was told otherwise. They are reserved, 2 GiB of addresses, and take memory only
 // where a call has touched it.
 const maxLeafStacks = 1024
 
-// leafStacks is the region that all of them lie in. Each begins with what cannot be touched:
-// the larger half, so that a function with a large frame does not step over it.
+// leafStacks is the region that all of them lie in. Each begins with what cannot be touched, most
+// of it, so that a function with a large frame does not step over that; and so does the region.
 var leafStacks struct {
 	sync.Mutex
 	err  error
@@ -44,6 +45,9 @@ type LeafStack struct {
 	page *hostvtable.LeafPage
 	// Countdown is the caller's, to count calls.
 	Countdown uint32
+	// Timed has Elapsed be how long the next calls take in the library.
+	Timed   bool
+	Elapsed time.Duration
 }
 
 // NewLeafStack takes a stack, or returns nil where there is none: the system does not give its
@@ -85,7 +89,7 @@ func takeLeafPage() *hostvtable.LeafPage {
 		s.none.Store(true)
 		return nil
 	}
-	top := s.low + uintptr(s.made+1)*hostvtable.LeafStride
+	top := s.low + uintptr(s.made+2)*hostvtable.LeafStride
 	if err := unix.Mprotect(cmem.Memory(top-LeafStackSize, LeafStackSize), unix.PROT_READ|unix.PROT_WRITE); err != nil {
 		s.err = fmt.Errorf("make the memory of a leaf method's stack usable: %w", err)
 		s.none.Store(true)
@@ -96,6 +100,9 @@ func takeLeafPage() *hostvtable.LeafPage {
 }
 
 func giveBackLeafPage(page *hostvtable.LeafPage) {
+	top := uintptr(unsafe.Pointer(page)) + hostvtable.LeafPageSize
+	// Its memory is the system's again; where that fails, the next call has it.
+	_ = unix.Madvise(cmem.Memory(top-LeafStackSize, LeafStackSize), giveBackMemory)
 	s := &leafStacks
 	s.Lock()
 	defer s.Unlock()
@@ -106,7 +113,7 @@ func giveBackLeafPage(page *hostvtable.LeafPage) {
 // reserveLeafStacks makes the region, and has a fault in it end the process as the fault that
 // it is.
 func reserveLeafStacks() error {
-	const size = maxLeafStacks * hostvtable.LeafStride
+	const size = (1 + maxLeafStacks) * hostvtable.LeafStride // the first place is for large frames of the next
 	memory, err := unix.MmapPtr(-1, 0, nil, size+hostvtable.LeafStride, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON|mapNoReserve)
 	if err != nil {
 		return fmt.Errorf("reserve memory for the stacks of leaf methods: %w", err)
@@ -133,6 +140,7 @@ func callLeafTable(fn uintptr, c *call, page *hostvtable.LeafPage)
 // with alloc and free that are C's. It comes before the first of these calls.
 func (l *Library) CanLeaf() bool {
 	l.base = baseOf(l.image.entry.init, l.invoke)
+	catchAgain()
 	_, isPinned := l.turn.(*pinned)
 	return !isPinned && !l.image.config.Track
 }
@@ -177,9 +185,9 @@ func (l *Library) InvokeLeaf(ctx context.Context, c *abi.Call, s *LeafStack, lab
 	s.page.Base = l.base
 	s.page.Label, s.page.LabelLength = uintptr(unsafe.Pointer(unsafe.StringData(label))), uintptr(len(label))
 	if l.turn == nil {
-		invokeLeaf(fn, table, c, s.page)
+		s.invoke(fn, table, c)
 	} else {
-		err = leafInTurn(ctx, l.turn, fn, table, c, s.page)
+		err = leafInTurn(ctx, l.turn, s, fn, table, c)
 	}
 	runtime.KeepAlive(c)
 	runtime.KeepAlive(label)
@@ -189,19 +197,34 @@ func (l *Library) InvokeLeaf(ctx context.Context, c *abi.Call, s *LeafStack, lab
 	return l.image.table.Deliver(s.page, label), err
 }
 
-// invokeLeaf makes the call through a table's function, or where that is 0 through fn.
-func invokeLeaf(fn, table uintptr, c *abi.Call, page *hostvtable.LeafPage) {
-	if table != 0 {
-		callLeafTable(table, (*call)(c), page)
-		return
+// invoke makes the call through a table's function, or where that is 0 through fn.
+func (s *LeafStack) invoke(fn, table uintptr, c *abi.Call) {
+	switch {
+	case s.Timed:
+		begin := time.Now()
+		s.Timed = false
+		s.invoke(fn, table, c)
+		s.Elapsed, s.Timed = time.Since(begin), true
+	case table != 0:
+		callLeafTable(table, (*call)(c), s.page)
+	default:
+		callLeaf(fn, (*call)(c), s.page)
 	}
-	callLeaf(fn, (*call)(c), page)
 }
 
 // leafInTurn is apart from InvokeLeaf so that only calls which wait for their turn pay for the
 // closure.
-func leafInTurn(ctx context.Context, t turn, fn, table uintptr, c *abi.Call, page *hostvtable.LeafPage) error {
-	return t.do(ctx, func() { invokeLeaf(fn, table, c, page) })
+func leafInTurn(ctx context.Context, t turn, s *LeafStack, fn, table uintptr, c *abi.Call) error {
+	return t.do(ctx, func() { s.invoke(fn, table, c) })
+}
+
+// catchAgain sees to the handlers of crashes, if there are leaf stacks.
+func catchAgain() {
+	leafStacks.Lock()
+	defer leafStacks.Unlock()
+	if leafStacks.low != 0 {
+		keepCatching()
+	}
 }
 
 // baseOf is where the library of functions lies, as the system's loader tells; 0 where it is not
@@ -231,5 +254,5 @@ func LeafRegion() (low, size uintptr) {
 	if leafStacks.low == 0 {
 		return 0, 0
 	}
-	return leafStacks.low, maxLeafStacks * hostvtable.LeafStride
+	return leafStacks.low, (1 + maxLeafStacks) * hostvtable.LeafStride
 }

@@ -11,6 +11,7 @@ const (
 	registerSP       = 72
 	registerPC       = 144
 	infoSender       = 12
+	raisedCode       = 0 // not told
 	infoAddress      = 24
 )
 

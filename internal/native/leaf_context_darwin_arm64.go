@@ -11,6 +11,7 @@ const (
 	registerSP       = 264
 	registerPC       = 272
 	infoSender       = 12
+	raisedCode       = 0 // not told
 	infoAddress      = 24
 )
 

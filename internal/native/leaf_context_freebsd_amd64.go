@@ -10,6 +10,7 @@ const (
 	registerSP  = 200
 	registerPC  = 176
 	infoSender  = 12
+	raisedCode  = 0x10007 // SI_LWP
 	infoAddress = 24
 )
 

@@ -10,6 +10,7 @@ const (
 	registerSP  = 264
 	registerPC  = 272
 	infoSender  = 12
+	raisedCode  = 0x10007 // SI_LWP
 	infoAddress = 24
 )
 

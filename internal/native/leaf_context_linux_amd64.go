@@ -10,6 +10,7 @@ const (
 	registerSP  = 160
 	registerPC  = 168
 	infoSender  = 16
+	raisedCode  = -6 // SI_TKILL
 	infoAddress = 16
 )
 

@@ -10,6 +10,7 @@ const (
 	registerSP  = 432
 	registerPC  = 440
 	infoSender  = 16
+	raisedCode  = -6 // SI_TKILL
 	infoAddress = 16
 )
 

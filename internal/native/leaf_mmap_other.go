@@ -2,4 +2,9 @@
 
 package native
 
-const mapNoReserve = 0 // memory that cannot be touched is not counted
+import "golang.org/x/sys/unix"
+
+const (
+	mapNoReserve   = 0 // memory that cannot be touched is not counted
+	giveBackMemory = unix.MADV_FREE
+)

@@ -4,13 +4,18 @@ package native
 
 import (
 	"context"
+	"time"
 
 	"github.com/nyash-plugins/nyash-go/abi"
 )
 
 // LeafStack is a C stack that leaf methods are called on. There are none on this system, or
 // with the build tags nyash_portable and nyash_noleaf: leaf methods are called as others are.
-type LeafStack struct{ Countdown uint32 }
+type LeafStack struct {
+	Countdown uint32
+	Timed     bool
+	Elapsed   time.Duration
+}
 
 // NewLeafStack returns nil.
 func NewLeafStack[T any](*T) *LeafStack { return nil }

@@ -4,6 +4,7 @@ package native
 
 import (
 	"fmt"
+	"sync/atomic"
 	"syscall"
 	"unsafe"
 
@@ -33,6 +34,7 @@ var (
 	handlersBefore [32]uintptr
 	leafCopy       struct{ start, end, failed uintptr }
 	ownProcess     int32
+	runtimeHandler uintptr // the runtime's own
 
 	signalSafe struct{ write, sigaction, raise uintptr }
 )
@@ -63,6 +65,11 @@ func catchLeafFaults(low, size uintptr) error {
 	leafFaults.low, leafFaults.size = low, size
 	leafCopy.start, leafCopy.end, leafCopy.failed = hostvtable.LeafCopy()
 	ownProcess = int32(syscall.Getpid())
+	scheduler := new(sigaction)
+	if err := callSigaction(syscall.SIGURG, nil, scheduler); err != nil {
+		return err
+	}
+	runtimeHandler = scheduler.handler // which is the same for all signals
 	for _, s := range crashSignals {
 		action := new(sigaction) // on the heap, where nothing moves
 		if err := callSigaction(s.number, nil, action); err != nil {
@@ -78,6 +85,21 @@ func catchLeafFaults(low, size uintptr) error {
 		}
 	}
 	return nil
+}
+
+// keepCatching installs the handlers again where somebody has put the runtime's back: a plugin that
+// restores what it found before the first leaf call, os/signal. A handler of somebody else's stays, who
+// may call ours.
+func keepCatching() {
+	for _, s := range crashSignals {
+		action := new(sigaction)
+		if callSigaction(s.number, nil, action) != nil || action.handler != runtimeHandler || handlersBefore[s.number] == 0 {
+			continue
+		}
+		handlersBefore[s.number] = action.handler
+		action.handler = leafSignal
+		_ = callSigaction(s.number, action, nil) // crashes are then told as the runtime tells them
+	}
 }
 
 func callSigaction(signal syscall.Signal, action, before *sigaction) error {
@@ -111,14 +133,24 @@ func leafFault(signal uint32, info, context unsafe.Pointer) bool {
 		*pc = leafCopy.failed
 		return true
 	}
-	if !fault && (*(*int32)(unsafe.Add(info, infoSender)) != ownProcess || signal != uint32(syscall.SIGABRT)) {
+	if !fault && (*(*int32)(unsafe.Add(info, infoSender)) != ownProcess || raisedCode != 0 && code != raisedCode) {
 		return false // sent by somebody, and by chance here
 	}
-	crash.length = 0
+	if !crash.taken.CompareAndSwap(false, true) {
+		// Another thread crashes, too: its line comes first, and its signal ends the process
+		// meanwhile.
+		for range 1 << 30 {
+			if crash.written.Load() {
+				break
+			}
+		}
+		end(signal, fault)
+		return true
+	}
 	crash.add("\nnyash: the leaf method ")
 	at := (*sp | (hostvtable.LeafStride - 1)) - (hostvtable.LeafPageSize - 1)
 	page := *(**hostvtable.LeafPage)(unsafe.Pointer(&at))
-	crash.add(unsafe.String(*(**byte)(unsafe.Pointer(&page.Label)), page.LabelLength))
+	crash.add(unsafe.String(*(**byte)(unsafe.Pointer(&page.Label)), min(page.LabelLength, shownLabel)))
 	crash.add(" crashed: ")
 	for i := range crashSignals {
 		if uint32(crashSignals[i].number) == signal {
@@ -140,13 +172,22 @@ func leafFault(signal uint32, info, context unsafe.Pointer) bool {
 	}
 	crash.add(". A plugin that crashes takes its process with it: isolation = \"process\" gives it one of its own.\n")
 	callSignalSafe(signalSafe.write, 2, uintptr(unsafe.Pointer(&crash.text)), crash.length)
-	// As if there were no handler: the instruction faults again, and a signal that was raised
-	// is raised again and comes when this handler returns.
+	crash.written.Store(true)
+	end(signal, fault)
+	return true
+}
+
+// end has the signal do what it does by default, when the handler returns: the instruction
+// faults again. A signal that was raised is raised again, and so is one that comes behind its
+// instruction.
+//
+//go:nosplit
+//go:norace
+func end(signal uint32, fault bool) {
 	callSignalSafe(signalSafe.sigaction, uintptr(signal), uintptr(unsafe.Pointer(&defaultAction)), 0)
-	if !fault {
+	if !fault || signal == uint32(syscall.SIGTRAP) || signal == uint32(syscall.SIGSYS) {
 		callSignalSafe(signalSafe.raise, uintptr(signal), 0, 0)
 	}
-	return true
 }
 
 // overflowMargin is how near to a stack's end an overflow is seen: a call writes its return
@@ -155,11 +196,17 @@ const overflowMargin = 64
 
 var defaultAction sigaction
 
-// crash is the line that leafFault writes. Two threads that crash at once may mix theirs.
-var crash crashLine
+// shownLabel is how much of a label is shown, in bytes.
+const shownLabel = 256
+
+// crash is the line that leafFault writes, for the first thread that crashes.
+var crash struct {
+	crashLine
+	taken, written atomic.Bool
+}
 
 type crashLine struct {
-	text   [512]byte
+	text   [1024]byte
 	length uintptr
 }
 

@@ -5,11 +5,16 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
+	"os/signal"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -17,6 +22,7 @@ import (
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/loader"
 	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
 	"github.com/nyash-plugins/nyash-go/tests/hosttest"
 )
 
@@ -268,6 +274,9 @@ func TestLeaf_Crashes(t *testing.T) {
 		{"abort", 0, syscall.SIGABRT, "SIGABRT, pc 0x"},
 		{"divide", 0, divideSignal, divideName},
 		{"illegal", 0, illegalSignal, illegalName},
+		{"trap", 0, syscall.SIGTRAP, "SIGTRAP"},
+		{"raise", 0, syscall.SIGSEGV, "SIGSEGV, pc 0x"},
+		{"frame", 1 << 20, syscall.SIGSEGV, "SIGSEGV at the address 0x"},
 		{"jump", 0, syscall.SIGSEGV, "SIGSEGV at the address 0x20, pc 0x20"},
 		{"wildResult", 0, syscall.SIGSEGV, "SIGSEGV at the address 0x"},
 	}
@@ -297,4 +306,147 @@ func TestLeaf_NilPointerInGo(t *testing.T) {
 		var p *[4096]int
 		p[len(t.Name())]++
 	})
+}
+
+// TestLeaf_PanicsInLogger: what the method has said behind a line whose logger panics is delivered.
+func TestLeaf_PanicsInLogger(t *testing.T) {
+	wakes := 0
+	box := open(t, "", loader.WithLogger(slog.New(panicking{slog.DiscardHandler})), loader.WithWake(func(string, uint64) { wakes++ }))
+	hosttest.CallInt(t, box, "many", 5, 0)
+	assert.Equal(t, 5, wakes)
+}
+
+type panicking struct{ slog.Handler }
+
+func (p panicking) Enabled(context.Context, slog.Level) bool { return true }
+func (p panicking) WithAttrs([]slog.Attr) slog.Handler       { return p }
+func (p panicking) Handle(context.Context, slog.Record) error {
+	panic("by intention")
+}
+
+// TestLeaf_OthersTime: neither the program's logger nor the wait for a turn is the method's.
+func TestLeaf_OthersTime(t *testing.T) {
+	log := hosttest.NewLog()
+	box := open(t, "", loader.WithLogger(slog.New(slowly{log})))
+	for range 100 {
+		hosttest.CallInt(t, box, "say", 1, 0)
+	}
+	serial := open(t, `threads = "serial"`, loader.WithLogger(slog.New(log)))
+	var callers sync.WaitGroup
+	for range 4 {
+		callers.Go(func() {
+			for range 100 {
+				hosttest.CallInt(t, serial, "add", 1, 2)
+				assert.NoError(t, void(serial.Call(ctx, "spin", 100_000, 0)))
+			}
+		})
+	}
+	callers.Wait()
+	for _, r := range log.Records() {
+		if method, ok := r.Attrs["method"]; ok {
+			assert.Contains(t, method.String(), "Leaf.spin of ", r.Message)
+		}
+	}
+}
+
+// slowly takes 100 µs for each line.
+type slowly struct{ *hosttest.Log }
+
+func (s slowly) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return slowly{s.Log.WithAttrs(attrs).(*hosttest.Log)}
+}
+
+func (s slowly) Handle(ctx context.Context, r slog.Record) error {
+	for begin := time.Now(); time.Since(begin) < 100*time.Microsecond; {
+	}
+	return s.Log.Handle(ctx, r)
+}
+
+// TestLeaf_OwnAbort: a signal that the program sends itself, and wants, is not a plugin's.
+func TestLeaf_OwnAbort(t *testing.T) {
+	box := open(t, "")
+	require.True(t, onLeafStack(t, box))
+	heard := make(chan os.Signal, 1)
+	signal.Notify(heard, syscall.SIGABRT)
+	defer signal.Stop(heard)
+	var over atomic.Bool
+	var callers sync.WaitGroup
+	for range 2 * runtime.GOMAXPROCS(0) { // so that every thread is in the method as a rule
+		callers.Go(func() {
+			for !over.Load() {
+				assert.NoError(t, void(box.Call(ctx, "spin", 200_000, 0)))
+			}
+		})
+	}
+	for range 20 {
+		require.NoError(t, syscall.Kill(syscall.Getpid(), syscall.SIGABRT))
+		<-heard
+	}
+	over.Store(true)
+	callers.Wait()
+}
+
+// TestLeaf_HandlerRestored: a plugin that puts back the signal handler that it has found does not
+// take away the one of leaf methods for good.
+func TestLeaf_HandlerRestored(t *testing.T) {
+	other := ccbuild.Library(t, "testdata/leaf.c", "-DRESTORE_HANDLER", "-Wno-infinite-recursion", "-O1")
+	cmd := ccbuild.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), childVariable+"="+library(t)+" restored 0", otherVariable+"="+other)
+	out, err := cmd.CombinedOutput()
+	require.Error(t, err, "%s", out)
+	assert.Contains(t, string(out), "(the plugin logged a message that is NULL or unreadable)")
+	assert.Contains(t, string(out), "nyash: the leaf method Leaf.writeNull of ")
+}
+
+// TestLeaf_MemoryReturns: what calls have used of stacks goes back to the system with them.
+func TestLeaf_MemoryReturns(t *testing.T) {
+	lib := library(t)
+	awaitFreeStack(t, lib)
+	before := resident(t)
+	var hosts []*loader.Host
+	for range 200 {
+		h := hosttest.OpenUnclosed(t, declare("Leaf", lib, ""))
+		hosts = append(hosts, h)
+		hosttest.CallInt(t, hosttest.New(t, h, "Leaf"), "stack", 150, 0)
+	}
+	for _, h := range hosts {
+		require.NoError(t, h.Close())
+	}
+	hosts = nil
+	hosttest.Eventually(func() bool {
+		debug.FreeOSMemory()
+		return resident(t) < before+16<<20 // of 200 times 150 KiB
+	})
+	assert.Empty(t, hosts)
+}
+
+// resident is the memory that this process has, in bytes.
+func resident(t *testing.T) int {
+	t.Helper()
+	text, err := os.ReadFile("/proc/self/statm")
+	require.NoError(t, err)
+	var size, pages int
+	_, err = fmt.Sscan(string(text), &size, &pages)
+	require.NoError(t, err)
+	return pages * os.Getpagesize()
+}
+
+// TestLeaf_CrashesAtOnce: of threads that crash at the same time, one says so.
+func TestLeaf_CrashesAtOnce(t *testing.T) {
+	lib := library(t)
+	for range hosttest.Rounds(100) {
+		cmd := child(lib, "together", 0)
+		out, err := cmd.CombinedOutput()
+		require.Error(t, err)
+		assert.Regexp(t, `nyash: the leaf method Leaf\.writeNull of .*libleaf\.so crashed: SIGSEGV at the address 0x10, pc 0x[0-9a-f]+, the library at 0x[0-9a-f]+\.`, string(out))
+	}
+}
+
+// TestLeaf_LongLabel: the end of the line is there, whatever the box's name is.
+func TestLeaf_LongLabel(t *testing.T) {
+	cmd := child(library(t), "longLabel", 0)
+	out, err := cmd.CombinedOutput()
+	require.Error(t, err)
+	assert.Contains(t, string(out), "nyash: the leaf method LLLL")
+	assert.Contains(t, string(out), " crashed: SIGSEGV at the address 0x10, pc 0x")
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/nyash-plugins/nyash-go/internal/native"
@@ -32,8 +34,8 @@ func TestMain(m *testing.M) {
 // ids are the methods of testdata/leaf.c; each takes the integers a and b, but for echo.
 var ids = map[string]int{
 	"add": 1, "echo": 2, "say": 3, "sayLong": 4, "sayNothing": 5, "sayWild": 6, "wake": 7, "many": 8, "alloc": 9,
-	"resolve": 10, "ask": 11, "stack": 12, "spin": 13, "answer": 14, "stackAt": 15, "overlap": 16,
-	"writeNull": 100, "overflow": 101, "largeFrame": 102, "abort": 103, "divide": 104, "illegal": 105, "raise": 107,
+	"resolve": 10, "ask": 11, "stack": 12, "spin": 13, "answer": 14, "stackAt": 15, "overlap": 16, "frame": 18,
+	"writeNull": 100, "overflow": 101, "largeFrame": 102, "abort": 103, "divide": 104, "illegal": 105, "trap": 106, "raise": 107,
 	"jump": 108, "wildResult": 109,
 }
 
@@ -76,7 +78,56 @@ func crashIn(crash string) {
 	if _, err := fmt.Sscan(crash, &library, &method, &n); err != nil {
 		panic(err)
 	}
-	h, err := openText(declare("Leaf", library, ""))
+	switch method {
+	case "restored":
+		restored(library)
+	case "together":
+		together(library)
+	case "longLabel":
+		name := strings.Repeat("L", 900)
+		_, _ = newBox(strings.Replace(declare(name, library, ""), "type_id", "box = \"Leaf\"\ntype_id", 1), name).Call(ctx, "writeNull", 0, 0)
+	}
+	box := newBox(declare("Leaf", library, ""), "Leaf")
+	r, err := box.Call(ctx, method, n, 0)
+	fmt.Println("it returned", r, err)
+	os.Exit(0)
+}
+
+// newBox makes a box in a process that ends anyhow.
+func newBox(text, name string) *loader.Box {
+	h, err := openText(text)
+	if err != nil {
+		panic(err)
+	}
+	box, err := h.New(ctx, name)
+	if err != nil {
+		panic(err)
+	}
+	return box
+}
+
+// together crashes in some threads at once.
+func together(library string) {
+	box := newBox(declare("Leaf", library, ""), "Leaf")
+	begin := make(chan struct{})
+	for range 8 {
+		go func() {
+			runtime.LockOSThread()
+			<-begin
+			_, _ = box.Call(ctx, "writeNull", 0, 0)
+		}()
+	}
+	close(begin)
+	select {}
+}
+
+// otherVariable names a library that restores a signal handler.
+const otherVariable = "NYASH_TEST_LEAF_OTHER"
+
+// restored makes a first leaf call while a library has a handler of its own, which puts the one
+// before it back; then calls that need the handler of leaf methods.
+func restored(library string) {
+	h, err := openText(declare("Leaf", os.Getenv(otherVariable), ""))
 	if err != nil {
 		panic(err)
 	}
@@ -84,9 +135,17 @@ func crashIn(crash string) {
 	if err != nil {
 		panic(err)
 	}
-	r, err := box.Call(ctx, method, n, 0)
-	fmt.Println("it returned", r, err)
-	os.Exit(0)
+	if _, err := box.Call(ctx, "add", 1, 2); err != nil {
+		panic(err)
+	}
+	if err := h.Close(); err != nil {
+		panic(err)
+	}
+	box = newBox(declare("Leaf", library, ""), "Leaf")
+	if _, err := box.Call(ctx, "sayWild", 0, 0); err != nil {
+		panic(err)
+	}
+	_, _ = box.Call(ctx, "writeNull", 0, 0)
 }
 
 // child is this program, to crash.

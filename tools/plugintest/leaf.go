@@ -154,9 +154,9 @@ func (e *env) checkStack(x *watch) {
 	}
 	size := fmt.Sprintf("%d KiB", x.Stack>>10)
 	if x.StackEnd {
-		size = fmt.Sprintf("at least %d KiB, which is all that a leaf method has", x.Stack>>10)
+		size = fmt.Sprintf("at least %d KiB", x.Stack>>10)
 	}
-	e.add(e.leafFinding(x, codeLeafStack, "its calls take %s of stack", size))
+	e.add(e.leafFinding(x, codeLeafStack, "its calls take %s of stack, and a leaf method has 256 KiB", size))
 }
 
 // leafFinding is a finding at the method, with the place where it is declared to be a leaf

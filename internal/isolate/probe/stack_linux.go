@@ -96,7 +96,7 @@ func stackEnd(at uintptr) (uintptr, error) {
 			if err := unix.Getrlimit(unix.RLIMIT_STACK, &limit); err != nil {
 				return 0, err
 			}
-			end = uintptr(s.to) - uintptr(min(limit.Cur, 4*stackWatched))
+			end = uintptr(s.to) - uintptr(min(limit.Cur, 2*stackWatched))
 		}
 		if end += stackRest; end+stackMargin+wordSize > at {
 			return 0, errStack

@@ -45,8 +45,9 @@ type Wait struct {
 	Calls int // of the method, in which it was made
 }
 
-// stackWatched is how much of the stack is looked at, in bytes.
-const stackWatched = 256 << 10
+// stackWatched is how much of the stack is looked at, in bytes: more than a leaf method has, to see
+// what a large frame touches beyond.
+const stackWatched = 2 << 20
 
 // RunWatch makes the calls and fills in the rest. ctx is as for [isolate.Session.Operate]. The
 // error is [transport.ErrUnsupported] where calls cannot be watched.

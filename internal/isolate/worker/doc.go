@@ -23,8 +23,8 @@ func Main() { MainWith(nil) }
 func MainWith(hooks *Hooks) {
 	w, err := begun.worker, begun.err
 	if w == nil && err == nil {
-		value, isWorker := os.LookupEnv(wire.EnvVersion)
-		if !isWorker {
+		value := os.Getenv(wire.EnvVersion)
+		if value == "" {
 			wire.SelfServing.Store(true)
 			return
 		}
@@ -48,8 +48,8 @@ var begun struct {
 // where the host asks for a WebAssembly module, whose engine may not be there before main,
 // and then Main goes on.
 func MainOfNative() {
-	value, isWorker := os.LookupEnv(wire.EnvVersion)
-	if !isWorker {
+	value := os.Getenv(wire.EnvVersion)
+	if value == "" {
 		return
 	}
 	w, err := begin(value)

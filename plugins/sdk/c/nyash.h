@@ -138,8 +138,10 @@ typedef struct NyashContext NyashContext;
  *
  * A leaf method promises that it returns within microseconds, never blocks, and
  * calls nothing of its host but alloc, free, nyash_log and wake, on a stack of 256
- * KiB. Hosts then call it without telling their scheduler, and all of them wait
- * where the promise is broken: docs/plugin-guide.md, Leaf methods. */
+ * KiB. It takes no lock that another thread holds while that calls the host: the
+ * process would stand still for good. Hosts call a leaf method without telling
+ * their scheduler, and the whole program waits where the promise is broken:
+ * docs/plugin-guide.md, Leaf methods. */
 enum NyashMethodFlag {
     NYASH_UNDECLARED = 1,    /* takes what comes, see nyash_args; args is left empty */
     NYASH_LEAF = 2,          /* `leaf = true` */

@@ -1,4 +1,5 @@
 /* Leaf methods of every kind, good and bad. */
+#define _GNU_SOURCE
 #include <alloca.h>
 #include <pthread.h>
 #include <signal.h>
@@ -11,6 +12,7 @@
 enum {
     ADD = 1, ECHO, SAY, SAY_LONG, SAY_NOTHING, SAY_WILD, WAKE, MANY, ALLOC, RESOLVE, ASK, STACK, SPIN, ANSWER,
     STACK_AT, OVERLAP,
+    RESTORE = 17, FRAME = 18,
     WRITE_NULL = 100, OVERFLOW_STACK, LARGE_FRAME, ABORT, DIVIDE, ILLEGAL, TRAP, RAISE_SEGV, JUMP_NOWHERE, WILD_RESULT
 };
 
@@ -28,7 +30,19 @@ NYASH_EXPORT int32_t nyash_plugin_connect(const NyashHostCalls *h) {
 }
 #endif
 
+#ifdef RESTORE_HANDLER
+static struct sigaction found;
+
+/* Passes all on to the handler that was there before. */
+static void pass_on(int signal, siginfo_t *info, void *context) { found.sa_sigaction(signal, info, context); }
+#endif
+
 NYASH_EXPORT int32_t nyash_plugin_init(const NyashHostVtable *vtable, NyashPluginInfo *info) {
+#ifdef RESTORE_HANDLER
+    struct sigaction own = {.sa_sigaction = pass_on, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
+    sigfillset(&own.sa_mask);
+    sigaction(SIGSEGV, &own, &found);
+#endif
     host = vtable;
     info->type_id = 7;
     return NYASH_OK;
@@ -158,6 +172,9 @@ static int32_t work(uint32_t method, const uint8_t *args, size_t args_len, uint8
         inside--;
         return answer_i64(result, result_len, overlapped);
 
+    case FRAME: /* writes the beginning of a frame of so many bytes */
+        return answer_i64(result, result_len, large_frame((size_t)number(args, 0)));
+
     case WRITE_NULL:
         *(volatile int *)(uintptr_t)0x10 = 1;
         break;
@@ -177,6 +194,13 @@ static int32_t work(uint32_t method, const uint8_t *args, size_t args_len, uint8
 #endif
     case ILLEGAL:
         __builtin_trap();
+    case TRAP:
+#ifdef __x86_64__
+        __asm__ volatile("int3");
+#else
+        raise(SIGTRAP);
+#endif
+        break;
     case RAISE_SEGV:
         raise(SIGSEGV);
         break;
@@ -206,4 +230,8 @@ static int32_t invoke_id(uint32_t instance, uint32_t method, const uint8_t *args
 extern NYASH_EXPORT const NyashTypeBox nyash_typebox_Table;
 const NyashTypeBox nyash_typebox_Table = {NYASH_TYPEBOX_TAG, NYASH_TYPEBOX_VERSION, sizeof(NyashTypeBox), "Table", NULL, invoke_id, 0};
 
-NYASH_EXPORT void nyash_plugin_shutdown(void) {}
+NYASH_EXPORT void nyash_plugin_shutdown(void) {
+#ifdef RESTORE_HANDLER
+    sigaction(SIGSEGV, &found, NULL);
+#endif
+}
