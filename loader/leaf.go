@@ -60,6 +60,7 @@ func (h *Host) noLeafStack() {
 func (in *instance) measureLeaf(ctx context.Context, p *plan.Leaf, s *callSlot) error {
 	if s.leaf.Countdown == 0 {
 		s.leaf.Countdown = leafEvery/2 + rand.Uint32N(leafEvery)
+		native.CatchAgain()
 	}
 	s.leaf.Timed, s.leaf.Elapsed = true, 0
 	asked, err := in.leaf.InvokeLeaf(ctx, &s.Call, s.leaf, p.Label)

@@ -120,6 +120,7 @@ func (im *image) use(ctx context.Context, config Config, hasTable bool) (detach 
 		detach()
 		im.stopTurn()
 		im.letGo()
+		im.config = Config{}
 		return nil, err
 	}
 	im.uses = 1
@@ -294,6 +295,8 @@ func (im *image) release(detach func()) error {
 	im.disconnect()
 	detach()
 	im.letGo()
+	im.config = Config{} // which keeps its host from being garbage
+	catchAgain()
 	return err
 }
 

@@ -136,6 +136,10 @@ func callLeaf(fn uintptr, c *call, page *hostvtable.LeafPage)
 //go:noescape
 func callLeafTable(fn uintptr, c *call, page *hostvtable.LeafPage)
 
+// CatchAgain installs the handlers of leaf methods' crashes again where they were taken away. Who
+// makes many calls does so now and then.
+func CatchAgain() { catchAgain() }
+
 // CanLeaf reports whether leaf methods of the library can be called as such: on any thread,
 // with alloc and free that are C's. It comes before the first of these calls.
 func (l *Library) CanLeaf() bool {
@@ -218,7 +222,8 @@ func leafInTurn(ctx context.Context, t turn, s *LeafStack, fn, table uintptr, c 
 	return t.do(ctx, func() { s.invoke(fn, table, c) })
 }
 
-// catchAgain sees to the handlers of crashes, if there are leaf stacks.
+// catchAgain sees to the handlers of crashes, if there are leaf stacks. It is called when a library
+// is opened and closed, and now and then.
 func catchAgain() {
 	leafStacks.Lock()
 	defer leafStacks.Unlock()

@@ -33,3 +33,8 @@ func (l *Library) InvokeLeaf(ctx context.Context, c *abi.Call, _ *LeafStack, _ s
 
 // LeafRegion is empty.
 func LeafRegion() (low, size uintptr) { return 0, 0 }
+
+// CatchAgain does nothing.
+func CatchAgain() {}
+
+func catchAgain() {}

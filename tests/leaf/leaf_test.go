@@ -403,21 +403,36 @@ func TestLeaf_MemoryReturns(t *testing.T) {
 	lib := library(t)
 	awaitFreeStack(t, lib)
 	before := resident(t)
-	var hosts []*loader.Host
 	for range 200 {
 		h := hosttest.OpenUnclosed(t, declare("Leaf", lib, ""))
-		hosts = append(hosts, h)
 		hosttest.CallInt(t, hosttest.New(t, h, "Leaf"), "stack", 150, 0)
-	}
-	for _, h := range hosts {
 		require.NoError(t, h.Close())
 	}
-	hosts = nil
 	hosttest.Eventually(func() bool {
 		debug.FreeOSMemory()
 		return resident(t) < before+16<<20 // of 200 times 150 KiB
 	})
-	assert.Empty(t, hosts)
+}
+
+// TestLeaf_LastHostIsGarbage: a library that stays mapped does not keep the last host that used it.
+func TestLeaf_LastHostIsGarbage(t *testing.T) {
+	lib := library(t)
+	gone := make(chan struct{})
+	func() {
+		h := hosttest.OpenUnclosed(t, declare("Leaf", lib, ""))
+		runtime.AddCleanup(h, func(gone chan struct{}) { close(gone) }, gone)
+		hosttest.CallInt(t, hosttest.New(t, h, "Leaf"), "add", 1, 2)
+		require.NoError(t, h.Close())
+	}()
+	hosttest.Eventually(func() bool {
+		runtime.GC()
+		select {
+		case <-gone:
+			return true
+		default:
+			return false
+		}
+	})
 }
 
 // resident is the memory that this process has, in bytes.

@@ -138,10 +138,13 @@ func restored(library string) {
 	if _, err := box.Call(ctx, "add", 1, 2); err != nil {
 		panic(err)
 	}
+	box = newBox(declare("Leaf", library, ""), "Leaf")
+	if _, err := box.Call(ctx, "add", 1, 2); err != nil {
+		panic(err)
+	}
 	if err := h.Close(); err != nil {
 		panic(err)
 	}
-	box = newBox(declare("Leaf", library, ""), "Leaf")
 	if _, err := box.Call(ctx, "sayWild", 0, 0); err != nil {
 		panic(err)
 	}
