@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 
-	_ "github.com/nyash-plugins/nyash-go/internal/isolate/worker/early"
 	_ "github.com/nyash-plugins/nyash-go/loader/wasm" // plugins that are WebAssembly modules
 	"github.com/nyash-plugins/nyash-go/loader/worker"
 )

@@ -19,44 +19,20 @@ import (
 // every worker too.
 func Main() { MainWith(nil) }
 
-// MainWith is Main for a program whose workers have a tester's hooks.
+// MainWith is Main for a program whose workers have a tester's hooks. It does not come in the init
+// function of a package: until main begins, the runtime has threads of the library wait that enter Go.
 func MainWith(hooks *Hooks) {
-	w, err := begun.worker, begun.err
-	if w == nil && err == nil {
-		value := os.Getenv(wire.EnvVersion)
-		if value == "" {
-			wire.SelfServing.Store(true)
-			return
-		}
-		w, err = begin(value)
+	value := os.Getenv(wire.EnvVersion)
+	if value == "" {
+		wire.SelfServing.Store(true)
+		return
 	}
+	w, err := begin(value)
 	if err == nil {
 		w.hooks = hooks
 		err = w.serve()
 	}
 	exit(err)
-}
-
-// begun is what MainOfNative has left to Main.
-var begun struct {
-	worker *Worker
-	err    error
-}
-
-// MainOfNative is Main for the init function of a package: it comes before whatever of the
-// program is initialised later, and which a library of machine code does without. It returns
-// where the host asks for a WebAssembly module, whose engine may not be there before main,
-// and then Main goes on.
-func MainOfNative() {
-	value := os.Getenv(wire.EnvVersion)
-	if value == "" {
-		return
-	}
-	w, err := begin(value)
-	if err == nil && w.first.Module == nil {
-		exit(w.serve())
-	}
-	begun.worker, begun.err = w, err
 }
 
 func exit(err error) {
