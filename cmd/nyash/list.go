@@ -19,6 +19,10 @@ import (
 	"github.com/nyash-plugins/nyash-go/tools/inspect"
 )
 
+// jsonVersion is of what the commands print as JSON. It grows when a field that there was means
+// something else.
+const jsonVersion = 1
+
 // boxInfo is a box as `nyash list --json` prints it.
 type boxInfo struct {
 	Box        string           `json:"box"`
@@ -186,7 +190,10 @@ func writeJSON(w io.Writer, boxes []boxInfo) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
-	return e.Encode(boxes)
+	return e.Encode(struct {
+		Version int       `json:"version"`
+		Boxes   []boxInfo `json:"boxes"`
+	}{jsonVersion, boxes})
 }
 
 func writeTable(w io.Writer, boxes []boxInfo) error {

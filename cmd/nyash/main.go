@@ -16,11 +16,13 @@ func main() {
 	worker.Main() // this program is its own worker
 	ctx, stop := interrupt.Context("nyash")
 	defer stop()
-	if err := newRoot().ExecuteContext(ctx); err != nil {
+	root := newRoot()
+	err := root.ExecuteContext(ctx)
+	if err != nil {
 		// %+v: errors of this project then show their source and log lines. A script
 		// can fail with a plugin's text.
 		fmt.Fprintf(os.Stderr, "nyash: %s\n", contract.PrintableLines(fmt.Sprintf("%+v", err)))
 		stop()
-		os.Exit(1)
+		os.Exit(statusOf(err))
 	}
 }

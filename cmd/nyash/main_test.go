@@ -57,6 +57,18 @@ func (c *command) run(t *testing.T, args ...string) (stdout, stderr string, stat
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
 }
 
+// listed reads what `nyash list --json` printed.
+func listed(t *testing.T, stdout string, boxes any) {
+	t.Helper()
+	var list struct {
+		Version int
+		Boxes   json.RawMessage
+	}
+	require.NoError(t, json.Unmarshal([]byte(stdout), &list))
+	require.Equal(t, 1, list.Version)
+	require.NoError(t, json.Unmarshal(list.Boxes, boxes))
+}
+
 func TestNyash(t *testing.T) {
 	c := newCommand(t)
 
@@ -113,7 +125,7 @@ size = { method_id = 6, args = [], returns = "i64", leaf = true }
 				Returns  string
 			}
 		}
-		require.NoError(t, json.Unmarshal([]byte(stdout), &boxes))
+		listed(t, stdout, &boxes)
 		require.Len(t, boxes, 3)
 		file := boxes[0]
 		assert.Equal(t, "FileBox", file.Box)
@@ -312,7 +324,7 @@ open = { args = [ { name = "path", from = "string", to = "string", doc = "where 
 	stdout, _, status = c.run(t, "--config", "docs.toml", "list", "--json")
 	assert.Zero(t, status)
 	var boxes []inspect.Box
-	require.NoError(t, json.Unmarshal([]byte(stdout), &boxes))
+	listed(t, stdout, &boxes)
 	assert.Contains(t, boxes[0].Doc, "at some length")
 	assert.Equal(t, "where the file is", boxes[0].Methods[0].Args[0].Doc)
 }
@@ -358,7 +370,7 @@ permissions = { read = ["."], write = ["./plugins", "."] }
 			Read, Write []string
 		}
 	}
-	require.NoError(t, json.Unmarshal([]byte(stdout), &boxes))
+	listed(t, stdout, &boxes)
 	assert.Equal(t, "serial", boxes[0].Threads)
 	require.NotNil(t, boxes[0].Module)
 	assert.Equal(t, 2, boxes[0].Module.Instances)
@@ -390,7 +402,7 @@ func TestList_Uses(t *testing.T) {
 	stdout, _, status = c.run(t, "--config", "uses.toml", "list", "--json")
 	assert.Zero(t, status)
 	var boxes []struct{ Uses, Asks []string }
-	require.NoError(t, json.Unmarshal([]byte(stdout), &boxes))
+	listed(t, stdout, &boxes)
 	assert.Equal(t, []string{"ConsoleBox.print", "AppBox"}, boxes[0].Uses)
 	assert.Equal(t, []string{"ConsoleBox", "TimeBox.now"}, boxes[0].Asks)
 	assert.Empty(t, boxes[1].Uses)

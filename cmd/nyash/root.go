@@ -24,8 +24,13 @@ type settings struct {
 func newRoot() *cobra.Command {
 	s := &settings{}
 	root := &cobra.Command{
-		Use:           "nyash",
-		Short:         "Load native plugins that nyash.toml describes, and run scripts with them",
+		Use:   "nyash",
+		Short: "Load native plugins that nyash.toml describes, and run scripts with them",
+		Long: `Load native plugins that nyash.toml describes, and run scripts with them.
+
+The exit status is 0, 1 where a plugin or a script fails, and 2 where the command line
+or nyash.toml is wrong.`,
+		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
@@ -34,8 +39,20 @@ func newRoot() *cobra.Command {
 	root.PersistentFlags().StringVar(&s.isolation, "isolation", "", "where plugins run, whatever nyash.toml says: none (in this process) or process (in one of their own)")
 	root.PersistentFlags().StringVar(&s.channel, "channel", "", "how plugins in processes of their own are reached: memory or pipe")
 	_ = root.PersistentFlags().MarkHidden("channel") // which fails for a flag that is not there
-	root.AddCommand(newList(s), newInspect(s), newRun(s), newREPL(s), newNew(), newGen(s), newVersion())
+	root.AddCommand(newList(s), newCall(s), newInspect(s), newRun(s), newREPL(s), newNew(), newGen(s), newVersion())
+	root.SetVersionTemplate("{{.Version}}\n")
+	complete(root)
+	usage(root)
 	return root
+}
+
+// complete has shells complete the values of flags.
+func complete(root *cobra.Command) {
+	values := map[string][]string{"log-level": {"debug", "info", "warn", "error"}, "isolation": {"none", "process"}}
+	for flag, words := range values {
+		_ = root.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)) // which fails for a flag that is not there
+	}
+	_ = root.MarkPersistentFlagFilename("config", "toml")
 }
 
 // one takes exactly one argument, and says what it is.
@@ -55,7 +72,7 @@ func one(what string) cobra.PositionalArgs {
 func (s *settings) withHost(cmd *cobra.Command, f func(*loader.Host) error, opts ...loader.Option) error {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(s.logLevel)); err != nil {
-		return fmt.Errorf("--log-level %s: write debug, info, warn or error", s.logLevel)
+		return usagef("--log-level %s: write debug, info, warn or error", s.logLevel)
 	}
 	logger := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
 	opts = append(opts, loader.WithLogger(logger))
@@ -73,11 +90,11 @@ func (s *settings) withHost(cmd *cobra.Command, f func(*loader.Host) error, opts
 	case "pipe":
 		opts = append(opts, loader.WithWorkerChannel(loader.ChannelPipe))
 	default:
-		return fmt.Errorf("--channel %s: write memory or pipe", s.channel)
+		return usagef("--channel %s: write memory or pipe", s.channel)
 	}
 	host, err := loader.Open(s.config, opts...)
 	if err != nil {
-		return err
+		return &configurationError{err}
 	}
 	// A command that was interrupted waits for its plugins no longer than closeGrace.
 	closing, cancel := context.WithCancelCause(context.Background())
@@ -99,7 +116,7 @@ func (s *settings) isolationOr(otherwise registry.Isolation) (registry.Isolation
 	}
 	isolation, ok := registry.ParseIsolation(s.isolation)
 	if !ok {
-		return 0, fmt.Errorf("--isolation %s: write none or process", s.isolation)
+		return 0, usagef("--isolation %s: write none or process", s.isolation)
 	}
 	return isolation, nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -10,27 +11,65 @@ import (
 )
 
 func newRun(s *settings) *cobra.Command {
-	return &cobra.Command{
-		Use:   "run SCRIPT",
+	var code string
+	cmd := &cobra.Command{
+		Use:   "run SCRIPT [ARG…]",
 		Short: "Run a Starlark script in which every box is a constructor",
 		Long: `Run a Starlark script in which every box of nyash.toml is a constructor and
 every method an attribute:
 
   file = FileBox()
-  file.open("data.txt", "w")
+  file.open("data.txt", mode = "w")
   file.write("Hello from Nyash!")
   file.close()
 
-An error ends the script and shows its line; catch(f, args…) returns the value
-and the error instead. box.fini() finalises a box before its time.`,
-		Example: "  nyash run docs/examples/hello.star",
-		Args:    one("script"),
+Arguments stand in their order, or by the names that are declared. An error ends
+the script and shows its line; catch(f, args…) returns the value and the error
+instead. box.fini() finalises a box before its time. What follows the script on
+the command line is in args, a list of strings; flags stand before it.
+
+SCRIPT - is read from standard input. -e CODE runs CODE itself.`,
+		Example:           "  nyash run docs/examples/hello.star\n  nyash run -e 'print(TimeBox().now())'",
+		ValidArgsFunction: scriptFiles,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 && !cmd.Flags().Changed("eval") {
+				return usagef("name a script: %s", cmd.UseLine())
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return s.withHost(cmd, func(host *loader.Host) error {
-				return newScript(cmd, host).Run(cmd.Context(), args[0])
-			})
+			run := func(e *script.Env) error { return e.RunSource(cmd.Context(), "-e", []byte(code)) }
+			switch {
+			case cmd.Flags().Changed("eval"):
+			case args[0] == "-":
+				source, err := io.ReadAll(cmd.InOrStdin())
+				if err != nil {
+					return fmt.Errorf("read the script: %w", err)
+				}
+				run = func(e *script.Env) error { return e.RunSource(cmd.Context(), "stdin", source) }
+				args = args[1:]
+			default:
+				file := args[0]
+				if err := exists("run", file); err != nil {
+					return err
+				}
+				run = func(e *script.Env) error { return e.Run(cmd.Context(), file) }
+				args = args[1:]
+			}
+			return s.withHost(cmd, func(host *loader.Host) error { return run(newScript(cmd, host, args...)) })
 		},
 	}
+	cmd.Flags().StringVarP(&code, "eval", "e", "", "run this code instead of a file")
+	cmd.Flags().SetInterspersed(false) // what follows the script is the script's
+	return cmd
+}
+
+// scriptFiles completes the name of a script, and then the names of any files.
+func scriptFiles(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	return []string{"star"}, cobra.ShellCompDirectiveFilterFileExt
 }
 
 func newREPL(s *settings) *cobra.Command {
@@ -48,8 +87,8 @@ func newREPL(s *settings) *cobra.Command {
 }
 
 // newScript makes the environment of scripts, and warns of what they have not in it.
-func newScript(cmd *cobra.Command, host *loader.Host) *script.Env {
-	e := script.New(host, cmd.OutOrStdout())
+func newScript(cmd *cobra.Command, host *loader.Host, args ...string) *script.Env {
+	e := script.New(host, cmd.OutOrStdout(), args...)
 	for _, name := range e.Hides() {
 		where := ""
 		if b, ok := host.Config().Box(name); ok {

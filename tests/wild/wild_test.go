@@ -220,11 +220,14 @@ func TestGenerations(t *testing.T) {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
 			stdout, _, _ := command(t, p.place(t), "list", "--json") // the mistakes of one nyash.toml are its errors
-			var boxes []struct {
-				Library, Generation, Error string
-				Builtin                    bool
+			var list struct {
+				Boxes []struct {
+					Library, Generation, Error string
+					Builtin                    bool
+				}
 			}
-			require.NoError(t, json.Unmarshal([]byte(stdout), &boxes))
+			require.NoError(t, json.Unmarshal([]byte(stdout), &list))
+			boxes := list.Boxes
 			require.NotEmpty(t, boxes)
 			assert.Equal(t, p.generation, boxes[0].Generation)
 			for _, b := range boxes {

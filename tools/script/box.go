@@ -11,6 +11,7 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/internal/suggest"
 	"github.com/nyash-plugins/nyash-go/loader"
+	"github.com/nyash-plugins/nyash-go/registry"
 )
 
 // finalise is the attribute that every box has beside its methods.
@@ -100,8 +101,18 @@ func (v *boxValue) fini(_ *starlark.Thread, fn *starlark.Builtin, args starlark.
 	return starlark.None, v.box.Close()
 }
 
+// signature is what is declared of a method.
+func (v *boxValue) signature(method string) registry.Signature {
+	for _, m := range v.box.Type().Methods {
+		if m.Name == method {
+			return m.Signature
+		}
+	}
+	return registry.Signature{}
+}
+
 func (v *boxValue) call(_ *starlark.Thread, fn *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-	in, err := goArgs(v.box.Name()+"."+fn.Name(), args, kwargs)
+	in, err := goArgs(v.box.Name()+"."+fn.Name(), v.signature(fn.Name()), args, kwargs)
 	if err != nil {
 		return nil, err
 	}

@@ -4,19 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.starlark.net/starlark"
 
+	"github.com/nyash-plugins/nyash-go/internal/suggest"
 	"github.com/nyash-plugins/nyash-go/loader"
+	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
-// goArgs converts the arguments of a call. Plugins know no argument names on
-// the wire, so keywords are refused.
-func goArgs(callee string, args starlark.Tuple, kwargs []starlark.Tuple) ([]any, error) {
-	if len(kwargs) > 0 {
-		return nil, fmt.Errorf("%s: keyword argument %v: methods take their arguments by position", callee, kwargs[0][0])
+// goArgs converts the arguments of a call. Arguments that are given by name stand where s declares
+// these; plugins know no names on the wire.
+func goArgs(callee string, s registry.Signature, args starlark.Tuple, kwargs []starlark.Tuple) ([]any, error) {
+	args, err := byPosition(callee, s, args, kwargs)
+	if err != nil {
+		return nil, err
 	}
 	in := make([]any, len(args))
 	for i, arg := range args {
@@ -27,6 +31,40 @@ func goArgs(callee string, args starlark.Tuple, kwargs []starlark.Tuple) ([]any,
 		in[i] = v
 	}
 	return in, nil
+}
+
+// byPosition puts arguments that are given by name behind those that are not.
+func byPosition(callee string, s registry.Signature, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Tuple, error) {
+	if len(kwargs) == 0 {
+		return args, nil
+	}
+	names := make([]string, len(s.Args))
+	for i, a := range s.Args {
+		names[i] = a.Name
+	}
+	all := make(starlark.Tuple, max(len(names), len(args)))
+	copy(all, args)
+	last := len(args)
+	for _, kwarg := range kwargs {
+		name := string(kwarg[0].(starlark.String))
+		i := slices.Index(names, name)
+		switch {
+		case !s.ArgsDeclared:
+			return nil, fmt.Errorf("%s: keyword argument %s: the names of its arguments are not declared; pass them by position", callee, name)
+		case i < 0:
+			return nil, fmt.Errorf("%s: it has no argument %s%s", callee, name, suggest.DidYouMean(name, names))
+		case all[i] != nil:
+			return nil, fmt.Errorf("%s: the argument %s is given twice", callee, name)
+		}
+		all[i] = kwarg[1]
+		last = max(last, i+1)
+	}
+	for i, arg := range all[:last] {
+		if arg == nil {
+			return nil, fmt.Errorf("%s: the argument %s is missing, and a later one is given", callee, names[i])
+		}
+	}
+	return all[:last], nil
 }
 
 func goValue(v starlark.Value) (any, error) {

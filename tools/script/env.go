@@ -13,6 +13,7 @@ import (
 	"go.starlark.net/syntax"
 
 	"github.com/nyash-plugins/nyash-go/loader"
+	"github.com/nyash-plugins/nyash-go/registry"
 )
 
 // The dialect: what a person who writes a top-level script expects to work.
@@ -29,26 +30,32 @@ var dialect = &syntax.FileOptions{
 type Env struct {
 	host   *loader.Host
 	stdout io.Writer
+	args   []string
 
 	mu   sync.Mutex
 	held map[*loader.Box]int // how many Starlark values stand for a box
 }
 
-// New makes an environment. print writes to stdout.
-func New(host *loader.Host, stdout io.Writer) *Env {
-	return &Env{host: host, stdout: stdout, held: make(map[*loader.Box]int)}
+// New makes an environment. print writes to stdout; args are what scripts find in args.
+func New(host *loader.Host, stdout io.Writer, args ...string) *Env {
+	return &Env{host: host, stdout: stdout, args: args, held: make(map[*loader.Box]int)}
 }
 
-// Run executes the Starlark file. A box's call does not begin once ctx is done,
-// and neither does the script's next step. Errors are [*Error] where the script
-// had begun to run.
+// Run executes the Starlark file, as [Env.RunSource] does.
 func (e *Env) Run(ctx context.Context, file string) error {
 	source, err := os.ReadFile(file)
 	if err != nil {
 		return fmt.Errorf("run script: %w", err)
 	}
+	return e.RunSource(ctx, file, source)
+}
+
+// RunSource executes a script that is called file in errors, and loads others from that one's
+// folder. A box's call does not begin once ctx is done, and neither does the script's next step.
+// Errors are [*Error] where the script had begun to run.
+func (e *Env) RunSource(ctx context.Context, file string, source []byte) error {
 	l := &modules{env: e, ctx: ctx, loaded: make(map[string]*module)}
-	_, err = l.exec(file, source)
+	_, err := l.exec(file, source)
 	return err
 }
 
@@ -59,14 +66,17 @@ func (e *Env) REPL(ctx context.Context) {
 	repl.REPLOptions(dialect, l.thread("<repl>"), e.predeclared(ctx))
 }
 
-// nameCatch is the one name that scripts have beside Starlark's own and the boxes.
-const nameCatch = "catch"
+// What scripts have beside Starlark's own names and the boxes.
+const (
+	nameCatch = "catch"
+	nameArgs  = "args"
+)
 
 // Hides lists the boxes of the host that hide a name of every script: print, say.
 func (e *Env) Hides() []string {
 	var all []string
 	for _, name := range e.host.Boxes() {
-		if starlark.Universe.Has(name) || name == nameCatch {
+		if starlark.Universe.Has(name) || name == nameCatch || name == nameArgs {
 			all = append(all, name)
 		}
 	}
@@ -74,7 +84,11 @@ func (e *Env) Hides() []string {
 }
 
 func (e *Env) predeclared(ctx context.Context) starlark.StringDict {
-	names := starlark.StringDict{nameCatch: starlark.NewBuiltin(nameCatch, catch)}
+	words := make([]starlark.Value, len(e.args))
+	for i, arg := range e.args {
+		words[i] = starlark.String(arg)
+	}
+	names := starlark.StringDict{nameCatch: starlark.NewBuiltin(nameCatch, catch), nameArgs: starlark.NewList(words)}
 	for _, name := range e.host.Boxes() {
 		names[name] = e.constructor(ctx, name)
 	}
@@ -83,7 +97,15 @@ func (e *Env) predeclared(ctx context.Context) starlark.StringDict {
 
 func (e *Env) constructor(ctx context.Context, name string) starlark.Value {
 	return starlark.NewBuiltin(name, func(_ *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-		in, err := goArgs(name, args, kwargs)
+		var birth registry.Signature
+		if len(kwargs) > 0 { // the library may be what declares them
+			t, err := e.host.Type(ctx, name)
+			if err != nil {
+				return nil, err
+			}
+			birth = t.Birth
+		}
+		in, err := goArgs(name, birth, args, kwargs)
 		if err != nil {
 			return nil, err
 		}
