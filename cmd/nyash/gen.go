@@ -79,7 +79,7 @@ func newGenLanguage(g *generation, short, long string) *cobra.Command {
 
 func (g *generation) run(cmd *cobra.Command) error {
 	if g.check && g.out == "-" {
-		return errors.New("--check compares a file: name it with --out")
+		return usagef("--check compares a file: name it with --out")
 	}
 	text, err := g.text(cmd)
 	if err != nil {
@@ -105,7 +105,7 @@ func (g *generation) text(cmd *cobra.Command) (text []byte, err error) {
 	}
 	config, err := registry.Load(g.config)
 	if err != nil {
-		return nil, err
+		return nil, &configurationError{err}
 	}
 	boxes, err := generate.PluginBoxes(config, g.boxes)
 	if err != nil {

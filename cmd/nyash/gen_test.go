@@ -87,20 +87,23 @@ func TestGen(t *testing.T) {
 
 	t.Run("errors", func(t *testing.T) {
 		c.write(t, "short.toml", "[plugins]\nGone = \"nyash-gone\"\n")
-		for _, tt := range []struct{ args, err string }{
-			{"gen go --check", "nyash: --check compares a file: name it with --out\n"},
-			{"gen go short.toml", "nyash: Gone: nyash.toml declares no methods, and its library cannot be asked"},
-			{"gen c short.toml", "short.toml:2:1: plugins.Gone: its type_id is not known"},
-			{"gen c none.toml", "none.toml: no such file"},
-			{"gen c --box Nothing", "nyash: no such box: Nothing"},
-			{"gen go --package a-b --box FileBox", `nyash: "a-b" is no name for a Go package`},
-			{"gen go --isolation often", "--isolation often: write none or process"},
-			{"gen go --out none/x.go --box FileBox", "nyash: write none/x.go: "},
-			{"gen pascal", `unknown command "pascal"`},
-			{"gen go a.toml b.toml", "accepts at most 1 arg"},
+		for _, tt := range []struct {
+			args, err string
+			status    int
+		}{
+			{"gen go --check", "nyash: --check compares a file: name it with --out\n", 2},
+			{"gen go short.toml", "nyash: Gone: nyash.toml declares no methods, and its library cannot be asked", 1},
+			{"gen c short.toml", "short.toml:2:1: plugins.Gone: its type_id is not known", 2},
+			{"gen c none.toml", "none.toml: no such file", 2},
+			{"gen c --box Nothing", "nyash: no such box: Nothing", 1},
+			{"gen go --package a-b --box FileBox", `nyash: "a-b" is no name for a Go package`, 1},
+			{"gen go --isolation often", "--isolation often: write none or process", 2},
+			{"gen go --out none/x.go --box FileBox", "nyash: write none/x.go: ", 1},
+			{"gen pascal", `unknown command "pascal"`, 2},
+			{"gen go a.toml b.toml", "accepts at most 1 arg", 2},
 		} {
 			stdout, stderr, status := c.run(t, strings.Fields(tt.args)...)
-			assert.Equal(t, 1, status, tt.args)
+			assert.Equal(t, tt.status, status, tt.args)
 			assert.Contains(t, stderr, tt.err, tt.args)
 			assert.Empty(t, stdout, tt.args)
 		}

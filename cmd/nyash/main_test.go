@@ -187,13 +187,13 @@ nyash: warning: hides.toml:3:1: the box catch hides the catch that every script 
 	t.Run("an error in nyash.toml", func(t *testing.T) {
 		c.write(t, "bad.toml", "[plugins.FileBox]\nlibary = \"x\"\n")
 		_, stderr, status := c.run(t, "--config", "bad.toml", "list")
-		assert.Equal(t, 1, status)
+		assert.Equal(t, 2, status)
 		assert.Contains(t, stderr, "bad.toml:2:1: plugins.FileBox.libary: unknown key\n\n  2 | libary = \"x\"\n    | ^\n\n  did you mean library?\n")
 	})
 
 	t.Run("no nyash.toml", func(t *testing.T) {
 		_, stderr, status := c.run(t, "--config", "none.toml", "list")
-		assert.Equal(t, 1, status)
+		assert.Equal(t, 2, status)
 		assert.Contains(t, stderr, "none.toml: no such file or directory; a host needs a nyash.toml")
 	})
 
@@ -201,29 +201,28 @@ nyash: warning: hides.toml:3:1: the box catch hides the catch that every script 
 		_, stderr, _ := c.run(t, "--log-level", "debug", "run", "hello.star")
 		assert.Contains(t, stderr, "plugin=FileBox")
 		_, stderr, status := c.run(t, "--log-level", "loud", "list")
-		assert.Equal(t, 1, status)
+		assert.Equal(t, 2, status)
 		assert.Equal(t, "nyash: --log-level loud: write debug, info, warn or error\n", stderr)
 	})
 
 	t.Run("no script", func(t *testing.T) {
 		for args, want := range map[string]string{
-			"run":                "nyash: name a script: nyash run SCRIPT [flags]\n",
-			"run a.star b":       "nyash: name one script, not 2: nyash run SCRIPT [flags]\n",
+			"run":                "nyash: name a script: nyash run SCRIPT [ARG…] [flags]\n",
 			"inspect":            "nyash: name a library: nyash inspect LIBRARY [flags]\n",
 			"inspect x y --json": "nyash: name one library, not 2: nyash inspect LIBRARY [flags]\n",
 		} {
 			_, stderr, status := c.run(t, strings.Fields(args)...)
-			assert.Equal(t, 1, status)
+			assert.Equal(t, 2, status)
 			assert.Equal(t, want, stderr)
 		}
 		_, stderr, status := c.run(t, "run", "none.star")
-		assert.Equal(t, 1, status)
+		assert.Equal(t, 2, status)
 		assert.Contains(t, stderr, "none.star: no such file or directory")
 	})
 
 	t.Run("unknown command", func(t *testing.T) {
 		_, stderr, status := c.run(t, "lst")
-		assert.Equal(t, 1, status)
+		assert.Equal(t, 2, status)
 		assert.Contains(t, stderr, `unknown command "lst"`)
 		assert.Contains(t, stderr, "list")
 	})
@@ -283,19 +282,20 @@ func TestInspect(t *testing.T) {
 	t.Run("errors", func(t *testing.T) {
 		c.write(t, "text.so", "no library")
 		for _, tt := range []struct {
-			args []string
-			want string
+			args   []string
+			want   string
+			status int
 		}{
-			{[]string{"./none.so"}, "nyash: ./none.so: file does not exist; build the library, or name another file\n"},
-			{[]string{"none"}, "nyash: none: file does not exist; neither nyash.toml nor a search path of it has that name; tried:\n"},
-			{[]string{"./plugins"}, "nyash: ./plugins is a directory; name the library in it\n"},
-			{[]string{"text.so", "--toml"}, "it is no ELF file: it starts with \"no library\"\n"},
-			{[]string{library, "--isolation", "some"}, "nyash: --isolation some: write none or process\n"},
-			{[]string{library, "--toml", "--json"}, "none of the others can be"},
-			{[]string{library, "--timeout", "1ns"}, "no answer within 1ns"},
+			{[]string{"./none.so"}, "nyash: ./none.so: file does not exist; build the library, or name another file\n", 1},
+			{[]string{"none"}, "nyash: none: file does not exist; neither nyash.toml nor a search path of it has that name; tried:\n", 1},
+			{[]string{"./plugins"}, "nyash: ./plugins is a directory; name the library in it\n", 1},
+			{[]string{"text.so", "--toml"}, "it is no ELF file: it starts with \"no library\"\n", 1},
+			{[]string{library, "--isolation", "some"}, "nyash: --isolation some: write none or process\n", 2},
+			{[]string{library, "--toml", "--json"}, "none of the others can be", 1},
+			{[]string{library, "--timeout", "1ns"}, "no answer within 1ns", 1},
 		} {
 			_, stderr, status := c.run(t, append([]string{"inspect"}, tt.args...)...)
-			assert.Equal(t, 1, status)
+			assert.Equal(t, tt.status, status)
 			assert.Contains(t, stderr, tt.want)
 		}
 	})
@@ -414,6 +414,6 @@ func TestList_Uses(t *testing.T) {
 
 	c.write(t, "script.star", "ConsoleBox()\n")
 	_, stderr, status = c.run(t, "--config", "uses.toml", "run", "script.star")
-	assert.Equal(t, 1, status)
+	assert.Equal(t, 2, status)
 	assert.Contains(t, stderr, unknown+"\n\n  3 | uses = ")
 }

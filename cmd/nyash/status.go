@@ -41,12 +41,13 @@ func statusOf(err error) int {
 	var usage *usageError
 	var configuration *configurationError
 	var mistakes registry.Errors
+	var mistake *registry.Error
 	switch {
 	case err == nil:
 		return 0
 	case strings.HasPrefix(err.Error(), "unknown command"): // cobra's has no type
 		return statusUsage
-	case errors.As(err, &usage), errors.As(err, &configuration), errors.As(err, &mistakes):
+	case errors.As(err, &usage), errors.As(err, &configuration), errors.As(err, &mistakes), errors.As(err, &mistake):
 		return statusUsage
 	}
 	return statusFailed
@@ -57,7 +58,8 @@ func usage(root *cobra.Command) {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%w (%s --help lists the flags)", err, cmd.CommandPath())
 	})
-	for _, cmd := range append(root.Commands(), root) {
+	for _, cmd := range root.Commands() {
+		usage(cmd)
 		check := cmd.Args
 		if check == nil {
 			continue

@@ -143,3 +143,21 @@ func TestMissingScript(t *testing.T) {
 	err := script.New(host(t), &bytes.Buffer{}).Run(t.Context(), "no/such.star")
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
+
+// TestKeywords: arguments may be given by the names that nyash.toml declares, and a script has
+// what follows it on the command line.
+func TestKeywords(t *testing.T) {
+	var out bytes.Buffer
+	path := filepath.Join(t.TempDir(), "data.txt")
+	e := script.New(host(t), &out, path, "two")
+	require.NoError(t, e.RunSource(t.Context(), "keywords.star", []byte(`
+f = FileBox()
+f.open(mode = "w", path = args[0])
+f.write(data = "text")
+f.fini()
+f = FileBox()
+f.open(args[0], mode = "r")
+print(f.read(), args[1], len(args))
+`)))
+	assert.Equal(t, "text two 2\n", out.String())
+}
