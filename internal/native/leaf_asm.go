@@ -43,8 +43,8 @@ var leafStacks struct {
 // LeafStack is a C stack that leaf methods are called on, by one goroutine at a time.
 type LeafStack struct {
 	page *hostvtable.LeafPage
-	// Countdown is the caller's, to count calls.
-	Countdown uint32
+	// Countdown and Measured are the caller's, to count calls.
+	Countdown, Measured uint32
 	// Timed has Elapsed be how long the next calls take in the library.
 	Timed   bool
 	Elapsed time.Duration
@@ -188,10 +188,13 @@ func (l *Library) InvokeLeaf(ctx context.Context, c *abi.Call, s *LeafStack, lab
 	}
 	s.page.Base = l.base
 	s.page.Label, s.page.LabelLength = uintptr(unsafe.Pointer(unsafe.StringData(label))), uintptr(len(label))
-	if l.turn == nil {
-		s.invoke(fn, table, c)
-	} else {
+	switch {
+	case l.turn != nil:
 		err = leafInTurn(ctx, l.turn, s, fn, table, c)
+	case table == 0 && !s.Timed:
+		callLeaf(fn, (*call)(c), s.page)
+	default:
+		s.invoke(fn, table, c)
 	}
 	runtime.KeepAlive(c)
 	runtime.KeepAlive(label)

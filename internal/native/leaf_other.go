@@ -12,9 +12,9 @@ import (
 // LeafStack is a C stack that leaf methods are called on. There are none on this system, or
 // with the build tags nyash_portable and nyash_noleaf: leaf methods are called as others are.
 type LeafStack struct {
-	Countdown uint32
-	Timed     bool
-	Elapsed   time.Duration
+	Countdown, Measured uint32
+	Timed               bool
+	Elapsed             time.Duration
 }
 
 // NewLeafStack returns nil.
