@@ -128,7 +128,7 @@ func (s *Session) InvokeBatch(ctx context.Context, calls []abi.Call) (made int, 
 		return 0, nil
 	}
 	for made < len(calls) {
-		if made > 0 && ctx.Err() != nil {
+		if ctx.Err() != nil {
 			return made, context.Cause(ctx)
 		}
 		n, err := s.crossBatch(ctx, calls[made:])

@@ -63,6 +63,9 @@ func TestLeaf_NoFindings(t *testing.T) {
 	}
 	t.Run("quiet", check)
 	t.Run("busy", func(t *testing.T) {
+		if leafRounds() == 1 {
+			return // `make faulty` keeps the processors busy
+		}
 		stop := make(chan struct{})
 		var busy sync.WaitGroup
 		defer busy.Wait()
