@@ -25,7 +25,7 @@ const (
 	// LeafPageSize is what a LeafPage takes, in bytes.
 	LeafPageSize = 4096
 
-	maxLeafLine = 1024 // bytes of a line that are kept
+	maxLeafLine = 1024 //nolint:unused // bytes of a line that are kept, by entry_$GOARCH.s
 )
 
 // leafLow and leafSize are the region of leaf stacks; no address lies in one of size 0. The

@@ -1,3 +1,5 @@
+//go:build (amd64 || arm64) && (darwin || freebsd || linux)
+
 // Package leaf_test tries leaf methods (docs/abi.md, Leaf methods) with plugins that keep the
 // promise, and with some that do not.
 package leaf_test
