@@ -97,3 +97,11 @@ TEXT ·callSignalSafe(SB), NOSPLIT, $0-40
 	MOVQ R12, SP
 	MOVQ AX, ret+32(FP)
 	RET
+
+// func exchange(p *uint32, v uint32) (old uint32)
+TEXT ·exchange(SB), NOSPLIT, $0-20
+	MOVQ p+0(FP), AX
+	MOVL v+8(FP), CX
+	XCHGL CX, (AX)
+	MOVL CX, old+16(FP)
+	RET

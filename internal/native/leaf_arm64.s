@@ -97,3 +97,14 @@ TEXT ·callSignalSafe(SB), NOSPLIT, $16-40
 	CALL (R9)
 	MOVD R0, ret+32(FP)
 	RET
+
+// func exchange(p *uint32, v uint32) (old uint32)
+TEXT ·exchange(SB), NOSPLIT, $0-20
+	MOVD p+0(FP), R0
+	MOVWU v+8(FP), R1
+again:
+	LDAXRW (R0), R2
+	STLXRW R1, (R0), R3
+	CBNZ R3, again
+	MOVW R2, old+16(FP)
+	RET

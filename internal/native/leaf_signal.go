@@ -4,7 +4,6 @@ package native
 
 import (
 	"fmt"
-	"sync/atomic"
 	"syscall"
 	"unsafe"
 
@@ -43,6 +42,10 @@ var (
 var leafSignal uintptr
 
 func callSignalSafe(fn, a, b, c uintptr) uintptr
+
+// exchange stores v and returns what was there. It is not sync/atomic's, which a build with the race
+// detector makes a call that may grow the stack.
+func exchange(p *uint32, v uint32) (old uint32)
 
 // sigactionSize is at least the size of C's struct sigaction, which begins with the handler on
 // all systems that there are leaf stacks on.
@@ -136,21 +139,24 @@ func leafFault(signal uint32, info, context unsafe.Pointer) bool {
 	if !fault && (*(*int32)(unsafe.Add(info, infoSender)) != ownProcess || raisedCode != 0 && code != raisedCode) {
 		return false // sent by somebody, and by chance here
 	}
-	if !crash.taken.CompareAndSwap(false, true) {
+	if state := exchange(&crash.taken, 1); state != 0 {
 		// Another thread crashes, too: its line comes first, and its signal ends the process
 		// meanwhile.
-		for range 1 << 30 {
-			if crash.written.Load() {
-				break
-			}
+		for n := 0; n < 1<<27 && state != 2; n++ {
+			state = exchange(&crash.taken, 1)
 		}
+		exchange(&crash.taken, 2)
 		end(signal, fault)
 		return true
 	}
 	crash.add("\nnyash: the leaf method ")
 	at := (*sp | (hostvtable.LeafStride - 1)) - (hostvtable.LeafPageSize - 1)
 	page := *(**hostvtable.LeafPage)(unsafe.Pointer(&at))
-	crash.add(unsafe.String(*(**byte)(unsafe.Pointer(&page.Label)), min(page.LabelLength, shownLabel)))
+	// Not unsafe.String, which panics where the page is damaged.
+	for n := uintptr(0); n < min(page.LabelLength, shownLabel); n++ {
+		at := page.Label + n
+		crash.byte(**(**byte)(unsafe.Pointer(&at)))
+	}
 	crash.add(" crashed: ")
 	for i := range crashSignals {
 		if uint32(crashSignals[i].number) == signal {
@@ -172,7 +178,7 @@ func leafFault(signal uint32, info, context unsafe.Pointer) bool {
 	}
 	crash.add(". A plugin that crashes takes its process with it: isolation = \"process\" gives it one of its own.\n")
 	callSignalSafe(signalSafe.write, 2, uintptr(unsafe.Pointer(&crash.text)), crash.length)
-	crash.written.Store(true)
+	exchange(&crash.taken, 2)
 	end(signal, fault)
 	return true
 }
@@ -202,7 +208,7 @@ const shownLabel = 256
 // crash is the line that leafFault writes, for the first thread that crashes.
 var crash struct {
 	crashLine
-	taken, written atomic.Bool
+	taken uint32 // 1 while the line is made, 2 when it is written
 }
 
 type crashLine struct {
@@ -215,6 +221,15 @@ type crashLine struct {
 func (l *crashLine) add(text string) {
 	for i := 0; i < len(text) && l.length < uintptr(len(l.text)); i++ {
 		l.text[l.length] = text[i]
+		l.length++
+	}
+}
+
+//go:nosplit
+//go:norace
+func (l *crashLine) byte(b byte) {
+	if l.length < uintptr(len(l.text)) {
+		l.text[l.length] = b
 		l.length++
 	}
 }
