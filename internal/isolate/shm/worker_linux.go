@@ -107,12 +107,14 @@ func (w *Worker) Take() int {
 	pending, watching, requests := w.mem.Pending(), w.mem.Watching(), w.mem.Requests()
 	for {
 		if i, ok := takeBit(pending); ok {
+			w.passOn()
 			return i
 		}
 		watch := watching.Add(1) <= mostWatching
 		for start, round := time.Now(), 0; ; round++ {
 			if i, ok := takeBit(pending); ok {
 				watching.Add(^uint32(0))
+				w.passOn()
 				w.looked(start)
 				return i
 			}
@@ -133,6 +135,16 @@ func (w *Worker) Take() int {
 			Wait(requests, seen, 0)
 		}
 	}
+}
+
+// passOn wakes another server where requests are left that no server looks for: whoever has sent
+// them may have relied on this one, which is about to be held up.
+func (w *Worker) passOn() {
+	if w.mem.Pending().Load() == 0 || w.mem.Watching().Load() != 0 {
+		return
+	}
+	w.mem.Requests().Add(1)
+	Wake(w.mem.Requests(), 1)
 }
 
 // looked counts for limits.cpu_total that a server has looked for requests since
