@@ -48,6 +48,7 @@ sumBlob  = { method_id = 24, args = [ { name = "data", from = "bytes", to = "blo
 nag      = { method_id = 25, args = [], returns = "i64" }
 detach   = { method_id = 26, args = [], returns = "i64" }
 edge     = { method_id = 27, args = [], returns = "blob" }
+rests    = { method_id = 28, args = [], returns = "i64" }
 fill     = { method_id = 20, args = [], returns = "i64" }
 say      = { method_id = 21, args = [ { name = "lines", from = "integer", to = "i64" } ], returns = "i64" }
 restBeside = { method_id = 2, args = [ { name = "ms", from = "integer", to = "i64" }, { name = "box", from = "box", to = "handle" } ], returns = "i64" }
@@ -79,14 +80,14 @@ func ask(t testing.TB, box *loader.Box, method string, args ...any) int64 {
 // leave calls a method and gives up when it is under way.
 func leave(t testing.TB, box, other *loader.Box, method string, args ...any) {
 	t.Helper()
-	before := ask(t, other, "resting")
+	before := ask(t, other, "rests") // and not resting: an earlier one may end meanwhile
 	short, cancel := context.WithCancel(ctx)
 	left := make(chan error)
 	go func() {
 		_, err := box.Call(short, method, args...)
 		left <- err
 	}()
-	hosttest.Eventually(func() bool { return ask(t, other, "resting") > before })
+	hosttest.Eventually(func() bool { return ask(t, other, "rests") > before })
 	cancel()
 	require.ErrorIs(t, <-left, context.Canceled)
 }
@@ -97,7 +98,7 @@ func TestAbandoned_WorkerLives(t *testing.T) {
 	box := newStubborn(t, h)
 	pid := h.Plugins()[0].PID
 	for range 10 { // each alone would have broken the plugin
-		leave(t, box, box, "rest", 30)
+		leave(t, box, box, "rest", 500)
 	}
 	assert.EqualValues(t, 3, ask(t, box, "add", 1, 2))
 	assert.Equal(t, pid, h.Plugins()[0].PID)
@@ -245,7 +246,7 @@ func TestAbandoned_LateResults(t *testing.T) {
 	})
 	t.Run("a live box stays", func(t *testing.T) {
 		finis := ask(t, box, "finis")
-		leave(t, box, box, "restBeside", 100, box)
+		leave(t, box, box, "restBeside", 300, box)
 		hosttest.Eventually(func() bool { return ask(t, box, "resting") == 0 })
 		assert.Equal(t, finis, ask(t, box, "finis"))
 	})

@@ -20,7 +20,7 @@
 #include "answer.h"
 #include "nyash_plugin.h"
 
-enum { ADD = 1, REST, FLIP, LEAVE, WHOAMI, ID, FORGE, BIRTHS, FINIS, MAKE, GIVE, TERMINAL, CRASH, HOARD, WANT, RESTING, REAP, BLOCKS, FREEZE, FILL, SAY, HUGE_, TWICE, SUM, NAG, DETACH, EDGE };
+enum { ADD = 1, REST, FLIP, LEAVE, WHOAMI, ID, FORGE, BIRTHS, FINIS, MAKE, GIVE, TERMINAL, CRASH, HOARD, WANT, RESTING, REAP, BLOCKS, FREEZE, FILL, SAY, HUGE_, TWICE, SUM, NAG, DETACH, EDGE, RESTS };
 
 #ifndef INIT
 #define INIT (void)0
@@ -38,7 +38,7 @@ enum { ADD = 1, REST, FLIP, LEAVE, WHOAMI, ID, FORGE, BIRTHS, FINIS, MAKE, GIVE,
 
 static const NyashHostVtable *host;
 static atomic_uint last_id;
-static atomic_llong births, finis, resting;
+static atomic_llong births, finis, rests, resting;
 
 static void hang(void) {
     for (;;) pause();
@@ -83,6 +83,7 @@ static void flood_and_hang(void) {
 static void rest(int64_t ms) {
     struct timespec t = {ms / 1000, ms % 1000 * 1000000};
     atomic_fetch_add(&resting, 1);
+    atomic_fetch_add(&rests, 1);
     while (nanosleep(&t, &t) != 0 && errno == EINTR) continue;
     atomic_fetch_sub(&resting, 1);
 }
@@ -228,6 +229,8 @@ int32_t nyash_plugin_invoke(uint32_t type_id, uint32_t method, uint32_t instance
         return NYASH_E_SHORT_BUFFER;
     case RESTING:
         return answer_i64(result, result_len, resting);
+    case RESTS:
+        return answer_i64(result, result_len, rests);
     case FILL: /* takes memory, and keeps it, until there is none */
         for (a = 0, b = 1 << 20; b >= 64; b /= 2)
             for (void *p = malloc((size_t)b); p != NULL; p = malloc((size_t)b)) {
