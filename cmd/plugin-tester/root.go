@@ -33,6 +33,11 @@ type settings struct {
 	verbose    bool
 	noMemcheck bool
 	calls      []string
+	births     []string
+	duration   time.Duration
+	until      string
+	save       string
+	replay     string
 }
 
 func newRoot() *cobra.Command {
@@ -56,14 +61,20 @@ The exit status is 0 without findings, 1 with findings, and 2 where the tester c
 	flags.BoolVar(&s.json, "json", false, "write the report as JSON (docs/tester.md)")
 	flags.StringVar(&s.junit, "junit", "", "write the report to a file as JUnit XML")
 	flags.StringVar(&s.sarif, "sarif", "", "write the report to a file as SARIF 2.1.0")
+	flags.StringVar(&s.until, "until", "", "end at the first finding with this code")
 	flags.BoolVarP(&s.verbose, "verbose", "v", false, "show the details of each check, too")
 	for _, c := range plugintest.Checks() {
 		cmd := &cobra.Command{Use: c.Name + " LIBRARY", Short: c.Summary, Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
 			s.verbose = true // there is room for it
 			return s.one(cmd, args[0], func(t *plugintest.Tester) (*plugintest.Report, error) { return t.Run(cmd.Context(), c.Name) })
 		}}
-		if c.Name == "typecheck" {
+		switch c.Name {
+		case "typecheck":
 			s.addCalls(cmd)
+		case "explore":
+			s.addCalls(cmd)
+			s.addExplore(cmd)
+			cmd.Flags().StringVar(&s.replay, "replay", "", "run the calls of this script, which --save has written, and nothing else")
 		}
 		root.AddCommand(cmd)
 	}
@@ -75,12 +86,19 @@ The exit status is 0 without findings, 1 with findings, and 2 where the tester c
 		cmd.Flags().BoolVar(&s.noMemcheck, "no-memcheck", false, "leave out valgrind")
 	}
 	s.addCalls(all)
+	s.addExplore(all)
+	s.addExplore(validate)
 	root.AddCommand(all, validate, newDebug(s))
 	return root
 }
 
 func (s *settings) addCalls(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&s.calls, "call", nil, "make this call, too: [BOX.]METHOD=ARG,ARG… (arguments as for tlv-debug, or handle:BOX for an instance of a box)")
+}
+
+func (s *settings) addExplore(cmd *cobra.Command) {
+	cmd.Flags().DurationVar(&s.duration, "for", 0, fmt.Sprintf("how long to explore each box; without it at most %v, and less where nothing new comes of it", plugintest.DefaultFor))
+	cmd.Flags().StringVar(&s.save, "save", "", "write the script of each finding of explore into this folder")
 }
 
 // one tests one library.
@@ -141,7 +159,8 @@ func (s *settings) base(cmd *cobra.Command, file string) plugintest.Config {
 	if s.seed == 0 {
 		s.seed = rand.Uint64N(1_000_000) + 1
 	}
-	c := plugintest.Config{File: file, Timeout: s.timeout, Seed: s.seed, Only: s.only, Skip: s.skip, Worker: s.worker, NoMemcheck: s.noMemcheck}
+	c := plugintest.Config{File: file, Timeout: s.timeout, Seed: s.seed, Only: s.only, Skip: s.skip, Worker: s.worker, NoMemcheck: s.noMemcheck,
+		For: s.duration, Until: s.until, Save: s.save, Replay: s.replay}
 	if !s.json {
 		c.Progress = s.text(cmd)
 	}

@@ -44,6 +44,8 @@ type shared struct {
 	endless bool
 	// workerExit: some worker exited because of the plugin.
 	workerExit bool
+	// refusesUnknown are the methods that fail on instances that never were.
+	refusesUnknown map[*method]bool
 	// hostCalls is how many calls of its host a method makes, as far as each call of it makes
 	// as many; else it is negative.
 	hostCalls map[*method]int
@@ -54,6 +56,7 @@ type shared struct {
 func newShared(c *Config) *shared {
 	return &shared{
 		offers:         offersOf(c),
+		refusesUnknown: make(map[*method]bool),
 		hostCalls:      make(map[*method]int),
 		samples:        make(map[*method][]argSample),
 		broken:         make(map[*method]bool),

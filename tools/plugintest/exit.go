@@ -95,7 +95,7 @@ func (w *worker) exitFinding(at *step, err error) Finding {
 	switch {
 	case errors.Is(err, errRunaway):
 		f.Code, f.Message = codeMemory, fmt.Sprintf("it took more than %d MiB", memoryLimit*3/4>>20)
-	case errors.Is(err, transport.ErrTimeout), errors.Is(err, transport.ErrNoAnswer), errors.Is(err, errLoadTimeout):
+	case isHang(err):
 		f.Code, f.Message = codeHang, fmt.Sprintf("no answer after %v", w.config.Timeout)
 	case !errors.As(err, &crash):
 		if at.m.box == nil {
@@ -114,6 +114,10 @@ func (w *worker) exitFinding(at *step, err error) Finding {
 		w.explain(at, crash.Signal, &f)
 	}
 	return f
+}
+
+func isHang(err error) bool {
+	return errors.Is(err, transport.ErrTimeout) || errors.Is(err, transport.ErrNoAnswer) || errors.Is(err, errLoadTimeout)
 }
 
 // explain finds the cause of a crash by making the same calls again in other

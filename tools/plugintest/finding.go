@@ -40,6 +40,8 @@ type Finding struct {
 	File     string `json:"file,omitempty"`
 	Line     int    `json:"line,omitempty"`
 	Function string `json:"function,omitempty"`
+	// Sequence is the shortest sequence of calls that shows it, as a script: see explore.
+	Sequence string `json:"sequence,omitempty"`
 	// Backtrace is the plugin's stack when it crashed, innermost frame first. Log is
 	// the last lines that it logged or printed.
 	Backtrace []string `json:"backtrace,omitempty"`

@@ -26,6 +26,7 @@ const (
 	layoutNullResult = wire.NullResult
 	layoutSlack      = wire.Slack
 	layoutKeep       = wire.Keep
+	layoutThread     = wire.OtherThread
 
 	damageArgs         = wire.ArgsWritten
 	damageBeforeResult = wire.BeforeResult

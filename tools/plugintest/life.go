@@ -21,6 +21,7 @@ type life interface {
 	Lost() bool
 	Invoke(ctx context.Context, c *abi.Call) error
 	Lend(ctx context.Context, data []byte) (addr uint64, err error)
+	TakeBack(addr uint64, length int)
 	Adopt(ctx context.Context, addr, length uint64) (data []byte, release func(), err error)
 
 	probe(ctx context.Context, c *probe.Call) error

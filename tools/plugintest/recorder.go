@@ -2,11 +2,16 @@ package plugintest
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
 	"time"
 )
+
+// errUntil ends a run at the finding that it was to go on for.
+var errUntil = errors.New("the finding was made that the run was to go on for")
 
 // recorder writes what one check finds to the report.
 type recorder struct {
@@ -15,7 +20,8 @@ type recorder struct {
 	report *Report
 	check  *CheckReport
 	seen   seen
-	silent bool // Progress is notified of findings only
+	silent bool                    // Progress is notified of findings only
+	cancel context.CancelCauseFunc // ends the run; nil for what is not the run's own report
 }
 
 // findingKey identifies a finding in a report: one for each code, place and
@@ -65,6 +71,9 @@ func (r *recorder) add(f Finding) {
 	r.report.Findings = append(r.report.Findings, f)
 	if r.config.Progress != nil {
 		r.config.Progress.Found(&f)
+	}
+	if r.cancel != nil && r.config.Until != "" && f.Code == r.config.Until {
+		r.cancel(errUntil)
 	}
 }
 

@@ -96,6 +96,14 @@ const (
 	codeHostArgs        = "host-args"
 	codeEndless         = "endless-recursion"
 	codeLateCall        = "call-after-shutdown"
+	codeKeptAnswer      = "memory-kept"
+	codeOtherThread     = "thread-dependent"
+	codeSecondLife      = "second-init-differs"
+	codeOtherMemory     = "memory-dependent"
+	codeMixed           = "instances-mixed"
+	codeDamaged         = "value-damaged"
+	codeWraps           = "size-wraps"
+	codeQuadratic       = "quadratic-time"
 	codeLeafSlow        = "leaf-slow"
 	codeLeafBlocks      = "leaf-blocks"
 	codeLeafCalls       = "leaf-calls-back"
@@ -186,6 +194,14 @@ var rules = []Rule{
 	{codeHostArgs, SeverityError, "the arguments of a call of the host are wrong", "a well-formed message with the types that are declared for the method; hosts convert nothing", "write the declared types: an i64 argument needs an I64"},
 	{codeEndless, SeverityError, "the library calls itself through its host without end", "calls that nest at most 64 deep", "end the recursion, or call the function itself and not the host"},
 	{codeLateCall, SeverityError, "the library calls its host after shutdown", "no call of the host after nyash_plugin_shutdown has returned", "stop and join your threads in shutdown, or have them look whether it has begun"},
+	{codeKeptAnswer, SeverityError, "an answer depends on memory of an earlier call", "no pointer kept to args, result or a lent blob after the call", "copy what you need before you return"},
+	{codeOtherThread, SeverityError, "an answer depends on the thread that makes the call", "the same answers on every thread: a host may call from any", "keep state in the instance, not in thread-local variables; or write threads = \"pinned\""},
+	{codeSecondLife, SeverityError, "after a shutdown and a second init calls answer otherwise", "init after shutdown works as the first time", "initialise all state in init, and release it in shutdown"},
+	{codeOtherMemory, SeverityError, "an answer depends on what memory held before", "answers that depend on the calls alone", "initialise what you read and return; memory of the result buffer holds anything"},
+	{codeMixed, SeverityError, "a call on one instance changes what another answers", "the answers of each instance alone; singleton = true for a box with one state", "keep the state in the instance that the id names, not in static variables"},
+	{codeDamaged, SeverityError, "a value comes back damaged", "the value that was given, or an error", "use size_t for sizes and int64_t for numbers, copy size bytes and not up to a NUL, and refuse what does not fit"},
+	{codeWraps, SeverityError, "a size or a number wraps where state grows", "a result of the right size, a blob for one of more than 65,535 bytes, or an error", "compute sizes in size_t, and compare them with what fits before you write them"},
+	{codeQuadratic, SeverityWarning, "the time of a call grows with the square of the state", "time in proportion to the result", "append at the end that you know, instead of looking for it each time"},
 	{codeLeafSlow, SeverityWarning, "a leaf method takes long", "at most 20 µs of processor time, as the median of its calls", "do less in a call, or leave leaf out: the host's scheduler stands still meanwhile"},
 	{codeLeafBlocks, SeverityError, "a leaf method can wait", "no system call that can sleep: no files, pipes and sockets, no sleep, no lock that others hold", "leave leaf out, or have another method or a thread of your own do it"},
 	{codeLeafCalls, SeverityError, "a leaf method calls its host", "nothing of the host but alloc, free, log and wake; resolve and invoke are answered -5", "leave leaf out, or have the caller pass what the method needs"},

@@ -30,6 +30,14 @@ type Config struct {
 	Calls   []Invocation      // calls that methods take; typecheck shows their answers
 	// NoMemcheck makes All leave out valgrind.
 	NoMemcheck bool
+	// For is how long explore may take for a box; 0 for [DefaultFor], and less where nothing
+	// new comes of it.
+	For time.Duration
+	// Until is the code of a finding that ends the run; empty for none.
+	Until string
+	// Save is a folder for the scripts of findings; empty for none. Replay is such a script,
+	// which explore then runs, and nothing else.
+	Save, Replay string
 	// ManifestDir is the folder of the library's nyash_box.toml; empty for the library's
 	// own.
 	ManifestDir string
@@ -61,6 +69,7 @@ var checks = []check{
 	protocolCheck,
 	leafCheck,
 	stressCheck,
+	exploreCheck,
 	memcheckCheck,
 }
 
@@ -136,6 +145,7 @@ type Tester struct {
 	seen   seen
 	plugin *plugin // nil until the library was loaded
 	shared *shared
+	ended  bool // by Config.Until
 }
 
 // New makes a tester. It does not open the library yet.
@@ -149,13 +159,20 @@ func New(config Config) (*Tester, error) {
 	} else if info.IsDir() {
 		return nil, fmt.Errorf("%w: %s is a folder; name the library in it", ErrCannotRun, config.File)
 	}
-	for _, code := range slices.Concat(config.Only, config.Skip) {
+	until := []string{config.Until}
+	if config.Until == "" {
+		until = nil
+	}
+	for _, code := range slices.Concat(config.Only, config.Skip, until) {
 		if _, ok := RuleOf(code); !ok {
 			return nil, fmt.Errorf("%w: there are no findings with the code %q%s; docs/tester.md lists them", ErrCannotRun, code, suggest.DidYouMean(code, codes()))
 		}
 	}
 	if config.ManifestDir == "" {
 		config.ManifestDir = filepath.Dir(file)
+	}
+	if config.For < 0 {
+		return nil, fmt.Errorf("%w: invalid time %v for a box", ErrCannotRun, config.For)
 	}
 	if config.Timeout < 0 {
 		return nil, fmt.Errorf("%w: invalid time limit %v", ErrCannotRun, config.Timeout)
@@ -201,7 +218,7 @@ func (t *Tester) All(ctx context.Context) (*Report, error) {
 		if err := t.run(ctx, c); err != nil {
 			return t.report, err
 		}
-		if t.plugin == nil {
+		if t.plugin == nil || t.ended {
 			break // the others would report the same
 		}
 	}
@@ -209,7 +226,9 @@ func (t *Tester) All(ctx context.Context) (*Report, error) {
 }
 
 func (t *Tester) run(ctx context.Context, c *check) error {
-	r := &recorder{config: &t.config, report: t.report, seen: t.seen, check: &CheckReport{Name: c.name}, silent: c.silent || t.config.Progress == nil}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	r := &recorder{config: &t.config, report: t.report, seen: t.seen, check: &CheckReport{Name: c.name}, silent: c.silent || t.config.Progress == nil, cancel: cancel}
 	r.begin()
 	start := time.Now()
 	e := &env{ctx: ctx, config: &t.config, random: t.random, plugin: t.plugin, shared: t.shared, recorder: r}
@@ -230,6 +249,9 @@ func (t *Tester) run(ctx context.Context, c *check) error {
 	}
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
+	}
+	if errors.Is(err, errUntil) {
+		t.ended, err = true, nil
 	}
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -173,6 +174,18 @@ func (o *workerOutput) printedLines() []string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return append([]string(nil), o.printed...)
+}
+
+// emptyDir removes what the plugin has left in its working directory.
+func (w *worker) emptyDir() error {
+	all, err := os.ReadDir(w.dir)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrCannotRun, err)
+	}
+	for _, entry := range all {
+		_ = os.RemoveAll(filepath.Join(w.dir, entry.Name()))
+	}
+	return nil
 }
 
 func (w *worker) removeDir() { _ = os.RemoveAll(w.dir) }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"runtime"
 	"sync"
 
 	"github.com/nyash-plugins/nyash-go/abi"
@@ -167,7 +168,11 @@ func (h *hooks) probe(ctx context.Context, w *worker.Worker, c *abi.Call, layout
 	if len(result) == 0 && layout&wire.NullResult != 0 {
 		c.Result = nil
 	}
-	w.Invoke(ctx, c)
+	if layout&wire.OtherThread != 0 {
+		onOtherThread(func() { w.Invoke(ctx, c) })
+	} else {
+		w.Invoke(ctx, c)
+	}
 	if !bytes.Equal(args, message) {
 		damage |= wire.ArgsWritten
 	}
@@ -182,6 +187,17 @@ func (h *hooks) probe(ctx context.Context, w *worker.Worker, c *abi.Call, layout
 	copy(room, result)
 	h.areas.retire(layout&wire.Keep != 0, argsArea, resultArea)
 	return damage
+}
+
+// onOtherThread runs f on a thread of the system that ends with it.
+func onOtherThread(f func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // and never unlocks it
+		f()
+	}()
+	<-done
 }
 
 // batch makes the calls of a Batch, and answers it.

@@ -11,6 +11,7 @@ const (
 	NullResult                    // no room is a NULL pointer
 	Slack                         // SlackSize bytes that may be touched behind message and room
 	Keep                          // neither is taken away
+	OtherThread                   // the call is made on a thread that makes no other
 )
 
 // Damage is what a call of OpProbe has done to memory that is not its own.

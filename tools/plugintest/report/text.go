@@ -87,6 +87,15 @@ func (t *Text) Found(f *plugintest.Finding) {
 		}
 		field("at", contract.Printable(place))
 	}
+	for i, line := range strings.Split(strings.TrimSuffix(f.Sequence, "\n"), "\n") {
+		name := ""
+		if i == 0 {
+			name = "script:"
+		}
+		if !strings.HasPrefix(line, "#") && line != "" {
+			fmt.Fprintf(t.W, "    %s %s\n", label(name), printable(line))
+		}
+	}
 	for i, frame := range f.Backtrace {
 		name := ""
 		if i == 0 {

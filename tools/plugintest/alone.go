@@ -1,0 +1,188 @@
+package plugintest
+
+import (
+	"slices"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+)
+
+// compareAlone compares what the instances of a box answer with what each answers where no
+// other is called. Only a method counts that changes nothing: one that numbers things for all
+// instances is no fault. Instances that are given the same texts, or each other, may have to do with
+// each other, by a file say, and are not compared.
+func (x *exploration) compareAlone(ops sequence, base *played) {
+	groups := groupsOf(ops)
+	for _, keep := range groups {
+		if len(groups) < 2 || x.ctx.Err() != nil {
+			return
+		}
+		dropped := func(i int) bool {
+			o := &ops[i]
+			return o.on >= 0 && !slices.Contains(keep, o.on) && !o.isFini() && o.made == nil
+		}
+		if x.differsAlone(ops, base, dropped) {
+			return
+		}
+	}
+}
+
+// differsAlone plays a sequence without some of its calls, and reports a call that is answered
+// otherwise.
+func (x *exploration) differsAlone(ops sequence, base *played, dropped func(int) bool) bool {
+	at := x.otherAlone(ops, base, dropped)
+	if at < 0 {
+		return false
+	}
+	m := ops[at].m
+	key := findingKey{codeMixed, m.String(), ""}
+	if x.done[key] {
+		return false
+	}
+	on := ops[at].on
+	foreign := func(s sequence, on int) func(int) bool {
+		keep := groupOf(groupsOf(s), on)
+		return func(i int) bool {
+			o := &s[i]
+			return o.on >= 0 && !slices.Contains(keep, o.on) && !o.isFini() && o.made == nil
+		}
+	}
+	// The sequence, with the call that is answered otherwise as its last, made twice.
+	shows := func(s sequence) bool {
+		last := len(s) - 1
+		if last < 2 || s[last].m != m || s[last].on < 0 || s[last-1].m != m || s[last-1].on != s[last].on {
+			return false
+		}
+		out := x.env.play(s, ordinary)
+		if out.exit != nil || len(out.answers) <= last || !out.answers[last].same(&out.answers[last-1]) {
+			return false
+		}
+		return x.otherAlone(s, out, foreign(s, s[last].on)) == last-1
+	}
+	s := ops.without(func(i int) bool { return i > at })
+	if len(s) == 0 || s[len(s)-1].m != m {
+		return false
+	}
+	s = append(s, s[len(s)-1])
+	_ = on
+	x.done[key] = true
+	short := x.shrink(s, -1, shows)
+	if short == nil {
+		x.done[key] = false
+		return false
+	}
+	for range agreeing - 1 {
+		if !shows(short) {
+			return false
+		}
+	}
+	last := len(short) - 1
+	out := x.env.play(short, ordinary)
+	less := short.without(foreign(short, short[last].on))
+	alone := x.env.play(less, ordinary)
+	if len(out.answers) <= last || len(alone.answers) < len(less) {
+		return false
+	}
+	step := x.shown(short, last)
+	f := step.finding(codeMixed, "it answered %v, and %v where only its own instance was called", &out.answers[last], &alone.answers[len(less)-1])
+	x.report(f, short, ordinary, out.answers)
+	return true
+}
+
+// otherAlone is the first op that is answered otherwise without some of the others; -1 for
+// none. Errors are not compared by more than their codes, as others are.
+func (x *exploration) otherAlone(ops sequence, base *played, dropped func(int) bool) int {
+	less := ops.without(dropped)
+	if len(less) == len(ops) {
+		return -1
+	}
+	out := x.env.play(less, ordinary)
+	x.played++
+	if out.none || out.exit != nil {
+		return -1
+	}
+	k := 0
+	for i := range ops {
+		if dropped(i) {
+			continue
+		}
+		if k >= len(out.answers) || i >= len(base.answers) {
+			break
+		}
+		a, b := base.answers[i], out.answers[k]
+		k++
+		if a.made && b.made && a.code == abi.OK && b.code == abi.OK && a.sum != b.sum && ops[i].made == nil {
+			return i
+		}
+	}
+	return -1
+}
+
+// groupsOf are the instances that have to do with each other, by the ops that made them.
+func groupsOf(ops sequence) (groups [][]int) {
+	at := make(map[int]int) // the group of an op's instance
+	texts := make(map[string]int)
+	join := func(a, b int) {
+		if a == b {
+			return
+		}
+		for k, g := range at {
+			if g == b {
+				at[k] = a
+			}
+		}
+		for k, g := range texts {
+			if g == b {
+				texts[k] = a
+			}
+		}
+	}
+	for i := range ops {
+		o := &ops[i]
+		if o.made != nil {
+			at[i] = i
+			if o.on >= 0 {
+				join(at[o.on], i)
+			}
+		}
+		own := i
+		if o.on >= 0 {
+			own = o.on
+		}
+		if _, ok := at[own]; !ok {
+			continue
+		}
+		for _, a := range o.args {
+			switch {
+			case a.ref > 0:
+				join(at[own], at[a.ref-1])
+			case isText(a.value):
+				text := a.value.Data()
+				if have, ok := texts[text]; ok {
+					join(at[own], have)
+				}
+				texts[text] = at[own]
+			}
+		}
+	}
+	byGroup := make(map[int][]int)
+	for i := range ops {
+		if g, ok := at[i]; ok {
+			byGroup[g] = append(byGroup[g], i)
+		}
+	}
+	for i := range ops {
+		if g := byGroup[i]; g != nil {
+			groups = append(groups, g)
+		}
+	}
+	return groups
+}
+
+func groupOf(groups [][]int, on int) []int {
+	for _, g := range groups {
+		if slices.Contains(g, on) {
+			return g
+		}
+	}
+	return nil
+}

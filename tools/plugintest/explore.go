@@ -1,0 +1,448 @@
+package plugintest
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+)
+
+// exploreCheck makes random sequences of calls, and compares what they answer in different
+// surroundings.
+var exploreCheck = check{name: "explore", summary: "random sequences of calls with values of every size, answered the same in different surroundings", needs: needsBoxes, run: explore}
+
+const (
+	// DefaultFor is how long explore takes at most for a box.
+	DefaultFor = 20 * time.Second
+	// idle is how long it goes on without anything new, unless it is told how long to go on.
+	idle = 2 * time.Second
+	// agreeing is how often a sequence must answer the same in the same surroundings before
+	// a difference counts.
+	agreeing = 3
+	// maxCorpus is how many sequences are kept that showed something new.
+	maxCorpus = 200
+	// enough is after how many faults of one method it is left alone.
+	enough = 2
+)
+
+// exploration is one run of explore.
+type exploration struct {
+	*env
+	gen         *generator
+	corpus      []sequence
+	features    map[feature]bool
+	until       time.Time
+	news        time.Time // when something new was seen last
+	played      int
+	exits       map[*method]int
+	done        map[findingKey]bool // findings that were made sure of, or that did not repeat
+	slowest     map[*method]time.Duration
+	turn        int // of the worlds
+	fills       int
+	bench       *worker // for round trips; nil for none
+	benchReport *Report
+}
+
+// feature is what an op has shown.
+type feature struct {
+	m, before *method
+	code      abi.Code
+	size      int // the number of bits of the result's size
+}
+
+func explore(e *env) error {
+	if e.config.Replay != "" {
+		return replayScript(e)
+	}
+	if err := e.learn(); err != nil {
+		return err
+	}
+	x := newExploration(e)
+	if len(x.gen.boxes) == 0 || len(x.gen.shapes) == 0 {
+		e.skip("sequences: no method is known that can be called; give valid calls with --call, and arguments of births with --birth")
+		return nil
+	}
+	if err := x.learnUnknown(); err != nil {
+		return err
+	}
+	whole := DefaultFor
+	if e.config.For > 0 {
+		whole = e.config.For
+	}
+	for _, b := range x.gen.boxes {
+		if len(x.gen.callable(b)) == 0 {
+			continue
+		}
+		e.at(b.birth)
+		x.until, x.fills = time.Now().Add(whole), 0
+		x.news = time.Now()
+		x.roundTrips(b, time.Now().Add(whole/4))
+		x.fill(b, time.Now().Add(whole/4))
+		x.news = time.Now()
+		for x.goesOn() {
+			x.round(b)
+		}
+	}
+	if err := x.underValgrind(); err != nil {
+		return err
+	}
+	e.line("%s, %s with something new", plural(x.played, "sequence"), plural(len(x.corpus), "sequence"))
+	if e.ctx.Err() != nil {
+		return nil // run says what ended it
+	}
+	return nil
+}
+
+func newExploration(e *env) *exploration {
+	return &exploration{
+		env: e, gen: newGenerator(e), features: make(map[feature]bool), exits: make(map[*method]int), done: make(map[findingKey]bool),
+		slowest: make(map[*method]time.Duration),
+	}
+}
+
+func (x *exploration) goesOn() bool {
+	now := time.Now()
+	return x.ctx.Err() == nil && now.Before(x.until) && (x.config.For > 0 || now.Sub(x.news) < idle)
+}
+
+// learnUnknown finds the methods that fail on instances that never were.
+func (x *exploration) learnUnknown() error {
+	return x.each(func(m *method, sample argSample) error {
+		if !sample.works || m.box.singleton {
+			return nil
+		}
+		own, _ := x.alone()
+		w, err := own.start(workerOptions{})
+		if w == nil || err != nil {
+			return err
+		}
+		defer w.close()
+		_, args, err := w.prepare(m, sample)
+		if err != nil {
+			return nil //nolint:nilerr // it stays unknown
+		}
+		refused := true
+		for _, id := range unknownIDs {
+			a, err := w.do(m.step(id, args))
+			if err != nil || a.code == abi.OK {
+				refused = false
+				break
+			}
+		}
+		x.shared.refusesUnknown[m] = refused
+		return nil
+	})
+}
+
+// round plays one sequence in the ordinary world and in another.
+func (x *exploration) round(b *box) {
+	var old sequence
+	if len(x.corpus) > 0 && x.random.IntN(2) == 0 {
+		if old = x.corpus[x.random.IntN(len(x.corpus))]; len(old) > longest {
+			old = nil
+		}
+	}
+	apart := x.random.IntN(5) == 0 && !b.singleton
+	if apart {
+		old = nil
+	}
+	ops := x.gen.new(old, b, apart)
+	base := x.env.play(ops, ordinary)
+	x.played++
+	if base.none {
+		return
+	}
+	x.learnFrom(ops, base)
+	if x.faults(ops, base) {
+		return
+	}
+	if apart {
+		x.compareAlone(ops, base)
+		return
+	}
+	x.turn++
+	in := worlds[x.turn%len(worlds)]
+	if in.layout&layoutThread != 0 && x.plugin.module {
+		return
+	}
+	x.compare(ops, base, in)
+}
+
+// learnFrom keeps a sequence that has shown something new, and what it answered.
+func (x *exploration) learnFrom(ops sequence, base *played) {
+	found := false
+	var before *method
+	for i := range base.answers {
+		a, m := &base.answers[i], ops[i].m
+		if !a.made {
+			continue
+		}
+		f := feature{m: m, before: before, code: a.code, size: bitsOf(a.bytes)}
+		if !x.features[f] {
+			x.features[f], found = true, true
+		}
+		before = m
+		if a.code == abi.OK && a.value.Len() > 0 && a.value.Len() < 64 && len(x.gen.seen) < 1000 {
+			x.gen.seen = append(x.gen.seen, a.value)
+		}
+		x.slowFrom(&ops[i], a)
+	}
+	if !found {
+		return
+	}
+	x.news = time.Now()
+	if ops = ops.without(func(i int) bool { return i >= len(base.answers) }); len(x.corpus) < maxCorpus {
+		x.corpus = append(x.corpus, ops)
+	} else {
+		x.corpus[x.random.IntN(maxCorpus)] = ops
+	}
+}
+
+func bitsOf(n int) (bits int) {
+	for ; n > 0; n >>= 1 {
+		bits++
+	}
+	return bits
+}
+
+// slowCall is from what time on a call with a large number among its arguments is one that
+// takes the time that it is told to.
+const slowCall = 30 * time.Millisecond
+
+// slowFrom leaves numbers out that a method takes long for: to wait so many seconds is no
+// fault.
+func (x *exploration) slowFrom(o *op, a *observed) {
+	if a.took < slowCall {
+		return
+	}
+	most := 0.0
+	for _, arg := range o.args {
+		most = max(most, magnitude(arg.value))
+	}
+	if most > 1 {
+		if have, known := x.gen.caps[o.m]; !known || most/2 < have {
+			x.gen.caps[o.m] = most / 2
+		}
+		return
+	}
+	if x.slowest[o.m] += a.took; x.slowest[o.m] > 2*time.Second {
+		x.gen.avoid[o.m] = true // it would take all of the time
+	}
+}
+
+// faults reports what single answers of a sequence show, and an exit; true for an exit.
+func (x *exploration) faults(ops sequence, base *played) (exited bool) {
+	if base.exit != nil {
+		x.exited(ops, base)
+		return true
+	}
+	for i := range base.findings {
+		f := &base.findings[i]
+		key := findingKey{f.Code, f.Place(), ""}
+		if x.done[key] || x.recorder.seen.keys[findingKey{code: f.Code, place: f.Place()}] {
+			continue
+		}
+		x.done[key] = true
+		shows := func(s sequence) bool {
+			out := x.env.play(s, ordinary)
+			return slices.ContainsFunc(out.findings, func(g Finding) bool { return g.Code == f.Code && g.Place() == f.Place() })
+		}
+		short := x.shrink(ops, base.at[i], shows)
+		if short == nil {
+			continue
+		}
+		out := x.env.play(short, ordinary)
+		for k := range out.findings {
+			if g := out.findings[k]; g.Code == f.Code && g.Place() == f.Place() {
+				x.report(g, short, ordinary, out.answers)
+				break
+			}
+		}
+	}
+	return false
+}
+
+// exited reports that the worker exited in a sequence.
+func (x *exploration) exited(ops sequence, base *played) {
+	m := base.exit.at.m
+	if x.exits[m]++; x.exits[m] > enough {
+		x.gen.avoid[m] = true
+	}
+	x.news = time.Now()
+	if x.exits[m] > enough || x.exitKnown(m) || x.takesItsTime(ops, base) {
+		return
+	}
+	at := min(len(base.answers), len(ops)) - 1
+	shows := func(s sequence) bool {
+		out := x.quick().play(s, ordinary)
+		return out.exit != nil && out.exit.at.m == m
+	}
+	short := x.shrink(ops, at, shows)
+	if short == nil {
+		return
+	}
+	own, report := x.env.alone()
+	w, err := own.start(workerOptions{})
+	if w == nil || err != nil {
+		return
+	}
+	p := newPlayer(w, short, ordinary)
+	var exit *exitError
+	for i := range short {
+		o, err := p.op(i)
+		p.out.answers = append(p.out.answers, o)
+		if errors.As(err, &exit) {
+			break
+		}
+	}
+	if exit == nil {
+		errors.As(ignoreBirth(w.finiAll()), &exit)
+	}
+	if exit != nil {
+		w.reportExit(exit.at, exit.err)
+	}
+	w.close()
+	for i := range report.Findings {
+		x.report(report.Findings[i], short, ordinary, p.out.answers)
+	}
+}
+
+// quick is an environment in which a hang ends soon.
+func (x *exploration) quick() *env {
+	own := *x.env
+	config := *own.config
+	config.Timeout = min(config.Timeout, time.Second)
+	own.config = &config
+	return &own
+}
+
+// exitKnown tells whether the report has an exit of the worker in a method.
+func (x *exploration) exitKnown(m *method) bool {
+	return slices.ContainsFunc([]string{codeCrash, codeExit, codeHang, codeMemory, codeOverrun, codeOverread, codeKept}, func(code string) bool {
+		return slices.ContainsFunc(x.recorder.report.Findings, func(f Finding) bool { return f.Code == code && f.Place() == m.String() })
+	})
+}
+
+// takesItsTime tells whether a call that hangs, or takes much memory, does what a large number
+// tells it to: then it takes less with smaller ones.
+func (x *exploration) takesItsTime(ops sequence, base *played) bool {
+	at := len(base.answers) - 1
+	if at < 0 || at >= len(ops) || !isSlow(base.exit.err) {
+		return false
+	}
+	o := &ops[at]
+	large := slices.IndexFunc(o.args, func(a argument) bool { return magnitude(a.value) >= 1000 })
+	if large < 0 {
+		return false
+	}
+	var took []time.Duration
+	for _, n := range []float64{10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000} {
+		if n > magnitude(o.args[large].value) {
+			break
+		}
+		s := slices.Clone(ops[:at+1])
+		s[at].args = slices.Clone(o.args)
+		s[at].args[large].value = withMagnitude(o.args[large].value, n)
+		out := x.quick().play(s, ordinary)
+		if out.exit != nil || len(out.answers) <= at {
+			took = append(took, time.Second)
+			break
+		}
+		took = append(took, out.answers[at].took)
+	}
+	for i := 1; i < len(took); i++ {
+		if took[i] > 5*time.Millisecond && took[i-1] > took[i]/40 {
+			x.gen.caps[o.m] = 1000
+			return true
+		}
+	}
+	return false
+}
+
+// compare plays a sequence in another world, and reports a difference that repeats.
+func (x *exploration) compare(ops sequence, base *played, in world) {
+	other := x.env.play(ops, in)
+	x.played++
+	at := firstOther(base, other)
+	if at < 0 {
+		return
+	}
+	m := ops[at].m
+	key := findingKey{in.code, m.String(), ""}
+	if x.done[key] {
+		return
+	}
+	differs := func(s sequence) bool { return x.differ(s, in, 1) >= 0 }
+	if x.differ(ops, in, agreeing-1) < 0 {
+		return
+	}
+	x.done[key] = true
+	short := x.shrink(ops, at, differs)
+	if short == nil {
+		return
+	}
+	if at = x.differ(short, in, agreeing); at < 0 {
+		return
+	}
+	a, b := x.env.play(short, ordinary), x.env.play(short, in)
+	if firstOther(a, b) != at {
+		return
+	}
+	s := x.shown(short, at)
+	f := s.finding(in.code, "it answered %v, and %v %s", &a.answers[at], &b.answers[at], in.what)
+	x.report(f, short, in, a.answers)
+}
+
+// differ tells from which op on a sequence answers otherwise in another world, where so many
+// plays in each of the worlds agree; -1 for none.
+func (x *exploration) differ(ops sequence, in world, plays int) int {
+	first, other := x.env.play(ops, ordinary), x.env.play(ops, in)
+	at := firstOther(first, other)
+	for i := 1; i < plays && at >= 0; i++ {
+		if k := firstOther(first, x.env.play(ops, ordinary)); k >= 0 && k <= at {
+			return -1
+		}
+		if k := firstOther(other, x.env.play(ops, in)); k >= 0 && k <= at {
+			return -1
+		}
+	}
+	return at
+}
+
+// firstOther is the first op that was answered otherwise; -1 for none. A play that has ended
+// early is not compared further.
+func firstOther(a, b *played) int {
+	if a.none || b.none {
+		return -1
+	}
+	n := min(len(a.answers), len(b.answers))
+	if a.exit != nil || b.exit != nil {
+		n--
+	}
+	for i := range max(0, n) {
+		if !a.answers[i].same(&b.answers[i]) {
+			return i
+		}
+	}
+	return -1
+}
+
+// report adds a finding with its sequence.
+func (x *exploration) report(f Finding, ops sequence, in world, answers []observed) {
+	f.Sequence = scriptOf(&f, ops, in, answers)
+	x.add(f)
+	x.news = time.Now()
+}
+
+func isSlow(err error) bool { return isHang(err) || errors.Is(err, errRunaway) }
+
+// shown is the step of an op, for a finding.
+func (x *exploration) shown(ops sequence, i int) step {
+	o := &ops[i]
+	var values []byte
+	if list, ok := literal(o.args); ok {
+		values = encode(list)
+	}
+	return o.m.step(1, values)
+}

@@ -1,0 +1,270 @@
+package plugintest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/tlv"
+)
+
+// A state is made large, and the methods that read it are called while it grows.
+const (
+	fillCalls = 3200
+	fillSize  = 48 // of each text, in bytes
+	// fillTime is how long it may take to fill a state.
+	fillTime = 1500 * time.Millisecond
+)
+
+// fillSteps are the numbers of calls after which the readers are called. The first show how
+// the results grow.
+var fillSteps = []int{1, 2, 3, 4, 100, 200, 254, 255, 256, 257, 258, 300, 400, 800, 1400, 1600, 3200}
+
+// fill makes the state of a box large with each of its methods that takes a text or number.
+func (x *exploration) fill(b *box, until time.Time) {
+	for _, m := range x.gen.callable(b) {
+		for _, s := range x.gen.shapes[m] {
+			grows := slices.ContainsFunc(s, func(v tlv.Value) bool { return isText(v) })
+			if x.ctx.Err() != nil {
+				return
+			}
+			if grows || len(s) == 0 {
+				x.at(m)
+				x.fillWith(b, m, s, until)
+				break
+			}
+		}
+	}
+}
+
+// measured is what a reader answered after so many calls.
+type measured struct {
+	calls int
+	size  int
+	n     int64 // a number
+	isN   bool
+	took  time.Duration
+	fail  bool
+}
+
+// stateFiller makes a state large.
+type stateFiller struct {
+	*player
+	b     *box
+	m, r  *method
+	s, rs shape
+	seen  []measured // of the reader
+}
+
+// maxFills is how many pairs of methods are tried.
+const maxFills = 60
+
+// fillWith calls a method with many different values, and another in between.
+func (x *exploration) fillWith(b *box, m *method, s shape, until time.Time) {
+	for i, r := range append([]*method{m}, x.gen.callable(b)...) {
+		if i > 0 && r == m || x.gen.avoid[r] || x.gen.avoid[m] || len(x.gen.shapes[r]) == 0 {
+			continue
+		}
+		if x.fills++; x.fills > maxFills || time.Now().After(until) || x.ctx.Err() != nil {
+			return
+		}
+		f, report := x.measure(b, m, r, s)
+		if f == nil {
+			continue
+		}
+		if f.out.exit != nil {
+			x.filledExit(f)
+			continue
+		}
+		for i := range report.Findings { // a result that became malformed, say
+			g := report.Findings[i]
+			key := findingKey{g.Code, g.Place(), ""}
+			if !x.done[key] {
+				x.done[key] = true
+				g.Message += fmt.Sprintf(", after up to %d calls of %v", fillCalls, m)
+				x.add(g)
+			}
+		}
+		if g, ok := wraps(m, r, f.seen); ok {
+			x.add(g)
+		}
+		if g, ok := quadratic(m, r, f.seen); ok {
+			if again, _ := x.measure(b, m, r, s); again != nil {
+				if _, ok := quadratic(m, r, again.seen); ok {
+					x.add(g)
+				}
+			}
+		}
+	}
+}
+
+// measure makes the calls in a worker; nil where there is none.
+func (x *exploration) measure(b *box, m, r *method, s shape) (*stateFiller, *Report) {
+	own, report := x.env.alone()
+	w, err := own.start(workerOptions{plain: true})
+	if w == nil || err != nil {
+		return nil, nil
+	}
+	f := &stateFiller{player: newPlayer(w, sequence{x.firstBirth(b)}, world{plain: true, keeps: true}), b: b, m: m, r: r, s: s, rs: x.gen.shapes[r][0]}
+	_ = errors.As(f.run(), &f.out.exit)
+	w.close()
+	x.counted(own.check.Calls)
+	return f, report
+}
+
+// run makes the calls, until one fails: the state is full.
+func (f *stateFiller) run() error {
+	id, err := f.birth(f.b)
+	if err != nil {
+		return err
+	}
+	on := instance{f.b, id}
+	start := time.Now()
+	for calls := 1; calls <= fillCalls && time.Since(start) < fillTime; calls++ {
+		a, took, err := f.one(f.m, on, numbered(f.s, calls))
+		if err != nil {
+			return err
+		}
+		if f.r == f.m || !slices.Contains(fillSteps, calls) {
+			if a.code != abi.OK {
+				return nil
+			}
+			if f.r == f.m && slices.Contains(fillSteps, calls) {
+				f.note(calls, a, took)
+			}
+			continue
+		}
+		if a, took, err = f.one(f.r, on, f.rs); err != nil {
+			return err
+		}
+		f.note(calls, a, took)
+	}
+	return nil
+}
+
+func (f *stateFiller) note(calls int, a *answer, took time.Duration) {
+	out := measured{calls: calls, took: took, fail: a.code != abi.OK}
+	if v, ok := a.value(); ok {
+		out.size = v.Len()
+		if n, err := v.Int(); err == nil {
+			out.n, out.isN = n, true
+		}
+		if _, length, err := v.Blob(); err == nil {
+			out.size = int(length)
+		}
+	}
+	f.seen = append(f.seen, out)
+}
+
+// one makes a call, and takes over what it answers.
+func (f *stateFiller) one(m *method, on instance, values []tlv.Value) (*answer, time.Duration, error) {
+	args, err := f.encode(values, m.box, on.id)
+	if err != nil {
+		return nil, 0, err
+	}
+	s := f.step(m, on.id, args)
+	start := time.Now()
+	a, err := f.do(s)
+	if err == nil {
+		a, err = retry(&s, a, f.do)
+	}
+	took := time.Since(start)
+	if err != nil {
+		return nil, 0, err
+	}
+	f.checkAnswer(&s, a)
+	f.takeOver(m, a, args)
+	return a, took, nil
+}
+
+// numbered are the values of a shape with texts that no other call has.
+func numbered(s shape, n int) []tlv.Value {
+	all := slices.Clone(s)
+	for i, v := range all {
+		if isText(v) {
+			all[i] = textOf(v.Tag(), fmt.Sprintf("k%06d%s", n, pattern(fillSize-7, n)))
+		}
+	}
+	return all
+}
+
+// filledExit reports an exit while a state was large.
+func (x *exploration) filledExit(f *stateFiller) {
+	at := f.out.exit.at.m
+	if x.exitKnown(at) {
+		return
+	}
+	ops := sequence{x.firstBirth(f.b)}
+	for n := 1; n <= fillCalls; n++ {
+		ops = append(ops, op{m: f.m, on: 0, args: literals(numbered(f.s, n))})
+	}
+	if at == f.r && at != f.m {
+		ops = append(ops, op{m: at, on: 0, args: literals(f.rs)})
+	}
+	if out := x.env.play(ops, ordinary); out.exit != nil {
+		x.exited(ops, out)
+		return
+	}
+	x.add(at.finding(pick(isHang(f.out.exit.err), codeHang, codeCrash), "the process ended after up to %d calls of %v: %v", fillCalls, f.m, f.out.exit.err))
+}
+
+// wraps finds a size or number that grows by the same for each call, and is then smaller by
+// exactly what a small type holds.
+func wraps(m, r *method, all []measured) (f Finding, ok bool) {
+	if len(all) < 6 || slices.ContainsFunc(all[:4], func(a measured) bool { return a.fail }) {
+		return f, false
+	}
+	for _, what := range []struct {
+		name string
+		of   func(a measured) (int64, bool)
+	}{
+		{"a result of %d bytes", func(a measured) (int64, bool) { return int64(a.size), !a.isN && !a.fail && a.size > 0 }},
+		{"%d", func(a measured) (int64, bool) { return a.n, a.isN && !a.fail }},
+	} {
+		first, ok1 := what.of(all[0])
+		second, ok2 := what.of(all[1])
+		third, ok3 := what.of(all[2])
+		step := second - first
+		if !ok1 || !ok2 || !ok3 || step <= 0 || third-second != step {
+			continue
+		}
+		for _, a := range all[3:] {
+			have, ok := what.of(a)
+			want := first + step*int64(a.calls-1)
+			if !ok || have == want {
+				continue
+			}
+			for _, range_ := range []int64{128, 256, 32768, 65536} {
+				wrapped := want % range_
+				if range_ == 128 || range_ == 32768 { // a signed type
+					wrapped = (want+range_)%(2*range_) - range_
+				}
+				if want >= range_ && have == wrapped {
+					f = r.finding(codeWraps, "after %d calls of %v it answered "+what.name+", and after %d calls "+what.name+"; %d would be next", a.calls, m, have, all[0].calls, first, want)
+					return f, true
+				}
+			}
+			break
+		}
+	}
+	return f, false
+}
+
+// quadratic finds calls that take a hundred times as long with ten times the state.
+func quadratic(m, r *method, all []measured) (f Finding, ok bool) {
+	at := func(calls int) (time.Duration, bool) {
+		i := slices.IndexFunc(all, func(a measured) bool { return a.calls == calls && !a.fail })
+		if i < 0 {
+			return 0, false
+		}
+		return all[i].took, true
+	}
+	small, ok1 := at(400)
+	large, ok2 := at(3200)
+	if !ok1 || !ok2 || large < 4*time.Millisecond || large < 28*small {
+		return f, false
+	}
+	return r.finding(codeQuadratic, "after 400 calls of %v it took %v, and after 3200 calls %v", m, small.Round(time.Microsecond), large.Round(time.Microsecond)), true
+}

@@ -1,0 +1,351 @@
+package plugintest
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"time"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/tlv"
+)
+
+// world is the surroundings in which a sequence is played. A plugin must answer the same in
+// all of them.
+type world struct {
+	name   string // in scripts, and
+	what   string // in sentences: "it answered X …, and Y as a host calls it"
+	code   string // of the finding of one that answers otherwise
+	layout layout
+	plain  bool // calls use ordinary memory
+	keeps  bool // lent blobs stay as they are after the call
+	short  bool // each call is made without room for a result first
+	second bool // after a shutdown and a second init
+}
+
+// ordinary is the world in which faults show at once: arguments and room for the result end
+// in front of memory that cannot be touched, and are taken away after the call.
+var ordinary = world{name: "ordinary", what: "otherwise"}
+
+// worlds are those that the ordinary one is compared with.
+var worlds = []world{
+	{name: "short", what: "where each call was made without room for its result first", code: codeShortEffect, short: true},
+	{name: "keep", what: "where the arguments stayed in memory after the call", code: codeKeptAnswer, layout: layoutKeep, keeps: true},
+	{name: "thread", what: "where each call came from another thread", code: codeOtherThread, layout: layoutThread},
+	{name: "second", what: "after a shutdown and a second init", code: codeSecondLife, second: true},
+	{name: "plain", what: "in memory that held other data before", code: codeOtherMemory, plain: true, keeps: true},
+}
+
+// observed is what one op answered.
+type observed struct {
+	made  bool // the call was made
+	code  abi.Code
+	sum   uint64 // of the result
+	text  string // of the result, shortened
+	value tlv.Value
+	took  time.Duration
+	bytes int // of the result
+}
+
+// same tells whether two answers are the same, whatever the message of an error is.
+func (o *observed) same(p *observed) bool {
+	return o.made == p.made && o.code == p.code && o.sum == p.sum
+}
+
+func (o *observed) String() string {
+	switch {
+	case !o.made:
+		return "nothing"
+	case o.code != abi.OK:
+		return fmt.Sprintf("code %d", int32(o.code))
+	}
+	return o.text
+}
+
+// played is what came of a sequence.
+type played struct {
+	answers  []observed
+	exit     *exitError // the worker has exited, in the last op that was made
+	findings []Finding  // that single answers show
+	at       []int      // the op of each finding
+	none     bool       // there was no worker
+}
+
+// player plays one sequence in one worker.
+type player struct {
+	*worker
+	world world
+	ops   sequence
+	out   *played
+	made  []instance // of each op; id 0 for none
+	ended map[instance]bool
+	first map[tlv.Handle]int // the op that first answered a handle
+	lent  []lentBlob
+}
+
+type lentBlob struct {
+	addr uint64
+	size int
+}
+
+func newPlayer(w *worker, ops sequence, in world) *player {
+	return &player{worker: w, world: in, ops: ops, out: &played{}, made: make([]instance, len(ops)), ended: make(map[instance]bool), first: make(map[tlv.Handle]int)}
+}
+
+// play plays a sequence in a new worker, whose report is its own.
+func (e *env) play(ops sequence, in world) (out *played) {
+	own, report := e.alone()
+	out = &played{}
+	w, err := own.start(workerOptions{plain: in.plain})
+	if w == nil || err != nil {
+		out.none = true
+		return out
+	}
+	p := newPlayer(w, ops, in)
+	p.out = out
+	defer func() {
+		e.counted(own.check.Calls)
+		p.note(report)
+	}()
+	defer w.close()
+	if in.second {
+		if err := p.secondLife(); err != nil {
+			out.none = true
+			return out
+		}
+	}
+	for i := range ops {
+		o, err := p.op(i)
+		if errors.As(err, &out.exit) {
+			out.answers = append(out.answers, o)
+			return out
+		}
+		out.answers = append(out.answers, o)
+		p.note(report)
+	}
+	if err := ignoreBirth(w.finiAll()); err != nil {
+		errors.As(err, &out.exit)
+	}
+	return out
+}
+
+// alone is the environment with a report of its own.
+func (e *env) alone() (*env, *Report) {
+	report := &Report{Library: e.report.Library}
+	config := *e.config
+	config.Progress, config.Only, config.Until = nil, nil, ""
+	shared := *e.shared
+	shared.explained = make(map[string]bool)
+	own := *e
+	own.config, own.shared = &config, &shared
+	own.recorder = &recorder{config: &config, report: report, check: &CheckReport{Name: e.check.Name}, seen: newSeen(), silent: true}
+	return &own, report
+}
+
+// note notes which op the new findings of the worker's report are of.
+func (p *player) note(report *Report) {
+	for len(p.out.findings) < len(report.Findings) {
+		p.out.findings = append(p.out.findings, report.Findings[len(p.out.findings)])
+		p.out.at = append(p.out.at, len(p.out.answers)-1)
+	}
+}
+
+// secondLife has the plugin make its calls, its shutdown and its init before.
+func (p *player) secondLife() error {
+	for i := range p.ops {
+		if _, err := p.op(i); err != nil {
+			return err
+		}
+	}
+	if err := p.finiAll(); err != nil {
+		return err
+	}
+	if err := p.reload(); err != nil {
+		return err
+	}
+	p.instances, p.out.answers = nil, nil
+	p.made, p.ended, p.first = make([]instance, len(p.ops)), make(map[instance]bool), make(map[tlv.Handle]int)
+	return p.emptyDir()
+}
+
+// op makes one call. The error is an *exitError.
+func (p *player) op(i int) (observed, error) {
+	o := &p.ops[i]
+	var on instance
+	if o.on >= 0 {
+		if on = p.made[o.on]; on.id == 0 {
+			return observed{}, nil
+		}
+	}
+	if o.isFini() && p.ended[on] {
+		return observed{}, nil
+	}
+	args, ok := p.encodeArgs(o, on.id)
+	if !ok {
+		return observed{}, nil
+	}
+	s := p.step(o.m, on.id, args)
+	s.layout = p.world.layout
+	if on.box != nil {
+		s.typeID = on.box.typeID
+	}
+	a, took, err := p.call(s)
+	p.takeBlobsBack()
+	if err != nil {
+		return observed{made: true}, err
+	}
+	return p.answered(i, on, &s, a, took), nil
+}
+
+func (p *player) encodeArgs(o *op, id uint32) (args []byte, ok bool) {
+	list := make([]tlv.Value, len(o.args))
+	for k, a := range o.args {
+		list[k] = a.value
+		switch {
+		case a.ref > 0:
+			of := p.made[a.ref-1]
+			if of.id == 0 {
+				return nil, false
+			}
+			h := tlv.Handle{Type: of.box.typeID, Instance: of.id}
+			if a.other {
+				h.Type += 1000
+			}
+			list[k] = tlv.HandleValue(h)
+		case a.blob:
+			data := []byte(a.value.Data())
+			addr := uint64(0)
+			if len(data) > 0 {
+				var err error
+				if addr, err = p.lendBlob(data); err != nil {
+					return nil, false
+				}
+				p.lent = append(p.lent, lentBlob{addr, len(data)})
+			}
+			list[k] = tlv.Blob(addr, uint64(len(data)))
+		}
+	}
+	args, err := p.encode(list, o.m.box, id)
+	return args, err == nil
+}
+
+// takeBlobsBack ends the lending of blobs, and has their memory hold something else.
+func (p *player) takeBlobsBack() {
+	for _, b := range p.lent {
+		if p.world.keeps || p.life.Lost() {
+			break
+		}
+		p.life.TakeBack(b.addr, b.size)
+		if addr, err := p.lendBlob(slices.Repeat([]byte{filler}, b.size)); err == nil {
+			p.life.TakeBack(addr, b.size)
+		}
+	}
+	p.lent = p.lent[:0]
+}
+
+// call makes a call as the world has it.
+func (p *player) call(s step) (a *answer, took time.Duration, err error) {
+	special := s.m == s.m.box.birth || s.m == s.m.box.fini
+	if p.world.short && !special {
+		s.resultSize = 0
+	}
+	start := time.Now()
+	if a, err = p.do(s); err == nil {
+		took = time.Since(start)
+		a, err = retry(&s, a, p.do)
+	}
+	return a, took, err
+}
+
+// answered takes over what a call answered, and looks at it.
+func (p *player) answered(i int, on instance, s *step, a *answer, took time.Duration) observed {
+	o := &p.ops[i]
+	out := observed{made: true, code: a.code, took: took}
+	switch {
+	case o.isBirth():
+		id, ok := p.checkBirth(o.m.box, a)
+		if ok {
+			p.made[i] = instance{o.m.box, id}
+			delete(p.ended, p.made[i])
+			p.instances = append(p.instances, p.made[i])
+		}
+		return out
+	case o.isFini():
+		p.checkFini(o.m.box, a)
+		p.ended[on] = true
+		p.instances = slices.DeleteFunc(p.instances, func(have instance) bool { return have == on })
+		return out
+	}
+	if !p.world.short {
+		p.checkAnswer(s, a)
+	}
+	if a.code != abi.OK {
+		return out
+	}
+	if p.ended[on] && !slices.Contains(p.instances, on) && p.shared.refusesUnknown[o.m] {
+		f := s.finding(codeUseAfterFini, "it answered %v on an instance that was ended", a)
+		p.add(f)
+	}
+	v, ok := a.value()
+	if !ok {
+		out.bytes = len(a.result())
+		out.sum, out.text = sumOf(a.result()), showMessage(a.result())
+		return out
+	}
+	out.value, out.bytes = v, v.Len()
+	if h, err := v.Handle(); err == nil {
+		p.handle(i, h, a, s, &out)
+		return out
+	}
+	if addr, length, err := v.Blob(); err == nil {
+		p.blob(s, addr, length, &out)
+		return out
+	}
+	out.sum, out.text = sumOf(a.result()), showValue(v)
+	return out
+}
+
+// handle notes the instance that an op answered, by which op did so first.
+func (p *player) handle(i int, h tlv.Handle, a *answer, s *step, out *observed) {
+	p.takeOver(s.m, a, s.args)
+	at := slices.IndexFunc(p.made[:i], func(have instance) bool { return have.id == h.Instance && have.box.typeID == h.Type })
+	known := at >= 0
+	if !known {
+		if at, known = p.first[h]; !known {
+			at, p.first[h] = i, i
+		}
+	}
+	if b := p.plugin.boxOf(h.Type); b != nil && !known && slices.Contains(p.instances, instance{b, h.Instance}) {
+		p.made[i] = instance{b, h.Instance}
+	}
+	out.text = fmt.Sprintf("a handle of type %d", h.Type)
+	out.sum = uint64(h.Type)<<32 | uint64(at)
+}
+
+// blob notes the content of a blob that an op answered, and frees it.
+func (p *player) blob(s *step, addr, length uint64, out *observed) {
+	data, release, err := p.life.Adopt(p.callCtx, addr, length)
+	if err != nil {
+		if !p.life.Lost() {
+			p.add(s.finding(codeBlob, "%v", err))
+		}
+		return
+	}
+	defer release()
+	out.bytes, out.text = len(data), fmt.Sprintf("a blob of %d bytes", len(data))
+	out.sum = sumOf(data)
+	if len(data) <= tlv.MaxPayload {
+		out.value = tlv.Bytes(data)
+	}
+}
+
+func sumOf(data []byte) uint64 {
+	h := fnv.New64a()
+	var length [8]byte
+	binary.LittleEndian.PutUint64(length[:], uint64(len(data)))
+	_, _ = h.Write(length[:])
+	_, _ = h.Write(data)
+	return h.Sum64()
+}

@@ -1,0 +1,317 @@
+package plugintest
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/tlv"
+)
+
+// A round trip is a value that a method is given and that it, or another method of the same
+// instance, answers. Where that is so of small values, large ones must come back as well, or
+// be refused: what comes back damaged in a way that sizes of small types, NULs or narrow
+// numbers explain is a fault. A value that comes back in any other way may be meant to.
+type roundTrip struct {
+	put    *method
+	values []tlv.Value // of put
+	at     int         // which of them comes back
+	get    *method     // put itself, or a method that is called after it
+	args   []tlv.Value // of get
+}
+
+func (t *roundTrip) ops(b *box, birth op, v tlv.Value) sequence {
+	values := slices.Clone(t.values)
+	values[t.at] = v
+	ops := sequence{birth, {m: t.put, on: 0, args: literals(values)}}
+	if t.get != t.put {
+		ops = append(ops, op{m: t.get, on: 0, args: literals(t.args)})
+	}
+	return ops
+}
+
+func literals(values []tlv.Value) []argument {
+	all := make([]argument, len(values))
+	for i, v := range values {
+		all[i] = argument{value: v}
+	}
+	return all
+}
+
+// firstBirth is the birth of a box with the arguments that it takes.
+func (x *exploration) firstBirth(b *box) op {
+	return op{m: b.birth, on: -1, made: b, args: literals(x.shared.births[b])}
+}
+
+// maxTrips is how many pairs of methods are tried.
+const maxTrips = 400
+
+// roundTrips finds them, and tries each with values of all sizes.
+func (x *exploration) roundTrips(b *box, until time.Time) {
+	defer x.endBench()
+	tries := 0
+	for _, put := range x.gen.callable(b) {
+		for _, s := range x.gen.shapes[put] {
+			for at := range s {
+				if probes(s[at].Tag()) == nil || x.ctx.Err() != nil {
+					continue
+				}
+				for _, t := range x.trips(b, put, s, at) {
+					if tries++; tries > maxTrips || time.Now().After(until) {
+						return
+					}
+					if x.comesBack(b, &t) {
+						x.tryTrip(b, &t)
+					}
+				}
+			}
+		}
+	}
+}
+
+// trips are what may answer a value that a method is given: it itself, and others, with no
+// arguments or with the key that the method was given.
+func (x *exploration) trips(b *box, put *method, s shape, at int) []roundTrip {
+	all := []roundTrip{{put: put, values: s, at: at, get: put}}
+	for _, get := range x.gen.callable(b) {
+		if get == put {
+			continue
+		}
+		for _, args := range x.gen.shapes[get] {
+			args := slices.Clone(args)
+			for i := range args { // the same key
+				if k := i; k < len(s) && k != at && s[k].Tag() == args[i].Tag() {
+					args[i] = s[k]
+				}
+			}
+			t := roundTrip{put: put, values: s, at: at, get: get, args: args}
+			if !slices.ContainsFunc(all, func(have roundTrip) bool { return have.get == get && slices.Equal(have.args, args) }) {
+				all = append(all, t)
+			}
+		}
+	}
+	return all
+}
+
+// probes are small values, no two of which have anything in common.
+func probes(tag tlv.Tag) []tlv.Value {
+	switch tag {
+	case tlv.TagInt32:
+		return []tlv.Value{tlv.Int32(17), tlv.Int32(5), tlv.Int32(23)}
+	case tlv.TagInt64:
+		return []tlv.Value{tlv.Int64(17), tlv.Int64(5), tlv.Int64(23)}
+	case tlv.TagFloat64:
+		return []tlv.Value{tlv.Float64(2.5), tlv.Float64(7.25), tlv.Float64(0.5)}
+	case tlv.TagString, tlv.TagBytes:
+		return []tlv.Value{textOf(tag, "qx"), textOf(tag, "mnoprst"), textOf(tag, "w")}
+	}
+	return nil
+}
+
+// comesBack tells whether small values come back.
+func (x *exploration) comesBack(b *box, t *roundTrip) bool {
+	for _, v := range probes(t.values[t.at].Tag()) {
+		got, ok := x.sendTrip(b, t, v)
+		if !ok || !equalText(got, v) {
+			return false
+		}
+	}
+	return true
+}
+
+// equalText compares values, of which texts may have come back as bytes.
+func equalText(a, b tlv.Value) bool {
+	return a == b || isText(a) && isText(b) && a.Data() == b.Data()
+}
+
+func isText(v tlv.Value) bool { return v.Tag() == tlv.TagString || v.Tag() == tlv.TagBytes }
+
+// sendTrip makes the calls; ok is whether all of them succeeded. One worker serves many, as
+// starting it takes longer than the calls.
+func (x *exploration) sendTrip(b *box, t *roundTrip, v tlv.Value) (got tlv.Value, ok bool) {
+	ops := t.ops(b, x.firstBirth(b), v)
+	if x.bench == nil {
+		own, report := x.env.alone()
+		w, err := own.start(workerOptions{})
+		if w == nil || err != nil {
+			return got, false
+		}
+		x.bench, x.benchReport = w, report
+	}
+	p := newPlayer(x.bench, ops, ordinary)
+	out := p.out
+	before := len(x.benchReport.Findings)
+	for i := range ops {
+		o, err := p.op(i)
+		out.answers = append(out.answers, o)
+		if errors.As(err, &out.exit) {
+			break
+		}
+	}
+	if out.exit == nil {
+		_ = errors.As(ignoreBirth(x.bench.finiAll()), &out.exit)
+	}
+	for i := before; i < len(x.benchReport.Findings); i++ {
+		out.findings, out.at = append(out.findings, x.benchReport.Findings[i]), append(out.at, len(ops)-1)
+	}
+	if out.exit != nil {
+		x.endBench()
+	}
+	x.played++
+	if out.exit != nil || len(out.findings) > 0 {
+		x.faults(ops, out)
+		return got, false
+	}
+	if len(out.answers) < len(ops) {
+		return got, false
+	}
+	for i := range out.answers {
+		if !out.answers[i].made || out.answers[i].code != abi.OK {
+			return got, false
+		}
+	}
+	last := &out.answers[len(ops)-1]
+	return last.value, true
+}
+
+func (x *exploration) endBench() {
+	if x.bench != nil {
+		x.counted(x.bench.check.Calls)
+		x.bench.close()
+	}
+	x.bench = nil
+}
+
+// tryTrip tries a round trip with values at which sizes and numbers go wrong.
+func (x *exploration) tryTrip(b *box, t *roundTrip) {
+	for _, v := range hardValues(t.values[t.at].Tag()) {
+		if x.ctx.Err() != nil || x.gen.avoid[t.put] || x.gen.avoid[t.get] {
+			return
+		}
+		got, ok := x.sendTrip(b, t, v)
+		if !ok || equalText(got, v) {
+			continue
+		}
+		how := damageOf(v, got)
+		if how == "" {
+			continue
+		}
+		for range agreeing - 1 {
+			if again, ok := x.sendTrip(b, t, v); !ok || again != got {
+				how = ""
+			}
+		}
+		if how == "" {
+			continue
+		}
+		ops := t.ops(b, x.firstBirth(b), v)
+		s := t.get.step(1, encode(slices.Clone(ops[len(ops)-1].values())))
+		f := s.finding(codeDamaged, "%v was given %s, and %s: %s", t.put, showValue(v), pick(t.get == t.put, "answered "+showValue(got), t.get.String()+" answered "+showValue(got)), how)
+		x.report(f, ops, ordinary, x.env.play(ops, ordinary).answers)
+		return
+	}
+}
+
+func (o *op) values() (all []tlv.Value) {
+	for _, a := range o.args {
+		all = append(all, a.value)
+	}
+	return all
+}
+
+// hardValues are those of a type at which sizes and numbers go wrong.
+func hardValues(tag tlv.Tag) (all []tlv.Value) {
+	switch tag {
+	case tlv.TagInt32:
+		for _, n := range boundaryInts {
+			if int64(int32(n)) == n {
+				all = append(all, tlv.Int32(int32(n)))
+			}
+		}
+	case tlv.TagInt64:
+		for _, n := range boundaryInts {
+			all = append(all, tlv.Int64(n))
+		}
+	case tlv.TagFloat64:
+		for _, n := range []float64{0.1, 1e300, -1e300, 1<<53 - 1, math.SmallestNonzeroFloat64} {
+			all = append(all, tlv.Float64(n))
+		}
+	case tlv.TagString:
+		for _, n := range boundarySizes {
+			all = append(all, tlv.String(pattern(n, 0)))
+		}
+		all = append(all, tlv.String("ab\x00cd"), tlv.String("é日𝄞"), tlv.String(strings.Repeat("é", 200)), tlv.String(strings.Repeat("日", 100)))
+	case tlv.TagBytes:
+		for _, n := range boundarySizes {
+			all = append(all, tlv.Bytes([]byte(pattern(n, 0))))
+		}
+		all = append(all, tlv.Bytes([]byte("ab\x00cd")), tlv.Bytes([]byte{0xff, 0xfe, 0x80, 0x00, 0x01}))
+	}
+	return all
+}
+
+// damageOf says how a value was damaged, where that is a fault for sure.
+func damageOf(given, got tlv.Value) string {
+	switch {
+	case isText(given) && isText(got):
+		return textDamage(given.Data(), got.Data())
+	case given.Tag() == tlv.TagFloat64:
+		a, _ := given.Float()
+		b, err := got.Float()
+		if err == nil && b == float64(float32(a)) {
+			return "it was cut to 32 bits"
+		}
+		return ""
+	}
+	a, err := given.Int()
+	if err != nil {
+		return ""
+	}
+	b, err := got.Int()
+	if err != nil {
+		return ""
+	}
+	for _, c := range []struct {
+		cut int64
+		how string
+	}{
+		{int64(int8(a)), "8 bits"}, {int64(uint8(a)), "8 bits"}, {int64(int16(a)), "16 bits"}, {int64(uint16(a)), "16 bits"},
+		{int64(int32(a)), "32 bits"}, {int64(uint32(a)), "32 bits"}, {int64(float32(a)), "the 24 bits of a float"}, {int64(float64(a)), "the 53 bits of a double"},
+	} {
+		if b == c.cut && b != a {
+			return "it was cut to " + c.how
+		}
+	}
+	return ""
+}
+
+func textDamage(given, got string) string {
+	nul := strings.IndexByte(given, 0)
+	n := len(given)
+	switch {
+	case nul >= 0 && got == given[:nul]:
+		return "it was cut at the NUL"
+	case n == len(got):
+		k := 0
+		for k < n && given[k] == got[k] {
+			k++
+		}
+		if strings.EqualFold(given, got) {
+			return "" // on purpose
+		}
+		return fmt.Sprintf("it differs from byte %d on", k)
+	case len(got) == n-1 && n > 1 && strings.HasPrefix(given, got):
+		return "its last byte is missing"
+	case len(got) == n+1 && strings.HasPrefix(got, given):
+		return "there is a byte behind it"
+	case n >= 256 && len(got) == n%256, n >= 65536 && len(got) == n%65536:
+		return fmt.Sprintf("its size wrapped, from %d to %d", n, len(got))
+	case n >= 128 && len(got) == n%128:
+		return fmt.Sprintf("its size wrapped, from %d to %d", n, len(got))
+	}
+	return ""
+}

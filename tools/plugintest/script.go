@@ -1,0 +1,352 @@
+package plugintest
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/contract"
+	"github.com/nyash-plugins/nyash-go/tlv"
+)
+
+// A script is Starlark that `nyash run` runs, with a comment that says exactly what is called:
+// Starlark has fewer types.
+const replayMark = "# replay: "
+
+// recorded is a sequence as a script keeps it.
+type recorded struct {
+	Version int          `json:"version"`
+	Code    string       `json:"code"`
+	World   string       `json:"world"`
+	Ops     []recordedOp `json:"ops"`
+}
+
+type recordedOp struct {
+	Box    string        `json:"box"`
+	Method string        `json:"method"`
+	On     int           `json:"on"`
+	Args   []recordedArg `json:"args,omitempty"`
+	Makes  string        `json:"makes,omitempty"`
+}
+
+type recordedArg struct {
+	Tag   uint8  `json:"tag,omitempty"`
+	Bits  uint64 `json:"bits,omitempty"`
+	Data  string `json:"data,omitempty"` // in base64
+	Ref   int    `json:"ref,omitempty"`
+	Other bool   `json:"other,omitempty"`
+	Blob  bool   `json:"blob,omitempty"`
+}
+
+const recordedVersion = 1
+
+func recordArg(a argument) recordedArg {
+	out := recordedArg{Ref: a.ref, Other: a.other, Blob: a.blob}
+	if a.ref == 0 {
+		out.Tag, out.Bits = uint8(a.value.Tag()), a.value.Bits()
+		switch a.value.Tag() {
+		case tlv.TagString, tlv.TagBytes:
+			out.Data = base64.StdEncoding.EncodeToString([]byte(a.value.Data()))
+		}
+	}
+	return out
+}
+
+func (r *recordedArg) argument() (a argument, err error) {
+	a = argument{ref: r.Ref, other: r.Other, blob: r.Blob}
+	if r.Ref > 0 {
+		return a, nil
+	}
+	data, err := base64.StdEncoding.DecodeString(r.Data)
+	if err != nil {
+		return a, err
+	}
+	msg := tlv.AppendHeader(nil)
+	tag := tlv.Tag(r.Tag)
+	switch tag {
+	case tlv.TagString:
+		a.value = tlv.String(string(data))
+	case tlv.TagBytes:
+		a.value = tlv.Bytes(data)
+	default:
+		a.value, err = fixed(msg, tag, r.Bits)
+	}
+	return a, err
+}
+
+// fixed is a value of a type that is not as long as it likes.
+func fixed(msg []byte, tag tlv.Tag, bits uint64) (tlv.Value, error) {
+	size := map[tlv.Tag]int{tlv.TagBool: 1, tlv.TagInt32: 4, tlv.TagInt64: 8, tlv.TagFloat32: 4, tlv.TagFloat64: 8, tlv.TagHandle: 8, tlv.TagVoid: 0}
+	n, ok := size[tag]
+	if !ok {
+		return tlv.Value{}, fmt.Errorf("a value of type %v", tag)
+	}
+	msg = append(msg, byte(tag), 0, byte(n), 0)
+	for i := range n {
+		msg = append(msg, byte(bits>>(8*i)))
+	}
+	if err := tlv.PatchArgc(msg, 1); err != nil {
+		return tlv.Value{}, err
+	}
+	return tlv.DecodeOne(msg)
+}
+
+// scriptOf is the script of a finding.
+func scriptOf(f *Finding, ops sequence, in world, answers []observed) string {
+	record := recorded{Version: recordedVersion, Code: f.Code, World: in.name}
+	var out strings.Builder
+	fmt.Fprintf(&out, "# %s: %s: %s\n", f.Code, f.Place(), contract.Printable(f.Message))
+	if in.name != ordinary.name {
+		fmt.Fprintf(&out, "# It shows %s.\n", in.what)
+	}
+	for i := range ops {
+		o := &ops[i]
+		r := recordedOp{Box: o.m.box.name, Method: o.m.name, On: o.on}
+		if o.made != nil {
+			r.Makes = o.made.name
+		}
+		for _, a := range o.args {
+			r.Args = append(r.Args, recordArg(a))
+		}
+		record.Ops = append(record.Ops, r)
+		fmt.Fprintln(&out, contract.Printable(lineOf(ops, i, answers)))
+	}
+	text, err := json.Marshal(record)
+	if err != nil {
+		panic(fmt.Sprintf("encode a script: %v", err)) // it has no type that could fail
+	}
+	fmt.Fprintf(&out, "%s%s\n", replayMark, text)
+	return out.String()
+}
+
+// lineOf is one call of a script, with what it answered.
+func lineOf(ops sequence, i int, answers []observed) string {
+	o := &ops[i]
+	args := make([]string, len(o.args))
+	for k, a := range o.args {
+		args[k] = starlark(ops, a)
+	}
+	list := strings.Join(args, ", ")
+	line, failed := "", i < len(answers) && answers[i].code != abi.OK
+	switch {
+	case o.isBirth():
+		line = fmt.Sprintf("%s = %s(%s)", variable(ops, i), o.m.box.name, list)
+	case o.isFini():
+		line = variable(ops, o.on) + ".fini()"
+	case failed:
+		line = fmt.Sprintf("catch(%s.%s)", variable(ops, o.on), strings.TrimSuffix(o.m.name+", "+list, ", "))
+	default:
+		line = fmt.Sprintf("%s.%s(%s)", variable(ops, o.on), o.m.name, list)
+	}
+	if o.made != nil && !o.isBirth() {
+		line = variable(ops, i) + " = " + line
+	}
+	if i < len(answers) && answers[i].made && !o.isBirth() && !o.isFini() {
+		line += "  # " + strings.ReplaceAll(answers[i].String(), "\n", "\\n")
+	}
+	return line
+}
+
+// variable is the name of the instance that an op makes: its box's, and a number.
+func variable(ops sequence, i int) string {
+	n := 0
+	for k := range ops[:i+1] {
+		if ops[k].made == ops[i].made {
+			n++
+		}
+	}
+	return fmt.Sprintf("%s%d", strings.ToLower(ops[i].made.name), n)
+}
+
+// starlark is an argument as a script writes it.
+func starlark(ops sequence, a argument) string {
+	switch {
+	case a.ref > 0:
+		return variable(ops, a.ref-1)
+	case a.blob:
+		return quoted("b", a.value.Data())
+	}
+	v := a.value
+	switch v.Tag() {
+	case tlv.TagString:
+		return quoted("", v.Data())
+	case tlv.TagBytes:
+		return quoted("b", v.Data())
+	case tlv.TagBool:
+		if b, _ := v.Bool(); b {
+			return "True"
+		}
+		return "False"
+	case tlv.TagFloat32, tlv.TagFloat64:
+		f, _ := v.Float()
+		text := strconv.FormatFloat(f, 'g', -1, 64)
+		if strings.ContainsAny(text, "IN") { // no literals
+			return fmt.Sprintf("float(%q)", strings.ToLower(text))
+		}
+		if !strings.ContainsAny(text, ".e") {
+			text += ".0"
+		}
+		return text
+	case tlv.TagInt32, tlv.TagInt64:
+		n, _ := v.Int()
+		return strconv.FormatInt(n, 10)
+	}
+	return "None"
+}
+
+// quoted is text as a literal; a long pattern as what makes it.
+func quoted(prefix, text string) string {
+	const long = 200
+	if len(text) > long && utf8.ValidString(text) {
+		half := text[:26]
+		if text == strings.Repeat(half, len(text)/26)+half[:len(text)%26] {
+			return fmt.Sprintf("(%s%q * %d)[:%d]", prefix, half, len(text)/26+1, len(text))
+		}
+	}
+	var out strings.Builder
+	out.WriteString(prefix + `"`)
+	for _, r := range []byte(text) {
+		switch {
+		case r == '"' || r == '\\':
+			out.WriteString(`\` + string(rune(r)))
+		case r >= ' ' && r < 0x7f:
+			out.WriteByte(r)
+		default:
+			if prefix == "" && r >= 0x80 {
+				out.WriteByte(r) // part of a character
+				continue
+			}
+			fmt.Fprintf(&out, `\x%02x`, r)
+		}
+	}
+	return out.String() + `"`
+}
+
+// literal are arguments without instances and blobs.
+func literal(args []argument) (list []tlv.Value, ok bool) {
+	for _, a := range args {
+		if a.ref > 0 || a.blob {
+			return nil, false
+		}
+		list = append(list, a.value)
+	}
+	return list, true
+}
+
+// saveScript writes a finding's script into the folder of Config.Save.
+func saveScript(dir string, f *Finding) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	name := f.Code + "-" + strings.Map(func(r rune) rune {
+		if r == '.' || r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' {
+			return r
+		}
+		return '_'
+	}, f.Place()) + ".star"
+	return os.WriteFile(filepath.Join(dir, name), []byte(f.Sequence), 0o644)
+}
+
+// readScript reads the sequence of a script.
+func (p *plugin) readScript(file string) (ops sequence, in world, err error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, in, fmt.Errorf("%w: %w", ErrCannotRun, err)
+	}
+	fail := func(format string, args ...any) (sequence, world, error) {
+		return nil, in, fmt.Errorf("%w: %s: %s", ErrCannotRun, file, fmt.Sprintf(format, args...))
+	}
+	_, text, ok := strings.Cut(string(data), replayMark)
+	if !ok {
+		return fail("no line begins with %q: it is no script of plugin-tester", replayMark)
+	}
+	text, _, _ = strings.Cut(text, "\n")
+	var r recorded
+	if err := json.Unmarshal([]byte(text), &r); err != nil {
+		return fail("the line %q: %v", replayMark, err)
+	}
+	if r.Version != recordedVersion {
+		return fail("version %d; this plugin-tester reads version %d", r.Version, recordedVersion)
+	}
+	i := slices.IndexFunc(worlds, func(w world) bool { return w.name == r.World })
+	switch {
+	case i >= 0:
+		in = worlds[i]
+	case r.World == ordinary.name || r.World == "":
+		in = ordinary
+	default:
+		return fail("there is no world %q", r.World)
+	}
+	for n := range r.Ops {
+		o, err := p.readOp(&r.Ops[n], ops)
+		if err != nil {
+			return fail("call %d: %v", n+1, err)
+		}
+		ops = append(ops, o)
+	}
+	return ops, in, nil
+}
+
+func (p *plugin) readOp(r *recordedOp, before sequence) (o op, err error) {
+	b := p.box(r.Box)
+	if b == nil {
+		return o, fmt.Errorf("the library has no box %q; it has %s", r.Box, p.own.boxNames())
+	}
+	o.on = r.On
+	switch r.Method {
+	case abi.NameBirth:
+		o.m = b.birth
+	case abi.NameFini:
+		o.m = b.fini
+	default:
+		if o.m = b.method(r.Method); o.m == nil {
+			return o, fmt.Errorf("%s has no method %q", r.Box, r.Method)
+		}
+	}
+	made := func(i int) bool { return i >= 0 && i < len(before) && before[i].made != nil }
+	if o.isBirth() != (o.on < 0) || o.on >= 0 && !made(o.on) {
+		return o, fmt.Errorf("it is on the instance of call %d, which makes none", o.on+1)
+	}
+	if r.Makes != "" {
+		if o.made = p.box(r.Makes); o.made == nil {
+			return o, fmt.Errorf("the library has no box %q", r.Makes)
+		}
+	}
+	for _, arg := range r.Args {
+		a, err := arg.argument()
+		if err != nil {
+			return o, err
+		}
+		if a.ref > 0 && !made(a.ref-1) {
+			return o, fmt.Errorf("an argument is the instance of call %d, which makes none", a.ref)
+		}
+		o.args = append(o.args, a)
+	}
+	return o, nil
+}
+
+// replayScript plays the sequence of Config.Replay, and reports what it shows.
+func replayScript(e *env) error {
+	ops, in, err := e.plugin.readScript(e.config.Replay)
+	if err != nil {
+		return err
+	}
+	e.shared.learned = true // nothing else is called
+	x := newExploration(e)
+	base := e.play(ops, ordinary)
+	x.faults(ops, base)
+	if in.name != ordinary.name && base.exit == nil {
+		x.compare(ops, base, in)
+	}
+	if len(e.report.Findings) == 0 {
+		e.line("the calls of %s show nothing", e.config.Replay)
+	}
+	return nil
+}

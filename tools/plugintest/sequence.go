@@ -1,0 +1,328 @@
+package plugintest
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/nyash-plugins/nyash-go/tlv"
+)
+
+// sequence is calls in their order, on instances that some of them make.
+type sequence []op
+
+// op is one call of a sequence. Ops refer to instances by the op that made them.
+type op struct {
+	m    *method
+	on   int // the op that made the instance; -1 for a birth
+	args []argument
+	made *box // the box of the instance that it makes, or is expected to; nil for none
+}
+
+// argument is one of an op.
+type argument struct {
+	value tlv.Value // unless it is one of the following
+	ref   int       // from 1: the op, by its number from 1, that made the instance
+	other bool      // the instance's number with the type id of no box
+	blob  bool      // value is Bytes, which are lent as a blob
+}
+
+func (o *op) isBirth() bool { return o.m == o.m.box.birth }
+func (o *op) isFini() bool  { return o.m == o.m.box.fini }
+
+// shape is an argument list that a method takes: its types, and values of a sample.
+type shape []tlv.Value
+
+// generator makes sequences.
+type generator struct {
+	*values
+	env    *env
+	boxes  []*box
+	shapes map[*method][]shape
+	makes  map[*method]*box // methods that were seen to answer instances of a box
+	avoid  map[*method]bool // they have shown enough faults
+}
+
+const (
+	maxInstances  = 4   // of a sequence and box
+	minLength     = 12  // of a new sequence
+	maxLength     = 60  // the same
+	longest       = 160 // of one that others were added to
+	maxShapes     = 6
+	maxGivenBirth = 3 // argument lists of birth that are tried
+)
+
+func newGenerator(e *env) *generator {
+	g := &generator{
+		values: &values{random: rand.New(rand.NewPCG(e.random.Uint64(), 1)), words: wordsOf(e.config.File), caps: make(map[*method]float64)},
+		env:    e, shapes: make(map[*method][]shape), makes: make(map[*method]*box), avoid: make(map[*method]bool),
+	}
+	for _, b := range e.plugin.boxes {
+		for _, m := range b.methods {
+			if e.shared.callable(m) {
+				g.shapes[m] = g.shapesOf(m)
+			}
+		}
+		if !e.shared.birthBroken[b] {
+			g.boxes = append(g.boxes, b)
+		}
+	}
+	return g
+}
+
+// shapesOf are those of the samples, and of the declared types.
+func (g *generator) shapesOf(m *method) (all []shape) {
+	for _, sample := range g.env.shared.samples[m] {
+		all = append(all, sample.values)
+	}
+	if m.declared == nil || !m.declared.ArgsDeclared {
+		return all
+	}
+	for values := range product(g.env.plugin.declaredChoices(m.declared.Args)) {
+		if len(all) >= maxShapes {
+			break
+		}
+		all = append(all, values)
+	}
+	return all
+}
+
+// callable are methods with arguments that they take.
+func (g *generator) callable(b *box) (all []*method) {
+	for _, m := range b.methods {
+		if len(g.shapes[m]) > 0 && !g.avoid[m] && !g.env.shared.broken[m] {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
+// drawing is one sequence that is being made.
+type drawing struct {
+	*generator
+	ops     sequence
+	alive   []int // ops whose instances are alive
+	ended   []int
+	methods map[*box][]*method
+	mild    int  // of ten values, how many are small and ordinary
+	apart   bool // no two instances are given the same texts
+}
+
+// new makes a sequence, or adds to an old one. Some methods are left out of each, so that the
+// others are called more: one that empties a box hides what only a full one shows.
+// With apart no two instances are given the same texts.
+func (g *generator) new(old sequence, focus *box, apart bool) sequence {
+	d := &drawing{generator: g, apart: apart, ops: slices.Clone(old), methods: make(map[*box][]*method), mild: []int{10, 9, 7, 4}[g.random.IntN(4)]}
+	for _, b := range g.env.plugin.boxes {
+		all := g.callable(b)
+		some := slices.DeleteFunc(slices.Clone(all), func(*method) bool { return g.random.IntN(3) == 0 })
+		if len(some) == 0 {
+			some = all
+		}
+		d.methods[b] = some
+	}
+	for i := range d.ops {
+		switch o := &d.ops[i]; {
+		case o.made != nil:
+			d.alive = append(d.alive, i)
+		case o.isFini():
+			d.end(o.on)
+		}
+	}
+	for range minLength + g.random.IntN(maxLength-minLength) {
+		d.add(focus)
+	}
+	return d.ops
+}
+
+func (d *drawing) end(made int) {
+	d.alive = slices.DeleteFunc(d.alive, func(i int) bool { return i == made })
+	d.ended = append(d.ended, made)
+}
+
+func (d *drawing) of(b *box) (all []int) {
+	for _, i := range d.alive {
+		if d.ops[i].made == b {
+			all = append(all, i)
+		}
+	}
+	return all
+}
+
+// livingOthers are the instances of one box that has no births.
+func (d *drawing) livingOthers() (all []int) {
+	for _, i := range d.alive {
+		if b := d.ops[i].made; d.env.shared.birthBroken[b] && (len(all) == 0 || d.ops[all[0]].made == b) {
+			all = append(all, i)
+		}
+	}
+	return all
+}
+
+func (d *drawing) add(focus *box) {
+	r := d.random
+	b := focus
+	if r.IntN(6) == 0 {
+		b = d.boxes[r.IntN(len(d.boxes))]
+	}
+	live := d.of(b)
+	if others := d.livingOthers(); len(others) > 0 && r.IntN(4) == 0 { // of boxes without births
+		live = others
+		b = d.ops[live[0]].made
+	}
+	switch {
+	case len(live) == 0 || !b.singleton && len(live) < maxInstances && r.IntN(8) == 0 && !d.env.shared.birthBroken[b]:
+		d.birth(b)
+		return
+	case !b.singleton && r.IntN(24) == 0:
+		i := live[r.IntN(len(live))]
+		d.ops = append(d.ops, op{m: b.fini, on: i})
+		d.end(i)
+		return
+	}
+	methods := d.methods[b]
+	if len(methods) == 0 {
+		return
+	}
+	on := live[len(live)-1]
+	if r.IntN(2) == 0 {
+		on = live[r.IntN(len(live))]
+	}
+	if len(d.ended) > 0 && r.IntN(20) == 0 {
+		if i := d.ended[r.IntN(len(d.ended))]; d.ops[i].made == b {
+			on = i
+		}
+	}
+	m := methods[r.IntN(len(methods))]
+	shapes := d.shapes[m]
+	o := op{m: m, on: on}
+	for _, sample := range shapes[r.IntN(len(shapes))] {
+		a, ok := d.argument(m, sample, on)
+		if !ok {
+			return
+		}
+		o.args = append(o.args, a)
+	}
+	d.push(o)
+	if r.IntN(4) == 0 { // the same once more
+		d.push(o)
+	}
+}
+
+// push adds an op, and the instance that it makes.
+func (d *drawing) push(o op) {
+	if o.made == nil {
+		o.made = d.makes[o.m]
+	}
+	if o.made != nil {
+		d.alive = append(d.alive, len(d.ops))
+	}
+	d.ops = append(d.ops, o)
+}
+
+func (d *drawing) birth(b *box) {
+	o := op{m: b.birth, on: -1, made: b}
+	given := d.env.shared.births[b]
+	for _, v := range given {
+		a := argument{value: v}
+		if v.Tag() != tlv.TagHandle && v != blobSample && d.random.IntN(3) == 0 {
+			a, _ = d.argument(b.birth, v, -1)
+		}
+		o.args = append(o.args, a)
+	}
+	d.push(o)
+}
+
+// argument is one like a sample's.
+func (d *drawing) argument(m *method, sample tlv.Value, on int) (a argument, ok bool) {
+	r := d.random
+	mild := r.IntN(10) < d.mild
+	switch {
+	case sample == blobSample || sample.Tag() == tlv.TagBlob:
+		return argument{value: tlv.Bytes([]byte(d.blob(mild))), blob: true}, true
+	case sample.Tag() == tlv.TagHandle:
+		return d.handle(m, sample, on)
+	case r.IntN(4) == 0 && (!d.apart || !isText(sample)):
+		return argument{value: sample}, true
+	}
+	v := d.values.of(sample.Tag(), mild)
+	if most, known := d.caps[m]; known && magnitude(v) > most {
+		v = sample
+	}
+	if d.apart && isText(v) {
+		v = textOf(v.Tag(), fmt.Sprintf("%d.%s", on, v.Data()[:min(v.Len(), tlv.MaxPayload-8)]))
+		if v.Tag() == tlv.TagString && !utf8.ValidString(v.Data()) {
+			v = tlv.String(fmt.Sprint(on))
+		}
+	}
+	return argument{value: v}, true
+}
+
+// handle is an instance: of the box that a sample stands for, mostly.
+func (d *drawing) handle(m *method, sample tlv.Value, on int) (a argument, ok bool) {
+	r := d.random
+	if _, ofHost := sampleNumber(sample); ofHost {
+		return argument{value: sample}, true
+	}
+	b := d.env.plugin.sampled(sample, m.box)
+	if b == nil {
+		return argument{value: sample}, true
+	}
+	live := d.of(b)
+	if len(live) == 0 || len(live) == 1 && live[0] == on && r.IntN(3) > 0 && !b.singleton {
+		if d.env.shared.birthBroken[b] {
+			return a, false
+		}
+		d.birth(b)
+		live = d.of(b)
+	}
+	i := live[r.IntN(len(live))]
+	switch n := r.IntN(24); {
+	case n == 0 && len(d.ended) > 0:
+		i = d.ended[r.IntN(len(d.ended))]
+	case n == 1:
+		return argument{ref: i + 1, other: true}, true
+	case n == 2 && len(d.alive) > 0:
+		i = d.alive[r.IntN(len(d.alive))]
+	case n < 6 && on >= 0 && d.ops[on].made == b:
+		i = on // itself
+	}
+	return argument{ref: i + 1}, true
+}
+
+// magnitude is how large a number is; 0 for what is none.
+func magnitude(v tlv.Value) float64 {
+	if n, err := v.Int(); err == nil {
+		return math.Abs(float64(n))
+	}
+	if f, err := v.Float(); err == nil {
+		return math.Abs(f)
+	}
+	return 0
+}
+
+// without is the sequence without some ops, and without those that need what they made.
+func (s sequence) without(drop func(i int) bool) sequence {
+	at := make([]int, len(s)) // the new number of each op, -1 for one that is gone
+	var out sequence
+	for i, o := range s {
+		at[i] = -1
+		if drop(i) || o.on >= 0 && at[o.on] < 0 || slices.ContainsFunc(o.args, func(a argument) bool { return a.ref > 0 && at[a.ref-1] < 0 }) {
+			continue
+		}
+		at[i] = len(out)
+		if o.on >= 0 {
+			o.on = at[o.on]
+		}
+		o.args = slices.Clone(o.args)
+		for k := range o.args {
+			if o.args[k].ref > 0 {
+				o.args[k].ref = at[o.args[k].ref-1] + 1
+			}
+		}
+		out = append(out, o)
+	}
+	return out
+}
