@@ -66,6 +66,7 @@ func explore(e *env) error {
 	if err := x.learnUnknown(); err != nil {
 		return err
 	}
+	x.wrongHandles()
 	whole := DefaultFor
 	if e.config.For > 0 {
 		whole = e.config.For

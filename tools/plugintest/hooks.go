@@ -27,6 +27,7 @@ const (
 	layoutSlack      = wire.Slack
 	layoutKeep       = wire.Keep
 	layoutThread     = wire.OtherThread
+	layoutOneThread  = wire.OneThread
 
 	damageArgs         = wire.ArgsWritten
 	damageBeforeResult = wire.BeforeResult

@@ -27,14 +27,15 @@ type world struct {
 
 // ordinary is the world in which faults show at once: arguments and room for the result end
 // in front of memory that cannot be touched, and are taken away after the call.
-var ordinary = world{name: "ordinary", what: "otherwise"}
+// All calls come from one thread.
+var ordinary = world{name: "ordinary", what: "otherwise", layout: layoutOneThread}
 
 // worlds are those that the ordinary one is compared with.
 var worlds = []world{
-	{name: "short", what: "where each call was made without room for its result first", code: codeShortEffect, short: true},
-	{name: "keep", what: "where the arguments stayed in memory after the call", code: codeKeptAnswer, layout: layoutKeep, keeps: true},
+	{name: "short", what: "where each call was made without room for its result first", code: codeShortEffect, layout: layoutOneThread, short: true},
+	{name: "keep", what: "where the arguments stayed in memory after the call", code: codeKeptAnswer, layout: layoutKeep | layoutOneThread, keeps: true},
 	{name: "thread", what: "where each call came from another thread", code: codeOtherThread, layout: layoutThread},
-	{name: "second", what: "after a shutdown and a second init", code: codeSecondLife, second: true},
+	{name: "second", what: "after a shutdown and a second init", code: codeSecondLife, layout: layoutOneThread, second: true},
 	{name: "plain", what: "in memory that held other data before", code: codeOtherMemory, plain: true, keeps: true},
 }
 

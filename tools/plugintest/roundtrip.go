@@ -47,6 +47,18 @@ func (x *exploration) firstBirth(b *box) op {
 	return op{m: b.birth, on: -1, made: b, args: literals(x.shared.births[b])}
 }
 
+// typesOf are the shapes of a method that differ in their types.
+func (g *generator) typesOf(m *method) (all []shape) {
+	for _, s := range g.shapes[m] {
+		if !slices.ContainsFunc(all, func(have shape) bool {
+			return slices.EqualFunc(have, s, func(a, b tlv.Value) bool { return a.Tag() == b.Tag() })
+		}) {
+			all = append(all, s)
+		}
+	}
+	return all[:min(len(all), 3)]
+}
+
 // maxTrips is how many pairs of methods are tried.
 const maxTrips = 400
 
@@ -55,7 +67,7 @@ func (x *exploration) roundTrips(b *box, until time.Time) {
 	defer x.endBench()
 	tries := 0
 	for _, put := range x.gen.callable(b) {
-		for _, s := range x.gen.shapes[put] {
+		for _, s := range x.gen.typesOf(put) {
 			for at := range s {
 				if probes(s[at].Tag()) == nil || x.ctx.Err() != nil {
 					continue
@@ -81,7 +93,7 @@ func (x *exploration) trips(b *box, put *method, s shape, at int) []roundTrip {
 		if get == put {
 			continue
 		}
-		for _, args := range x.gen.shapes[get] {
+		for _, args := range x.gen.typesOf(get) {
 			args := slices.Clone(args)
 			for i := range args { // the same key
 				if k := i; k < len(s) && k != at && s[k].Tag() == args[i].Tag() {

@@ -47,9 +47,9 @@ type generator struct {
 
 const (
 	maxInstances  = 4   // of a sequence and box
-	minLength     = 12  // of a new sequence
-	maxLength     = 60  // the same
-	longest       = 160 // of one that others were added to
+	minLength     = 20  // of a new sequence
+	maxLength     = 120 // the same
+	longest       = 300 // of one that others were added to
 	maxShapes     = 6
 	maxGivenBirth = 3 // argument lists of birth that are tried
 )

@@ -41,6 +41,7 @@ func Main() {
 type hooks struct {
 	before *Surroundings // the library was loaded
 	areas  areas
+	thread oneThread
 }
 
 func (h *hooks) beforeLoad(load *wire.Load) {
@@ -168,9 +169,12 @@ func (h *hooks) probe(ctx context.Context, w *worker.Worker, c *abi.Call, layout
 	if len(result) == 0 && layout&wire.NullResult != 0 {
 		c.Result = nil
 	}
-	if layout&wire.OtherThread != 0 {
+	switch {
+	case layout&wire.OtherThread != 0:
 		onOtherThread(func() { w.Invoke(ctx, c) })
-	} else {
+	case layout&wire.OneThread != 0:
+		h.thread.run(func() { w.Invoke(ctx, c) })
+	default:
 		w.Invoke(ctx, c)
 	}
 	if !bytes.Equal(args, message) {
@@ -198,6 +202,28 @@ func onOtherThread(f func()) {
 		f()
 	}()
 	<-done
+}
+
+// oneThread runs functions on one thread of the system, one after another.
+type oneThread struct {
+	once sync.Once
+	work chan func()
+	done chan struct{}
+}
+
+func (t *oneThread) run(f func()) {
+	t.once.Do(func() {
+		t.work, t.done = make(chan func()), make(chan struct{})
+		go func() {
+			runtime.LockOSThread()
+			for f := range t.work {
+				f()
+				t.done <- struct{}{}
+			}
+		}()
+	})
+	t.work <- f
+	<-t.done
 }
 
 // batch makes the calls of a Batch, and answers it.

@@ -12,6 +12,7 @@ const (
 	Slack                         // SlackSize bytes that may be touched behind message and room
 	Keep                          // neither is taken away
 	OtherThread                   // the call is made on a thread that makes no other
+	OneThread                     // the call is made on the thread of all calls with this layout
 )
 
 // Damage is what a call of OpProbe has done to memory that is not its own.

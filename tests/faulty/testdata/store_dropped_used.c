@@ -1,0 +1,5 @@
+/* A dropped value is freed before it is answered. */
+// want: use-after-free
+// memcheck
+#define FREED_FIRST true
+#include "store.h"

@@ -1,0 +1,5 @@
+/* A key that is put again loses the old value. */
+// want: leak
+// memcheck
+#define FREE_VALUE(e) ((e)->value = NULL)
+#include "store.h"
