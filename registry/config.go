@@ -91,6 +91,7 @@ type Box struct {
 	Methods []*Method
 	Hidden  []*Method // of `name = false`: names and places alone
 	Birth   *Method   // nil where nyash.toml does not mention it
+	Tester  *Tester   // for plugin-tester alone; nil where nyash.toml does not have it
 	Pos     Position
 	// Mistakes are what is wrong with a box of the [libraries] form: warnings of the file,
 	// and the error of [Box.Bind].

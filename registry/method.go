@@ -26,6 +26,7 @@ var boxFields = withLater([]field[*Box]{
 	{name: "leaf", refused: true, read: func(d *document, _ *Box, k *key) {
 		d.failAt(k, "leaf is said of a method, and not of all", "write it for each: methods = { name = { leaf = "+cmp.Or(k.val.text, "false")+" } }")
 	}},
+	{name: "tester", read: readTester},
 }, later.box)
 
 // libraryBoxFields are the keys of a box in the [libraries] form.

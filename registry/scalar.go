@@ -124,7 +124,7 @@ type field[T any] struct {
 // say), and calling it unknown would send its author looking for a typing error.
 var later = struct{ file, box, method, argument, types []string }{
 	file:     []string{"runtimes"},
-	box:      []string{"events", "runtime", "tester"},
+	box:      []string{"events", "runtime"},
 	method:   []string{"async", "schema"},
 	argument: []string{"schema"},
 	types:    []string{"json", "msgpack", "protobuf"}, // of arguments and results

@@ -94,6 +94,7 @@ The exit status is 0 without findings, 1 with findings, and 2 where the tester c
 
 func (s *settings) addCalls(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&s.calls, "call", nil, "make this call, too: [BOX.]METHOD=ARG,ARG… (arguments as for tlv-debug, or handle:BOX for an instance of a box)")
+	cmd.Flags().StringArrayVar(&s.births, "birth", nil, "make instances with these arguments: [BOX=]ARG,ARG…")
 }
 
 func (s *settings) addExplore(cmd *cobra.Command) {
@@ -213,6 +214,13 @@ func (s *settings) testerConfig(cmd *cobra.Command, file string) (plugintest.Con
 			return c, err
 		}
 		c.Calls = append(c.Calls, call)
+	}
+	for _, text := range s.births {
+		call, err := plugintest.ParseBirth(text)
+		if err != nil {
+			return c, err
+		}
+		c.Births = append(c.Births, call)
 	}
 	if s.config == "" {
 		return c, nil

@@ -310,6 +310,10 @@ func (w *worker) checkBirth(b *box, a *answer) (id uint32, ok bool) {
 	if a.damage&damageBehindResult != 0 {
 		found(codeOverrun, "it wrote past the end of its result buffer of %d bytes", len(a.buf))
 	}
+	if a.code != abi.OK && len(w.shared.births[b]) > 0 && len(w.givenBirths(b)) == 0 {
+		w.notBorn(b, a)
+		return 0, false
+	}
 	if a.code != abi.OK {
 		found(codeBirth, "it answered %v", a)
 		return 0, false
@@ -326,6 +330,17 @@ func (w *worker) checkBirth(b *box, a *answer) (id uint32, ok bool) {
 		}
 	}
 	return id, true
+}
+
+// notBorn reports a birth that wants arguments which nobody has told.
+func (w *worker) notBorn(b *box, a *answer) {
+	w.shared.birthBroken[b] = true
+	if w.options.quiet {
+		return
+	}
+	f := b.birth.finding(codeNotExercised, "it answers %v to all arguments that were tried", a)
+	f.Fix = fmt.Sprintf("give valid arguments: --birth '%s=ARG,ARG', or [plugins.%s.tester] birth = [ARG, ARG] in nyash.toml", b.name, b.name)
+	w.add(f)
 }
 
 func (w *worker) checkFini(b *box, a *answer) {

@@ -205,7 +205,7 @@ func (w *worker) tryBirths(b *box) (a *answer, err error) {
 		if a, err = w.do(s); err != nil {
 			return nil, err
 		}
-		if !refuses(a, values) {
+		if !refuses(a, values) && (!failed(a.code) || len(values) == 0) {
 			w.shared.births[b] = values
 			return a, nil
 		}
@@ -228,6 +228,9 @@ func (w *worker) tryBirths(b *box) (a *answer, err error) {
 func (w *worker) birthValues(b *box) func(yield func([]tlv.Value) bool) {
 	if values, known := w.shared.births[b]; known {
 		return func(yield func([]tlv.Value) bool) { yield(values) }
+	}
+	if given := w.givenBirths(b); len(given) > 0 {
+		return slices.Values(given)
 	}
 	if b.birth.declared == nil {
 		return product(nil)

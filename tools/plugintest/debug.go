@@ -156,6 +156,17 @@ func ParseCall(text string) (Invocation, error) {
 	return call, nil
 }
 
+// ParseBirth reads [BOX=]ARG,ARG…, the arguments of a birth, as [ParseCall] does.
+func ParseBirth(text string) (Invocation, error) {
+	box, args, ok := strings.Cut(text, "=")
+	if !ok {
+		box, args = "", text
+	}
+	call, err := ParseCall(abi.NameBirth + "=" + args)
+	call.Box, call.Method = box, abi.NameBirth
+	return call, err
+}
+
 // DebugResult is a call that was made, and its answer.
 type DebugResult struct {
 	Box, Method string

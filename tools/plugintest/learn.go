@@ -1,6 +1,7 @@
 package plugintest
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/nyash-plugins/nyash-go/abi"
@@ -211,7 +212,9 @@ func (e *env) unlearned(b *box) {
 		if e.shared.refusesHandles[m] {
 			how = ", instances of each box with code -8"
 		}
-		e.skip("%v: it refuses all arguments that were tried%s; give a valid call with --call", m, how)
+		f := m.finding(codeNotExercised, "it refuses all arguments that were tried%s", how)
+		f.Fix = fmt.Sprintf("give a valid call: --call '%v=ARG,ARG', or [plugins.%s.tester] calls = { %s = [[ARG, ARG]] } in nyash.toml", m, m.box.name, m.name)
+		e.add(f)
 	}
 }
 
@@ -254,7 +257,7 @@ func (p *plugin) candidates(m *method) func(yield func([]tlv.Value) bool) {
 	if m.declared != nil && m.declared.ArgsDeclared {
 		return product(p.declaredChoices(m.declared.Args))
 	}
-	values := slices.Concat(p.hostSamples, sampleValues, p.boxSamples(maxAnyBoxes))
+	values := slices.Concat(p.hostSamples, sampleValues, p.boxSamples(maxAnyBoxes), []tlv.Value{blobSample})
 	return func(yield func([]tlv.Value) bool) {
 		for n := range maxUndeclared + 1 {
 			choices := make([][]tlv.Value, n)

@@ -12,10 +12,13 @@ import (
 	"github.com/nyash-plugins/nyash-go/internal/objfile"
 )
 
+// CheckOfFile is the name of the check that makes no calls of methods.
+const CheckOfFile = "check"
+
 // libraryCheck loads the library and compares its self-description with the
 // contract.
 var libraryCheck = check{
-	name:    "check",
+	name:    CheckOfFile,
 	summary: "load the library, and check its symbols and its self-description",
 	inspect: inspectFile,
 	run:     checkLibrary,

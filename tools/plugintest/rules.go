@@ -104,6 +104,7 @@ const (
 	codeDamaged         = "value-damaged"
 	codeWraps           = "size-wraps"
 	codeQuadratic       = "quadratic-time"
+	codeNotExercised    = "not-exercised"
 	codeLeafSlow        = "leaf-slow"
 	codeLeafBlocks      = "leaf-blocks"
 	codeLeafCalls       = "leaf-calls-back"
@@ -202,6 +203,7 @@ var rules = []Rule{
 	{codeDamaged, SeverityError, "a value comes back damaged", "the value that was given, or an error", "use size_t for sizes and int64_t for numbers, copy size bytes and not up to a NUL, and refuse what does not fit"},
 	{codeWraps, SeverityError, "a size or a number wraps where state grows", "a result of the right size, a blob for one of more than 65,535 bytes, or an error", "compute sizes in size_t, and compare them with what fits before you write them"},
 	{codeQuadratic, SeverityWarning, "the time of a call grows with the square of the state", "time in proportion to the result", "append at the end that you know, instead of looking for it each time"},
+	{codeNotExercised, SeverityWarning, "what could not be tested: no call of it succeeds", "a call that the method takes", "give a valid call with --call or --birth, or in the tester table of nyash.toml"},
 	{codeLeafSlow, SeverityWarning, "a leaf method takes long", "at most 20 µs of processor time, as the median of its calls", "do less in a call, or leave leaf out: the host's scheduler stands still meanwhile"},
 	{codeLeafBlocks, SeverityError, "a leaf method can wait", "no system call that can sleep: no files, pipes and sockets, no sleep, no lock that others hold", "leave leaf out, or have another method or a thread of your own do it"},
 	{codeLeafCalls, SeverityError, "a leaf method calls its host", "nothing of the host but alloc, free, log and wake; resolve and invoke are answered -5", "leave leaf out, or have the caller pass what the method needs"},

@@ -28,6 +28,7 @@ type Config struct {
 	Skip    []string          // codes of the findings to leave out
 	Worker  string            // the worker's program; empty for the default
 	Calls   []Invocation      // calls that methods take; typecheck shows their answers
+	Births  []Invocation      // births that boxes take; an empty Box for every box
 	// NoMemcheck makes All leave out valgrind.
 	NoMemcheck bool
 	// For is how long explore may take for a box; 0 for [DefaultFor], and less where nothing
@@ -284,5 +285,8 @@ func (t *Tester) load(e *env) error {
 	e.checkText()
 	t.plugin = p
 	w.close()
+	if err := e.given(); err != nil {
+		return err
+	}
 	return e.checkCalls()
 }

@@ -35,8 +35,13 @@ func (p *plugin) argsOf(call *Invocation) ([]tlv.Value, error) {
 
 // checkCalls refuses calls that cannot be made.
 func (e *env) checkCalls() error {
-	for _, call := range e.config.Calls {
-		if e.plugin.find(call.Box, call.Method) == nil {
+	for _, call := range slices.Concat(e.config.Calls, e.config.Births) {
+		switch {
+		case call.Method == abi.NameBirth:
+			if call.Box != "" && e.plugin.box(call.Box) == nil {
+				return fmt.Errorf("%w: --birth %s: there is no such box", ErrCannotRun, call.Box)
+			}
+		case e.plugin.find(call.Box, call.Method) == nil:
 			return fmt.Errorf("%w: --call %s: there is no such method", ErrCannotRun, call.Method)
 		}
 		args, err := e.plugin.argsOf(&call)

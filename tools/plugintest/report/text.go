@@ -119,7 +119,10 @@ func printable(text string) string { return contract.PrintableLines(text) }
 func (t *Text) End(c *plugintest.CheckReport) {
 	t.clearLine()
 	verdict := t.paint(green, "ok")
-	if c.Findings > 0 {
+	switch {
+	case c.Calls == 0 && c.Findings == 0 && c.Name != plugintest.CheckOfFile:
+		verdict = t.paint(yellow, "nothing done")
+	case c.Findings > 0:
 		verdict = t.paint(red, fmt.Sprintf("%d found", c.Findings))
 	}
 	fmt.Fprintf(t.W, "%-10s %s, %d calls, %v\n", c.Name, verdict, c.Calls, (time.Duration(c.Seconds * float64(time.Second))).Round(time.Millisecond))
