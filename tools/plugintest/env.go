@@ -44,6 +44,8 @@ type shared struct {
 	endless bool
 	// workerExit: some worker exited because of the plugin.
 	workerExit bool
+	// left is what the plugin's code leaves in its process.
+	left *leftovers
 	// hostCalls is how many calls of its host a method makes, as far as each call of it makes
 	// as many; else it is negative.
 	hostCalls map[*method]int
@@ -54,6 +56,7 @@ type shared struct {
 func newShared(c *Config) *shared {
 	return &shared{
 		offers:         offersOf(c),
+		left:           newLeftovers(),
 		hostCalls:      make(map[*method]int),
 		samples:        make(map[*method][]argSample),
 		broken:         make(map[*method]bool),

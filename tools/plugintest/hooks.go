@@ -26,10 +26,12 @@ const (
 	layoutNullResult = wire.NullResult
 	layoutSlack      = wire.Slack
 	layoutKeep       = wire.Keep
+	layoutWatch      = wire.Watch
 
 	damageArgs         = wire.ArgsWritten
 	damageBeforeResult = wire.BeforeResult
 	damageBehindResult = wire.BehindResult
+	damageLeft         = wire.Left
 
 	// filler is what result buffers hold before a call, behind their first four
 	// bytes, which are 0.
@@ -115,9 +117,17 @@ func (w *worker) processState(m *method, threads bool) (processState, error) {
 
 var errNoState = transport.ErrUnsupported
 
-// shutdown calls the plugin's shutdown; the worker goes on.
+// shutdown calls the plugin's shutdown; the worker goes on. Only the first time does something.
 func (w *worker) shutdown() error {
+	if w.ended {
+		return nil
+	}
+	w.ended = true
+	before := w.reportLeft()
 	err := w.host.within("shutdown", func(ctx context.Context) error { return w.life.shutdown(ctx) })
+	if err == nil {
+		w.reportLeftByShutdown(before)
+	}
 	return exitAt("shutdown", err)
 }
 

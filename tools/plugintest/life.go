@@ -30,6 +30,8 @@ type life interface {
 	// abandon ends the life when a call in it was given up, and returns what came of that.
 	abandon(err error) error
 	survey(threads bool) (processState, error)
+	// left tells what the plugin's code has left in its process.
+	left() (probe.Left, error)
 	// memory counts what the plugin does with host->alloc and host->free.
 	memory() (hostvtable.Memory, bool)
 	resident() uint64 // bytes; 0 where there is another bound
@@ -68,6 +70,7 @@ func (l processLife) abandon(err error) error {
 func (l processLife) survey(threads bool) (processState, error) {
 	return probe.Survey(l.Session, threads)
 }
+func (l processLife) left() (probe.Left, error)           { return probe.LookAtLeft(l.Session) }
 func (l processLife) memory() (hostvtable.Memory, bool)   { return l.Session.Memory() }
 func (l processLife) resident() uint64                    { return l.process.Status().RSS }
 func (l processLife) lookAtConfig() (probe.Config, error) { return probe.LookAtConfig(l.Session) }

@@ -35,6 +35,7 @@ type worker struct {
 	lent      map[*box]uint32 // of instances, those that samples stand for
 	bearing   map[*box]bool   // boxes whose birth is being tried
 	blob      uint64          // address of blobSample in the worker; 0 for none
+	ended     bool            // shutdown was called
 }
 
 type workerOptions struct {

@@ -11,6 +11,7 @@ const (
 	NullResult                    // no room is a NULL pointer
 	Slack                         // SlackSize bytes that may be touched behind message and room
 	Keep                          // neither is taken away
+	Watch                         // look at the process before and after it
 )
 
 // Damage is what a call of OpProbe has done to memory that is not its own.
@@ -21,6 +22,7 @@ const (
 	ArgsWritten  Damage = 1 << iota // to its arguments
 	BeforeResult                    // in front of the room for its result
 	BehindResult                    // behind it
+	Left                            // it left something in the thread or in the process; see package probe
 )
 
 // SlackSize is what [Slack] adds, in bytes, and Filler what memory is filled with
