@@ -44,6 +44,8 @@ type shared struct {
 	endless bool
 	// workerExit: some worker exited because of the plugin.
 	workerExit bool
+	// lookedAt counts the ends of workers that a debugger was to look at.
+	lookedAt counts
 	// left is what the plugin's code leaves in its process.
 	left *leftovers
 	// hostCalls is how many calls of its host a method makes, as far as each call of it makes

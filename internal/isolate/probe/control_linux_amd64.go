@@ -14,11 +14,11 @@ func controlTexts(was, is control) (texts []string) {
 	}
 	exceptions := []string{"invalid", "denormal", "division by zero", "overflow", "underflow", "inexact"}
 	for i, name := range exceptions {
-		sse, x87 := uint32(1)<<(7+i), uint32(1)<<i
+		sse, x87 := uint32(1)<<(7+i), uint16(1)<<i
 		switch {
-		case was.first&^is.first&sse|was.second&^is.second&x87 != 0:
+		case was.first&^is.first&sse != 0 || was.second&^is.second&x87 != 0:
 			texts = append(texts, "the exception "+name+" ends the process")
-		case is.first&^was.first&sse|is.second&^was.second&x87 != 0:
+		case is.first&^was.first&sse != 0 || is.second&^was.second&x87 != 0:
 			texts = append(texts, "the exception "+name+" is masked")
 		}
 	}

@@ -1,14 +1,14 @@
 #include "textflag.h"
 
-// func readControl() (first, second uint32): FPCR, and nothing.
-TEXT ·readControl(SB), NOSPLIT, $0-8
+// func readControl() (first uint32, second uint16): FPCR, and nothing.
+TEXT ·readControl(SB), NOSPLIT, $0-6
 	MRS FPCR, R0
 	MOVW R0, first+0(FP)
-	MOVW ZR, second+4(FP)
+	MOVH ZR, second+4(FP)
 	RET
 
-// func writeControl(first, second uint32)
-TEXT ·writeControl(SB), NOSPLIT, $0-8
+// func writeControl(first uint32, second uint16)
+TEXT ·writeControl(SB), NOSPLIT, $0-6
 	MOVWU first+0(FP), R0
 	MSR R0, FPCR
 	RET

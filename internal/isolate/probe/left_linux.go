@@ -20,10 +20,13 @@ import (
 )
 
 // control is the control state of a thread's floating-point unit, as readControl has it.
-type control struct{ first, second uint32 }
+type control struct {
+	first  uint32
+	second uint16
+}
 
-func readControl() (first, second uint32)
-func writeControl(first, second uint32)
+func readControl() (first uint32, second uint16)
+func writeControl(first uint32, second uint16)
 
 // threadState is what a call can change in the thread that makes it.
 type threadState struct {
@@ -69,6 +72,12 @@ func (s *system) thread() (t threadState) {
 	if s.uselocale != 0 {
 		t.locale, _, _ = purego.SyscallN(s.uselocale, 0)
 	}
+	return t
+}
+
+// with has what another thread begins with that this one has started, but the other's own.
+func (t threadState) with(other threadState) threadState {
+	t.control = other.control
 	return t
 }
 

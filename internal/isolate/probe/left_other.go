@@ -13,10 +13,11 @@ type (
 
 func newSystem() (*system, error) { return nil, errors.ErrUnsupported }
 
-func (*system) thread() threadState              { return threadState{} }
-func (*system) process() (*processState, error)  { return nil, errors.ErrUnsupported }
-func (threadState) changes(threadState) []Change { return nil }
-func (threadState) restore()                     {}
+func (*system) thread() threadState                { return threadState{} }
+func (*system) process() (*processState, error)    { return nil, errors.ErrUnsupported }
+func (threadState) changes(threadState) []Change   { return nil }
+func (threadState) with(t threadState) threadState { return t }
+func (threadState) restore()                       {}
 
 func (*processState) changes(*processState) []Change { return nil }
 

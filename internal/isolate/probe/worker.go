@@ -63,6 +63,9 @@ func (h *hooks) beforeLoad(load *wire.Load) {
 	if load.Wrapped {
 		return // a debugger or the like has a process of its own around this one
 	}
+	if load.Stops {
+		stopAtDeath()
+	}
 	// The runtime opens what it waits with when there is a timer.
 	<-time.After(time.Microsecond)
 	var err error
@@ -86,8 +89,8 @@ func (h *hooks) afterLoad(w *worker.Worker) {
 	}
 	is, own := h.system.thread(), thisThread()
 	w.Library().InTurn(func() {
-		if h.pinned = thisThread() != own; h.pinned { // that thread began as this one was
-			is.control = h.system.thread().control
+		if h.pinned = thisThread() != own; h.pinned {
+			is = is.with(h.system.thread())
 		}
 	})
 	h.loading = is.changes(h.thread)
@@ -222,6 +225,10 @@ func (h *hooks) probe(ctx context.Context, w *worker.Worker, c *abi.Call, layout
 	if err != nil {
 		c.Code = abi.ErrOutOfMemory
 		return 0
+	}
+	if slack > 0 { // what looks for the end of a string has to find one
+		_, behind := around(argsArea[:len(argsArea)-guardSize], args)
+		clear(behind)
 	}
 	resultArea, result, err := newArea(len(room), fenceSize+slack)
 	if err != nil {
