@@ -23,9 +23,13 @@ type Config struct {
 	Threads    native.Threads
 	Unload     bool
 	Track      bool // answer Memory
-	Survey     bool // have the worker look around before it loads the library; see package probe
-	Hooks      bool // refuse a worker without a tester's hooks
-	Sink       hostvtable.Sink
+	// Started is called with the process id of a worker before that loads the library. A worker
+	// with Hooks then stops itself at a deadly signal, and ends of it once it is continued
+	// (SIGCONT): whoever is told sees to that. Nil for neither.
+	Started func(pid int)
+	Survey  bool // have the worker look around before it loads the library; see package probe
+	Hooks   bool // refuse a worker without a tester's hooks
+	Sink    hostvtable.Sink
 	// Calls answers what a library that exports nyash_plugin_connect asks of its host. Nil
 	// answers all of it with [abi.ErrNotPermitted]. Its ctx is that of [Session.Invoke]
 	// within a call, also when that has ended and the call was abandoned; that of Around

@@ -97,6 +97,9 @@ func (s *Session) launch(program string, theirs *transport.Files) error {
 	s.output = output
 	go s.readOutput(output)
 	go s.watch()
+	if s.config.Started != nil {
+		s.config.Started(s.process.pid())
+	}
 	return nil
 }
 
@@ -107,7 +110,7 @@ func (s *Session) load(ctx, asking context.Context) error {
 	c := s.config
 	load := wire.Load{
 		Version: wire.Version, File: c.File, InvokeOnly: c.InvokeOnly,
-		Threads: uint8(c.Threads), Unload: c.Unload, Track: c.Track, Survey: c.Survey, Wrapped: c.Wrapper != nil,
+		Threads: uint8(c.Threads), Unload: c.Unload, Track: c.Track, Survey: c.Survey, Wrapped: c.Wrapper != nil, Stops: c.Started != nil,
 		Limits: wire.Limits(c.Limits), Tables: c.Tables, Module: c.Module, Calls: c.Calls != nil, MaxBlobs: s.peer.MaxBlobs(),
 	}
 	answer, err := s.link.Load(asking, &load)

@@ -2,6 +2,7 @@
 // finds that fault and no other. Comments at the top of each file are directives:
 //
 //	// want: CODE [PLACE]      a finding that is expected
+//	// stack: FUNCTION         a finding's stack has it
 //	// flags: FLAG…            for the compiler
 //	// memcheck                valgrind is needed to find it
 //	// toml[: METHOD = …]      there is a nyash.toml, with this line for a method
@@ -55,6 +56,7 @@ var declared = map[string]string{
 type plugin struct {
 	file     string
 	want     []string
+	stack    string
 	flags    []string
 	memcheck bool
 	toml     bool
@@ -64,7 +66,7 @@ type plugin struct {
 	timeout  time.Duration
 }
 
-var directive = regexp.MustCompile(`(?m)^// (want|flags|memcheck|toml|type_id|manifest|timeout)(?:: (.*))?$`)
+var directive = regexp.MustCompile(`(?m)^// (want|stack|flags|memcheck|toml|type_id|manifest|timeout)(?:: (.*))?$`)
 
 func read(t *testing.T, file string) *plugin {
 	text, err := os.ReadFile(file)
@@ -74,6 +76,8 @@ func read(t *testing.T, file string) *plugin {
 		switch m[1] {
 		case "want":
 			p.want = append(p.want, m[2])
+		case "stack":
+			p.stack = m[2]
 		case "flags":
 			p.flags = strings.Fields(m[2])
 		case "memcheck":
@@ -132,6 +136,18 @@ func findings(r *plugintest.Report) []string {
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
+}
+
+// stackFunctions are those in the stacks of all findings.
+func stackFunctions(r *plugintest.Report) (all []string) {
+	for i := range r.Findings {
+		for _, frame := range r.Findings[i].Backtrace {
+			name, _, _ := strings.Cut(frame, " ")
+			name, _, _ = strings.Cut(name, "+")
+			all = append(all, name)
+		}
+	}
+	return all
 }
 
 // TestGood_NoFindings tests plugins without a fault, with several seeds.
@@ -261,6 +277,9 @@ func TestFaulty_FoundAlone(t *testing.T) {
 			require.NoError(t, err)
 			report, err := tt.All(context.Background())
 			require.NoError(t, err)
+			if p.stack != "" {
+				assert.Contains(t, stackFunctions(report), p.stack)
+			}
 			if !assert.Equal(t, p.want, findings(report)) {
 				for _, f := range report.Findings {
 					t.Logf("%+v", f)

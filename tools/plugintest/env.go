@@ -46,6 +46,10 @@ type shared struct {
 	workerExit bool
 	// refusesUnknown are the methods that fail on instances that never were.
 	refusesUnknown map[*method]bool
+	// lookedAt counts the ends of workers that a debugger was to look at.
+	lookedAt *counts
+	// left is what the plugin's code leaves in its process.
+	left *leftovers
 	// hostCalls is how many calls of its host a method makes, as far as each call of it makes
 	// as many; else it is negative.
 	hostCalls map[*method]int
@@ -57,6 +61,8 @@ func newShared(c *Config) *shared {
 	return &shared{
 		offers:         offersOf(c),
 		refusesUnknown: make(map[*method]bool),
+		left:           newLeftovers(),
+		lookedAt:       &counts{},
 		hostCalls:      make(map[*method]int),
 		samples:        make(map[*method][]argSample),
 		broken:         make(map[*method]bool),

@@ -6,7 +6,6 @@ import (
 	"os/exec"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 
@@ -97,6 +96,7 @@ func (w *worker) exitFinding(at *step, err error) Finding {
 		f.Code, f.Message = codeMemory, fmt.Sprintf("it took more than %d MiB", memoryLimit*3/4>>20)
 	case isHang(err):
 		f.Code, f.Message = codeHang, fmt.Sprintf("no answer after %v", w.config.Timeout)
+		f.setStacks(w.stacks.taken())
 	case !errors.As(err, &crash):
 		if at.m.box == nil {
 			f.Code, f.Message = codeReload, err.Error() // the function failed, and the worker lives
@@ -112,6 +112,12 @@ func (w *worker) exitFinding(at *step, err error) Finding {
 		}
 		w.shared.explained[f.Place()] = true
 		w.explain(at, crash.Signal, &f)
+		if len(f.Backtrace) == 0 {
+			f.setStacks(w.stacks.taken())
+		}
+		if len(f.Backtrace) == 0 {
+			w.stacks.describeFault(&f)
+		}
 	}
 	return f
 }
@@ -203,6 +209,9 @@ var sourceLine = regexp.MustCompile(`^(\S+) \(.*\) at (.+):(\d+)$`)
 
 // backtrace replays the calls under a debugger, where one is installed.
 func (w *worker) backtrace(f *Finding) {
+	if len(w.stacks.taken()) > 0 {
+		return // they are of the crash itself
+	}
 	if _, err := exec.LookPath(debugger[0]); err != nil {
 		return
 	}
@@ -233,11 +242,8 @@ func (f *Finding) readBacktrace(printed []string) {
 			break
 		}
 		f.Backtrace = append(f.Backtrace, m[1])
-		if at := sourceLine.FindStringSubmatch(m[1]); at != nil && f.File == "" {
-			f.Function, f.File = at[1], at[2]
-			f.Line, _ = strconv.Atoi(at[3])
-		}
 	}
+	f.setSource()
 }
 
 // hostFrame reports whether a frame is the worker's own.

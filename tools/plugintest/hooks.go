@@ -28,10 +28,12 @@ const (
 	layoutKeep       = wire.Keep
 	layoutThread     = wire.OtherThread
 	layoutOneThread  = wire.OneThread
+	layoutWatch      = wire.Watch
 
 	damageArgs         = wire.ArgsWritten
 	damageBeforeResult = wire.BeforeResult
 	damageBehindResult = wire.BehindResult
+	damageLeft         = wire.Left
 
 	// filler is what result buffers hold before a call, behind their first four
 	// bytes, which are 0.
@@ -43,6 +45,7 @@ const (
 // invoke makes a call in memory that is laid out so that faults show, or with
 // options.plain in ordinary memory, which is faster. It is safe for concurrent use.
 func (w *worker) invoke(s *step) (*answer, error) {
+	w.doing.Store(s)
 	a := &answer{buf: make([]byte, s.resultSize)}
 	p := &probe.Call{Probe: wire.Probe{Layout: s.layout}}
 	p.TypeID, p.Method, p.Instance = s.typeID, s.method, s.instance
@@ -91,6 +94,7 @@ func (a *answer) fill() {
 // invokeBatch makes the calls of a batch. s is what is reported if the worker
 // exits.
 func (w *worker) invokeBatch(b *batch, s step) error {
+	w.doing.Store(&s)
 	ctx := context.Background()
 	asking := w.host.enterBatch(&s, w.shared.hostCalls[s.m])
 	if asking != nil {
@@ -117,14 +121,24 @@ func (w *worker) processState(m *method, threads bool) (processState, error) {
 
 var errNoState = transport.ErrUnsupported
 
-// shutdown calls the plugin's shutdown; the worker goes on.
+// shutdown calls the plugin's shutdown; the worker goes on. Only the first time does something.
 func (w *worker) shutdown() error {
+	if w.ended {
+		return nil
+	}
+	w.ended = true
+	before := w.reportLeft()
+	w.doing.Store(&step{m: libraryFunc("shutdown")})
 	err := w.host.within("shutdown", func(ctx context.Context) error { return w.life.shutdown(ctx) })
+	if err == nil {
+		w.reportLeftByShutdown(before)
+	}
 	return exitAt("shutdown", err)
 }
 
 // reload calls shutdown and loads the library again.
 func (w *worker) reload() error {
+	w.doing.Store(&step{m: libraryFunc("reload")})
 	err := w.host.within(loading, func(ctx context.Context) error { return w.life.reload(ctx) })
 	return exitAt("reload", err)
 }

@@ -18,9 +18,9 @@ import (
 func TestInstances(t *testing.T) {
 	const declared = "take = { args = [ { name = \"box\", type = \"box\" } ] }\nmake ="
 	for name, tt := range map[string]struct {
-		config  func(*testing.T) plugintest.Config
-		found   []string
-		calls   string // a line of typecheck
+		config func(*testing.T) plugintest.Config
+		found  []string
+		calls  string // a line of typecheck
 	}{
 		"another box": {config: func(t *testing.T) plugintest.Config { return plugintest.Config{File: shop(t)} }},
 		"a crash with one": {

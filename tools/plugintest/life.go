@@ -31,6 +31,8 @@ type life interface {
 	// abandon ends the life when a call in it was given up, and returns what came of that.
 	abandon(err error) error
 	survey(threads bool) (processState, error)
+	// left tells what the plugin's code has left in its process.
+	left() (probe.Left, error)
 	// memory counts what the plugin does with host->alloc and host->free.
 	memory() (hostvtable.Memory, bool)
 	resident() uint64 // bytes; 0 where there is another bound
@@ -45,16 +47,34 @@ type life interface {
 type processLife struct {
 	*isolate.Session
 	process *isolate.Plugin
+	stacks  *stacks       // nil where the worker keeps to the limits itself
+	limit   time.Duration // of a call
 }
 
+// controlLimit is how long another request may take that runs the plugin's code.
+const controlLimit = 5 * time.Second
+
+// call makes a call, or several, within the time limit.
+func (l processLife) call(times int, f func() error) error {
+	return l.stacks.limited(l.limit*time.Duration(times), transport.ErrTimeout, f)
+}
+
+// control is call for another request.
+func (l processLife) control(f func() error) error {
+	return l.stacks.limited(max(l.limit, controlLimit), transport.ErrNoAnswer, f)
+}
+
+func (l processLife) Invoke(ctx context.Context, c *abi.Call) error {
+	return l.call(1, func() error { return l.Session.Invoke(ctx, c) })
+}
 func (l processLife) probe(ctx context.Context, c *probe.Call) error {
-	return probe.Invoke(ctx, l.Session, c)
+	return l.call(1, func() error { return probe.Invoke(ctx, l.Session, c) })
 }
 func (l processLife) batch(ctx context.Context, b *batch) error {
-	return probe.RunBatch(ctx, l.Session, b)
+	return l.call(len(b.Calls), func() error { return probe.RunBatch(ctx, l.Session, b) })
 }
 func (l processLife) watch(ctx context.Context, w *probe.Watch) error {
-	return probe.RunWatch(ctx, l.Session, w)
+	return l.control(func() error { return probe.RunWatch(ctx, l.Session, w) })
 }
 
 func (l processLife) abandon(err error) error {
@@ -69,13 +89,18 @@ func (l processLife) abandon(err error) error {
 func (l processLife) survey(threads bool) (processState, error) {
 	return probe.Survey(l.Session, threads)
 }
+func (l processLife) left() (probe.Left, error)           { return probe.LookAtLeft(l.Session) }
 func (l processLife) memory() (hostvtable.Memory, bool)   { return l.Session.Memory() }
 func (l processLife) resident() uint64                    { return l.process.Status().RSS }
 func (l processLife) lookAtConfig() (probe.Config, error) { return probe.LookAtConfig(l.Session) }
-func (l processLife) shutdown(ctx context.Context) error  { return probe.Shutdown(ctx, l.Session) }
-func (l processLife) reload(ctx context.Context) error    { return probe.Reload(ctx, l.Session) }
-func (l processLife) unanswered() (uint64, error)         { return probe.Unanswered(l.Session) }
-func (l processLife) close() error                        { return l.process.Close() }
+func (l processLife) shutdown(ctx context.Context) error {
+	return l.control(func() error { return probe.Shutdown(ctx, l.Session) })
+}
+func (l processLife) reload(ctx context.Context) error {
+	return l.control(func() error { return probe.Reload(ctx, l.Session) })
+}
+func (l processLife) unanswered() (uint64, error) { return probe.Unanswered(l.Session) }
+func (l processLife) close() error                { return l.process.Close() }
 
 func (w *worker) open() error {
 	if w.plugin.module {
@@ -119,6 +144,10 @@ func (w *worker) openProcess() error {
 	}
 	threads := config.Threads
 	config.Configure = w.configure(&threads)
+	if w.stacks != nil {
+		config.Started = w.stacks.started
+		config.CallTimeout += stackTime // the tester keeps to the limit itself
+	}
 	if o.wrapper != nil {
 		// Debuggers are slow with shared memory of that size, and with spinning.
 		config.Channel = isolate.ChannelPipe
@@ -126,9 +155,18 @@ func (w *worker) openProcess() error {
 		limit := uint64(memoryLimit)
 		config.Limits.Memory = &limit
 	}
-	ctx, cancel := context.WithTimeoutCause(w.ctx, w.loadTime(), errLoadTimeout)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(w.ctx)
+	defer cancel(nil)
+	w.kill = cancel
+	late := time.AfterFunc(w.loadTime(), func() {
+		if w.stacks == nil {
+			cancel(errLoadTimeout)
+			return
+		}
+		w.stacks.late(errLoadTimeout)
+	})
 	process, err := isolate.Open(ctx, config)
+	late.Stop()
 	if err != nil {
 		return err
 	}
@@ -143,7 +181,11 @@ func (w *worker) openProcess() error {
 	if err != nil {
 		return err
 	}
-	w.life = processLife{session, process}
+	w.kill = session.Kill
+	w.life = processLife{session, process, w.stacks, config.CallTimeout}
+	if w.stacks != nil {
+		w.life = processLife{session, process, w.stacks, config.CallTimeout - stackTime}
+	}
 	w.host.connected(w.description(), threads)
 	return nil
 }

@@ -2,13 +2,8 @@ package plugintest
 
 import (
 	"errors"
-	"fmt"
-	"math/bits"
-	"strings"
-	"syscall"
 
 	"github.com/nyash-plugins/nyash-go/abi"
-	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
 )
 
 // lifecycleCheck checks births and ends of instances and of the library.
@@ -40,6 +35,9 @@ func lifecycle(e *env) error {
 	case e.exited("shutdown"):
 		e.skip("unloading: shutdown does not return")
 	default:
+		if err := shutdownGrowth(e); err != nil {
+			return err
+		}
 		return reloads(e)
 	}
 	return nil
@@ -165,15 +163,12 @@ func checkProcess(e *env) (threads bool, err error) {
 			}
 			return w.shutdown()
 		}
-		state, err := w.processState(libraryFunc("process state"), true)
-		if errors.Is(err, errNoState) {
+		if _, err := w.processState(libraryFunc("process state"), false); errors.Is(err, errNoState) {
 			e.skip("working directory, umask, signals and threads: %v", err)
 			return nil
-		}
-		if err != nil {
+		} else if err != nil {
 			return err
 		}
-		e.reportProcess(&state)
 		if err := w.checkTextNow("after all methods were called"); err != nil {
 			return err
 		}
@@ -181,7 +176,8 @@ func checkProcess(e *env) (threads bool, err error) {
 			return err
 		}
 		shutdown := libraryFunc("shutdown")
-		if state, err = w.processState(shutdown, true); err != nil {
+		state, err := w.processState(shutdown, true)
+		if err != nil {
 			return err
 		}
 		var names []string
@@ -238,47 +234,6 @@ func callMethods(w *worker, b *box) error {
 		}
 	}
 	return nil
-}
-
-// reportProcess reports what changed in the process, but for threads.
-func (e *env) reportProcess(c *processState) {
-	if c.Now.Dir != c.Before.Dir {
-		e.add(Finding{Code: codeDirectory, Message: "it is now " + c.Now.Dir})
-	}
-	if c.Now.Umask != c.Before.Umask {
-		e.add(Finding{Code: codeUmask, Message: fmt.Sprintf("it was %03o and is now %03o", c.Before.Umask, c.Now.Umask)})
-	}
-	var handled uint64
-	for i, handler := range c.Now.Handlers {
-		if handler != c.Before.Handlers[i] {
-			handled |= 1 << i
-		}
-	}
-	if handled != 0 {
-		e.add(Finding{Code: codeSignalHandler, Message: "it handles " + signalNames(handled)})
-	}
-	var blocked uint64
-	for _, th := range c.Now.Threads {
-		if !th.Foreign {
-			blocked |= th.Blocked
-		}
-	}
-	for _, th := range c.Before.Threads {
-		blocked &^= th.Blocked
-	}
-	if blocked != 0 {
-		e.add(Finding{Code: codeSignalsBlocked, Message: "a thread that called the plugin now blocks " + signalNames(blocked)})
-	}
-}
-
-func signalNames(set uint64) string {
-	var names []string
-	for ; set != 0; set &= set - 1 {
-		name := transport.SignalName(syscall.Signal(bits.TrailingZeros64(set) + 1))
-		name, _, _ = strings.Cut(name, " ")
-		names = append(names, name)
-	}
-	return list(cutList(names, 6), "")
 }
 
 // reloads unloads the library and loads it again, many times.

@@ -70,6 +70,8 @@ func memoryWork(e *env, o workerOptions) error {
 			work = append(work, func(w *worker) error { return (&fileBox{w, b}).contents() })
 		}
 	}
+	// The last leaves its instances to shutdown, which has to release them.
+	work = append(work, (*worker).finiAll, callEverything)
 	for len(work) > 0 {
 		left := len(work)
 		err := e.withWorker(o, func(w *worker) error {
@@ -81,7 +83,7 @@ func memoryWork(e *env, o workerOptions) error {
 					return err
 				}
 			}
-			return w.finiAll()
+			return nil
 		})
 		if err != nil || len(work) == left {
 			return err

@@ -138,7 +138,7 @@ func (e *env) alone() (*env, *Report) {
 	config := *e.config
 	config.Progress, config.Only, config.Until = nil, nil, ""
 	shared := *e.shared
-	shared.explained = make(map[string]bool)
+	shared.explained, shared.left = make(map[string]bool), newLeftovers()
 	own := *e
 	own.config, own.shared = &config, &shared
 	own.recorder = &recorder{config: &config, report: report, check: &CheckReport{Name: e.check.Name}, seen: newSeen(), silent: true}

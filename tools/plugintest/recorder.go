@@ -82,6 +82,13 @@ func (r *recorder) has(code string, m *method) bool {
 	return r.seen.keys[findingKey{code: code, place: m.String()}]
 }
 
+// hasCode reports whether the report has a finding of this code.
+func (r *recorder) hasCode(code string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.ContainsFunc(r.report.Findings, func(f Finding) bool { return f.Code == code })
+}
+
 // line adds information that is no finding.
 func (r *recorder) line(format string, args ...any) {
 	r.check.Lines = append(r.check.Lines, fmt.Sprintf(format, args...))

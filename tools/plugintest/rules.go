@@ -65,6 +65,13 @@ const (
 	codeSignalsBlocked  = "signals-blocked"
 	codeDirectory       = "working-directory"
 	codeUmask           = "umask"
+	codeFloat           = "float-control"
+	codeLocale          = "locale"
+	codeEnvironment     = "environment"
+	codeRandom          = "random-state"
+	codeTimer           = "timer-left"
+	codeWritableCode    = "writable-code"
+	codeShutdownLeak    = "shutdown-leak"
 	codeOutput          = "prints"
 	codeAllocLeak       = "alloc-leak"
 	codeBadFree         = "bad-free"
@@ -164,8 +171,15 @@ var rules = []Rule{
 	{codeSignalsBlocked, SeverityWarning, "a call left signals blocked on the host's thread", "the signal mask as it was when the call began", "restore the mask with pthread_sigmask before you return"},
 	{codeDirectory, SeverityWarning, "the working directory was changed", "the process's working directory left alone", "use absolute paths or openat: the directory belongs to the host"},
 	{codeUmask, SeverityWarning, "the umask was changed", "the process's umask left alone", "give the mode to open or fchmod: the umask belongs to the host"},
+	{codeFloat, SeverityError, "a call left another floating-point mode on the host's thread", "rounding, masked exceptions and the treatment of denormal numbers as they were when the call began", "restore them with fesetenv or fesetround before you return, on every path; do not link with -ffast-math, whose start-up code sets them"},
+	{codeLocale, SeverityWarning, "the locale was changed", "the process's and the thread's locale left alone", "use the functions with a locale_t (strtod_l, newlocale), or uselocale and back: numbers of the whole process are written and read by setlocale's"},
+	{codeEnvironment, SeverityWarning, "the environment was changed", "the process's environment left alone", "keep settings in your own memory; for a child process, give its environment to execve or posix_spawn: setenv races with every getenv of the process"},
+	{codeRandom, SeverityWarning, "the C library's random numbers were drawn or seeded", "the state of rand and random left to the host", "use random_r or a generator of your own, seeded from getrandom: rand and srand have one state for the process"},
+	{codeTimer, SeverityWarning, "a timer is left that sends signals", "no timer of alarm, setitimer or timer_create when the call has returned", "wait with a time limit on your own thread, or use timerfd: the signal of such a timer ends the host"},
+	{codeWritableCode, SeverityWarning, "memory stays writable and executable", "no mapping that is both when the call has returned", "map it writable, then mprotect it to read and execute; assembly needs .note.GNU-stack, or the stack becomes executable"},
 	{codeOutput, SeverityWarning, "the plugin prints to its standard output or error", "messages through host->log", "use host->log: the standard streams belong to the host"},
 	{codeAllocLeak, SeverityError, "blocks of host->alloc are not freed", "host->free for each host->alloc, in shutdown at the latest", "free what you get from host->alloc"},
+	{codeShutdownLeak, SeverityError, "shutdown does not release the instances that are alive", "everything released in shutdown: hosts that end need not call fini", "walk your table of instances in shutdown, and free each with what it owns"},
 	{codeBadFree, SeverityError, "host->free was called with an invalid pointer", "host->free once for each block of host->alloc", "free only what host->alloc returned, once, and nothing that you returned as a blob"},
 	{codeRace, SeverityError, "concurrent calls give other results than sequential ones", "the same results", "guard shared state with a mutex or atomics, or write threads = \"serial\" in nyash.toml"},
 	{codeIDCollision, SeverityError, "concurrent births returned the same id", "a different id for each instance", "count ids with an atomic, or under a lock"},

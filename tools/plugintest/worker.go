@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nyash-plugins/nyash-go/abi"
@@ -33,9 +34,13 @@ type worker struct {
 
 	trace     []step // the calls so far, unless they are plain
 	instances []instance
-	lent      map[*box]uint32 // of instances, those that samples stand for
-	bearing   map[*box]bool   // boxes whose birth is being tried
-	blob      uint64          // address of blobSample in the worker; 0 for none
+	lent      map[*box]uint32      // of instances, those that samples stand for
+	bearing   map[*box]bool        // boxes whose birth is being tried
+	blob      uint64               // address of blobSample in the worker; 0 for none
+	ended     bool                 // shutdown was called
+	doing     atomic.Pointer[step] // that was begun last; nil while the library is loaded
+	kill      func(error)          // ends the process, whose calls then fail with the cause
+	stacks    *stacks              // of its threads; nil where it is not watched
 }
 
 type workerOptions struct {
@@ -76,6 +81,10 @@ func (e *env) start(o workerOptions) (*worker, error) {
 	w := &worker{env: e, options: o, dir: dir, lent: make(map[*box]uint32), bearing: make(map[*box]bool)}
 	w.callCtx, w.cancel = context.WithCancelCause(e.ctx)
 	w.host = newHost(w)
+	if stopsWork && o.wrapper == nil && !e.plugin.module {
+		w.stacks = &stacks{w: w}
+		w.output.stacks = w.stacks
+	}
 	if err := w.open(); err != nil {
 		w.cancel(nil)
 		w.removeDir()
@@ -134,6 +143,7 @@ var (
 
 // workerOutput is what a plugin logs and prints. It is safe for concurrent use.
 type workerOutput struct {
+	stacks  *stacks // that is told of faults; nil for none
 	mu      sync.Mutex
 	last    []string // the last lines of both
 	printed []string
@@ -150,6 +160,13 @@ func (o *workerOutput) PluginLog(_ abi.LogLevel, text string, _ bool) {
 func (o *workerOutput) PluginWake(uint64, bool) {}
 
 func (o *workerOutput) print(line string) {
+	if o.stacks != nil {
+		rest, ok := o.stacks.note(line)
+		if ok && rest == "" {
+			return
+		}
+		line = rest
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.printed = append(o.printed, line)

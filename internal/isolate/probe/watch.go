@@ -12,7 +12,7 @@ import (
 
 // opWatch asks for a Watch. It is answered by [hooks] alone, and far from the numbers of the
 // operations that all workers know.
-const opWatch wire.Op = 1 << 16
+const opWatch = wire.OpTesters
 
 // Watch is what a tester asks about a method that promises to return soon and not to block:
 // one call, which is made many times on a thread of its own, and what that shows.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/cmem"
@@ -34,24 +35,85 @@ const (
 // that this package's host side asks for. It must be called first thing in main.
 func Main() {
 	hooks := &hooks{}
-	worker.MainWith(&worker.Hooks{BeforeLoad: hooks.beforeLoad, Probe: hooks.probe, Operate: hooks.operate})
+	worker.MainWith(&worker.Hooks{BeforeLoad: hooks.beforeLoad, AfterLoad: hooks.afterLoad, Probe: hooks.probe, Operate: hooks.operate})
 }
 
 // hooks are a worker's, of which a process has one.
 type hooks struct {
 	before *Surroundings // the library was loaded
 	areas  areas
-	thread oneThread
+	one    oneThread
+
+	// What code of the library leaves; see [Left].
+	compares bool
+	system   *system
+	thread   threadState   // that loads, before
+	unloaded *processState // before the library was loaded
+	loaded   *processState // after
+	loading  []Change
+	pinned   bool // the library has a thread for itself
+	mu       sync.Mutex
+	calls    []CallChange
+	shutdown []Change
 }
 
 func (h *hooks) beforeLoad(load *wire.Load) {
 	if load.Survey {
 		h.before, _ = surroundings(true) // where that cannot be told, nothing is answered
 	}
+	if load.Wrapped {
+		return // a debugger or the like has a process of its own around this one
+	}
+	if load.Stops {
+		stopAtDeath()
+	}
+	// The runtime opens what it waits with when there is a timer.
+	<-time.After(time.Microsecond)
+	var err error
+	if h.system, err = newSystem(); err != nil {
+		return
+	}
+	runtime.LockOSThread() // until afterLoad
+	h.thread = h.system.thread()
+	h.unloaded, err = h.system.process()
+	h.compares = err == nil
+}
+
+// afterLoad looks at what the library's code has left while it was loaded.
+func (h *hooks) afterLoad(w *worker.Worker) {
+	if h.system == nil {
+		return
+	}
+	defer runtime.UnlockOSThread()
+	if !h.compares {
+		return
+	}
+	is, own := h.system.thread(), thisThread()
+	w.Library().InTurn(func() {
+		if h.pinned = thisThread() != own; h.pinned {
+			is = is.with(h.system.thread())
+		}
+	})
+	h.loading = is.changes(h.thread)
+	h.thread.restore()
+	var err error
+	if h.loaded, err = h.system.process(); err != nil {
+		h.compares = false
+		return
+	}
+	for _, c := range h.loaded.changes(h.unloaded) {
+		if c.Part != Files { // they may be needed until shutdown
+			h.loading = append(h.loading, c)
+		}
+	}
 }
 
 func (h *hooks) operate(ctx context.Context, w *worker.Worker, op wire.Op, a, b uint64) ([]byte, error) {
 	switch op {
+	case wire.OpShutdown:
+		return nil, h.shutDown(ctx, w)
+	case opLeft:
+		return h.left()
 	case wire.OpBatch:
 		return batch(ctx, w, cmem.Memory(uintptr(a), int(b)))
 	case wire.OpReload:
@@ -94,6 +156,18 @@ func difference(was, now string, err error) string {
 		at++
 	}
 	return fmt.Sprintf("from byte %d on it is %q, and was %q", at, now[at:min(at+shown, len(now))], was[at:min(at+shown, len(was))])
+}
+
+// shutDown shuts the plugin down. A thread that the library has for itself ends with that.
+func (h *hooks) shutDown(ctx context.Context, w *worker.Worker) (err error) {
+	if h.pinned {
+		return w.ShutDown(ctx)
+	}
+	changes := h.compare(false, func(f func()) { f() }, func() { err = w.ShutDown(ctx) })
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.shutdown = append(h.shutdown, changes...)
+	return err
 }
 
 // areas are the memory of past probes.
@@ -153,6 +227,10 @@ func (h *hooks) probe(ctx context.Context, w *worker.Worker, c *abi.Call, layout
 		c.Code = abi.ErrOutOfMemory
 		return 0
 	}
+	if slack > 0 { // what looks for the end of a string has to find one
+		_, behind := around(argsArea[:len(argsArea)-guardSize], args)
+		clear(behind)
+	}
 	resultArea, result, err := newArea(len(room), fenceSize+slack)
 	if err != nil {
 		c.Code = abi.ErrOutOfMemory
@@ -169,14 +247,17 @@ func (h *hooks) probe(ctx context.Context, w *worker.Worker, c *abi.Call, layout
 	if len(result) == 0 && layout&wire.NullResult != 0 {
 		c.Result = nil
 	}
+	var left []Change
+	call := func() { left = h.compare(layout&wire.Watch != 0, w.Library().InTurn, func() { w.Invoke(ctx, c) }) }
 	switch {
 	case layout&wire.OtherThread != 0:
-		onOtherThread(func() { w.Invoke(ctx, c) })
+		onOtherThread(call)
 	case layout&wire.OneThread != 0:
-		h.thread.run(func() { w.Invoke(ctx, c) })
+		h.one.run(call)
 	default:
-		w.Invoke(ctx, c)
+		call()
 	}
+	damage |= h.noteCall(c.TypeID, c.Method, left)
 	if !bytes.Equal(args, message) {
 		damage |= wire.ArgsWritten
 	}

@@ -115,6 +115,9 @@ func (p *Peer) ControlLimit(op wire.Op) time.Duration {
 	case wire.OpShutdown, wire.OpBatch, wire.OpReload, wire.OpSurroundings:
 		return max(controlTimeout, p.CallTimeout)
 	}
+	if op >= wire.OpTesters {
+		return max(controlTimeout, p.CallTimeout)
+	}
 	return controlTimeout
 }
 

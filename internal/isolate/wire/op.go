@@ -81,6 +81,9 @@ const (
 	OpInvokeBatch
 )
 
+// OpTesters is the first of the operations that a tester's hooks alone know; see package probe.
+const OpTesters Op = 1 << 16
+
 // Refused is the code of an operation other than OpInvoke that failed; the
 // result is the error's text.
 const Refused int32 = -1

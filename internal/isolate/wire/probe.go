@@ -7,12 +7,13 @@ type Layout uint32
 
 // The layouts.
 const (
-	NullArgs   Layout = 1 << iota // no arguments are a NULL pointer
-	NullResult                    // no room is a NULL pointer
-	Slack                         // SlackSize bytes that may be touched behind message and room
-	Keep                          // neither is taken away
-	OtherThread                   // the call is made on a thread that makes no other
-	OneThread                     // the call is made on the thread of all calls with this layout
+	NullArgs    Layout = 1 << iota // no arguments are a NULL pointer
+	NullResult                     // no room is a NULL pointer
+	Slack                          // SlackSize bytes that may be touched behind message and room
+	Keep                           // neither is taken away
+	OtherThread                    // the call is made on a thread that makes no other
+	OneThread                      // the call is made on the thread of all calls with this layout
+	Watch                          // look at the process before and after it
 )
 
 // Damage is what a call of OpProbe has done to memory that is not its own.
@@ -23,6 +24,7 @@ const (
 	ArgsWritten  Damage = 1 << iota // to its arguments
 	BeforeResult                    // in front of the room for its result
 	BehindResult                    // behind it
+	Left                            // it left something in the thread or in the process; see package probe
 )
 
 // SlackSize is what [Slack] adds, in bytes, and Filler what memory is filled with

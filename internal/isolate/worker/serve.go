@@ -82,9 +82,11 @@ type Hooks struct {
 	// BeforeLoad is called when the worker is confined and nothing of the plugin has
 	// run.
 	BeforeLoad func(*wire.Load)
+	// AfterLoad is called in the same goroutine when the library was loaded.
+	AfterLoad func(*Worker)
 	// Probe makes a call with the memory laid out for it.
 	Probe func(context.Context, *Worker, *abi.Call, wire.Layout) wire.Damage
-	// Operate carries out an operation that workers without hooks do not know.
+	// Operate carries out a shutdown, and operations that workers without hooks do not know.
 	Operate func(ctx context.Context, w *Worker, op wire.Op, a, b uint64) (text []byte, err error)
 }
 
@@ -149,7 +151,13 @@ func (w *Worker) load(load *wire.Load) (err error) {
 	if load.Module != nil {
 		return w.openModule(load)
 	}
-	return w.open()
+	if err := w.open(); err != nil {
+		return err
+	}
+	if w.hooks != nil {
+		w.hooks.AfterLoad(w)
+	}
+	return nil
 }
 
 func (w *Worker) description() abi.Description {
@@ -213,14 +221,14 @@ func (w *Worker) Library() *native.Library { return w.lib.Load() }
 
 // Reload shuts the plugin down and loads it again, within a request.
 func (w *Worker) Reload(ctx context.Context) error {
-	if err := w.shutDown(ctx); err != nil {
+	if err := w.ShutDown(ctx); err != nil {
 		return err
 	}
 	return w.open()
 }
 
-// shutDown ends the plugin's life, within a request.
-func (w *Worker) shutDown(ctx context.Context) error {
+// ShutDown ends the plugin's life, within a request.
+func (w *Worker) ShutDown(ctx context.Context) error {
 	w.around = ctx
 	if w.module != nil {
 		return w.module.Close()
@@ -355,7 +363,9 @@ func (w *Worker) Operate(ctx context.Context, op wire.Op, args, length uint64) (
 	case wire.OpRoute:
 		return nil, w.route(route{uint32(args), int(length)})
 	case wire.OpShutdown:
-		return nil, w.shutDown(ctx)
+		if w.hooks == nil || w.module != nil {
+			return nil, w.ShutDown(ctx)
+		}
 	}
 	if w.hooks != nil && w.module == nil {
 		return w.hooks.Operate(ctx, w, op, args, length)

@@ -1,4 +1,5 @@
 /* A method aborts. */
 // want: crash Counter.poke
+// stack: poke
 #define ON_POKE abort()
 #include "counter.h"

@@ -1,5 +1,5 @@
 /* It leaves a signal blocked. */
-// want: signals-blocked
+// want: signals-blocked Counter.poke
 // wasm: no module: wasi has no signals
 #define ON_POKE                           \
     sigset_t set;                         \

@@ -1,5 +1,5 @@
 /* It changes the umask. */
-// want: umask
+// want: umask Counter.poke
 // wasm: no module: wasi has no umask
 #define ON_POKE umask(0)
 #include "counter.h"

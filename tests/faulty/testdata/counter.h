@@ -25,12 +25,17 @@ typedef int pthread_mutex_t;
 
 enum { ADD = 1, GET, ECHO, POKE, SET, FAIL };
 
+#ifndef MEMBERS
+#define MEMBERS
+#endif
+
 struct counter {
     uint32_t id;
     int64_t n;
     uint8_t *data;
     size_t size;
     bool ended;
+    MEMBERS
 };
 
 static const NyashHostVtable *host;
@@ -58,6 +63,9 @@ __attribute__((unused)) static uint8_t *volatile nowhere;
 #endif
 #ifndef ON_BIRTH
 #define ON_BIRTH
+#endif
+#ifndef ON_BORN
+#define ON_BORN
 #endif
 #ifndef ON_FINI
 #define ON_FINI
@@ -200,6 +208,7 @@ static int32_t birth(struct reply r) {
     if (counters[id] != NULL) FREE_COUNTER(counters[id]);
     counters[id] = c;
     c->id = id;
+    ON_BORN;
     memcpy(r.at, &id, 4);
     *r.length = 4;
     return NYASH_OK;

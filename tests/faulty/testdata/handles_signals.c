@@ -1,5 +1,5 @@
 /* It installs a signal handler. */
-// want: signal-handler
+// want: signal-handler init
 // wasm: no module: wasi has no signals
 #include <signal.h>
 static void handler(int n) { (void)n; }

@@ -1,0 +1,333 @@
+package plugintest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nyash-plugins/nyash-go/internal/contract"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/probe"
+)
+
+// stacks has a debugger look at a worker when it crashes or hangs, before it ends. A worker stops
+// itself at a deadly signal; see package probe.
+type stacks struct {
+	w    *worker
+	pid  int
+	ends chan struct{} // closed when the process has ended
+
+	mu      sync.Mutex // held while the worker stands still
+	crashed bool
+	killed  bool
+	threads []stack
+	mapped  string // its /proc/PID/maps when it crashed
+
+	faults struct {
+		sync.Mutex
+		last *probe.Fault
+	}
+}
+
+// stack is that of one thread, innermost frame first, as far as it is the plugin's.
+type stack struct {
+	frames  []string
+	crashed bool // a deadly signal has come to it
+}
+
+const (
+	// debuggerTime is what a debugger may take to look at a process.
+	debuggerTime = 20 * time.Second
+	// stackTime is how much longer than its time limit a call may go on, while a debugger looks
+	// at it.
+	stackTime = 2 * debuggerTime
+	// stopTime is what a worker may take to end once it was continued.
+	stopTime = 5 * time.Second
+	// maxFrames is how many frames of a stack are shown, and maxOthers of how many other threads.
+	maxFrames = 16
+	maxOthers = 3
+)
+
+// started begins to watch a worker that has started.
+func (s *stacks) started(pid int) {
+	s.pid, s.ends = pid, make(chan struct{})
+	go func() {
+		defer close(s.ends)
+		for waitStopped(pid) {
+			s.stopped()
+		}
+	}()
+}
+
+// stopped lets a worker end that has stopped itself, once its stacks are known.
+func (s *stacks) stopped() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.crashed {
+		s.crashed = true
+		if text, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", s.pid)); err == nil {
+			s.mapped = string(text)
+		}
+		if s.wanted("crash") {
+			s.threads = lookAt(s.w.ctx, s.pid)
+		}
+	}
+	goOn(s.pid)
+}
+
+// wanted tells whether stacks of this end are reported: once for what is called, and some more
+// times where several calls are.
+func (s *stacks) wanted(end string) bool {
+	if s.w.options.quiet {
+		return false
+	}
+	at, most := "init", 1
+	if doing := s.w.doing.Load(); doing != nil {
+		at = doing.m.String()
+		if doing.concurrent {
+			at, most = "concurrent calls", maxConcurrentEnds
+		}
+	}
+	return s.w.shared.lookedAt.count(end+" "+at) <= most
+}
+
+// maxConcurrentEnds is how often a worker's stacks are looked at that ends while several calls
+// are under way.
+const maxConcurrentEnds = 4
+
+// counts counts by name. It is safe for concurrent use.
+type counts struct {
+	mu sync.Mutex
+	n  map[string]int
+}
+
+func (c *counts) count(name string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.n == nil {
+		c.n = make(map[string]int)
+	}
+	c.n[name]++
+	return c.n[name]
+}
+
+// limited runs f, a request to the worker that may take so long, and otherwise kills it for the
+// cause when a debugger has looked at it.
+func (s *stacks) limited(limit time.Duration, cause error, f func() error) error {
+	if s == nil || s.pid == 0 {
+		return f()
+	}
+	timer := time.AfterFunc(limit, func() { s.late(cause) })
+	defer timer.Stop()
+	return f()
+}
+
+// late ends a worker that does not answer.
+func (s *stacks) late(cause error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.crashed { // it ends of that
+		select {
+		case <-s.ends:
+		case <-time.After(stopTime):
+			s.w.kill(cause)
+		}
+		return
+	}
+	if s.killed {
+		return
+	}
+	s.killed = true
+	if s.wanted("hang") {
+		s.threads = lookAt(s.w.ctx, s.pid)
+	}
+	s.w.kill(cause)
+}
+
+// taken are the stacks that were found: of a crash the thread that crashed first, and else those
+// that are in the plugin.
+func (s *stacks) taken() []stack {
+	if s == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.threads
+}
+
+// note keeps what a worker says of a deadly signal; it returns what else the line has.
+func (s *stacks) note(line string) (rest string, ok bool) {
+	f, rest, ok := probe.ParseFault(line)
+	if !ok {
+		return line, false
+	}
+	s.faults.Lock()
+	defer s.faults.Unlock()
+	if s.faults.last == nil {
+		s.faults.last = &f
+	}
+	return rest, true
+}
+
+// attach is the command line of a debugger that prints the stacks of a process, without the id.
+var attach = []string{"gdb", "-batch", "-nx", "-q", "-iex", "set auto-load no", "-iex", "set debuginfod enabled off",
+	"-iex", "set pagination off", "-iex", "set print thread-events off", "-iex", "set width 0",
+	"-iex", "set print frame-info location-and-address",
+	"-ex", "thread apply all bt 40", "-p"}
+
+// lookAt are the stacks of a process's threads that are in the plugin; none where no debugger is
+// installed, or it may not look.
+func lookAt(ctx context.Context, pid int) []stack {
+	if _, err := exec.LookPath(attach[0]); err != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, debuggerTime)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, attach[0], append(slices.Clone(attach[1:]), strconv.Itoa(pid))...)
+	cmd.WaitDelay = time.Second
+	maps, _ := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
+	self, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	text, _ := cmd.Output() // what it has printed counts
+	return readStacks(string(text), func(frame string) bool {
+		m := frameAddress.FindStringSubmatch(frame)
+		if m == nil || self == "" {
+			return false
+		}
+		addr, err := strconv.ParseUint(m[1], 16, 64)
+		file, _, _ := fileAt(string(maps), addr)
+		return err == nil && file == self
+	})
+}
+
+// frameAddress is where a frame is in memory.
+var frameAddress = regexp.MustCompile(`^#\d+\s+0x([0-9a-f]+) in `)
+
+var (
+	threadLine = regexp.MustCompile(`^Thread \d+ `)
+	// systemFrame is a frame of the C library, or one below which a thread has nothing.
+	systemFrame = regexp.MustCompile(` from \S*/(libc|libpthread|ld-linux|ld-musl)[^/]*$| at (\.\./sysdeps|\./(nptl|stdlib|string|malloc|signal|libio|elf|posix|debug|io|time|misc|socket))/`)
+	bottomFrame = regexp.MustCompile(`^(start_thread|clone3?|__clone3?) `)
+)
+
+const handlerFrame = "<signal handler called>"
+
+// readStacks reads what the debugger printed; those of threads that crashed come first. own tells
+// whether a frame is the worker's.
+func readStacks(text string, own func(frame string) bool) (all []stack) {
+	var lines []string
+	add := func() {
+		if s, ok := readStack(lines, own); ok {
+			all = append(all, s)
+		}
+		lines = nil
+	}
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\n")
+		if threadLine.MatchString(line) {
+			add()
+		} else {
+			lines = append(lines, line)
+		}
+	}
+	add()
+	slices.SortStableFunc(all, func(a, b stack) int {
+		switch {
+		case a.crashed == b.crashed:
+			return 0
+		case a.crashed:
+			return -1
+		}
+		return 1
+	})
+	return all
+}
+
+// readStack reads the frames of one thread. It is none where nothing of it is the plugin's.
+func readStack(lines []string, own func(frame string) bool) (s stack, ok bool) {
+	ended := false
+	for _, line := range lines {
+		m := frameLine.FindStringSubmatch(line)
+		if m == nil {
+			continue
+		}
+		frame := m[1]
+		if frame == handlerFrame { // what is above is the handler's
+			s, ended = stack{crashed: true}, false
+			continue
+		}
+		if ended || own(line) || hostFrame(frame) || bottomFrame.MatchString(frame) {
+			ended = true
+			continue
+		}
+		s.frames = append(s.frames, frame)
+	}
+	ok = slices.ContainsFunc(s.frames, func(f string) bool { return !systemFrame.MatchString(f) })
+	return s, ok || s.crashed && len(s.frames) > 0
+}
+
+// setStacks shows stacks: the first, and which others there are.
+func (f *Finding) setStacks(all []stack) {
+	others := 0
+	for i, s := range all {
+		frames := s.frames[:min(maxFrames, len(s.frames))]
+		if i == 0 {
+			f.Backtrace = slices.Clone(frames)
+			f.setSource()
+			continue
+		}
+		if others++; others > maxOthers {
+			f.Backtrace = append(f.Backtrace, fmt.Sprintf("and %s in the plugin", plural(len(all)-i, "other thread")))
+			break
+		}
+		head := "another thread:"
+		if s.crashed {
+			head = "another thread, which crashed too:"
+		}
+		f.Backtrace = append(f.Backtrace, head)
+		f.Backtrace = append(f.Backtrace, frames[:min(maxFrames/4, len(frames))]...)
+	}
+}
+
+// setSource takes the place in the source from the stack's first frame that has one and is the
+// plugin's.
+func (f *Finding) setSource() {
+	for _, frame := range f.Backtrace {
+		at := sourceLine.FindStringSubmatch(frame)
+		if at == nil || systemFrame.MatchString(frame) {
+			continue
+		}
+		f.Function, f.File = at[1], at[2]
+		f.Line, _ = strconv.Atoi(at[3])
+		return
+	}
+}
+
+// describeFault shows where the worker crashed, without a debugger: the module and its function.
+func (s *stacks) describeFault(f *Finding) {
+	if s == nil {
+		return
+	}
+	s.faults.Lock()
+	fault := s.faults.last
+	s.faults.Unlock()
+	s.mu.Lock()
+	mapped := s.mapped
+	s.mu.Unlock()
+	if fault == nil || mapped == "" {
+		return
+	}
+	place, ok := placeOf(mapped, fault.PC)
+	if !ok {
+		return
+	}
+	f.Backtrace = []string{contract.Printable(place.String())}
+	if place.line > 0 {
+		f.Function, f.File, f.Line = place.function, place.file, place.line
+	}
+}
