@@ -61,6 +61,7 @@ var checks = []check{
 	protocolCheck,
 	leafCheck,
 	stressCheck,
+	threadsCheck,
 	memcheckCheck,
 }
 

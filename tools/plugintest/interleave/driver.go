@@ -70,8 +70,8 @@ func compile(ctx context.Context, compiler, program string) error {
 }
 
 // Do has a driver carry out a program, and returns what came of each run. wrapper is a command
-// around the driver, or nil. Runs that the driver did not come to, because ctx ended or the
-// plugin has damaged it, are StatusLost.
+// around the driver, or nil. A run that hangs is the last. Runs that the driver did not come to,
+// for that, because ctx ended or because the plugin has damaged it, are StatusLost.
 func (p *Program) Do(ctx context.Context, driver string, wrapper []string) ([]Result, error) {
 	results := make([]Result, len(p.Runs))
 	for i := range results {
@@ -81,6 +81,8 @@ func (p *Program) Do(ctx context.Context, driver string, wrapper []string) ([]Re
 	if err := os.WriteFile(input, p.encode(), 0o600); err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	line := append(append([]string(nil), wrapper...), driver, input)
 	cmd := exec.CommandContext(ctx, line[0], line[1:]...)
 	contain(cmd)
@@ -97,6 +99,9 @@ func (p *Program) Do(ctx context.Context, driver string, wrapper []string) ([]Re
 			break // the end, or what the plugin made of it
 		}
 		results[run] = result
+		if result.Status == StatusHang {
+			cancel()
+		}
 	}
 	_, _ = io.Copy(io.Discard, stdout)
 	_ = cmd.Wait() // what came of the runs is in the reports

@@ -38,7 +38,7 @@ enum { PATCH_INSTANCE, PATCH_BLOB };       /* what is written into arguments */
 enum { ORDER, STOP, FREE };                /* how a run is made */
 enum { DONE, SIGNALLED, EXITED, HUNG, NOT_BORN, NOT_LOADED, UNSUPPORTED }; /* what came of it */
 enum { NOT_PAUSED, PAUSED, OTHERS_WAITED }; /* what came of the pause */
-enum { ROOM = 4096, MAX_ROOM = 1 << 20, MAX_TRIES = 4, MAX_TRACE = 1 << 16, MAX_THREADS = 16 };
+enum { ROOM = 4096, MAX_ROOM = 1 << 20, MAX_TRIES = 4, MAX_TRACE = 1 << 14, MAX_TRAPS = 40000, MAX_THREADS = 16 };
 #define NO_SLOT UINT32_MAX
 #define METHOD_FINI UINT32_MAX
 #ifdef __x86_64__
@@ -119,12 +119,12 @@ static bool code_locked; /* it cannot be made writable */
 static struct slot *slots;
 static struct thread *threads;
 static int out;
-static _Atomic uint32_t *progress; /* the number of the run, which the parent sees */
+static _Atomic uint32_t *progress; /* the number of the run, and whether it is over, which the parent sees */
 
 /* The pause. */
 static __thread struct thread *self;
 static _Atomic uint32_t paused, resumed, stepping;
-static uint32_t steps, *trace;
+static uint32_t steps, traps, *trace;
 static uint8_t *volatile breakpoint, *volatile passing, covered;
 static volatile uint32_t skip;
 
@@ -343,11 +343,11 @@ static void on_trap(int signal, siginfo_t *info, void *context) {
         errno = saved;
         return;
     }
-    if (!atomic_load(&stepping)) {
+    if (!atomic_load(&stepping) || traps++ >= MAX_TRAPS || steps >= MAX_TRACE) {
         u->uc_mcontext.gregs[REG_EFL] &= ~(greg_t)TRAP_FLAG;
         return;
     }
-    if (pc >= code_start && pc < code_end && steps < MAX_TRACE) trace[steps++] = (uint32_t)(pc - load_base);
+    if (pc >= code_start && pc < code_end) trace[steps++] = (uint32_t)(pc - load_base);
 }
 #else
 static void step_begin(void) {}
@@ -656,7 +656,7 @@ static void run(uint32_t index) {
     struct answer *posts = room(p->post.n, sizeof *posts);
     double deadline = now() + limit_ms;
     uint32_t pause = NOT_PAUSED;
-    steps = 0;
+    steps = traps = 0;
     slots = room(p->slots + 1, sizeof *slots);
     slots[p->slots].type = NO_SLOT;
     threads = room(p->threads, sizeof *threads);
@@ -717,7 +717,7 @@ static void live(uint32_t index) {
         atomic_store(progress, index);
         run(index++);
     } while (index < n_runs && !runs[index].fresh);
-    atomic_store(progress, index);
+    atomic_store(progress + 1, 1);
     if (end != NULL) end();
 }
 
@@ -728,9 +728,10 @@ int main(int argc, char **argv) {
     out = fcntl(1, F_DUPFD_CLOEXEC, 100);
     if (out < 0 || null < 0) fail("descriptors");
     dup2(null, 0), dup2(null, 1); /* the library may print */
+    prctl(PR_SET_TIMERSLACK, 1000); /* short waits are short */
     setrlimit(RLIMIT_CORE, &none);
     read_input(argv[1]);
-    progress = mmap(NULL, sizeof *progress, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    progress = mmap(NULL, 2 * sizeof *progress, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (progress == MAP_FAILED) fail("memory");
     if (flags & IN_PROCESS) {
         if (n_runs > 0) live(0);
@@ -738,7 +739,9 @@ int main(int argc, char **argv) {
     }
     for (uint32_t index = 0; index < n_runs;) {
         int status;
-        pid_t child = fork();
+        pid_t child;
+        atomic_store(progress, index), atomic_store(progress + 1, 0);
+        child = fork();
         if (child < 0) fail("fork");
         if (child == 0) {
             struct rlimit memory = {(rlim_t)memory_mib << 20, (rlim_t)memory_mib << 20};
@@ -748,19 +751,15 @@ int main(int argc, char **argv) {
             live(index);
             _exit(0);
         }
-        atomic_store(progress, index);
         while (waitpid(child, &status, 0) < 0)
             if (errno != EINTR) fail("waitpid");
         index = atomic_load(progress);
-        if (WIFEXITED(status) && (WEXITSTATUS(status) == 71 || WEXITSTATUS(status) == 72)) {
+        if (WIFEXITED(status) && (WEXITSTATUS(status) == 71 || WEXITSTATUS(status) == 72 || (WEXITSTATUS(status) == 0 && atomic_load(progress + 1)))) {
             index++; /* it has written what happened */
             continue;
         }
-        if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && (index >= n_runs || runs[index].fresh)) continue;
-        steps = 0, report_size = 0;
-        if (index >= n_runs) index = n_runs - 1; /* in shutdown */
-        send(index, WIFSIGNALED(status) ? SIGNALLED : EXITED, (uint32_t)(WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status)), NOT_PAUSED);
-        index++;
+        report_size = 0;
+        send(index++, WIFSIGNALED(status) ? SIGNALLED : EXITED, (uint32_t)(WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status)), NOT_PAUSED);
     }
     return 0;
 }
