@@ -22,12 +22,14 @@ import (
 
 const (
 	// meetingTime is what the meetings of a box may take.
-	meetingTime = 6 * time.Second
-	// meetingStops is in how many places a call is stopped at first.
-	meetingStops = 60
+	meetingTime = 8 * time.Second
 	// programTime is what one run of the driver may take, beside the time limit of a call.
 	programTime = 20 * time.Second
 )
+
+// meetingStops is in how many places a call is stopped: few at first, so that each meeting has
+// its turn.
+var meetingStops = []int{24, 96, 1 << 14}
 
 // threadsCheck has calls meet in chosen places.
 var threadsCheck = check{name: "threads", summary: "calls that are stopped in the middle while another thread calls", needs: needsBoxes, run: meet}
@@ -41,6 +43,7 @@ type meetings struct {
 	code   *code
 	warm   []*act // of those, what fills an instance
 	bad    map[*method]bool
+	traces map[traceKey]traces
 	end    time.Time
 }
 
@@ -69,7 +72,7 @@ func meet(e *env) error {
 		if e.shared.birthBroken[b] {
 			continue
 		}
-		x := &meetings{env: e, box: b, driver: driver, code: code, bad: make(map[*method]bool), end: time.Now().Add(meetingTime)}
+		x := &meetings{env: e, box: b, driver: driver, code: code, bad: make(map[*method]bool), traces: make(map[traceKey]traces), end: time.Now().Add(meetingTime)}
 		if err := x.all(); err != nil {
 			return err
 		}
@@ -144,7 +147,7 @@ func (x *meetings) all() error {
 	}
 	list := x.list()
 	tried := 0
-	for _, most := range []int{meetingStops, 1 << 14} {
+	for _, most := range meetingStops {
 		for left := list; len(left) > 0; {
 			if time.Now().After(x.end) {
 				x.line("%s: %d of %d meetings of two calls were tried, %d in all places", x.box.name, min(tried, len(list)), len(list), max(0, tried-len(list)))
@@ -228,6 +231,7 @@ type trial struct {
 	fresh  bool     // each run needs a process of its own
 	stops  []place
 	begin  int // the number of its first run
+	trace  int // that of its first trace; negative where that is known
 }
 
 // ordered is a run of a trial in one of the two orders.
@@ -268,7 +272,7 @@ func (x *meetings) try(list []meeting, most int) (tried int, err error) {
 	for _, t := range all {
 		t.begin = len(s.program.Runs)
 		for i, at := range t.stops {
-			s.program.Runs = append(s.program.Runs, interleave.Run{Plan: t.plan, How: interleave.Stopped, PauseAt: at.pc, Skip: at.skip, Fresh: i == 0 || t.fresh})
+			s.program.Runs = append(s.program.Runs, interleave.Run{Plan: t.plan, How: interleave.Stopped, PauseAt: at.pc, Skip: at.skip, Fresh: i == 0 || t.fresh || at.fresh})
 		}
 	}
 	results, err := x.run(s)
@@ -284,32 +288,58 @@ func (x *meetings) try(list []meeting, most int) (tried int, err error) {
 	return tried, nil
 }
 
+// traceKey is what the instructions of a call depend on, as far as that is worth a trace.
+type traceKey struct {
+	a    *act
+	v    variant
+	warm bool
+}
+
+// traces are the instructions of a call, as the first in a process and later.
+type traces struct{ first, later []interleave.Step }
+
 // inOrder makes the calls of each trial one after the other, in both orders, and finds the
 // places to stop at. It returns those whose answers depend on nothing but the order.
 func (x *meetings) inOrder(all []*trial, most int) (stable []*trial, err error) {
-	const each = 6
 	s := all[0].s
 	s.program.Runs = nil
 	for _, t := range all {
-		trace := interleave.Run{Plan: t.plan, How: interleave.Stopped, PauseAt: interleave.NoPause}
-		s.program.Runs = append(s.program.Runs, t.ordered(0, true), t.ordered(1, false), t.ordered(0, false), trace, t.ordered(1, true), t.ordered(0, true))
+		t.begin = len(s.program.Runs)
+		s.program.Runs = append(s.program.Runs, t.ordered(0, true), t.ordered(1, false), t.ordered(0, false), t.ordered(1, true), t.ordered(0, true))
+		t.trace = -1
+		if _, known := x.traces[t.key()]; !known {
+			t.trace = len(s.program.Runs)
+			trace := interleave.Run{Plan: t.plan, How: interleave.Stopped, PauseAt: interleave.NoPause}
+			again := trace
+			trace.Fresh = true
+			s.program.Runs = append(s.program.Runs, trace, again)
+			x.traces[t.key()] = traces{}
+		}
 	}
 	results, err := x.run(s)
 	if err != nil {
 		return nil, err
 	}
-	for i, t := range all {
-		r := results[each*i:][:each]
-		if r[0].Status != interleave.StatusDone || r[4].Status != interleave.StatusDone || r[0].Outcome != r[5].Outcome {
+	for _, t := range all {
+		if t.trace >= 0 {
+			x.traces[t.key()] = traces{x.code.of(results[t.trace].Trace), x.code.of(results[t.trace+1].Trace)}
+		}
+	}
+	for _, t := range all {
+		r := results[t.begin:]
+		if r[0].Status != interleave.StatusDone || r[3].Status != interleave.StatusDone || r[0].Outcome != r[4].Outcome {
 			continue // crashes are found elsewhere; other answers depend on something else
 		}
-		t.orders = []string{r[0].Outcome, r[4].Outcome}
-		t.fresh = x.box.singleton || r[2].Outcome != r[0].Outcome || r[1].Outcome != r[4].Outcome
-		t.stops = places(x.code.of(r[3].Trace), most)
+		t.orders = []string{r[0].Outcome, r[3].Outcome}
+		t.fresh = x.box.singleton || r[2].Outcome != r[0].Outcome || r[1].Outcome != r[3].Outcome
+		have := x.traces[t.key()]
+		t.stops = places(have.first, have.later, most)
 		stable = append(stable, t)
 	}
 	return stable, nil
 }
+
+func (t *trial) key() traceKey { return traceKey{t.acts[0], t.variants[0], t.warm} }
 
 // maxConfirms is how often what a trial shows is repeated in vain.
 const maxConfirms = 3
@@ -317,6 +347,9 @@ const maxConfirms = 3
 // judge looks at what came of stopping in each place.
 func (x *meetings) judge(t *trial, runs []interleave.Run, results []interleave.Result) error {
 	confirms := 0
+	if x.bad[t.acts[0].m] || x.bad[t.acts[1].m] {
+		return nil
+	}
 	for i := range results {
 		if t.allows(&results[i]) {
 			continue

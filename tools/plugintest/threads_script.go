@@ -205,16 +205,17 @@ func (x *meetings) findActs() error {
 			continue
 		}
 		sample := x.shared.sample(m)
-		a := &act{m: m, setup: sample.setup, args: [3]values{sample.values, sample.values, sample.values}}
-		for _, v := range sample.values {
+		given := x.withOthers(sample.values)
+		a := &act{m: m, setup: sample.setup, args: [3]values{given, given, given}}
+		for _, v := range given {
 			a.lends = a.lends || v != selfSample && x.plugin.sampled(v, x.box) == x.box
 		}
-		if _, ok := x.single(s, a, sample.values); !ok {
+		if _, ok := x.single(s, a, given); !ok {
 			continue
 		}
 		x.acts = append(x.acts, a)
 		for _, v := range []variant{ofFirst, ofSecond} {
-			for _, args := range variations(sample.values, int(v-ofFirst)) {
+			for _, args := range variations(given, int(v-ofFirst)) {
 				if plan, ok := x.single(s, a, args); ok {
 					runs = append(runs, interleave.Run{Plan: len(s.program.Plans), Order: []int{0}, Fresh: true})
 					s.program.Plans = append(s.program.Plans, plan)
@@ -248,6 +249,20 @@ func (x *meetings) findActs() error {
 		x.acts = append(x.acts, &act{m: x.box.birth, kind: interleave.KindBirth}, &act{m: x.box.fini, kind: interleave.KindFini})
 	}
 	return nil
+}
+
+// withOthers has another instance of the box where a sample has the one that is called.
+func (x *meetings) withOthers(sample values) values {
+	if x.box.singleton {
+		return sample
+	}
+	all := slices.Clone(sample)
+	for i, v := range all {
+		if v == selfSample {
+			all[i] = boxSample(slices.Index(x.plugin.boxes, x.box))
+		}
+	}
+	return all
 }
 
 // single is one call, on a new instance.
@@ -438,33 +453,58 @@ func (s *script) observe(a *act, slot int, post *[]int) {
 }
 
 // place is where a thread is stopped.
-type place struct{ pc, skip uint32 }
-
-// places are up to most of the instructions of a trace, of each where it comes first: those
-// that others do not follow in the code, where calls return and loops begin, and those between
-// them. Then each is passed once, too.
-func places(trace []uint32, most int) (all []place) {
-	const near = 16 // an instruction is shorter
-	times := make(map[uint32]uint32)
-	var leaders, others, again []place
-	for i, pc := range trace {
-		times[pc]++
-		switch {
-		case times[pc] == 2:
-			again = append(again, place{pc, 1})
-		case times[pc] > 2:
-		case i == 0 || pc < trace[i-1] || pc > trace[i-1]+near:
-			leaders = append(leaders, place{pc: pc})
-		default:
-			others = append(others, place{pc: pc})
-		}
-	}
-	leaders = spread(leaders, most/2)
-	others = spread(others, most-len(leaders))
-	return slices.Concat(leaders, others, spread(again, most-len(leaders)-len(others)))
+type place struct {
+	pc, skip uint32
+	fresh    bool // it is passed only by the first call in a process
 }
 
-// spread is n of a list, evenly.
+// maxFresh is how many places are tried that only the first call in a process passes.
+const maxFresh = 60
+
+// places are some of the instructions that a call runs: about most of those that it always
+// runs, and some of those that only the first call in a process does.
+func places(first, later []interleave.Step, most int) []place {
+	known := make(map[uint32]bool)
+	for _, s := range later {
+		known[s.Address] = true
+	}
+	return slices.Concat(spreadSteps(later, most, func(interleave.Step) bool { return true }, false),
+		spreadSteps(first, min(most, maxFresh), func(s interleave.Step) bool { return !known[s.Address] }, true))
+}
+
+// spreadSteps takes about most places of a trace, of each instruction where it comes first:
+// those behind calls of other libraries, which may be of locks; those where branches and loops
+// begin; and those between them. Then some are passed once, too.
+func spreadSteps(trace []interleave.Step, most int, wanted func(interleave.Step) bool, fresh bool) []place {
+	const near = 16 // an instruction is shorter
+	times := make(map[uint32]int)
+	var returns, leaders, others, again []place
+	for i, s := range trace {
+		if !wanted(s) {
+			continue
+		}
+		times[s.Address]++
+		at := place{pc: s.Address, fresh: fresh}
+		switch {
+		case times[s.Address] == 2:
+			at.skip = 1
+			again = append(again, at)
+		case times[s.Address] > 2:
+		case s.Returned:
+			returns = append(returns, at)
+		case i == 0 || s.Address < trace[i-1].Address || s.Address > trace[i-1].Address+near:
+			leaders = append(leaders, at)
+		default:
+			others = append(others, at)
+		}
+	}
+	all := spread(returns, most)
+	all = append(all, spread(leaders, most/2)...)
+	all = append(all, spread(others, most/2)...)
+	return append(all, spread(again, most-len(all))...)
+}
+
+// spread is up to n of a list, evenly.
 func spread(list []place, n int) []place {
 	if len(list) <= n {
 		return list

@@ -176,13 +176,13 @@ func (c *code) close() {
 }
 
 // of leaves out the addresses of a trace that are the linker's, between the library and others.
-func (c *code) of(trace []uint32) []uint32 {
+func (c *code) of(trace []interleave.Step) []interleave.Step {
 	if c == nil {
 		return trace
 	}
-	return slices.DeleteFunc(slices.Clone(trace), func(pc uint32) bool {
+	return slices.DeleteFunc(slices.Clone(trace), func(step interleave.Step) bool {
 		return slices.ContainsFunc(c.file.Sections, func(s *elf.Section) bool {
-			return strings.HasPrefix(s.Name, ".plt") && uint64(pc) >= s.Addr && uint64(pc) < s.Addr+s.Size
+			return strings.HasPrefix(s.Name, ".plt") && uint64(step.Address) >= s.Addr && uint64(step.Address) < s.Addr+s.Size
 		})
 	})
 }

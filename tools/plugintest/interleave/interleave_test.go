@@ -69,8 +69,8 @@ func TestDo(t *testing.T) {
 	begin := time.Now()
 	p.Dir = t.TempDir()
 	p.Runs = nil
-	for i, pc := range r[2].Trace {
-		p.Runs = append(p.Runs, interleave.Run{How: interleave.Stopped, Fresh: i == 0, PauseAt: pc})
+	for i, at := range r[2].Trace {
+		p.Runs = append(p.Runs, interleave.Run{How: interleave.Stopped, Fresh: i == 0, PauseAt: at.Address})
 	}
 	lost := 0
 	for i, r := range do(t, p) {

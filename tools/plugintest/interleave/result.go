@@ -43,10 +43,18 @@ type Result struct {
 	// its order, and those afterwards. What differs from run to run is not in it: the ids of
 	// instances and the addresses of blobs.
 	Outcome string
-	// Trace is the instructions that the first thread ran in the library, by their addresses
-	// there, of a run with NoPause.
-	Trace []uint32
+	// Trace is the instructions that the first thread ran in the library, of a run with NoPause.
+	Trace []Step
 }
+
+// Step is an instruction.
+type Step struct {
+	Address  uint32 // in the library
+	Returned bool   // a function of another library has returned there
+}
+
+// returned marks such a step in the driver's report.
+const returned = 1 << 31
 
 // Answer is one answer of an outcome.
 type Answer struct {
@@ -119,7 +127,8 @@ func (p *Program) readResult(r io.Reader) (run int, out Result, err error) {
 	}
 	out.Outcome = string(data[:at])
 	for rest := data[at:]; len(rest) >= 4; rest = rest[4:] {
-		out.Trace = append(out.Trace, binary.NativeEndian.Uint32(rest))
+		at := binary.NativeEndian.Uint32(rest)
+		out.Trace = append(out.Trace, Step{at &^ returned, at&returned != 0})
 	}
 	out.Trace = slices.Clip(out.Trace)
 	return run, out, nil

@@ -40,6 +40,7 @@ enum { DONE, SIGNALLED, EXITED, HUNG, NOT_BORN, NOT_LOADED, UNSUPPORTED }; /* wh
 enum { NOT_PAUSED, PAUSED, OTHERS_WAITED }; /* what came of the pause */
 enum { ROOM = 4096, MAX_ROOM = 1 << 20, MAX_TRIES = 4, MAX_TRACE = 1 << 14, MAX_TRAPS = 40000, MAX_THREADS = 16 };
 #define NO_SLOT UINT32_MAX
+#define RETURNED (UINT32_C(1) << 31) /* of a trace: a function elsewhere has returned there */
 #define METHOD_FINI UINT32_MAX
 #ifdef __x86_64__
 #define CAN_STOP true
@@ -125,7 +126,8 @@ static _Atomic uint32_t *progress; /* the number of the run, and whether it is o
 static __thread struct thread *self;
 static _Atomic uint32_t paused, resumed, stepping;
 static uint32_t steps, traps, *trace;
-static uint8_t *volatile breakpoint, *volatile passing, covered;
+static uint8_t *volatile breakpoint, *volatile passing, *volatile back, covered;
+static volatile bool inside; /* the last step was in the library */
 static volatile uint32_t skip;
 
 static _Noreturn void fail(const char *what) {
@@ -302,7 +304,11 @@ static void step_begin(void) {
     __asm__ volatile("lea -128(%%rsp), %%rsp\n\tpushfq\n\torq $0x100, (%%rsp)\n\tpopfq\n\tlea 128(%%rsp), %%rsp" ::: "memory", "cc");
 }
 
-static void step_end(void) { atomic_store(&stepping, 0); }
+static void step_end(void) {
+    atomic_store(&stepping, 0);
+    if (back != NULL) *back = covered; /* it has not returned there */
+    back = NULL, inside = false;
+}
 
 /* Puts the breakpoint where the thread is to be stopped. The code was made writable. */
 static void arm(uint32_t pc) {
@@ -316,38 +322,139 @@ static void disarm(void) {
     breakpoint = NULL;
 }
 
+/* The value of a register by its number in instructions. */
+static uintptr_t value(const ucontext_t *u, int number) {
+    static const int names[] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
+                                REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
+    return (uintptr_t)u->uc_mcontext.gregs[names[number]];
+}
+
+/* The memory that the instruction at pc reads, changes and writes without a lock; its size is
+ * 0 for any other instruction. */
+static uint8_t *changes(const ucontext_t *u, const uint8_t *pc, size_t *size) {
+    const uint8_t *at = pc;
+    int rex = 0, wide = 4, immediate = 0, opcode, field, mod, rm;
+    uintptr_t address;
+    int32_t offset = 0;
+    int8_t small;
+    bool relative = false;
+    *size = 0;
+    for (;; at++) {
+        if (*at == 0x66)
+            wide = 2;
+        else if (*at != 0x2e && *at != 0x36 && *at != 0x3e && *at != 0x26)
+            break;
+    }
+    if ((*at & 0xf0) == 0x40) rex = *at++;
+    if (rex & 8) wide = 8;
+    opcode = *at++;
+    if (opcode == 0x0f) opcode = 0x0f00 | *at++;
+    field = *at >> 3 & 7, mod = *at >> 6, rm = *at & 7;
+    at++;
+    if (opcode < 0x40 && (opcode & 7) < 2 && opcode < 0x38) {
+        immediate = 0; /* add, or, adc, sbb, and, sub, xor */
+    } else if (opcode == 0x80 || opcode == 0x81 || opcode == 0x83) {
+        if (field == 7) return NULL; /* cmp */
+        immediate = opcode != 0x81 ? 1 : wide == 2 ? 2 : 4;
+    } else if (opcode == 0xc0 || opcode == 0xc1) {
+        immediate = 1; /* shifts */
+    } else if (opcode == 0xfe || opcode == 0xff) {
+        if (field > 1) return NULL; /* inc and dec */
+    } else if (opcode == 0xf6 || opcode == 0xf7) {
+        if (field != 2 && field != 3) return NULL; /* not and neg */
+    } else if ((opcode & ~3) != 0xd0 && (opcode & ~1) != 0x0fc0 && (opcode & ~1) != 0x0fb0) {
+        return NULL; /* shifts, xadd, cmpxchg */
+    }
+    if (mod == 3) return NULL;
+    if (rm == 4) {
+        int base = *at & 7, index = (*at >> 3 & 7) | (rex & 2) << 2, scale = *at >> 6;
+        at++;
+        address = base == 5 && mod == 0 ? 0 : value(u, base | (rex & 1) << 3);
+        if (base == 5 && mod == 0) mod = 2;
+        if (index != 4) address += value(u, index) << scale;
+    } else if (rm == 5 && mod == 0) {
+        relative = true, address = 0, mod = 2;
+    } else {
+        address = value(u, rm | (rex & 1) << 3);
+    }
+    if (mod == 1)
+        memcpy(&small, at, 1), at += 1, offset = small;
+    else if (mod == 2)
+        memcpy(&offset, at, 4), at += 4;
+    address += (uintptr_t)(intptr_t)offset;
+    if (relative) address += (uintptr_t)at + (uintptr_t)immediate;
+    *size = opcode & 1 ? (size_t)wide : 1;
+    return (uint8_t *)address;
+}
+
+/* Stops the thread until the others have run. An instruction that reads, changes and writes
+ * memory in three steps is stopped behind the first: what others write there meanwhile is
+ * lost, as it is when they do so at the same time. */
+static void stop(const ucontext_t *u) {
+    size_t size;
+    uint8_t old[8], *at = changes(u, (const uint8_t *)u->uc_mcontext.gregs[REG_RIP], &size);
+    if (size > 0) memcpy(old, at, size);
+    atomic_store(&paused, 1);
+    syscall(SYS_futex, &paused, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+    while (atomic_load(&resumed) == 0) futex_wait(&resumed, 0, NULL);
+    if (size > 0) memcpy(at, old, size);
+}
+
+/* Goes on until a function outside of the library returns, if it was called from there. */
+static bool run_to(ucontext_t *u) {
+    uint8_t *to = *(uint8_t **)u->uc_mcontext.gregs[REG_RSP];
+    if (code_locked || (uintptr_t)to < code_start || (uintptr_t)to >= code_end) return false;
+    back = to;
+    covered = *back;
+    *back = BREAKPOINT;
+    return true;
+}
+
+/* A step while the library's instructions are noted. */
+static void step(ucontext_t *u) {
+    uintptr_t pc = (uintptr_t)u->uc_mcontext.gregs[REG_RIP];
+    bool returned = false;
+    if (back != NULL && pc == (uintptr_t)back + 1) {
+        *back = covered;
+        back = NULL;
+        u->uc_mcontext.gregs[REG_RIP] = (greg_t)--pc;
+        returned = true;
+    }
+    u->uc_mcontext.gregs[REG_EFL] |= TRAP_FLAG;
+    if (!atomic_load(&stepping) || traps++ >= MAX_TRAPS || steps >= MAX_TRACE) {
+        u->uc_mcontext.gregs[REG_EFL] &= ~(greg_t)TRAP_FLAG;
+    } else if (pc >= code_start && pc < code_end) {
+        trace[steps++] = (uint32_t)(pc - load_base) | (returned ? RETURNED : 0);
+        inside = true;
+    } else {
+        if (inside && run_to(u)) u->uc_mcontext.gregs[REG_EFL] &= ~(greg_t)TRAP_FLAG;
+        inside = false;
+    }
+}
+
 static void on_trap(int signal, siginfo_t *info, void *context) {
     ucontext_t *u = context;
-    uintptr_t pc = (uintptr_t)u->uc_mcontext.gregs[REG_RIP];
     int saved = errno;
     (void)signal, (void)info;
     if (passing != NULL) { /* one step behind the breakpoint */
         *passing = BREAKPOINT;
         passing = NULL;
         u->uc_mcontext.gregs[REG_EFL] &= ~(greg_t)TRAP_FLAG;
-        return;
-    }
-    if (breakpoint != NULL && pc == (uintptr_t)breakpoint + 1) {
+    } else if (breakpoint != NULL && (uintptr_t)u->uc_mcontext.gregs[REG_RIP] == (uintptr_t)breakpoint + 1) {
         u->uc_mcontext.gregs[REG_RIP]--;
         *breakpoint = covered;
         if (skip > 0) {
             skip--;
             passing = breakpoint;
             u->uc_mcontext.gregs[REG_EFL] |= TRAP_FLAG;
-            return;
+        } else {
+            breakpoint = NULL;
+            stop(u);
         }
-        breakpoint = NULL;
-        atomic_store(&paused, 1);
-        syscall(SYS_futex, &paused, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
-        while (atomic_load(&resumed) == 0) futex_wait(&resumed, 0, NULL);
-        errno = saved;
-        return;
+    } else {
+        step(u);
     }
-    if (!atomic_load(&stepping) || traps++ >= MAX_TRAPS || steps >= MAX_TRACE) {
-        u->uc_mcontext.gregs[REG_EFL] &= ~(greg_t)TRAP_FLAG;
-        return;
-    }
-    if (pc >= code_start && pc < code_end) trace[steps++] = (uint32_t)(pc - load_base);
+    errno = saved;
 }
 #else
 static void step_begin(void) {}

@@ -1,0 +1,2 @@
+/* A plugin that locks, without a fault. */
+#include "../store.h"
