@@ -29,7 +29,7 @@ const (
 
 // meetingStops is in how many places a call is stopped: few at first, so that each meeting has
 // its turn.
-var meetingStops = []int{24, 96, 1 << 14}
+var meetingStops = []int{40, 1 << 14}
 
 // threadsCheck has calls meet in chosen places.
 var threadsCheck = check{name: "threads", summary: "calls that are stopped in the middle while another thread calls", needs: needsBoxes, run: meet}

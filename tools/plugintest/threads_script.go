@@ -472,36 +472,27 @@ func places(first, later []interleave.Step, most int) []place {
 		spreadSteps(first, min(most, maxFresh), func(s interleave.Step) bool { return !known[s.Address] }, true))
 }
 
-// spreadSteps takes about most places of a trace, of each instruction where it comes first:
-// those behind calls of other libraries, which may be of locks; those where branches and loops
-// begin; and those between them. Then some are passed once, too.
+// spreadSteps takes up to most places of a trace: instructions that use memory which other
+// threads may use, and calls of other libraries, which may be of locks. Between them it does
+// not matter where a thread stops. Each comes once, and then some a second time.
 func spreadSteps(trace []interleave.Step, most int, wanted func(interleave.Step) bool, fresh bool) []place {
-	const near = 16 // an instruction is shorter
 	times := make(map[uint32]int)
-	var returns, leaders, others, again []place
+	var once, again []place
 	for i, s := range trace {
-		if !wanted(s) {
+		calls := i+1 < len(trace) && trace[i+1].Returned
+		if !wanted(s) || !s.Meets && !calls {
 			continue
 		}
 		times[s.Address]++
-		at := place{pc: s.Address, fresh: fresh}
-		switch {
-		case times[s.Address] == 2:
-			at.skip = 1
-			again = append(again, at)
-		case times[s.Address] > 2:
-		case s.Returned:
-			returns = append(returns, at)
-		case i == 0 || s.Address < trace[i-1].Address || s.Address > trace[i-1].Address+near:
-			leaders = append(leaders, at)
-		default:
-			others = append(others, at)
+		switch times[s.Address] {
+		case 1:
+			once = append(once, place{pc: s.Address, fresh: fresh})
+		case 2:
+			again = append(again, place{pc: s.Address, skip: 1, fresh: fresh})
 		}
 	}
-	all := spread(returns, most)
-	all = append(all, spread(leaders, most/2)...)
-	all = append(all, spread(others, most/2)...)
-	return append(all, spread(again, most-len(all))...)
+	once = spread(once, most)
+	return append(once, spread(again, most-len(once))...)
 }
 
 // spread is up to n of a list, evenly.

@@ -51,10 +51,14 @@ type Result struct {
 type Step struct {
 	Address  uint32 // in the library
 	Returned bool   // a function of another library has returned there
+	Meets    bool   // it uses memory that other threads may use
 }
 
-// returned marks such a step in the driver's report.
-const returned = 1 << 31
+// What the driver's report says of a step.
+const (
+	stepReturned = 1 << 31
+	stepMeets    = 1 << 30
+)
 
 // Answer is one answer of an outcome.
 type Answer struct {
@@ -128,7 +132,7 @@ func (p *Program) readResult(r io.Reader) (run int, out Result, err error) {
 	out.Outcome = string(data[:at])
 	for rest := data[at:]; len(rest) >= 4; rest = rest[4:] {
 		at := binary.NativeEndian.Uint32(rest)
-		out.Trace = append(out.Trace, Step{at &^ returned, at&returned != 0})
+		out.Trace = append(out.Trace, Step{at &^ (stepReturned | stepMeets), at&stepReturned != 0, at&stepMeets != 0})
 	}
 	out.Trace = slices.Clip(out.Trace)
 	return run, out, nil

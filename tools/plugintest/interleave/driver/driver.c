@@ -40,7 +40,9 @@ enum { DONE, SIGNALLED, EXITED, HUNG, NOT_BORN, NOT_LOADED, UNSUPPORTED }; /* wh
 enum { NOT_PAUSED, PAUSED, OTHERS_WAITED }; /* what came of the pause */
 enum { ROOM = 4096, MAX_ROOM = 1 << 20, MAX_TRIES = 4, MAX_TRACE = 1 << 14, MAX_TRAPS = 40000, MAX_THREADS = 16 };
 #define NO_SLOT UINT32_MAX
-#define RETURNED (UINT32_C(1) << 31) /* of a trace: a function elsewhere has returned there */
+/* What a trace says of an instruction. */
+#define RETURNED (UINT32_C(1) << 31) /* a function elsewhere has returned there */
+#define MEETS (UINT32_C(1) << 30)    /* it uses memory that other threads may use */
 #define METHOD_FINI UINT32_MAX
 #ifdef __x86_64__
 #define CAN_STOP true
@@ -97,6 +99,8 @@ struct thread {
     const struct list *calls;
     struct answer *answers;
     bool step;
+    const uint8_t *stack, *args, *result; /* what no other thread uses */
+    size_t stack_size, args_size, result_size;
     _Atomic(pid_t) tid;
     _Atomic uint32_t turns, made; /* in a run by order: how many calls it may make, and has made */
     _Atomic uint32_t done;
@@ -329,43 +333,76 @@ static uintptr_t value(const ucontext_t *u, int number) {
     return (uintptr_t)u->uc_mcontext.gregs[names[number]];
 }
 
-/* The memory that the instruction at pc reads, changes and writes without a lock; its size is
- * 0 for any other instruction. */
-static uint8_t *changes(const ucontext_t *u, const uint8_t *pc, size_t *size) {
+/* The memory that an instruction uses. */
+struct access {
+    bool any;     /* it uses some */
+    uint8_t *at;  /* NULL where that is not found out */
+    size_t size;  /* of what it reads, changes and writes without a lock; 0 for any other */
+};
+
+/* Whether an instruction of the first two maps has a byte that says what its operands are. */
+static bool has_operands(int opcode) {
+    if (opcode < 0x40) return (opcode & 7) < 4;
+    if (opcode < 0x0f00)
+        return opcode == 0x63 || opcode == 0x69 || opcode == 0x6b || (opcode >= 0x80 && opcode <= 0x8f) || opcode == 0xc0 || opcode == 0xc1 ||
+               opcode == 0xc6 || opcode == 0xc7 || (opcode >= 0xd0 && opcode <= 0xd3) || (opcode >= 0xd8 && opcode <= 0xdf) ||
+               opcode == 0xf6 || opcode == 0xf7 || opcode >= 0xfe;
+    opcode &= 0xff;
+    return !(opcode < 0x10 || opcode == 0x18 || (opcode >= 0x19 && opcode <= 0x1f) || (opcode >= 0x30 && opcode <= 0x37) || opcode == 0x77 ||
+             (opcode >= 0x80 && opcode <= 0x8f) || opcode == 0xa2 || (opcode >= 0xc8 && opcode <= 0xcf));
+}
+
+/* What the instruction at pc uses of memory, but for the stack where it is implied, and the
+ * thread's own storage. */
+static struct access access_of(const ucontext_t *u, const uint8_t *pc) {
     const uint8_t *at = pc;
     int rex = 0, wide = 4, immediate = 0, opcode, field, mod, rm;
     uintptr_t address;
     int32_t offset = 0;
     int8_t small;
-    bool relative = false;
-    *size = 0;
+    bool relative = false, locked = false, alters;
+    struct access none = {0}, unknown = {.any = true};
     for (;; at++) {
         if (*at == 0x66)
             wide = 2;
-        else if (*at != 0x2e && *at != 0x36 && *at != 0x3e && *at != 0x26)
+        else if (*at == 0xf0)
+            locked = true;
+        else if (*at == 0x64 || *at == 0x65)
+            return none;
+        else if (*at != 0x2e && *at != 0x36 && *at != 0x3e && *at != 0x26 && *at != 0xf2 && *at != 0xf3)
             break;
     }
     if ((*at & 0xf0) == 0x40) rex = *at++;
     if (rex & 8) wide = 8;
     opcode = *at++;
+    if (opcode == 0xc4 || opcode == 0xc5 || opcode == 0x62) return unknown; /* vectors */
+    if (opcode == 0xa4 || opcode == 0xa5 || opcode == 0xa6 || opcode == 0xa7 || (opcode >= 0xaa && opcode <= 0xaf)) return unknown; /* strings */
     if (opcode == 0x0f) opcode = 0x0f00 | *at++;
+    if (opcode == 0x0f38 || opcode == 0x0f3a) at++;
+    if (opcode == 0x8d || !has_operands(opcode)) return none;
     field = *at >> 3 & 7, mod = *at >> 6, rm = *at & 7;
     at++;
-    if (opcode < 0x40 && (opcode & 7) < 2 && opcode < 0x38) {
-        immediate = 0; /* add, or, adc, sbb, and, sub, xor */
+    if (mod == 3) return none;
+    alters = true;
+    if (opcode < 0x40) { /* add, or, adc, sbb, and, sub, xor; not cmp */
+        alters = (opcode & 7) < 2 && opcode < 0x38;
     } else if (opcode == 0x80 || opcode == 0x81 || opcode == 0x83) {
-        if (field == 7) return NULL; /* cmp */
+        alters = field != 7; /* cmp */
         immediate = opcode != 0x81 ? 1 : wide == 2 ? 2 : 4;
     } else if (opcode == 0xc0 || opcode == 0xc1) {
         immediate = 1; /* shifts */
+    } else if (opcode == 0xc6 || opcode == 0xc7) {
+        alters = false; /* mov */
+        immediate = opcode == 0xc6 ? 1 : wide == 2 ? 2 : 4;
     } else if (opcode == 0xfe || opcode == 0xff) {
-        if (field > 1) return NULL; /* inc and dec */
+        alters = field < 2; /* inc and dec */
     } else if (opcode == 0xf6 || opcode == 0xf7) {
-        if (field != 2 && field != 3) return NULL; /* not and neg */
-    } else if ((opcode & ~3) != 0xd0 && (opcode & ~1) != 0x0fc0 && (opcode & ~1) != 0x0fb0) {
-        return NULL; /* shifts, xadd, cmpxchg */
+        alters = field == 2 || field == 3; /* not and neg; not test */
+        immediate = field > 1 ? 0 : opcode == 0xf6 ? 1 : wide == 2 ? 2 : 4;
+    } else {
+        alters = (opcode & ~3) == 0xd0 || (opcode & ~1) == 0x0fc0 || (opcode & ~1) == 0x0fb0; /* shifts, xadd, cmpxchg */
+        immediate = opcode == 0x69 ? (wide == 2 ? 2 : 4) : opcode == 0x6b || opcode == 0x0fba || opcode == 0x0f70 || opcode == 0x0fc2 || opcode == 0x0fc6 || opcode == 0x0f3a;
     }
-    if (mod == 3) return NULL;
     if (rm == 4) {
         int base = *at & 7, index = (*at >> 3 & 7) | (rex & 2) << 2, scale = *at >> 6;
         at++;
@@ -383,21 +420,28 @@ static uint8_t *changes(const ucontext_t *u, const uint8_t *pc, size_t *size) {
         memcpy(&offset, at, 4), at += 4;
     address += (uintptr_t)(intptr_t)offset;
     if (relative) address += (uintptr_t)at + (uintptr_t)immediate;
-    *size = opcode & 1 ? (size_t)wide : 1;
-    return (uint8_t *)address;
+    return (struct access){true, (uint8_t *)address, !alters || locked ? 0 : opcode & 1 ? (size_t)wide : 1};
+}
+
+/* Whether other threads may use the memory that the next instruction uses: not the stack, nor
+ * what a call alone has. */
+static bool meets(const ucontext_t *u) {
+    struct access a = access_of(u, (const uint8_t *)u->uc_mcontext.gregs[REG_RIP]);
+    return a.any && !(a.at >= self->stack && a.at < self->stack + self->stack_size) && !(a.at >= self->args && a.at < self->args + self->args_size) &&
+           !(a.at >= self->result && a.at < self->result + self->result_size);
 }
 
 /* Stops the thread until the others have run. An instruction that reads, changes and writes
  * memory in three steps is stopped behind the first: what others write there meanwhile is
  * lost, as it is when they do so at the same time. */
 static void stop(const ucontext_t *u) {
-    size_t size;
-    uint8_t old[8], *at = changes(u, (const uint8_t *)u->uc_mcontext.gregs[REG_RIP], &size);
-    if (size > 0) memcpy(old, at, size);
+    struct access a = access_of(u, (const uint8_t *)u->uc_mcontext.gregs[REG_RIP]);
+    uint8_t old[8];
+    if (a.size > 0) memcpy(old, a.at, a.size);
     atomic_store(&paused, 1);
     syscall(SYS_futex, &paused, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
     while (atomic_load(&resumed) == 0) futex_wait(&resumed, 0, NULL);
-    if (size > 0) memcpy(at, old, size);
+    if (a.size > 0) memcpy(a.at, old, a.size);
 }
 
 /* Goes on until a function outside of the library returns, if it was called from there. */
@@ -424,7 +468,7 @@ static void step(ucontext_t *u) {
     if (!atomic_load(&stepping) || traps++ >= MAX_TRAPS || steps >= MAX_TRACE) {
         u->uc_mcontext.gregs[REG_EFL] &= ~(greg_t)TRAP_FLAG;
     } else if (pc >= code_start && pc < code_end) {
-        trace[steps++] = (uint32_t)(pc - load_base) | (returned ? RETURNED : 0);
+        trace[steps++] = (uint32_t)(pc - load_base) | (returned ? RETURNED : 0) | (meets(u) ? MEETS : 0);
         inside = true;
     } else {
         if (inside && run_to(u)) u->uc_mcontext.gregs[REG_EFL] &= ~(greg_t)TRAP_FLAG;
@@ -490,7 +534,11 @@ static void make(uint32_t which, struct answer *a) {
         a->data = room(a->room, 1);
         memset(a->data + 4, 0xa5, a->room - 4);
         size = a->room;
-        if (step) step_begin();
+        if (step) {
+            self->args = args, self->args_size = n;
+            self->result = a->data, self->result_size = a->room;
+            step_begin();
+        }
         if (c->table > 0)
             a->code = tables[c->table - 1](instance, c->method, args, n, a->data, &size);
         else
@@ -510,7 +558,14 @@ static void make(uint32_t which, struct answer *a) {
 
 static void *run_thread(void *p) {
     struct thread *t = p;
+    pthread_attr_t attributes;
+    void *stack = NULL;
     self = t;
+    if (t->step && pthread_getattr_np(pthread_self(), &attributes) == 0) {
+        pthread_attr_getstack(&attributes, &stack, &t->stack_size);
+        pthread_attr_destroy(&attributes);
+        t->stack = stack;
+    }
     atomic_store(&t->tid, (pid_t)syscall(SYS_gettid));
     for (uint32_t i = 0; i < t->calls->n; i++) {
         while (atomic_load(&t->turns) <= i) futex_wait(&t->turns, i, NULL);
