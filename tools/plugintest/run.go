@@ -70,6 +70,7 @@ var checks = []check{
 	protocolCheck,
 	leafCheck,
 	stressCheck,
+	threadsCheck,
 	exploreCheck,
 	memcheckCheck,
 }

@@ -37,7 +37,7 @@ type shape []tlv.Value
 
 // generator makes sequences.
 type generator struct {
-	*values
+	*valueMaker
 	env    *env
 	boxes  []*box
 	shapes map[*method][]shape
@@ -56,7 +56,7 @@ const (
 
 func newGenerator(e *env) *generator {
 	g := &generator{
-		values: &values{random: rand.New(rand.NewPCG(e.random.Uint64(), 1)), words: wordsOf(e.config.File), caps: make(map[*method]float64)},
+		valueMaker: &valueMaker{random: rand.New(rand.NewPCG(e.random.Uint64(), 1)), words: wordsOf(e.config.File), caps: make(map[*method]float64)},
 		env:    e, shapes: make(map[*method][]shape), makes: make(map[*method]*box), avoid: make(map[*method]bool),
 	}
 	for _, b := range e.plugin.boxes {
@@ -247,7 +247,7 @@ func (d *drawing) argument(m *method, sample tlv.Value, on int) (a argument, ok 
 	case r.IntN(4) == 0 && (!d.apart || !isText(sample)):
 		return argument{value: sample}, true
 	}
-	v := d.values.of(sample.Tag(), mild)
+	v := d.valueMaker.of(sample.Tag(), mild)
 	if most, known := d.caps[m]; known && magnitude(v) > most {
 		v = sample
 	}

@@ -33,8 +33,8 @@ var (
 	smallInts  = []int64{0, 1, 2, 3, 5}
 )
 
-// values makes arguments.
-type values struct {
+// valueMaker makes arguments.
+type valueMaker struct {
 	random *rand.Rand
 	words  []string // that the library's file contains
 	seen   []tlv.Value
@@ -42,7 +42,7 @@ type values struct {
 }
 
 // of is a value of a type. mild ones are small and ordinary.
-func (v *values) of(tag tlv.Tag, mild bool) tlv.Value {
+func (v *valueMaker) of(tag tlv.Tag, mild bool) tlv.Value {
 	r := v.random
 	if len(v.seen) > 0 && r.IntN(8) == 0 {
 		if old := v.seen[r.IntN(len(v.seen))]; old.Tag() == tag {
@@ -68,7 +68,7 @@ func (v *values) of(tag tlv.Tag, mild bool) tlv.Value {
 	return tlv.Void()
 }
 
-func (v *values) integer(mild bool, most int64) int64 {
+func (v *valueMaker) integer(mild bool, most int64) int64 {
 	r := v.random
 	switch n := r.IntN(10); {
 	case mild || n < 5:
@@ -87,7 +87,7 @@ func (v *values) integer(mild bool, most int64) int64 {
 	return n
 }
 
-func (v *values) float(mild bool) float64 {
+func (v *valueMaker) float(mild bool) float64 {
 	r := v.random
 	switch n := r.IntN(10); {
 	case mild || n < 5:
@@ -98,7 +98,7 @@ func (v *values) float(mild bool) float64 {
 	return (r.Float64() - 0.5) * math.Pow(10, float64(r.IntN(20)))
 }
 
-func (v *values) text(mild bool) string {
+func (v *valueMaker) text(mild bool) string {
 	r := v.random
 	switch n := r.IntN(20); {
 	case mild || n < 10:
@@ -118,7 +118,7 @@ func (v *values) text(mild bool) string {
 	return out.String()
 }
 
-func (v *values) bytes(mild bool) string {
+func (v *valueMaker) bytes(mild bool) string {
 	r := v.random
 	switch n := r.IntN(20); {
 	case mild || n < 8:
@@ -136,7 +136,7 @@ func (v *values) bytes(mild bool) string {
 }
 
 // blob is the content of a blob.
-func (v *values) blob(mild bool) string {
+func (v *valueMaker) blob(mild bool) string {
 	if mild {
 		return smallTexts[v.random.IntN(len(smallTexts))]
 	}

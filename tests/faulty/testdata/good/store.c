@@ -1,2 +1,2 @@
-/* No fault. */
+/* A plugin that locks, without a fault. */
 #include "../store.h"

@@ -1,4 +1,4 @@
 /* The last entry is asked for where there is none. */
-// want: crash Store.tail
+// want: crash Texts.tail
 #define TAIL_OF(s) (&(s)->entries[(s)->count - 1])
-#include "store.h"
+#include "texts.h"

@@ -1,4 +1,4 @@
 /* A handle of another type with the same number is taken. */
-// want: type-unchecked Store.merge
+// want: type-unchecked Texts.merge
 #define OTHER(type, id) ((void)(type), look_up(id))
-#include "store.h"
+#include "texts.h"

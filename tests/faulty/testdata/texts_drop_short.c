@@ -1,4 +1,4 @@
 /* It drops the value before it knows that the answer fits; on a new instance there is none. */
-// want: short-buffer-side-effect Store.drop
+// want: short-buffer-side-effect Texts.drop
 #define DROP_FITS(r, e) ((void)(r), true)
-#include "store.h"
+#include "texts.h"

@@ -1,4 +1,4 @@
 /* A value is copied as a C string. */
-// want: value-damaged Store.get
+// want: value-damaged Texts.get
 #define STORED_SIZE(at, size) strnlen((const char *)(at), size)
-#include "store.h"
+#include "texts.h"

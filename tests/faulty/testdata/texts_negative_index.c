@@ -1,4 +1,4 @@
 /* A negative index is not refused. */
-// want: crash Store.at
+// want: crash Texts.at
 #define IN_RANGE(s, i) ((i) < (int64_t)(s)->count)
-#include "store.h"
+#include "texts.h"

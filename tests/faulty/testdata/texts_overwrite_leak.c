@@ -2,4 +2,4 @@
 // want: leak
 // memcheck
 #define FREE_VALUE(e) ((e)->value = NULL)
-#include "store.h"
+#include "texts.h"

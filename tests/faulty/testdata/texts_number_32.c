@@ -1,4 +1,4 @@
 /* A number is kept in 32 bits. */
-// want: value-damaged Store.number
+// want: value-damaged Texts.number
 #define NUMBER int32_t
-#include "store.h"
+#include "texts.h"

@@ -1,4 +1,4 @@
 /* After clear there is room, and no memory for it. */
-// want: crash Store.put
+// want: crash Texts.put
 #define AFTER_CLEAR(s) ((s)->entries = NULL)
-#include "store.h"
+#include "texts.h"

@@ -1,4 +1,4 @@
 /* The size of a value is kept in 8 bits. */
-// want: value-damaged Store.get
+// want: value-damaged Texts.get
 #define SIZE_OF_VALUE uint8_t
-#include "store.h"
+#include "texts.h"

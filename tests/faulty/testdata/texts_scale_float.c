@@ -1,4 +1,4 @@
 /* A factor is kept in 32 bits. */
-// want: value-damaged Store.scale
+// want: value-damaged Texts.scale
 #define FACTOR float
-#include "store.h"
+#include "texts.h"

@@ -1,5 +1,5 @@
 /* Each key is appended at an end that is looked for. */
-// want: quadratic-time Store.keys
+// want: quadratic-time Texts.keys
 #define JOIN_KEYS(s, out)                                                    \
     do {                                                                     \
         *(out) = 0;                                                          \
@@ -8,4 +8,4 @@
             strcat(out, ",");                                                \
         }                                                                    \
     } while (0)
-#include "store.h"
+#include "texts.h"

@@ -2,4 +2,4 @@
 // want: use-after-free
 // memcheck
 #define FREED_FIRST true
-#include "store.h"
+#include "texts.h"

@@ -1,4 +1,4 @@
 /* The ninth entry goes behind its memory, far. */
-// want: crash Store.put
+// want: crash Texts.put
 #define GROW(s) ((s)->count < 8 ? grow(s) : ((s)->room = 1u << 24, (s)->count += 1u << 20, true))
-#include "store.h"
+#include "texts.h"

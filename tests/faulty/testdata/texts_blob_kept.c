@@ -1,4 +1,4 @@
 /* It keeps the pointer to a large blob. */
-// want: memory-kept Store.data
+// want: memory-kept Texts.data
 #define KEEP_DATA 64
-#include "store.h"
+#include "texts.h"

@@ -1,4 +1,4 @@
 /* The size of all keys is computed in 16 bits. */
-// want: size-wraps Store.keys
+// want: size-wraps Texts.keys
 #define SIZE_OF_KEYS uint16_t
-#include "store.h"
+#include "texts.h"

@@ -1,6 +1,6 @@
 /* A number is kept for each thread. */
-// want: thread-dependent Store.number
+// want: thread-dependent Texts.number
 #define STATE static __thread int64_t kept;
 #define SET_NUM(s, i) (kept = (i))
 #define ON_NUM(s) kept
-#include "store.h"
+#include "texts.h"

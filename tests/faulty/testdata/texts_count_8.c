@@ -1,4 +1,4 @@
 /* The count is answered in 8 bits. */
-// want: size-wraps Store.count
+// want: size-wraps Texts.count
 #define ANSWERED_COUNT uint8_t
-#include "store.h"
+#include "texts.h"

@@ -1,0 +1,84 @@
+package interleave_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
+	"github.com/nyash-plugins/nyash-go/tlv"
+	"github.com/nyash-plugins/nyash-go/tools/plugintest/interleave"
+)
+
+// The type and methods of tests/faulty/testdata/counter.h.
+const (
+	counterType = 710
+	add         = 1
+	get         = 2
+	echo        = 3
+)
+
+func message(t *testing.T, values ...tlv.Value) []byte {
+	out, err := tlv.Encode(values...)
+	require.NoError(t, err)
+	return out
+}
+
+// program has a plan: add(1) on one thread and add(2) on another, and get.
+func program(t *testing.T, source string) *interleave.Program {
+	return &interleave.Program{
+		Library: ccbuild.Library(t, source, "-fvisibility=hidden"),
+		Dir:     t.TempDir(), Limit: time.Second, Memory: 1 << 30,
+		Calls: []interleave.Call{
+			{Type: counterType, Kind: interleave.KindBirth, Args: message(t)},
+			{Type: counterType, Method: add, Args: message(t, tlv.Int64(1))},
+			{Type: counterType, Method: add, Args: message(t, tlv.Int64(2))},
+			{Type: counterType, Method: get, Args: message(t)},
+		},
+		Plans: []interleave.Plan{{Slots: 1, Setup: []int{0}, Threads: [][]int{{1}, {2}}, Post: []int{3}}},
+	}
+}
+
+func do(t *testing.T, p *interleave.Program) []interleave.Result {
+	driver, err := interleave.Build(context.Background())
+	require.NoError(t, err)
+	results, err := p.Do(context.Background(), driver, nil)
+	require.NoError(t, err)
+	return results
+}
+
+func TestDo(t *testing.T) {
+	p := program(t, "../../../tests/faulty/testdata/count_race.c")
+	p.Runs = []interleave.Run{
+		{How: interleave.Ordered, Fresh: true, Order: []int{0, 1}},
+		{How: interleave.Ordered, Order: []int{1, 0}},
+		{How: interleave.Stopped, PauseAt: interleave.NoPause},
+	}
+	r := do(t, p)
+	for i := range r {
+		require.Equal(t, interleave.StatusDone, r[i].Status, i)
+	}
+	assert.NotEqual(t, r[0].Outcome, r[1].Outcome)
+	assert.Len(t, r[0].Answers(), 3)
+	require.NotEmpty(t, r[2].Trace)
+	steps := len(r[2].Trace)
+
+	begin := time.Now()
+	p.Dir = t.TempDir()
+	p.Runs = nil
+	for i, at := range r[2].Trace {
+		p.Runs = append(p.Runs, interleave.Run{How: interleave.Stopped, Fresh: i == 0, PauseAt: at.Address})
+	}
+	lost := 0
+	for i, r := range do(t, p) {
+		require.Equal(t, interleave.StatusDone, r.Status, i)
+		if answers := r.Answers(); answers[2].Data[8] != 3 {
+			lost++
+		}
+	}
+	t.Log(steps, time.Since(begin), lost)
+	assert.Positive(t, lost)
+}

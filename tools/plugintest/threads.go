@@ -1,0 +1,438 @@
+package plugintest
+
+import (
+	"context"
+	"debug/buildinfo"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/tools/plugintest/interleave"
+)
+
+// The calls of two threads meet here in chosen places: one is stopped before an instruction of
+// the library, the other makes its call, and the first goes on. What they answer, and what is
+// answered afterwards, must be what one of the two orders of whole calls gives. So a fault
+// shows each time, however seldom it would by chance, and on one processor too.
+
+const (
+	// meetingTime is what the meetings of a box may take.
+	meetingTime = 8 * time.Second
+	// programTime is what one run of the driver may take, beside the time limit of a call.
+	programTime = 20 * time.Second
+)
+
+// meetingStops is in how many places a call is stopped: few at first, so that each meeting has
+// its turn.
+var meetingStops = []int{40, 1 << 14}
+
+// threadsCheck has calls meet in chosen places.
+var threadsCheck = check{name: "threads", summary: "calls that are stopped in the middle while another thread calls", needs: needsBoxes, run: meet}
+
+// meetings tries the calls of a box on two threads.
+type meetings struct {
+	*env
+	box    *box
+	driver string
+	acts   []*act
+	code   *code
+	warm   []*act // of those, what fills an instance
+	bad    map[*method]bool
+	traces map[traceKey]traces
+	end    time.Time
+}
+
+// meet tries the meetings of all boxes.
+func meet(e *env) error {
+	if e.plugin.module {
+		return nil
+	}
+	if runtime.NumCPU() == 1 {
+		e.skip("calls that run at the same time: there is one processor, on which threads hardly meet; only calls that are stopped in the middle were tried")
+	}
+	if err := e.learn(); err != nil {
+		return err
+	}
+	driver, err := e.meetingDriver()
+	if err != nil {
+		e.skip("calls that are stopped in the middle while another thread calls: %v", err)
+		return nil
+	}
+	if driver == "" || e.shared.keepsMemory {
+		return nil
+	}
+	code := codeOf(e.config.File)
+	defer code.close()
+	for _, b := range e.plugin.boxes {
+		if e.shared.birthBroken[b] {
+			continue
+		}
+		x := &meetings{env: e, box: b, driver: driver, code: code, bad: make(map[*method]bool), traces: make(map[traceKey]traces), end: time.Now().Add(meetingTime)}
+		if err := x.all(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// meetingDriver is the program that makes the calls. It is empty for a library that is never
+// called from two threads at once.
+func (e *env) meetingDriver() (string, error) {
+	switch {
+	case !e.freeThreads():
+		return "", nil
+	case e.plugin.own.init.Connects:
+		return "", errors.New("the library calls its host, which is not there")
+	case bringsGo(e.config.File):
+		return "", errors.New("the library brings the runtime of Go, whose threads cannot be stopped so")
+	case runtime.GOARCH != "amd64":
+		return "", errors.New("it is for amd64")
+	}
+	return interleave.Build(e.ctx)
+}
+
+// bringsGo tells whether a library was built with Go, as its build information says.
+func bringsGo(file string) bool {
+	_, err := buildinfo.ReadFile(file)
+	return err == nil
+}
+
+// freeThreads tells whether hosts call the library from several threads at once.
+func (e *env) freeThreads() bool {
+	if c := e.config.Library; c != nil && c.HasThreads {
+		return c.Threads == registry.ThreadsFree
+	}
+	if own := e.plugin.own.text; own != nil && own.HasThreads {
+		return own.Threads == registry.ThreadsFree
+	}
+	return true
+}
+
+// act is what a thread does when it meets another.
+type act struct {
+	m     *method
+	kind  interleave.Kind
+	args  [3]values // by variant
+	setup []setupCall
+	reads bool // it changes no answer of others
+	lends bool // instances of the same box are among its arguments
+}
+
+// variant is which arguments an act has.
+type variant int
+
+const (
+	alike    variant = iota // those that the sample has
+	ofFirst                 // others, for the first thread
+	ofSecond                // and for the second
+)
+
+// meeting is one act on each of two threads.
+type meeting struct {
+	acts     [2]*act
+	variants [2]variant
+	separate bool // on two instances
+	warm     bool // instances that other methods have filled
+}
+
+// all tries all meetings, the likely ones first, and those with more places again.
+func (x *meetings) all() error {
+	if err := x.findActs(); err != nil || len(x.acts) == 0 {
+		return err
+	}
+	list := x.list()
+	tried := 0
+	for _, most := range meetingStops {
+		for left := list; len(left) > 0; {
+			if time.Now().After(x.end) {
+				x.line("%s: %d of %d meetings of two calls were tried, %d in all places", x.box.name, min(tried, len(list)), len(list), max(0, tried-len(list)))
+				return nil
+			}
+			n, err := x.try(left, most)
+			if err != nil {
+				return err
+			}
+			left = left[n:]
+			tried += n
+		}
+	}
+	x.line("%s: %d meetings of two calls were tried in all places", x.box.name, len(list))
+	return nil
+}
+
+// list is all meetings, the likely ones first.
+func (x *meetings) list() (all []meeting) {
+	var own, cross, rest []meeting
+	for _, a := range x.acts {
+		for _, b := range x.acts {
+			distinct := [2]variant{ofFirst, ofSecond}
+			pair := [2]*act{a, b}
+			call := a.kind == interleave.KindCall && b.kind == interleave.KindCall
+			switch {
+			case a == b:
+				own = append(own, meeting{acts: pair, variants: distinct})
+				if !call {
+					continue
+				}
+				own = append(own, meeting{acts: pair}, meeting{acts: pair, warm: true})
+				if !x.box.singleton {
+					own = append(own, meeting{acts: pair, variants: distinct, separate: true})
+				}
+				rest = append(rest, meeting{acts: pair, variants: distinct, warm: true})
+			case a.reads && b.reads:
+				rest = append(rest, meeting{acts: pair, warm: true})
+			default:
+				cross = append(cross, meeting{acts: pair, warm: true})
+				rest = append(rest, meeting{acts: pair, variants: distinct})
+				if call && !x.box.singleton {
+					rest = append(rest, meeting{acts: pair, separate: true, warm: true})
+				}
+			}
+			if call && (a.lends || b.lends) && a != b {
+				own = append(own, meeting{acts: pair, separate: true})
+			}
+		}
+	}
+	return slices.Concat(own, cross, rest)
+}
+
+// run has the driver make the runs of a script, in a folder that is removed afterwards.
+func (x *meetings) run(s *script) ([]interleave.Result, error) {
+	dir, err := os.MkdirTemp("", "plugin-tester-")
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCannotRun, err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	s.program.Dir, s.program.Limit, s.program.Memory = dir, x.config.Timeout, 2*memoryLimit
+	ctx, cancel := context.WithTimeout(x.ctx, 2*x.config.Timeout+programTime)
+	defer cancel()
+	results, err := s.program.Do(ctx, x.driver, nil)
+	if x.ctx.Err() != nil {
+		return nil, context.Cause(x.ctx)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCannotRun, err)
+	}
+	x.counted(len(s.program.Runs))
+	return results, nil
+}
+
+// trial is a meeting while it is tried.
+type trial struct {
+	*meeting
+	s      *script
+	plan   int      // of the script
+	orders []string // the outcomes of the two orders
+	fresh  bool     // each run needs a process of its own
+	stops  []place
+	begin  int // the number of its first run
+	trace  int // that of its first trace; negative where that is known
+}
+
+// ordered is a run of a trial in one of the two orders.
+func (t *trial) ordered(first int, fresh bool) interleave.Run {
+	return interleave.Run{Plan: t.plan, How: interleave.Ordered, Order: []int{first, 1 - first}, Fresh: fresh}
+}
+
+// trials is how many meetings the driver is given at a time.
+const trials = 8
+
+// try stops the first act of some meetings in up to most places each, and reports what that
+// shows. It returns how many of the list's first it has tried.
+func (x *meetings) try(list []meeting, most int) (tried int, err error) {
+	s := newScript(x.env)
+	var all []*trial
+	for i := range list {
+		m := &list[i]
+		tried = i + 1
+		if x.bad[m.acts[0].m] || x.bad[m.acts[1].m] {
+			continue
+		}
+		if plan, ok := x.plan(s, m); ok {
+			all = append(all, &trial{meeting: m, s: s, plan: len(s.program.Plans)})
+			s.program.Plans = append(s.program.Plans, plan)
+		}
+		if len(all) == trials {
+			break
+		}
+	}
+	if len(all) == 0 {
+		return tried, nil
+	}
+	x.at(all[0].acts[0].m)
+	if all, err = x.inOrder(all, most); err != nil {
+		return tried, err
+	}
+	s.program.Runs = nil
+	for _, t := range all {
+		t.begin = len(s.program.Runs)
+		for i, at := range t.stops {
+			s.program.Runs = append(s.program.Runs, interleave.Run{Plan: t.plan, How: interleave.Stopped, PauseAt: at.pc, Skip: at.skip, Fresh: i == 0 || t.fresh || at.fresh})
+		}
+	}
+	results, err := x.run(s)
+	if err != nil {
+		return tried, err
+	}
+	runs := s.program.Runs
+	for _, t := range all {
+		if err := x.judge(t, runs[t.begin:][:len(t.stops)], results[t.begin:][:len(t.stops)]); err != nil {
+			return tried, err
+		}
+	}
+	return tried, nil
+}
+
+// traceKey is what the instructions of a call depend on, as far as that is worth a trace.
+type traceKey struct {
+	a    *act
+	v    variant
+	warm bool
+}
+
+// traces are the instructions of a call, as the first in a process and later.
+type traces struct{ first, later []interleave.Step }
+
+// inOrder makes the calls of each trial one after the other, in both orders, and finds the
+// places to stop at. It returns those whose answers depend on nothing but the order.
+func (x *meetings) inOrder(all []*trial, most int) (stable []*trial, err error) {
+	s := all[0].s
+	s.program.Runs = nil
+	for _, t := range all {
+		t.begin = len(s.program.Runs)
+		s.program.Runs = append(s.program.Runs, t.ordered(0, true), t.ordered(1, false), t.ordered(0, false), t.ordered(1, true), t.ordered(0, true))
+		t.trace = -1
+		if _, known := x.traces[t.key()]; !known {
+			t.trace = len(s.program.Runs)
+			trace := interleave.Run{Plan: t.plan, How: interleave.Stopped, PauseAt: interleave.NoPause}
+			again := trace
+			trace.Fresh = true
+			s.program.Runs = append(s.program.Runs, trace, again)
+			x.traces[t.key()] = traces{}
+		}
+	}
+	results, err := x.run(s)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range all {
+		if t.trace >= 0 {
+			x.traces[t.key()] = traces{x.code.of(results[t.trace].Trace), x.code.of(results[t.trace+1].Trace)}
+		}
+	}
+	for _, t := range all {
+		r := results[t.begin:]
+		if r[0].Status != interleave.StatusDone || r[3].Status != interleave.StatusDone || r[0].Outcome != r[4].Outcome {
+			continue // crashes are found elsewhere; other answers depend on something else
+		}
+		t.orders = []string{r[0].Outcome, r[3].Outcome}
+		t.fresh = x.box.singleton || r[2].Outcome != r[0].Outcome || r[1].Outcome != r[3].Outcome
+		have := x.traces[t.key()]
+		t.stops = places(have.first, have.later, most)
+		stable = append(stable, t)
+	}
+	return stable, nil
+}
+
+func (t *trial) key() traceKey { return traceKey{t.acts[0], t.variants[0], t.warm} }
+
+// maxConfirms is how often what a trial shows is repeated in vain.
+const maxConfirms = 3
+
+// judge looks at what came of stopping in each place.
+func (x *meetings) judge(t *trial, runs []interleave.Run, results []interleave.Result) error {
+	confirms := 0
+	if x.bad[t.acts[0].m] || x.bad[t.acts[1].m] {
+		return nil
+	}
+	for i := range results {
+		if t.allows(&results[i]) {
+			continue
+		}
+		f, err := x.confirm(t, runs[i])
+		if err != nil {
+			return err
+		}
+		if f != nil {
+			x.bad[t.acts[0].m], x.bad[t.acts[1].m] = true, true
+			x.add(*f)
+			return nil
+		}
+		if confirms++; confirms == maxConfirms {
+			return nil
+		}
+	}
+	return nil
+}
+
+// allows tells whether a result is no fault: it is that of an order, or a call was refused
+// because another was under way.
+func (t *trial) allows(r *interleave.Result) bool {
+	switch r.Status {
+	case interleave.StatusDone:
+		return slices.Contains(t.orders, r.Outcome) || t.refused(r)
+	case interleave.StatusSignal, interleave.StatusExit, interleave.StatusHang:
+		return false
+	}
+	return true // nothing is known
+}
+
+// notBusy are codes with which no plugin says that it is busy.
+var notBusy = []abi.Code{abi.ErrInvalidType, abi.ErrInvalidMethod, abi.ErrInvalidArgs, abi.ErrInvalidHandle, abi.ErrInvalidUTF8}
+
+// refused tells whether a call has failed as a plugin that is busy says so, which it does in
+// neither order.
+func (t *trial) refused(r *interleave.Result) bool {
+	for i, a := range r.Answers() {
+		if !failed(a.Code) || slices.Contains(notBusy, a.Code) {
+			continue
+		}
+		if !slices.ContainsFunc(t.orders, func(o string) bool {
+			have := (&interleave.Result{Outcome: o}).Answers()
+			return i < len(have) && have[i].Code == a.Code
+		}) {
+			return true
+		}
+	}
+	return false
+}
+
+// confirm repeats what was found, each time in a new process, and the orders, and returns the
+// finding; nil where it does not show again.
+func (x *meetings) confirm(t *trial, stop interleave.Run) (*Finding, error) {
+	const orders = 4
+	s := t.s
+	stop.Fresh = true
+	s.program.Runs = []interleave.Run{t.ordered(0, true), t.ordered(1, true), t.ordered(0, true), t.ordered(1, true), stop, stop, stop}
+	results, err := x.run(s)
+	if err != nil {
+		return nil, err
+	}
+	for i := range orders {
+		if results[i].Status != interleave.StatusDone || results[i].Outcome != t.orders[i%2] {
+			return nil, nil
+		}
+	}
+	var shown *interleave.Result
+	again := 0
+	for i := range results[orders:] {
+		r := &results[orders+i]
+		if !t.allows(r) {
+			shown = r
+			again++
+		}
+		if r.Status == interleave.StatusHang {
+			again++ // it is the last one
+		}
+	}
+	if again < 2 {
+		return nil, nil
+	}
+	f := x.finding(t, shown, stop.PauseAt)
+	return &f, nil
+}
