@@ -60,7 +60,7 @@ func TestSession(t *testing.T) {
 		"a block at the end":    {"for i in [7]:\n  print(i)", "7\n"},
 		"open brackets":         {"[1,\n\n2]", "[1, 2]\n"},
 		"a long string":         {"len('''a\nb\n''')", "4\n"},
-		"an unfinished one":     {"[1,", "error: [1]:2:1: the input ends within a statement\n"},
+		"an unfinished one":     {"[1,", "error: the input ends within a statement\n"},
 		"no Starlark":           {"1 +\n2", "error: got newline, want primary expression\n2\n"},
 		"no such name":          {"FilBox", "error: undefined: FilBox (did you mean FileBox?)\n"},
 		"no such method":        {"FileBox().raed()", "error: FileBox.raed: no such method (did you mean read?)\n"},
