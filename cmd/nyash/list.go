@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/nyash-plugins/nyash-go/internal/command"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/internal/permit"
 	"github.com/nyash-plugins/nyash-go/loader"
@@ -98,7 +99,7 @@ arguments. JSON always has it.
 With --live, load the libraries and then show how they are: state, process,
 restarts, calls, memory and processor time of those with isolation = "process",
 a line at every change, until interrupted.`,
-		Args: cobra.NoArgs,
+		Args: command.None,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if live {
 				return showLive(s, cmd)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/nyash-plugins/nyash-go/internal/command"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/internal/interrupt"
 	_ "github.com/nyash-plugins/nyash-go/loader/wasm" // plugins that are WebAssembly modules
@@ -16,8 +17,7 @@ func main() {
 	worker.Main() // this program is its own worker
 	ctx, stop := interrupt.Context("nyash")
 	defer stop()
-	root := newRoot()
-	err := root.ExecuteContext(ctx)
+	err := command.Execute(ctx, newRoot())
 	if err != nil {
 		// %+v: errors of this project then show their source and log lines. A script
 		// can fail with a plugin's text.

@@ -223,8 +223,22 @@ nyash: warning: hides.toml:3:1: the box catch hides the catch that every script 
 	t.Run("unknown command", func(t *testing.T) {
 		_, stderr, status := c.run(t, "lst")
 		assert.Equal(t, 2, status)
-		assert.Contains(t, stderr, `unknown command "lst"`)
-		assert.Contains(t, stderr, "list")
+		assert.Equal(t, "nyash: unknown command \"lst\" (did you mean list?); nyash --help lists the commands\n", stderr)
+		for args, want := range map[string]string{
+			"gen rst":               "nyash: unknown command \"rst\" (did you mean rust?); nyash gen --help lists the commands\n",
+			"list x y":              "nyash: nyash list takes no arguments, and got x y\n",
+			"list --doc --json":     "nyash: --doc and --json cannot be used together: leave out all but one\n",
+			"list --loud":           "nyash: unknown flag: --loud (nyash list --help lists the flags)\n",
+			"gen c a b":             "nyash: name one nyash.toml, not 2: nyash gen c [nyash.toml] [flags]\n",
+			"gen c --box FilBox":    "nyash: no such box: FilBox (did you mean FileBox?)\n",
+			"gen go --box FilBox":   "nyash: no such box: FilBox (did you mean FileBox?)\n",
+			"new MyBox --lang perl": "nyash: --lang perl: there is no template for it; write ",
+			"new my-box --lang c":   "nyash: \"my-box\" cannot be the name of a box: ",
+		} {
+			_, stderr, status := c.run(t, strings.Fields(args)...)
+			assert.Equal(t, 2, status, args)
+			assert.True(t, strings.HasPrefix(stderr, want), "%s: %s", args, stderr)
+		}
 	})
 
 	t.Run("version", func(t *testing.T) {
@@ -291,7 +305,8 @@ func TestInspect(t *testing.T) {
 			{[]string{"./plugins"}, "nyash: ./plugins is a directory; name the library in it\n", 1},
 			{[]string{"text.so", "--toml"}, "it is no ELF file: it starts with \"no library\"\n", 1},
 			{[]string{library, "--isolation", "some"}, "nyash: --isolation some: write none or process\n", 2},
-			{[]string{library, "--toml", "--json"}, "none of the others can be", 1},
+			{[]string{library, "--toml", "--json"}, "nyash: --json and --toml cannot be used together: leave out all but one\n", 2},
+			{[]string{"FilBox"}, "nyash: FilBox: file does not exist (did you mean FileBox?); neither nyash.toml ", 1},
 			{[]string{library, "--timeout", "1ns"}, "no answer within 1ns", 1},
 		} {
 			_, stderr, status := c.run(t, append([]string{"inspect"}, tt.args...)...)

@@ -12,6 +12,7 @@ import (
 	"github.com/peterh/liner"
 	"github.com/spf13/cobra"
 
+	"github.com/nyash-plugins/nyash-go/internal/command"
 	"github.com/nyash-plugins/nyash-go/internal/interrupt"
 	"github.com/nyash-plugins/nyash-go/internal/terminal"
 	"github.com/nyash-plugins/nyash-go/loader"
@@ -34,7 +35,7 @@ Lines are kept in nyash/history in the folder of XDG_STATE_HOME (~/.local/state
 without it), or in the file that NYASH_HISTORY names; where it is empty, nowhere.
 
 Without a terminal, lines are read as they are and there are no prompts.`,
-		Args: cobra.NoArgs,
+		Args: command.None,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if terminal.Is(cmd.InOrStdin()) && terminal.Is(cmd.OutOrStdout()) && liner.TerminalSupported() {
 				return s.withHost(cmd, func(host *loader.Host) error { return runEditor(cmd, host) }, printableConsole(cmd))

@@ -48,7 +48,7 @@ func reports() []*plugintest.Report {
 
 func text(colour bool) func(io.Writer, []*plugintest.Report) error {
 	return func(w io.Writer, reports []*plugintest.Report) error {
-		t := &report.Text{W: w, Colour: colour, Verbose: true}
+		t := &report.Text{W: w, Colour: colour, Moves: colour, Verbose: true}
 		for _, r := range reports {
 			for i := range r.Checks {
 				t.Begin(r.Checks[i].Name)

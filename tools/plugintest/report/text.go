@@ -16,6 +16,7 @@ import (
 type Text struct {
 	W       io.Writer
 	Colour  bool
+	Moves   bool // it is a terminal whose lines can be written over: where a check is, is shown
 	Verbose bool // with the information of checks
 }
 
@@ -39,21 +40,21 @@ func (t *Text) paint(colour, text string) string {
 
 // Begin implements plugintest.Progress.
 func (t *Text) Begin(check string) {
-	if t.Colour { // a terminal: the line is written over
+	if t.Moves {
 		fmt.Fprintf(t.W, "%s …\r", check)
 	}
 }
 
 // At implements plugintest.Progress.
 func (t *Text) At(check, place string) {
-	if t.Colour {
+	if t.Moves {
 		fmt.Fprintf(t.W, "\x1b[K%s %s …\r", check, printable(place))
 	}
 }
 
 // clearLine clears what Begin has written.
 func (t *Text) clearLine() {
-	if t.Colour {
+	if t.Moves {
 		fmt.Fprint(t.W, "\x1b[K")
 	}
 }
