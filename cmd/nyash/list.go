@@ -172,6 +172,12 @@ func useNames(uses []registry.Use) []string {
 	return all
 }
 
+// failure is a box that cannot be used, and why.
+func (b *boxInfo) failure() string {
+	// Most errors name the box themselves.
+	return contract.PrintableLines(b.Box + ": " + strings.TrimPrefix(b.Error, "box "+b.Box+": "))
+}
+
 // aboutLines say what a module has, what a plugin may call, and what it would like to.
 func (b *boxInfo) aboutLines() []string {
 	var all []string
@@ -238,7 +244,7 @@ func writeTable(w io.Writer, boxes []boxInfo) error {
 	}
 	for _, b := range boxes {
 		if b.Error != "" {
-			fmt.Fprintf(w, "\n%s: %s\n", contract.Printable(b.Box), contract.PrintableLines(b.Error))
+			fmt.Fprintf(w, "\n%s\n", b.failure())
 		}
 	}
 	return nil
@@ -253,7 +259,7 @@ func writeDocs(w io.Writer, boxes []boxInfo) error {
 		from := ", library " + contract.Printable(b.Library)
 		switch {
 		case b.Error != "":
-			fmt.Fprintf(out, "%s: %s\n", contract.Printable(b.Box), contract.PrintableLines(b.Error))
+			fmt.Fprintln(out, b.failure())
 			continue
 		case b.Builtin:
 			from = ", built in"

@@ -145,6 +145,7 @@ size = { method_id = 6, args = [], returns = "i64", leaf = true }
 		assert.Contains(t, stdout, "Gone        9           nyash-gone")
 		assert.Contains(t, stdout, "library nyash-gone not found")
 		assert.Equal(t, "nyash: 1 of 1 boxes cannot be used\n", stderr)
+		assert.Contains(t, stdout, "\nGone: other.toml:1:10: library nyash-gone not found; ", "it is named once")
 	})
 
 	t.Run("list with names that a terminal would obey", func(t *testing.T) {
@@ -181,7 +182,7 @@ nyash: warning: hides.toml:3:1: the box catch hides the catch that every script 
 		c.write(t, "bad.star", "f = FileBox()\nf.open(\"/nope\", \"r\")\n")
 		_, stderr, status := c.run(t, "run", "bad.star")
 		assert.Equal(t, 1, status)
-		assert.Contains(t, stderr, "nyash: bad.star:2:7: FileBox.open: plugin error (-5): no such file or directory: /nope\n")
+		assert.Equal(t, "nyash: bad.star:2:7: FileBox.open: plugin error (-5): no such file or directory: /nope\n", stderr, "no line of the log trails it")
 	})
 
 	t.Run("an error in nyash.toml", func(t *testing.T) {
