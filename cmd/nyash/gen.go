@@ -138,7 +138,10 @@ func (g *generation) goText(cmd *cobra.Command) (text []byte, err error) {
 		opts = append(opts, loader.WithIsolation(loader.IsolationProcess))
 	}
 	err = g.withHost(cmd, func(host *loader.Host) error {
+		progress := newProgress(cmd)
+		progress.show("loading the libraries of %s", g.config)
 		types, warnings, err := generate.HostBoxes(cmd.Context(), host, g.boxes)
+		progress.clear()
 		for _, w := range warnings {
 			fmt.Fprintf(cmd.ErrOrStderr(), "nyash: warning: %s\n", contract.PrintableLines(w))
 		}

@@ -49,10 +49,13 @@ With --toml, write the entry for nyash.toml.`,
 			if err != nil {
 				return err
 			}
+			progress := newProgress(cmd)
+			progress.show("loading %s", found.File)
 			r, err := inspect.Run(cmd.Context(), inspect.Config{
 				File: found.File, ManifestDir: found.ManifestDir, Library: found.Library,
 				InProcess: isolation == registry.IsolationNone, Timeout: timeout,
 			})
+			progress.clear()
 			out := cmd.OutOrStdout()
 			switch {
 			case r == nil && asJSON: // whoever reads JSON gets an object

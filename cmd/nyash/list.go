@@ -105,7 +105,7 @@ a line at every change, until interrupted.`,
 				return showLive(s, cmd)
 			}
 			return s.withHost(cmd, func(host *loader.Host) error {
-				boxes, err := describe(cmd.Context(), host)
+				boxes, err := describe(cmd.Context(), host, newProgress(cmd))
 				write := writeTable
 				switch {
 				case asJSON:
@@ -126,7 +126,8 @@ a line at every change, until interrupted.`,
 
 // describe asks for every box. The error counts the boxes of nyash.toml that failed; what
 // failed is in their entries.
-func describe(ctx context.Context, host *loader.Host) ([]boxInfo, error) {
+func describe(ctx context.Context, host *loader.Host, progress *progress) ([]boxInfo, error) {
+	defer progress.clear()
 	var all []boxInfo
 	failed, declared := 0, 0
 	for _, name := range host.Boxes() {
@@ -143,6 +144,7 @@ func describe(ctx context.Context, host *loader.Host) ([]boxInfo, error) {
 			info.Uses = useNames(box.Library.Uses)
 			info.File, _ = host.Config().Find(box.Library)
 		}
+		progress.show("loading %s", name)
 		t, err := host.Type(ctx, name)
 		if err != nil {
 			failed++

@@ -202,3 +202,35 @@ func TestREPL_Stuck(t *testing.T) {
 	s.types(t, "a call in this process cannot be ended; Ctrl-C once more ends nyash", controlC)
 	assert.Equal(t, -1, s.ends(t), "it was killed")
 }
+
+// TestProgress_Terminal: what takes long says where it is at a terminal, and leaves no colours where
+// NO_COLOR is set. Into a pipe it writes nothing but its result.
+func TestProgress_Terminal(t *testing.T) {
+	c := newCommand(t)
+	const library = "plugins/filebox/build/libnyash_filebox_plugin.so"
+	tester := &command{bin: filepath.Join(t.TempDir(), "plugin-tester"), dir: c.dir}
+	ccbuild.Run(t, "go", "build", "-o", tester.bin, "../plugin-tester")
+	for _, tt := range []struct {
+		command *command
+		args    []string
+		shows   string
+	}{
+		{c, []string{"list"}, "\x1b[Kloading FileBox …\r"},
+		{c, []string{"gen", "go"}, "\x1b[Kloading the libraries of nyash.toml …\r\x1b[K"},
+		{c, []string{"inspect", library}, "\x1b[Kloading " + library + " …\r\x1b[K"},
+		{tester, []string{"check", library}, "check …\r"},
+	} {
+		s := tt.command.terminal(t, nil, tt.args...)
+		s.shows(t, tt.shows)
+		assert.Zero(t, s.ends(t))
+		assert.NotRegexp(t, `\x1b\[[0-9;]+m`, s.seen.String(), "NO_COLOR")
+		stdout, stderr, status := tt.command.run(t, tt.args...)
+		assert.Zero(t, status)
+		assert.Empty(t, stderr)
+		assert.NotContains(t, stdout, "\x1b")
+		assert.NotContains(t, stdout, "\r")
+	}
+	s := tester.terminal(t, []string{"NO_COLOR="}, "check", library)
+	s.shows(t, "\x1b[32mok\x1b[0m")
+	assert.Zero(t, s.ends(t))
+}

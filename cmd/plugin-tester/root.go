@@ -154,7 +154,8 @@ func (s *settings) base(cmd *cobra.Command, file string) plugintest.Config {
 }
 
 func (s *settings) text(cmd *cobra.Command) *report.Text {
-	return &report.Text{W: cmd.OutOrStdout(), Colour: terminal.Colours(cmd.OutOrStdout()), Moves: terminal.Moves(cmd.OutOrStdout()), Verbose: s.verbose}
+	out := cmd.OutOrStdout()
+	return &report.Text{W: out, Colour: terminal.Colours(out), Moves: terminal.Moves(out), Columns: terminal.Columns(out), Verbose: s.verbose}
 }
 
 // configError is a nyash.toml that cannot be read; its text shows the lines.

@@ -17,6 +17,7 @@ type Text struct {
 	W       io.Writer
 	Colour  bool
 	Moves   bool // it is a terminal whose lines can be written over: where a check is, is shown
+	Columns int  // how wide it is; 0 where that is not known
 	Verbose bool // with the information of checks
 }
 
@@ -48,8 +49,17 @@ func (t *Text) Begin(check string) {
 // At implements plugintest.Progress.
 func (t *Text) At(check, place string) {
 	if t.Moves {
-		fmt.Fprintf(t.W, "\x1b[K%s %s …\r", check, printable(place))
+		fmt.Fprintf(t.W, "\x1b[K%s\r", t.fit(check+" "+contract.Printable(place)+" …"))
 	}
+}
+
+// fit cuts a line that would wrap, and then could not be written over.
+func (t *Text) fit(line string) string {
+	runes := []rune(line)
+	if t.Columns <= 1 || len(runes) < t.Columns {
+		return line
+	}
+	return string(runes[:t.Columns-2]) + "…"
 }
 
 // clearLine clears what Begin has written.
