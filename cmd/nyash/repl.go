@@ -84,7 +84,7 @@ func (r *repl) loop(line func(first bool) (string, error), run func(*script.Stat
 		switch {
 		case errors.Is(err, liner.ErrPromptAborted):
 			continue // Ctrl-C drops a statement
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
 			return err
@@ -139,7 +139,7 @@ func runEditor(cmd *cobra.Command, host *loader.Host) error {
 	}
 	e := &editor{repl: newSession(cmd, host), line: liner.NewLiner()}
 	defer e.steps.Close()
-	defer e.line.Close()
+	defer func() { _ = e.line.Close() }() // which has no error to report
 	editing, err := liner.TerminalMode()
 	if err != nil {
 		return fmt.Errorf("the terminal: %w", err)
@@ -189,7 +189,7 @@ func (e *editor) read(first bool) (string, error) {
 	}()
 	select {
 	case a := <-read:
-		if a.err == io.EOF {
+		if errors.Is(a.err, io.EOF) {
 			fmt.Fprintln(e.cmd.OutOrStdout()) // the shell's prompt has a line of its own
 		}
 		if a.err != nil {

@@ -16,7 +16,7 @@ func Is(stream any) bool {
 // noColour is the variable that no-color.org agrees on.
 const noColour = "NO_COLOR" //nolint:misspell // theirs
 
-// Colours tells whether a stream is a terminal that knows colours, and NO_COLOR is not set.
+// Colours tells whether a stream is a terminal that knows colours, and that noColour is not set.
 func Colours(stream any) bool { return Moves(stream) && os.Getenv(noColour) == "" }
 
 // Moves tells whether a stream is a terminal whose lines can be written over.

@@ -83,7 +83,7 @@ func (s *Session) Read(line func(first bool) (string, error)) (*Statement, error
 		if len(s.pushed) > 0 {
 			text, s.pushed = s.pushed[0], s.pushed[1:]
 		} else if text, failed = line(len(lines) == 0); failed != nil {
-			if failed != io.EOF || len(lines) == 0 || lines[len(lines)-1] == "" {
+			if !errors.Is(failed, io.EOF) || len(lines) == 0 || lines[len(lines)-1] == "" {
 				return nil, failed
 			}
 			text, failed = "", nil
@@ -95,7 +95,7 @@ func (s *Session) Read(line func(first bool) (string, error)) (*Statement, error
 		return []byte(text + "\n"), nil
 	})
 	switch {
-	case failed == io.EOF && len(lines) > 0:
+	case errors.Is(failed, io.EOF) && len(lines) > 0:
 		stmt.err = syntax.Error{Pos: syntax.MakePosition(&stmt.name, int32(len(lines)), 1), Msg: "the input ends within a statement"}
 	case failed != nil:
 		return nil, failed
