@@ -63,7 +63,7 @@ func runPlain(cmd *cobra.Command, host *loader.Host) error {
 	in := bufio.NewReader(cmd.InOrStdin())
 	line := func(bool) (string, error) {
 		text, err := in.ReadString('\n')
-		if err == io.EOF && text != "" {
+		if errors.Is(err, io.EOF) && text != "" {
 			err = nil
 		}
 		return strings.TrimRight(text, "\r\n"), err

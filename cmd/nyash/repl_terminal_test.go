@@ -208,8 +208,7 @@ func TestREPL_Stuck(t *testing.T) {
 func TestProgress_Terminal(t *testing.T) {
 	c := newCommand(t)
 	const library = "plugins/filebox/build/libnyash_filebox_plugin.so"
-	tester := &command{bin: filepath.Join(t.TempDir(), "plugin-tester"), dir: c.dir}
-	ccbuild.Run(t, "go", "build", "-o", tester.bin, "../plugin-tester")
+	tester := &command{bin: ccbuild.Built(t, "plugin-tester"), dir: c.dir}
 	for _, tt := range []struct {
 		command *command
 		args    []string

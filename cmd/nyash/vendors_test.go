@@ -39,8 +39,7 @@ func vendors(t *testing.T, c *command, form string) {
 // libraries describe them.
 func TestVendors(t *testing.T) {
 	c := newCommand(t)
-	tester := filepath.Join(t.TempDir(), "plugin-tester")
-	ccbuild.Run(t, "go", "build", "-o", tester, "../plugin-tester")
+	tester := ccbuild.Built(t, "plugin-tester")
 	const code = `a = AcmeCounter()
 b = GlobexCounter()
 print(a.vendor(), b.vendor(), a.own(a), a.own(b), type(a), type(a.me()), type(b.me()), a.me() == a, a.me() == b)

@@ -30,7 +30,7 @@ func converse(t *testing.T, s *script.Session, out *bytes.Buffer, text string) s
 			lines = lines[1:]
 			return line, nil
 		})
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return out.String()
 		}
 		require.NoError(t, err)
