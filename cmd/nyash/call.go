@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/nyash-plugins/nyash-go/internal/command"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/internal/sig"
 	"github.com/nyash-plugins/nyash-go/internal/suggest"
@@ -69,7 +70,7 @@ func callOnce(cmd *cobra.Command, host *loader.Host, box, method string, birth, 
 	ctx := cmd.Context()
 	t, err := host.Type(ctx, box)
 	if errors.Is(err, loader.ErrNoBox) {
-		return nil, &usageError{err}
+		return nil, &command.UsageError{Err: err}
 	}
 	if err != nil {
 		return nil, err
@@ -101,7 +102,7 @@ func callOnce(cmd *cobra.Command, host *loader.Host, box, method string, birth, 
 // refused makes arguments that do not fit a mistake in the command line.
 func refused(err error) error {
 	if arg := (*loader.ArgError)(nil); errors.As(err, &arg) {
-		return &usageError{err}
+		return &command.UsageError{Err: err}
 	}
 	return err
 }

@@ -75,6 +75,12 @@ func TestCompletion(t *testing.T) {
 		"call F":           "FileBox.\n:6\n",
 		"run ":             "star\n:8\n",
 		"run x.star ":      ":0\n",
+		"inspect F":        "FileBox\n:4\n",
+		"inspect ":         "so\ndylib\ndll\nwasm\ntoml\n:8\n",
+		"gen c --box ":     "FileBox\n:6\n",
+		"gen c ":           "toml\n:8\n",
+		"new X --lang c":   "c\ncpp\n:4\n",
+		"--config ":        "toml\n:8\n",
 	} {
 		stdout, _, status := c.run(t, append([]string{"__complete"}, strings.Split(words, " ")...)...)
 		assert.Zero(t, status)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/nyash-plugins/nyash-go/internal/command"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/loader"
 	"github.com/nyash-plugins/nyash-go/registry"
@@ -35,7 +36,7 @@ plugins that provide them ids, prototypes and tables in C, C++ and Rust.
 The file is generated as a whole and never by halves; what is not generated is
 never written over. With --check nothing is written: the exit status is 1 where
 the file is not what it would be.`,
-		Args: cobra.NoArgs,
+		Args: command.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	for _, l := range []struct{ name, short, long string }{
@@ -60,7 +61,13 @@ func newGenLanguage(g *generation, short, long string) *cobra.Command {
 		Short:   short,
 		Long:    long,
 		Example: "  nyash gen " + g.language + " --out " + map[string]string{"go": "boxes.gen.go", "c": "boxes.gen.h", "cpp": "boxes.gen.hpp", "rust": "src/boxes.rs"}[g.language],
-		Args:    cobra.MaximumNArgs(1),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return fmt.Errorf("name one nyash.toml, not %d: %s", len(args), cmd.UseLine())
+			}
+			return nil
+		},
+		ValidArgsFunction: command.First(command.Files("toml")),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				g.config = args[0]
@@ -70,6 +77,7 @@ func newGenLanguage(g *generation, short, long string) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&g.out, "out", "-", "the file to write; - for standard output")
 	cmd.Flags().StringSliceVar(&g.boxes, "box", nil, "a box to generate, or several with commas between them; all of nyash.toml without it")
+	command.Flags(cmd, map[string]command.Completion{"box": command.WordList(g.boxNames)})
 	cmd.Flags().BoolVar(&g.check, "check", false, "write nothing, and fail where the file is not up to date")
 	if g.language == "go" {
 		cmd.Flags().StringVar(&g.pkg, "package", "", "the package of the file; without it that of go generate, of the file to write, of those beside it, or the name of their folder")
@@ -82,7 +90,10 @@ func (g *generation) run(cmd *cobra.Command) error {
 		return usagef("--check compares a file: name it with --out")
 	}
 	text, err := g.text(cmd)
-	if err != nil {
+	switch {
+	case errors.Is(err, loader.ErrNoBox): // --box named it
+		return &command.UsageError{Err: err}
+	case err != nil:
 		return err
 	}
 	switch {
@@ -127,7 +138,10 @@ func (g *generation) goText(cmd *cobra.Command) (text []byte, err error) {
 		opts = append(opts, loader.WithIsolation(loader.IsolationProcess))
 	}
 	err = g.withHost(cmd, func(host *loader.Host) error {
+		progress := newProgress(cmd)
+		progress.show("loading the libraries of %s", g.config)
 		types, warnings, err := generate.HostBoxes(cmd.Context(), host, g.boxes)
+		progress.clear()
 		for _, w := range warnings {
 			fmt.Fprintf(cmd.ErrOrStderr(), "nyash: warning: %s\n", contract.PrintableLines(w))
 		}

@@ -95,12 +95,12 @@ func TestGen(t *testing.T) {
 			{"gen go short.toml", "nyash: Gone: nyash.toml declares no methods, and its library cannot be asked", 1},
 			{"gen c short.toml", "short.toml:2:1: plugins.Gone: its type_id is not known", 2},
 			{"gen c none.toml", "none.toml: no such file", 2},
-			{"gen c --box Nothing", "nyash: no such box: Nothing", 1},
+			{"gen c --box Nothing", "nyash: no such box: Nothing", 2},
 			{"gen go --package a-b --box FileBox", `nyash: "a-b" is no name for a Go package`, 1},
 			{"gen go --isolation often", "--isolation often: write none or process", 2},
 			{"gen go --out none/x.go --box FileBox", "nyash: write none/x.go: ", 1},
 			{"gen pascal", `unknown command "pascal"`, 2},
-			{"gen go a.toml b.toml", "accepts at most 1 arg", 2},
+			{"gen go a.toml b.toml", "nyash: name one nyash.toml, not 2: ", 2},
 		} {
 			stdout, stderr, status := c.run(t, strings.Fields(tt.args)...)
 			assert.Equal(t, tt.status, status, tt.args)

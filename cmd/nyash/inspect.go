@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/nyash-plugins/nyash-go/internal/command"
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tools/inspect"
 )
@@ -28,7 +29,13 @@ what it imports and exports is compared with what hosts offer and call.
 
 With --toml, write the entry for nyash.toml.`,
 		Example: "  nyash inspect plugins/filebox/build/libnyash_filebox_plugin.so\n  nyash inspect ./libtally.so --toml >> nyash.toml",
-		Args:    one("library"),
+		Args:    command.One("library"),
+		ValidArgsFunction: command.First(func(cmd *cobra.Command, args []string, text string) ([]string, cobra.ShellCompDirective) {
+			if boxes := s.boxesWith(text); text != "" && len(boxes) > 0 {
+				return boxes, cobra.ShellCompDirectiveNoFileComp
+			}
+			return command.Files(command.Libraries...)(cmd, args, text)
+		}),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			found, err := inspect.Find(args[0], s.config)
 			if err != nil {
@@ -42,10 +49,13 @@ With --toml, write the entry for nyash.toml.`,
 			if err != nil {
 				return err
 			}
+			progress := newProgress(cmd)
+			progress.show("loading %s", found.File)
 			r, err := inspect.Run(cmd.Context(), inspect.Config{
 				File: found.File, ManifestDir: found.ManifestDir, Library: found.Library,
 				InProcess: isolation == registry.IsolationNone, Timeout: timeout,
 			})
+			progress.clear()
 			out := cmd.OutOrStdout()
 			switch {
 			case r == nil && asJSON: // whoever reads JSON gets an object

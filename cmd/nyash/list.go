@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/nyash-plugins/nyash-go/internal/command"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/internal/permit"
 	"github.com/nyash-plugins/nyash-go/loader"
@@ -98,13 +99,13 @@ arguments. JSON always has it.
 With --live, load the libraries and then show how they are: state, process,
 restarts, calls, memory and processor time of those with isolation = "process",
 a line at every change, until interrupted.`,
-		Args: cobra.NoArgs,
+		Args: command.None,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if live {
 				return showLive(s, cmd)
 			}
 			return s.withHost(cmd, func(host *loader.Host) error {
-				boxes, err := describe(cmd.Context(), host)
+				boxes, err := describe(cmd.Context(), host, newProgress(cmd))
 				write := writeTable
 				switch {
 				case asJSON:
@@ -125,7 +126,8 @@ a line at every change, until interrupted.`,
 
 // describe asks for every box. The error counts the boxes of nyash.toml that failed; what
 // failed is in their entries.
-func describe(ctx context.Context, host *loader.Host) ([]boxInfo, error) {
+func describe(ctx context.Context, host *loader.Host, progress *progress) ([]boxInfo, error) {
+	defer progress.clear()
 	var all []boxInfo
 	failed, declared := 0, 0
 	for _, name := range host.Boxes() {
@@ -142,6 +144,7 @@ func describe(ctx context.Context, host *loader.Host) ([]boxInfo, error) {
 			info.Uses = useNames(box.Library.Uses)
 			info.File, _ = host.Config().Find(box.Library)
 		}
+		progress.show("loading %s", name)
 		t, err := host.Type(ctx, name)
 		if err != nil {
 			failed++
@@ -169,6 +172,12 @@ func useNames(uses []registry.Use) []string {
 		all = append(all, u.String())
 	}
 	return all
+}
+
+// failure is a box that cannot be used, and why.
+func (b *boxInfo) failure() string {
+	// Most errors name the box themselves.
+	return contract.PrintableLines(b.Box + ": " + strings.TrimPrefix(b.Error, "box "+b.Box+": "))
 }
 
 // aboutLines say what a module has, what a plugin may call, and what it would like to.
@@ -237,7 +246,7 @@ func writeTable(w io.Writer, boxes []boxInfo) error {
 	}
 	for _, b := range boxes {
 		if b.Error != "" {
-			fmt.Fprintf(w, "\n%s: %s\n", contract.Printable(b.Box), contract.PrintableLines(b.Error))
+			fmt.Fprintf(w, "\n%s\n", b.failure())
 		}
 	}
 	return nil
@@ -252,7 +261,7 @@ func writeDocs(w io.Writer, boxes []boxInfo) error {
 		from := ", library " + contract.Printable(b.Library)
 		switch {
 		case b.Error != "":
-			fmt.Fprintf(out, "%s: %s\n", contract.Printable(b.Box), contract.PrintableLines(b.Error))
+			fmt.Fprintln(out, b.failure())
 			continue
 		case b.Builtin:
 			from = ", built in"

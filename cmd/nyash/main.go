@@ -3,11 +3,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
+	"github.com/nyash-plugins/nyash-go/internal/command"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/internal/interrupt"
+	"github.com/nyash-plugins/nyash-go/loader"
 	_ "github.com/nyash-plugins/nyash-go/loader/wasm" // plugins that are WebAssembly modules
 	"github.com/nyash-plugins/nyash-go/loader/worker"
 )
@@ -16,13 +19,21 @@ func main() {
 	worker.Main() // this program is its own worker
 	ctx, stop := interrupt.Context("nyash")
 	defer stop()
-	root := newRoot()
-	err := root.ExecuteContext(ctx)
+	err := command.Execute(ctx, newRoot())
 	if err != nil {
-		// %+v: errors of this project then show their source and log lines. A script
-		// can fail with a plugin's text.
+		// %+v: errors of this project then show their source. A script can fail with a
+		// plugin's text.
+		withoutLog(err)
 		fmt.Fprintf(os.Stderr, "nyash: %s\n", contract.PrintableLines(fmt.Sprintf("%+v", err)))
 		stop()
 		os.Exit(statusOf(err))
+	}
+}
+
+// withoutLog leaves out what plugins logged before an error: --log-level decides what of that is
+// shown, and when.
+func withoutLog(err error) {
+	for call := (*loader.CallError)(nil); errors.As(err, &call); err = call.Err {
+		call.Log = nil
 	}
 }

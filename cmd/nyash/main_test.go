@@ -145,6 +145,7 @@ size = { method_id = 6, args = [], returns = "i64", leaf = true }
 		assert.Contains(t, stdout, "Gone        9           nyash-gone")
 		assert.Contains(t, stdout, "library nyash-gone not found")
 		assert.Equal(t, "nyash: 1 of 1 boxes cannot be used\n", stderr)
+		assert.Contains(t, stdout, "\nGone: other.toml:1:10: library nyash-gone not found; ", "it is named once")
 	})
 
 	t.Run("list with names that a terminal would obey", func(t *testing.T) {
@@ -181,7 +182,7 @@ nyash: warning: hides.toml:3:1: the box catch hides the catch that every script 
 		c.write(t, "bad.star", "f = FileBox()\nf.open(\"/nope\", \"r\")\n")
 		_, stderr, status := c.run(t, "run", "bad.star")
 		assert.Equal(t, 1, status)
-		assert.Contains(t, stderr, "nyash: bad.star:2:7: FileBox.open: plugin error (-5): no such file or directory: /nope\n")
+		assert.Equal(t, "nyash: bad.star:2:7: FileBox.open: plugin error (-5): no such file or directory: /nope\n", stderr, "no line of the log trails it")
 	})
 
 	t.Run("an error in nyash.toml", func(t *testing.T) {
@@ -223,8 +224,22 @@ nyash: warning: hides.toml:3:1: the box catch hides the catch that every script 
 	t.Run("unknown command", func(t *testing.T) {
 		_, stderr, status := c.run(t, "lst")
 		assert.Equal(t, 2, status)
-		assert.Contains(t, stderr, `unknown command "lst"`)
-		assert.Contains(t, stderr, "list")
+		assert.Equal(t, "nyash: unknown command \"lst\" (did you mean list?); nyash --help lists the commands\n", stderr)
+		for args, want := range map[string]string{
+			"gen rst":               "nyash: unknown command \"rst\" (did you mean rust?); nyash gen --help lists the commands\n",
+			"list x y":              "nyash: nyash list takes no arguments, and got x y\n",
+			"list --doc --json":     "nyash: --doc and --json cannot be used together: leave out all but one\n",
+			"list --loud":           "nyash: unknown flag: --loud (nyash list --help lists the flags)\n",
+			"gen c a b":             "nyash: name one nyash.toml, not 2: nyash gen c [nyash.toml] [flags]\n",
+			"gen c --box FilBox":    "nyash: no such box: FilBox (did you mean FileBox?)\n",
+			"gen go --box FilBox":   "nyash: no such box: FilBox (did you mean FileBox?)\n",
+			"new MyBox --lang perl": "nyash: --lang perl: there is no template for it; write ",
+			"new my-box --lang c":   "nyash: \"my-box\" cannot be the name of a box: ",
+		} {
+			_, stderr, status := c.run(t, strings.Fields(args)...)
+			assert.Equal(t, 2, status, args)
+			assert.True(t, strings.HasPrefix(stderr, want), "%s: %s", args, stderr)
+		}
 	})
 
 	t.Run("version", func(t *testing.T) {
@@ -291,7 +306,8 @@ func TestInspect(t *testing.T) {
 			{[]string{"./plugins"}, "nyash: ./plugins is a directory; name the library in it\n", 1},
 			{[]string{"text.so", "--toml"}, "it is no ELF file: it starts with \"no library\"\n", 1},
 			{[]string{library, "--isolation", "some"}, "nyash: --isolation some: write none or process\n", 2},
-			{[]string{library, "--toml", "--json"}, "none of the others can be", 1},
+			{[]string{library, "--toml", "--json"}, "nyash: --json and --toml cannot be used together: leave out all but one\n", 2},
+			{[]string{"FilBox"}, "nyash: FilBox: file does not exist (did you mean FileBox?); neither nyash.toml ", 1},
 			{[]string{library, "--timeout", "1ns"}, "no answer within 1ns", 1},
 		} {
 			_, stderr, status := c.run(t, append([]string{"inspect"}, tt.args...)...)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/nyash-plugins/nyash-go/internal/command"
 	"github.com/nyash-plugins/nyash-go/tools/scaffold"
 )
 
@@ -39,12 +40,12 @@ there already must be empty.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			language, err := scaffold.ParseLanguage(lang)
 			if err != nil {
-				return err
+				return &command.UsageError{Err: err}
 			}
 			project := &scaffold.Project{Name: args[0], Language: language, Version: release(), TypeBox: typeBox, Wasm: wasm}
 			files, err := project.Files()
 			if err != nil {
-				return err
+				return &command.UsageError{Err: err}
 			}
 			dir := scaffold.Folder(project.Name)
 			if len(args) == 2 {
@@ -61,6 +62,7 @@ there already must be empty.`,
 		},
 	}
 	cmd.Flags().StringVarP(&lang, "lang", "l", "", "the language: "+strings.Join(scaffold.Languages(), ", "))
+	command.Flags(cmd, map[string]command.Completion{"lang": command.Words(scaffold.Languages)})
 	cmd.Flags().BoolVar(&typeBox, "typebox", false, "export a TypeBox table as well, for hosts that look for one (c, cpp, rust)")
 	cmd.Flags().BoolVar(&wasm, "wasm", false, "make a WebAssembly module as well, with make wasm (c, rust, zig)")
 	return cmd

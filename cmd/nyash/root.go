@@ -1,14 +1,18 @@
 package main
 
 import (
+	"github.com/nyash-plugins/nyash-go/internal/version"
+
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/nyash-plugins/nyash-go/internal/command"
 	"github.com/nyash-plugins/nyash-go/loader"
 	"github.com/nyash-plugins/nyash-go/registry"
 )
@@ -30,9 +34,7 @@ func newRoot() *cobra.Command {
 
 The exit status is 0, 1 where a plugin or a script fails, and 2 where the command line
 or nyash.toml is wrong.`,
-		Version:       version(),
-		SilenceUsage:  true,
-		SilenceErrors: true,
+		Version: version.Of("nyash"),
 	}
 	root.PersistentFlags().StringVar(&s.config, "config", "nyash.toml", "the file that describes the plugins")
 	root.PersistentFlags().StringVar(&s.logLevel, "log-level", "warn", "least level of log lines to show: debug, info, warn or error")
@@ -40,32 +42,35 @@ or nyash.toml is wrong.`,
 	root.PersistentFlags().StringVar(&s.channel, "channel", "", "how plugins in processes of their own are reached: memory or pipe")
 	_ = root.PersistentFlags().MarkHidden("channel") // which fails for a flag that is not there
 	root.AddCommand(newList(s), newCall(s), newInspect(s), newRun(s), newREPL(s), newNew(), newGen(s), newVersion())
-	root.SetVersionTemplate("{{.Version}}\n")
-	complete(root)
-	usage(root)
+	command.Flags(root, map[string]command.Completion{
+		"config":    command.Files("toml"),
+		"log-level": fixed("debug", "info", "warn", "error"),
+		"isolation": fixed("none", "process"),
+	})
+	command.Prepare(root)
 	return root
 }
 
-// complete has shells complete the values of flags.
-func complete(root *cobra.Command) {
-	values := map[string][]string{"log-level": {"debug", "info", "warn", "error"}, "isolation": {"none", "process"}}
-	for flag, words := range values {
-		_ = root.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)) // which fails for a flag that is not there
+// boxNames are the boxes of nyash.toml, for completions: none where it has mistakes.
+func (s *settings) boxNames() (all []string) {
+	config, err := registry.Load(s.config)
+	if err != nil {
+		return nil
 	}
-	_ = root.MarkPersistentFlagFilename("config", "toml")
+	for _, b := range config.Boxes {
+		all = append(all, b.Name)
+	}
+	return all
 }
 
-// one takes exactly one argument, and says what it is.
-func one(what string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		switch len(args) {
-		case 0:
-			return fmt.Errorf("name a %s: %s", what, cmd.UseLine())
-		case 1:
-			return nil
-		}
-		return fmt.Errorf("name one %s, not %d: %s", what, len(args), cmd.UseLine())
-	}
+// boxesWith are those whose name begins with text.
+func (s *settings) boxesWith(text string) []string {
+	return slices.DeleteFunc(s.boxNames(), func(name string) bool { return !strings.HasPrefix(name, text) })
+}
+
+// fixed completes one of these words.
+func fixed(words ...string) command.Completion {
+	return command.Words(func() []string { return words })
 }
 
 // withHost opens the host, runs f and closes the host, whatever f did.

@@ -72,20 +72,6 @@ func scriptFiles(_ *cobra.Command, args []string, _ string) ([]string, cobra.She
 	return []string{"star"}, cobra.ShellCompDirectiveFilterFileExt
 }
 
-func newREPL(s *settings) *cobra.Command {
-	return &cobra.Command{
-		Use:   "repl",
-		Short: "Read statements, evaluate them and print their values",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return s.withHost(cmd, func(host *loader.Host) error {
-				newScript(cmd, host).REPL(cmd.Context())
-				return nil
-			})
-		},
-	}
-}
-
 // newScript makes the environment of scripts, and warns of what they have not in it.
 func newScript(cmd *cobra.Command, host *loader.Host, args ...string) *script.Env {
 	e := script.New(host, cmd.OutOrStdout(), args...)

@@ -1,32 +1,23 @@
 package main
 
 import (
+	"github.com/nyash-plugins/nyash-go/internal/version"
+
 	"fmt"
-	"runtime"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
-	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/command"
 )
 
 func newVersion() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version of this program and of the plugin ABI",
-		Args:  cobra.NoArgs,
+		Args:  command.None,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), version())
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), version.Of("nyash"))
 			return err
 		},
 	}
-}
-
-// version is this program's, and the plugin ABI's.
-func version() string {
-	version := "(devel)"
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		version = info.Main.Version
-	}
-	return fmt.Sprintf("nyash %s, plugin ABI %d, %s %s/%s", version, abi.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

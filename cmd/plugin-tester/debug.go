@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -48,9 +49,12 @@ func (f *debugFlags) run(s *settings, cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	explain(cmd.OutOrStdout(), fmt.Sprintf("message, %d bytes", len(message)), message)
+	out := &debugged{Version: debugVersion, Message: describeMessage(message), message: message}
 	if library == "" {
-		if _, err := tlv.Decode(message); err != nil {
+		if err := s.show(cmd, out); err != nil {
+			return err
+		}
+		if out.Message.Error != "" {
 			return errFindings
 		}
 		return nil
@@ -67,14 +71,23 @@ func (f *debugFlags) run(s *settings, cmd *cobra.Command, args []string) error {
 	if !ok {
 		box, method = "", f.method
 	}
-	report, out, err := t.Debug(cmd.Context(), box, method, message)
+	if !s.json { // before what the run finds
+		if err := s.show(cmd, out); err != nil {
+			return err
+		}
+	}
+	report, answer, err := t.Debug(cmd.Context(), box, method, message)
 	if err != nil {
 		return err
 	}
-	if out != nil {
-		answered(cmd.OutOrStdout(), out)
+	out.Answer, out.Findings = describeAnswer(answer), report.Findings
+	switch {
+	case s.json:
+		err = out.write(cmd.OutOrStdout())
+	case answer != nil:
+		answered(cmd.OutOrStdout(), answer)
 	}
-	return s.finish(cmd, []*plugintest.Report{report})
+	return errors.Join(err, s.write([]*plugintest.Report{report}))
 }
 
 // bytes is the message that the flags and arguments describe.

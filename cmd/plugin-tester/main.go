@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/nyash-plugins/nyash-go/internal/command"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/internal/interrupt"
 	"github.com/nyash-plugins/nyash-go/internal/isolate/probe"
@@ -22,7 +23,7 @@ func main() {
 	probe.Main() // this program is its own worker
 	ctx, stop := interrupt.Context("plugin-tester")
 	defer stop()
-	err := newRoot().ExecuteContext(ctx)
+	err := command.Execute(ctx, newRoot())
 	stop()
 	switch {
 	case err == nil:

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/nyash-plugins/nyash-go/internal/command"
 	"github.com/nyash-plugins/nyash-go/internal/isolate/probe"
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
 	"github.com/nyash-plugins/nyash-go/tests/hosttest"
@@ -32,11 +34,11 @@ func run(t *testing.T, args ...string) (out string, err error) {
 	root := newRoot()
 	root.SetOut(&b)
 	root.SetErr(&b)
-	if worker := ccbuild.TestersWorker(t); worker != "" && args[0] != "--help" {
+	if worker := ccbuild.TestersWorker(t); worker != "" && args[0] != "--help" && args[0] != "--version" {
 		args = append(args, "--worker", worker)
 	}
 	root.SetArgs(args)
-	err = root.ExecuteContext(context.Background())
+	err = command.Execute(context.Background(), root)
 	return b.String(), err
 }
 
@@ -168,13 +170,82 @@ func TestCommand_TLVDebug(t *testing.T) {
 	assert.Contains(t, out, "error[crash] Counter.poke: SIGSEGV")
 
 	for text, args := range map[string][]string{
-		"did you mean poke?":     {"tlv-debug", "--method", "pok", library},
-		"--method needs":         {"tlv-debug", "--method", "poke"},
-		"invalid hexadecimal":    {"tlv-debug", "--hex", "xy"},
-		"none of the others can": {"tlv-debug", "--hex", "00", "--message", "5"},
+		"did you mean poke?":                          {"tlv-debug", "--method", "pok", library},
+		"--method needs":                              {"tlv-debug", "--method", "poke"},
+		"invalid hexadecimal":                         {"tlv-debug", "--hex", "xy"},
+		"--hex and --message cannot be used together": {"tlv-debug", "--hex", "00", "--message", "5"},
 	} {
 		_, err = run(t, args...)
 		require.ErrorContains(t, err, text)
+	}
+}
+
+// TestCommand_TLVDebugJSON: whoever asks for JSON gets one object, and nothing beside it.
+func TestCommand_TLVDebugJSON(t *testing.T) {
+	library := build(t, "good")
+	read := func(out string) (d debugged) {
+		t.Helper()
+		require.NoError(t, json.Unmarshal([]byte(out), &d), out)
+		assert.Equal(t, debugVersion, d.Version)
+		return d
+	}
+	out, err := run(t, "tlv-debug", "--json", "--message", "i32:7, hello, bytes:00ff, f64:inf, handle:6/1, true, void")
+	require.NoError(t, err)
+	assert.Equal(t, []valueInfo{{"i32", 7.0}, {"string", "hello"}, {"bytes", "00ff"}, {"f64", "+Inf"}, {"handle", "6/1"}, {"bool", true}, {"void", nil}}, read(out).Message.Values)
+	out, err = run(t, "tlv-debug", "--json", "--hex", "0100", "0100")
+	require.ErrorIs(t, err, errFindings)
+	assert.Contains(t, read(out).Message.Error, "decode TLV: byte 4")
+	out, err = run(t, "tlv-debug", "--json", "--method", "Counter.add", library, "5")
+	require.NoError(t, err)
+	answer := read(out).Answer
+	require.NotNil(t, answer)
+	assert.Equal(t, "success", answer.CodeName)
+	assert.Equal(t, []valueInfo{{"i64", 5.0}}, answer.Result.Values)
+	out, err = run(t, "tlv-debug", "--json", "--method", "poke", build(t, "crash_poke"))
+	require.ErrorIs(t, err, errFindings)
+	d := read(out)
+	assert.Nil(t, d.Answer)
+	require.Len(t, d.Findings, 1)
+	assert.Equal(t, "crash", d.Findings[0].Code)
+}
+
+// TestCommand_Usage: mistakes in the command line are told plainly; whatever is not a finding ends with 2.
+func TestCommand_Usage(t *testing.T) {
+	for args, want := range map[string]string{
+		"ceck":                          "unknown command \"ceck\" (did you mean check?); plugin-tester --help lists the commands",
+		"check":                         "name a library: plugin-tester check LIBRARY [flags]",
+		"check a b":                     "name one library, not 2: plugin-tester check LIBRARY [flags]",
+		"check --foo a":                 "unknown flag: --foo (plugin-tester check --help lists the flags)",
+		"validate x":                    "plugin-tester validate takes no arguments, and got x",
+		"tlv-debug --hex 0 --message 5": "--hex and --message cannot be used together: leave out all but one",
+	} {
+		_, err := run(t, strings.Fields(args)...)
+		require.EqualError(t, err, want)
+		require.NotErrorIs(t, err, errFindings)
+	}
+	out, err := run(t, "--version")
+	require.NoError(t, err)
+	assert.Regexp(t, `^plugin-tester .*, plugin ABI 1, go1`, out)
+}
+
+// TestCommand_Completion: shells complete libraries, files and the codes of findings.
+func TestCommand_Completion(t *testing.T) {
+	for words, want := range map[string]string{
+		"check ":               "so\ndylib\ndll\nwasm\ntoml\n:8\n",
+		"check x.so ":          ":4\n",
+		"all --config ":        "toml\n:8\n",
+		"--junit ":             "xml\n:8\n",
+		"all --only hang,cras": "hang,crash\tthe plugin crashed\n:6\n",
+		"all --skip exit,exi":  ":6\n", // it is there
+		"lifec":                "lifecycle\tbirths, ends, many instances, memory growth, loading again and again\n:4\n",
+	} {
+		var out bytes.Buffer
+		root := newRoot()
+		root.SetOut(&out)
+		root.SetErr(io.Discard)
+		root.SetArgs(append([]string{"__complete"}, strings.Split(words, " ")...))
+		require.NoError(t, command.Execute(t.Context(), root))
+		assert.Equal(t, want, out.String(), words)
 	}
 }
 

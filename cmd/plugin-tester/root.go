@@ -1,6 +1,8 @@
 package main
 
 import (
+	"github.com/nyash-plugins/nyash-go/internal/version"
+
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/nyash-plugins/nyash-go/internal/command"
+	"github.com/nyash-plugins/nyash-go/internal/terminal"
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/registry/builtin"
 	"github.com/nyash-plugins/nyash-go/tools/plugintest"
@@ -48,8 +52,7 @@ func newRoot() *cobra.Command {
 		Long: `Find what is wrong with a plugin. The plugin runs in a process of its own, so that a crash is a finding and the run goes on.
 
 The exit status is 0 without findings, 1 with findings, and 2 where the tester cannot do its work.`,
-		SilenceUsage:  true,
-		SilenceErrors: true,
+		Version: version.Of("plugin-tester"),
 	}
 	flags := root.PersistentFlags()
 	flags.StringVar(&s.config, "config", "", "the nyash.toml that describes the library")
@@ -64,7 +67,7 @@ The exit status is 0 without findings, 1 with findings, and 2 where the tester c
 	flags.StringVar(&s.until, "until", "", "end at the first finding with this code")
 	flags.BoolVarP(&s.verbose, "verbose", "v", false, "show the details of each check, too")
 	for _, c := range plugintest.Checks() {
-		cmd := &cobra.Command{Use: c.Name + " LIBRARY", Short: c.Summary, Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+		cmd := &cobra.Command{Use: c.Name + " LIBRARY", Short: c.Summary, Args: command.One("library"), RunE: func(cmd *cobra.Command, args []string) error {
 			s.verbose = true // there is room for it
 			return s.one(cmd, args[0], func(t *plugintest.Tester) (*plugintest.Report, error) { return t.Run(cmd.Context(), c.Name) })
 		}}
@@ -78,10 +81,10 @@ The exit status is 0 without findings, 1 with findings, and 2 where the tester c
 		}
 		root.AddCommand(cmd)
 	}
-	all := &cobra.Command{Use: "all LIBRARY", Short: "run all checks that apply", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+	all := &cobra.Command{Use: "all LIBRARY", Short: "run all checks that apply", Args: command.One("library"), RunE: func(cmd *cobra.Command, args []string) error {
 		return s.one(cmd, args[0], func(t *plugintest.Tester) (*plugintest.Report, error) { return t.All(cmd.Context()) })
 	}}
-	validate := &cobra.Command{Use: "validate", Short: "run all checks for every library of the nyash.toml that --config names", Args: cobra.NoArgs, RunE: s.validate}
+	validate := &cobra.Command{Use: "validate", Short: "run all checks for every library of the nyash.toml that --config names", Args: command.None, RunE: s.validate}
 	for _, cmd := range []*cobra.Command{all, validate} {
 		cmd.Flags().BoolVar(&s.noMemcheck, "no-memcheck", false, "leave out valgrind")
 	}
@@ -89,6 +92,8 @@ The exit status is 0 without findings, 1 with findings, and 2 where the tester c
 	s.addExplore(all)
 	s.addExplore(validate)
 	root.AddCommand(all, validate, newDebug(s))
+	complete(root)
+	command.Prepare(root)
 	return root
 }
 
@@ -169,20 +174,8 @@ func (s *settings) base(cmd *cobra.Command, file string) plugintest.Config {
 }
 
 func (s *settings) text(cmd *cobra.Command) *report.Text {
-	return &report.Text{W: cmd.OutOrStdout(), Colour: isTerminal(cmd.OutOrStdout()), Verbose: s.verbose}
-}
-
-// noColour is the variable that no-color.org agrees on.
-const noColour = "NO_COLOR" //nolint:misspell // theirs
-
-// isTerminal tells whether colours are of use.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok || os.Getenv(noColour) != "" || os.Getenv("TERM") == "dumb" {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	out := cmd.OutOrStdout()
+	return &report.Text{W: out, Colour: terminal.Colours(out), Moves: terminal.Moves(out), Columns: terminal.Columns(out), Verbose: s.verbose}
 }
 
 // configError is a nyash.toml that cannot be read; its text shows the lines.
@@ -283,6 +276,11 @@ func (s *settings) finish(cmd *cobra.Command, reports []*plugintest.Report) erro
 			return err
 		}
 	}
+	return s.write(reports)
+}
+
+// write writes the reports into files. Its error says whether there are findings.
+func (s *settings) write(reports []*plugintest.Report) error {
 	for _, file := range []struct {
 		path  string
 		write func(io.Writer, []*plugintest.Report) error

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/nyash-plugins/nyash-go/internal/suggest"
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/registry/builtin"
 )
@@ -66,12 +67,23 @@ func Find(name, config string) (found Found, err error) {
 	case findErr != nil && err == nil:
 		return Found{File: name}, nil // the directory
 	case errors.As(findErr, &notFound) && l.Pos == (registry.Position{}):
-		return found, fmt.Errorf("%s: %w; neither %s nor a search path of it has that name; tried:\n\t%s", name, fs.ErrNotExist, config, strings.Join(notFound.Tried, "\n\t"))
+		return found, fmt.Errorf("%s: %w%s; neither %s nor a search path of it has that name; tried:\n\t%s", name, fs.ErrNotExist, suggest.DidYouMean(name, namesIn(c)), config, strings.Join(notFound.Tried, "\n\t"))
 	}
 	if len(l.Boxes) > 0 {
 		found.Library = l
 	}
 	return found, findErr
+}
+
+// namesIn are the boxes and libraries of a nyash.toml.
+func namesIn(c *registry.Config) (all []string) {
+	for _, b := range c.Boxes {
+		all = append(all, b.Name)
+	}
+	for _, l := range c.Libraries {
+		all = append(all, l.Name)
+	}
+	return all
 }
 
 // relative is a path as a nyash.toml would have it.

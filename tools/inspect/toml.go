@@ -39,10 +39,14 @@ func WriteTOML(w io.Writer, r *Report, library string) error {
 		if i > 0 {
 			e.line("")
 		}
-		key := append(head[:len(head):len(head)], t.Name)
+		name := e.name(t.Name)
+		key := append(head[:len(head):len(head)], name)
 		e.table(key)
 		if len(r.Lacks) == 0 {
 			e.set("library", library)
+		}
+		if name != t.Name {
+			e.set("box", t.Name)
 		}
 		e.box(t, i == 0 && len(r.Lacks) == 0)
 		e.line("")
@@ -88,6 +92,19 @@ func (e *entry) set(key string, v any) {
 func keyValue(key string, v any) (string, error) {
 	text, err := toml.Marshal(map[string]any{key: v})
 	return strings.TrimSuffix(string(text), "\n"), err
+}
+
+// name is what the nyash.toml that named the library calls one of its boxes.
+func (e *entry) name(box string) string {
+	if len(e.report.Lacks) > 0 || e.report.declared == nil { // the [libraries] form has no other names
+		return box
+	}
+	for _, b := range e.report.declared.Boxes {
+		if b.LibraryName == box {
+			return b.Name
+		}
+	}
+	return box
 }
 
 func (e *entry) names() []string {
@@ -169,6 +186,7 @@ func (e *entry) methods(t *registry.Type) {
 // manifest, which is what declares such.
 func (e *entry) method(m *registry.Method, keys inline) {
 	s := m.Signature
+	s.Returns.Box = e.name(s.Returns.Box)
 	beyond := s.Variadic || slices.ContainsFunc(s.Args, func(a registry.Arg) bool { return a.Optional || a.Default != nil })
 	if beyond {
 		s.ArgsDeclared = false

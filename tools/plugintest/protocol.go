@@ -93,11 +93,22 @@ func (h *hostile) run() error {
 	// A method that never refuses anything does not read its arguments; birth and
 	// fini need not.
 	if h.refused > 0 && len(h.accepted) > 0 && h.m != h.m.box.birth && h.m != h.m.box.fini {
-		f := h.m.finding(codeAccepted, "it answered success to %s (and to %d others)", h.accepted[0].what, len(h.accepted)-1)
+		f := h.m.finding(codeAccepted, "it answered success to %s%s", h.accepted[0].what, andOthers(len(h.accepted)-1))
 		f.Input = hexText(h.accepted[0].message)
 		h.add(f)
 	}
 	return nil
+}
+
+// andOthers says how many more there are than the one that is shown.
+func andOthers(n int) string {
+	switch n {
+	case 0:
+		return ""
+	case 1:
+		return " (and to another)"
+	}
+	return fmt.Sprintf(" (and to %d others)", n)
 }
 
 // send sends mutants in one worker until it exits.

@@ -1,7 +1,6 @@
 package script
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"runtime"
@@ -20,7 +19,6 @@ const finalise = "fini"
 // boxValue is a box in a script.
 type boxValue struct {
 	env *Env
-	ctx context.Context
 	box *loader.Box
 }
 
@@ -31,11 +29,11 @@ var (
 
 // hold makes a value for a box. When the last value for it is garbage the box
 // is closed: in a script that is the ordinary end of an object, not a leak.
-func (e *Env) hold(ctx context.Context, box *loader.Box) *boxValue {
+func (e *Env) hold(box *loader.Box) *boxValue {
 	e.mu.Lock()
 	e.held[box]++
 	e.mu.Unlock()
-	v := &boxValue{env: e, ctx: ctx, box: box}
+	v := &boxValue{env: e, box: box}
 	runtime.AddCleanup(v, e.letGo, box)
 	return v
 }
@@ -111,16 +109,16 @@ func (v *boxValue) signature(method string) registry.Signature {
 	return registry.Signature{}
 }
 
-func (v *boxValue) call(_ *starlark.Thread, fn *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+func (v *boxValue) call(thread *starlark.Thread, fn *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	in, err := goArgs(v.box.Name()+"."+fn.Name(), v.signature(fn.Name()), args, kwargs)
 	if err != nil {
 		return nil, err
 	}
-	result, err := v.box.Call(v.ctx, fn.Name(), in...)
+	result, err := v.box.Call(contextOf(thread), fn.Name(), in...)
 	if err != nil {
 		return nil, inScript(err)
 	}
-	out, err := v.env.value(v.ctx, result)
+	out, err := v.env.value(result)
 	// The arguments, boxes among them, were in use until here.
 	runtime.KeepAlive(args)
 	runtime.KeepAlive(v)

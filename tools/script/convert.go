@@ -1,7 +1,6 @@
 package script
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -104,7 +103,7 @@ func inScript(err error) error {
 }
 
 // value converts a result.
-func (e *Env) value(ctx context.Context, r loader.Result) (starlark.Value, error) {
+func (e *Env) value(r loader.Result) (starlark.Value, error) {
 	switch r.Tag() {
 	case tlv.TagVoid:
 		return starlark.None, nil
@@ -135,7 +134,7 @@ func (e *Env) value(ctx context.Context, r loader.Result) (starlark.Value, error
 		if err != nil {
 			return nil, err
 		}
-		return e.hold(ctx, box), nil
+		return e.hold(box), nil
 	}
 	return nil, fmt.Errorf("a %v cannot become a Starlark value", r.Tag())
 }

@@ -8,10 +8,10 @@ import (
 	"path/filepath"
 	"sync"
 
-	"go.starlark.net/repl"
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/loader"
 	"github.com/nyash-plugins/nyash-go/registry"
 )
@@ -59,13 +59,6 @@ func (e *Env) RunSource(ctx context.Context, file string, source []byte) error {
 	return err
 }
 
-// REPL reads statements from the terminal, evaluates them and prints their
-// values, until end of input.
-func (e *Env) REPL(ctx context.Context) {
-	l := &modules{env: e, ctx: ctx, loaded: make(map[string]*module)}
-	repl.REPLOptions(dialect, l.thread("<repl>"), e.predeclared(ctx))
-}
-
 // What scripts have beside Starlark's own names and the boxes.
 const (
 	nameCatch = "catch"
@@ -83,20 +76,21 @@ func (e *Env) Hides() []string {
 	return all
 }
 
-func (e *Env) predeclared(ctx context.Context) starlark.StringDict {
+func (e *Env) predeclared() starlark.StringDict {
 	words := make([]starlark.Value, len(e.args))
 	for i, arg := range e.args {
 		words[i] = starlark.String(arg)
 	}
 	names := starlark.StringDict{nameCatch: starlark.NewBuiltin(nameCatch, catch), nameArgs: starlark.NewList(words)}
 	for _, name := range e.host.Boxes() {
-		names[name] = e.constructor(ctx, name)
+		names[name] = e.constructor(name)
 	}
 	return names
 }
 
-func (e *Env) constructor(ctx context.Context, name string) starlark.Value {
-	return starlark.NewBuiltin(name, func(_ *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+func (e *Env) constructor(name string) starlark.Value {
+	return starlark.NewBuiltin(name, func(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+		ctx := contextOf(thread)
 		var birth registry.Signature
 		if len(kwargs) > 0 { // the library may be what declares them
 			t, err := e.host.Type(ctx, name)
@@ -113,7 +107,7 @@ func (e *Env) constructor(ctx context.Context, name string) starlark.Value {
 		if err != nil {
 			return nil, inScript(err)
 		}
-		return e.hold(ctx, box), nil
+		return e.hold(box), nil
 	})
 }
 
@@ -122,6 +116,8 @@ type modules struct {
 	env    *Env
 	ctx    context.Context
 	loaded map[string]*module
+
+	printable bool // what print writes is for a terminal
 }
 
 type module struct {
@@ -134,15 +130,15 @@ func (l *modules) exec(file string, source []byte) (starlark.StringDict, error) 
 	thread := l.thread(file)
 	stop := context.AfterFunc(l.ctx, func() { thread.Cancel(context.Cause(l.ctx).Error()) })
 	defer stop()
-	predeclared := l.env.predeclared(l.ctx)
+	predeclared := l.env.predeclared()
 	globals, err := starlark.ExecFileOptions(dialect, thread, file, source, predeclared)
 	return globals, located(suggested(err, predeclared))
 }
 
 func (l *modules) thread(file string) *starlark.Thread {
-	return &starlark.Thread{
+	thread := &starlark.Thread{
 		Name:  file,
-		Print: func(_ *starlark.Thread, text string) { fmt.Fprintln(l.env.stdout, text) },
+		Print: l.print,
 		Load: func(_ *starlark.Thread, name string) (starlark.StringDict, error) {
 			if !filepath.IsAbs(name) {
 				name = filepath.Join(filepath.Dir(file), name)
@@ -150,6 +146,22 @@ func (l *modules) thread(file string) *starlark.Thread {
 			return l.load(name)
 		},
 	}
+	thread.SetLocal(contextKey, l.ctx)
+	return thread
+}
+
+func (l *modules) print(_ *starlark.Thread, text string) {
+	if l.printable {
+		text = contract.PrintableLines(text)
+	}
+	fmt.Fprintln(l.env.stdout, text)
+}
+
+// contextKey is the name that a thread has the context of its calls by.
+const contextKey = "context"
+
+func contextOf(thread *starlark.Thread) context.Context {
+	return thread.Local(contextKey).(context.Context)
 }
 
 func (l *modules) load(file string) (starlark.StringDict, error) {

@@ -19,6 +19,7 @@ import (
 type Error struct {
 	Pos       string // file:line:column
 	Err       error
+	place     syntax.Position
 	backtrace string
 }
 
@@ -65,7 +66,7 @@ func located(err error) error {
 		if !frame.Pos.IsValid() || frame.Pos == syntax.MakePosition(nil, 0, 0) || frame.Pos.Filename() == "<builtin>" {
 			continue
 		}
-		e := &Error{Pos: frame.Pos.String(), Err: eval.Unwrap()}
+		e := &Error{Pos: frame.Pos.String(), place: frame.Pos, Err: eval.Unwrap()}
 		if e.Err == nil {
 			e.Err = errors.New(eval.Msg)
 		}

@@ -48,7 +48,7 @@ func reports() []*plugintest.Report {
 
 func text(colour bool) func(io.Writer, []*plugintest.Report) error {
 	return func(w io.Writer, reports []*plugintest.Report) error {
-		t := &report.Text{W: w, Colour: colour, Verbose: true}
+		t := &report.Text{W: w, Colour: colour, Moves: colour, Verbose: true}
 		for _, r := range reports {
 			for i := range r.Checks {
 				t.Begin(r.Checks[i].Name)
@@ -113,4 +113,20 @@ func TestHostileNames(t *testing.T) {
 	require.NoError(t, report.SARIF(&out, []*plugintest.Report{r}))
 	assert.Contains(t, out.String(), `"uri": "./sp%20ace%231%25zz%0A::error::x.so"`)
 	assert.Contains(t, out.String(), `"uri": "./a%0A::error::b.c"`)
+}
+
+// TestProgress: where a check is, is one line that does not wrap and that the next one clears; nothing
+// of it is written where lines cannot be written over.
+func TestProgress(t *testing.T) {
+	show := func(text *report.Text) string {
+		var out bytes.Buffer
+		text.W = &out
+		text.Begin("stress")
+		text.At("stress", "Counter.add on 16 threads\x1b")
+		text.End(&plugintest.CheckReport{Name: "stress"})
+		return out.String()
+	}
+	assert.Equal(t, "stress …\r\x1b[Kstress Counter.add…\r\x1b[Kstress     ok, 0 calls, 0s\n", show(&report.Text{Moves: true, Columns: 20}))
+	assert.Equal(t, "stress …\r\x1b[Kstress Counter.add on 16 threads\\x1b …\r\x1b[Kstress     ok, 0 calls, 0s\n", show(&report.Text{Moves: true}))
+	assert.Equal(t, "stress     ok, 0 calls, 0s\n", show(&report.Text{}))
 }

@@ -16,6 +16,8 @@ import (
 type Text struct {
 	W       io.Writer
 	Colour  bool
+	Moves   bool // it is a terminal whose lines can be written over: where a check is, is shown
+	Columns int  // how wide it is; 0 where that is not known
 	Verbose bool // with the information of checks
 }
 
@@ -39,21 +41,30 @@ func (t *Text) paint(colour, text string) string {
 
 // Begin implements plugintest.Progress.
 func (t *Text) Begin(check string) {
-	if t.Colour { // a terminal: the line is written over
+	if t.Moves {
 		fmt.Fprintf(t.W, "%s …\r", check)
 	}
 }
 
 // At implements plugintest.Progress.
 func (t *Text) At(check, place string) {
-	if t.Colour {
-		fmt.Fprintf(t.W, "\x1b[K%s %s …\r", check, printable(place))
+	if t.Moves {
+		fmt.Fprintf(t.W, "\x1b[K%s\r", t.fit(check+" "+contract.Printable(place)+" …"))
 	}
+}
+
+// fit cuts a line that would wrap, and then could not be written over.
+func (t *Text) fit(line string) string {
+	runes := []rune(line)
+	if t.Columns <= 1 || len(runes) < t.Columns {
+		return line
+	}
+	return string(runes[:t.Columns-2]) + "…"
 }
 
 // clearLine clears what Begin has written.
 func (t *Text) clearLine() {
-	if t.Colour {
+	if t.Moves {
 		fmt.Fprint(t.W, "\x1b[K")
 	}
 }

@@ -1,0 +1,42 @@
+package docs
+
+import (
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
+)
+
+// TestHostGuide_Session runs the statements of the session that the page shows, which answers as there.
+func TestHostGuide_Session(t *testing.T) {
+	root := ccbuild.Root(t)
+	ccbuild.Run(t, "make", "--no-print-directory", "-C", root, "plugins", "build")
+	const prompt = ">>> "
+	var sessions int
+	for _, block := range blocks(t, filepath.Join(root, "docs", "host-guide.md"), "text") {
+		if !strings.HasPrefix(block, prompt) {
+			continue
+		}
+		sessions++
+		var typed, answers []string
+		for _, line := range strings.Split(block, "\n") {
+			if statement, ok := strings.CutPrefix(line, prompt); ok {
+				typed = append(typed, statement)
+			} else {
+				answers = append(answers, line)
+			}
+		}
+		run := exec.Command(filepath.Join(root, "bin", "nyash"), "--config", filepath.Join(root, "nyash.toml"), "repl")
+		run.Dir = t.TempDir()
+		run.Stdin = strings.NewReader(strings.Join(typed, "\n"))
+		out, err := run.CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		assert.Equal(t, strings.Join(answers, "\n"), string(out))
+	}
+	assert.Equal(t, 1, sessions)
+}
