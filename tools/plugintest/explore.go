@@ -81,12 +81,16 @@ func explore(e *env) error {
 		x.roundTrips(b, time.Now().Add(whole/4))
 		x.fill(b, time.Now().Add(whole/4))
 		x.news = time.Now()
+		watched := x.until
+		if x.watches() {
+			x.until = x.until.Add(-whole / 4)
+		}
 		for x.goesOn() {
 			x.round(b)
 		}
-	}
-	if err := x.underValgrind(); err != nil {
-		return err
+		if err := x.underValgrind(b, watched); err != nil {
+			return err
+		}
 	}
 	e.line("%s, %s with something new", plural(x.played, "sequence"), plural(len(x.corpus), "sequence"))
 	if e.ctx.Err() != nil {
