@@ -1,5 +1,6 @@
 /* Each key is appended at an end that is looked for. */
 // want: quadratic-time Texts.keys
+// explore
 #define JOIN_KEYS(s, out)                                                    \
     do {                                                                     \
         *(out) = 0;                                                          \
