@@ -14,6 +14,9 @@ import (
 // something new.
 const maxWatched = 25
 
+// leastWatched is how long they are played at least, however long it took to start.
+const leastWatched = 4 * time.Second
+
 // watches tells whether sequences are played under valgrind.
 func (x *exploration) watches() bool {
 	return !x.plugin.module && !x.config.NoMemcheck && valgrind.Installed()
@@ -37,6 +40,9 @@ func (x *exploration) underValgrind(b *box, until time.Time) error {
 	w, err := own.start(workerOptions{wrapper: valgrind.Command(filepath.Join(dir, "%p.xml")), slow: valgrindSlow, quiet: true})
 	if w == nil || err != nil {
 		return err
+	}
+	if least := time.Now().Add(leastWatched); until.Before(least) {
+		until = least
 	}
 	for i := range corpus {
 		ops := corpus[len(corpus)-1-i]

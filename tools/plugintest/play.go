@@ -36,7 +36,7 @@ var worlds = []world{
 	{name: "keep", what: "where the arguments stayed in memory after the call", code: codeKeptAnswer, layout: layoutKeep | layoutOneThread, keeps: true},
 	{name: "thread", what: "where each call came from another thread", code: codeOtherThread, layout: layoutThread},
 	{name: "second", what: "after a shutdown and a second init", code: codeSecondLife, layout: layoutOneThread, second: true},
-	{name: "plain", what: "in memory that held other data before", code: codeOtherMemory, plain: true, keeps: true},
+	{name: "plain", what: "in memory that held other data before", code: codeOtherMemory, plain: true},
 }
 
 // playedRoom is the room that a result is given first, in bytes: laying out the pages of a
