@@ -22,8 +22,10 @@ import (
 
 const (
 	// firstTime is what the first round of the meetings of a box may take, which is long enough
-	// on a machine that has other work, and laterTime what a later one may.
-	firstTime = 30 * time.Second
+	// on a machine that has other work, watchTime what the one that watches memory may, and
+	// laterTime what the last may.
+	firstTime = 90 * time.Second
+	watchTime = 10 * time.Second
 	laterTime = 4 * time.Second
 	// programTime is what one run of the driver may take, beside the time limit of a call.
 	programTime = 20 * time.Second
@@ -148,15 +150,19 @@ type round struct {
 }
 
 // rounds have few places at first, so that each meeting has its turn.
-var rounds = []round{{stops: 40, time: firstTime}, {stops: 1 << 14, watch: true, time: laterTime}, {stops: 1 << 14, time: laterTime}}
+var rounds = []round{{stops: 40, time: firstTime}, {stops: 1 << 14, watch: true, time: watchTime}, {stops: 1 << 14, time: laterTime}}
 
 // all tries all meetings, the likely ones first, and those with more places again.
 func (x *meetings) all() error {
 	if err := x.findActs(); err != nil || len(x.acts) == 0 {
 		return err
 	}
-	list := x.list()
+	every := x.list()
 	for _, r := range rounds {
+		list := every
+		if r.watch {
+			list = watched(every)
+		}
 		tried, begin := 0, time.Now()
 		for left := list; len(left) > 0; {
 			if time.Since(begin) > r.time {
@@ -222,6 +228,21 @@ func (x *meetings) list() (all []meeting) {
 		}
 	}
 	return slices.Concat(own, cross, rest)
+}
+
+// watched are the meetings that are enough to see which memory two calls use: each act with
+// itself, and then with others.
+func watched(list []meeting) []meeting {
+	var own, cross []meeting
+	for _, m := range list {
+		switch {
+		case m.acts[0] == m.acts[1] && (m.warm || m.separate || m.acts[0].kind != interleave.KindCall):
+			own = append(own, m)
+		case m.acts[0] != m.acts[1] && m.warm && !m.separate:
+			cross = append(cross, m)
+		}
+	}
+	return slices.Concat(own, cross)
 }
 
 // run has the driver make the runs of a script, in a folder that is removed afterwards.
@@ -313,9 +334,10 @@ func (x *meetings) try(list []meeting, r round) (tried int, err error) {
 
 // traceKey is what the instructions of a call depend on, as far as that is worth a trace.
 type traceKey struct {
-	a    *act
-	v    variant
-	warm bool
+	a        *act
+	v        variant
+	separate bool
+	by       *act // where the instances were filled, which it had no part in
 }
 
 // traces are the instructions of a call, as the first in a process and later.
@@ -368,7 +390,13 @@ func (x *meetings) inOrder(all []*trial, round round) (stable []*trial, err erro
 	return stable, nil
 }
 
-func (t *trial) key() traceKey { return traceKey{t.acts[0], t.variants[0], t.warm} }
+func (t *trial) key() traceKey {
+	k := traceKey{a: t.acts[0], v: t.variants[0], separate: t.separate}
+	if t.warm {
+		k.by = t.acts[1]
+	}
+	return k
+}
 
 // maxConfirms is how often what a trial shows is repeated in vain.
 const maxConfirms = 3
@@ -473,13 +501,14 @@ func (x *meetings) confirm(t *trial, stop interleave.Run) (*Finding, error) {
 
 // metKey is a place where a call is stopped, and what is called meanwhile.
 type metKey struct {
-	pc uint32
-	by *act
+	pc       uint32
+	by       *act
+	separate bool
 }
 
 // unwatched tells whether a place is still to be watched, and that it is from now on.
 func (x *meetings) unwatched(t *trial, at place) bool {
-	key := metKey{at.pc, t.acts[1]}
+	key := metKey{at.pc, t.acts[1], t.separate}
 	if at.skip > 0 || x.met[key] {
 		return false
 	}
