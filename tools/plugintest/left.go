@@ -93,6 +93,13 @@ func (w *worker) reportAgain(m *method, c probe.Change) {
 	if code == "" {
 		return
 	}
+	if c.Part == probe.Handlers {
+		own := w.runtime.handled(c.Names)
+		if len(own) == 0 {
+			return
+		}
+		c.Text = "it handles " + list(cutList(own, 6), "")
+	}
 	key := findingKey{code: code, place: m.String()}
 	if !w.shared.left.once[key] {
 		w.shared.left.once[key] = true

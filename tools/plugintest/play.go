@@ -145,7 +145,7 @@ func (e *env) alone() (*env, *Report) {
 	shared.explained, shared.left = make(map[string]bool), newLeftovers()
 	own := *e
 	own.config, own.shared = &config, &shared
-	own.recorder = &recorder{config: &config, report: report, check: &CheckReport{Name: e.check.Name}, seen: newSeen(), silent: true}
+	own.recorder = &recorder{config: &config, report: report, runtime: e.runtime, check: &CheckReport{Name: e.check.Name}, seen: newSeen(), silent: true}
 	return &own, report
 }
 

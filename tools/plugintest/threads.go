@@ -144,8 +144,8 @@ type meeting struct {
 
 // round is how all meetings are tried.
 type round struct {
-	stops int  // about how many places there are in a call
-	watch bool // look for memory that both calls use
+	stops int           // about how many places there are in a call
+	watch bool          // look for memory that both calls use
 	time  time.Duration // that it may take
 }
 

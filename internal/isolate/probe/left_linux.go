@@ -119,10 +119,11 @@ func maskText(is, was uint64) string {
 	return strings.Join(texts, ", and ")
 }
 
-// signalNames are the names of a set of signals.
-func signalNames(set uint64) string {
-	const most = 6
-	var names []string
+// signalNames are the names of a set of signals, for a person.
+func signalNames(set uint64) string { return fewOf(namesOf(set)) }
+
+// namesOf are the names of a set of signals.
+func namesOf(set uint64) (names []string) {
 	for i := range signals {
 		if set>>i&1 == 0 {
 			continue
@@ -133,8 +134,13 @@ func signalNames(set uint64) string {
 		}
 		names = append(names, name)
 	}
+	return names
+}
+
+func fewOf(names []string) string {
+	const most = 6
 	if len(names) > most {
-		names = append(names[:most], fmt.Sprintf("and %d more", len(names)-most))
+		names = append(slices.Clone(names[:most]), fmt.Sprintf("and %d more", len(names)-most))
 	}
 	return strings.Join(names, ", ")
 }
@@ -335,8 +341,8 @@ func (p *processState) changes(was *processState) (all []Change) {
 	if p.umask != was.umask {
 		add(Umask, "it was %s and is now %s", was.umask, p.umask)
 	}
-	if set := p.handled(was); set != 0 {
-		add(Handlers, "it handles %s", signalNames(set))
+	if names := namesOf(p.handled(was)); len(names) > 0 {
+		all = append(all, Change{Part: Handlers, Text: "it handles " + fewOf(names), Names: names})
 	}
 	if p.locale != was.locale {
 		add(Locale, "it was %q and is now %q", was.locale, p.locale)
