@@ -189,14 +189,14 @@ func (w *worker) reportLeftByShutdown(before []probe.Change) {
 			w.reportAgain(shutdown, c)
 		}
 		if c.Part == probe.Files {
-			w.reportOpenFiles(c)
+			w.reportOpenFiles()
 		}
 	}
 }
 
 // reportOpenFiles reports descriptors that are open after shutdown, at the method that opened
 // one of them, if another worker has them too.
-func (w *worker) reportOpenFiles(open probe.Change) {
+func (w *worker) reportOpenFiles() {
 	if len(w.trace) > maxReplay || w.explainsLeft(codeFiles) || w.shared.left.replays >= maxVainReplays || w.recorder.hasCode(codeFiles) {
 		return
 	}

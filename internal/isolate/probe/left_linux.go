@@ -13,10 +13,10 @@ import (
 	"strings"
 	"unsafe"
 
-	"github.com/ebitengine/purego"
 	"golang.org/x/sys/unix"
 
 	"github.com/nyash-plugins/nyash-go/internal/cmem"
+	"github.com/nyash-plugins/nyash-go/internal/native"
 )
 
 // control is the control state of a thread's floating-point unit, as readControl has it.
@@ -55,10 +55,10 @@ func newSystem() (*system, error) {
 	for name, addr := range map[string]*uintptr{
 		"setlocale": &s.setlocale, "uselocale": &s.uselocale, "environ": &s.environ, "initstate": &s.initstate, "setstate": &s.setstate,
 	} {
-		*addr, _ = purego.Dlsym(purego.RTLD_DEFAULT, name)
+		*addr = native.System(name)
 	}
 	// Others keep the state in another form.
-	if glibc, err := purego.Dlsym(purego.RTLD_DEFAULT, "gnu_get_libc_version"); err != nil || glibc == 0 || s.setstate == 0 {
+	if native.System("gnu_get_libc_version") == 0 || s.setstate == 0 {
 		s.initstate = 0
 	}
 	return s, nil
@@ -70,7 +70,7 @@ func (s *system) thread() (t threadState) {
 	_, _, _ = unix.RawSyscall6(unix.SYS_RT_SIGPROCMASK, 0, 0, uintptr(unsafe.Pointer(&t.mask)), 8, 0, 0)
 	_, _, _ = unix.RawSyscall(unix.SYS_SIGALTSTACK, 0, uintptr(unsafe.Pointer(&t.stack)), 0)
 	if s.uselocale != 0 {
-		t.locale, _, _ = purego.SyscallN(s.uselocale, 0)
+		t.locale = native.CallSystem(s.uselocale, 0)
 	}
 	return t
 }
@@ -203,7 +203,7 @@ func (s *system) currentLocale() (string, error) {
 	if s.setlocale == 0 {
 		return "", nil
 	}
-	name, _, _ := purego.SyscallN(s.setlocale, localeAll, 0)
+	name := native.CallSystem(s.setlocale, localeAll, 0)
 	if name == 0 {
 		return "", nil
 	}
@@ -240,11 +240,11 @@ func (s *system) random() []byte {
 		return nil
 	}
 	own := &s.randomState
-	state, _, _ := purego.SyscallN(s.initstate, 1, uintptr(unsafe.Pointer(own)), uintptr(len(own)))
+	state := native.CallSystem(s.initstate, 1, uintptr(unsafe.Pointer(own)), uintptr(len(own)))
 	if state == 0 {
 		return nil
 	}
-	defer func() { _, _, _ = purego.SyscallN(s.setstate, state) }()
+	defer native.CallSystem(s.setstate, state)
 	var kind uint32 // of the generator, and where it is in its state
 	if cmem.Copy(unsafe.Pointer(&kind), state, unsafe.Sizeof(kind)) != nil {
 		return nil
