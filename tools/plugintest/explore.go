@@ -438,6 +438,12 @@ func (x *exploration) report(f Finding, ops sequence, in world, answers []observ
 	f.Sequence = scriptOf(&f, ops, in, answers)
 	x.add(f)
 	x.news = time.Now()
+	if x.config.Save == "" {
+		return
+	}
+	if err := saveScript(x.config.Save, &f); err != nil {
+		x.skip("the script of %s: %v", f.Code, err)
+	}
 }
 
 func isSlow(err error) bool { return isHang(err) || errors.Is(err, errRunaway) }
