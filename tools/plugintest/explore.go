@@ -153,25 +153,24 @@ func (x *exploration) round(b *box) {
 		old = nil
 	}
 	ops := x.gen.new(old, b, apart)
-	base := x.env.play(ops, ordinary)
-	x.played++
-	if base.none {
+	var base, other *played
+	in := worlds[x.turn%len(worlds)]
+	if x.turn++; apart {
+		base = x.env.play(ops, ordinary)
+	} else {
+		base, other = x.env.playBoth(ops, in)
+	}
+	if x.played++; base.none {
 		return
 	}
 	x.learnFrom(ops, base)
-	if x.faults(ops, base) {
-		return
-	}
-	if apart {
+	switch {
+	case x.faults(ops, base):
+	case apart:
 		x.compareAlone(ops, base)
-		return
+	case in.layout&layoutThread == 0 || !x.plugin.module:
+		x.compare(ops, base, other, in)
 	}
-	x.turn++
-	in := worlds[x.turn%len(worlds)]
-	if in.layout&layoutThread != 0 && x.plugin.module {
-		return
-	}
-	x.compare(ops, base, in)
 }
 
 // learnFrom keeps a sequence that has shown something new, and what it answered.
@@ -365,9 +364,8 @@ func (x *exploration) takesItsTime(ops sequence, base *played) bool {
 	return false
 }
 
-// compare plays a sequence in another world, and reports a difference that repeats.
-func (x *exploration) compare(ops sequence, base *played, in world) {
-	other := x.env.play(ops, in)
+// compare compares a play in another world, and reports a difference that repeats.
+func (x *exploration) compare(ops sequence, base, other *played, in world) {
 	x.played++
 	at := firstOther(base, other)
 	if at < 0 {
@@ -390,7 +388,7 @@ func (x *exploration) compare(ops sequence, base *played, in world) {
 	if at = x.differ(short, in, agreeing); at < 0 {
 		return
 	}
-	a, b := x.env.play(short, ordinary), x.env.play(short, in)
+	a, b := x.env.playBoth(short, in)
 	if firstOther(a, b) != at {
 		return
 	}
@@ -402,7 +400,7 @@ func (x *exploration) compare(ops sequence, base *played, in world) {
 // differ tells from which op on a sequence answers otherwise in another world, where so many
 // plays in each of the worlds agree; -1 for none.
 func (x *exploration) differ(ops sequence, in world, plays int) int {
-	first, other := x.env.play(ops, ordinary), x.env.play(ops, in)
+	first, other := x.env.playBoth(ops, in)
 	at := firstOther(first, other)
 	for i := 1; i < plays && at >= 0; i++ {
 		if k := firstOther(first, x.env.play(ops, ordinary)); k >= 0 && k <= at {

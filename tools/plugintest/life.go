@@ -151,7 +151,7 @@ func (w *worker) openProcess() error {
 	if o.wrapper != nil {
 		// Debuggers are slow with shared memory of that size, and with spinning.
 		config.Channel = isolate.ChannelPipe
-	} else if limitsWork {
+	} else if limitsWork && !o.brief { // with a limit all threads are started before
 		limit := uint64(memoryLimit)
 		config.Limits.Memory = &limit
 	}

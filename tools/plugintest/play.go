@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"slices"
 	"time"
 
@@ -76,6 +77,7 @@ type played struct {
 	findings []Finding  // that single answers show
 	at       []int      // the op of each finding
 	none     bool       // there was no worker
+	calls    int
 }
 
 // player plays one sequence in one worker.
@@ -100,10 +102,31 @@ func newPlayer(w *worker, ops sequence, in world) *player {
 }
 
 // play plays a sequence in a new worker, whose report is its own.
-func (e *env) play(ops sequence, in world) (out *played) {
+func (e *env) play(ops sequence, in world) *played {
+	out := e.playUncounted(ops, in)
+	e.counted(out.calls)
+	return out
+}
+
+// playBoth plays a sequence in the ordinary world and in another, at the same time where the
+// library does not call its host: starting and ending workers takes most of the time.
+func (e *env) playBoth(ops sequence, in world) (base, other *played) {
+	if e.plugin.own.init.Connects || e.plugin.module {
+		return e.play(ops, ordinary), e.play(ops, in)
+	}
+	done := make(chan *played)
+	go func() { done <- e.playUncounted(ops, in) }()
+	base = e.play(ops, ordinary)
+	other = <-done
+	e.counted(other.calls)
+	return base, other
+}
+
+// playUncounted is play for another goroutine.
+func (e *env) playUncounted(ops sequence, in world) (out *played) {
 	own, report := e.alone()
 	out = &played{}
-	w, err := own.start(workerOptions{plain: in.plain})
+	w, err := own.start(workerOptions{plain: in.plain, brief: true})
 	if w == nil || err != nil {
 		out.none = true
 		return out
@@ -111,7 +134,7 @@ func (e *env) play(ops sequence, in world) (out *played) {
 	p := newPlayer(w, ops, in)
 	p.out = out
 	defer func() {
-		e.counted(own.check.Calls)
+		out.calls = own.check.Calls
 		p.note(report)
 	}()
 	defer w.close()
@@ -143,6 +166,8 @@ func (e *env) alone() (*env, *Report) {
 	config.Progress, config.Only, config.Until = nil, nil, ""
 	shared := *e.shared
 	shared.explained, shared.left = make(map[string]bool), newLeftovers()
+	shared.births, shared.birthBroken, shared.broken = maps.Clone(shared.births), maps.Clone(shared.birthBroken), maps.Clone(shared.broken)
+	shared.hostCalls = maps.Clone(shared.hostCalls)
 	own := *e
 	own.config, own.shared = &config, &shared
 	own.recorder = &recorder{config: &config, report: report, runtime: e.runtime, check: &CheckReport{Name: e.check.Name}, seen: newSeen(), silent: true}
@@ -269,6 +294,8 @@ func (p *player) answered(i int, on instance, s *step, a *answer, took time.Dura
 	o := &p.ops[i]
 	out := observed{made: true, code: a.code, took: took}
 	switch {
+	case o.isBirth() && a.code != abi.OK:
+		return out // with such arguments it may refuse
 	case o.isBirth():
 		id, ok := p.checkBirth(o.m.box, a)
 		if ok {

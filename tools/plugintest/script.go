@@ -343,7 +343,7 @@ func replayScript(e *env) error {
 	base := e.play(ops, ordinary)
 	x.faults(ops, base)
 	if in.name != ordinary.name && base.exit == nil {
-		x.compare(ops, base, in)
+		x.compare(ops, base, e.play(ops, in), in)
 	}
 	if len(e.report.Findings) == 0 {
 		e.line("the calls of %s show nothing", e.config.Replay)

@@ -49,6 +49,7 @@ type workerOptions struct {
 	quiet   bool     // nothing is reported
 	survey  bool     // processState will be asked for
 	plain   bool     // calls use ordinary memory, which is faster and shows fewer faults
+	brief   bool     // it is one of hundreds: it starts sooner, and its memory is watched, not limited
 	slow    int      // how many times the time limit a call may take; 0 for once
 	// resolves are the tables that are asked for ids.
 	resolves resolves
