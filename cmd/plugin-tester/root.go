@@ -91,7 +91,7 @@ The exit status is 0 without findings, 1 with findings, and 2 where the tester c
 	s.addCalls(all)
 	s.addExplore(all)
 	s.addExplore(validate)
-	root.AddCommand(all, validate, newDebug(s))
+	root.AddCommand(all, validate, newExplain(s), newDebug(s))
 	complete(root)
 	command.Prepare(root)
 	return root

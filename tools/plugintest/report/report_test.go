@@ -126,7 +126,7 @@ func TestProgress(t *testing.T) {
 		text.End(&plugintest.CheckReport{Name: "stress"})
 		return out.String()
 	}
-	assert.Equal(t, "stress …\r\x1b[Kstress Counter.add…\r\x1b[Kstress     ok, 0 calls, 0s\n", show(&report.Text{Moves: true, Columns: 20}))
-	assert.Equal(t, "stress …\r\x1b[Kstress Counter.add on 16 threads\\x1b …\r\x1b[Kstress     ok, 0 calls, 0s\n", show(&report.Text{Moves: true}))
-	assert.Equal(t, "stress     ok, 0 calls, 0s\n", show(&report.Text{}))
+	assert.Equal(t, "stress …\r\x1b[Kstress Counter.add…\r\x1b[Kstress     nothing done, 0 calls, 0s\n", show(&report.Text{Moves: true, Columns: 20}))
+	assert.Equal(t, "stress …\r\x1b[Kstress Counter.add on 16 threads\\x1b …\r\x1b[Kstress     nothing done, 0 calls, 0s\n", show(&report.Text{Moves: true}))
+	assert.Equal(t, "stress     nothing done, 0 calls, 0s\n", show(&report.Text{}))
 }
