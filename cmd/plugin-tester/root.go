@@ -34,6 +34,7 @@ type settings struct {
 	json       bool
 	junit      string
 	sarif      string
+	html       string
 	verbose    bool
 	noMemcheck bool
 	calls      []string
@@ -64,6 +65,7 @@ The exit status is 0 without findings, 1 with findings, and 2 where the tester c
 	flags.BoolVar(&s.json, "json", false, "write the report as JSON (docs/tester.md)")
 	flags.StringVar(&s.junit, "junit", "", "write the report to a file as JUnit XML")
 	flags.StringVar(&s.sarif, "sarif", "", "write the report to a file as SARIF 2.1.0")
+	flags.StringVar(&s.html, "html", "", "write the report to a file as one HTML page, which needs no network")
 	flags.StringVar(&s.until, "until", "", "end at the first finding with this code")
 	flags.BoolVarP(&s.verbose, "verbose", "v", false, "show the details of each check, too")
 	for _, c := range plugintest.Checks() {
@@ -284,7 +286,7 @@ func (s *settings) write(reports []*plugintest.Report) error {
 	for _, file := range []struct {
 		path  string
 		write func(io.Writer, []*plugintest.Report) error
-	}{{s.junit, report.JUnit}, {s.sarif, report.SARIF}} {
+	}{{s.junit, report.JUnit}, {s.sarif, report.SARIF}, {s.html, report.HTML}} {
 		if file.path == "" {
 			continue
 		}
