@@ -145,8 +145,7 @@ func threadsOf(steps []plugintest.Step) (all []int) {
 }
 
 func (d *diagram) arrow(from, to, y int, text string, answer, fault bool) {
-	a := arrow{From: from, To: to, Y: y, Answer: answer, Fault: fault}
-	d.put(a, text)
+	d.put(arrow{From: from, To: to, Y: y, Answer: answer, Fault: fault}, text)
 }
 
 // text is a line without an arrow.
@@ -214,6 +213,9 @@ func (a arrow) Line() bool { return a.From != a.To }
 
 // TextY is where its text stands.
 func (a arrow) TextY() int { return a.Y - 5 }
+
+// Letter is where the letter of a mark stands.
+func (m mark) Letter() int { return m.Y + diagramRow*2/3 }
 
 // The heads of lifelines.
 func (*diagram) HeadTop() int    { return diagramMargin }
