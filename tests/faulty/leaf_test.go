@@ -48,7 +48,7 @@ func TestLeaf_Found(t *testing.T) {
 // TestLeaf_NoFindings looks at leaf methods without a fault, also while all processors are
 // busy, and then makes all other checks.
 func TestLeaf_NoFindings(t *testing.T) {
-	c := plugintest.Config{File: ccbuild.Library(t, "testdata/good/leaf.c", "-O2", "-fvisibility=hidden"), Worker: ccbuild.TestersWorker(t)}
+	c := plugintest.Config{File: ccbuild.Library(t, "testdata/good/leaf.c", "-O2", "-fvisibility=hidden"), For: explored, Worker: ccbuild.TestersWorker(t)}
 	check := func(t *testing.T) {
 		for c.Seed = 1; c.Seed <= leafRounds(); c.Seed++ {
 			tt, err := plugintest.New(c)

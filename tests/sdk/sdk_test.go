@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -264,7 +265,7 @@ func TestTester_NoFindings(t *testing.T) {
 		}
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			config := plugintest.Config{File: c.library, Seed: 1, NoMemcheck: !whole, Worker: ccbuild.TestersWorker(t)}
+			config := plugintest.Config{File: c.library, Seed: 1, For: 500 * time.Millisecond, NoMemcheck: !whole, Worker: ccbuild.TestersWorker(t)}
 			if c.declared != "" {
 				declared, err := registry.Parse("nyash.toml", []byte(c.declared))
 				require.NoError(t, err)

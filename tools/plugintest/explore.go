@@ -81,12 +81,16 @@ func explore(e *env) error {
 		x.roundTrips(b, time.Now().Add(whole/4))
 		x.fill(b, time.Now().Add(whole/4))
 		x.news = time.Now()
+		watched := x.until
+		if x.watches() {
+			x.until = x.until.Add(-whole / 4)
+		}
 		for x.goesOn() {
 			x.round(b)
 		}
-	}
-	if err := x.underValgrind(); err != nil {
-		return err
+		if err := x.underValgrind(b, watched); err != nil {
+			return err
+		}
 	}
 	e.line("%s, %s with something new", plural(x.played, "sequence"), plural(len(x.corpus), "sequence"))
 	if e.ctx.Err() != nil {
@@ -434,6 +438,12 @@ func (x *exploration) report(f Finding, ops sequence, in world, answers []observ
 	f.Sequence, f.Steps = scriptOf(&f, ops, in, answers), stepsOf(&f, ops, in, answers)
 	x.add(f)
 	x.news = time.Now()
+	if x.config.Save == "" {
+		return
+	}
+	if err := saveScript(x.config.Save, &f); err != nil {
+		x.skip("the script of %s: %v", f.Code, err)
+	}
 }
 
 func isSlow(err error) bool { return isHang(err) || errors.Is(err, errRunaway) }

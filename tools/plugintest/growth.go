@@ -92,6 +92,7 @@ func (g *repeated) watch(w *worker) error {
 			continue
 		case blocks > 0:
 			g.report(w, codeGrowth, "%d calls leave %s of host->alloc behind, after fini too", calls, plural(blocks, "block"))
+		case w.runtime.mayGrow(memory * growthRounds):
 		default:
 			g.report(w, codeGrowth, "each call leaves about %d bytes behind, after fini too", memory/calls)
 		}

@@ -93,6 +93,13 @@ func (w *worker) reportAgain(m *method, c probe.Change) {
 	if code == "" {
 		return
 	}
+	if c.Part == probe.Handlers {
+		own := w.runtime.handled(c.Names)
+		if len(own) == 0 {
+			return
+		}
+		c.Text = "it handles " + list(cutList(own, 6), "")
+	}
 	key := findingKey{code: code, place: m.String()}
 	if !w.shared.left.once[key] {
 		w.shared.left.once[key] = true
@@ -182,14 +189,14 @@ func (w *worker) reportLeftByShutdown(before []probe.Change) {
 			w.reportAgain(shutdown, c)
 		}
 		if c.Part == probe.Files {
-			w.reportOpenFiles(c)
+			w.reportOpenFiles()
 		}
 	}
 }
 
 // reportOpenFiles reports descriptors that are open after shutdown, at the method that opened
 // one of them, if another worker has them too.
-func (w *worker) reportOpenFiles(open probe.Change) {
+func (w *worker) reportOpenFiles() {
 	if len(w.trace) > maxReplay || w.explainsLeft(codeFiles) || w.shared.left.replays >= maxVainReplays || w.recorder.hasCode(codeFiles) {
 		return
 	}

@@ -38,7 +38,7 @@ func inspectFile(e *env) {
 		return
 	}
 	e.line("%s, needs %s", file.Format, list(file.Needs, "nothing"))
-	if extra := file.Others(); len(extra) > 0 {
+	if extra := e.runtime.symbols(file.Others()); len(extra) > 0 {
 		e.add(Finding{Code: codeExtraSymbol, Message: "it exports " + list(cutList(extra, 8), "")})
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"time"
 
 	"github.com/nyash-plugins/nyash-go/tools/plugintest/valgrind"
 )
@@ -12,10 +14,21 @@ import (
 // something new.
 const maxWatched = 25
 
-// underValgrind plays the sequences that have shown something new under valgrind, and shutdown
-// with instances alive after them.
-func (x *exploration) underValgrind() error {
-	if x.plugin.module || x.config.NoMemcheck || !valgrind.Installed() || x.ctx.Err() != nil {
+// leastWatched is how long they are played at least, however long it took to start.
+const leastWatched = 4 * time.Second
+
+// watches tells whether sequences are played under valgrind.
+func (x *exploration) watches() bool {
+	return !x.plugin.module && !x.config.NoMemcheck && valgrind.Installed()
+}
+
+// underValgrind plays the sequences that have shown something new with a box under valgrind,
+// until a time, and shutdown with instances alive after them.
+func (x *exploration) underValgrind(b *box, until time.Time) error {
+	corpus := slices.DeleteFunc(slices.Clone(x.corpus), func(s sequence) bool {
+		return !slices.ContainsFunc(s, func(o op) bool { return o.m.box == b })
+	})
+	if !x.watches() || x.ctx.Err() != nil || len(corpus) == 0 {
 		return nil
 	}
 	dir, err := os.MkdirTemp("", "plugin-tester-")
@@ -28,13 +41,19 @@ func (x *exploration) underValgrind() error {
 	if w == nil || err != nil {
 		return err
 	}
-	for i := range x.corpus {
-		ops := x.corpus[len(x.corpus)-1-i]
-		if i >= maxWatched || len(ops) == 0 || x.ctx.Err() != nil {
+	if least := time.Now().Add(leastWatched); until.Before(least) {
+		until = least
+	}
+	for i := range corpus {
+		ops := corpus[len(corpus)-1-i]
+		if i >= maxWatched || x.ctx.Err() != nil || i > 0 && time.Now().After(until) {
 			break
 		}
 		p := newPlayer(w, ops, ordinary)
 		for k := range ops {
+			if k%16 == 15 && time.Now().After(until) {
+				break
+			}
 			if _, err := p.op(k); err != nil {
 				break
 			}

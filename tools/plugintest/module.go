@@ -237,6 +237,7 @@ var notOfModules = map[string][]string{
 	},
 	"leaf":     {"time, waits and stack of leaf methods: in a module they are called as all others"},
 	"stress":   {"races: a module serves one call at a time, and others wait"},
+	"threads":  {"calls that are stopped in the middle: a module serves one call at a time"},
 	"memcheck": {"lost and invalid memory: valgrind does not see into a module"},
 	"host":     {"calls after shutdown, and of threads: a module cannot run by itself"},
 }

@@ -36,8 +36,12 @@ var worlds = []world{
 	{name: "keep", what: "where the arguments stayed in memory after the call", code: codeKeptAnswer, layout: layoutKeep | layoutOneThread, keeps: true},
 	{name: "thread", what: "where each call came from another thread", code: codeOtherThread, layout: layoutThread},
 	{name: "second", what: "after a shutdown and a second init", code: codeSecondLife, layout: layoutOneThread, second: true},
-	{name: "plain", what: "in memory that held other data before", code: codeOtherMemory, plain: true, keeps: true},
+	{name: "plain", what: "in memory that held other data before", code: codeOtherMemory, plain: true},
 }
+
+// playedRoom is the room that a result is given first, in bytes: laying out the pages of a
+// host's would take most of the time. One that needs more is given more.
+const playedRoom = 2 << 10
 
 // observed is what one op answered.
 type observed struct {
@@ -141,7 +145,7 @@ func (e *env) alone() (*env, *Report) {
 	shared.explained, shared.left = make(map[string]bool), newLeftovers()
 	own := *e
 	own.config, own.shared = &config, &shared
-	own.recorder = &recorder{config: &config, report: report, check: &CheckReport{Name: e.check.Name}, seen: newSeen(), silent: true}
+	own.recorder = &recorder{config: &config, report: report, runtime: e.runtime, check: &CheckReport{Name: e.check.Name}, seen: newSeen(), silent: true}
 	return &own, report
 }
 
@@ -188,7 +192,7 @@ func (p *player) op(i int) (observed, error) {
 		return observed{}, nil
 	}
 	s := p.step(o.m, on.id, args)
-	s.layout = p.world.layout
+	s.layout, s.resultSize = p.world.layout, min(s.resultSize, playedRoom)
 	if on.box != nil {
 		s.typeID = on.box.typeID
 	}

@@ -22,6 +22,8 @@ type recorder struct {
 	seen   seen
 	silent bool                    // Progress is notified of findings only
 	cancel context.CancelCauseFunc // ends the run; nil for what is not the run's own report
+	// runtime is what the library brings; nil for nothing.
+	runtime *goRuntime
 }
 
 // findingKey identifies a finding in a report: one for each code, place and
@@ -62,6 +64,9 @@ func (r *recorder) add(f Finding) {
 	f.Expected, f.Fix = cmp.Or(f.Expected, rule.Expected), cmp.Or(f.Fix, rule.Fix)
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.runtime.brings(&f) {
+		return
+	}
 	key, source := findingKey{f.Code, f.Place(), f.Function}, sourceKey{f.Code, f.File, f.Line}
 	if r.seen.keys[key] || len(f.Backtrace) > 0 && f.Line > 0 && r.seen.sources[source] {
 		return
@@ -117,6 +122,9 @@ func (r *recorder) begin() {
 
 // end adds the check to the report.
 func (r *recorder) end(took time.Duration) {
+	if note := r.runtime.note(); note != "" {
+		r.skip("%s", note)
+	}
 	r.check.Seconds = took.Seconds()
 	r.report.Checks = append(r.report.Checks, *r.check)
 	if !r.silent {

@@ -76,6 +76,7 @@ const (
 	codeAllocLeak       = "alloc-leak"
 	codeBadFree         = "bad-free"
 	codeRace            = "race"
+	codePossibleRace    = "possible-race"
 	codeIDCollision     = "birth-id-race"
 	codeIO              = "io-wrong"
 	codeTypeID          = "type-id"
@@ -182,6 +183,7 @@ var rules = []Rule{
 	{codeShutdownLeak, SeverityError, "shutdown does not release the instances that are alive", "everything released in shutdown: hosts that end need not call fini", "walk your table of instances in shutdown, and free each with what it owns"},
 	{codeBadFree, SeverityError, "host->free was called with an invalid pointer", "host->free once for each block of host->alloc", "free only what host->alloc returned, once, and nothing that you returned as a blob"},
 	{codeRace, SeverityError, "concurrent calls give other results than sequential ones", "the same results", "guard shared state with a mutex or atomics, or write threads = \"serial\" in nyash.toml"},
+	{codePossibleRace, SeverityWarning, "two threads come to the same memory at once, and one of them changes it", "accesses that a lock keeps apart, or atomic ones", "guard it with one lock on every way there, or make it atomic"},
 	{codeIDCollision, SeverityError, "concurrent births returned the same id", "a different id for each instance", "count ids with an atomic, or under a lock"},
 	{codeIO, SeverityError, "open, write, read or close of a file box does not work", "the bytes that were written, and success for valid calls", "repeat the calls with tlv-debug, or look at the bytes that the finding names"},
 	{codeTypeID, SeverityError, "nyash.toml and the library have different type ids", "the same type_id", "write the library's id into nyash.toml, or leave it out"},

@@ -148,6 +148,8 @@ type Tester struct {
 	plugin *plugin // nil until the library was loaded
 	shared *shared
 	ended  bool // by Config.Until
+	// runtime is what the library brings; nil for nothing.
+	runtime *goRuntime
 }
 
 // New makes a tester. It does not open the library yet.
@@ -190,6 +192,9 @@ func New(config Config) (*Tester, error) {
 		shared: newShared(&config),
 	}
 	t.config.File = file
+	if !isModule(&t.config) {
+		t.runtime = goRuntimeOf(file)
+	}
 	return t, nil
 }
 
@@ -230,7 +235,7 @@ func (t *Tester) All(ctx context.Context) (*Report, error) {
 func (t *Tester) run(ctx context.Context, c *check) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	r := &recorder{config: &t.config, report: t.report, seen: t.seen, check: &CheckReport{Name: c.name}, silent: c.silent || t.config.Progress == nil, cancel: cancel}
+	r := &recorder{config: &t.config, report: t.report, seen: t.seen, check: &CheckReport{Name: c.name}, silent: c.silent || t.config.Progress == nil, cancel: cancel, runtime: t.runtime}
 	r.begin()
 	start := time.Now()
 	e := &env{ctx: ctx, config: &t.config, random: t.random, plugin: t.plugin, shared: t.shared, recorder: r}

@@ -57,7 +57,7 @@ const (
 func newGenerator(e *env) *generator {
 	g := &generator{
 		valueMaker: &valueMaker{random: rand.New(rand.NewPCG(e.random.Uint64(), 1)), words: wordsOf(e.config.File), caps: make(map[*method]float64)},
-		env:    e, shapes: make(map[*method][]shape), makes: make(map[*method]*box), avoid: make(map[*method]bool),
+		env:        e, shapes: make(map[*method][]shape), makes: make(map[*method]*box), avoid: make(map[*method]bool),
 	}
 	for _, b := range e.plugin.boxes {
 		for _, m := range b.methods {

@@ -21,15 +21,15 @@ import (
 // shows each time, however seldom it would by chance, and on one processor too.
 
 const (
-	// meetingTime is what the meetings of a box may take.
-	meetingTime = 8 * time.Second
+	// firstTime is what the first round of the meetings of a box may take, which is long enough
+	// on a machine that has other work, watchTime what the one that watches memory may, and
+	// laterTime what the last may.
+	firstTime = 90 * time.Second
+	watchTime = 10 * time.Second
+	laterTime = 4 * time.Second
 	// programTime is what one run of the driver may take, beside the time limit of a call.
 	programTime = 20 * time.Second
 )
-
-// meetingStops is in how many places a call is stopped: few at first, so that each meeting has
-// its turn.
-var meetingStops = []int{40, 1 << 14}
 
 // threadsCheck has calls meet in chosen places.
 var threadsCheck = check{name: "threads", summary: "calls that are stopped in the middle while another thread calls", needs: needsBoxes, run: meet}
@@ -44,7 +44,9 @@ type meetings struct {
 	warm   []*act // of those, what fills an instance
 	bad    map[*method]bool
 	traces map[traceKey]traces
-	end    time.Time
+	met    map[metKey]bool // places at which calls were watched
+	// atomics: an atomic instruction was seen.
+	atomics bool
 }
 
 // meet tries the meetings of all boxes.
@@ -72,7 +74,7 @@ func meet(e *env) error {
 		if e.shared.birthBroken[b] {
 			continue
 		}
-		x := &meetings{env: e, box: b, driver: driver, code: code, bad: make(map[*method]bool), traces: make(map[traceKey]traces), end: time.Now().Add(meetingTime)}
+		x := &meetings{env: e, box: b, driver: driver, code: code, bad: make(map[*method]bool), traces: make(map[traceKey]traces), met: make(map[metKey]bool)}
 		if err := x.all(); err != nil {
 			return err
 		}
@@ -140,29 +142,56 @@ type meeting struct {
 	warm     bool // instances that other methods have filled
 }
 
+// round is how all meetings are tried.
+type round struct {
+	stops int           // about how many places there are in a call
+	watch bool          // look for memory that both calls use
+	time  time.Duration // that it may take
+}
+
+// rounds have few places at first, so that each meeting has its turn.
+var rounds = []round{{stops: 40, time: firstTime}, {stops: 1 << 14, watch: true, time: watchTime}, {stops: 1 << 14, time: laterTime}}
+
 // all tries all meetings, the likely ones first, and those with more places again.
 func (x *meetings) all() error {
 	if err := x.findActs(); err != nil || len(x.acts) == 0 {
 		return err
 	}
-	list := x.list()
-	tried := 0
-	for _, most := range meetingStops {
+	every := x.list()
+	for _, r := range rounds {
+		list := every
+		if r.watch {
+			list = watched(every)
+		}
+		tried, begin := 0, time.Now()
 		for left := list; len(left) > 0; {
-			if time.Now().After(x.end) {
-				x.line("%s: %d of %d meetings of two calls were tried, %d in all places", x.box.name, min(tried, len(list)), len(list), max(0, tried-len(list)))
-				return nil
+			if time.Since(begin) > r.time {
+				x.line("%s: %d of %d meetings of two calls were tried%s", x.box.name, tried, len(list), r.what())
+				break
 			}
-			n, err := x.try(left, most)
+			n, err := x.try(left, r)
 			if err != nil {
 				return err
 			}
 			left = left[n:]
 			tried += n
 		}
+		if tried == len(list) {
+			x.line("%s: %d meetings of two calls were tried%s", x.box.name, tried, r.what())
+		}
 	}
-	x.line("%s: %d meetings of two calls were tried in all places", x.box.name, len(list))
 	return nil
+}
+
+// what tells a person what a round is.
+func (r round) what() string {
+	switch {
+	case r.watch:
+		return " for memory that both use"
+	case r.stops > rounds[0].stops:
+		return " in all places"
+	}
+	return ""
 }
 
 // list is all meetings, the likely ones first.
@@ -194,11 +223,26 @@ func (x *meetings) list() (all []meeting) {
 				}
 			}
 			if call && (a.lends || b.lends) && a != b {
-				own = append(own, meeting{acts: pair, separate: true})
+				own = append(own, meeting{acts: pair, separate: true, warm: true})
 			}
 		}
 	}
 	return slices.Concat(own, cross, rest)
+}
+
+// watched are the meetings that are enough to see which memory two calls use: each act with
+// itself, and then with others.
+func watched(list []meeting) []meeting {
+	var own, cross []meeting
+	for _, m := range list {
+		switch {
+		case m.acts[0] == m.acts[1] && (m.warm || m.separate || m.acts[0].kind != interleave.KindCall):
+			own = append(own, m)
+		case m.acts[0] != m.acts[1] && m.warm && !m.separate:
+			cross = append(cross, m)
+		}
+	}
+	return slices.Concat(own, cross)
 }
 
 // run has the driver make the runs of a script, in a folder that is removed afterwards.
@@ -242,9 +286,9 @@ func (t *trial) ordered(first int, fresh bool) interleave.Run {
 // trials is how many meetings the driver is given at a time.
 const trials = 8
 
-// try stops the first act of some meetings in up to most places each, and reports what that
+// try stops the first act of some meetings in some places each, and reports what that
 // shows. It returns how many of the list's first it has tried.
-func (x *meetings) try(list []meeting, most int) (tried int, err error) {
+func (x *meetings) try(list []meeting, r round) (tried int, err error) {
 	s := newScript(x.env)
 	var all []*trial
 	for i := range list {
@@ -265,14 +309,14 @@ func (x *meetings) try(list []meeting, most int) (tried int, err error) {
 		return tried, nil
 	}
 	x.at(all[0].acts[0].m)
-	if all, err = x.inOrder(all, most); err != nil {
+	if all, err = x.inOrder(all, r); err != nil {
 		return tried, err
 	}
 	s.program.Runs = nil
 	for _, t := range all {
 		t.begin = len(s.program.Runs)
 		for i, at := range t.stops {
-			s.program.Runs = append(s.program.Runs, interleave.Run{Plan: t.plan, How: interleave.Stopped, PauseAt: at.pc, Skip: at.skip, Fresh: i == 0 || t.fresh || at.fresh})
+			s.program.Runs = append(s.program.Runs, interleave.Run{Plan: t.plan, How: interleave.Stopped, PauseAt: at.pc, Skip: at.skip, Fresh: i == 0 || t.fresh || at.fresh, Watch: r.watch})
 		}
 	}
 	results, err := x.run(s)
@@ -290,9 +334,10 @@ func (x *meetings) try(list []meeting, most int) (tried int, err error) {
 
 // traceKey is what the instructions of a call depend on, as far as that is worth a trace.
 type traceKey struct {
-	a    *act
-	v    variant
-	warm bool
+	a        *act
+	v        variant
+	separate bool
+	by       *act // where the instances were filled, which it had no part in
 }
 
 // traces are the instructions of a call, as the first in a process and later.
@@ -300,7 +345,7 @@ type traces struct{ first, later []interleave.Step }
 
 // inOrder makes the calls of each trial one after the other, in both orders, and finds the
 // places to stop at. It returns those whose answers depend on nothing but the order.
-func (x *meetings) inOrder(all []*trial, most int) (stable []*trial, err error) {
+func (x *meetings) inOrder(all []*trial, round round) (stable []*trial, err error) {
 	s := all[0].s
 	s.program.Runs = nil
 	for _, t := range all {
@@ -322,7 +367,10 @@ func (x *meetings) inOrder(all []*trial, most int) (stable []*trial, err error) 
 	}
 	for _, t := range all {
 		if t.trace >= 0 {
-			x.traces[t.key()] = traces{x.code.of(results[t.trace].Trace), x.code.of(results[t.trace+1].Trace)}
+			have := traces{x.code.of(results[t.trace].Trace), x.code.of(results[t.trace+1].Trace)}
+			x.traces[t.key()] = have
+			locked := func(s interleave.Step) bool { return s.Locked }
+			x.atomics = x.atomics || slices.ContainsFunc(have.first, locked) || slices.ContainsFunc(have.later, locked)
 		}
 	}
 	for _, t := range all {
@@ -333,13 +381,22 @@ func (x *meetings) inOrder(all []*trial, most int) (stable []*trial, err error) 
 		t.orders = []string{r[0].Outcome, r[3].Outcome}
 		t.fresh = x.box.singleton || r[2].Outcome != r[0].Outcome || r[1].Outcome != r[3].Outcome
 		have := x.traces[t.key()]
-		t.stops = places(have.first, have.later, most)
+		t.stops = places(have.first, have.later, round.stops)
+		if round.watch {
+			t.stops = slices.DeleteFunc(t.stops, func(at place) bool { return !x.unwatched(t, at) })
+		}
 		stable = append(stable, t)
 	}
 	return stable, nil
 }
 
-func (t *trial) key() traceKey { return traceKey{t.acts[0], t.variants[0], t.warm} }
+func (t *trial) key() traceKey {
+	k := traceKey{a: t.acts[0], v: t.variants[0], separate: t.separate}
+	if t.warm {
+		k.by = t.acts[1]
+	}
+	return k
+}
 
 // maxConfirms is how often what a trial shows is repeated in vain.
 const maxConfirms = 3
@@ -351,6 +408,11 @@ func (x *meetings) judge(t *trial, runs []interleave.Run, results []interleave.R
 		return nil
 	}
 	for i := range results {
+		if runs[i].Watch && x.suspicious(&results[i]) {
+			if done, err := x.confirmMet(t, runs[i]); err != nil || done {
+				return err
+			}
+		}
 		if t.allows(&results[i]) {
 			continue
 		}
@@ -407,7 +469,7 @@ func (t *trial) refused(r *interleave.Result) bool {
 func (x *meetings) confirm(t *trial, stop interleave.Run) (*Finding, error) {
 	const orders = 4
 	s := t.s
-	stop.Fresh = true
+	stop.Fresh, stop.Watch = true, false
 	s.program.Runs = []interleave.Run{t.ordered(0, true), t.ordered(1, true), t.ordered(0, true), t.ordered(1, true), stop, stop, stop}
 	results, err := x.run(s)
 	if err != nil {
@@ -435,4 +497,40 @@ func (x *meetings) confirm(t *trial, stop interleave.Run) (*Finding, error) {
 	}
 	f := x.finding(t, shown, stop.PauseAt)
 	return &f, nil
+}
+
+// metKey is a place where a call is stopped, and what is called meanwhile.
+type metKey struct {
+	pc       uint32
+	by       *act
+	separate bool
+}
+
+// unwatched tells whether a place is still to be watched, and that it is from now on.
+func (x *meetings) unwatched(t *trial, at place) bool {
+	key := metKey{at.pc, t.acts[1], t.separate}
+	if at.skip > 0 || x.met[key] {
+		return false
+	}
+	x.met[key] = true
+	return true
+}
+
+// suspicious tells whether two threads came to the same memory, and not with atomic
+// operations. Ordinary loads and stores can be atomic ones, unless the library has none.
+func (x *meetings) suspicious(r *interleave.Result) bool {
+	return r.Met != 0 && (r.Altering || !x.atomics && x.code.withoutAtomics())
+}
+
+// confirmMet repeats a run in which two threads came to the same memory, and reports it.
+func (x *meetings) confirmMet(t *trial, stop interleave.Run) (done bool, err error) {
+	stop.Fresh = true
+	t.s.program.Runs = []interleave.Run{stop, stop}
+	results, err := x.run(t.s)
+	if err != nil || !x.suspicious(&results[0]) || !x.suspicious(&results[1]) {
+		return false, err
+	}
+	x.bad[t.acts[0].m], x.bad[t.acts[1].m] = true, true
+	x.add(x.metFinding(t, stop.PauseAt, results[0].Met))
+	return true, nil
 }

@@ -242,6 +242,8 @@ func (x *meetings) findActs() error {
 			x.warm = append(x.warm, a)
 		}
 	}
+	// What takes more is likelier to add something, and comes last.
+	slices.SortStableFunc(x.warm, func(a, b *act) int { return len(a.args[alike]) - len(b.args[alike]) })
 	if err := x.findReaders(); err != nil {
 		return err
 	}

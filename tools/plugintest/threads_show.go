@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/nyash-plugins/nyash-go/abi"
@@ -48,6 +49,18 @@ func (x *meetings) finding(t *trial, r *interleave.Result, pc uint32) Finding {
 		f.Message = fmt.Sprintf("%s: %s", between, what)
 		f.Expected = "what the calls give one after the other, in one of the two orders"
 	}
+	return f
+}
+
+// metFinding is that two calls came to the same memory, the first of them to pc.
+func (x *meetings) metFinding(t *trial, pc, met uint32) Finding {
+	plan := &t.s.program.Plans[t.plan]
+	calls := [2]string{t.s.show(plan.Threads[0][0]), t.s.show(plan.Threads[1][0])}
+	at := [2]sourcePlace{x.code.at(pc), x.code.at(met)}
+	f := t.acts[0].m.finding(codePossibleRace, "%s at %s and %s at %s use the same memory at the same time, and one of them changes it", calls[0], at[0], calls[1], at[1])
+	f.Call, f.Input = calls[0], hexText(t.s.program.Calls[plan.Threads[0][0]].Args)
+	f.Function, f.File, f.Line = at[0].function, at[0].file, at[0].line
+	f.Backtrace = []string{fmt.Sprintf("%v: %s", t.acts[0].m, at[0]), fmt.Sprintf("%v: %s", t.acts[1].m, at[1])}
 	return f
 }
 
@@ -155,6 +168,7 @@ type code struct {
 	file    *elf.File
 	symbols []elf.Symbol
 	lines   *dwarf.Data // nil without debug information
+	plain   func() bool // withoutAtomics
 }
 
 func codeOf(file string) *code {
@@ -167,6 +181,7 @@ func codeOf(file string) *code {
 	dynamic, _ := f.DynamicSymbols()
 	c.symbols = append(c.symbols, dynamic...)
 	c.lines, _ = f.DWARF()
+	c.plain = sync.OnceValue(c.findNoAtomics)
 	return c
 }
 
@@ -216,4 +231,78 @@ func (c *code) at(pc uint32) sourcePlace {
 		at.file, at.line = contract.Printable(entry.File.Name), entry.Line
 	}
 	return at
+}
+
+// withoutAtomics tells whether the library was certainly written without atomic operations: it
+// has debug information, with no atomic type, is in C, and has no locked instruction.
+func (c *code) withoutAtomics() bool { return c != nil && c.plain() }
+
+// languagesOfC are those of DWARF.
+var languagesOfC = []int64{0x01, 0x02, 0x0c, 0x1d, 0x2c}
+
+func (c *code) findNoAtomics() bool {
+	if c.lines == nil {
+		return false
+	}
+	r := c.lines.Reader()
+	units := 0
+	for {
+		entry, err := r.Next()
+		if err != nil {
+			return false
+		}
+		if entry == nil {
+			break
+		}
+		switch entry.Tag {
+		case dwarf.TagCompileUnit:
+			language, _ := entry.Val(dwarf.AttrLanguage).(int64)
+			if !slices.Contains(languagesOfC, language) {
+				return false
+			}
+			units++
+		case dwarf.TagAtomicType:
+			return false
+		}
+	}
+	return units > 0 && !c.locks()
+}
+
+// locks tells whether some instruction may be a locked one, by its bytes.
+func (c *code) locks() bool {
+	for _, s := range c.file.Sections {
+		if s.Flags&elf.SHF_EXECINSTR == 0 {
+			continue
+		}
+		data, err := s.Data()
+		if err != nil {
+			return true
+		}
+		for i, b := range data {
+			if b == lockPrefix && canBeLocked(data[i+1:]) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+const lockPrefix = 0xf0
+
+// canBeLocked tells whether an instruction can have a lock prefix.
+func canBeLocked(at []byte) bool {
+	if len(at) > 0 && (at[0]&0xf0 == 0x40 || at[0] == 0x66) { // another prefix
+		at = at[1:]
+	}
+	if len(at) < 3 {
+		return false
+	}
+	switch op := at[0]; {
+	case op < 0x38:
+		return op&7 < 2
+	case op == 0x0f:
+		return slices.Contains([]byte{0xab, 0xb0, 0xb1, 0xb3, 0xba, 0xbb, 0xc0, 0xc1, 0xc7}, at[1])
+	default:
+		return slices.Contains([]byte{0x80, 0x81, 0x83, 0xf6, 0xf7, 0xfe, 0xff}, op)
+	}
 }

@@ -37,7 +37,7 @@ const (
 type Change struct {
 	Part Part
 	Text string // what is otherwise, for a person
-	// Names are what Text lists, where that is one by one: descriptors with the file's name.
+	// Names are what Text lists, of descriptors with the file's name, and of handlers.
 	Names []string `json:",omitempty"`
 }
 

@@ -13,10 +13,10 @@ import (
 	"strings"
 	"unsafe"
 
-	"github.com/ebitengine/purego"
 	"golang.org/x/sys/unix"
 
 	"github.com/nyash-plugins/nyash-go/internal/cmem"
+	"github.com/nyash-plugins/nyash-go/internal/native"
 )
 
 // control is the control state of a thread's floating-point unit, as readControl has it.
@@ -55,10 +55,10 @@ func newSystem() (*system, error) {
 	for name, addr := range map[string]*uintptr{
 		"setlocale": &s.setlocale, "uselocale": &s.uselocale, "environ": &s.environ, "initstate": &s.initstate, "setstate": &s.setstate,
 	} {
-		*addr, _ = purego.Dlsym(purego.RTLD_DEFAULT, name)
+		*addr = native.System(name)
 	}
 	// Others keep the state in another form.
-	if glibc, err := purego.Dlsym(purego.RTLD_DEFAULT, "gnu_get_libc_version"); err != nil || glibc == 0 || s.setstate == 0 {
+	if native.System("gnu_get_libc_version") == 0 || s.setstate == 0 {
 		s.initstate = 0
 	}
 	return s, nil
@@ -70,7 +70,7 @@ func (s *system) thread() (t threadState) {
 	_, _, _ = unix.RawSyscall6(unix.SYS_RT_SIGPROCMASK, 0, 0, uintptr(unsafe.Pointer(&t.mask)), 8, 0, 0)
 	_, _, _ = unix.RawSyscall(unix.SYS_SIGALTSTACK, 0, uintptr(unsafe.Pointer(&t.stack)), 0)
 	if s.uselocale != 0 {
-		t.locale, _, _ = purego.SyscallN(s.uselocale, 0)
+		t.locale = native.CallSystem(s.uselocale, 0)
 	}
 	return t
 }
@@ -119,10 +119,11 @@ func maskText(is, was uint64) string {
 	return strings.Join(texts, ", and ")
 }
 
-// signalNames are the names of a set of signals.
-func signalNames(set uint64) string {
-	const most = 6
-	var names []string
+// signalNames are the names of a set of signals, for a person.
+func signalNames(set uint64) string { return fewOf(namesOf(set)) }
+
+// namesOf are the names of a set of signals.
+func namesOf(set uint64) (names []string) {
 	for i := range signals {
 		if set>>i&1 == 0 {
 			continue
@@ -133,8 +134,13 @@ func signalNames(set uint64) string {
 		}
 		names = append(names, name)
 	}
+	return names
+}
+
+func fewOf(names []string) string {
+	const most = 6
 	if len(names) > most {
-		names = append(names[:most], fmt.Sprintf("and %d more", len(names)-most))
+		names = append(slices.Clone(names[:most]), fmt.Sprintf("and %d more", len(names)-most))
 	}
 	return strings.Join(names, ", ")
 }
@@ -197,7 +203,7 @@ func (s *system) currentLocale() (string, error) {
 	if s.setlocale == 0 {
 		return "", nil
 	}
-	name, _, _ := purego.SyscallN(s.setlocale, localeAll, 0)
+	name := native.CallSystem(s.setlocale, localeAll, 0)
 	if name == 0 {
 		return "", nil
 	}
@@ -234,11 +240,11 @@ func (s *system) random() []byte {
 		return nil
 	}
 	own := &s.randomState
-	state, _, _ := purego.SyscallN(s.initstate, 1, uintptr(unsafe.Pointer(own)), uintptr(len(own)))
+	state := native.CallSystem(s.initstate, 1, uintptr(unsafe.Pointer(own)), uintptr(len(own)))
 	if state == 0 {
 		return nil
 	}
-	defer func() { _, _, _ = purego.SyscallN(s.setstate, state) }()
+	defer native.CallSystem(s.setstate, state)
 	var kind uint32 // of the generator, and where it is in its state
 	if cmem.Copy(unsafe.Pointer(&kind), state, unsafe.Sizeof(kind)) != nil {
 		return nil
@@ -335,8 +341,8 @@ func (p *processState) changes(was *processState) (all []Change) {
 	if p.umask != was.umask {
 		add(Umask, "it was %s and is now %s", was.umask, p.umask)
 	}
-	if set := p.handled(was); set != 0 {
-		add(Handlers, "it handles %s", signalNames(set))
+	if names := namesOf(p.handled(was)); len(names) > 0 {
+		all = append(all, Change{Part: Handlers, Text: "it handles " + fewOf(names), Names: names})
 	}
 	if p.locale != was.locale {
 		add(Locale, "it was %q and is now %q", was.locale, p.locale)

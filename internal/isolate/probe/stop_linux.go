@@ -5,8 +5,9 @@ package probe
 import (
 	"unsafe"
 
-	"github.com/ebitengine/purego"
 	"golang.org/x/sys/unix"
+
+	"github.com/nyash-plugins/nyash-go/internal/native"
 )
 
 // stopper is the address of stopC; set in assembly.
@@ -34,8 +35,8 @@ type sigaction struct {
 func stopAtDeath() {
 	// Where there is no such rule, whoever may start a process may debug it.
 	_ = unix.Prctl(unix.PR_SET_PTRACER, uintptr(unix.Getppid()), 0, 0, 0)
-	fn, err := purego.Dlsym(purego.RTLD_DEFAULT, "sigaction")
-	if err != nil {
+	fn := native.System("sigaction")
+	if fn == 0 {
 		return // the process ends without a stop
 	}
 	action := &sigaction{handler: stopper, flags: withInfo | onAltStack}
@@ -43,6 +44,6 @@ func stopAtDeath() {
 		action.mask[i] = ^uint64(0)
 	}
 	for _, s := range deadly {
-		_, _, _ = purego.SyscallN(fn, uintptr(s), uintptr(unsafe.Pointer(action)), 0)
+		native.CallSystem(fn, uintptr(s), uintptr(unsafe.Pointer(action)), 0)
 	}
 }

@@ -83,6 +83,7 @@ type Run struct {
 	First   int    // the thread that is stopped
 	PauseAt uint32 // before the instruction at this address in the library
 	Skip    uint32 // how many times it may pass there first
+	Watch   bool   // look for the others' use of the memory that it would use next, which is slow
 	Order   []int  // the thread of each call
 }
 
@@ -107,11 +108,7 @@ const magic = 0x4c49594e
 // encode is the program as the driver reads it.
 func (p *Program) encode() []byte {
 	var e encoder
-	var flags uint32
-	if p.InProcess {
-		flags = 1
-	}
-	e.numbers(magic, flags, uint32(p.Limit.Milliseconds()), uint32(p.Memory>>20))
+	e.numbers(magic, flag(p.InProcess), uint32(p.Limit.Milliseconds()), uint32(p.Memory>>20))
 	e.text([]byte(p.Library))
 	e.text([]byte(p.Dir))
 	e.numbers(uint32(len(p.Tables)))
@@ -138,14 +135,17 @@ func (p *Program) encode() []byte {
 	}
 	e.numbers(uint32(len(p.Runs)))
 	for _, r := range p.Runs {
-		fresh := uint32(0)
-		if r.Fresh {
-			fresh = 1
-		}
-		e.numbers(uint32(r.Plan), uint32(r.How), fresh, uint32(r.First), r.PauseAt, r.Skip)
+		e.numbers(uint32(r.Plan), uint32(r.How), flag(r.Fresh), uint32(r.First), r.PauseAt, r.Skip, flag(r.Watch))
 		e.list(r.Order)
 	}
 	return e.out
+}
+
+func flag(set bool) uint32 {
+	if set {
+		return 1
+	}
+	return 0
 }
 
 type encoder struct{ out []byte }

@@ -39,6 +39,12 @@ type Result struct {
 	Status Status
 	Value  uint32
 	Pause  Pause
+	// Met is the instruction with which another thread came to use the memory that the stopped
+	// thread was about to use, where one of them writes and neither is a locked instruction; 0
+	// for none. Altering: one of the two is a single instruction that reads, changes and writes
+	// without a lock, which no atomic operation is.
+	Met      uint32
+	Altering bool
 	// Outcome is all answers of a run, as something to be compared: those of each thread, in
 	// its order, and those afterwards. What differs from run to run is not in it: the ids of
 	// instances and the addresses of blobs.
@@ -52,12 +58,14 @@ type Step struct {
 	Address  uint32 // in the library
 	Returned bool   // a function of another library has returned there
 	Meets    bool   // it uses memory that other threads may use
+	Locked   bool   // it is an atomic one, by a lock prefix or by its kind
 }
 
 // What the driver's report says of a step.
 const (
 	stepReturned = 1 << 31
 	stepMeets    = 1 << 30
+	stepLocked   = 1 << 29
 )
 
 // Answer is one answer of an outcome.
@@ -103,14 +111,15 @@ var errReport = errors.New("the driver's report is damaged")
 
 // readResult reads the report of a run.
 func (p *Program) readResult(r io.Reader) (run int, out Result, err error) {
-	var head [20]byte
+	var head [24]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
 		return 0, out, err
 	}
 	number := func(i int) uint32 { return binary.NativeEndian.Uint32(head[4*i:]) }
 	run = int(number(0))
 	out = Result{Status: Status(number(1)), Value: number(2), Pause: Pause(number(3))}
-	size := int(number(4))
+	out.Met, out.Altering = number(4)&^stepReturned, number(4)&stepReturned != 0
+	size := int(number(5))
 	if run >= len(p.Runs) || out.Status > StatusUnsupported || out.Pause > OthersWaited || size > maxReport {
 		return 0, out, errReport
 	}
@@ -132,7 +141,7 @@ func (p *Program) readResult(r io.Reader) (run int, out Result, err error) {
 	out.Outcome = string(data[:at])
 	for rest := data[at:]; len(rest) >= 4; rest = rest[4:] {
 		at := binary.NativeEndian.Uint32(rest)
-		out.Trace = append(out.Trace, Step{at &^ (stepReturned | stepMeets), at&stepReturned != 0, at&stepMeets != 0})
+		out.Trace = append(out.Trace, Step{at &^ (stepReturned | stepMeets | stepLocked), at&stepReturned != 0, at&stepMeets != 0, at&stepLocked != 0})
 	}
 	out.Trace = slices.Clip(out.Trace)
 	return run, out, nil

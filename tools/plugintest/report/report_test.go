@@ -123,10 +123,10 @@ func TestProgress(t *testing.T) {
 		text.W = &out
 		text.Begin("stress")
 		text.At("stress", "Counter.add on 16 threads\x1b")
-		text.End(&plugintest.CheckReport{Name: "stress"})
+		text.End(&plugintest.CheckReport{Name: "stress", Calls: 7})
 		return out.String()
 	}
-	assert.Equal(t, "stress …\r\x1b[Kstress Counter.add…\r\x1b[Kstress     nothing done, 0 calls, 0s\n", show(&report.Text{Moves: true, Columns: 20}))
-	assert.Equal(t, "stress …\r\x1b[Kstress Counter.add on 16 threads\\x1b …\r\x1b[Kstress     nothing done, 0 calls, 0s\n", show(&report.Text{Moves: true}))
-	assert.Equal(t, "stress     nothing done, 0 calls, 0s\n", show(&report.Text{}))
+	assert.Equal(t, "stress …\r\x1b[Kstress Counter.add…\r\x1b[Kstress     ok, 7 calls, 0s\n", show(&report.Text{Moves: true, Columns: 20}))
+	assert.Equal(t, "stress …\r\x1b[Kstress Counter.add on 16 threads\\x1b …\r\x1b[Kstress     ok, 7 calls, 0s\n", show(&report.Text{Moves: true}))
+	assert.Equal(t, "stress     ok, 7 calls, 0s\n", show(&report.Text{}))
 }

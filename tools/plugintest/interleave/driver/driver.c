@@ -43,6 +43,8 @@ enum { ROOM = 4096, MAX_ROOM = 1 << 20, MAX_TRIES = 4, MAX_TRACE = 1 << 14, MAX_
 /* What a trace says of an instruction. */
 #define RETURNED (UINT32_C(1) << 31) /* a function elsewhere has returned there */
 #define MEETS (UINT32_C(1) << 30)    /* it uses memory that other threads may use */
+#define LOCKED (UINT32_C(1) << 29)   /* it is an atomic one */
+#define ALTERS (UINT32_C(1) << 31)   /* of where threads met: one of them reads, changes and writes without a lock */
 #define METHOD_FINI UINT32_MAX
 #ifdef __x86_64__
 #define CAN_STOP true
@@ -78,7 +80,7 @@ struct plan {
 };
 
 struct run {
-    uint32_t plan, how, fresh, first, pause_at, skip;
+    uint32_t plan, how, fresh, first, pause_at, skip, watch;
     struct list order;
 };
 
@@ -129,7 +131,7 @@ static _Atomic uint32_t *progress; /* the number of the run, and whether it is o
 /* The pause. */
 static __thread struct thread *self;
 static _Atomic uint32_t paused, resumed, stepping;
-static uint32_t steps, traps, *trace;
+static uint32_t steps, traps, met, *trace;
 static uint8_t *volatile breakpoint, *volatile passing, *volatile back, covered;
 static volatile bool inside; /* the last step was in the library */
 static volatile uint32_t skip;
@@ -217,7 +219,7 @@ static void read_input(const char *file) {
     n_runs = count(), runs = room(n_runs, sizeof *runs);
     for (uint32_t i = 0; i < n_runs; i++) {
         struct run *r = &runs[i];
-        r->plan = number(), r->how = number(), r->fresh = number(), r->first = number(), r->pause_at = number(), r->skip = number();
+        r->plan = number(), r->how = number(), r->fresh = number(), r->first = number(), r->pause_at = number(), r->skip = number(), r->watch = number();
         r->order = list();
     }
 }
@@ -338,6 +340,7 @@ struct access {
     bool any;     /* it uses some */
     uint8_t *at;  /* NULL where that is not found out */
     size_t size;  /* of what it reads, changes and writes without a lock; 0 for any other */
+    bool writes, locked;
 };
 
 /* Whether an instruction of the first two maps has a byte that says what its operands are. */
@@ -352,6 +355,8 @@ static bool has_operands(int opcode) {
              (opcode >= 0x80 && opcode <= 0x8f) || opcode == 0xa2 || (opcode >= 0xc8 && opcode <= 0xcf));
 }
 
+static struct access stopped_at; /* what the stopped thread will do next */
+
 /* What the instruction at pc uses of memory, but for the stack where it is implied, and the
  * thread's own storage. */
 static struct access access_of(const ucontext_t *u, const uint8_t *pc) {
@@ -360,7 +365,7 @@ static struct access access_of(const ucontext_t *u, const uint8_t *pc) {
     uintptr_t address;
     int32_t offset = 0;
     int8_t small;
-    bool relative = false, locked = false, alters;
+    bool relative = false, locked = false, wide_vector = false, alters, writes;
     struct access none = {0}, unknown = {.any = true};
     for (;; at++) {
         if (*at == 0x66)
@@ -369,7 +374,9 @@ static struct access access_of(const ucontext_t *u, const uint8_t *pc) {
             locked = true;
         else if (*at == 0x64 || *at == 0x65)
             return none;
-        else if (*at != 0x2e && *at != 0x36 && *at != 0x3e && *at != 0x26 && *at != 0xf2 && *at != 0xf3)
+        else if (*at == 0xf3)
+            wide_vector = true; /* movdqu, movss */
+        else if (*at != 0x2e && *at != 0x36 && *at != 0x3e && *at != 0x26 && *at != 0xf2)
             break;
     }
     if ((*at & 0xf0) == 0x40) rex = *at++;
@@ -384,6 +391,10 @@ static struct access access_of(const ucontext_t *u, const uint8_t *pc) {
     at++;
     if (mod == 3) return none;
     alters = true;
+    writes = opcode == 0x88 || opcode == 0x89 || opcode == 0x8f || opcode == 0xc6 || opcode == 0xc7 || opcode == 0x86 || opcode == 0x87 ||
+             opcode == 0x0f11 || opcode == 0x0f13 || opcode == 0x0f17 || opcode == 0x0f29 || opcode == 0x0f2b || opcode == 0x0f7f || opcode == 0x0fd6 ||
+             opcode == 0x0fe7 || opcode == 0x0fc3 || (opcode == 0x0f7e && !wide_vector) || (opcode >= 0x0f90 && opcode <= 0x0f9f);
+    if (opcode == 0x86 || opcode == 0x87) locked = true; /* xchg always is */
     if (opcode < 0x40) { /* add, or, adc, sbb, and, sub, xor; not cmp */
         alters = (opcode & 7) < 2 && opcode < 0x38;
     } else if (opcode == 0x80 || opcode == 0x81 || opcode == 0x83) {
@@ -420,15 +431,16 @@ static struct access access_of(const ucontext_t *u, const uint8_t *pc) {
         memcpy(&offset, at, 4), at += 4;
     address += (uintptr_t)(intptr_t)offset;
     if (relative) address += (uintptr_t)at + (uintptr_t)immediate;
-    return (struct access){true, (uint8_t *)address, !alters || locked ? 0 : opcode & 1 ? (size_t)wide : 1};
+    return (struct access){true, (uint8_t *)address, !alters || locked ? 0 : opcode & 1 ? (size_t)wide : 1, writes || alters, locked};
 }
 
-/* Whether other threads may use the memory that the next instruction uses: not the stack, nor
- * what a call alone has. */
-static bool meets(const ucontext_t *u) {
+/* What a trace says of the next instruction. Other threads do not use the stack, nor what a
+ * call alone has. */
+static uint32_t marks(const ucontext_t *u) {
     struct access a = access_of(u, (const uint8_t *)u->uc_mcontext.gregs[REG_RIP]);
-    return a.any && !(a.at >= self->stack && a.at < self->stack + self->stack_size) && !(a.at >= self->args && a.at < self->args + self->args_size) &&
+    bool meets = a.any && !(a.at >= self->stack && a.at < self->stack + self->stack_size) && !(a.at >= self->args && a.at < self->args + self->args_size) &&
            !(a.at >= self->result && a.at < self->result + self->result_size);
+    return (meets ? MEETS : 0) | (a.locked ? LOCKED : 0);
 }
 
 /* Stops the thread until the others have run. An instruction that reads, changes and writes
@@ -437,6 +449,7 @@ static bool meets(const ucontext_t *u) {
 static void stop(const ucontext_t *u) {
     struct access a = access_of(u, (const uint8_t *)u->uc_mcontext.gregs[REG_RIP]);
     uint8_t old[8];
+    stopped_at = a;
     if (a.size > 0) memcpy(old, a.at, a.size);
     atomic_store(&paused, 1);
     syscall(SYS_futex, &paused, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
@@ -454,7 +467,17 @@ static bool run_to(ucontext_t *u) {
     return true;
 }
 
-/* A step while the library's instructions are noted. */
+/* Notes whether the next instruction uses the memory before whose use the other thread is
+ * stopped, and one of them writes. */
+static void look(const ucontext_t *u, uintptr_t pc) {
+    struct access a = access_of(u, (const uint8_t *)pc);
+    bool alters = a.size > 0 || stopped_at.size > 0;
+    if (met != 0 || !a.any || a.at == NULL || a.at != stopped_at.at || !(a.writes || stopped_at.writes)) return;
+    if ((a.locked || stopped_at.locked) && !alters) return; /* it is atomic */
+    met = (uint32_t)(pc - load_base) | (alters ? ALTERS : 0);
+}
+
+/* A step while the library's instructions are noted, or looked at. */
 static void step(ucontext_t *u) {
     uintptr_t pc = (uintptr_t)u->uc_mcontext.gregs[REG_RIP];
     bool returned = false;
@@ -467,8 +490,11 @@ static void step(ucontext_t *u) {
     u->uc_mcontext.gregs[REG_EFL] |= TRAP_FLAG;
     if (!atomic_load(&stepping) || traps++ >= MAX_TRAPS || steps >= MAX_TRACE) {
         u->uc_mcontext.gregs[REG_EFL] &= ~(greg_t)TRAP_FLAG;
+    } else if (pc >= code_start && pc < code_end && atomic_load(&paused)) {
+        look(u, pc);
+        inside = true;
     } else if (pc >= code_start && pc < code_end) {
-        trace[steps++] = (uint32_t)(pc - load_base) | (returned ? RETURNED : 0) | (meets(u) ? MEETS : 0);
+        trace[steps++] = (uint32_t)(pc - load_base) | (returned ? RETURNED : 0) | marks(u);
         inside = true;
     } else {
         if (inside && run_to(u)) u->uc_mcontext.gregs[REG_EFL] &= ~(greg_t)TRAP_FLAG;
@@ -495,6 +521,10 @@ static void on_trap(int signal, siginfo_t *info, void *context) {
             breakpoint = NULL;
             stop(u);
         }
+    } else if (back != NULL && !self->step && (uintptr_t)u->uc_mcontext.gregs[REG_RIP] == (uintptr_t)back + 1) {
+        u->uc_mcontext.gregs[REG_RIP]--; /* it is for another thread, which is not followed any more */
+        *back = covered;
+        back = NULL;
     } else {
         step(u);
     }
@@ -628,13 +658,13 @@ static const struct timespec moment = {0, 20000};
 static bool wait_for_others(uint32_t n, uint32_t first) {
     enum { LOOKS = 4 };
     int waiting = 0;
-    for (double begin = now(); now() - begin < 500;) {
+    for (double begin = now(); now() - begin < 1000;) {
         bool all_done = true, all_wait = true;
         for (uint32_t i = 0; i < n; i++) {
             struct thread *t = &threads[i];
             if (i == first || atomic_load(&t->done)) continue;
             all_done = false;
-            if (state(atomic_load(&t->tid)) != 'S' && computed(t->id) < 10) all_wait = false;
+            if (state(atomic_load(&t->tid)) != 'S' && computed(t->id) < (t->step ? 300 : 10)) all_wait = false;
         }
         if (all_done) return false;
         waiting = all_wait ? waiting + 1 : 0;
@@ -695,7 +725,7 @@ static void write_all(const void *data, size_t n) {
 }
 
 static void send(uint32_t run, uint32_t status, uint32_t value, uint32_t pause) {
-    uint32_t head[5] = {run, status, value, pause, (uint32_t)report_size};
+    uint32_t head[6] = {run, status, value, pause, met, (uint32_t)report_size};
     write_all(head, sizeof head);
     write_all(report, report_size);
     report_size = 0;
@@ -799,10 +829,14 @@ static uint32_t run_stop(const struct run *r, uint32_t index, uint32_t n, double
     }
     if (atomic_load(&paused)) pause = PAUSED;
     disarm();
-    for (uint32_t i = 0; i < n; i++)
-        if (i != r->first) start(&threads[i]);
+    for (uint32_t i = 0; i < n; i++) {
+        if (i == r->first) continue;
+        threads[i].step = r->watch && pause == PAUSED;
+        start(&threads[i]);
+    }
     if (pause == PAUSED) {
         if (wait_for_others(n, r->first)) pause = OTHERS_WAITED;
+        step_end();
         atomic_store(&resumed, 1);
         futex_wake(&resumed);
     }
@@ -818,7 +852,7 @@ static void run(uint32_t index) {
     struct answer *posts = room(p->post.n, sizeof *posts);
     double deadline = now() + limit_ms;
     uint32_t pause = NOT_PAUSED;
-    steps = traps = 0;
+    steps = traps = met = 0;
     slots = room(p->slots + 1, sizeof *slots);
     slots[p->slots].type = NO_SLOT;
     threads = room(p->threads, sizeof *threads);

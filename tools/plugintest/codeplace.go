@@ -48,14 +48,14 @@ func fileAt(maps string, addr uint64) (name string, offset uint64, ok bool) {
 // placeOf finds an address in what a process has mapped.
 func placeOf(maps string, addr uint64) (p codePlace, ok bool) {
 	if p.module, p.offset, ok = fileAt(maps, addr); ok {
-		p.symbolize()
+		p.lookUp()
 	}
 	return p, ok
 }
 
-// symbolize looks the place up in the module's symbols and debug information, as far as it has
+// lookUp looks the place up in the module's symbols and debug information, as far as it has
 // them.
-func (p *codePlace) symbolize() {
+func (p *codePlace) lookUp() {
 	file, err := elf.Open(p.module)
 	if err != nil {
 		return

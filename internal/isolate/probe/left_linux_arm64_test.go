@@ -1,0 +1,3 @@
+package probe
+
+const roundingBit = 1 << 22 // of FPCR

@@ -1,0 +1,117 @@
+package plugintest
+
+import (
+	"fmt"
+	"os"
+	"reflect"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestReadStacks(t *testing.T) {
+	const handled = `Thread 3 (Thread 0x7f01 (LWP 12) "w"):
+#0  0x00000000004a2b10 in ?? ()
+#1  <signal handler called>
+#2  0x00007f0000001000 in strlen () from /lib/x86_64-linux-gnu/libc.so.6
+#3  0x00007f0000002000 in name (s=0x0) at plugin.c:12
+#4  0x0000000000470000 in runtime.asmcgocall () at asm_amd64.s:1
+#5  0x00007f0000002000 in never (s=0x0) at plugin.c:13
+`
+	const waits = `Thread 2 (Thread 0x7f02 (LWP 11) "w"):
+#0  0x00007f0000001010 in futex_wait (x=1) at ../sysdeps/nptl/futex-internal.h:146
+#1  0x00007f0000002100 in worker (arg=0x0) at plugin.c:40
+#2  0x00007f0000001020 in start_thread (arg=0x0) at ./nptl/pthread_create.c:442
+#3  0x00007f0000001030 in clone3 () at ../sysdeps/unix/sysv/linux/x86_64/clone3.S:81
+`
+	const idle = `Thread 1 (Thread 0x7f03 (LWP 10) "w"):
+#0  0x0000000000470100 in ?? ()
+#1  0x0000000000470200 in ?? ()
+`
+	tests := map[string]struct {
+		text string
+		want []stack
+	}{
+		"nothing": {"gdb: ptrace: Operation not permitted.\n", nil},
+		"idle":    {idle, nil},
+		"a crash": {waits + idle + handled, []stack{
+			{frames: []string{"strlen () from /lib/x86_64-linux-gnu/libc.so.6", "name (s=0x0) at plugin.c:12"}, crashed: true},
+			{frames: []string{"futex_wait (x=1) at ../sysdeps/nptl/futex-internal.h:146", "worker (arg=0x0) at plugin.c:40"}},
+		}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			have := readStacks(tt.text, func(frame string) bool {
+				m := frameAddress.FindStringSubmatch(frame)
+				return m != nil && m[1] < "0000000001000000"
+			})
+			assert.Equal(t, tt.want, have)
+			var f Finding
+			f.setStacks(have)
+			if len(tt.want) > 0 {
+				assert.Equal(t, "name", f.Function, "the first frame of the plugin's own")
+				assert.Equal(t, 12, f.Line)
+				assert.Contains(t, f.Backtrace, "another thread:")
+			}
+		})
+	}
+}
+
+// TestPlaceOf finds a function of this program, in which there may be no debug information.
+func TestPlaceOf(t *testing.T) {
+	maps, err := os.ReadFile("/proc/self/maps")
+	require.NoError(t, err)
+	pc := uint64(reflect.ValueOf(TestPlaceOf).Pointer())
+	p, ok := placeOf(string(maps), pc)
+	require.True(t, ok)
+	self, err := os.Executable()
+	require.NoError(t, err)
+	assert.Equal(t, self, p.module)
+	assert.NotZero(t, p.offset)
+	_, ok = placeOf(string(maps), 1)
+	assert.False(t, ok)
+}
+
+func TestGoRuntime(t *testing.T) {
+	var none *goRuntime
+	assert.Equal(t, []string{"crosscall2"}, none.symbols([]string{"crosscall2"}))
+	assert.False(t, none.brings(&Finding{Code: codeThread}))
+	assert.Empty(t, none.note())
+	g, err := goRuntimeOfThis()
+	require.NoError(t, err)
+	assert.Equal(t, []string{"mine"}, g.symbols([]string{"_cgo_1_Cfunc_free", "crosscall2", "mine", "x_cgo_init"}))
+	assert.Equal(t, []string{"SIGUSR1"}, g.handled([]string{"SIGSEGV", "SIGUSR1", "SIGURG"}))
+	tests := map[string]struct {
+		f    Finding
+		want bool
+	}{
+		"threads":                 {Finding{Code: codeThread}, true},
+		"moved stacks":            {Finding{Code: codeUninitialised, Function: "runtime.adjustframe"}, true},
+		"uninitialised":           {Finding{Code: codeUninitialised, Function: "main.(*Box).Get"}, false},
+		"a crash":                 {Finding{Code: codeCrash, Function: "runtime.memmove"}, false},
+		"a read for the plugin":   {Finding{Code: codeInvalidRead, Backtrace: []string{"runtime.memmove at a", "main.copy at b"}}, false},
+		"a leak of the runtime's": {Finding{Code: codeLeak, Backtrace: []string{"_cgo_sys_thread_start at a", "x_cgo_thread_start at b"}}, true},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) { assert.Equal(t, tt.want, g.brings(&tt.f)) })
+	}
+	note := g.note()
+	for _, code := range []string{codeThread, codeUninitialised, codeLeak, codeExtraSymbol, codeSignalHandler} {
+		assert.Contains(t, note, code)
+	}
+	assert.Empty(t, g.note(), "told once")
+}
+
+// goRuntimeOfThis is that of this program, which Go has built.
+func goRuntimeOfThis() (*goRuntime, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	g := goRuntimeOf(self)
+	if g == nil {
+		return nil, fmt.Errorf("%s has no build information", self)
+	}
+	return g, nil
+}
