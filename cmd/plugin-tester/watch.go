@@ -125,7 +125,7 @@ func (f *watched) run(ctx context.Context, once func(context.Context) error) err
 			}
 			return err
 		case <-f.events.Events:
-		case <-f.events.Errors:
+		case <-f.events.Errors: //nolint:errcheck // the files are looked at all the same
 		case <-ticker.C:
 		}
 		if f.changed() {
@@ -143,7 +143,7 @@ func (f *watched) wait(ctx context.Context, there func() bool) bool {
 		case <-ctx.Done():
 			return false
 		case <-f.events.Events:
-		case <-f.events.Errors:
+		case <-f.events.Errors: //nolint:errcheck // the files are looked at all the same
 		case <-ticker.C:
 			f.folders()
 		}
@@ -163,7 +163,7 @@ func (f *watched) settled(ctx context.Context) bool {
 		case <-ctx.Done():
 			return false
 		case <-f.events.Events:
-		case <-f.events.Errors:
+		case <-f.events.Errors: //nolint:errcheck // the files are looked at all the same
 		case <-ticker.C:
 		}
 		if have := f.look(); !sameFiles(f.seen, have) {
