@@ -382,7 +382,7 @@ func (x *meetings) plan(s *script, m *meeting) (interleave.Plan, bool) {
 	var made []int
 	for i, a := range m.acts {
 		var call int
-		ok := true
+		var ok bool
 		switch a.kind {
 		case interleave.KindBirth:
 			slot := s.slot(x.box)
