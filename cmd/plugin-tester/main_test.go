@@ -237,6 +237,8 @@ func TestCommand_Completion(t *testing.T) {
 		"--junit ":             "xml\n:8\n",
 		"all --only hang,cras": "hang,crash\tthe plugin crashed\n:6\n",
 		"all --skip exit,exi":  ":6\n", // it is there
+		"explain own-":         "own-mistake\tthe plugin's SDK reports a mistake of the plugin\n:4\n",
+		"explain crash ":       ":4\n",
 		"lifec":                "lifecycle\tbirths, ends, many instances, memory growth, loading again and again\n:4\n",
 	} {
 		var out bytes.Buffer
@@ -249,10 +251,57 @@ func TestCommand_Completion(t *testing.T) {
 	}
 }
 
+// TestCommand_Explain: each code can be explained, and all are listed.
+func TestCommand_Explain(t *testing.T) {
+	explain := func(args ...string) (string, error) {
+		var out bytes.Buffer
+		root := newRoot()
+		root.SetOut(&out)
+		root.SetArgs(append([]string{"explain"}, args...))
+		err := command.Execute(t.Context(), root)
+		return out.String(), err
+	}
+	out, err := explain("args-kept")
+	require.NoError(t, err)
+	assert.True(t, strings.HasPrefix(out, "error[args-kept]: the plugin used args or result after the call\n\nThe plugin used"), out)
+	assert.Contains(t, out, "\nwrong:\n    static int32_t rename_it(")
+	assert.Contains(t, out, "\nexpected: no pointer kept after the call\nmend: Copy")
+	assert.NotContains(t, out, "\x1b")
+
+	list, err := explain()
+	require.NoError(t, err)
+	for _, rule := range plugintest.Rules() {
+		assert.Contains(t, "\n"+list, "\n"+rule.Code+" ", rule.Code)
+		one, err := explain(rule.Code)
+		require.NoError(t, err)
+		assert.Greater(t, len(one), 300)
+	}
+
+	out, err = explain("crash", "--json")
+	require.NoError(t, err)
+	var d struct {
+		Version int
+		Codes   []struct{ Code, Meaning, Mend string }
+	}
+	require.NoError(t, json.Unmarshal([]byte(out), &d))
+	assert.Equal(t, 1, d.Version)
+	require.Len(t, d.Codes, 1)
+	assert.Equal(t, "crash", d.Codes[0].Code)
+
+	for args, want := range map[string]string{
+		"arg-kept":  `there are no findings with the code "arg-kept" (did you mean args-kept?); plugin-tester explain lists the codes`,
+		"exit hang": "name one code, not 2: plugin-tester explain [CODE] [flags]",
+	} {
+		_, err := explain(strings.Fields(args)...)
+		require.EqualError(t, err, want)
+		require.NotErrorIs(t, err, errFindings)
+	}
+}
+
 func TestCommand_Help(t *testing.T) {
 	out, err := run(t, "--help")
 	require.NoError(t, err)
-	names := []string{"all", "validate", "tlv-debug"}
+	names := []string{"all", "validate", "explain", "tlv-debug"}
 	for _, c := range plugintest.Checks() {
 		names = append(names, c.Name)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/nyash-plugins/nyash-go/internal/version"
 
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -34,6 +35,7 @@ type settings struct {
 	json       bool
 	junit      string
 	sarif      string
+	html       string
 	verbose    bool
 	noMemcheck bool
 	calls      []string
@@ -42,6 +44,7 @@ type settings struct {
 	until      string
 	save       string
 	replay     string
+	watch      bool
 }
 
 func newRoot() *cobra.Command {
@@ -64,13 +67,15 @@ The exit status is 0 without findings, 1 with findings, and 2 where the tester c
 	flags.BoolVar(&s.json, "json", false, "write the report as JSON (docs/tester.md)")
 	flags.StringVar(&s.junit, "junit", "", "write the report to a file as JUnit XML")
 	flags.StringVar(&s.sarif, "sarif", "", "write the report to a file as SARIF 2.1.0")
+	flags.StringVar(&s.html, "html", "", "write the report to a file as one HTML page, which needs no network")
 	flags.StringVar(&s.until, "until", "", "end at the first finding with this code")
 	flags.BoolVarP(&s.verbose, "verbose", "v", false, "show the details of each check, too")
 	for _, c := range plugintest.Checks() {
 		cmd := &cobra.Command{Use: c.Name + " LIBRARY", Short: c.Summary, Args: command.One("library"), RunE: func(cmd *cobra.Command, args []string) error {
 			s.verbose = true // there is room for it
-			return s.one(cmd, args[0], func(t *plugintest.Tester) (*plugintest.Report, error) { return t.Run(cmd.Context(), c.Name) })
+			return s.one(cmd, args[0], func(ctx context.Context, t *plugintest.Tester) (*plugintest.Report, error) { return t.Run(ctx, c.Name) })
 		}}
+		s.addWatch(cmd)
 		switch c.Name {
 		case "typecheck":
 			s.addCalls(cmd)
@@ -82,16 +87,17 @@ The exit status is 0 without findings, 1 with findings, and 2 where the tester c
 		root.AddCommand(cmd)
 	}
 	all := &cobra.Command{Use: "all LIBRARY", Short: "run all checks that apply", Args: command.One("library"), RunE: func(cmd *cobra.Command, args []string) error {
-		return s.one(cmd, args[0], func(t *plugintest.Tester) (*plugintest.Report, error) { return t.All(cmd.Context()) })
+		return s.one(cmd, args[0], func(ctx context.Context, t *plugintest.Tester) (*plugintest.Report, error) { return t.All(ctx) })
 	}}
 	validate := &cobra.Command{Use: "validate", Short: "run all checks for every library of the nyash.toml that --config names", Args: command.None, RunE: s.validate}
 	for _, cmd := range []*cobra.Command{all, validate} {
 		cmd.Flags().BoolVar(&s.noMemcheck, "no-memcheck", false, "leave out valgrind")
 	}
 	s.addCalls(all)
+	s.addWatch(all)
 	s.addExplore(all)
 	s.addExplore(validate)
-	root.AddCommand(all, validate, newDebug(s))
+	root.AddCommand(all, validate, newExplain(s), newDebug(s))
 	complete(root)
 	command.Prepare(root)
 	return root
@@ -107,17 +113,32 @@ func (s *settings) addExplore(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&s.save, "save", "", "write the script of each finding of explore into this folder")
 }
 
-// one tests one library.
-func (s *settings) one(cmd *cobra.Command, file string, run func(*plugintest.Tester) (*plugintest.Report, error)) error {
-	config, err := s.testerConfig(cmd, file)
-	if err != nil {
-		return err
+// one tests one library, with --watch again and again.
+func (s *settings) one(cmd *cobra.Command, file string, run func(context.Context, *plugintest.Tester) (*plugintest.Report, error)) error {
+	once := func(ctx context.Context) error {
+		config, err := s.testerConfig(cmd, file)
+		if err != nil {
+			return err
+		}
+		report, err := s.test(cmd, config, func(t *plugintest.Tester) (*plugintest.Report, error) { return run(ctx, t) })
+		if err != nil {
+			return err
+		}
+		return s.finish(cmd, []*plugintest.Report{report})
 	}
-	report, err := s.test(cmd, config, run)
-	if err != nil {
-		return err
+	if !s.watch {
+		return once(cmd.Context())
 	}
-	return s.finish(cmd, []*plugintest.Report{report})
+	others := []string{filepath.Join(filepath.Dir(file), registry.ManifestName)}
+	if s.config != "" {
+		others = append(others, s.config)
+	}
+	return watch(cmd.Context(), cmd.ErrOrStderr(), file, others, once)
+}
+
+// addWatch has a command that tests one library do so again and again.
+func (s *settings) addWatch(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&s.watch, "watch", false, "test again whenever the library or the file of --config changes, until Ctrl-C")
 }
 
 // validate tests every library of a nyash.toml.
@@ -284,7 +305,7 @@ func (s *settings) write(reports []*plugintest.Report) error {
 	for _, file := range []struct {
 		path  string
 		write func(io.Writer, []*plugintest.Report) error
-	}{{s.junit, report.JUnit}, {s.sarif, report.SARIF}} {
+	}{{s.junit, report.JUnit}, {s.sarif, report.SARIF}, {s.html, report.HTML}} {
 		if file.path == "" {
 			continue
 		}

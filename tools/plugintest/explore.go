@@ -433,7 +433,7 @@ func firstOther(a, b *played) int {
 
 // report adds a finding with its sequence.
 func (x *exploration) report(f Finding, ops sequence, in world, answers []observed) {
-	f.Sequence = scriptOf(&f, ops, in, answers)
+	f.Sequence, f.Steps = scriptOf(&f, ops, in, answers), stepsOf(&f, ops, in, answers)
 	x.add(f)
 	x.news = time.Now()
 	if x.config.Save == "" {

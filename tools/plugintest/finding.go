@@ -42,6 +42,8 @@ type Finding struct {
 	Function string `json:"function,omitempty"`
 	// Sequence is the shortest sequence of calls that shows it, as a script: see explore.
 	Sequence string `json:"sequence,omitempty"`
+	// Steps are what was called and answered in it, or on the threads of a finding of threads.
+	Steps []Step `json:"steps,omitempty"`
 	// Backtrace is the plugin's stack when it crashed, innermost frame first. Log is
 	// the last lines that it logged or printed.
 	Backtrace []string `json:"backtrace,omitempty"`

@@ -26,6 +26,7 @@ func (x *meetings) finding(t *trial, r *interleave.Result, pc uint32) Finding {
 	f.Call, f.Input = calls[0], hexText(t.s.program.Calls[plan.Threads[0][0]].Args)
 	f.Function, f.File, f.Line = at.function, at.file, at.line
 	f.Backtrace = []string{fmt.Sprintf("%s stopped before %s", m.acts[0].m, at), fmt.Sprintf("%s made meanwhile, as a whole", m.acts[1].m)}
+	f.Steps = t.steps(r, at)
 	between := fmt.Sprintf("while %s is at %s, another thread calls %s", calls[0], at, calls[1])
 	switch r.Status {
 	case interleave.StatusHang:

@@ -147,10 +147,14 @@ func (t *Text) End(c *plugintest.CheckReport) {
 	}
 }
 
-// Summary writes the last line, and before it what the library called of its host.
+// Summary writes the last line, and before it what the library called of its host and which codes
+// can be explained.
 func (t *Text) Summary(r *plugintest.Report) {
 	if text := r.HostSummary(); text != "" {
 		fmt.Fprintln(t.W, contract.Printable(text))
+	}
+	if text := explains(r); text != "" {
+		fmt.Fprintln(t.W, t.paint(dim, text))
 	}
 	colour := green
 	if len(r.Findings) > 0 {
