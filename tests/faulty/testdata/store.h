@@ -41,7 +41,7 @@ struct store {
     int64_t size, balance;
 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+__attribute__((unused)) static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct store *stores;
 static uint32_t last_id;
 
