@@ -312,7 +312,13 @@ func TestFaulty_FoundAlone(t *testing.T) {
 			if p.stack != "" {
 				assert.Contains(t, stackFunctions(report), p.stack)
 			}
-			if !assert.Equal(t, p.want, p.expected(findings(report))) {
+			have := p.expected(findings(report))
+			if p.explore && !strings.Contains(p.want[0], " ") { // whichever method shows it first
+				for i := range have {
+					have[i], _, _ = strings.Cut(have[i], " ")
+				}
+			}
+			if !assert.Equal(t, p.want, have) {
 				for _, f := range report.Findings {
 					t.Logf("%+v", f)
 				}

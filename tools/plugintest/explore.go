@@ -78,8 +78,8 @@ func explore(e *env) error {
 		e.at(b.birth)
 		x.until, x.fills = time.Now().Add(whole), 0
 		x.news = time.Now()
-		x.roundTrips(b, time.Now().Add(whole/4))
-		x.fill(b, time.Now().Add(whole/4))
+		x.roundTrips(b, time.Now().Add(whole/6))
+		x.fill(b, time.Now().Add(whole/6))
 		x.news = time.Now()
 		watched := x.until
 		if x.watches() {

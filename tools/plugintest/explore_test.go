@@ -19,8 +19,8 @@ import (
 const faults = "../../tests/faulty/testdata/"
 
 // texts is a plugin with state, with a fault that macros make.
-func texts(t *testing.T, file string, flags ...string) string {
-	return ccbuild.Library(t, faults+file, append(flags, "-fvisibility=hidden")...)
+func texts(t *testing.T, file string) string {
+	return ccbuild.Library(t, faults+file, "-fvisibility=hidden")
 }
 
 // TestExplore_Script: a finding has the shortest calls, which are kept, and show it again.

@@ -24,7 +24,7 @@ type roundTrip struct {
 	args   []tlv.Value // of get
 }
 
-func (t *roundTrip) ops(b *box, birth op, v tlv.Value) sequence {
+func (t *roundTrip) ops(birth op, v tlv.Value) sequence {
 	values := slices.Clone(t.values)
 	values[t.at] = v
 	ops := sequence{birth, {m: t.put, on: 0, args: literals(values)}}
@@ -145,7 +145,7 @@ func isText(v tlv.Value) bool { return v.Tag() == tlv.TagString || v.Tag() == tl
 // sendTrip makes the calls; ok is whether all of them succeeded. One worker serves many, as
 // starting it takes longer than the calls.
 func (x *exploration) sendTrip(b *box, t *roundTrip, v tlv.Value) (got tlv.Value, ok bool) {
-	ops := t.ops(b, x.firstBirth(b), v)
+	ops := t.ops(x.firstBirth(b), v)
 	if x.bench == nil {
 		own, report := x.env.alone()
 		w, err := own.start(workerOptions{})
@@ -220,7 +220,7 @@ func (x *exploration) tryTrip(b *box, t *roundTrip) {
 		if how == "" {
 			continue
 		}
-		ops := t.ops(b, x.firstBirth(b), v)
+		ops := t.ops(x.firstBirth(b), v)
 		s := t.get.step(1, encode(slices.Clone(ops[len(ops)-1].values())))
 		f := s.finding(codeDamaged, "%v was given %s, and %s: %s", t.put, showValue(v), pick(t.get == t.put, "answered "+showValue(got), t.get.String()+" answered "+showValue(got)), how)
 		x.report(f, ops, ordinary, x.env.play(ops, ordinary).answers)
@@ -320,9 +320,9 @@ func textDamage(given, got string) string {
 		return "its last byte is missing"
 	case len(got) == n+1 && strings.HasPrefix(got, given):
 		return "there is a byte behind it"
-	case n >= 256 && len(got) == n%256, n >= 65536 && len(got) == n%65536:
-		return fmt.Sprintf("its size wrapped, from %d to %d", n, len(got))
-	case n >= 128 && len(got) == n%128:
+	case got == "" || !strings.HasPrefix(given, got):
+		return "" // another value, or none
+	case len(got) == n%128, len(got) == n%256, len(got) == n%65536:
 		return fmt.Sprintf("its size wrapped, from %d to %d", n, len(got))
 	}
 	return ""

@@ -134,7 +134,8 @@ func lineOf(ops sequence, i int, answers []observed) string {
 		args[k] = starlark(ops, a)
 	}
 	list := strings.Join(args, ", ")
-	line, failed := "", i < len(answers) && answers[i].code != abi.OK
+	failed := i < len(answers) && answers[i].code != abi.OK
+	var line string
 	switch {
 	case o.isBirth():
 		line = fmt.Sprintf("%s = %s(%s)", variable(ops, i), o.m.box.name, list)

@@ -163,6 +163,9 @@ func (x *meetings) all() error {
 		if r.watch {
 			list = watched(every)
 		}
+		if x.config.For > 0 {
+			r.time = min(r.time, x.config.For)
+		}
 		tried, begin := 0, time.Now()
 		for left := list; len(left) > 0; {
 			if time.Since(begin) > r.time {

@@ -30,7 +30,7 @@ func wordsOf(file string) (words []string) {
 // constants are a file's read-only data, or all of it.
 func constants(file string, most int64) []byte {
 	if f, err := elf.Open(file); err == nil {
-		defer f.Close()
+		defer func() { _ = f.Close() }()
 		if s := f.Section(".rodata"); s != nil && s.Size <= uint64(most) {
 			data, _ := s.Data()
 			return data

@@ -24,6 +24,7 @@ struct store {
     size_t count, room;
     int64_t num;
     double scale;
+    int64_t owner;
     uint8_t *data;
     size_t data_size;
 };

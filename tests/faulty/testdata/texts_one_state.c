@@ -1,5 +1,5 @@
 /* All instances have one state. */
-// want: instances-mixed Texts.count
+// want: instances-mixed
 // explore
 #define STATE static struct store the_state;
 #define OF_SELF(s) ((void)(s), &the_state)
