@@ -26,8 +26,9 @@ func newCall(s *settings) *cobra.Command {
 	var birth []string
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "call BOX.METHOD [ARG…]",
-		Short: "Call one method of a new instance, and print its result",
+		Use:                   "call [flags] BOX.METHOD [ARG…]",
+		DisableFlagsInUseLine: true,
+		Short:                 "Call one method of a new instance, and print its result",
 		Long: `Call one method of a new instance of a box, and print its result. Arguments are read
 as the types that are declared: numbers, true or false, text. Bytes are the text
 itself, or @FILE for what is in a file, @- for standard input. Where no type is

@@ -76,11 +76,11 @@ The exit status is 0 without findings, 1 with findings, and 2 where the tester c
 			return s.one(cmd, args[0], func(ctx context.Context, t *plugintest.Tester) (*plugintest.Report, error) { return t.Run(ctx, c.Name) })
 		}}
 		s.addWatch(cmd)
+		s.addCalls(cmd)
 		switch c.Name {
-		case "typecheck":
-			s.addCalls(cmd)
+		case "threads":
+			s.addFor(cmd)
 		case "explore":
-			s.addCalls(cmd)
 			s.addExplore(cmd)
 			cmd.Flags().StringVar(&s.replay, "replay", "", "run the calls of this script, which --save has written, and nothing else")
 		}
@@ -108,8 +108,12 @@ func (s *settings) addCalls(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&s.births, "birth", nil, "make instances with these arguments: [BOX=]ARG,ARG…")
 }
 
+func (s *settings) addFor(cmd *cobra.Command) {
+	cmd.Flags().DurationVar(&s.duration, "for", 0, fmt.Sprintf("how long to explore each box, and threads at most each of its rounds (10s, 2m, 1h); without it at most %v, and less where nothing new comes of it; what was found is made sure of after that", plugintest.DefaultFor))
+}
+
 func (s *settings) addExplore(cmd *cobra.Command) {
-	cmd.Flags().DurationVar(&s.duration, "for", 0, fmt.Sprintf("how long to explore each box; without it at most %v, and less where nothing new comes of it", plugintest.DefaultFor))
+	s.addFor(cmd)
 	cmd.Flags().StringVar(&s.save, "save", "", "write the script of each finding of explore into this folder")
 }
 
@@ -222,6 +226,9 @@ func (s *settings) load(cmd *cobra.Command) (*registry.Config, error) {
 // testerConfig joins the flags with what --config says of the library.
 func (s *settings) testerConfig(cmd *cobra.Command, file string) (plugintest.Config, error) {
 	c := s.base(cmd, file)
+	if f := cmd.Flags().Lookup("for"); f != nil && f.Changed && s.duration <= 0 {
+		return c, fmt.Errorf("%w: --for %v: write a time, 10s or 2m", plugintest.ErrCannotRun, s.duration)
+	}
 	for _, text := range s.calls {
 		call, err := plugintest.ParseCall(text)
 		if err != nil {

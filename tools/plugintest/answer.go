@@ -310,7 +310,7 @@ func (w *worker) checkBirth(b *box, a *answer) (id uint32, ok bool) {
 	if a.damage&damageBehindResult != 0 {
 		found(codeOverrun, "it wrote past the end of its result buffer of %d bytes", len(a.buf))
 	}
-	if a.code != abi.OK && len(w.shared.births[b]) > 0 && len(w.givenBirths(b)) == 0 {
+	if a.code != abi.OK && len(w.shared.births[b]) > 0 {
 		w.notBorn(b, a)
 		return 0, false
 	}
@@ -338,7 +338,7 @@ func (w *worker) notBorn(b *box, a *answer) {
 	if w.options.quiet {
 		return
 	}
-	f := b.birth.finding(codeNotExercised, "it answers %v to all arguments that were tried", a)
+	f := b.birth.finding(codeNotExercised, "it answers %v to all arguments that %s", a, pick(len(w.givenBirths(b)) > 0, "were given", "were tried"))
 	f.Fix = fmt.Sprintf("give valid arguments: --birth '%s=ARG,ARG', or [plugins.%s.tester] birth = [ARG, ARG] in nyash.toml", b.name, b.name)
 	w.add(f)
 }

@@ -151,6 +151,12 @@ func ParseCall(text string) (Invocation, error) {
 		if err != nil {
 			return call, err
 		}
+		if !strings.Contains(arg, ":") {
+			if call.Texts == nil {
+				call.Texts = make(map[int]string)
+			}
+			call.Texts[i] = arg
+		}
 		call.Args = append(call.Args, v)
 	}
 	return call, nil

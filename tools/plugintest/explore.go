@@ -439,9 +439,12 @@ func (x *exploration) report(f Finding, ops sequence, in world, answers []observ
 	if x.config.Save == "" {
 		return
 	}
-	if err := saveScript(x.config.Save, &f); err != nil {
+	file, err := saveScript(x.config.Save, &f)
+	if err != nil {
 		x.skip("the script of %s: %v", f.Code, err)
+		return
 	}
+	x.line("%s: %s", f.Code, file)
 }
 
 func isSlow(err error) bool { return isHang(err) || errors.Is(err, errRunaway) }

@@ -3,6 +3,7 @@ package plugintest_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,11 +33,11 @@ func TestExplore_Script(t *testing.T) {
 	f := report.Findings[len(report.Findings)-1]
 	require.Equal(t, code+" Texts.drop", f.Code+" "+f.Place())
 	calls := strings.Split(strings.TrimSpace(f.Sequence), "\n")
-	calls = calls[2 : len(calls)-1] // without comments
+	calls = slices.DeleteFunc(calls, func(line string) bool { return strings.HasPrefix(line, "#") })
 	require.Len(t, calls, 3, "a birth, a put and a drop:\n%s", f.Sequence)
 	assert.Equal(t, "texts1 = Texts()", calls[0])
-	assert.Contains(t, calls[1], "texts1.put(")
-	assert.Contains(t, calls[2], "texts1.drop(")
+	assert.Contains(t, calls[1], "print(texts1.put(")
+	assert.Contains(t, calls[2], "print(texts1.drop(")
 
 	script := filepath.Join(dir, code+"-Texts.drop.star")
 	saved, err := os.ReadFile(script)
@@ -144,8 +145,12 @@ func TestGiven(t *testing.T) {
 			plugintest.Config{File: library, Births: []plugintest.Invocation{birth("mem:a")}},
 			[]string{"not-exercised Cache.get"},
 		},
-		"both are given":   {plugintest.Config{File: library, Births: []plugintest.Invocation{birth("Cache=mem:a")}, Calls: []plugintest.Invocation{call("Cache.get=xyzzy")}}, nil},
-		"nyash.toml gives": {declared(t, "[plugins.Cache.tester]\nbirth = ['mem:a']\ncalls = { get = [['xyzzy']] }\n"), nil},
+		"a number is given": {
+			plugintest.Config{File: library, Births: []plugintest.Invocation{birth("mem:a")}, Calls: []plugintest.Invocation{call("get=7"), call("get=xyzzy")}}, nil,
+		},
+		"a birth that is refused": {plugintest.Config{File: library, Births: []plugintest.Invocation{birth("disk:a")}}, []string{"not-exercised Cache.birth"}},
+		"both are given":          {plugintest.Config{File: library, Births: []plugintest.Invocation{birth("Cache=mem:a")}, Calls: []plugintest.Invocation{call("Cache.get=xyzzy")}}, nil},
+		"nyash.toml gives":        {declared(t, "[plugins.Cache.tester]\nbirth = ['mem:a']\ncalls = { get = [['xyzzy']] }\n"), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -158,9 +163,10 @@ func TestGiven(t *testing.T) {
 		})
 	}
 	for name, tt := range map[string]struct{ tester, want string }{
-		"a method":   {"calls = { fetch = [['a']] }", `nyash.toml:4: Cache has no method "fetch"`},
-		"a type":     {"calls = { get = [[1]] }", "the tester table of Cache: get: argument 1, 1, cannot be a value of type"},
-		"of a birth": {"birth = [true]", "the tester table of Cache: birth: argument 1, true, cannot be a value of type"},
+		"a method":     {"calls = { fetch = [['a']] }", `nyash.toml:4: Cache has no method "fetch"`},
+		"a type":       {"calls = { get = [[1]] }", "the tester table of Cache: get: argument 1, 1, cannot be a value of type"},
+		"of a birth":   {"birth = [true]", "the tester table of Cache: birth: argument 1, true, cannot be a value of type"},
+		"no arguments": {"calls = { get = [[]] }", "Cache.get takes (word string) → i64, and is given 0 arguments"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -171,5 +177,5 @@ func TestGiven(t *testing.T) {
 			assert.ErrorContains(t, err, tt.want)
 		})
 	}
-	assert.Equal(t, plugintest.Invocation{Box: "Cache", Method: "birth", Args: []tlv.Value{tlv.String("mem:a"), tlv.Int64(2)}}, birth("Cache=mem:a,2"))
+	assert.Equal(t, plugintest.Invocation{Box: "Cache", Method: "birth", Args: []tlv.Value{tlv.String("mem:a"), tlv.Int64(2)}, Texts: map[int]string{1: "2"}}, birth("Cache=mem:a,2"))
 }

@@ -87,6 +87,64 @@ func valueOf(arg any, to tlv.Tag) (v tlv.Value, ok bool) {
 	return v, false
 }
 
+// coerce has arguments that were written without a type be of the declared ones, and refuses
+// a call that the declaration refuses.
+func (p *plugin) coerce(call *Invocation) error {
+	for _, b := range p.boxes {
+		m := b.method(call.Method)
+		if call.Method == abi.NameBirth {
+			m = b.birth
+		}
+		if call.Box != "" && call.Box != b.name || m == nil {
+			continue
+		}
+		if m.declared == nil || !m.declared.ArgsDeclared {
+			return nil
+		}
+		s := m.declared.Signature
+		if len(call.Args) < s.Required() || len(call.Args) > len(s.Args) && !s.Variadic {
+			return fmt.Errorf("%w: %v takes %v, and is given %s", ErrCannotRun, m, s, plural(len(call.Args), "argument"))
+		}
+		for i := range min(len(call.Args), len(s.Args)) {
+			to := s.Args[i].To
+			if _, isBox := call.Boxes[i]; isBox || to == 0 || call.Args[i].Tag() == to {
+				continue
+			}
+			v, ok := coerced(call, i, to)
+			if !ok {
+				return fmt.Errorf("%w: %v takes %v; argument %d is given as %s", ErrCannotRun, m, s, i+1, showValue(call.Args[i]))
+			}
+			call.Args[i] = v
+		}
+		return nil
+	}
+	return nil
+}
+
+// coerced is an argument as another type.
+func coerced(call *Invocation, i int, to tlv.Tag) (v tlv.Value, ok bool) {
+	text, untyped := call.Texts[i]
+	switch {
+	case to == tlv.TagBytes && call.Args[i].Tag() == tlv.TagString:
+		return tlv.Bytes([]byte(call.Args[i].Data())), true
+	case to == tlv.TagBlob:
+		return blobSample, untyped
+	case !untyped:
+		return v, false
+	case to == tlv.TagString:
+		return tlv.String(text), true
+	case to == tlv.TagBytes:
+		return tlv.Bytes([]byte(text)), true
+	}
+	if n, err := call.Args[i].Int(); err == nil {
+		return valueOf(n, to)
+	}
+	if f, err := call.Args[i].Float(); err == nil && to == tlv.TagFloat32 {
+		return tlv.Float32(float32(f)), true
+	}
+	return v, false
+}
+
 // givenBirths are the argument lists that the user gives for a box's birth.
 func (e *env) givenBirths(b *box) (all [][]tlv.Value) {
 	for _, call := range e.config.Births {

@@ -202,13 +202,21 @@ func refuses(a *answer, values []tlv.Value) bool {
 	return a.code == abi.ErrInvalidArgs || a.code == abi.ErrInvalidHandle && slices.ContainsFunc(values, isHandle)
 }
 
+// failsForAll tells whether a method fails that has no arguments to be right: it may always.
+func (e *env) failsForAll(m *method) bool {
+	return len(e.shared.samples[m]) > 0 && (m.declared == nil || len(m.declared.Args) == 0)
+}
+
 // unlearned notes the methods that refused everything.
 func (e *env) unlearned(b *box) {
 	for _, m := range b.methods {
-		if e.shared.broken[m] || !e.shared.tried[m] || len(e.shared.samples[m]) > 0 {
+		if e.shared.broken[m] || !e.shared.tried[m] || e.shared.hasWorkingSample(m) || e.failsForAll(m) {
 			continue
 		}
 		how := ""
+		if len(e.shared.samples[m]) > 0 {
+			how = ", or fails"
+		}
 		if e.shared.refusesHandles[m] {
 			how = ", instances of each box with code -8"
 		}

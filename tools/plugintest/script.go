@@ -106,6 +106,7 @@ func scriptOf(f *Finding, ops sequence, in world, answers []observed) string {
 	if in.name != ordinary.name {
 		fmt.Fprintf(&out, "# It shows %s.\n", in.what)
 	}
+	fmt.Fprintln(&out, "# Once more: plugin-tester explore LIBRARY --replay THIS_FILE, which reads the last line alone.")
 	for i := range ops {
 		o := &ops[i]
 		r := recordedOp{Box: o.m.box.name, Method: o.m.name, On: o.on}
@@ -142,9 +143,11 @@ func lineOf(ops sequence, i int, answers []observed) string {
 	case o.isFini():
 		line = variable(ops, o.on) + ".fini()"
 	case failed:
-		line = fmt.Sprintf("catch(%s.%s)", variable(ops, o.on), strings.TrimSuffix(o.m.name+", "+list, ", "))
-	default:
+		line = fmt.Sprintf("print(catch(%s.%s))", variable(ops, o.on), strings.TrimSuffix(o.m.name+", "+list, ", "))
+	case o.made != nil:
 		line = fmt.Sprintf("%s.%s(%s)", variable(ops, o.on), o.m.name, list)
+	default:
+		line = fmt.Sprintf("print(%s.%s(%s))", variable(ops, o.on), o.m.name, list)
 	}
 	if o.made != nil && !o.isBirth() {
 		line = variable(ops, i) + " = " + line
@@ -242,9 +245,9 @@ func literal(args []argument) (list []tlv.Value, ok bool) {
 }
 
 // saveScript writes a finding's script into the folder of Config.Save.
-func saveScript(dir string, f *Finding) error {
+func saveScript(dir string, f *Finding) (file string, err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
+		return "", err
 	}
 	name := f.Code + "-" + strings.Map(func(r rune) rune {
 		if r == '.' || r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' {
@@ -252,7 +255,8 @@ func saveScript(dir string, f *Finding) error {
 		}
 		return '_'
 	}, f.Place()) + ".star"
-	return os.WriteFile(filepath.Join(dir, name), []byte(f.Sequence), 0o644)
+	file = filepath.Join(dir, name)
+	return file, os.WriteFile(file, []byte(f.Sequence), 0o644)
 }
 
 // readScript reads the sequence of a script.

@@ -15,6 +15,9 @@ type Invocation struct {
 	Box    string // empty for the one that has the method
 	Method string
 	Args   []tlv.Value
+	// Texts are the arguments as they were written where no type was, by their number: they are
+	// made of the declared type.
+	Texts map[int]string
 	// Boxes are the arguments that are a new instance of a box, whose name it is. Their Args
 	// count for nothing.
 	Boxes map[int]string
@@ -43,6 +46,9 @@ func (e *env) checkCalls() error {
 			}
 		case e.plugin.find(call.Box, call.Method) == nil:
 			return fmt.Errorf("%w: --call %s: there is no such method", ErrCannotRun, call.Method)
+		}
+		if err := e.plugin.coerce(&call); err != nil {
+			return err
 		}
 		args, err := e.plugin.argsOf(&call)
 		if err != nil {

@@ -98,13 +98,11 @@ func (t *Text) Found(f *plugintest.Finding) {
 		}
 		field("at", contract.Printable(place))
 	}
-	for i, line := range strings.Split(strings.TrimSuffix(f.Sequence, "\n"), "\n") {
-		name := ""
-		if i == 0 {
-			name = "script:"
-		}
+	name := "script:"
+	for line := range strings.SplitSeq(f.Sequence, "\n") {
 		if !strings.HasPrefix(line, "#") && line != "" {
 			fmt.Fprintf(t.W, "    %s %s\n", label(name), printable(line))
+			name = ""
 		}
 	}
 	for i, frame := range f.Backtrace {
