@@ -50,6 +50,10 @@ func openHistory(path string, editor *liner.State) (*history, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
+	// A pipe would be waited for, and a device has no end.
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no file", path)
+	}
 	data, err := os.ReadFile(path)
 	if err != nil && !os.IsNotExist(err) {
 		return nil, err
@@ -57,8 +61,8 @@ func openHistory(path string, editor *liner.State) (*history, error) {
 	lines := strings.Split(string(data), "\n")
 	lines = lines[max(0, len(lines)-liner.HistoryLimit):]
 	for _, line := range lines {
-		if line != "" && utf8.ValidString(line) {
-			editor.AppendHistory(line)
+		if line != "" {
+			remember(editor, line)
 		}
 	}
 	if len(data) > maxHistoryFile {
@@ -77,6 +81,14 @@ func openHistory(path string, editor *liner.State) (*history, error) {
 		}
 	}
 	return &history{f}, nil
+}
+
+// remember has an editor offer a line again. Lines with other characters than ASCII's are kept in the file
+// alone: liner v1.2.3 takes offsets in bytes for those in characters when it looks for them.
+func remember(editor *liner.State, line string) {
+	if !strings.ContainsFunc(line, func(r rune) bool { return r >= utf8.RuneSelf || r < ' ' }) {
+		editor.AppendHistory(line)
+	}
 }
 
 // add keeps a line.

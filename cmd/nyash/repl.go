@@ -208,7 +208,7 @@ func (e *editor) keep(line string) {
 	if strings.TrimSpace(line) == "" {
 		return
 	}
-	e.line.AppendHistory(line)
+	remember(e.line, line)
 	if err := e.history.add(line); err != nil {
 		fmt.Fprintf(e.cmd.ErrOrStderr(), "nyash: warning: lines are not kept: %v\n", err)
 		e.history.close()

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -48,7 +49,7 @@ func TestThreads_Found(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := read(t, file)
 			c := p.config(t, ccbuild.Library(t, file, "-fvisibility=hidden"))
-			c.For = 0 // as long as it takes
+			c.For = 2 * time.Minute // as long as it takes
 			for c.Seed = 1; c.Seed <= threadRounds(); c.Seed++ {
 				tt, err := plugintest.New(c)
 				require.NoError(t, err)

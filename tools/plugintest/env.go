@@ -44,6 +44,8 @@ type shared struct {
 	endless bool
 	// workerExit: some worker exited because of the plugin.
 	workerExit bool
+	// unexercised are the methods that refused everything, until it is reported.
+	unexercised []*method
 	// refusesUnknown are the methods that fail on instances that never were.
 	refusesUnknown map[*method]bool
 	// lookedAt counts the ends of workers that a debugger was to look at.

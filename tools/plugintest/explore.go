@@ -1,6 +1,7 @@
 package plugintest
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"time"
@@ -52,9 +53,33 @@ type feature struct {
 }
 
 func explore(e *env) error {
+	defer func() { e.reportUnexercised() }()
 	if e.config.Replay != "" {
 		return replayScript(e)
 	}
+	whole := DefaultFor
+	if e.config.For > 0 {
+		whole = e.config.For
+	}
+	// What was found is made sure of after its time, and not for ever.
+	ctx, cancel := context.WithTimeoutCause(e.ctx, time.Duration(1+len(e.plugin.boxes))*(2*whole+beyond), errExplored)
+	defer cancel()
+	bounded := *e
+	bounded.ctx = ctx
+	err := (&bounded).explore(whole)
+	if e.ctx.Err() == nil && ctx.Err() != nil {
+		e.skip("sequences: the plugin takes so long that not all of them could be made")
+		err = nil
+	}
+	return err
+}
+
+// beyond is what explore may take for a box beyond twice its time, and errExplored why it ends.
+const beyond = 15 * time.Second
+
+var errExplored = errors.New("exploring has taken too long")
+
+func (e *env) explore(whole time.Duration) error {
 	if err := e.learn(); err != nil {
 		return err
 	}
@@ -67,10 +92,6 @@ func explore(e *env) error {
 		return err
 	}
 	x.wrongHandles()
-	whole := DefaultFor
-	if e.config.For > 0 {
-		whole = e.config.For
-	}
 	for _, b := range x.gen.boxes {
 		if len(x.gen.callable(b)) == 0 {
 			continue
@@ -181,6 +202,12 @@ func (x *exploration) learnFrom(ops sequence, base *played) {
 		a, m := &base.answers[i], ops[i].m
 		if !a.made {
 			continue
+		}
+		if a.code == abi.OK {
+			x.shared.unexercised = slices.DeleteFunc(x.shared.unexercised, func(have *method) bool { return have == m })
+		}
+		if a.makes != nil {
+			x.gen.makes[m] = a.makes
 		}
 		f := feature{m: m, before: before, code: a.code, size: bitsOf(a.bytes)}
 		if !x.features[f] {
@@ -392,9 +419,19 @@ func (x *exploration) compare(ops sequence, base, other *played, in world) {
 	if firstOther(a, b) != at {
 		return
 	}
+	if in.second && !x.reads(short, at) {
+		return // it numbers things for as long as the process lives, say
+	}
 	s := x.shown(short, at)
 	f := s.finding(in.code, "it answered %v, and %v %s", &a.answers[at], &b.answers[at], in.what)
 	x.report(f, short, in, a.answers)
+}
+
+// reads tells whether the call of an op changes nothing: made twice, it answers the same.
+func (x *exploration) reads(ops sequence, at int) bool {
+	twice := append(slices.Clone(ops[:at+1]), ops[at])
+	out := x.env.play(twice, ordinary)
+	return len(out.answers) == len(twice) && out.answers[at].same(&out.answers[at+1])
 }
 
 // differ tells from which op on a sequence answers otherwise in another world, where so many

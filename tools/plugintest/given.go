@@ -111,6 +111,9 @@ func (p *plugin) coerce(call *Invocation) error {
 				continue
 			}
 			v, ok := coerced(call, i, to)
+			if _, untyped := call.Texts[i]; !ok && !untyped {
+				continue // it is meant to have another type
+			}
 			if !ok {
 				return fmt.Errorf("%w: %v takes %v; argument %d is given as %s", ErrCannotRun, m, s, i+1, showValue(call.Args[i]))
 			}

@@ -202,21 +202,20 @@ func refuses(a *answer, values []tlv.Value) bool {
 	return a.code == abi.ErrInvalidArgs || a.code == abi.ErrInvalidHandle && slices.ContainsFunc(values, isHandle)
 }
 
-// failsForAll tells whether a method fails that has no arguments to be right: it may always.
-func (e *env) failsForAll(m *method) bool {
-	return len(e.shared.samples[m]) > 0 && (m.declared == nil || len(m.declared.Args) == 0)
-}
-
 // unlearned notes the methods that refused everything.
 func (e *env) unlearned(b *box) {
 	for _, m := range b.methods {
-		if e.shared.broken[m] || !e.shared.tried[m] || e.shared.hasWorkingSample(m) || e.failsForAll(m) {
-			continue
+		if !e.shared.broken[m] && e.shared.tried[m] && len(e.shared.samples[m]) == 0 {
+			e.shared.unexercised = append(e.shared.unexercised, m)
 		}
+	}
+}
+
+// reportUnexercised reports the methods of which no call has succeeded, or failed for another
+// reason than its arguments.
+func (e *env) reportUnexercised() {
+	for _, m := range e.shared.unexercised {
 		how := ""
-		if len(e.shared.samples[m]) > 0 {
-			how = ", or fails"
-		}
 		if e.shared.refusesHandles[m] {
 			how = ", instances of each box with code -8"
 		}
@@ -224,6 +223,7 @@ func (e *env) unlearned(b *box) {
 		f.Fix = fmt.Sprintf("give a valid call: --call '%v=ARG,ARG', or [plugins.%s.tester] calls = { %s = [[ARG, ARG]] } in nyash.toml", m, m.box.name, m.name)
 		e.add(f)
 	}
+	e.shared.unexercised = nil
 }
 
 // addWorking adds a sample; those that do not work are then of no use.

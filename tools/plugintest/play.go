@@ -52,7 +52,8 @@ type observed struct {
 	text  string // of the result, shortened
 	value tlv.Value
 	took  time.Duration
-	bytes int // of the result
+	bytes int  // of the result
+	makes *box // of a new instance that it answered
 }
 
 // same tells whether two answers are the same, whatever the message of an error is.
@@ -203,6 +204,10 @@ func (p *player) secondLife() error {
 // op makes one call. The error is an *exitError.
 func (p *player) op(i int) (observed, error) {
 	o := &p.ops[i]
+	if o.idle > 0 {
+		time.Sleep(o.idle)
+		return observed{}, nil
+	}
 	var on instance
 	if o.on >= 0 {
 		if on = p.made[o.on]; on.id == 0 {
@@ -350,7 +355,7 @@ func (p *player) handle(i int, h tlv.Handle, a *answer, s *step, out *observed) 
 		}
 	}
 	if b := p.plugin.boxOf(h.Type); b != nil && !known && slices.Contains(p.instances, instance{b, h.Instance}) {
-		p.made[i] = instance{b, h.Instance}
+		p.made[i], out.makes = instance{b, h.Instance}, b
 	}
 	out.text = fmt.Sprintf("a handle of type %d", h.Type)
 	out.sum = uint64(h.Type)<<32 | uint64(at)

@@ -47,6 +47,37 @@ func (x *exploration) firstBirth(b *box) op {
 	return op{m: b.birth, on: -1, made: b, args: literals(x.shared.births[b])}
 }
 
+// tryShorter has a short text follow a long one: what comes back must not be as long as that.
+func (x *exploration) tryShorter(b *box, t *roundTrip) {
+	tag := t.values[t.at].Tag()
+	if t.get == t.put || tag != tlv.TagString && tag != tlv.TagBytes {
+		return
+	}
+	const long, short = "mnoprst", "w"
+	ops := t.ops(x.firstBirth(b), textOf(tag, long))
+	second := ops[1]
+	second.args = slices.Clone(second.args)
+	second.args[t.at].value = textOf(tag, short)
+	ops = slices.Insert(ops, 2, second)
+	stale := func() (string, bool) {
+		out := x.env.play(ops, ordinary)
+		if out.exit != nil || len(out.answers) < len(ops) || out.answers[3].code != abi.OK {
+			return "", false
+		}
+		got := out.answers[3].value.Data()
+		return got, isText(out.answers[3].value) && len(got) == len(long) && strings.HasPrefix(got, short)
+	}
+	for range agreeing {
+		if _, ok := stale(); !ok {
+			return
+		}
+	}
+	got, _ := stale()
+	s := t.get.step(1, encode(ops[3].values()))
+	f := s.finding(codeDamaged, "%v was given %q and then %q, and %v answered %q: it is as long as the first", t.put, long, short, t.get, got)
+	x.report(f, ops, ordinary, x.env.play(ops, ordinary).answers)
+}
+
 // typesOf are the shapes of a method that differ in their types.
 func (g *generator) typesOf(m *method) (all []shape) {
 	for _, s := range g.shapes[m] {
@@ -78,6 +109,7 @@ func (x *exploration) roundTrips(b *box, until time.Time) {
 					}
 					if x.comesBack(b, &t) {
 						x.tryTrip(b, &t)
+						x.tryShorter(b, &t)
 					}
 				}
 			}
@@ -209,7 +241,7 @@ func (x *exploration) tryTrip(b *box, t *roundTrip) {
 			continue
 		}
 		how := damageOf(v, got)
-		if how == "" {
+		if how == "" || !x.alwaysSo(b, t, v, got) {
 			continue
 		}
 		for range agreeing - 1 {
@@ -226,6 +258,29 @@ func (x *exploration) tryTrip(b *box, t *roundTrip) {
 		x.report(f, ops, ordinary, x.env.play(ops, ordinary).answers)
 		return
 	}
+}
+
+// alwaysSo tells whether other values come back damaged in the same way, which a fault does: a
+// number that is cut is cut to as many bits, and a text whose last byte is missing is not one that is
+// as long as a text may be.
+func (x *exploration) alwaysSo(b *box, t *roundTrip, given, damaged tlv.Value) bool {
+	if isText(given) {
+		if len(damaged.Data()) != len(given.Data())-1 {
+			return true
+		}
+		longer, ok := x.sendTrip(b, t, textOf(given.Tag(), pattern(len(given.Data())+5, 0)))
+		return ok && len(longer.Data()) > len(damaged.Data())
+	}
+	if _, err := given.Int(); err != nil {
+		return true
+	}
+	for _, v := range hardValues(given.Tag()) {
+		got, ok := x.sendTrip(b, t, v)
+		if ok && got != v && bitsLeft(v, got) != bitsLeft(given, damaged) {
+			return false
+		}
+	}
+	return true
 }
 
 func (o *op) values() (all []tlv.Value) {
@@ -279,23 +334,31 @@ func damageOf(given, got tlv.Value) string {
 		}
 		return ""
 	}
+	if bits := bitsLeft(given, got); bits != "" {
+		return "it was cut to " + bits
+	}
+	return ""
+}
+
+// bitsLeft says to what a number was cut, the most that explains it; empty for nothing.
+func bitsLeft(given, got tlv.Value) string {
 	a, err := given.Int()
 	if err != nil {
 		return ""
 	}
 	b, err := got.Int()
-	if err != nil {
+	if err != nil || a == b {
 		return ""
 	}
 	for _, c := range []struct {
 		cut int64
 		how string
 	}{
-		{int64(int8(a)), "8 bits"}, {int64(uint8(a)), "8 bits"}, {int64(int16(a)), "16 bits"}, {int64(uint16(a)), "16 bits"},
-		{int64(int32(a)), "32 bits"}, {int64(uint32(a)), "32 bits"}, {int64(float32(a)), "the 24 bits of a float"}, {int64(float64(a)), "the 53 bits of a double"},
+		{int64(float64(a)), "the 53 bits of a double"}, {int64(int32(a)), "32 bits"}, {int64(uint32(a)), "32 bits"}, {int64(float32(a)), "the 24 bits of a float"},
+		{int64(int16(a)), "16 bits"}, {int64(uint16(a)), "16 bits"}, {int64(int8(a)), "8 bits"}, {int64(uint8(a)), "8 bits"},
 	} {
-		if b == c.cut && b != a {
-			return "it was cut to " + c.how
+		if b == c.cut {
+			return c.how
 		}
 	}
 	return ""

@@ -212,7 +212,14 @@ func (t *Tester) Run(ctx context.Context, name string) (*Report, error) {
 	if i < 0 {
 		return nil, fmt.Errorf("%w: there is no check %q", ErrCannotRun, name)
 	}
-	return t.report, t.run(ctx, &checks[i])
+	c := checks[i]
+	run := c.run
+	c.run = func(e *env) error {
+		err := run(e)
+		e.reportUnexercised()
+		return err
+	}
+	return t.report, t.run(ctx, &c)
 }
 
 // All runs every check that applies.

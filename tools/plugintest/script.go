@@ -289,6 +289,10 @@ func (p *plugin) readScript(file string) (ops sequence, in world, err error) {
 	default:
 		return fail("there is no world %q", r.World)
 	}
+	const most = 100_000
+	if len(r.Ops) > most {
+		return fail("%d calls; at most %d are made", len(r.Ops), most)
+	}
 	for n := range r.Ops {
 		o, err := p.readOp(&r.Ops[n], ops)
 		if err != nil {
@@ -316,6 +320,9 @@ func (p *plugin) readOp(r *recordedOp, before sequence) (o op, err error) {
 		}
 	}
 	made := func(i int) bool { return i >= 0 && i < len(before) && before[i].made != nil }
+	if o.isBirth() {
+		o.on = -1
+	}
 	if o.isBirth() != (o.on < 0) || o.on >= 0 && !made(o.on) {
 		return o, fmt.Errorf("it is on the instance of call %d, which makes none", o.on+1)
 	}
@@ -331,6 +338,11 @@ func (p *plugin) readOp(r *recordedOp, before sequence) (o op, err error) {
 		}
 		if a.ref > 0 && !made(a.ref-1) {
 			return o, fmt.Errorf("an argument is the instance of call %d, which makes none", a.ref)
+		}
+		if a.ref == 0 && !a.blob {
+			if _, err := tlv.Encode(a.value); err != nil {
+				return o, err
+			}
 		}
 		o.args = append(o.args, a)
 	}

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"time"
 	"unicode/utf8"
 
 	"github.com/nyash-plugins/nyash-go/tlv"
@@ -18,7 +19,8 @@ type op struct {
 	m    *method
 	on   int // the op that made the instance; -1 for a birth
 	args []argument
-	made *box // the box of the instance that it makes, or is expected to; nil for none
+	idle time.Duration // the call is not made, and this time passes instead; 0 for one that is
+	made *box          // the box of the instance that it makes, or is expected to; nil for none
 }
 
 // argument is one of an op.
@@ -61,7 +63,7 @@ func newGenerator(e *env) *generator {
 	}
 	for _, b := range e.plugin.boxes {
 		for _, m := range b.methods {
-			if e.shared.callable(m) {
+			if !e.shared.broken[m] {
 				g.shapes[m] = g.shapesOf(m)
 			}
 		}
@@ -80,8 +82,9 @@ func (g *generator) shapesOf(m *method) (all []shape) {
 	if m.declared == nil || !m.declared.ArgsDeclared {
 		return all
 	}
+	most := len(all) + maxShapes
 	for values := range product(g.env.plugin.declaredChoices(m.declared.Args)) {
-		if len(all) >= maxShapes {
+		if len(all) >= most {
 			break
 		}
 		all = append(all, values)

@@ -24,8 +24,8 @@ const (
 	// firstTime is what the first round of the meetings of a box may take, which is long enough
 	// on a machine that has other work, watchTime what the one that watches memory may, and
 	// laterTime what the last may.
-	firstTime = 90 * time.Second
-	watchTime = 10 * time.Second
+	firstTime = 15 * time.Second
+	watchTime = 5 * time.Second
 	laterTime = 4 * time.Second
 	// programTime is what one run of the driver may take, beside the time limit of a call.
 	programTime = 20 * time.Second
@@ -164,6 +164,9 @@ func (x *meetings) all() error {
 			list = watched(every)
 		}
 		if x.config.For > 0 {
+			if r.time == firstTime {
+				r.time = x.config.For
+			}
 			r.time = min(r.time, x.config.For)
 		}
 		tried, begin := 0, time.Now()

@@ -297,6 +297,20 @@ static int32_t sum_of(struct store *s, struct reply r) {
     return reply_i64(r, (int64_t)sum);
 }
 
+static bool utf8(const uint8_t *s, size_t n) {
+    for (size_t i = 0; i < n;) {
+        size_t more = s[i] < 0x80 ? 0 : s[i] >= 0xc2 && s[i] <= 0xdf ? 1 : s[i] >= 0xe0 && s[i] <= 0xef ? 2 : s[i] >= 0xf0 && s[i] <= 0xf4 ? 3 : 4;
+        if (more == 4 || i + more >= n + (more == 0)) return false;
+        uint8_t low = s[i] == 0xe0 ? 0xa0 : s[i] == 0xf0 ? 0x90 : 0x80, high = s[i] == 0xed ? 0x9f : s[i] == 0xf4 ? 0x8f : 0xbf;
+        for (size_t k = 1; k <= more; k++) {
+            if (s[i + k] < low || s[i + k] > high) return false;
+            low = 0x80, high = 0xbf;
+        }
+        i += more + 1;
+    }
+    return true;
+}
+
 /* The arguments of a message, as tags say; they end in 0. */
 static bool arguments(const uint8_t *args, size_t n, const uint8_t *tags, struct text *out) {
     size_t at = 4, count = 0;
@@ -309,6 +323,7 @@ static bool arguments(const uint8_t *args, size_t n, const uint8_t *tags, struct
         if (n - at < size) return false;
         if ((tags[count] == NYASH_TAG_I64 || tags[count] == NYASH_TAG_F64 || tags[count] == NYASH_TAG_HANDLE) && size != 8) return false;
         if (tags[count] == NYASH_TAG_BLOB && size != 16) return false;
+        if (tags[count] == NYASH_TAG_STRING && !utf8(args + at, size)) return false;
         out[count].at = args + at;
         out[count].size = size;
         at += size;
