@@ -31,7 +31,7 @@ func TestCall(t *testing.T) {
 		{"call MathBox.add 2", "", "nyash: MathBox.add: it takes 2 (a, b), and got 1", 2},
 		{"call MathBox.ad 2 3", "", "nyash: MathBox has no method ad (did you mean add?)", 2},
 		{"call MthBox.add 2 3", "", "no such box: MthBox", 2},
-		{"call MathBox", "", "nyash: name a method as BOX.METHOD: nyash call [flags] BOX.METHOD [ARG…] [flags]", 2},
+		{"call MathBox", "", "nyash: name a method as BOX.METHOD: nyash call [flags] BOX.METHOD [ARG…]", 2},
 		{"call FileBox.open none.txt r", "", "plugin error (-5): no such file or directory: none.txt", 1},
 		{"call FileBox.write text", "", "FileBox.write: plugin error (-5)", 1},
 		{"call --birth data.txt FileBox.size", "", "FileBox.birth: invalid arguments (-4)", 1},

@@ -117,7 +117,7 @@ func TestCommand_Typecheck(t *testing.T) {
 func TestCommand_Validate(t *testing.T) {
 	config := filepath.Join(t.TempDir(), "nyash.toml")
 	require.NoError(t, os.WriteFile(config, []byte("[plugins]\nCounter = \""+build(t, "good")+"\"\n"), 0o600))
-	out, err := run(t, "validate", "--config", config, "--no-memcheck")
+	out, err := run(t, "validate", "--config", config, "--no-memcheck", "--for", "300ms")
 	require.NoError(t, err, out)
 	for _, check := range []string{"check ", "typecheck ", "lifecycle ", "protocol ", "stress "} {
 		assert.Contains(t, out, check)
@@ -139,7 +139,7 @@ func TestCommand_Uses(t *testing.T) {
 	out, err := run(t, "check", library, "--config", config)
 	require.NoError(t, err, out)
 	assert.Contains(t, out, want)
-	out, err = run(t, "validate", "--config", config, "--only", "crash", "--no-memcheck")
+	out, err = run(t, "validate", "--config", config, "--only", "crash", "--no-memcheck", "--for", "300ms")
 	require.NoError(t, err, out)
 	assert.Equal(t, 1, strings.Count(out, want))
 }

@@ -71,6 +71,9 @@ func TestThreads_NoFindings(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join("testdata/good", name)
 			c := plugintest.Config{File: ccbuild.Library(t, file, "-fvisibility=hidden", "-O2"), Worker: ccbuild.TestersWorker(t), NoMemcheck: true}
+			if !whole {
+				c.For = 3 * time.Second
+			}
 			for c.Seed = 1; c.Seed <= threadRounds(); c.Seed++ {
 				tt, err := plugintest.New(c)
 				require.NoError(t, err)
