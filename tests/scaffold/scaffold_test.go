@@ -146,7 +146,7 @@ func TestTypeBoxFromNothing(t *testing.T) {
 			libraries, err := filepath.Glob(filepath.Join(a.dir, "my-box", "build", "*my_box_plugin.*"))
 			require.NoError(t, err)
 			require.Len(t, libraries, 1)
-			out, _ := a.run(t, "my-box", "plugin-tester", "all", "--no-memcheck", "--config", "nyash.toml", libraries[0])
+			out, _ := a.run(t, "my-box", "plugin-tester", "all", "--no-memcheck", "--for", "500ms", "--config", "nyash.toml", libraries[0])
 			assert.Contains(t, out, ": no findings (")
 			out, _ = a.run(t, "my-box", "plugin-tester", "check", "--config", "nyash.toml", libraries[0])
 			assert.Contains(t, out, "generation: four symbols, TypeBox tables")

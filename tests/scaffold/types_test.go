@@ -34,7 +34,7 @@ func withTypes(t *testing.T, language, from, to string, flags ...string) (librar
 	libraries, err := filepath.Glob(filepath.Join(dir, "build", "*types_plugin.*"))
 	require.NoError(t, err)
 	require.Len(t, libraries, 1)
-	tester := exec.Command(filepath.Join(bin, "plugin-tester"), append([]string{"all", libraries[0]}, flags...)...)
+	tester := exec.Command(filepath.Join(bin, "plugin-tester"), append([]string{"all", "--for", "500ms", libraries[0]}, flags...)...)
 	out, err := tester.CombinedOutput()
 	assert.NoError(t, err, "%s", out)
 	return libraries[0]

@@ -123,7 +123,7 @@ func TestParseArg_TypesAndErrors(t *testing.T) {
 	}
 	call, err := plugintest.ParseCall("FileBox.open=data.txt, w")
 	require.NoError(t, err)
-	assert.Equal(t, plugintest.Invocation{Box: "FileBox", Method: "open", Args: []tlv.Value{tlv.String("data.txt"), tlv.String("w")}}, call)
+	assert.Equal(t, plugintest.Invocation{Box: "FileBox", Method: "open", Args: []tlv.Value{tlv.String("data.txt"), tlv.String("w")}, Texts: map[int]string{0: "data.txt", 1: "w"}}, call)
 	call, err = plugintest.ParseCall("close")
 	require.NoError(t, err)
 	assert.Equal(t, plugintest.Invocation{Method: "close"}, call)

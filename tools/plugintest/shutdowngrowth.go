@@ -42,8 +42,9 @@ const (
 	// lostInstances is how many instances a round leaves to shutdown.
 	lostInstances = 400
 	// minLost is the least that an instance leaves behind to be reported, in bytes: half of the
-	// least that malloc takes for a block.
-	minLost = 16
+	// least that malloc takes for a block. What a method adds to it must be more: the worker's own
+	// memory grows a little with the answers of calls.
+	minLost, minAdded = 16, 64
 )
 
 // lives is work on instances that are left to shutdown, or with ends are ended before, repeated in
@@ -90,6 +91,9 @@ func (l *lives) lost(e *env) (bytes int, err error) {
 			}
 			instances := longer * lostInstances
 			least := instances * minLost
+			if l.m != l.m.box.birth {
+				least = instances * minAdded
+			}
 			if l.ends {
 				least = math.MinInt
 			}
@@ -107,6 +111,9 @@ func (l *lives) lost(e *env) (bytes int, err error) {
 func (l *lives) check(e *env) error {
 	alive, err := l.lost(e)
 	if alive == 0 || err != nil {
+		return err
+	}
+	if again, err := l.lost(e); again == 0 || err != nil { // in another worker
 		return err
 	}
 	l.ends = true
