@@ -97,6 +97,13 @@ func (l *lives) lost(e *env) (bytes int, err error) {
 			if l.ends {
 				least = math.MinInt
 			}
+			if longer == 1 { // of which single rounds say little: memory is counted in pages
+				if last := len(u.memory) - 1; !l.ends && u.memory[last]-u.memory[warmupRounds-1] < least*(last-warmupRounds+1) {
+					bytes = 0
+					return nil
+				}
+				continue
+			}
 			if bytes = perRound(u.memory, least) / instances; bytes == 0 && !l.ends {
 				return nil
 			}
