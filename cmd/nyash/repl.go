@@ -2,10 +2,12 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
@@ -100,6 +102,11 @@ const stuckAfter = time.Second
 
 // run executes a statement, which SIGINT ends.
 func (r *repl) run(stmt *script.Statement) error {
+	return r.interruptible(func(ctx context.Context) error { return r.session.Run(ctx, stmt) })
+}
+
+// interruptible has SIGINT end the context of f, and a second one the process.
+func (r *repl) interruptible(f func(context.Context) error) error {
 	ctx, end := r.steps.Begin(r.cmd.Context())
 	defer end()
 	done := make(chan struct{})
@@ -116,7 +123,7 @@ func (r *repl) run(stmt *script.Statement) error {
 		case <-done:
 		}
 	}()
-	return r.session.Run(ctx, stmt)
+	return f(ctx)
 }
 
 // maxShown is how many bytes of a value are shown at a terminal.
@@ -127,21 +134,27 @@ type editor struct {
 	*repl
 	line    *liner.State
 	history *history
+	plain   liner.ModeApplier // the terminal as it is without an editor
+	editing liner.ModeApplier
 	pending []string // the lines of the statement that is being read
 	advised bool     // that why explains
 }
 
 // runEditor runs what a person types.
 func runEditor(cmd *cobra.Command, host *loader.Host) error {
-	before, err := liner.TerminalMode()
+	plain, err := liner.TerminalMode()
 	if err != nil {
 		return fmt.Errorf("the terminal: %w", err)
 	}
-	e := &editor{repl: newSession(cmd, host), line: liner.NewLiner()}
+	e := &editor{repl: newSession(cmd, host), line: liner.NewLiner(), plain: plain}
 	defer e.steps.Close()
 	defer func() { _ = e.line.Close() }() // which has no error to report
-	editing, err := liner.TerminalMode()
-	if err != nil {
+	// The line editor has Ctrl-C be no signal only after it has shown its prompt: what is typed at
+	// once would be lost.
+	if err := terminal.KeysAreInput(os.Stdin); err != nil {
+		return err
+	}
+	if e.editing, err = liner.TerminalMode(); err != nil {
 		return fmt.Errorf("the terminal: %w", err)
 	}
 	e.line.SetCtrlCAborts(true)
@@ -155,21 +168,28 @@ func runEditor(cmd *cobra.Command, host *loader.Host) error {
 	}
 	defer e.history.close()
 	fmt.Fprintln(cmd.OutOrStdout(), "help lists boxes and commands, why explains the last error, exit ends")
-	return e.loop(e.read, func(stmt *script.Statement) error {
-		// A plugin finds the terminal as it would be without an editor, and Ctrl-C is a signal.
-		if err := before.ApplyMode(); err != nil {
-			return fmt.Errorf("the terminal: %w", err)
-		}
-		err := e.run(stmt)
-		if err != nil && !errors.Is(err, script.ErrExit) {
-			e.tell(err)
-		}
-		e.freshLine()
-		if err := editing.ApplyMode(); err != nil {
-			return fmt.Errorf("the terminal: %w", err)
-		}
-		return err
+	return e.loop(e.read, func(stmt *script.Statement) (err error) {
+		failed := e.withoutEditor(func() {
+			if err = e.run(stmt); err != nil && !errors.Is(err, script.ErrExit) {
+				e.tell(err)
+			}
+			e.freshLine()
+		})
+		return cmp.Or(failed, err)
 	})
+}
+
+// withoutEditor runs f, which may enter a plugin: that finds the terminal as it would be without an
+// editor, and leaves it so where it crashes, and Ctrl-C is a signal.
+func (e *editor) withoutEditor(f func()) error {
+	if err := e.plain.ApplyMode(); err != nil {
+		return fmt.Errorf("the terminal: %w", err)
+	}
+	f()
+	if err := e.editing.ApplyMode(); err != nil {
+		return fmt.Errorf("the terminal: %w", err)
+	}
+	return nil
 }
 
 // read reads a line. A session whose context ends waits for none.
@@ -216,14 +236,24 @@ func (e *editor) keep(line string) {
 	}
 }
 
-// complete implements liner.WordCompleter; at counts characters.
+// complete implements liner.WordCompleter; at counts characters. It may load a library, as a
+// statement may.
 func (e *editor) complete(line string, at int) (head string, words []string, tail string) {
 	head, tail = string([]rune(line)[:at]), string([]rune(line)[at:])
 	earlier := ""
 	if len(e.pending) > 0 {
 		earlier = strings.Join(e.pending, "\n") + "\n"
 	}
-	from, words := e.session.Complete(earlier + head)
+	from := len(earlier) + len(head)
+	failed := e.withoutEditor(func() {
+		_ = e.interruptible(func(context.Context) error {
+			from, words = e.session.Complete(earlier + head)
+			return nil
+		})
+	})
+	if failed != nil {
+		return head, nil, tail // the next statement says so
+	}
 	if strings.HasPrefix(tail, "(") {
 		for i, word := range words {
 			words[i] = strings.TrimSuffix(word, "(")
