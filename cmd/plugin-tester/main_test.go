@@ -216,6 +216,8 @@ func TestCommand_Usage(t *testing.T) {
 		"check":                         "name a library: plugin-tester check LIBRARY [flags]",
 		"check a b":                     "name one library, not 2: plugin-tester check LIBRARY [flags]",
 		"check --foo a":                 "unknown flag: --foo (plugin-tester check --help lists the flags)",
+		"explore --for 0 a":             "invalid argument \"0\" for \"--for\" flag: write a time, 10s or 2m (plugin-tester explore --help lists the flags)",
+		"validate --for -1s":            "invalid argument \"-1s\" for \"--for\" flag: write a time, 10s or 2m (plugin-tester validate --help lists the flags)",
 		"validate x":                    "plugin-tester validate takes no arguments, and got x",
 		"tlv-debug --hex 0 --message 5": "--hex and --message cannot be used together: leave out all but one",
 	} {

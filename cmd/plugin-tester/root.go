@@ -109,7 +109,27 @@ func (s *settings) addCalls(cmd *cobra.Command) {
 }
 
 func (s *settings) addFor(cmd *cobra.Command) {
-	cmd.Flags().DurationVar(&s.duration, "for", 0, fmt.Sprintf("how long to explore each box, and threads at most each of its rounds (10s, 2m, 1h); without it at most %v, and less where nothing new comes of it; what was found is made sure of after that", plugintest.DefaultFor))
+	cmd.Flags().Var((*budget)(&s.duration), "for", fmt.Sprintf("how long to explore each box, and threads at most each of its rounds (10s, 2m, 1h); without it at most %v, and less where nothing new comes of it; what was found is made sure of after that", plugintest.DefaultFor))
+}
+
+// budget is a flag's time that is more than none.
+type budget time.Duration
+
+func (b *budget) String() string {
+	if *b == 0 {
+		return "" // help shows no default
+	}
+	return time.Duration(*b).String()
+}
+func (b *budget) Type() string { return "duration" }
+
+func (b *budget) Set(text string) error {
+	d, err := time.ParseDuration(text)
+	if err != nil || d <= 0 {
+		return errors.New("write a time, 10s or 2m")
+	}
+	*b = budget(d)
+	return nil
 }
 
 func (s *settings) addExplore(cmd *cobra.Command) {
@@ -226,9 +246,6 @@ func (s *settings) load(cmd *cobra.Command) (*registry.Config, error) {
 // testerConfig joins the flags with what --config says of the library.
 func (s *settings) testerConfig(cmd *cobra.Command, file string) (plugintest.Config, error) {
 	c := s.base(cmd, file)
-	if f := cmd.Flags().Lookup("for"); f != nil && f.Changed && s.duration <= 0 {
-		return c, fmt.Errorf("%w: --for %v: write a time, 10s or 2m", plugintest.ErrCannotRun, s.duration)
-	}
 	for _, text := range s.calls {
 		call, err := plugintest.ParseCall(text)
 		if err != nil {

@@ -110,13 +110,13 @@ func (x *exploration) otherAlone(ops sequence, base *played, dropped func(int) b
 // quiet is a sequence in which some calls are not made, and as much time passes as they took: what
 // a clock says is no fault. It is nil where there are none.
 func quiet(ops sequence, base *played, dropped func(int) bool) sequence {
-	less, any := slices.Clone(ops), false
+	less, some := slices.Clone(ops), false
 	for i := range less {
 		if dropped(i) && i < len(base.answers) {
-			less[i].idle, any = max(base.answers[i].took, time.Microsecond), true
+			less[i].idle, some = max(base.answers[i].took, time.Microsecond), true
 		}
 	}
-	if !any {
+	if !some {
 		return nil
 	}
 	return less

@@ -3,6 +3,7 @@ package plugintest
 import (
 	"context"
 	"errors"
+	"math/bits"
 	"slices"
 	"time"
 
@@ -114,10 +115,7 @@ func (e *env) explore(whole time.Duration) error {
 		}
 	}
 	e.line("%s, %s with something new", plural(x.played, "sequence"), plural(len(x.corpus), "sequence"))
-	if e.ctx.Err() != nil {
-		return nil // run says what ended it
-	}
-	return nil
+	return nil // run says what ended it, if something has
 }
 
 func newExploration(e *env) *exploration {
@@ -209,7 +207,7 @@ func (x *exploration) learnFrom(ops sequence, base *played) {
 		if a.makes != nil {
 			x.gen.makes[m] = a.makes
 		}
-		f := feature{m: m, before: before, code: a.code, size: bitsOf(a.bytes)}
+		f := feature{m: m, before: before, code: a.code, size: bits.Len(uint(a.bytes))}
 		if !x.features[f] {
 			x.features[f], found = true, true
 		}
@@ -228,13 +226,6 @@ func (x *exploration) learnFrom(ops sequence, base *played) {
 	} else {
 		x.corpus[x.random.IntN(maxCorpus)] = ops
 	}
-}
-
-func bitsOf(n int) (bits int) {
-	for ; n > 0; n >>= 1 {
-		bits++
-	}
-	return bits
 }
 
 // slowCall is from what time on a call with a large number among its arguments is one that
@@ -270,8 +261,8 @@ func (x *exploration) faults(ops sequence, base *played) (exited bool) {
 	}
 	for i := range base.findings {
 		f := &base.findings[i]
-		key := findingKey{f.Code, f.Place(), ""}
-		if x.done[key] || x.recorder.seen.keys[findingKey{code: f.Code, place: f.Place()}] {
+		key := findingKey{code: f.Code, place: f.Place()}
+		if x.done[key] || x.recorder.seen.keys[key] {
 			continue
 		}
 		x.done[key] = true
@@ -318,20 +309,9 @@ func (x *exploration) exited(ops sequence, base *played) {
 	if w == nil || err != nil {
 		return
 	}
-	p := newPlayer(w, short, ordinary)
-	var exit *exitError
-	for i := range short {
-		o, err := p.op(i)
-		p.out.answers = append(p.out.answers, o)
-		if errors.As(err, &exit) {
-			break
-		}
-	}
-	if exit == nil {
-		errors.As(ignoreBirth(w.finiAll()), &exit)
-	}
-	if exit != nil {
-		w.reportExit(exit.at, exit.err)
+	p := newPlayer(w, nil, short, ordinary)
+	if p.run(); p.out.exit != nil {
+		w.reportExit(p.out.exit.at, p.out.exit.err)
 	}
 	w.close()
 	for i := range report.Findings {

@@ -67,6 +67,8 @@ func TestExplore_BadScripts(t *testing.T) {
 		"itself":           {begin + `{"version":1,"ops":[{"box":"Texts","method":"count","on":0}]}`, "call 1: it is on the instance of call 1, which makes none"},
 		"an argument":      {begin + `{"version":1,"ops":[{"box":"Texts","method":"birth","on":-1,"makes":"Texts"},{"box":"Texts","method":"at","on":0,"args":[{"tag":200}]}]}`, "call 2: a value of type"},
 		"a later argument": {begin + `{"version":1,"ops":[{"box":"Texts","method":"birth","on":-1,"makes":"Texts"},{"box":"Texts","method":"merge","on":0,"args":[{"ref":9}]}]}`, "call 2: an argument is the instance of call 9, which makes none"},
+		"a large argument": {begin + `{"version":1,"ops":[{"box":"Texts","method":"birth","on":-1,"makes":"Texts"},{"box":"Texts","method":"get","on":0,"args":[{"tag":6,"data":"` + strings.Repeat("AAAA", 22_000) + `"}]}]}`, "call 2: entry 0: encode TLV: payload too large: string of 66000 bytes"},
+		"too many calls":   {begin + `{"version":1,"ops":[{}` + strings.Repeat(",{}", 100_000) + `]}`, "100001 calls; at most 100000 are made"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -107,7 +107,7 @@ func (x *exploration) measure(b *box, m, r *method, s shape) (*stateFiller, *Rep
 	if w == nil || err != nil {
 		return nil, nil
 	}
-	f := &stateFiller{player: newPlayer(w, sequence{x.firstBirth(b)}, world{plain: true, keeps: true}), b: b, m: m, r: r, s: s, rs: x.gen.shapes[r][0]}
+	f := &stateFiller{player: newPlayer(w, nil, sequence{x.firstBirth(b)}, world{plain: true, keeps: true}), b: b, m: m, r: r, s: s, rs: x.gen.shapes[r][0]}
 	_ = errors.As(f.run(), &f.out.exit)
 	w.close()
 	x.counted(own.check.Calls)

@@ -110,14 +110,14 @@ func (p *plugin) coerce(call *Invocation) error {
 			if _, isBox := call.Boxes[i]; isBox || to == 0 || call.Args[i].Tag() == to {
 				continue
 			}
+			_, untyped := call.Texts[i]
 			v, ok := coerced(call, i, to)
-			if _, untyped := call.Texts[i]; !ok && !untyped {
-				continue // it is meant to have another type
-			}
-			if !ok {
+			switch {
+			case ok:
+				call.Args[i] = v
+			case untyped:
 				return fmt.Errorf("%w: %v takes %v; argument %d is given as %s", ErrCannotRun, m, s, i+1, showValue(call.Args[i]))
-			}
-			call.Args[i] = v
+			} // else it is meant to have another type
 		}
 		return nil
 	}

@@ -49,15 +49,7 @@ func (x *exploration) underValgrind(b *box, until time.Time) error {
 		if i >= maxWatched || x.ctx.Err() != nil || i > 0 && time.Now().After(until) {
 			break
 		}
-		p := newPlayer(w, ops, ordinary)
-		for k := range ops {
-			if k%16 == 15 && time.Now().After(until) {
-				break
-			}
-			if _, err := p.op(k); err != nil {
-				break
-			}
-		}
+		newPlayer(w, nil, ops, ordinary).calls(until)
 		if w.life.Lost() || i%2 == 0 && ignoreBirth(w.finiAll()) != nil {
 			break
 		}

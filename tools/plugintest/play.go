@@ -84,13 +84,15 @@ type played struct {
 // player plays one sequence in one worker.
 type player struct {
 	*worker
-	world world
-	ops   sequence
-	out   *played
-	made  []instance // of each op; id 0 for none
-	ended map[instance]bool
-	first map[tlv.Handle]int // the op that first answered a handle
-	lent  []lentBlob
+	world  world
+	ops    sequence
+	out    *played
+	report *Report    // whose new findings are those of the ops; nil for none
+	noted  int        // how many of its findings are older, or in out
+	made   []instance // of each op; id 0 for none
+	ended  map[instance]bool
+	first  map[tlv.Handle]int // the op that first answered a handle
+	lent   []lentBlob
 }
 
 type lentBlob struct {
@@ -98,8 +100,18 @@ type lentBlob struct {
 	size int
 }
 
-func newPlayer(w *worker, ops sequence, in world) *player {
-	return &player{worker: w, world: in, ops: ops, out: &played{}, made: make([]instance, len(ops)), ended: make(map[instance]bool), first: make(map[tlv.Handle]int)}
+func newPlayer(w *worker, report *Report, ops sequence, in world) *player {
+	p := &player{worker: w, world: in, ops: ops, out: &played{}, report: report}
+	if report != nil {
+		p.noted = len(report.Findings)
+	}
+	p.forget()
+	return p
+}
+
+// forget forgets the instances.
+func (p *player) forget() {
+	p.made, p.ended, p.first = make([]instance, len(p.ops)), make(map[instance]bool), make(map[tlv.Handle]int)
 }
 
 // play plays a sequence in a new worker, whose report is its own.
@@ -126,17 +138,15 @@ func (e *env) playBoth(ops sequence, in world) (base, other *played) {
 // playUncounted is play for another goroutine.
 func (e *env) playUncounted(ops sequence, in world) (out *played) {
 	own, report := e.alone()
-	out = &played{}
 	w, err := own.start(workerOptions{plain: in.plain, brief: true})
 	if w == nil || err != nil {
-		out.none = true
-		return out
+		return &played{none: true}
 	}
-	p := newPlayer(w, ops, in)
-	p.out = out
+	p := newPlayer(w, report, ops, in)
+	out = p.out
 	defer func() {
 		out.calls = own.check.Calls
-		p.note(report)
+		p.note()
 	}()
 	defer w.close()
 	if in.second {
@@ -145,19 +155,32 @@ func (e *env) playUncounted(ops sequence, in world) (out *played) {
 			return out
 		}
 	}
-	for i := range ops {
-		o, err := p.op(i)
-		if errors.As(err, &out.exit) {
-			out.answers = append(out.answers, o)
-			return out
-		}
-		out.answers = append(out.answers, o)
-		p.note(report)
-	}
-	if err := ignoreBirth(w.finiAll()); err != nil {
-		errors.As(err, &out.exit)
-	}
+	p.run()
 	return out
+}
+
+// run makes the calls, and ends the instances that are left.
+func (p *player) run() {
+	if p.calls(time.Time{}) {
+		_ = errors.As(ignoreBirth(p.finiAll()), &p.out.exit)
+	}
+	p.note()
+}
+
+// calls makes the calls in their order, until a time where there is one; false if the worker has exited.
+func (p *player) calls(until time.Time) bool {
+	for i := range p.ops {
+		if i%16 == 15 && !until.IsZero() && time.Now().After(until) {
+			break
+		}
+		o, err := p.op(i)
+		p.out.answers = append(p.out.answers, o)
+		if errors.As(err, &p.out.exit) {
+			return false
+		}
+		p.note()
+	}
+	return true
 }
 
 // alone is the environment with a report of its own.
@@ -175,20 +198,18 @@ func (e *env) alone() (*env, *Report) {
 	return &own, report
 }
 
-// note notes which op the new findings of the worker's report are of.
-func (p *player) note(report *Report) {
-	for len(p.out.findings) < len(report.Findings) {
-		p.out.findings = append(p.out.findings, report.Findings[len(p.out.findings)])
+// note notes which op the new findings of the report are of.
+func (p *player) note() {
+	for ; p.report != nil && p.noted < len(p.report.Findings); p.noted++ {
+		p.out.findings = append(p.out.findings, p.report.Findings[p.noted])
 		p.out.at = append(p.out.at, len(p.out.answers)-1)
 	}
 }
 
 // secondLife has the plugin make its calls, its shutdown and its init before.
 func (p *player) secondLife() error {
-	for i := range p.ops {
-		if _, err := p.op(i); err != nil {
-			return err
-		}
+	if !p.calls(time.Time{}) {
+		return p.out.exit
 	}
 	if err := p.finiAll(); err != nil {
 		return err
@@ -197,7 +218,7 @@ func (p *player) secondLife() error {
 		return err
 	}
 	p.instances, p.out.answers = nil, nil
-	p.made, p.ended, p.first = make([]instance, len(p.ops)), make(map[instance]bool), make(map[tlv.Handle]int)
+	p.forget()
 	return p.emptyDir()
 }
 
@@ -205,7 +226,10 @@ func (p *player) secondLife() error {
 func (p *player) op(i int) (observed, error) {
 	o := &p.ops[i]
 	if o.idle > 0 {
-		time.Sleep(o.idle)
+		select {
+		case <-p.callCtx.Done():
+		case <-time.After(o.idle):
+		}
 		return observed{}, nil
 	}
 	var on instance

@@ -1,7 +1,6 @@
 package plugintest
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -186,23 +185,9 @@ func (x *exploration) sendTrip(b *box, t *roundTrip, v tlv.Value) (got tlv.Value
 		}
 		x.bench, x.benchReport = w, report
 	}
-	p := newPlayer(x.bench, ops, ordinary)
+	p := newPlayer(x.bench, x.benchReport, ops, ordinary)
 	out := p.out
-	before := len(x.benchReport.Findings)
-	for i := range ops {
-		o, err := p.op(i)
-		out.answers = append(out.answers, o)
-		if errors.As(err, &out.exit) {
-			break
-		}
-	}
-	if out.exit == nil {
-		_ = errors.As(ignoreBirth(x.bench.finiAll()), &out.exit)
-	}
-	for i := before; i < len(x.benchReport.Findings); i++ {
-		out.findings, out.at = append(out.findings, x.benchReport.Findings[i]), append(out.at, len(ops)-1)
-	}
-	if out.exit != nil {
+	if p.run(); out.exit != nil {
 		x.endBench()
 	}
 	x.played++

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -68,34 +69,29 @@ func (r *recordedArg) argument() (a argument, err error) {
 	if err != nil {
 		return a, err
 	}
-	msg := tlv.AppendHeader(nil)
-	tag := tlv.Tag(r.Tag)
-	switch tag {
+	switch tag := tlv.Tag(r.Tag); tag {
 	case tlv.TagString:
 		a.value = tlv.String(string(data))
 	case tlv.TagBytes:
 		a.value = tlv.Bytes(data)
+	case tlv.TagBool:
+		a.value = tlv.Bool(r.Bits != 0)
+	case tlv.TagInt32:
+		a.value = tlv.Int32(int32(r.Bits))
+	case tlv.TagInt64:
+		a.value = tlv.Int64(int64(r.Bits))
+	case tlv.TagFloat32:
+		a.value = tlv.Float32(math.Float32frombits(uint32(r.Bits)))
+	case tlv.TagFloat64:
+		a.value = tlv.Float64(math.Float64frombits(r.Bits))
+	case tlv.TagHandle:
+		a.value = tlv.HandleValue(tlv.Handle{Type: uint32(r.Bits), Instance: uint32(r.Bits >> 32)})
+	case tlv.TagVoid:
+		a.value = tlv.Void()
 	default:
-		a.value, err = fixed(msg, tag, r.Bits)
+		return a, fmt.Errorf("a value of type %v", tag)
 	}
-	return a, err
-}
-
-// fixed is a value of a type that is not as long as it likes.
-func fixed(msg []byte, tag tlv.Tag, bits uint64) (tlv.Value, error) {
-	size := map[tlv.Tag]int{tlv.TagBool: 1, tlv.TagInt32: 4, tlv.TagInt64: 8, tlv.TagFloat32: 4, tlv.TagFloat64: 8, tlv.TagHandle: 8, tlv.TagVoid: 0}
-	n, ok := size[tag]
-	if !ok {
-		return tlv.Value{}, fmt.Errorf("a value of type %v", tag)
-	}
-	msg = append(msg, byte(tag), 0, byte(n), 0)
-	for i := range n {
-		msg = append(msg, byte(bits>>(8*i)))
-	}
-	if err := tlv.PatchArgc(msg, 1); err != nil {
-		return tlv.Value{}, err
-	}
-	return tlv.DecodeOne(msg)
+	return a, nil
 }
 
 // scriptOf is the script of a finding.

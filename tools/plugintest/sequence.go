@@ -48,12 +48,11 @@ type generator struct {
 }
 
 const (
-	maxInstances  = 4   // of a sequence and box
-	minLength     = 20  // of a new sequence
-	maxLength     = 120 // the same
-	longest       = 300 // of one that others were added to
-	maxShapes     = 6
-	maxGivenBirth = 3 // argument lists of birth that are tried
+	maxInstances = 4   // of a sequence and box
+	minLength    = 20  // of a new sequence
+	maxLength    = 120 // the same
+	longest      = 300 // of one that others were added to
+	maxShapes    = 6
 )
 
 func newGenerator(e *env) *generator {

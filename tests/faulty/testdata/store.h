@@ -130,32 +130,7 @@ static void put_entry(struct store *s, struct text key, struct text value) {
 PUT_ENTRY
 #endif
 
-struct reply {
-    uint8_t *at;
-    size_t *length;
-};
-
-static int32_t reply(struct reply r, int tag, const void *data, size_t size) {
-    if (8 + size > *r.length) {
-        *r.length = 8 + size;
-        return NYASH_E_SHORT_BUFFER;
-    }
-    memcpy(r.at, "\1\0\1\0", 4);
-    r.at[4] = (uint8_t)tag;
-    r.at[5] = 0;
-    r.at[6] = (uint8_t)size;
-    r.at[7] = (uint8_t)(size >> 8);
-    if (size > 0) memcpy(r.at + 8, data, size);
-    *r.length = 8 + size;
-    return NYASH_OK;
-}
-
-static int32_t reply_void(struct reply r) {
-    *r.length = 0;
-    return NYASH_OK;
-}
-
-static int32_t reply_i64(struct reply r, int64_t n) { return reply(r, NYASH_TAG_I64, &n, sizeof n); }
+#include "reply.h"
 
 static int32_t reply_bool(struct reply r, bool b) {
     uint8_t byte = b;
@@ -243,7 +218,7 @@ static int32_t fini(uint32_t id, struct reply r) {
     UNLOCK_FINI();
     if (s == NULL) return NYASH_E_INVALID_HANDLE;
     free_store(s);
-    return reply_void(r);
+    return nothing(r);
 }
 
 /* The arguments of a message that has these tags, and room for three. */
@@ -275,7 +250,7 @@ static int32_t merge_call(struct store *s, struct text handle, struct reply r) {
     from = of[0] == TYPE_ID ? look_up(of[1]) : NULL;
     if (from == NULL) return NYASH_E_INVALID_HANDLE;
     merge(s, from);
-    return reply_void(r);
+    return nothing(r);
 }
 
 static int32_t get(struct store *s, struct text key, struct reply r) {
@@ -283,7 +258,7 @@ static int32_t get(struct store *s, struct text key, struct reply r) {
     struct entry *e;
     LOCK_GET(s);
     e = *find(s, key);
-    code = e == NULL ? reply_void(r) : reply(r, NYASH_TAG_BYTES, e->value.data, e->value.size);
+    code = e == NULL ? nothing(r) : reply(r, NYASH_TAG_BYTES, e->value.data, e->value.size);
     UNLOCK_GET(s);
     return code;
 }
@@ -334,7 +309,7 @@ static int32_t invoke(uint32_t method, uint32_t id, const uint8_t *args, size_t 
         put_entry(s, a[0], a[1]);
         UNLOCK(s);
         GROWN(s, 1);
-        return reply_void(r);
+        return nothing(r);
     case GET:
         return get(s, a[0], r);
     case DROP:

@@ -128,36 +128,7 @@ static uint32_t last_id, capacity;
 #define ON_NUM(s) (s)->num
 #endif
 
-struct reply {
-    uint8_t *at;
-    size_t *length;
-};
-
-static bool fits(struct reply r, size_t payload) {
-    if (8 + payload <= *r.length) return true;
-    *r.length = 8 + payload;
-    return false;
-}
-
-static int32_t reply(struct reply r, int tag, const void *data, size_t size) {
-    if (size > 65535) return NYASH_E_PLUGIN;
-    if (!fits(r, size)) return NYASH_E_SHORT_BUFFER;
-    memcpy(r.at, "\1\0\1\0", 4);
-    r.at[4] = (uint8_t)tag;
-    r.at[5] = 0;
-    r.at[6] = (uint8_t)size;
-    r.at[7] = (uint8_t)(size >> 8);
-    if (size > 0) memcpy(r.at + 8, data, size);
-    *r.length = 8 + size;
-    return NYASH_OK;
-}
-
-static int32_t reply_i64(struct reply r, int64_t n) { return reply(r, NYASH_TAG_I64, &n, sizeof n); }
-
-static int32_t nothing(struct reply r) {
-    *r.length = 0;
-    return NYASH_OK;
-}
+#include "reply.h"
 
 static struct store *look_up(uint32_t id) { return id == 0 || id > last_id ? NULL : stores[id]; }
 
@@ -295,20 +266,6 @@ static int32_t sum_of(struct store *s, struct reply r) {
     uint64_t sum = 14695981039346656037u;
     for (size_t i = 0; i < s->data_size; i++) sum = (sum ^ s->data[i]) * 1099511628211u;
     return reply_i64(r, (int64_t)sum);
-}
-
-static bool utf8(const uint8_t *s, size_t n) {
-    for (size_t i = 0; i < n;) {
-        size_t more = s[i] < 0x80 ? 0 : s[i] >= 0xc2 && s[i] <= 0xdf ? 1 : s[i] >= 0xe0 && s[i] <= 0xef ? 2 : s[i] >= 0xf0 && s[i] <= 0xf4 ? 3 : 4;
-        if (more == 4 || i + more >= n + (more == 0)) return false;
-        uint8_t low = s[i] == 0xe0 ? 0xa0 : s[i] == 0xf0 ? 0x90 : 0x80, high = s[i] == 0xed ? 0x9f : s[i] == 0xf4 ? 0x8f : 0xbf;
-        for (size_t k = 1; k <= more; k++) {
-            if (s[i + k] < low || s[i + k] > high) return false;
-            low = 0x80, high = 0xbf;
-        }
-        i += more + 1;
-    }
-    return true;
 }
 
 /* The arguments of a message, as tags say; they end in 0. */
