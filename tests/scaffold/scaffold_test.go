@@ -114,7 +114,7 @@ func TestFromNothingToATestedPlugin(t *testing.T) {
 				{"test", ": no findings ("},
 				{"all", ""}, // of what is built already
 			} {
-				out, took := a.run(t, "my-box", "make", c.target)
+				out, took := a.run(t, "my-box", "make", c.target, "FLAGS=--for 500ms")
 				used += took
 				assert.Contains(t, out, c.want)
 				assert.NotContains(t, out, "warning")

@@ -43,7 +43,7 @@ func TestWasmFromNothing(t *testing.T) {
 				out, _ = a.run(t, "my-box", "make", "-n", "wasm")
 				assert.Contains(t, out, "-Wl,--stack-first -Wl,-z,stack-size=262144 ")
 			}
-			out, _ := a.run(t, "my-box", "make", "wasm-test")
+			out, _ := a.run(t, "my-box", "make", "wasm-test", "FLAGS=--for 500ms")
 			assert.Contains(t, out, ": no findings, ")
 			assert.Contains(t, out, "valgrind does not see into a module")
 

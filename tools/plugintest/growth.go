@@ -16,7 +16,7 @@ func growth(e *env) error {
 			continue
 		}
 		e.at(b.birth)
-		births := repeated{m: b.birth, times: growthCalls / 4, calls: 1, run: func(w *worker) error {
+		births := repeated{m: b.birth, times: e.scale().calls / 4, calls: 1, run: func(w *worker) error {
 			id, err := w.birth(b)
 			if err != nil {
 				return err
@@ -29,7 +29,7 @@ func growth(e *env) error {
 	}
 	return e.each(func(m *method, sample argSample) error {
 		const calls = 100 // on an instance
-		work := repeated{m: m, sample: sample, times: growthCalls / calls, calls: calls, run: func(w *worker) error {
+		work := repeated{m: m, sample: sample, times: e.scale().calls / calls, calls: calls, run: func(w *worker) error {
 			id, args, err := w.prepare(m, sample)
 			if err != nil {
 				return err
@@ -47,17 +47,38 @@ func growth(e *env) error {
 
 const (
 	growthRounds = 8
-	growthCalls  = 1000 // of a round
 	// warmupRounds are not counted: threads are started and caches filled.
 	warmupRounds = 3
 	// longerRounds is how many times longer growth is watched again before it is
 	// reported: a cache stops growing.
 	longerRounds = 8
-	// minGrowth is the least that a call leaves behind to be reported, in bytes.
-	minGrowth = 48
 	// slowTime is how long work may take that is to be repeated.
 	slowTime = 2 * time.Second
 )
+
+// scale is how much work a round does, and from what on memory that it leaves behind is reported.
+type scale struct {
+	calls     int // of a method, on instances that are ended
+	instances int // that are left to shutdown
+	// The least that one of them leaves behind, in bytes. What a method adds to an instance must be
+	// more where pages are counted: the worker's own memory grows a little with the answers of calls.
+	perCall, perInstance, perAddition int
+}
+
+var (
+	// byPages is for memory that the system counts, with that of the worker.
+	byPages = scale{calls: 1000, instances: 400, perCall: 48, perInstance: 16, perAddition: 64}
+	// byBytes is for the C library's heap, of which the smallest block takes 32. A life of the
+	// library, in which so many instances are lost, takes about 2 KiB of it.
+	byBytes = scale{calls: 200, instances: 300, perCall: 16, perInstance: 24, perAddition: 24}
+)
+
+func (e *env) scale() *scale {
+	if e.shared.onHeap {
+		return &byBytes
+	}
+	return &byPages
+}
 
 // repeated is work that must leave nothing behind.
 type repeated struct {
@@ -82,7 +103,7 @@ func (g *repeated) watch(w *worker) error {
 			g.report(w, codeFiles, "%d calls leave %s open, after fini too", calls, plural(files, "descriptor"))
 			return nil // they take memory, too
 		}
-		blocks, memory := perRound(u.blocks, 1), perRound(u.memory, calls*minGrowth)
+		blocks, memory := perRound(u.blocks, 1), perRound(u.memory, calls*w.scale().perCall)
 		switch {
 		case blocks == 0 && memory == 0:
 			return nil
@@ -119,7 +140,11 @@ func (g *repeated) rounds(w *worker, longer int) (*usage, error) {
 			return nil, err
 		}
 		memory, _ := w.hostMemory()
-		u.memory = append(u.memory, int(state.Now.Anonymous))
+		taken := state.Now.Anonymous
+		if w.shared.onHeap && state.Now.Heap > 0 {
+			taken = state.Now.Heap
+		}
+		u.memory = append(u.memory, int(taken))
 		u.files = append(u.files, state.Now.Files)
 		u.blocks = append(u.blocks, memory.Blocks)
 	}

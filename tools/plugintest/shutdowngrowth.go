@@ -38,15 +38,6 @@ func shutdownGrowth(e *env) error {
 	})
 }
 
-const (
-	// lostInstances is how many instances a round leaves to shutdown.
-	lostInstances = 400
-	// minLost is the least that an instance leaves behind to be reported, in bytes: half of the
-	// least that malloc takes for a block. What a method adds to it must be more: the worker's own
-	// memory grows a little with the answers of calls.
-	minLost, minAdded = 16, 64
-)
-
 // lives is work on instances that are left to shutdown, or with ends are ended before, repeated in
 // life after life of the library.
 type lives struct {
@@ -58,9 +49,10 @@ type lives struct {
 
 // rounds are those of repeated.
 func (l *lives) rounds(w *worker, longer int) (*usage, error) {
-	r := &repeated{m: l.m, sample: l.sample, times: 1, calls: lostInstances}
+	n := w.scale().instances
+	r := &repeated{m: l.m, sample: l.sample, times: 1, calls: n}
 	if l.m.box.singleton {
-		r.times, r.calls = lostInstances, 1 // one instance in each life
+		r.times, r.calls = n, 1 // one instance in each life
 	}
 	r.run = func(w *worker) error {
 		for range r.calls {
@@ -89,10 +81,10 @@ func (l *lives) lost(e *env) (bytes int, err error) {
 			if u == nil || err != nil {
 				return err
 			}
-			instances := longer * lostInstances
-			least := instances * minLost
+			instances := longer * w.scale().instances
+			least := instances * w.scale().perInstance
 			if l.m != l.m.box.birth {
-				least = instances * minAdded
+				least = instances * w.scale().perAddition
 			}
 			if l.ends {
 				least = math.MinInt

@@ -47,6 +47,8 @@ type meetings struct {
 	met    map[metKey]bool // places at which calls were watched
 	// atomics: an atomic instruction was seen.
 	atomics bool
+	// pace is how long a run takes: one that watches memory, or not.
+	pace map[bool]time.Duration
 }
 
 // meet tries the meetings of all boxes.
@@ -74,7 +76,8 @@ func meet(e *env) error {
 		if e.shared.birthBroken[b] {
 			continue
 		}
-		x := &meetings{env: e, box: b, driver: driver, code: code, bad: make(map[*method]bool), traces: make(map[traceKey]traces), met: make(map[metKey]bool)}
+		x := &meetings{env: e, box: b, driver: driver, code: code, bad: make(map[*method]bool), traces: make(map[traceKey]traces), met: make(map[metKey]bool),
+			pace: map[bool]time.Duration{false: 5 * time.Millisecond, true: 40 * time.Millisecond}} // of a busy machine
 		if err := x.all(); err != nil {
 			return err
 		}
@@ -175,7 +178,7 @@ func (x *meetings) all() error {
 				x.line("%s: %d of %d meetings of two calls were tried%s", x.box.name, tried, len(list), r.what())
 				break
 			}
-			n, err := x.try(left, r)
+			n, err := x.try(left, r, r.time-time.Since(begin))
 			if err != nil {
 				return err
 			}
@@ -289,12 +292,17 @@ func (t *trial) ordered(first int, fresh bool) interleave.Run {
 	return interleave.Run{Plan: t.plan, How: interleave.Ordered, Order: []int{first, 1 - first}, Fresh: fresh}
 }
 
-// trials is how many meetings the driver is given at a time.
-const trials = 8
+const (
+	// trials is how many meetings the driver is given at a time.
+	trials = 8
+	// leastStops is in how many places a call is stopped, however little time there is.
+	leastStops = 2
+)
 
 // try stops the first act of some meetings in some places each, and reports what that
-// shows. It returns how many of the list's first it has tried.
-func (x *meetings) try(list []meeting, r round) (tried int, err error) {
+// shows. It returns how many of the list's first it has tried. Where the user has said how long
+// that may take, there are as few places as are left time for.
+func (x *meetings) try(list []meeting, r round, left time.Duration) (tried int, err error) {
 	s := newScript(x.env)
 	var all []*trial
 	for i := range list {
@@ -320,16 +328,23 @@ func (x *meetings) try(list []meeting, r round) (tried int, err error) {
 	}
 	s.program.Runs = nil
 	for _, t := range all {
+		if x.config.For > 0 {
+			t.stops = spread(t.stops, max(leastStops, int(left/x.pace[r.watch])/len(all)))
+		}
 		t.begin = len(s.program.Runs)
 		for i, at := range t.stops {
 			s.program.Runs = append(s.program.Runs, interleave.Run{Plan: t.plan, How: interleave.Stopped, PauseAt: at.pc, Skip: at.skip, Fresh: i == 0 || t.fresh || at.fresh, Watch: r.watch})
 		}
 	}
+	begin := time.Now()
 	results, err := x.run(s)
 	if err != nil {
 		return tried, err
 	}
 	runs := s.program.Runs
+	if len(runs) > 0 {
+		x.pace[r.watch] = max(time.Since(begin)/time.Duration(len(runs)), time.Millisecond)
+	}
 	for _, t := range all {
 		if err := x.judge(t, runs[t.begin:][:len(t.stops)], results[t.begin:][:len(t.stops)]); err != nil {
 			return tried, err

@@ -9,6 +9,7 @@ type Surroundings struct {
 	Handlers  []uint64 // addresses, of signal 1 and so on; 0 the default, 1 ignored
 	Files     int      // open descriptors
 	Anonymous uint64   // memory that is no file's, in bytes
+	Heap      uint64   // of the C library, what is allocated, in bytes; 0 where that is not known
 	Threads   []Thread
 }
 

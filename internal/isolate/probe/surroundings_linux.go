@@ -29,6 +29,7 @@ func surroundings(withThreads bool) (*Surroundings, error) {
 	s.Umask = int(umask)
 	kib, _ := strconv.ParseUint(strings.TrimSuffix(status["RssAnon"], " kB"), 10, 64)
 	s.Anonymous = kib << 10
+	s.Heap = heapInUse()
 	files, err := os.ReadDir("/proc/self/fd")
 	s.Files, errs[3] = len(files), err
 	if withThreads {

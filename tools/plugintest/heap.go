@@ -1,0 +1,34 @@
+package plugintest
+
+import (
+	"debug/elf"
+	"regexp"
+	"slices"
+)
+
+var (
+	// ordinaryLibraries are those that take memory from malloc alone.
+	ordinaryLibraries = regexp.MustCompile(`^(libc|libm|libdl|librt|libpthread|libgcc_s|libstdc\+\+|ld-linux-x86-64)\.so`)
+	// ofMalloc take memory from the C library's heap, ofPages from the system.
+	ofMalloc = []string{"malloc", "calloc", "realloc", "aligned_alloc", "posix_memalign", "_Znwm", "_Znam"}
+	ofPages  = []string{"mmap", "mmap64", "mremap", "brk", "sbrk", "syscall"}
+)
+
+// onHeap tells whether all memory that a library takes is of the C library's heap: then what it
+// keeps is known to the byte, and not in pages with what the worker takes for itself.
+func onHeap(file string) bool {
+	f, err := elf.Open(file)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	needs, err := f.ImportedLibraries()
+	if err != nil || slices.ContainsFunc(needs, func(name string) bool { return !ordinaryLibraries.MatchString(name) }) {
+		return false
+	}
+	symbols, err := f.ImportedSymbols()
+	imports := func(names []string) bool {
+		return slices.ContainsFunc(symbols, func(s elf.ImportedSymbol) bool { return slices.Contains(names, s.Name) })
+	}
+	return err == nil && imports(ofMalloc) && !imports(ofPages)
+}
