@@ -94,7 +94,7 @@ func TestModule_Good(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c.Seed = 1
+			c.Seed, c.For = 1, explored
 			tt, err := plugintest.New(c)
 			require.NoError(t, err)
 			report, err := tt.All(context.Background())
