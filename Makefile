@@ -44,8 +44,8 @@ test: setup plugins ## run all tests
 	NYASH_TEST_ISOLATION=process go test ./loader && NYASH_TEST_TARGET=wasm go test -run='^TestBox|^TestBlob' ./loader; status=$$?; \
 	wait $$pipes && exit $$status
 
-faulty: setup plugins ## try plugin-tester on every faulty plugin; `make test` takes a sample
-	NYASH_TEST_FAULTY=all go test -count=1 -timeout=30m ./tests/faulty
+faulty: setup plugins ## try plugin-tester on every faulty plugin, with NYASH_TEST_ROUNDS=all ten times; `make test` takes a sample
+	NYASH_TEST_FAULTY=all go test -count=1 -timeout=2h ./tests/faulty
 
 sdk: setup plugins ## try the SDKs with all sanitizers, valgrind and plugin-tester; `make test` takes a sample
 	NYASH_TEST_SDK=all go test -count=1 -timeout=30m ./tests/sdk

@@ -45,6 +45,14 @@ var whole = os.Getenv("NYASH_TEST_FAULTY") == "all"
 // find.
 const explored = 500 * time.Millisecond
 
+// foundRounds is how often each fault is looked for: it is found each time, or by chance.
+func foundRounds() uint64 {
+	if os.Getenv("NYASH_TEST_ROUNDS") == "all" {
+		return 10
+	}
+	return 1
+}
+
 // sampleStep is the distance between the plugins of a sample.
 const sampleStep = 80
 
@@ -185,7 +193,7 @@ func TestGood_NoFindings(t *testing.T) {
 	filebox, err := config.Find(config.Libraries[0])
 	require.NoError(t, err)
 	good := ccbuild.Library(t, "testdata/good.c", "-fvisibility=hidden")
-	for name, c := range map[string]plugintest.Config{
+	all := map[string]plugintest.Config{
 		"FileBox":                 {File: filebox, Library: config.Libraries[0], TOML: config.Path},
 		"FileBox, described":      {File: filebox},
 		"Counter":                 {File: good},
@@ -194,17 +202,19 @@ func TestGood_NoFindings(t *testing.T) {
 		"Texts":                   {File: ccbuild.Library(t, "testdata/good/texts.c", "-fvisibility=hidden")},
 		"the plugin of the bench": {File: ccbuild.Library(t, filepath.Join(root, "tests/bench/plugin/bench.c"))},
 		"the plugin of the docs":  docsConfig(t, docsPlugin(t, root)),
-	} {
+	}
+	if whole {
+		for _, name := range []string{"store.c", "atomics.c", "rwlock.c", "once.c", "leaf.c", "standard.cpp"} {
+			all[name] = plugintest.Config{File: ccbuild.Library(t, "testdata/good/"+name, "-fvisibility=hidden", "-O2")}
+		}
+	}
+	for name, c := range all {
 		if !whole && (name == "FileBox, described" || name == "the plugin of the bench" || name == "Counter" || name == "Counter, declared") {
 			continue // others of the same source are tested
 		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			rounds := uint64(1)
-			if name == "FileBox" && whole {
-				rounds = 10
-			}
-			for round := range rounds {
+			for round := range foundRounds() {
 				c.Seed, c.Timeout, c.For = round+1, 0, explored
 				if whole {
 					c.For = 5 * time.Second
@@ -325,6 +335,28 @@ func TestFaulty_FoundAlone(t *testing.T) {
 					t.Logf("%+v", f)
 				}
 			}
+			if foundRounds() > 1 && len(p.want) > 0 {
+				p.foundAgain(t, library, report)
+			}
 		})
+	}
+}
+
+// foundAgain looks for the fault with other seeds, by the check that has found it.
+func (p *plugin) foundAgain(t *testing.T, library string, found *plugintest.Report) {
+	c := p.config(t, library)
+	c.Until, _, _ = strings.Cut(p.want[0], " ")
+	i := slices.IndexFunc(found.Findings, func(f plugintest.Finding) bool { return f.Code == c.Until })
+	require.GreaterOrEqual(t, i, 0)
+	for c.Seed = 2; c.Seed <= foundRounds(); c.Seed++ {
+		tt, err := plugintest.New(c)
+		require.NoError(t, err)
+		report, err := tt.Run(context.Background(), found.Findings[i].Check)
+		require.NoError(t, err)
+		var codes []string
+		for i := range report.Findings {
+			codes = append(codes, report.Findings[i].Code)
+		}
+		require.Contains(t, codes, c.Until, "round %d", c.Seed)
 	}
 }
