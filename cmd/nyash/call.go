@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -216,9 +215,7 @@ func writeResult(w io.Writer, result any) error {
 	case boxResult:
 		out.Type = "box"
 	}
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	return e.Encode(out)
+	return contract.WriteJSON(w, out, "")
 }
 
 // parseArgs reads arguments of the command line as what is declared of them.

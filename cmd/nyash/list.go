@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -196,13 +195,10 @@ func (b *boxInfo) aboutLines() []string {
 }
 
 func writeJSON(w io.Writer, boxes []boxInfo) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return e.Encode(struct {
+	return contract.WriteJSON(w, struct {
 		Version int       `json:"version"`
 		Boxes   []boxInfo `json:"boxes"`
-	}{jsonVersion, boxes})
+	}{jsonVersion, boxes}, "  ")
 }
 
 func writeTable(w io.Writer, boxes []boxInfo) error {

@@ -2,13 +2,13 @@ package main
 
 import (
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
 
 	"github.com/spf13/cobra"
 
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/tlv"
 	"github.com/nyash-plugins/nyash-go/tools/plugintest"
 )
@@ -108,10 +108,7 @@ func describeAnswer(out *plugintest.DebugResult) *answerInfo {
 }
 
 func (d *debugged) write(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return e.Encode(d)
+	return contract.WriteJSON(w, d, "  ")
 }
 
 // show writes a message alone.

@@ -1,9 +1,9 @@
 package inspect
 
 import (
-	"encoding/json"
 	"io"
 
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/registry"
 )
 
@@ -62,8 +62,5 @@ type Request struct {
 
 // WriteJSON writes the report as one object.
 func WriteJSON(w io.Writer, r *Report) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return e.Encode(r)
+	return contract.WriteJSON(w, r, "  ")
 }

@@ -1,12 +1,12 @@
 package report
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/tools/plugintest"
 	"github.com/nyash-plugins/nyash-go/tools/plugintest/explain"
 )
@@ -106,10 +106,7 @@ func ExplainJSON(w io.Writer, rules []plugintest.Rule) error {
 			r.Code, r.Severity, r.Title, e.Meaning, r.Expected, r.Fix, explanationExample(e.Wrong), explanationExample(e.Right), e.Mend,
 		})
 	}
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(d)
+	return contract.WriteJSON(w, d, "  ")
 }
 
 // explains says how to have the codes of findings explained; empty without findings.

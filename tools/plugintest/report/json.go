@@ -1,9 +1,9 @@
 package report
 
 import (
-	"encoding/json"
 	"io"
 
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/tools/plugintest"
 )
 
@@ -24,7 +24,5 @@ func JSON(w io.Writer, reports []*plugintest.Report) error {
 	for _, r := range reports {
 		d.Clean = d.Clean && len(r.Findings) == 0
 	}
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	return enc.Encode(d)
+	return contract.WriteJSON(w, d, "  ")
 }

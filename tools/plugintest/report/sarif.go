@@ -1,11 +1,11 @@
 package report
 
 import (
-	"encoding/json"
 	"io"
 	"net/url"
 	"path/filepath"
 
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/tools/plugintest"
 )
 
@@ -91,9 +91,7 @@ func SARIF(w io.Writer, reports []*plugintest.Report) error {
 			})
 		}
 	}
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	return enc.Encode(sarifLog{Version: "2.1.0", Schema: sarifSchema, Runs: []sarifRun{run}})
+	return contract.WriteJSON(w, sarifLog{Version: "2.1.0", Schema: sarifSchema, Runs: []sarifRun{run}}, "  ")
 }
 
 // location is the place in the source, or the library where that is not known.
