@@ -10,7 +10,7 @@ import (
 // growth is the part of lifecycleCheck that repeats calls on instances that are
 // ended, and reports memory and descriptors that are not released; births first.
 func growth(e *env) error {
-	o := workerOptions{plain: true, survey: true}
+	o := workerOptions{plain: true, survey: true, brief: true}
 	for _, b := range e.plugin.boxes {
 		if e.shared.birthBroken[b] {
 			continue

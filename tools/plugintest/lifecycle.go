@@ -118,7 +118,7 @@ func finiUnknown(w *worker, b *box) error {
 // only if it fails on instances that never were: otherwise it uses none.
 func useAfterFini(e *env) error {
 	return e.each(func(m *method, sample argSample) error {
-		return e.withWorker(workerOptions{}, func(w *worker) error {
+		return e.withWorker(workerOptions{brief: true}, func(w *worker) error {
 			args, err := w.encode(sample.values, m.box, unknownIDs[0])
 			if err != nil {
 				return err

@@ -75,7 +75,7 @@ func (l *lives) rounds(w *worker, longer int) (*usage, error) {
 // lost is about how many bytes an instance leaves behind; of those that are alive at shutdown 0
 // where it is not so in every round.
 func (l *lives) lost(e *env) (bytes int, err error) {
-	err = e.withWorker(workerOptions{plain: true, survey: true}, func(w *worker) error {
+	err = e.withWorker(workerOptions{plain: true, survey: true, brief: true}, func(w *worker) error {
 		for _, longer := range []int{1, longerRounds} {
 			u, err := l.rounds(w, longer)
 			if u == nil || err != nil {
