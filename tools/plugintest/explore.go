@@ -190,7 +190,9 @@ func (x *exploration) round(b *box) {
 	if x.played++; base.none {
 		return
 	}
-	x.learnFrom(ops, base)
+	if base.exit == nil || !isSlow(base.exit.err) { // else it would take long each time
+		x.learnFrom(ops, base)
+	}
 	switch {
 	case x.faults(ops, base):
 	case apart:

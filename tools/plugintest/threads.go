@@ -259,6 +259,7 @@ func (x *meetings) run(s *script) ([]interleave.Result, error) {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	s.program.Dir, s.program.Limit, s.program.Memory = dir, x.config.Timeout, 2*memoryLimit
+	s.program.Mark = x.shared.mark
 	ctx, cancel := context.WithTimeout(x.ctx, 2*x.config.Timeout+programTime)
 	defer cancel()
 	results, err := s.program.Do(ctx, x.driver, nil)
