@@ -12,15 +12,12 @@ import (
 // instances is no fault. Instances that are given the same texts, or each other, may have to do with
 // each other, by a file say, and are not compared.
 func (x *exploration) compareAlone(ops sequence, base *played) {
-	groups := groupsOf(ops)
+	groups := groupsOf(ops, x.defaultName)
 	for _, keep := range groups {
 		if len(groups) < 2 || x.ctx.Err() != nil {
 			return
 		}
-		dropped := func(i int) bool {
-			o := &ops[i]
-			return o.on >= 0 && !slices.Contains(keep, o.on) && !o.isFini() && o.made == nil
-		}
+		dropped := x.foreign(ops, keep)
 		if x.differsAlone(ops, base, dropped) {
 			return
 		}
@@ -39,13 +36,7 @@ func (x *exploration) differsAlone(ops sequence, base *played, dropped func(int)
 	if x.done[key] {
 		return false
 	}
-	foreign := func(s sequence, on int) func(int) bool {
-		keep := groupOf(groupsOf(s), on)
-		return func(i int) bool {
-			o := &s[i]
-			return o.on >= 0 && !slices.Contains(keep, o.on) && !o.isFini() && o.made == nil
-		}
-	}
+	foreign := func(s sequence, on int) func(int) bool { return x.foreign(s, groupOf(groupsOf(s, x.defaultName), on)) }
 	// The sequence, with the call that is answered otherwise as its last, made twice.
 	shows := func(s sequence) bool {
 		last := len(s) - 1
@@ -74,7 +65,13 @@ func (x *exploration) differsAlone(ops sequence, base *played, dropped func(int)
 			return false
 		}
 	}
+	if slices.ContainsFunc(short, func(o op) bool { return x.namesShared(&o) }) {
+		return false // it is a table for all, of which something has become otherwise
+	}
 	last := len(short) - 1
+	if means(meantShared, short[last].m) {
+		return false
+	}
 	out := x.env.play(short, ordinary)
 	alone := x.env.play(quiet(short, out, foreign(short, short[last].on)), ordinary)
 	if len(out.answers) <= last || len(alone.answers) <= last {
@@ -82,8 +79,19 @@ func (x *exploration) differsAlone(ops sequence, base *played, dropped func(int)
 	}
 	step := x.shown(short, last)
 	f := step.finding(codeMixed, "it answered %v, and %v where only its own instance was called", &out.answers[last], &alone.answers[last])
+	rule, _ := RuleOf(codeMixed)
+	f.Fix = rule.Fix + howToShare
 	x.report(f, short, ordinary, out.answers)
 	return true
+}
+
+// foreign tells which calls are left out: those on instances that are not kept, but for those that
+// share by name.
+func (x *exploration) foreign(ops sequence, keep []int) func(i int) bool {
+	return func(i int) bool {
+		o := &ops[i]
+		return o.on >= 0 && !slices.Contains(keep, o.on) && !o.isFini() && o.made == nil && !x.namesShared(o)
+	}
 }
 
 // otherAlone is the first op that is answered otherwise without some of the others; -1 for
@@ -122,10 +130,11 @@ func quiet(ops sequence, base *played, dropped func(int) bool) sequence {
 	return less
 }
 
-// groupsOf are the instances that have to do with each other, by the ops that made them.
-func groupsOf(ops sequence) (groups [][]int) {
+// groupsOf are the instances that have to do with each other, by the ops that made them. unnamed tells
+// of births whether they are given no name where they could.
+func groupsOf(ops sequence, unnamed func(*op) bool) (groups [][]int) {
 	at := make(map[int]int) // the group of an op's instance
-	texts := make(map[string]int)
+	texts, defaults := make(map[string]int), make(map[*method]int)
 	join := func(a, b int) {
 		if a == b {
 			return
@@ -138,6 +147,11 @@ func groupsOf(ops sequence) (groups [][]int) {
 		for k, g := range texts {
 			if g == b {
 				texts[k] = a
+			}
+		}
+		for k, g := range defaults {
+			if g == b {
+				defaults[k] = a
 			}
 		}
 	}
@@ -155,6 +169,12 @@ func groupsOf(ops sequence) (groups [][]int) {
 		}
 		if _, ok := at[own]; !ok {
 			continue
+		}
+		if unnamed(o) {
+			if have, ok := defaults[o.m]; ok {
+				join(at[own], have)
+			}
+			defaults[o.m] = at[own]
 		}
 		for _, a := range o.args {
 			switch {

@@ -21,6 +21,7 @@ type env struct {
 // shared is the state that outlives a check: what one check finds out and later
 // ones use. Nothing else passes between checks but the report.
 type shared struct {
+	mark    string                  // the environment of all processes of the run has it; empty for a module
 	learned bool                    // samples are complete; see learn
 	samples map[*method][]argSample // arguments that methods take
 	// broken methods make the worker exit on ordinary calls, or do not exist; they are

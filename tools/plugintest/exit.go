@@ -94,6 +94,9 @@ func (w *worker) exitFinding(at *step, err error) Finding {
 	switch {
 	case errors.Is(err, errRunaway):
 		f.Code, f.Message = codeMemory, fmt.Sprintf("it took more than %d MiB", memoryLimit*3/4>>20)
+	case errors.Is(err, errStopped):
+		f.Code, f.Message = codeHang, "it stopped its process (SIGSTOP), which then stands still for ever"
+		f.setStacks(w.stacks.taken())
 	case isHang(err):
 		f.Code, f.Message = codeHang, fmt.Sprintf("no answer after %v", w.config.Timeout)
 		f.setStacks(w.stacks.taken())
@@ -123,7 +126,7 @@ func (w *worker) exitFinding(at *step, err error) Finding {
 }
 
 func isHang(err error) bool {
-	return errors.Is(err, transport.ErrTimeout) || errors.Is(err, transport.ErrNoAnswer) || errors.Is(err, errLoadTimeout)
+	return errors.Is(err, transport.ErrTimeout) || errors.Is(err, transport.ErrNoAnswer) || errors.Is(err, errLoadTimeout) || errors.Is(err, errStopped)
 }
 
 // explain finds the cause of a crash by making the same calls again in other

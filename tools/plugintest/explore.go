@@ -40,7 +40,10 @@ type exploration struct {
 	exits       map[*method]int
 	done        map[findingKey]bool // findings that were made sure of, or that did not repeat
 	slowest     map[*method]time.Duration
-	turn        int // of the worlds
+	byName      map[*method]bool // sharesByName
+	bornNamed   map[*box]bool    // takesName
+	names       int              // that were used for that
+	turn        int              // of the worlds
 	fills       int
 	bench       *worker // for round trips; nil for none
 	benchReport *Report
@@ -101,6 +104,10 @@ func (e *env) explore(whole time.Duration) error {
 		x.until, x.fills = time.Now().Add(whole), 0
 		x.news = time.Now()
 		x.roundTrips(b, time.Now().Add(whole/6))
+		for _, f := range []func(*box, time.Time){x.corners, x.keys, x.opaque} {
+			f(b, time.Now().Add(min(whole/8, time.Second)))
+		}
+		x.endBench()
 		x.fill(b, time.Now().Add(whole/6))
 		x.news = time.Now()
 		watched := x.until
@@ -110,6 +117,7 @@ func (e *env) explore(whole time.Duration) error {
 		for x.goesOn() {
 			x.round(b)
 		}
+		x.endBench()
 		if err := x.underValgrind(b, watched); err != nil {
 			return err
 		}
@@ -121,7 +129,7 @@ func (e *env) explore(whole time.Duration) error {
 func newExploration(e *env) *exploration {
 	return &exploration{
 		env: e, gen: newGenerator(e), features: make(map[feature]bool), exits: make(map[*method]int), done: make(map[findingKey]bool),
-		slowest: make(map[*method]time.Duration),
+		slowest: make(map[*method]time.Duration), byName: make(map[*method]bool), bornNamed: make(map[*box]bool),
 	}
 }
 
@@ -182,7 +190,9 @@ func (x *exploration) round(b *box) {
 	if x.played++; base.none {
 		return
 	}
-	x.learnFrom(ops, base)
+	if base.exit == nil || !isSlow(base.exit.err) { // else it would take long each time
+		x.learnFrom(ops, base)
+	}
 	switch {
 	case x.faults(ops, base):
 	case apart:

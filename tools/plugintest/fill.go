@@ -248,8 +248,10 @@ func wraps(m, r *method, all []measured) (f Finding, ok bool) {
 				if range_ == 128 || range_ == 32768 { // a signed type
 					wrapped = (want+range_)%(2*range_) - range_
 				}
-				if want >= range_ && have == wrapped {
+				if want >= range_ && have == wrapped && !means(meantNumber, m, r) {
 					f = r.finding(codeWraps, "after %d calls of %v it answered "+what.name+", and after %d calls "+what.name+"; %d would be next", a.calls, m, have, all[0].calls, first, want)
+					rule, _ := RuleOf(codeWraps)
+					f.Fix = rule.Fix + howToMean
 					return f, true
 				}
 			}

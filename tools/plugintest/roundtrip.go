@@ -102,14 +102,21 @@ func (x *exploration) roundTrips(b *box, until time.Time) {
 				if probes(s[at].Tag()) == nil || x.ctx.Err() != nil {
 					continue
 				}
+				var back []roundTrip
 				for _, t := range x.trips(b, put, s, at) {
 					if tries++; tries > maxTrips || time.Now().After(until) {
 						return
 					}
 					if x.comesBack(b, &t) {
-						x.tryTrip(b, &t)
-						x.tryShorter(b, &t)
+						back = append(back, t)
 					}
+				}
+				for i := range back {
+					if !time.Now().Before(until) {
+						return
+					}
+					x.tryTrip(b, &back[i], len(back) == 1 && back[i].get == put)
+					x.tryShorter(b, &back[i])
 				}
 			}
 		}
@@ -173,24 +180,28 @@ func equalText(a, b tlv.Value) bool {
 
 func isText(v tlv.Value) bool { return v.Tag() == tlv.TagString || v.Tag() == tlv.TagBytes }
 
-// sendTrip makes the calls; ok is whether all of them succeeded. One worker serves many, as
-// starting it takes longer than the calls.
-func (x *exploration) sendTrip(b *box, t *roundTrip, v tlv.Value) (got tlv.Value, ok bool) {
-	ops := t.ops(x.firstBirth(b), v)
+// onBench makes the calls in a worker that serves many, as starting it takes longer than the calls.
+func (x *exploration) onBench(ops sequence) *played {
 	if x.bench == nil {
 		own, report := x.env.alone()
 		w, err := own.start(workerOptions{})
 		if w == nil || err != nil {
-			return got, false
+			return &played{none: true}
 		}
 		x.bench, x.benchReport = w, report
 	}
 	p := newPlayer(x.bench, x.benchReport, ops, ordinary)
-	out := p.out
-	if p.run(); out.exit != nil {
+	if p.run(); p.out.exit != nil {
 		x.endBench()
 	}
 	x.played++
+	return p.out
+}
+
+// sendTrip makes the calls; ok is whether all of them succeeded.
+func (x *exploration) sendTrip(b *box, t *roundTrip, v tlv.Value) (got tlv.Value, ok bool) {
+	ops := t.ops(x.firstBirth(b), v)
+	out := x.onBench(ops)
 	if out.exit != nil || len(out.findings) > 0 {
 		x.faults(ops, out)
 		return got, false
@@ -215,8 +226,10 @@ func (x *exploration) endBench() {
 	x.bench = nil
 }
 
-// tryTrip tries a round trip with values at which sizes and numbers go wrong.
-func (x *exploration) tryTrip(b *box, t *roundTrip) {
+// tryTrip tries a round trip with values at which sizes and numbers go wrong. pure is whether
+// the method that is given a value is the only one that answers it: such a one, which keeps
+// nothing, may be for taking a number's low bits.
+func (x *exploration) tryTrip(b *box, t *roundTrip, pure bool) {
 	for _, v := range hardValues(t.values[t.at].Tag()) {
 		if x.ctx.Err() != nil || x.gen.avoid[t.put] || x.gen.avoid[t.get] {
 			return
@@ -226,7 +239,7 @@ func (x *exploration) tryTrip(b *box, t *roundTrip) {
 			continue
 		}
 		how := damageOf(v, got)
-		if how == "" || !x.alwaysSo(b, t, v, got) {
+		if how == "" || meansDamage(v, t.put, t.get) || pure && lowBits(v, got) || !x.alwaysSo(b, t, v, got) {
 			continue
 		}
 		for range agreeing - 1 {
@@ -240,32 +253,60 @@ func (x *exploration) tryTrip(b *box, t *roundTrip) {
 		ops := t.ops(x.firstBirth(b), v)
 		s := t.get.step(1, encode(slices.Clone(ops[len(ops)-1].values())))
 		f := s.finding(codeDamaged, "%v was given %s, and %s: %s", t.put, showValue(v), pick(t.get == t.put, "answered "+showValue(got), t.get.String()+" answered "+showValue(got)), how)
+		f.Fix = damageFix() + howToMean
 		x.report(f, ops, ordinary, x.env.play(ops, ordinary).answers)
 		return
 	}
 }
 
+// damageFix is how to mend what the code is for.
+func damageFix() string {
+	rule, _ := RuleOf(codeDamaged)
+	return rule.Fix
+}
+
 // alwaysSo tells whether other values come back damaged in the same way, which a fault does: a
-// number that is cut is cut to as many bits, and a text whose last byte is missing is not one that is
-// as long as a text may be.
+// number that is cut is always cut to as many bits, a size that wraps does so with another text, and a
+// text that is cut at a NUL is not cut at other control characters.
 func (x *exploration) alwaysSo(b *box, t *roundTrip, given, damaged tlv.Value) bool {
 	if isText(given) {
-		if len(damaged.Data()) != len(given.Data())-1 {
-			return true
-		}
-		longer, ok := x.sendTrip(b, t, textOf(given.Tag(), pattern(len(given.Data())+5, 0)))
-		return ok && len(longer.Data()) > len(damaged.Data())
+		return x.alwaysCut(b, t, given, damaged)
 	}
 	if _, err := given.Int(); err != nil {
 		return true
 	}
+	causes := causesOf(given, damaged)
 	for _, v := range hardValues(given.Tag()) {
 		got, ok := x.sendTrip(b, t, v)
-		if ok && got != v && bitsLeft(v, got) != bitsLeft(given, damaged) {
-			return false
+		n, err := v.Int()
+		if !ok || err != nil {
+			continue
 		}
+		causes = slices.DeleteFunc(causes, func(c narrowing) bool { return !isNumber(got, c.cut(n)) })
 	}
-	return true
+	return len(causes) > 0
+}
+
+// alwaysCut is alwaysSo for texts.
+func (x *exploration) alwaysCut(b *box, t *roundTrip, given, damaged tlv.Value) bool {
+	text, got := given.Data(), damaged.Data()
+	if nul := strings.IndexByte(text, 0); nul >= 0 && got == text[:nul] {
+		for _, end := range []string{"\x01", "\n"} {
+			if line, ok := x.sendTrip(b, t, textOf(given.Tag(), strings.ReplaceAll(text, "\x00", end))); ok && line.Data() == got {
+				return false // it takes a line, or what can be printed
+			}
+		}
+		return true
+	}
+	if len(got) >= len(text) {
+		return true
+	}
+	size := len(text) + 7
+	if size > tlv.MaxPayload-8 {
+		size = len(text) - 7
+	}
+	longer, ok := x.sendTrip(b, t, textOf(given.Tag(), pattern(size, 0)))
+	return ok && len(longer.Data()) != len(got) // else it is as long as a text may be
 }
 
 func (o *op) values() (all []tlv.Value) {
@@ -319,34 +360,53 @@ func damageOf(given, got tlv.Value) string {
 		}
 		return ""
 	}
-	if bits := bitsLeft(given, got); bits != "" {
-		return "it was cut to " + bits
+	if causes := causesOf(given, got); len(causes) > 0 {
+		return "it was cut to " + causes[0].how
 	}
 	return ""
 }
 
-// bitsLeft says to what a number was cut, the most that explains it; empty for nothing.
-func bitsLeft(given, got tlv.Value) string {
-	a, err := given.Int()
-	if err != nil {
-		return ""
+// narrowing is a conversion of a number to fewer bits.
+type narrowing struct {
+	how  string
+	bits int
+	cut  func(int64) int64
+}
+
+// narrowings are those that are tried, those that leave the most first.
+var narrowings = []narrowing{
+	{"the 53 bits of a double", 53, func(n int64) int64 { return int64(float64(n)) }},
+	{"32 bits", 32, func(n int64) int64 { return int64(int32(n)) }},
+	{"32 bits", 32, func(n int64) int64 { return int64(uint32(n)) }},
+	{"the 24 bits of a float", 24, func(n int64) int64 { return int64(float32(n)) }},
+	{"16 bits", 16, func(n int64) int64 { return int64(int16(n)) }},
+	{"16 bits", 16, func(n int64) int64 { return int64(uint16(n)) }},
+	{"8 bits", 8, func(n int64) int64 { return int64(int8(n)) }},
+	{"8 bits", 8, func(n int64) int64 { return int64(uint8(n)) }},
+}
+
+// causesOf are the narrowings that explain what came of a number; none where it is the same.
+func causesOf(given, got tlv.Value) (all []narrowing) {
+	n, err := given.Int()
+	if err != nil || isNumber(got, n) {
+		return nil
 	}
-	b, err := got.Int()
-	if err != nil || a == b {
-		return ""
-	}
-	for _, c := range []struct {
-		cut int64
-		how string
-	}{
-		{int64(float64(a)), "the 53 bits of a double"}, {int64(int32(a)), "32 bits"}, {int64(uint32(a)), "32 bits"}, {int64(float32(a)), "the 24 bits of a float"},
-		{int64(int16(a)), "16 bits"}, {int64(uint16(a)), "16 bits"}, {int64(int8(a)), "8 bits"}, {int64(uint8(a)), "8 bits"},
-	} {
-		if b == c.cut {
-			return c.how
+	for _, c := range narrowings {
+		if isNumber(got, c.cut(n)) {
+			all = append(all, c)
 		}
 	}
-	return ""
+	return all
+}
+
+func isNumber(v tlv.Value, n int64) bool {
+	have, err := v.Int()
+	return err == nil && have == n
+}
+
+// lowBits tells whether a number may have been cut to 16 bits or fewer.
+func lowBits(given, got tlv.Value) bool {
+	return slices.ContainsFunc(causesOf(given, got), func(c narrowing) bool { return c.bits <= 16 })
 }
 
 func textDamage(given, got string) string {

@@ -193,6 +193,7 @@ func New(config Config) (*Tester, error) {
 	}
 	t.config.File = file
 	if !isModule(&t.config) {
+		t.shared.mark = newMark()
 		t.runtime = goRuntimeOf(file)
 	}
 	return t, nil
@@ -245,6 +246,7 @@ func (t *Tester) run(ctx context.Context, c *check) error {
 	r := &recorder{config: &t.config, report: t.report, seen: t.seen, check: &CheckReport{Name: c.name}, silent: c.silent || t.config.Progress == nil, cancel: cancel, runtime: t.runtime}
 	r.begin()
 	start := time.Now()
+	defer endMarked(t.shared.mark) // no worker of the check is left
 	e := &env{ctx: ctx, config: &t.config, random: t.random, plugin: t.plugin, shared: t.shared, recorder: r}
 	if c.inspect != nil {
 		c.inspect(e)

@@ -49,6 +49,8 @@ const (
 	stackTime = 2 * debuggerTime
 	// stopTime is what a worker may take to end once it was continued.
 	stopTime = 5 * time.Second
+	// faultTime is what it may take at most to read what a worker has written of its end.
+	faultTime = 2 * time.Second
 	// maxFrames is how many frames of a stack are shown, and maxOthers of how many other threads.
 	maxFrames = 16
 	maxOthers = 3
@@ -65,10 +67,19 @@ func (s *stacks) started(pid int) {
 	}()
 }
 
-// stopped lets a worker end that has stopped itself, once its stacks are known.
+// stopped lets a worker end that has stopped itself, once its stacks are known. One that the plugin
+// has stopped is killed: a host does not continue it.
 func (s *stacks) stopped() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !s.crashed && !s.toldFault() {
+		if s.wanted("stop") {
+			s.threads = lookAt(s.w.ctx, s.pid)
+		}
+		s.killed = true
+		s.w.kill(errStopped)
+		return
+	}
 	if !s.crashed {
 		s.crashed = true
 		if text, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", s.pid)); err == nil {
@@ -79,6 +90,26 @@ func (s *stacks) stopped() {
 		}
 	}
 	goOn(s.pid)
+}
+
+// toldFault tells whether the worker has told of a deadly signal, as it does before it stops. What it
+// has written may still have to be read.
+func (s *stacks) toldFault() bool {
+	const tries = 200
+	for range tries {
+		s.faults.Lock()
+		told := s.faults.last != nil
+		s.faults.Unlock()
+		if told {
+			return true
+		}
+		select {
+		case <-s.w.ctx.Done():
+			return true
+		case <-time.After(faultTime / tries):
+		}
+	}
+	return false
 }
 
 // wanted tells whether stacks of this end are reported: once for what is called, and some more

@@ -219,7 +219,7 @@ func (x *meetings) list() (all []meeting) {
 				}
 				own = append(own, meeting{acts: pair}, meeting{acts: pair, warm: true})
 				if !x.box.singleton {
-					own = append(own, meeting{acts: pair, variants: distinct, separate: true})
+					own = append(own, meeting{acts: pair, variants: distinct, separate: true}, meeting{acts: pair, separate: true})
 				}
 				rest = append(rest, meeting{acts: pair, variants: distinct, warm: true})
 			case a.reads && b.reads:
@@ -262,6 +262,7 @@ func (x *meetings) run(s *script) ([]interleave.Result, error) {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	s.program.Dir, s.program.Limit, s.program.Memory = dir, x.config.Timeout, 2*memoryLimit
+	s.program.Mark = x.shared.mark
 	ctx, cancel := context.WithTimeout(x.ctx, 2*x.config.Timeout+programTime)
 	defer cancel()
 	results, err := s.program.Do(ctx, x.driver, nil)
@@ -281,6 +282,7 @@ type trial struct {
 	s      *script
 	plan   int      // of the script
 	orders []string // the outcomes of the two orders
+	single []string // the outcomes of only one of the calls; nil while they are not known
 	fresh  bool     // each run needs a process of its own
 	stops  []place
 	begin  int // the number of its first run
@@ -437,6 +439,11 @@ func (x *meetings) judge(t *trial, runs []interleave.Run, results []interleave.R
 		if t.allows(&results[i]) {
 			continue
 		}
+		if tried, err := x.onlyTried(t, &results[i]); err != nil {
+			return err
+		} else if tried {
+			continue
+		}
 		f, err := x.confirm(t, runs[i])
 		if err != nil {
 			return err
@@ -505,7 +512,9 @@ func (x *meetings) confirm(t *trial, stop interleave.Run) (*Finding, error) {
 	again := 0
 	for i := range results[orders:] {
 		r := &results[orders+i]
-		if !t.allows(r) {
+		if tried, err := x.onlyTried(t, r); err != nil {
+			return nil, err
+		} else if !tried && !t.allows(r) {
 			shown = r
 			again++
 		}

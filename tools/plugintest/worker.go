@@ -139,6 +139,7 @@ func (w *worker) tableRequests() []native.TableRequest {
 
 var (
 	errLoadTimeout = errors.New("loading took longer than a call may")
+	errStopped     = errors.New("the plugin has stopped the process")
 	errRunaway     = errors.New("the plugin took too much memory")
 )
 

@@ -86,6 +86,9 @@ func (p *Program) Do(ctx context.Context, driver string, wrapper []string) ([]Re
 	line := append(append([]string(nil), wrapper...), driver, input)
 	cmd := exec.CommandContext(ctx, line[0], line[1:]...)
 	cmd.Env = append(os.Environ(), "MALLOC_PERTURB_=165") // of the C library of GNU: freed memory is overwritten
+	if p.Mark != "" {
+		cmd.Env = append(cmd.Env, p.Mark)
+	}
 	contain(cmd)
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {

@@ -93,6 +93,7 @@ type Program struct {
 	Dir     string        // an empty folder, in which the plugin's working directories are made
 	Limit   time.Duration // of a run
 	Memory  uint64        // that the plugin's process may have, in bytes
+	Mark    string        // a variable, as NAME=VALUE, of the environment of all processes; empty for none
 	// InProcess makes all runs in the driver's own process: for one life, under valgrind.
 	InProcess bool
 	Tables    []string // symbols

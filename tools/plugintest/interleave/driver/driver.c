@@ -947,8 +947,11 @@ int main(int argc, char **argv) {
             live(index);
             _exit(0);
         }
-        while (waitpid(child, &status, 0) < 0)
-            if (errno != EINTR) fail("waitpid");
+        do {
+            while (waitpid(child, &status, WUNTRACED) < 0)
+                if (errno != EINTR) fail("waitpid");
+            if (WIFSTOPPED(status)) kill(child, SIGKILL); /* it would stand still for ever */
+        } while (WIFSTOPPED(status));
         index = atomic_load(progress);
         if (WIFEXITED(status) && (WEXITSTATUS(status) == 71 || WEXITSTATUS(status) == 72 || (WEXITSTATUS(status) == 0 && atomic_load(progress + 1)))) {
             index++; /* it has written what happened */

@@ -1,0 +1,110 @@
+package plugintest
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"github.com/nyash-plugins/nyash-go/tlv"
+)
+
+// The corners of a method are its calls with numbers at which conditions and arithmetic turn,
+// all of them with each other: a way out that takes a zero and a negative number is seldom met by chance.
+
+const (
+	maxCorners = 120 // calls of a method
+	cornerOps  = 250 // of a sequence
+)
+
+var (
+	cornerInts   = []int64{0, 1, -1, 2, 255, 256, math.MaxInt32, math.MinInt32, math.MaxInt64, math.MinInt64}
+	cornerFloats = []float64{0, math.Copysign(0, -1), 1.5, -1.5, math.SmallestNonzeroFloat64, math.MaxFloat64, math.Inf(1), math.Inf(-1), math.NaN()}
+)
+
+// cornersOf are the values for an argument like a sample's.
+func cornersOf(sample tlv.Value) (all []tlv.Value) {
+	switch sample.Tag() {
+	case tlv.TagInt32:
+		for _, n := range cornerInts {
+			if int64(int32(n)) == n {
+				all = append(all, tlv.Int32(int32(n)))
+			}
+		}
+	case tlv.TagInt64:
+		for _, n := range cornerInts {
+			all = append(all, tlv.Int64(n))
+		}
+	case tlv.TagFloat32:
+		for _, f := range cornerFloats {
+			all = append(all, tlv.Float32(float32(f)))
+		}
+	case tlv.TagFloat64:
+		for _, f := range cornerFloats {
+			all = append(all, tlv.Float64(f))
+		}
+	case tlv.TagBool:
+		all = []tlv.Value{tlv.Bool(false), tlv.Bool(true)}
+	}
+	return all
+}
+
+// cornerCalls are the calls of a method with the numbers of a shape at their corners.
+func (x *exploration) cornerCalls(m *method, s shape) (calls [][]tlv.Value) {
+	choices, some := make([][]tlv.Value, len(s)), false
+	for i, sample := range s {
+		if choices[i] = cornersOf(sample); len(choices[i]) > 0 {
+			some = true
+			continue
+		}
+		choices[i] = []tlv.Value{sample}
+	}
+	if !some || slices.ContainsFunc(s, func(v tlv.Value) bool { return v == blobSample || isHandle(v) }) {
+		return nil
+	}
+	whole := 1
+	for _, c := range choices {
+		whole = min(whole*len(c), 1<<20)
+	}
+	if whole > maxCorners {
+		for range maxCorners {
+			one := make([]tlv.Value, len(s))
+			for i, c := range choices {
+				one[i] = c[x.random.IntN(len(c))]
+			}
+			calls = append(calls, one)
+		}
+		return calls
+	}
+	for values := range product(choices) {
+		calls = append(calls, slices.Clone(values))
+	}
+	return calls
+}
+
+// corners calls the methods of a box at the corners of their numbers.
+func (x *exploration) corners(b *box, until time.Time) {
+	var left sequence
+	for _, m := range x.gen.callable(b) {
+		for _, s := range x.gen.typesOf(m) {
+			for _, values := range x.cornerCalls(m, s) {
+				left = append(left, op{m: m, on: 0, args: literals(values)})
+			}
+		}
+	}
+	for len(left) > 0 && x.ctx.Err() == nil && time.Now().Before(until) {
+		n := min(len(left), cornerOps)
+		ops := append(sequence{x.firstBirth(b)}, left[:n]...)
+		base := x.env.play(ops, ordinary)
+		if x.played++; base.none {
+			return
+		}
+		x.learnFrom(ops, base)
+		x.faults(ops, base)
+		if base.exit == nil {
+			left = left[n:]
+			continue
+		}
+		m := base.exit.at.m
+		left = slices.DeleteFunc(left[min(n, max(0, len(base.answers)-2)):], func(o op) bool { return o.m == m })
+	}
+}

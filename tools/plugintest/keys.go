@@ -1,0 +1,140 @@
+package plugintest
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/tlv"
+)
+
+// A text that something is kept under must not be taken for another one: for one whose size is
+// the same in 8 bits, for one that begins alike, or for one that is alike up to a NUL.
+
+// keyPair is two texts that a plugin may take for one.
+type keyPair struct {
+	kept, asked string
+	// others are texts that a plugin which means to take the two for one takes for kept as well.
+	others []string
+	how    string
+}
+
+// keyPairs are those that are tried.
+func keyPairs() []keyPair {
+	long := pattern(400, 0)
+	last := func(end string) string { return long[:399] + end }
+	return []keyPair{
+		{long[:300], long[:44], []string{long[:43], long[:45], long[:172]}, "the size of one of 300 bytes is taken for 44, as in 8 bits"},
+		{long[:256], "", []string{long[:1], long[:128]}, "the size of one of 256 bytes is taken for 0, as in 8 bits"},
+		{long[:257], long[:1], []string{long[:2], long[:129]}, "the size of one of 257 bytes is taken for 1, as in 8 bits"},
+		{"ab\x00cd", "ab\x00ce", []string{"ab\x01ce", "abce"}, "nothing behind a NUL is compared"},
+		{last("1"), last("2"), []string{long[:8], "9" + long[1:], long[:200]}, "of two that have 400 bytes not all are compared"},
+	}
+}
+
+// keyed is a method that is given a text, and one that is asked with a text.
+type keyed struct {
+	b      *box
+	put, r *method
+	s, rs  shape
+	at, of int // the texts
+}
+
+func (k *keyed) ops(birth op, kept, asked string) sequence {
+	call := func(m *method, s shape, at int, text string) op {
+		values := slices.Clone(s)
+		values[at] = textOf(s[at].Tag(), text)
+		return op{m: m, on: 0, args: literals(values)}
+	}
+	return sequence{birth, call(k.put, k.s, k.at, kept), call(k.r, k.rs, k.of, asked)}
+}
+
+// keys tries texts that may be taken for each other with the methods of a box.
+func (x *exploration) keys(b *box, until time.Time) {
+	for _, put := range x.gen.callable(b) {
+		for _, s := range x.gen.typesOf(put) {
+			at := slices.IndexFunc(s, isText)
+			if at < 0 {
+				continue
+			}
+			for _, r := range x.gen.callable(b) {
+				for _, rs := range x.gen.typesOf(r) {
+					of := slices.IndexFunc(rs, isText)
+					if of < 0 {
+						continue
+					}
+					if x.ctx.Err() != nil || time.Now().After(until) {
+						return
+					}
+					x.tryKeys(&keyed{b: b, put: put, r: r, s: s, rs: rs, at: at, of: of})
+				}
+			}
+		}
+	}
+}
+
+// ask is what is answered to one text where something is kept under another.
+func (x *exploration) ask(k *keyed, kept, asked string) (a observed, ok bool) {
+	ops := k.ops(x.firstBirth(k.b), kept, asked)
+	out := x.onBench(ops)
+	if out.exit != nil || len(out.answers) < len(ops) || out.answers[1].code != abi.OK {
+		return a, false
+	}
+	return out.answers[2], true
+}
+
+func (x *exploration) tryKeys(k *keyed) {
+	if !x.distinguishes(k, "qx", "mn") || !x.distinguishes(k, "mnoprst", "qxvwyza") {
+		return // the texts are no keys
+	}
+	for _, pair := range keyPairs() {
+		if x.ctx.Err() != nil || x.done[findingKey{codeDamaged, k.r.String(), "key"}] || means(meantText, k.put, k.r) {
+			return
+		}
+		again := 0
+		for again < agreeing && x.confuses(k, &pair) {
+			again++
+		}
+		if again < agreeing {
+			continue
+		}
+		x.done[findingKey{codeDamaged, k.r.String(), "key"}] = true
+		ops := k.ops(x.firstBirth(k.b), pair.kept, pair.asked)
+		answers := x.env.play(ops, ordinary).answers
+		s := k.r.step(1, encode(ops[2].values()))
+		f := s.finding(codeDamaged, "two texts are taken for one: %v was given %s, and with %s it answers the same as with that: %s",
+			k.put, showValue(textOf(tlv.TagString, pair.kept)), showValue(textOf(tlv.TagString, pair.asked)), pair.how)
+		f.Expected = "another text to be unknown, or an error where one is too long"
+		f.Fix = "keep sizes in size_t, compare them first and then all bytes, and refuse what does not fit" + howToMean
+		x.report(f, ops, ordinary, answers)
+	}
+}
+
+// distinguishes tells whether a text that is kept is answered otherwise than another of its size,
+// and than where that is kept.
+func (x *exploration) distinguishes(k *keyed, kept, other string) bool {
+	own, ok1 := x.ask(k, kept, kept)
+	not, ok2 := x.ask(k, kept, other)
+	if !ok1 || !ok2 || own.code != abi.OK || own.same(&not) {
+		return false
+	}
+	unkept, ok := x.ask(k, other, kept)
+	return ok && !own.same(&unkept)
+}
+
+// confuses tells whether two texts are taken for one, and no others are.
+func (x *exploration) confuses(k *keyed, pair *keyPair) bool {
+	own, ok1 := x.ask(k, pair.kept, pair.kept)
+	same, ok2 := x.ask(k, pair.kept, pair.asked)
+	if !ok1 || !ok2 || own.code != abi.OK || !own.same(&same) {
+		return false
+	}
+	unlike := fmt.Sprintf("%.*s", max(2, len(pair.asked)), "#"+pattern(len(pair.asked), 13))
+	for _, other := range append([]string{unlike}, pair.others...) {
+		if a, ok := x.ask(k, pair.kept, other); !ok || a.same(&own) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,36 @@
+package plugintest
+
+import (
+	"regexp"
+	"slices"
+
+	"github.com/nyash-plugins/nyash-go/tlv"
+)
+
+// What the documentation of a method says of values that it does not keep as they are. Such a
+// method is as it is meant to be.
+var (
+	meantNumber = regexp.MustCompile(`(?i)\bmod(ulo|ulus)?\b|\bwrap|roll(s|ing)? over|\d+[- ]?bits?\b|\bbits\b|\blow(est|er)? (byte|word)|truncat|clamp|saturat|checksum|\bhash|overflow|precision|\bfloat32\b`)
+	meantText   = regexp.MustCompile(`(?i)\bat most\b|\bup to\b|\buntil\b|truncat|\bcuts?\b|shorten|\bfirst \w+|\bnul\b|\bc('s)? strings?\b|\blimit|\bonly the\b|significant`)
+	meantShared = regexp.MustCompile(`(?i)\b(all|every|other) instances?\b|\binstances (have|share)|\bshared?\b|\bglobal|\bprocess\b`)
+)
+
+// howToMean is how an author says that a method is meant to be so.
+const howToMean = `; where it is meant, have the method's doc say so ("modulo 256", "the low 16 bits", "at most 255 bytes")`
+
+// howToShare is the same for one that says something of all instances.
+const howToShare = `; where it is meant to be of all instances, have the method's doc say so ("of all instances")`
+
+// means tells whether the documentation of one of the methods says that such values do not stay
+// as they are.
+func means(what *regexp.Regexp, methods ...*method) bool {
+	return slices.ContainsFunc(methods, func(m *method) bool { return m.declared != nil && what.MatchString(m.declared.Doc) })
+}
+
+// meansDamage tells whether the documentation of methods says that a value does not come back.
+func meansDamage(v tlv.Value, methods ...*method) bool {
+	if isText(v) {
+		return means(meantText, methods...)
+	}
+	return means(meantNumber, methods...)
+}

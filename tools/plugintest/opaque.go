@@ -1,0 +1,417 @@
+package plugintest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/tlv"
+)
+
+// What is stored is opaque: as long as few values are stored, how many there are and which of
+// them a call answers does not depend on what they are. Where it does once more are stored, a value has been
+// written over something else, such as the member behind an array. No guard sees that.
+
+// maxStored is how many calls store.
+const maxStored = 300
+
+// storedSteps are after how many calls the readers are called where nothing is ever full: around
+// what arrays hold.
+var storedSteps = []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 15, 16, 17, 20, 21, 24, 25, 31, 32, 33, 50, 51, 63, 64, 65, 99, 100, 101, 127, 128, 129, 255, 256, 257, 300}
+
+// popSteps are the same for readers that take something away, for which all is stored again.
+var popSteps = []int{1, 2, 3, 4, 5, 9, 11, 13, 17, 21, 33, 65, 101, 129}
+
+// family is the values that are stored in one of the plays: no two are the same, and they are in
+// one order in all families.
+type family int
+
+const (
+	large family = iota
+	larger
+	small // such as are indices
+	families
+)
+
+// datum is the value of a family that is stored with a call, from 1, of the type of a sample.
+func (f family) datum(call int, sample tlv.Value) tlv.Value {
+	n := int64(call) + []int64{200, 700, -1}[f]
+	switch sample.Tag() {
+	case tlv.TagInt32:
+		return tlv.Int32(int32(n))
+	case tlv.TagInt64:
+		return tlv.Int64(n)
+	case tlv.TagFloat32:
+		return tlv.Float32(float32(n))
+	case tlv.TagFloat64:
+		return tlv.Float64(float64(n))
+	}
+	return textOf(sample.Tag(), fmt.Sprintf("%c%03d", 'p'+rune(f), call))
+}
+
+// storing is a method that stores a value: its last argument. Those before it name its place.
+type storing struct {
+	*stateFiller
+	full int // the call that was refused first; above maxStored for none
+}
+
+func storable(v tlv.Value) bool {
+	return magnitude(v) > 0 || isText(v) || v.Tag() != tlv.TagBool && isNumberTag(v)
+}
+
+func isNumberTag(v tlv.Value) bool {
+	return slices.Contains([]tlv.Tag{tlv.TagInt32, tlv.TagInt64, tlv.TagFloat32, tlv.TagFloat64}, v.Tag())
+}
+
+// values are the arguments of a call that stores.
+func (s *storing) values(f family, call int) []tlv.Value {
+	all := slices.Clone(s.s)
+	for i, v := range all {
+		switch {
+		case i == len(all)-1:
+			all[i] = f.datum(call, v)
+		case isText(v):
+			all[i] = textOf(v.Tag(), fmt.Sprintf("k%03d", call))
+		case isNumberTag(v):
+			all[i] = withMagnitude(v, float64(call-1))
+		}
+	}
+	return all
+}
+
+// told is what a reader answered.
+type told struct {
+	code  abi.Code
+	value tlv.Value
+	data  string
+}
+
+// opaque stores values with each method of a box that takes some, and looks whether what others
+// answer depends on the values.
+func (x *exploration) opaque(b *box, until time.Time) {
+	for _, m := range x.gen.callable(b) {
+		for _, s := range x.gen.typesOf(m) {
+			if len(s) == 0 || !storable(s[len(s)-1]) || slices.ContainsFunc(s, func(v tlv.Value) bool { return v == blobSample || isHandle(v) }) {
+				continue
+			}
+			if x.ctx.Err() != nil || time.Now().After(until) {
+				return
+			}
+			x.stores(b, m, s, until)
+		}
+	}
+}
+
+// stores looks at one method that stores.
+func (x *exploration) stores(b *box, m *method, s shape, until time.Time) {
+	own, _ := x.env.alone()
+	w, err := own.start(workerOptions{plain: true})
+	if w == nil || err != nil {
+		return
+	}
+	defer func() {
+		w.close()
+		x.counted(own.check.Calls)
+	}()
+	f := &storing{stateFiller: &stateFiller{player: newPlayer(w, nil, sequence{x.firstBirth(b)}, world{plain: true, keeps: true}), b: b, m: m, s: s}, full: maxStored + 1}
+	readers, err := f.readers(x)
+	if err != nil || len(readers) == 0 {
+		return // an exit shows elsewhere
+	}
+	for _, r := range readers {
+		if time.Now().After(until) {
+			return
+		}
+		steps := storedSteps
+		if r.takes {
+			steps = popSteps
+		}
+		steps = slices.DeleteFunc(slices.Clone(steps), func(n int) bool { return n > 4 && n >= f.full })
+		if f.full <= maxStored {
+			steps = append(steps, f.full-2, f.full-1)
+			slices.Sort(steps)
+			steps = slices.Compact(slices.DeleteFunc(steps, func(n int) bool { return n < 1 }))
+		}
+		d, err := f.depends(r, steps, until)
+		if err != nil {
+			return
+		}
+		if d.at == 0 {
+			continue
+		}
+		if again, err := f.depends(r, []int{1, 2, 3, 4, d.at}, until.Add(time.Second)); err != nil || again != d {
+			continue
+		}
+		x.reportDepends(f, r, d)
+	}
+}
+
+// storedReader is a method that is called to see what has become of the state.
+type storedReader struct {
+	m     *method
+	s     shape
+	takes bool // it answers otherwise when it is called again
+}
+
+// readers finds how many calls succeed, and the methods that answer something.
+func (f *storing) readers(x *exploration) (all []storedReader, err error) {
+	on, err := f.begin()
+	if err != nil {
+		return nil, err
+	}
+	for call := 1; call <= maxStored; call++ {
+		a, _, err := f.one(f.m, on, f.values(larger, call))
+		if err != nil {
+			return nil, err
+		}
+		if a.code != abi.OK {
+			f.full = call
+			break
+		}
+	}
+	if err := f.end(on); err != nil || f.full <= 4 {
+		return nil, err
+	}
+	for _, r := range x.gen.callable(f.b) {
+		shapes := x.gen.typesOf(r)
+		if r == f.m || len(shapes) == 0 || slices.ContainsFunc(shapes[0], func(v tlv.Value) bool { return v == blobSample || isHandle(v) }) {
+			continue
+		}
+		if on, err = f.begin(); err != nil {
+			return nil, err
+		}
+		if err := f.store(large, on, 1, 3); err != nil {
+			return nil, err
+		}
+		first, err := f.ask(r, shapes[0], on)
+		if err != nil {
+			return nil, err
+		}
+		second, err := f.ask(r, shapes[0], on)
+		if err != nil {
+			return nil, err
+		}
+		if err := f.end(on); err != nil {
+			return nil, err
+		}
+		if first.code == abi.OK && first.value.Tag() != tlv.TagBool && (isNumberTag(first.value) || isText(first.value)) {
+			all = append(all, storedReader{r, shapes[0], first != second})
+		}
+	}
+	return all, nil
+}
+
+func (f *storing) begin() (instance, error) {
+	id, err := f.birth(f.b)
+	return instance{f.b, id}, err
+}
+
+func (f *storing) end(on instance) error { return f.fini(on.box, on.id) }
+
+func (f *storing) store(fam family, on instance, from, to int) error {
+	for call := from; call <= to; call++ {
+		a, _, err := f.one(f.m, on, f.values(fam, call))
+		if err != nil {
+			return err
+		}
+		if a.code != abi.OK {
+			return errRefused
+		}
+	}
+	return nil
+}
+
+// errRefused means that values of one family are not taken, which are of another.
+var errRefused = errors.New("a value is refused")
+
+func (f *storing) ask(r *method, s shape, on instance) (told, error) {
+	a, _, err := f.one(r, on, s)
+	if err != nil {
+		return told{}, err
+	}
+	out := told{code: a.code}
+	if v, ok := a.value(); ok && a.code == abi.OK {
+		out.value, out.data = v, v.Data()
+	}
+	return out, nil
+}
+
+// dependence is after how many calls a reader first answers what depends on the values, and those
+// that show it. It has no calls where none does.
+type dependence struct {
+	at  int
+	one family
+	two family
+}
+
+func (f *storing) depends(r storedReader, steps []int, until time.Time) (d dependence, err error) {
+	plays := [families][]told{}
+	for fam := range families {
+		if fam == small && len(r.s) > 0 {
+			break // its arguments may be among these values
+		}
+		have, on, stored := []told{}, instance{}, 0
+		for _, n := range steps {
+			if time.Now().After(until) {
+				return d, nil
+			}
+			if stored == 0 || r.takes {
+				if on.id != 0 {
+					if err := f.end(on); err != nil {
+						return d, err
+					}
+				}
+				if on, err = f.begin(); err != nil {
+					return d, err
+				}
+				stored = 0
+			}
+			err := f.store(fam, on, stored+1, n)
+			if errors.Is(err, errRefused) {
+				break
+			}
+			if err != nil {
+				return d, err
+			}
+			stored = n
+			a, err := f.ask(r.m, r.s, on)
+			if err != nil {
+				return d, err
+			}
+			have = append(have, a)
+		}
+		if err := f.end(on); err != nil {
+			return d, err
+		}
+		plays[fam] = have
+	}
+	constant := true
+	for i, n := range steps {
+		if i >= len(plays[large]) || i >= len(plays[larger]) {
+			return d, nil
+		}
+		all := []told{plays[large][i], plays[larger][i]}
+		if len(r.s) == 0 && i < len(plays[small]) {
+			all = append(all, plays[small][i])
+		}
+		if f.explained(all, n) {
+			constant = constant && all[0] == plays[large][0]
+			continue
+		}
+		if n <= 4 || f.kept(all, n) || !damagedBy(all, n, constant) {
+			return d, nil
+		}
+		other := slices.IndexFunc(all, func(a told) bool { return a != all[0] })
+		return dependence{n, large, family(other)}, nil
+	}
+	return d, nil
+}
+
+// explained tells whether the answers of all families are the same, or the same of what each has stored.
+func (f *storing) explained(all []told, n int) bool {
+	if !slices.ContainsFunc(all[1:], func(a told) bool { return a != all[0] }) {
+		return true
+	}
+	for call := 1; call <= n; call++ {
+		if f.areData(all, func(fam family, a told) bool { return equalValue(a.value, fam.datum(call, f.datumSample())) }) {
+			return true
+		}
+	}
+	return false
+}
+
+func (f *storing) datumSample() tlv.Value { return f.s[len(f.s)-1] }
+
+// areData tells whether all answers are what is asked for, of the families in their order.
+func (f *storing) areData(all []told, is func(fam family, a told) bool) bool {
+	for i, a := range all {
+		if a.code != abi.OK || !is(family(i), a) {
+			return false
+		}
+	}
+	return true
+}
+
+// kept tells whether all answers are of what was stored, whichever it is: a method that keeps some
+// by their value does so.
+func (f *storing) kept(all []told, n int) bool {
+	return len(f.s) == 1 && f.areData(all, func(fam family, a told) bool {
+		for call := 1; call <= n; call++ {
+			if equalValue(a.value, fam.datum(call, f.datumSample())) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// equalValue compares numbers of any type, and texts.
+func equalValue(a, b tlv.Value) bool {
+	if n, err := a.Int(); err == nil {
+		m, err := b.Int()
+		return err == nil && n == m
+	}
+	return equalText(a, b)
+}
+
+// damagedBy tells whether answers that depend on the values are such as no design gives: a number
+// that is no number of stored values, an error for some of them, or a text that was always the
+// same before. constant is whether it was.
+func damagedBy(all []told, n int, constant bool) bool {
+	for _, a := range all {
+		if (a.code == abi.OK) != (all[0].code == abi.OK) {
+			return true
+		}
+	}
+	if all[0].code != abi.OK {
+		return false
+	}
+	for _, a := range all {
+		if isText(a.value) {
+			return constant
+		}
+		if number, ok := numberOf(a.value); !ok || number < 0 || number > float64(n) {
+			return true
+		}
+	}
+	return false
+}
+
+func numberOf(v tlv.Value) (float64, bool) {
+	if n, err := v.Int(); err == nil {
+		return float64(n), true
+	}
+	f, err := v.Float()
+	return f, err == nil
+}
+
+// reportDepends reports it, with the calls of the family that shows it.
+func (x *exploration) reportDepends(f *storing, r storedReader, d dependence) {
+	key := findingKey{codeDamaged, r.m.String(), "opaque"}
+	if x.done[key] {
+		return
+	}
+	x.done[key] = true
+	var ops sequence
+	var answers [2][]observed
+	var last [2]string
+	for i, fam := range []family{d.one, d.two} {
+		ops = sequence{x.firstBirth(f.b)}
+		for call := 1; call <= d.at; call++ {
+			ops = append(ops, op{m: f.m, on: 0, args: literals(f.values(fam, call))})
+		}
+		ops = append(ops, op{m: r.m, on: 0, args: literals(r.s)})
+		if answers[i] = x.env.play(ops, ordinary).answers; len(answers[i]) < len(ops) {
+			return
+		}
+		last[i] = showValue(fam.datum(d.at, f.datumSample()))
+	}
+	s := x.shown(ops, d.at+1)
+	g := s.finding(codeDamaged, "after %d calls of %v what it answers depends on the values: %v where the last is %s, and %v where it is %s; with fewer calls they make no difference",
+		d.at, f.m, &answers[0][d.at+1], last[0], &answers[1][d.at+1], last[1])
+	g.Expected = "a value that is stored to change nothing but its own place"
+	g.Fix = "compare the index, or the count, with the capacity before you write: an array of N has the indices below N"
+	x.report(g, ops, ordinary, answers[1])
+}
