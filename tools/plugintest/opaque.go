@@ -287,7 +287,9 @@ func (f *storing) depends(r storedReader, steps []int, until time.Time) (d depen
 		}
 		plays[fam] = have
 	}
-	constant := true
+	// A reader whose answers were always the same may begin to tell of a value, such as one that
+	// has made room; one that counts does not.
+	constant, counts := true, true
 	for i, n := range steps {
 		if i >= len(plays[large]) || i >= len(plays[larger]) {
 			return d, nil
@@ -296,11 +298,15 @@ func (f *storing) depends(r storedReader, steps []int, until time.Time) (d depen
 		if len(r.s) == 0 && i < len(plays[small]) {
 			all = append(all, plays[small][i])
 		}
-		if f.explained(all, n) {
+		alike := !slices.ContainsFunc(all[1:], func(a told) bool { return a != all[0] })
+		if n <= 4 {
+			counts = counts && alike
+		}
+		if alike || f.explained(all, n) && (n <= 4 || constant || !counts) {
 			constant = constant && all[0] == plays[large][0]
 			continue
 		}
-		if n <= 4 || f.kept(all, n) || !damagedBy(all, n, constant) {
+		if n <= 4 || f.kept(all, n) && (constant || !counts) || !damagedBy(all, n, constant) {
 			return d, nil
 		}
 		other := slices.IndexFunc(all, func(a told) bool { return a != all[0] })
@@ -309,11 +315,8 @@ func (f *storing) depends(r storedReader, steps []int, until time.Time) (d depen
 	return d, nil
 }
 
-// explained tells whether the answers of all families are the same, or the same of what each has stored.
+// explained tells whether the answers of all families are the same one of what each has stored.
 func (f *storing) explained(all []told, n int) bool {
-	if !slices.ContainsFunc(all[1:], func(a told) bool { return a != all[0] }) {
-		return true
-	}
 	for call := 1; call <= n; call++ {
 		if f.areData(all, func(fam family, a told) bool { return equalValue(a.value, fam.datum(call, f.datumSample())) }) {
 			return true
