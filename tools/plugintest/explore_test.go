@@ -52,6 +52,28 @@ func TestExplore_Script(t *testing.T) {
 	assert.Contains(t, lines(mended), "show nothing")
 }
 
+// TestExplore_ReplayOfAnswers: what shows in an answer alone, and in nothing of how calls are made, is
+// shown again, and is not where it is mended.
+func TestExplore_ReplayOfAnswers(t *testing.T) {
+	for file, code := range map[string]string{"texts_value_nul.c": "value-damaged", "texts_one_state.c": "instances-mixed"} {
+		t.Run(code, func(t *testing.T) {
+			t.Parallel()
+			library, dir := texts(t, file), t.TempDir()
+			report := run(t, plugintest.Config{File: library, Seed: 1, For: time.Minute, Until: code, Save: dir, NoMemcheck: true}, "explore")
+			require.NotEmpty(t, report.Findings)
+			scripts, err := filepath.Glob(filepath.Join(dir, code+"-*.star"))
+			require.NoError(t, err)
+			require.NotEmpty(t, scripts)
+			again := run(t, plugintest.Config{File: library, Seed: 2, Replay: scripts[0]}, "explore")
+			require.Len(t, again.Findings, 1)
+			assert.Equal(t, code, again.Findings[0].Code)
+			assert.Contains(t, again.Findings[0].Message, "as it did when the script was made")
+			mended := run(t, plugintest.Config{File: texts(t, "good/texts.c"), Seed: 2, Replay: scripts[0]}, "explore")
+			assert.Empty(t, mended.Findings)
+		})
+	}
+}
+
 // TestExplore_BadScripts: a file that is no script, or of another library, is an error with its place.
 func TestExplore_BadScripts(t *testing.T) {
 	library := texts(t, "good/texts.c")
@@ -61,6 +83,7 @@ func TestExplore_BadScripts(t *testing.T) {
 		"not JSON":         {begin + "{", "the line"},
 		"another version":  {begin + `{"version":99}`, "version 99; this plugin-tester reads version 1"},
 		"another world":    {begin + `{"version":1,"world":"moon"}`, `there is no world "moon"`},
+		"another code":     {begin + `{"version":1,"code":"crsh","shows":{"code":0,"sum":"1"}}`, `there are no findings with the code "crsh"`},
 		"another box":      {begin + `{"version":1,"ops":[{"box":"Cat","method":"birth","on":-1}]}`, `call 1: the library has no box "Cat"; it has Texts`},
 		"another method":   {begin + `{"version":1,"ops":[{"box":"Texts","method":"birth","on":-1,"makes":"Texts"},{"box":"Texts","method":"fly","on":0}]}`, `call 2: Texts has no method "fly"`},
 		"no instance":      {begin + `{"version":1,"ops":[{"box":"Texts","method":"count","on":3}]}`, "call 1: it is on the instance of call 4, which makes none"},

@@ -89,7 +89,7 @@ func (x *exploration) tryKeys(k *keyed) {
 		return // the texts are no keys
 	}
 	for _, pair := range keyPairs() {
-		if x.ctx.Err() != nil || x.done[findingKey{codeDamaged, k.r.String(), "key"}] || means(meantText, k.put, k.r) {
+		if x.ctx.Err() != nil || x.done[findingKey{codeDamaged, k.r.String(), "key"}] || meansDamage(textOf(tlv.TagString, pair.kept), k.put, k.r) {
 			return
 		}
 		again := 0

@@ -3,6 +3,8 @@ package plugintest
 import (
 	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
@@ -27,10 +29,28 @@ func means(what *regexp.Regexp, methods ...*method) bool {
 	return slices.ContainsFunc(methods, func(m *method) bool { return m.declared != nil && what.MatchString(m.declared.Doc) })
 }
 
-// meansDamage tells whether the documentation of methods says that a value does not come back.
+// meansDamage tells whether the documentation of methods says that a value does not come back. A
+// text that is no longer than a size that it names is meant to.
 func meansDamage(v tlv.Value, methods ...*method) bool {
-	if isText(v) {
-		return means(meantText, methods...)
+	if !isText(v) {
+		return means(meantNumber, methods...)
 	}
-	return means(meantNumber, methods...)
+	return means(meantText, methods...) && v.Len() > namedSize(methods)
+}
+
+var sizes = regexp.MustCompile(`\d[\d,]*`)
+
+// namedSize is the largest number in the documentation of methods; 0 for none.
+func namedSize(methods []*method) (most int) {
+	for _, m := range methods {
+		if m.declared == nil {
+			continue
+		}
+		for _, text := range sizes.FindAllString(m.declared.Doc, -1) {
+			if n, err := strconv.Atoi(strings.ReplaceAll(text, ",", "")); err == nil {
+				most = max(most, n)
+			}
+		}
+	}
+	return most
 }

@@ -27,6 +27,34 @@ type recorded struct {
 	Code    string       `json:"code"`
 	World   string       `json:"world"`
 	Ops     []recordedOp `json:"ops"`
+	// Shows is what the last call answered, where that is the fault.
+	Shows *recordedAnswer `json:"shows,omitempty"`
+}
+
+type recordedAnswer struct {
+	Code int32  `json:"code"`
+	Sum  string `json:"sum"` // of the result, in hexadecimal
+}
+
+// shownByAnswer are the codes of faults that show in what the last call of a sequence answers,
+// and nowhere else.
+var shownByAnswer = []string{codeDamaged, codeMixed, codeAnyType, codeUseAfterFini}
+
+func recordAnswer(code string, ops sequence, in world, answers []observed) *recordedAnswer {
+	if in.name != ordinary.name || !slices.Contains(shownByAnswer, code) || len(answers) != len(ops) || len(ops) == 0 {
+		return nil
+	}
+	last := &answers[len(ops)-1]
+	return &recordedAnswer{int32(last.code), strconv.FormatUint(last.sum, 16)}
+}
+
+// is tells whether a sequence was answered so.
+func (r *recordedAnswer) is(ops sequence, out *played) bool {
+	if r == nil || out.exit != nil || len(out.answers) != len(ops) || len(ops) == 0 {
+		return false
+	}
+	last := &out.answers[len(ops)-1]
+	return last.made && int32(last.code) == r.Code && strconv.FormatUint(last.sum, 16) == r.Sum
 }
 
 type recordedOp struct {
@@ -96,7 +124,7 @@ func (r *recordedArg) argument() (a argument, err error) {
 
 // scriptOf is the script of a finding.
 func scriptOf(f *Finding, ops sequence, in world, answers []observed) string {
-	record := recorded{Version: recordedVersion, Code: f.Code, World: in.name}
+	record := recorded{Version: recordedVersion, Code: f.Code, World: in.name, Shows: recordAnswer(f.Code, ops, in, answers)}
 	var out strings.Builder
 	fmt.Fprintf(&out, "# %s: %s: %s\n", f.Code, f.Place(), contract.Printable(f.Message))
 	if in.name != ordinary.name {
@@ -255,14 +283,22 @@ func saveScript(dir string, f *Finding) (file string, err error) {
 	return file, os.WriteFile(file, []byte(f.Sequence), 0o644)
 }
 
+// savedScript is what a script says.
+type savedScript struct {
+	ops   sequence
+	in    world
+	code  string
+	shows *recordedAnswer // nil where the fault shows otherwise
+}
+
 // readScript reads the sequence of a script.
-func (p *plugin) readScript(file string) (ops sequence, in world, err error) {
+func (p *plugin) readScript(file string) (out *savedScript, err error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return nil, in, fmt.Errorf("%w: %w", ErrCannotRun, err)
+		return nil, fmt.Errorf("%w: %w", ErrCannotRun, err)
 	}
-	fail := func(format string, args ...any) (sequence, world, error) {
-		return nil, in, fmt.Errorf("%w: %s: %s", ErrCannotRun, file, fmt.Sprintf(format, args...))
+	fail := func(format string, args ...any) (*savedScript, error) {
+		return nil, fmt.Errorf("%w: %s: %s", ErrCannotRun, file, fmt.Sprintf(format, args...))
 	}
 	_, text, ok := strings.Cut(string(data), replayMark)
 	if !ok {
@@ -276,13 +312,15 @@ func (p *plugin) readScript(file string) (ops sequence, in world, err error) {
 	if r.Version != recordedVersion {
 		return fail("version %d; this plugin-tester reads version %d", r.Version, recordedVersion)
 	}
+	if _, ok := RuleOf(r.Code); !ok && r.Shows != nil {
+		return fail("there are no findings with the code %q", r.Code)
+	}
+	out = &savedScript{code: r.Code, shows: r.Shows, in: ordinary}
 	i := slices.IndexFunc(worlds, func(w world) bool { return w.name == r.World })
 	switch {
 	case i >= 0:
-		in = worlds[i]
-	case r.World == ordinary.name || r.World == "":
-		in = ordinary
-	default:
+		out.in = worlds[i]
+	case r.World != ordinary.name && r.World != "":
 		return fail("there is no world %q", r.World)
 	}
 	const most = 100_000
@@ -290,13 +328,13 @@ func (p *plugin) readScript(file string) (ops sequence, in world, err error) {
 		return fail("%d calls; at most %d are made", len(r.Ops), most)
 	}
 	for n := range r.Ops {
-		o, err := p.readOp(&r.Ops[n], ops)
+		o, err := p.readOp(&r.Ops[n], out.ops)
 		if err != nil {
 			return fail("call %d: %v", n+1, err)
 		}
-		ops = append(ops, o)
+		out.ops = append(out.ops, o)
 	}
-	return ops, in, nil
+	return out, nil
 }
 
 func (p *plugin) readOp(r *recordedOp, before sequence) (o op, err error) {
@@ -347,19 +385,39 @@ func (p *plugin) readOp(r *recordedOp, before sequence) (o op, err error) {
 
 // replayScript plays the sequence of Config.Replay, and reports what it shows.
 func replayScript(e *env) error {
-	ops, in, err := e.plugin.readScript(e.config.Replay)
+	r, err := e.plugin.readScript(e.config.Replay)
 	if err != nil {
 		return err
 	}
 	e.shared.learned = true // nothing else is called
 	x := newExploration(e)
-	base := e.play(ops, ordinary)
-	x.faults(ops, base)
-	if in.name != ordinary.name && base.exit == nil {
-		x.compare(ops, base, e.play(ops, in), in)
+	base := e.play(r.ops, ordinary)
+	x.faults(r.ops, base)
+	if r.in.name != ordinary.name && base.exit == nil {
+		x.compare(r.ops, base, e.play(r.ops, r.in), r.in)
+	}
+	if len(e.report.Findings) == 0 {
+		x.answersAgain(r, base)
 	}
 	if len(e.report.Findings) == 0 {
 		e.line("the calls of %s show nothing", e.config.Replay)
 	}
 	return nil
+}
+
+// answersAgain reports that the last call is answered as it was when the script was made, where that is
+// the fault.
+func (x *exploration) answersAgain(r *savedScript, base *played) {
+	for range agreeing - 1 {
+		if !r.shows.is(r.ops, base) {
+			return
+		}
+		base = x.env.play(r.ops, ordinary)
+	}
+	if !r.shows.is(r.ops, base) {
+		return
+	}
+	last := len(r.ops) - 1
+	s := x.shown(r.ops, last)
+	x.report(s.finding(r.code, "it answered %v, as it did when the script was made", &base.answers[last]), r.ops, ordinary, base.answers)
 }
