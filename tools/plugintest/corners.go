@@ -81,6 +81,20 @@ func (x *exploration) cornerCalls(m *method, s shape) (calls [][]tlv.Value) {
 	return calls
 }
 
+// stocked is an instance that the methods that take something have been called on.
+func (x *exploration) stocked(b *box) sequence {
+	ops := sequence{x.firstBirth(b)}
+	for range 3 {
+		for _, m := range x.gen.callable(b) {
+			s := x.gen.shapes[m][0]
+			if len(s) > 0 && !slices.ContainsFunc(s, func(v tlv.Value) bool { return v == blobSample || isHandle(v) }) {
+				ops = append(ops, op{m: m, on: 0, args: literals(s)})
+			}
+		}
+	}
+	return ops
+}
+
 // corners calls the methods of a box at the corners of their numbers.
 func (x *exploration) corners(b *box, until time.Time) {
 	var left sequence
@@ -91,9 +105,10 @@ func (x *exploration) corners(b *box, until time.Time) {
 			}
 		}
 	}
+	before := x.stocked(b)
 	for len(left) > 0 && x.ctx.Err() == nil && time.Now().Before(until) {
 		n := min(len(left), cornerOps)
-		ops := append(sequence{x.firstBirth(b)}, left[:n]...)
+		ops := slices.Concat(before, left[:n])
 		base := x.env.play(ops, ordinary)
 		if x.played++; base.none {
 			return
@@ -105,6 +120,6 @@ func (x *exploration) corners(b *box, until time.Time) {
 			continue
 		}
 		m := base.exit.at.m
-		left = slices.DeleteFunc(left[min(n, max(0, len(base.answers)-2)):], func(o op) bool { return o.m == m })
+		left = slices.DeleteFunc(left[min(n, max(0, len(base.answers)-len(before))):], func(o op) bool { return o.m == m })
 	}
 }

@@ -386,6 +386,7 @@ func (x *exploration) compare(ops sequence, base, other *played, in world) {
 	x.played++
 	at := firstOther(base, other)
 	if at < 0 {
+		x.compareExit(ops, other, in)
 		return
 	}
 	m := ops[at].m
@@ -415,6 +416,39 @@ func (x *exploration) compare(ops sequence, base, other *played, in world) {
 	s := x.shown(short, at)
 	f := s.finding(in.code, "it answered %v, and %v %s", &a.answers[at], &b.answers[at], in.what)
 	x.report(f, short, in, a.answers)
+}
+
+// compareExit reports a crash in another world, where there is none in the ordinary one.
+func (x *exploration) compareExit(ops sequence, other *played, in world) {
+	if other.none || other.exit == nil || isSlow(other.exit.err) || in.code == "" {
+		return
+	}
+	m := other.exit.at.m
+	key := findingKey{in.code, m.String(), ""}
+	if x.done[key] || m.box == nil {
+		return
+	}
+	shows := func(s sequence) bool {
+		base, other := x.env.playBoth(s, in)
+		return !base.none && !other.none && base.exit == nil && other.exit != nil && other.exit.at.m == m && !isSlow(other.exit.err)
+	}
+	for range agreeing - 1 {
+		if !shows(ops) {
+			return
+		}
+	}
+	x.done[key] = true
+	short := x.shrink(ops, len(other.answers)-1, shows)
+	if short == nil || !shows(short) {
+		return
+	}
+	base, other := x.env.playBoth(short, in)
+	at := len(other.answers) - 1
+	if other.exit == nil || at < 0 || at >= len(base.answers) {
+		return
+	}
+	s := x.shown(short, at)
+	x.report(s.finding(in.code, "it answered %v, and crashed %s: %v", &base.answers[at], in.what, other.exit.err), short, in, base.answers)
 }
 
 // reads tells whether the call of an op changes nothing: made twice, it answers the same.
