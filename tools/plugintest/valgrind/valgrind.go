@@ -123,7 +123,9 @@ func (x *xmlError) of(names []string) Error {
 	if len(x.AuxWhats) > 0 {
 		e.Message += "; " + strings.Join(x.AuxWhats, "; ")
 	}
-	e.Freed = slices.ContainsFunc(x.AuxWhats, func(text string) bool { return strings.HasSuffix(text, "free'd") && !strings.Contains(text, "(recently)") })
+	e.Freed = slices.ContainsFunc(x.AuxWhats, func(text string) bool {
+		return strings.HasSuffix(text, "free'd") && !strings.Contains(text, "(recently)")
+	})
 	for _, stack := range x.Stacks {
 		for _, f := range stack.Frames {
 			if slices.Contains(names, f.Obj) {
