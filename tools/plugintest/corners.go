@@ -48,8 +48,8 @@ func cornersOf(sample tlv.Value) (all []tlv.Value) {
 	return all
 }
 
-// cornerCalls are the calls of a method with the numbers of a shape at their corners.
-func (x *exploration) cornerCalls(m *method, s shape) (calls [][]tlv.Value) {
+// cornerCalls are argument lists with the numbers of a shape at their corners.
+func (x *exploration) cornerCalls(s shape) (calls [][]tlv.Value) {
 	choices, some := make([][]tlv.Value, len(s)), false
 	for i, sample := range s {
 		if choices[i] = cornersOf(sample); len(choices[i]) > 0 {
@@ -100,7 +100,7 @@ func (x *exploration) corners(b *box, until time.Time) {
 	var left sequence
 	for _, m := range x.gen.callable(b) {
 		for _, s := range x.gen.typesOf(m) {
-			for _, values := range x.cornerCalls(m, s) {
+			for _, values := range x.cornerCalls(s) {
 				left = append(left, op{m: m, on: 0, args: literals(values)})
 			}
 		}

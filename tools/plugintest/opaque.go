@@ -66,12 +66,12 @@ func isNumberTag(v tlv.Value) bool {
 }
 
 // values are the arguments of a call that stores.
-func (s *storing) values(f family, call int) []tlv.Value {
-	all := slices.Clone(s.s)
+func (f *storing) values(fam family, call int) []tlv.Value {
+	all := slices.Clone(f.s)
 	for i, v := range all {
 		switch {
 		case i == len(all)-1:
-			all[i] = f.datum(call, v)
+			all[i] = fam.datum(call, v)
 		case isText(v):
 			all[i] = textOf(v.Tag(), fmt.Sprintf("k%03d", call))
 		case isNumberTag(v):
