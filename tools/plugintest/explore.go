@@ -118,6 +118,7 @@ func (e *env) explore(whole time.Duration) error {
 			x.round(b)
 		}
 		x.endBench()
+		x.leaks(b)
 		if err := x.underValgrind(b, watched); err != nil {
 			return err
 		}
