@@ -77,53 +77,98 @@ func TestMutants(t *testing.T) {
 	if !whole {
 		return // TestSample has some of them
 	}
+	var all []*trial
 	for i := range plugins {
 		if p := &plugins[i]; only == "" || only == p.name {
-			t.Run(p.name, func(t *testing.T) { try(t, p) })
+			all = append(all, newTrial(t, p))
 		}
+	}
+	// Those last of which nothing is expected.
+	for _, classes := range [][]class{{killable}, {noOracle}, {equivalent}} {
+		for n := range rounds {
+			for _, trial := range all {
+				if !t.Failed() {
+					trial.round(t, n, classes)
+				}
+			}
+		}
+	}
+	for _, trial := range all {
+		trial.report(t)
 	}
 }
 
-func try(t *testing.T, p *plugin) {
+// trial is a plugin with what is known of its mutants.
+type trial struct {
+	plugin   *plugin
+	bench    *bench
+	chosen   []Mutant
+	verdicts map[string]verdict
+	results  *results
+}
+
+func newTrial(t *testing.T, p *plugin) *trial {
 	module := ccbuild.Root(t)
 	sources, err := p.read(module)
 	require.NoError(t, err)
-	chosen, err := p.chosen(sources)
+	r := &trial{plugin: p, bench: &bench{plugin: p, module: module, worker: ccbuild.TestersWorker(t), sources: sources}, results: openResults(t, p.name)}
+	r.chosen, err = p.chosen(sources)
 	require.NoError(t, err)
-	verdicts, err := p.verdicts()
+	r.verdicts, err = p.verdicts()
 	require.NoError(t, err)
-	b := &bench{plugin: p, module: module, worker: ccbuild.TestersWorker(t), sources: sources}
-	done := openResults(t, p.name)
-	key := func(m *Mutant) string { return m.ID() + " " + hash(p, with(sources, m)) }
+	return r
+}
 
-	var queue []*Mutant // those last of which nothing is expected
-	for _, class := range []class{killable, noOracle, equivalent} {
-		for i := range chosen {
-			m := &chosen[i]
-			if classOf(verdicts, m) == class && done.done[key(m)] == "" {
-				queue = append(queue, m)
-			}
+// key names a mutant and all that it is made of.
+func (r *trial) key(m *Mutant) string {
+	return m.ID() + " " + hash(r.plugin, with(r.bench.sources, m))
+}
+
+func (r *trial) result(m *Mutant) string { return r.results.done[r.key(m)] }
+
+func (r *trial) class(m *Mutant) class {
+	if v, ok := r.verdicts[m.ID()]; ok {
+		return v.class
+	}
+	return killable
+}
+
+// survived is the result of a mutant that rounds have not killed.
+func survived(rounds int) string {
+	if rounds == 0 {
+		return ""
+	}
+	return fmt.Sprintf("survived %d", rounds)
+}
+
+func (r *trial) round(t *testing.T, n int, classes []class) {
+	var queue []*Mutant
+	for i := range r.chosen {
+		if m := &r.chosen[i]; slices.Contains(classes, r.class(m)) && r.result(m) == survived(n) {
+			queue = append(queue, m)
 		}
 	}
-	if len(queue) > 0 {
-		require.NoError(t, b.prepare(t.Context()))
-		require.Empty(t, b.known, "the tester finds something in the plugin itself")
-		work(t.Context(), queue, func(m *Mutant) {
-			k, err := b.judge(t.Context(), m)
-			result := "survived"
-			switch {
-			case t.Context().Err() != nil:
-				return
-			case err != nil:
-				result = "undecided " + strings.Join(strings.Fields(err.Error()), " ")
-			case k.code != "":
-				result = fmt.Sprintf("killed %s %s %.0fs %s", k.code, k.check, k.seconds, k.place)
-			}
-			t.Logf("%s (%s): %s", m.ID(), m.Change(), result)
-			done.add(key(m), result)
-		})
+	if len(queue) == 0 {
+		return
 	}
-	report(t, p, chosen, verdicts, func(m *Mutant) string { return done.done[key(m)] })
+	if err := r.bench.prepare(t.Context(), rounds[n]); err != nil {
+		t.Errorf("%s: %v", r.plugin.name, err)
+		return
+	}
+	work(t.Context(), queue, func(m *Mutant) {
+		k, err := r.bench.try(t.Context(), with(r.bench.sources, m), rounds[n].checks, rounds[n].budget, rounds[n].seed)
+		result := survived(n + 1)
+		switch {
+		case t.Context().Err() != nil:
+			return
+		case err != nil:
+			result = "undecided " + strings.Join(strings.Fields(err.Error()), " ")
+		case k.code != "":
+			result = fmt.Sprintf("killed %s %s %.0fs %s", k.code, k.check, k.seconds, k.place)
+		}
+		t.Logf("%s %s (%s): %s", r.plugin.name, m.ID(), m.Change(), result)
+		r.results.add(r.key(m), result)
+	})
 }
 
 func work(ctx context.Context, queue []*Mutant, do func(*Mutant)) {
@@ -146,36 +191,34 @@ func work(ctx context.Context, queue []*Mutant, do func(*Mutant)) {
 	all.Wait()
 }
 
-func classOf(verdicts map[string]verdict, m *Mutant) class {
-	if v, ok := verdicts[m.ID()]; ok {
-		return v.class
-	}
-	return killable
-}
-
 // report shows a row of the table in docs/tester.md, and the mutants that were not killed.
-func report(t *testing.T, p *plugin, chosen []Mutant, verdicts map[string]verdict, result func(*Mutant) string) {
-	count := make(map[class]int)
-	killed := make(map[class]int)
+func (r *trial) report(t *testing.T) {
+	count, killed := make(map[class]int), make(map[class]int)
+	open := 0
 	var survivors strings.Builder
-	for i := range chosen {
-		m := &chosen[i]
-		class, text := classOf(verdicts, m), result(m)
+	for i := range r.chosen {
+		m := &r.chosen[i]
+		class, result := r.class(m), r.result(m)
 		count[class]++
 		switch {
-		case strings.HasPrefix(text, "killed"):
+		case strings.HasPrefix(result, "killed"):
 			killed[class]++
 			if class == equivalent {
-				t.Errorf("%s is said to be equivalent (%s), and was %s", m.ID(), verdicts[m.ID()].reason, text)
+				t.Errorf("%s %s is said to be equivalent (%s), and was %s", r.plugin.name, m.ID(), r.verdicts[m.ID()].reason, result)
 			}
 		case class == killable:
-			fmt.Fprintf(&survivors, "- `%s`: `%s` (%s)\n", m.ID(), m.Change(), text)
+			fmt.Fprintf(&survivors, "- `%s`: `%s` (%s)\n", m.ID(), m.Change(), result)
+			fallthrough
+		default:
+			if result != survived(len(rounds)) {
+				open++
+			}
 		}
 	}
-	others := killed[killable] + killed[noOracle]
-	t.Logf("\n| %s | %d | %d | %d | %d | %d | %d | %s | %s |\n\n%s", p.name, len(chosen), count[equivalent], count[noOracle],
-		killed[killable], count[killable]-killed[killable], killed[noOracle],
-		percent(killed[killable], count[killable]), percent(others, count[killable]+count[noOracle]), survivors.String())
+	t.Logf("\n| %s | %d | %d | %d | %d of %d, %s | %d of %d, %s |\n%d not tried to the end\n%s", r.plugin.name, len(r.chosen), count[equivalent], count[noOracle],
+		killed[killable], count[killable], percent(killed[killable], count[killable]),
+		killed[killable]+killed[noOracle], count[killable]+count[noOracle], percent(killed[killable]+killed[noOracle], count[killable]+count[noOracle]),
+		open, survivors.String())
 }
 
 func percent(n, of int) string {
@@ -192,7 +235,7 @@ func TestSample(t *testing.T) {
 	sources, err := p.read(module)
 	require.NoError(t, err)
 	all := p.mutants(sources)
-	b := &bench{plugin: p, module: module, worker: ccbuild.TestersWorker(t), sources: sources, checks: []string{"check", "typecheck", "protocol"}}
+	b := &bench{plugin: p, module: module, worker: ccbuild.TestersWorker(t), sources: sources}
 	for _, tt := range []struct{ operator, was, code string }{
 		{conditionFalse, "!fits(r, size)", "result-overrun"},
 		{returnOK, "return NYASH_E_INVALID_TYPE;", "type-unchecked"},
@@ -202,7 +245,7 @@ func TestSample(t *testing.T) {
 		t.Run(tt.operator+" "+tt.was, func(t *testing.T) {
 			i := slices.IndexFunc(all, func(m Mutant) bool { return m.Operator == tt.operator && m.Was == tt.was })
 			require.GreaterOrEqual(t, i, 0)
-			k, err := b.try(t.Context(), with(sources, &all[i]), b.checks, quick, 1)
+			k, err := b.try(t.Context(), with(sources, &all[i]), []string{"check", "typecheck", "protocol"}, quick, 1)
 			require.NoError(t, err)
 			assert.Equal(t, tt.code, k.code)
 		})

@@ -6,23 +6,35 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tools/plugintest"
 )
 
-// quick and slow are the times for each box and round, as --for is.
+// quick is the time for each box and round of checks, as --for is, and call that of a call.
 const (
 	quick = 3 * time.Second
-	slow  = 10 * time.Second
+	call  = 3 * time.Second
 	// longest is when a mutant is given up that the tester cannot come to an end with.
 	longest = 10 * time.Minute
 )
 
-// order is that of the checks: those first that take the least time.
-var order = []string{"check", "typecheck", "protocol", "host", "io", "leaf", "explore", "threads", "stress", "lifecycle", "memcheck"}
+// round is a part of the checks. A mutant that one does not kill comes to the next, when all
+// others had theirs.
+type round struct {
+	checks []string
+	budget time.Duration // for each box, as --for is
+	seed   uint64
+}
+
+// rounds have all checks, those first that take the least time, and last those once more that
+// find more with more time.
+var rounds = []round{
+	{[]string{"check", "typecheck", "io", "host", "protocol", "leaf", "explore"}, quick, 1},
+	{[]string{"threads", "lifecycle", "stress", "memcheck"}, quick, 1},
+	{[]string{"explore", "threads"}, 10 * time.Second, 2},
+}
 
 // bench is where a plugin's mutants are tried.
 type bench struct {
@@ -30,8 +42,7 @@ type bench struct {
 	module  string
 	worker  string
 	sources map[string]string
-	checks  []string        // those that apply
-	known   map[string]bool // what the tester finds in the plugin itself; nothing, it should be
+	apply   map[string]bool // whether a check does
 }
 
 // kill is the finding that tells a mutant from the plugin; the zero value where there is none.
@@ -43,7 +54,7 @@ type kill struct {
 // library compiles sources, and says how they are tested.
 func (b *bench) library(ctx context.Context, folder string, sources map[string]string) (plugintest.Config, error) {
 	file := filepath.Join(folder, "lib"+b.plugin.name+".so")
-	c := plugintest.Config{File: file, Worker: b.worker, Timeout: 3 * time.Second}
+	c := plugintest.Config{File: file, Worker: b.worker, Timeout: call}
 	if err := b.plugin.compile(ctx, b.module, filepath.Join(folder, "source"), file, sources, "-O1", "-g", "-shared"); err != nil {
 		return c, err
 	}
@@ -77,7 +88,7 @@ func (b *bench) try(ctx context.Context, sources map[string]string, checks []str
 	}
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
-	found := &first{known: b.known, stop: cancel}
+	found := &first{stop: cancel}
 	c.For, c.Seed, c.Progress = budget, seed, found
 	tester, err := plugintest.New(c)
 	if err != nil {
@@ -85,11 +96,14 @@ func (b *bench) try(ctx context.Context, sources map[string]string, checks []str
 	}
 	start := time.Now()
 	for _, check := range checks {
+		if b.apply != nil && !b.apply[check] {
+			continue
+		}
 		_, err = tester.Run(ctx, check)
 		switch {
 		case found.at != nil:
 			return kill{found.at.Code, place(found.at), check, time.Since(start).Seconds()}, nil
-		case errors.Is(err, plugintest.ErrCannotRun) && b.checks != nil:
+		case errors.Is(err, plugintest.ErrCannotRun) && b.apply != nil:
 			return kill{"cannot-run", "", check, time.Since(start).Seconds()}, nil
 		case err != nil && ctx.Err() == nil:
 			return k, fmt.Errorf("%s: %w", check, err)
@@ -100,39 +114,24 @@ func (b *bench) try(ctx context.Context, sources map[string]string, checks []str
 	return k, nil
 }
 
-// prepare looks which checks apply to the plugin itself, and what they find.
-func (b *bench) prepare(ctx context.Context) error {
-	b.known = make(map[string]bool)
-	var apply []string
-	for _, check := range order {
-		for {
-			k, err := b.try(ctx, b.sources, []string{check}, quick, 1)
-			if errors.Is(err, plugintest.ErrCannotRun) {
-				break
-			}
-			if err != nil {
-				return err
-			}
-			if k.code == "" {
-				apply = append(apply, check)
-				break
-			}
-			b.known[k.code+" "+k.place] = true
+// prepare looks which checks of a round apply to the plugin itself, and what they find.
+func (b *bench) prepare(ctx context.Context, r round) error {
+	apply := make(map[string]bool)
+	for _, check := range r.checks {
+		k, err := b.try(ctx, b.sources, []string{check}, r.budget, r.seed)
+		if errors.Is(err, plugintest.ErrCannotRun) {
+			continue
 		}
+		if err != nil {
+			return err
+		}
+		if k.code != "" {
+			return fmt.Errorf("the tester finds %s in the plugin itself (%s)", k.code, k.place)
+		}
+		apply[check] = true
 	}
-	b.checks = apply
+	b.apply = apply
 	return nil
-}
-
-// judge tries a mutant, and once more with more time where nothing is found.
-func (b *bench) judge(ctx context.Context, m *Mutant) (kill, error) {
-	sources := with(b.sources, m)
-	k, err := b.try(ctx, sources, b.checks, quick, 1)
-	if k.code != "" || err != nil {
-		return k, err
-	}
-	longer := slices.DeleteFunc(slices.Clone(b.checks), func(c string) bool { return c != "explore" && c != "threads" })
-	return b.try(ctx, sources, longer, slow, 2)
 }
 
 // place is where a finding is, without the library's path.
@@ -145,9 +144,8 @@ func place(f *plugintest.Finding) string {
 
 // first ends a run at its first finding that counts.
 type first struct {
-	known map[string]bool
-	stop  func()
-	at    *plugintest.Finding
+	stop func()
+	at   *plugintest.Finding
 }
 
 func (*first) Begin(string)                {}
@@ -155,7 +153,7 @@ func (*first) At(string, string)           {}
 func (*first) End(*plugintest.CheckReport) {}
 
 func (f *first) Found(found *plugintest.Finding) {
-	if f.at != nil || found.Severity == plugintest.SeverityNote || f.known[found.Code+" "+place(found)] {
+	if f.at != nil || found.Severity == plugintest.SeverityNote {
 		return
 	}
 	f.at = found
