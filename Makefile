@@ -48,7 +48,7 @@ faulty: setup plugins ## try plugin-tester on every faulty plugin; `make test` t
 	NYASH_TEST_FAULTY=all go test -count=1 -timeout=30m ./tests/faulty
 
 mutants: setup ## try plugin-tester on mutants of all good plugins, or of PLUGIN; goes on where it was interrupted; `make test` takes a sample
-	NYASH_TEST_MUTANTS=all NYASH_TEST_PLUGIN=$(PLUGIN) nice -n 10 go test -count=1 -timeout=0 -v -run=TestMutants ./tests/mutants
+	NYASH_TEST_MUTANTS=all NYASH_TEST_PLUGIN="$(PLUGIN)" nice -n 10 go test -count=1 -timeout=0 -v -run=TestMutants ./tests/mutants
 
 sdk: setup plugins ## try the SDKs with all sanitizers, valgrind and plugin-tester; `make test` takes a sample
 	NYASH_TEST_SDK=all go test -count=1 -timeout=30m ./tests/sdk

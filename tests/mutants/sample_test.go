@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,8 +16,8 @@ import (
 
 var update = flag.Bool("update", false, "choose the mutants anew")
 
-// only names one plugin; empty for all.
-var only = os.Getenv("NYASH_TEST_PLUGIN")
+// only names plugins; empty for all.
+var only = strings.Fields(os.Getenv("NYASH_TEST_PLUGIN"))
 
 // TestChoose writes the list of mutants of each plugin.
 func TestChoose(t *testing.T) {
@@ -25,7 +26,7 @@ func TestChoose(t *testing.T) {
 	}
 	for i := range plugins {
 		p := &plugins[i]
-		if only != "" && only != p.name {
+		if len(only) > 0 && !slices.Contains(only, p.name) {
 			continue
 		}
 		chosen, err := p.choose(t.Context(), ccbuild.Root(t), t.TempDir())
