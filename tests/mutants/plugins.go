@@ -27,6 +27,4 @@ var plugins = []plugin{
 	{name: "leaf", root: faulty, files: []string{"good/leaf.c"}},
 	{name: "host", root: faulty, files: []string{"good/host.c"}, flags: []string{"-DTOML"}, toml: "good/host.toml", box: "UserBox"},
 	{name: "text", root: "tests/wild/testdata", files: []string{"text/text.c", "wild.h"}, toml: "text/four.toml", box: "TextBox"},
-	{name: "note", root: "tests/wild/testdata", files: []string{"note/note.c", "wild.h"}, toml: "note/nyash.toml", box: "NoteBox"},
-	{name: "http", root: "tests/wild/testdata", files: []string{"http/http.c", "wild.h"}, toml: "http/four.toml", box: "ServerBox"},
 }
