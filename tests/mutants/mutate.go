@@ -152,7 +152,7 @@ func (m *mutator) at(i int) {
 		m.replace(logical, i, i, "&&")
 	case assigning[t.text] != "":
 		m.replace(arithmetic, i, i, assigning[t.text])
-	case binary[t.text] != "" && m.isValue(i-1) && !(t.text == "*" && m.isPointer(i)):
+	case binary[t.text] != "" && m.isValue(i-1) && (t.text != "*" || !m.isPointer(i)):
 		m.replace(arithmetic, i, i, binary[t.text])
 	case t.kind == word && !keywords[t.text] && m.is(i+1, "(") && m.tokens[i+1].match > 0 && m.isCall(i):
 		m.arguments(i + 1)

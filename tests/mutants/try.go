@@ -81,7 +81,7 @@ func (b *bench) try(ctx context.Context, sources map[string]string, checks []str
 	if err != nil {
 		return k, err
 	}
-	defer os.RemoveAll(folder)
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
 	c, err := b.library(ctx, folder, sources)
 	if err != nil {
 		return k, err
