@@ -12,7 +12,7 @@ FUZZTIME ?= 60s
 SOAK     ?= 10m
 
 .DEFAULT_GOAL := help
-.PHONY: help run build plugins wasm setup test faulty sdk wild languages race isolated modules torture arm64 soak vet lint fuzz bench memcheck clean
+.PHONY: help run build plugins wasm setup test faulty mutants sdk wild languages race isolated modules torture arm64 soak vet lint fuzz bench memcheck clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
@@ -46,6 +46,9 @@ test: setup plugins ## run all tests
 
 faulty: setup plugins ## try plugin-tester on every faulty plugin, with NYASH_TEST_ROUNDS=all ten times; `make test` takes a sample
 	NYASH_TEST_FAULTY=all go test -count=1 -timeout=2h ./tests/faulty
+
+mutants: setup ## try plugin-tester on mutants of all good plugins, or of PLUGIN; goes on where it was interrupted; `make test` takes a sample
+	NYASH_TEST_MUTANTS=all NYASH_TEST_PLUGIN="$(PLUGIN)" nice -n 10 go test -count=1 -timeout=0 -v -run=TestMutants ./tests/mutants
 
 sdk: setup plugins ## try the SDKs with all sanitizers, valgrind and plugin-tester; `make test` takes a sample
 	NYASH_TEST_SDK=all go test -count=1 -timeout=30m ./tests/sdk
