@@ -56,7 +56,7 @@ func (x *exploration) left(all ...sequence) (least int) {
 	for round := range leakWarmups + leakRounds {
 		for range leakPlays {
 			for _, ops := range all {
-				p := newPlayer(w, nil, ops, world{plain: true})
+				p := newPlayer(w, nil, ops, world{plain: true, layout: layoutOneThread})
 				if p.run(); p.out.exit != nil || x.ctx.Err() != nil {
 					return 0
 				}
