@@ -105,6 +105,10 @@ func (x *exploration) corners(b *box, until time.Time) {
 			}
 		}
 	}
+	// Once more in any order: what one method refuses depends on what others were given.
+	again := slices.Clone(left)
+	x.random.Shuffle(len(again), func(i, k int) { again[i], again[k] = again[k], again[i] })
+	left = append(left, again...)
 	before := x.stocked(b)
 	for len(left) > 0 && x.ctx.Err() == nil && time.Now().Before(until) {
 		n := min(len(left), cornerOps)
