@@ -15,10 +15,10 @@ import (
 func TestWriteJSON(t *testing.T) {
 	for in, want := range map[string]string{
 		"plain <&> é 漢 👍🏽": `{"a":"plain <&> é 漢 👍🏽"}` + "\n",
-		"a\n\x1b[31m":       `{"a":"a\n\u001b[31m"}` + "\n",
-		"\u009b31m\x7f":     `{"a":"\u009b31m\u007f"}` + "\n",
-		"\u202eabc\u2066":   `{"a":"\u202eabc\u2066"}` + "\n",
-		"\U000e0041":        `{"a":"\udb40\udc41"}` + "\n",
+		"a\n\x1b[31m":      `{"a":"a\n\u001b[31m"}` + "\n",
+		"\u009b31m\x7f":    `{"a":"\u009b31m\u007f"}` + "\n",
+		"\u202eabc\u2066":  `{"a":"\u202eabc\u2066"}` + "\n",
+		"\U000e0041":       `{"a":"\udb40\udc41"}` + "\n",
 	} {
 		var out bytes.Buffer
 		require.NoError(t, contract.WriteJSON(&out, map[string]string{"a": in}, ""))

@@ -75,7 +75,7 @@ type Config struct {
 	IdleTimeout time.Duration // 0 for none
 	MaxBlob     uint64        // how many bytes the blobs of one call to the host may have; 0 for no bound
 	Env         []string      // names of the variables that are passed on
-	Mark        string        // a variable, as NAME=VALUE, that what the worker starts has as well; empty for none
+	Variables   []string      // of the worker's environment, as NAME=VALUE
 	Dir         string        // empty for the host's working directory
 
 	// InUse tells whether instances are alive or about to be made, which an idle

@@ -82,9 +82,7 @@ func (s *Session) launch(program string, theirs *transport.Files) error {
 			cmd.Env = append(cmd.Env, name+"="+value)
 		}
 	}
-	if s.config.Mark != "" {
-		cmd.Env = append(cmd.Env, s.config.Mark)
-	}
+	cmd.Env = append(cmd.Env, s.config.Variables...)
 	if len(command) > 1 {
 		// A collection takes minutes where threads run one at a time.
 		cmd.Env = append(cmd.Env, "GOGC=off")

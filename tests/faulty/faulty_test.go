@@ -122,7 +122,7 @@ func read(t *testing.T, file string) *plugin {
 
 func (p *plugin) config(t *testing.T, library string) plugintest.Config {
 	c := plugintest.Config{File: library, Timeout: p.timeout, Seed: 1, NoMemcheck: !p.memcheck, Worker: ccbuild.TestersWorker(t), For: explored}
-	if p.explore {
+	if p.explore || p.ofThreads {
 		c.For = 2 * time.Minute // as long as it takes on a busy machine; it ends as soon as it is found
 		c.Until, _, _ = strings.Cut(p.want[0], " ")
 	}

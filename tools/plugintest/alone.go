@@ -27,13 +27,19 @@ func (x *exploration) compareAlone(ops sequence, base *played) {
 // differsAlone plays a sequence without some of its calls, and reports a call that is answered
 // otherwise.
 func (x *exploration) differsAlone(ops sequence, base *played, dropped func(int) bool) bool {
-	at := x.otherAlone(ops, base, dropped)
-	if at < 0 {
-		return false
+	for _, at := range x.otherAlone(ops, base, dropped) {
+		if x.mixes(ops, at) {
+			return true
+		}
 	}
+	return false
+}
+
+// mixes reports a call that is answered otherwise where no instance but its own is called.
+func (x *exploration) mixes(ops sequence, at int) bool {
 	m := ops[at].m
 	key := findingKey{codeMixed, m.String(), ""}
-	if x.done[key] {
+	if x.done[key] || x.ctx.Err() != nil {
 		return false
 	}
 	foreign := func(s sequence, on int) func(int) bool { return x.foreign(s, groupOf(groupsOf(s, x.defaultName), on)) }
@@ -47,7 +53,7 @@ func (x *exploration) differsAlone(ops sequence, base *played, dropped func(int)
 		if out.exit != nil || len(out.answers) <= last || !out.answers[last].same(&out.answers[last-1]) {
 			return false
 		}
-		return x.otherAlone(s, out, foreign(s, s[last].on)) == last-1
+		return slices.Contains(x.otherAlone(s, out, foreign(s, s[last].on)), last-1)
 	}
 	s := ops.without(func(i int) bool { return i > at })
 	if len(s) == 0 || s[len(s)-1].m != m {
@@ -94,25 +100,27 @@ func (x *exploration) foreign(ops sequence, keep []int) func(i int) bool {
 	}
 }
 
-// otherAlone is the first op that is answered otherwise without some of the others; -1 for
-// none. Errors are not compared by more than their codes, as others are.
-func (x *exploration) otherAlone(ops sequence, base *played, dropped func(int) bool) int {
+// otherAlone are the ops that are answered otherwise without some of the others, the first of each
+// method: one that changes something may be, too, which is no fault, and comes before the one that
+// tells. Errors are not compared by more than their codes, as others are.
+func (x *exploration) otherAlone(ops sequence, base *played, dropped func(int) bool) (first []int) {
 	less := quiet(ops, base, dropped)
 	if less == nil {
-		return -1
+		return nil
 	}
 	out := x.env.play(less, ordinary)
 	x.played++
 	if out.none || out.exit != nil {
-		return -1
+		return nil
 	}
+	seen := make(map[*method]bool)
 	for i := range min(len(base.answers), len(out.answers)) {
 		a, b := &base.answers[i], &out.answers[i]
-		if !dropped(i) && a.made && b.made && a.code == abi.OK && b.code == abi.OK && a.sum != b.sum && ops[i].made == nil {
-			return i
+		if !seen[ops[i].m] && !dropped(i) && a.made && b.made && a.code == abi.OK && b.code == abi.OK && a.sum != b.sum && ops[i].made == nil {
+			first, seen[ops[i].m] = append(first, i), true
 		}
 	}
-	return -1
+	return first
 }
 
 // quiet is a sequence in which some calls are not made, and as much time passes as they took: what

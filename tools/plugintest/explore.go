@@ -104,7 +104,7 @@ func (e *env) explore(whole time.Duration) error {
 		x.until, x.fills = time.Now().Add(whole), 0
 		x.news = time.Now()
 		x.roundTrips(b, time.Now().Add(whole/6))
-		for _, f := range []func(*box, time.Time){x.corners, x.keys, x.opaque} {
+		for _, f := range []func(*box, time.Time){x.crosstalk, x.corners, x.keys, x.opaque} {
 			f(b, time.Now().Add(min(whole/8, time.Second)))
 		}
 		x.endBench()
@@ -118,7 +118,7 @@ func (e *env) explore(whole time.Duration) error {
 			x.round(b)
 		}
 		x.endBench()
-		x.leaks(b)
+		x.leaks(b, time.Now().Add(whole/6))
 		if err := x.underValgrind(b, watched); err != nil {
 			return err
 		}

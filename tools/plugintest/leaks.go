@@ -1,48 +1,61 @@
 package plugintest
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // Sequences that are made again and again in one process, with fini after each, must leave no
 // memory behind. What single methods leave is another check's (growth); here it takes several, or a
 // way out that only some arguments take.
 
 const (
-	leakWarmups = 3
-	leakRounds  = 5 // that are measured
-	leakPlays   = 16
+	leakWarmups = 4
+	leakRounds  = 4 // that are measured
+	// A round makes about so many calls, in so many plays at least and at most.
+	leakRoundCalls, leastPlays, mostPlays = 12_000, 24, 100
 	// leakLeast is the least that a play leaves behind, in bytes: malloc takes 32 for the smallest
-	// block. What the worker takes for itself in a round is less than the rest of a round's plays.
-	leakLeast = 24
-	// leakSequences are tried, of those that have shown something new.
-	leakSequences = 40
+	// block. What is less than leakNoise in a round may be the worker's own.
+	leakLeast, leakNoise = 20, 1000
+	// leakCalls are in the sequences that are tried, of those that have shown something new.
+	leakCalls = 800
+	// leakTime is the least that is spent on it.
+	leakTime = 3 * time.Second
 )
 
 // leaks looks for sequences of a box that leave memory behind, where that is known to the byte.
 // That takes time which grows with their number, so all are tried together first.
-func (x *exploration) leaks(b *box) {
+func (x *exploration) leaks(b *box, until time.Time) {
 	if !x.shared.onHeap || x.runtime != nil {
 		return
 	}
-	all := slices.DeleteFunc(slices.Clone(x.corpus), func(s sequence) bool {
-		return !slices.ContainsFunc(s, func(o op) bool { return o.m.box == b })
-	})
-	all = all[max(0, len(all)-leakSequences):]
-	if len(all) == 0 || x.left(all...) == 0 {
+	if least := time.Now().Add(leakTime); until.Before(least) {
+		until = least
+	}
+	var all []sequence
+	calls := 0
+	for _, s := range slices.Backward(x.corpus) {
+		if calls+len(s) <= leakCalls && slices.ContainsFunc(s, func(o op) bool { return o.m.box == b }) {
+			all, calls = append(all, s), calls+len(s)
+		}
+	}
+	if len(all) == 0 || x.left(until, all...) == 0 {
 		return
 	}
+	until = until.Add(beyond)
 	for len(all) > 1 && x.ctx.Err() == nil { // one of them leaks
-		if half := all[len(all)/2:]; x.left(half...) > 0 {
+		if half := all[len(all)/2:]; x.left(until, half...) > 0 {
 			all = half
 			continue
 		}
 		all = all[:len(all)/2]
 	}
-	x.reportLeak(all[0])
+	x.reportLeak(all[0], until)
 }
 
 // left is about how many bytes a play of all of the calls leaves behind; 0 where it is not so in
-// every round.
-func (x *exploration) left(all ...sequence) (least int) {
+// every round, or that takes too long.
+func (x *exploration) left(until time.Time, all ...sequence) (least int) {
 	own, _ := x.env.alone()
 	w, err := own.start(workerOptions{plain: true, survey: true, brief: true, quiet: true})
 	if w == nil || err != nil {
@@ -52,12 +65,17 @@ func (x *exploration) left(all ...sequence) (least int) {
 		w.close()
 		x.counted(own.check.Calls)
 	}()
+	calls := 0
+	for _, ops := range all {
+		calls += len(ops)
+	}
+	plays := min(max(leakRoundCalls/calls, leastPlays), mostPlays)
 	var before uint64
 	for round := range leakWarmups + leakRounds {
-		for range leakPlays {
+		for range plays {
 			for _, ops := range all {
 				p := newPlayer(w, nil, ops, world{plain: true, layout: layoutOneThread})
-				if p.run(); p.out.exit != nil || x.ctx.Err() != nil {
+				if p.run(); p.out.exit != nil || x.ctx.Err() != nil || time.Now().After(until) {
 					return 0
 				}
 			}
@@ -66,7 +84,7 @@ func (x *exploration) left(all ...sequence) (least int) {
 		if err != nil || state.Now.Heap == 0 {
 			return 0
 		}
-		grown := (int(state.Now.Heap) - int(before)) / leakPlays
+		grown := (int(state.Now.Heap) - int(before) - leakNoise) / plays
 		before = state.Now.Heap
 		switch {
 		case round < leakWarmups:
@@ -81,8 +99,8 @@ func (x *exploration) left(all ...sequence) (least int) {
 }
 
 // reportLeak reports the shortest calls that leave memory behind.
-func (x *exploration) reportLeak(ops sequence) {
-	short := x.shrink(ops, -1, func(s sequence) bool { return len(s) > 0 && x.left(s) > 0 })
+func (x *exploration) reportLeak(ops sequence, until time.Time) {
+	short := x.shrink(ops, -1, func(s sequence) bool { return len(s) > 0 && x.left(until, s) > 0 })
 	if short == nil {
 		return
 	}
@@ -96,8 +114,8 @@ func (x *exploration) reportLeak(ops sequence) {
 		return
 	}
 	x.done[key] = true
-	bytes := x.left(short)
-	if bytes == 0 || x.left(short) == 0 {
+	bytes := x.left(until, short)
+	if bytes == 0 || x.left(until, short) == 0 {
 		return
 	}
 	s := x.shown(short, at)

@@ -65,7 +65,7 @@ func (p *plugin) sampled(v tlv.Value, self *box) *box {
 // ordinary one of each type.
 var sampleValues = []tlv.Value{
 	tlv.Int64(1), tlv.String("a"), tlv.Int32(1), tlv.Bytes([]byte("abc")), tlv.Float64(1.5), tlv.Bool(true), selfSample, tlv.Float32(1.5),
-	tlv.String("w"), tlv.String("r"), tlv.String("w+"),
+	tlv.String("w"), tlv.String("r"), tlv.String("w+"), tlv.Int64(0), tlv.Int32(0), // the first of what was added
 }
 
 // typeSamples are one value of each type.
@@ -117,7 +117,7 @@ func (e *env) learnSetups(b *box) error {
 				continue
 			}
 			for _, m := range b.methods {
-				if m == first || e.shared.hasWorkingSample(m) || !e.shared.callable(m) {
+				if m == first || e.shared.hasWorkingSample(m) || e.shared.broken[m] {
 					continue
 				}
 				if err := e.learnMethod(m, []setupCall{{first, sample.values}}); err != nil {

@@ -131,10 +131,27 @@ func (w *worker) configure(threads *registry.Threads) func(text string) (native.
 	}
 }
 
+// variables are those of the worker's environment, beside what it has anyway. GNU's C library
+// overwrites what is freed, and what is handed out, with a byte that differs between the
+// surroundings in which a sequence is played.
+func (w *worker) variables() (all []string) {
+	if w.shared.mark != "" {
+		all = append(all, w.shared.mark)
+	}
+	switch {
+	case !w.options.brief || w.options.survey:
+	case w.options.plain:
+		all = append(all, "MALLOC_PERTURB_=90")
+	default:
+		all = append(all, "MALLOC_PERTURB_=165")
+	}
+	return all
+}
+
 func (w *worker) openProcess() error {
 	c, o := w.config, &w.options
 	config := isolate.Config{
-		File: c.File, Unload: o.unload, Track: true, Survey: o.survey, Hooks: true, Mark: w.shared.mark, Sink: &w.output, Output: w.output.print,
+		File: c.File, Unload: o.unload, Track: true, Survey: o.survey, Hooks: true, Variables: w.variables(), Sink: &w.output, Output: w.output.print,
 		Worker: c.Worker, Wrapper: o.wrapper, Dir: w.dir, CallTimeout: c.Timeout * time.Duration(max(1, o.slow)),
 		InUse: func() bool { return true }, Tables: w.tableRequests(),
 		Calls: w.host, Nested: true, Around: func(ctx context.Context, run func(context.Context)) { w.host.around(ctx, loading, run) },

@@ -94,12 +94,28 @@ func entryMutants(base []byte, changed func(int, byte) []byte, bad func(string, 
 			binary.LittleEndian.PutUint16(out[e.Offset+2:], uint16(size))
 			bad(fmt.Sprintf("size %d at byte %d with a payload of %d bytes", size, e.Offset+2, len(e.Payload)), out)
 		}
-		if e.Tag == tlv.TagString && len(e.Payload) > 0 {
-			out := slices.Clone(base)
-			out[e.Offset+tlv.EntryHeaderSize] = 0xff
-			bad("a string that is not UTF-8", out)
+		if e.Tag == tlv.TagString {
+			for _, text := range notUTF8 {
+				bad(fmt.Sprintf("the string %q, which is not UTF-8", text), withPayload(base, &e, text))
+			}
+		}
+		if n := len(e.Payload); n > 0 && e.Tag != tlv.TagString && e.Tag != tlv.TagBytes {
+			bad(fmt.Sprintf("%v of %d bytes", e.Tag, n-1), withPayload(base, &e, string(e.Payload[:n-1])))
+			bad(fmt.Sprintf("%v of %d bytes", e.Tag, n+1), withPayload(base, &e, string(e.Payload)+"\x00"))
 		}
 	}
+}
+
+// notUTF8 are a byte that is in no text, one that only goes on, a character that ends early, one that
+// goes on wrongly, one that is longer than it has to be, half of a pair, and one beyond the last.
+var notUTF8 = []string{"\xff", "a\x80", "a\xe2\x82", "\xe2\x28\xa1", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80"}
+
+// withPayload is a message whose entry has another payload, and says its size.
+func withPayload(base []byte, e *tlv.Entry, payload string) []byte {
+	out := slices.Clone(base[:e.Offset+tlv.EntryHeaderSize])
+	binary.LittleEndian.PutUint16(out[e.Offset+2:], uint16(len(payload)))
+	out = append(out, payload...)
+	return append(out, base[e.Offset+tlv.EntryHeaderSize+len(e.Payload):]...)
 }
 
 // scrambled is base with some bytes changed at random.

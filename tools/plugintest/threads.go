@@ -167,10 +167,7 @@ func (x *meetings) all() error {
 			list = watched(every)
 		}
 		if x.config.For > 0 {
-			if r.time == firstTime {
-				r.time = x.config.For
-			}
-			r.time = min(r.time, x.config.For)
+			r.time = max(x.config.For*r.time/firstTime, min(r.time, x.config.For))
 		}
 		tried, begin := 0, time.Now()
 		for left := list; len(left) > 0; {
@@ -331,7 +328,7 @@ func (x *meetings) try(list []meeting, r round, left time.Duration) (tried int, 
 	s.program.Runs = nil
 	for _, t := range all {
 		if x.config.For > 0 {
-			t.stops = spread(t.stops, max(leastStops, int(left/x.pace[r.watch])/len(all)))
+			t.stops = spread(t.stops, max(leastStops, int(left/x.pace[r.watch])/len(list)))
 		}
 		t.begin = len(s.program.Runs)
 		for i, at := range t.stops {

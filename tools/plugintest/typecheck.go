@@ -243,6 +243,14 @@ func tagsOf(values []tlv.Value) string {
 	return "(" + list(words, "") + ")"
 }
 
+// takesTypes tells whether a method has taken values of the same types, of which it then refuses
+// others for what they are.
+func (s *shared) takesTypes(m *method, values []tlv.Value) bool {
+	return slices.ContainsFunc(s.samples[m], func(sample argSample) bool {
+		return sample.works && slices.EqualFunc(sample.values, values, func(a, b tlv.Value) bool { return a.Tag() == b.Tag() })
+	})
+}
+
 // requestedCalls makes the calls of Config.Calls; their answers are checked.
 func (e *env) requestedCalls() error {
 	for _, call := range e.config.Calls {
@@ -264,7 +272,7 @@ func (e *env) requestedCalls() error {
 			if a.code == abi.ErrInvalidHandle && slices.ContainsFunc(call.Args, isHandle) && len(call.Boxes) == 0 {
 				e.line("    handle:BOX is a new instance of a box")
 			}
-			if a.code == abi.ErrInvalidArgs && m.declared != nil && m.declared.ArgsDeclared {
+			if a.code == abi.ErrInvalidArgs && m.declared != nil && m.declared.ArgsDeclared && !e.shared.takesTypes(m, values) {
 				f := e.declared(m, m.finding(codeArgs, "it refuses (%s): %v", showArgs(args), a))
 				f.Input = hexText(args)
 				e.add(f)
