@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -326,17 +327,29 @@ func (f *Finding) setStacks(all []stack) {
 }
 
 // setSource takes the place in the source from the stack's first frame that has one and is the
-// plugin's.
+// plugin's: where its author has one, not the SDK's.
 func (f *Finding) setSource() {
 	for _, frame := range f.Backtrace {
 		at := sourceLine.FindStringSubmatch(frame)
 		if at == nil || systemFrame.MatchString(frame) {
 			continue
 		}
+		sdk := ofSDK(at[2])
+		if sdk && f.File != "" {
+			continue
+		}
 		f.Function, f.File = at[1], at[2]
 		f.Line, _ = strconv.Atoi(at[3])
-		return
+		if !sdk {
+			return
+		}
 	}
+}
+
+// ofSDK tells whether a file is a header of the SDKs for C and C++.
+func ofSDK(file string) bool {
+	name := filepath.Base(file)
+	return name == "nyash.h" || name == "nyash.hpp"
 }
 
 // describeFault shows where the worker crashed, without a debugger: the module and its function.

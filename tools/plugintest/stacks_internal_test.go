@@ -115,3 +115,22 @@ func goRuntimeOfThis() (*goRuntime, error) {
 	}
 	return g, nil
 }
+
+// TestSetSource: the place is the author's, where the stack has one.
+func TestSetSource(t *testing.T) {
+	for name, tt := range map[string]struct {
+		frames []string
+		want   string
+	}{
+		"the author's": {[]string{"put (c=0x1) at kv.c:12", "nyash_plugin_invoke () at sdk/nyash.h:90"}, "put kv.c:12"},
+		"an SDK's":     {[]string{"__lll_lock_wait () from /lib/libc.so.6", "nyash_lock (m=0x1) at sdk/nyash.h:672", "put (c=0x1) at kv.c:138", "main () at a.c:1"}, "put kv.c:138"},
+		"none of both": {[]string{"nyash_lock (m=0x1) at sdk/nyash.h:672", "nyash_plugin_invoke () at sdk/nyash.h:90"}, "nyash_lock sdk/nyash.h:672"},
+		"nothing":      {[]string{"?? ()"}, " :0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := &Finding{Backtrace: tt.frames}
+			f.setSource()
+			assert.Equal(t, tt.want, fmt.Sprintf("%s %s:%d", f.Function, f.File, f.Line))
+		})
+	}
+}
