@@ -21,7 +21,7 @@ func onHeap(file string) bool {
 	if err != nil {
 		return false
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // which was only read
 	needs, err := f.ImportedLibraries()
 	if err != nil || slices.ContainsFunc(needs, func(name string) bool { return !ordinaryLibraries.MatchString(name) }) {
 		return false
