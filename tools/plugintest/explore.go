@@ -19,6 +19,8 @@ const (
 	DefaultFor = 20 * time.Second
 	// idle is how long it goes on without anything new, unless it is told how long to go on.
 	idle = 2 * time.Second
+	// leaksAfter is after how long sequences are looked at for leaks: most of what is new shows soon.
+	leaksAfter = 5 * time.Second
 	// agreeing is how often a sequence must answer the same in the same surroundings before
 	// a difference counts.
 	agreeing = 3
@@ -114,11 +116,15 @@ func (e *env) explore(whole time.Duration) error {
 		if x.watches() {
 			x.until = x.until.Add(-whole / 4)
 		}
+		early := time.Now().Add(min(whole/4, leaksAfter))
+		for x.goesOn() && time.Now().Before(early) {
+			x.round(b)
+		}
+		x.leaks(b, time.Now().Add(whole/6))
 		for x.goesOn() {
 			x.round(b)
 		}
 		x.endBench()
-		x.leaks(b, time.Now().Add(whole/6))
 		if err := x.underValgrind(b, watched); err != nil {
 			return err
 		}
