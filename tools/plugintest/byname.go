@@ -16,12 +16,17 @@ import (
 // sharesByName tells whether a method changes, on one instance, what a method answers on another
 // where both are given the same text, and does not where the texts differ.
 func (x *exploration) sharesByName(m *method) bool {
-	known, ok := x.byName[m]
+	return once(x.byName, m, x.findSharing)
+}
+
+// once is what find says of a key, which is asked once.
+func once[K comparable](known map[K]bool, key K, find func(K) bool) bool {
+	is, ok := known[key]
 	if !ok {
-		known = x.findSharing(m)
-		x.byName[m] = known
+		is = find(key)
+		known[key] = is
 	}
-	return known
+	return is
 }
 
 func (x *exploration) findSharing(m *method) bool {
@@ -86,12 +91,7 @@ func (x *exploration) namesShared(o *op) bool {
 
 // takesName tells whether births of a box may be given a text.
 func (x *exploration) takesName(b *box) bool {
-	known, ok := x.bornNamed[b]
-	if !ok {
-		known = x.findBornNamed(b)
-		x.bornNamed[b] = known
-	}
-	return known
+	return once(x.bornNamed, b, x.findBornNamed)
 }
 
 func (x *exploration) findBornNamed(b *box) bool {

@@ -22,28 +22,34 @@ var (
 )
 
 // cornersOf are the values for an argument like a sample's.
-func cornersOf(sample tlv.Value) (all []tlv.Value) {
-	switch sample.Tag() {
+func cornersOf(sample tlv.Value) []tlv.Value {
+	if sample.Tag() == tlv.TagBool {
+		return []tlv.Value{tlv.Bool(false), tlv.Bool(true)}
+	}
+	return numbersOf(sample.Tag(), cornerInts, cornerFloats)
+}
+
+// numbersOf are those of some numbers that a type has; none for a type of no numbers.
+func numbersOf(tag tlv.Tag, ints []int64, floats []float64) (all []tlv.Value) {
+	switch tag {
 	case tlv.TagInt32:
-		for _, n := range cornerInts {
+		for _, n := range ints {
 			if int64(int32(n)) == n {
 				all = append(all, tlv.Int32(int32(n)))
 			}
 		}
 	case tlv.TagInt64:
-		for _, n := range cornerInts {
+		for _, n := range ints {
 			all = append(all, tlv.Int64(n))
 		}
 	case tlv.TagFloat32:
-		for _, f := range cornerFloats {
+		for _, f := range floats {
 			all = append(all, tlv.Float32(float32(f)))
 		}
 	case tlv.TagFloat64:
-		for _, f := range cornerFloats {
+		for _, f := range floats {
 			all = append(all, tlv.Float64(f))
 		}
-	case tlv.TagBool:
-		all = []tlv.Value{tlv.Bool(false), tlv.Bool(true)}
 	}
 	return all
 }

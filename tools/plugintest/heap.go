@@ -26,9 +26,11 @@ func onHeap(file string) bool {
 	if err != nil || slices.ContainsFunc(needs, func(name string) bool { return !ordinaryLibraries.MatchString(name) }) {
 		return false
 	}
-	symbols, err := f.ImportedSymbols()
-	imports := func(names []string) bool {
-		return slices.ContainsFunc(symbols, func(s elf.ImportedSymbol) bool { return slices.Contains(names, s.Name) })
-	}
-	return err == nil && imports(ofMalloc) && !imports(ofPages)
+	return imports(f, ofMalloc) && !imports(f, ofPages)
+}
+
+// imports tells whether a library needs one of some functions of others.
+func imports(f *elf.File, names []string) bool {
+	symbols, _ := f.ImportedSymbols() // none where they cannot be read
+	return slices.ContainsFunc(symbols, func(s elf.ImportedSymbol) bool { return slices.Contains(names, s.Name) })
 }

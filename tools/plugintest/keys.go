@@ -89,8 +89,11 @@ func (x *exploration) tryKeys(k *keyed) {
 		return // the texts are no keys
 	}
 	for _, pair := range keyPairs() {
-		if x.ctx.Err() != nil || x.done[findingKey{codeDamaged, k.r.String(), "key"}] || meansDamage(textOf(tlv.TagString, pair.kept), k.put, k.r) {
+		if x.ctx.Err() != nil || x.done[findingKey{codeDamaged, k.r.String(), "key"}] {
 			return
+		}
+		if meansDamage(textOf(tlv.TagString, pair.kept), k.put, k.r) {
+			continue
 		}
 		again := 0
 		for again < agreeing && x.confuses(k, &pair) {

@@ -319,20 +319,8 @@ func (o *op) values() (all []tlv.Value) {
 // hardValues are those of a type at which sizes and numbers go wrong.
 func hardValues(tag tlv.Tag) (all []tlv.Value) {
 	switch tag {
-	case tlv.TagInt32:
-		for _, n := range boundaryInts {
-			if int64(int32(n)) == n {
-				all = append(all, tlv.Int32(int32(n)))
-			}
-		}
-	case tlv.TagInt64:
-		for _, n := range boundaryInts {
-			all = append(all, tlv.Int64(n))
-		}
-	case tlv.TagFloat64:
-		for _, n := range []float64{0.1, 1e300, -1e300, 1<<53 - 1, math.SmallestNonzeroFloat64} {
-			all = append(all, tlv.Float64(n))
-		}
+	case tlv.TagInt32, tlv.TagInt64, tlv.TagFloat64:
+		all = numbersOf(tag, boundaryInts, []float64{0.1, 1e300, -1e300, 1<<53 - 1, math.SmallestNonzeroFloat64})
 	case tlv.TagString:
 		for _, n := range boundarySizes {
 			all = append(all, tlv.String(pattern(n, 0)))

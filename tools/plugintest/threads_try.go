@@ -3,7 +3,6 @@ package plugintest
 import (
 	"bytes"
 	"slices"
-	"strings"
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/tlv"
@@ -17,22 +16,7 @@ var triers = []string{
 }
 
 // canTry tells whether the library may have locks that are tried.
-func (x *meetings) canTry() bool { return x.atomics || x.code.imports(triers) }
-
-// imports tells whether the library needs one of some functions of others.
-func (c *code) imports(names []string) bool {
-	if c == nil {
-		return false
-	}
-	needed, _ := c.file.ImportedSymbols()
-	for _, symbol := range needed {
-		name, _, _ := strings.Cut(symbol.Name, "@")
-		if slices.Contains(names, name) {
-			return true
-		}
-	}
-	return false
-}
+func (x *meetings) canTry() bool { return x.atomics || x.code != nil && imports(x.code.file, triers) }
 
 // onlyTried tells whether a call has answered false because another was under way, as one that
 // tries a lock may: then all other answers are those of the other call alone.
