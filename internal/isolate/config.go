@@ -28,6 +28,7 @@ type Config struct {
 	// (SIGCONT): whoever is told sees to that. Nil for neither.
 	Started func(pid int)
 	Survey  bool // have the worker look around before it loads the library; see package probe
+	Guarded bool // guard what the library takes with malloc, where the worker can; see package probe
 	Hooks   bool // refuse a worker without a tester's hooks
 	Sink    hostvtable.Sink
 	// Calls answers what a library that exports nyash_plugin_connect asks of its host. Nil

@@ -123,7 +123,7 @@ func (x *exploration) corners(b *box, until time.Time) {
 		if x.played++; base.none {
 			return
 		}
-		x.learnFrom(ops, base)
+		x.learnFrom(ops, base.answers)
 		x.faults(ops, base)
 		if base.exit == nil {
 			left = left[n:]

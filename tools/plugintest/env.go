@@ -43,8 +43,7 @@ type shared struct {
 	// endless: the library calls itself through its host without end. Such chains are cut
 	// short.
 	endless bool
-	// onHeap: what the library keeps is all of the C library's heap.
-	onHeap bool
+	heap    heapUse // the library's
 	// workerExit: some worker exited because of the plugin.
 	workerExit bool
 	// unexercised are the methods that refused everything, until it is reported.
@@ -65,7 +64,7 @@ type shared struct {
 func newShared(c *Config) *shared {
 	return &shared{
 		offers:         offersOf(c),
-		onHeap:         onHeap(c.File),
+		heap:           heapUseOf(c.File),
 		refusesUnknown: make(map[*method]bool),
 		left:           newLeftovers(),
 		lookedAt:       &counts{},

@@ -114,6 +114,9 @@ func (w *worker) exitFinding(at *step, err error) Finding {
 			return Finding{}
 		}
 		w.shared.explained[f.Place()] = true
+		if w.misused(&f) {
+			break
+		}
 		w.explain(at, crash.Signal, &f)
 		if len(f.Backtrace) == 0 {
 			f.setStacks(w.stacks.taken())

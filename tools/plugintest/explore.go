@@ -174,19 +174,33 @@ func (x *exploration) learnUnknown() error {
 	})
 }
 
-// round plays one sequence in the ordinary world and in another.
-func (x *exploration) round(b *box) {
-	var old sequence
-	if len(x.corpus) > 0 && x.random.IntN(2) == 0 {
-		if old = x.corpus[x.random.IntN(len(x.corpus))]; len(old) > longest {
-			old = nil
+// roundOps is how many calls a round makes, about: it takes as long to start and end the two
+// workers of a round as to make some hundreds of calls in them.
+const roundOps = 300
+
+// draw makes sequences for one round.
+func (x *exploration) draw(b *box, apart bool) (all []sequence) {
+	for ops := 0; ops < roundOps; {
+		var old sequence
+		if !apart && len(x.corpus) > 0 && x.random.IntN(2) == 0 {
+			if old = x.corpus[x.random.IntN(len(x.corpus))]; len(old) > longest {
+				old = nil
+			}
+		}
+		s := x.gen.new(old, b, apart)
+		all = append(all, s)
+		if ops += len(s); apart || ops == 0 {
+			break
 		}
 	}
+	return all
+}
+
+// round plays sequences, one after the other, in the ordinary world and in another.
+func (x *exploration) round(b *box) {
 	apart := x.random.IntN(5) == 0 && !b.singleton
-	if apart {
-		old = nil
-	}
-	ops := x.gen.new(old, b, apart)
+	parts := x.draw(b, apart)
+	ops, starts := joined(parts)
 	var base, other *played
 	in := worlds[x.turn%len(worlds)]
 	if x.turn++; apart {
@@ -194,11 +208,15 @@ func (x *exploration) round(b *box) {
 	} else {
 		base, other = x.env.playBoth(ops, in)
 	}
-	if x.played++; base.none {
+	if x.played += len(parts); base.none {
 		return
 	}
 	if base.exit == nil || !isSlow(base.exit.err) { // else it would take long each time
-		x.learnFrom(ops, base)
+		for i, s := range parts {
+			if from := starts[i]; from < len(base.answers) {
+				x.learnFrom(s, base.answers[from:min(from+len(s), len(base.answers))])
+			}
+		}
 	}
 	switch {
 	case x.faults(ops, base):
@@ -210,11 +228,11 @@ func (x *exploration) round(b *box) {
 }
 
 // learnFrom keeps a sequence that has shown something new, and what it answered.
-func (x *exploration) learnFrom(ops sequence, base *played) {
+func (x *exploration) learnFrom(ops sequence, answers []observed) {
 	found := false
 	var before *method
-	for i := range base.answers {
-		a, m := &base.answers[i], ops[i].m
+	for i := range answers {
+		a, m := &answers[i], ops[i].m
 		if !a.made {
 			continue
 		}
@@ -238,7 +256,7 @@ func (x *exploration) learnFrom(ops sequence, base *played) {
 		return
 	}
 	x.news = time.Now()
-	if ops = ops.without(func(i int) bool { return i >= len(base.answers) }); len(x.corpus) < maxCorpus {
+	if ops = ops.without(func(i int) bool { return i >= len(answers) }); len(x.corpus) < maxCorpus {
 		x.corpus = append(x.corpus, ops)
 	} else {
 		x.corpus[x.random.IntN(maxCorpus)] = ops
@@ -322,7 +340,8 @@ func (x *exploration) exited(ops sequence, base *played) {
 		return
 	}
 	own, report := x.env.alone()
-	w, err := own.start(workerOptions{})
+	own.shared.lookedAt = &counts{}
+	w, err := own.start(workerOptions{guarded: x.guards()})
 	if w == nil || err != nil {
 		return
 	}
@@ -347,9 +366,7 @@ func (x *exploration) quick() *env {
 
 // exitKnown tells whether the report has an exit of the worker in a method.
 func (x *exploration) exitKnown(m *method) bool {
-	return slices.ContainsFunc([]string{codeCrash, codeExit, codeHang, codeMemory, codeOverrun, codeOverread, codeKept}, func(code string) bool {
-		return slices.ContainsFunc(x.recorder.report.Findings, func(f Finding) bool { return f.Code == code && f.Place() == m.String() })
-	})
+	return slices.ContainsFunc(x.recorder.report.Findings, func(f Finding) bool { return exits(f.Code) && f.Place() == m.String() })
 }
 
 // takesItsTime tells whether a call that hangs, or takes much memory, does what a large number
@@ -390,7 +407,6 @@ func (x *exploration) takesItsTime(ops sequence, base *played) bool {
 
 // compare compares a play in another world, and reports a difference that repeats.
 func (x *exploration) compare(ops sequence, base, other *played, in world) {
-	x.played++
 	at := firstOther(base, other)
 	if at < 0 {
 		x.compareExit(ops, other, in)

@@ -74,7 +74,7 @@ var (
 )
 
 func (e *env) scale() *scale {
-	if e.shared.onHeap {
+	if e.shared.heap.only {
 		return &byBytes
 	}
 	return &byPages
@@ -141,7 +141,7 @@ func (g *repeated) rounds(w *worker, longer int) (*usage, error) {
 		}
 		memory, _ := w.hostMemory()
 		taken := state.Now.Anonymous
-		if w.shared.onHeap && state.Now.Heap > 0 {
+		if w.shared.heap.only && state.Now.Heap > 0 {
 			taken = state.Now.Heap
 		}
 		u.memory = append(u.memory, int(taken))

@@ -8,25 +8,40 @@ import (
 
 var (
 	// ordinaryLibraries are those that take memory from malloc alone.
-	ordinaryLibraries = regexp.MustCompile(`^(libc|libm|libdl|librt|libpthread|libgcc_s|libstdc\+\+|ld-linux-x86-64)\.so`)
-	// ofMalloc take memory from the C library's heap, ofPages from the system.
-	ofMalloc = []string{"malloc", "calloc", "realloc", "aligned_alloc", "posix_memalign", "_Znwm", "_Znam"}
-	ofPages  = []string{"mmap", "mmap64", "mremap", "brk", "sbrk", "syscall"}
+	ordinaryLibraries = regexp.MustCompile(`^(libc|libm|libdl|librt|libpthread|libgcc_s|libstdc\+\+|ld-linux-(x86-64|aarch64))\.so`)
+	// ofMalloc take memory from the C library's heap, ofPages from the system. freesOthers free what
+	// they are given, and the functions in ofProcesses have a copy of the process go on.
+	ofMalloc    = []string{"malloc", "calloc", "realloc", "aligned_alloc", "posix_memalign", "_Znwm", "_Znam"}
+	ofPages     = []string{"mmap", "mmap64", "mremap", "brk", "sbrk", "syscall"}
+	freesOthers = []string{
+		"getline", "getdelim", "__getdelim", "argz_add", "argz_add_sep", "argz_append", "argz_insert", "argz_delete", "argz_replace",
+		"envz_add", "envz_merge", "envz_remove", "hdestroy", "hdestroy_r",
+	}
+	ofProcesses = []string{"fork", "vfork", "clone", "daemon", "forkpty"}
 )
 
-// onHeap tells whether all memory that a library takes is of the C library's heap: then what it
-// keeps is known to the byte, and not in pages with what the worker takes for itself.
-func onHeap(file string) bool {
+// heapUse is how a library takes memory.
+type heapUse struct {
+	// only: all of it is of the C library's heap. What it keeps is then known to the byte, and not
+	// in pages with what the worker takes for itself.
+	only bool
+	// own: what it takes with malloc is freed by its own calls alone.
+	own bool
+}
+
+// heapUseOf finds out how a library takes memory, from its file.
+func heapUseOf(file string) (use heapUse) {
 	f, err := elf.Open(file)
 	if err != nil {
-		return false
+		return use
 	}
 	defer func() { _ = f.Close() }() // which was only read
 	needs, err := f.ImportedLibraries()
 	if err != nil || slices.ContainsFunc(needs, func(name string) bool { return !ordinaryLibraries.MatchString(name) }) {
-		return false
+		return use
 	}
-	return imports(f, ofMalloc) && !imports(f, ofPages)
+	takes := imports(f, ofMalloc)
+	return heapUse{only: takes && !imports(f, ofPages), own: takes && !imports(f, freesOthers) && !imports(f, ofProcesses)}
 }
 
 // imports tells whether a library needs one of some functions of others.

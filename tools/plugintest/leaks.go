@@ -26,7 +26,7 @@ const (
 // leaks looks for sequences of a box that leave memory behind, where that is known to the byte.
 // That takes time which grows with their number, so all are tried together first.
 func (x *exploration) leaks(b *box, until time.Time) {
-	if !x.shared.onHeap || x.runtime != nil {
+	if !x.shared.heap.only || x.runtime != nil {
 		return
 	}
 	if least := time.Now().Add(leakTime); until.Before(least) {

@@ -66,7 +66,7 @@ func (x *exploration) underValgrind(b *box, until time.Time) error {
 			return err
 		}
 		for i := range all {
-			x.add(valgrindFinding(&all[i]))
+			x.addWatched(valgrindFinding(&all[i]))
 		}
 	}
 	return nil

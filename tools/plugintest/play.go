@@ -16,27 +16,28 @@ import (
 // world is the surroundings in which a sequence is played. A plugin must answer the same in
 // all of them.
 type world struct {
-	name   string // in scripts, and
-	what   string // in sentences: "it answered X …, and Y as a host calls it"
-	code   string // of the finding of one that answers otherwise
-	layout layout
-	plain  bool // calls use ordinary memory
-	keeps  bool // lent blobs stay as they are after the call
-	short  bool // each call is made without room for a result first
-	second bool // after a shutdown and a second init
+	name    string // in scripts, and
+	what    string // in sentences: "it answered X …, and Y as a host calls it"
+	code    string // of the finding of one that answers otherwise
+	layout  layout
+	plain   bool // calls use ordinary memory
+	keeps   bool // lent blobs stay as they are after the call
+	short   bool // each call is made without room for a result first
+	guarded bool // what the library takes with malloc is guarded
+	second  bool // after a shutdown and a second init
 }
 
 // ordinary is the world in which faults show at once: arguments and room for the result end
 // in front of memory that cannot be touched, and are taken away after the call.
 // All calls come from one thread.
-var ordinary = world{name: "ordinary", what: "otherwise", layout: layoutOneThread}
+var ordinary = world{name: "ordinary", what: "otherwise", layout: layoutOneThread, guarded: true}
 
 // worlds are those that the ordinary one is compared with.
 var worlds = []world{
-	{name: "short", what: "where each call was made without room for its result first", code: codeShortEffect, layout: layoutOneThread, short: true},
-	{name: "keep", what: "where the arguments stayed in memory after the call", code: codeKeptAnswer, layout: layoutKeep | layoutOneThread, keeps: true},
+	{name: "short", what: "where each call was made without room for its result first", code: codeShortEffect, layout: layoutOneThread, short: true, guarded: true},
+	{name: "keep", what: "where the arguments stayed in memory after the call", code: codeKeptAnswer, layout: layoutKeep | layoutOneThread, keeps: true, guarded: true},
 	{name: "thread", what: "where each call came from another thread", code: codeOtherThread, layout: layoutThread},
-	{name: "second", what: "after a shutdown and a second init", code: codeSecondLife, layout: layoutOneThread, second: true},
+	{name: "second", what: "after a shutdown and a second init", code: codeSecondLife, layout: layoutOneThread, second: true, guarded: true},
 	{name: "plain", what: "in memory that held other data before", code: codeOtherMemory, plain: true},
 }
 
@@ -138,7 +139,7 @@ func (e *env) playBoth(ops sequence, in world) (base, other *played) {
 // playUncounted is play for another goroutine.
 func (e *env) playUncounted(ops sequence, in world) (out *played) {
 	own, report := e.alone()
-	w, err := own.start(workerOptions{plain: in.plain, brief: true})
+	w, err := own.start(workerOptions{plain: in.plain, brief: true, unseen: true, guarded: in.guarded && e.guards()})
 	if w == nil || err != nil {
 		return &played{none: true}
 	}

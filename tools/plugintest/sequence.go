@@ -305,6 +305,66 @@ func magnitude(v tlv.Value) float64 {
 	return 0
 }
 
+// joined are sequences one after the other, with fini for what each leaves alive, and where each
+// begins.
+func joined(parts []sequence) (all sequence, starts []int) {
+	if len(parts) == 1 {
+		return parts[0], []int{0}
+	}
+	for _, part := range parts {
+		from := len(all)
+		starts = append(starts, from)
+		ended := make(map[int]bool)
+		for _, o := range part {
+			if o.on >= 0 {
+				o.on += from
+			}
+			o.args = slices.Clone(o.args)
+			for k := range o.args {
+				if o.args[k].ref > 0 {
+					o.args[k].ref += from
+				}
+			}
+			if o.isFini() {
+				ended[o.on] = true
+			}
+			all = append(all, o)
+		}
+		for i := from; i < from+len(part); i++ {
+			if b := all[i].made; b != nil && !b.singleton && !ended[i] {
+				all = append(all, op{m: b.fini, on: i})
+			}
+		}
+	}
+	return all, starts
+}
+
+// related is the sequence without what has nothing to do with an op: calls on instances that
+// neither it nor those calls have among their arguments.
+func (s sequence) related(at int) sequence {
+	of := make([]int, len(s)) // for each op that makes an instance, one of those it belongs together with
+	for i := range of {
+		of[i] = i
+	}
+	find := func(i int) int {
+		for of[i] != i {
+			i = of[i]
+		}
+		return i
+	}
+	for i, o := range s {
+		if o.on >= 0 {
+			of[find(i)] = find(o.on)
+		}
+		for _, a := range o.args {
+			if a.ref > 0 {
+				of[find(i)] = find(a.ref - 1)
+			}
+		}
+	}
+	return s.without(func(i int) bool { return find(i) != find(at) })
+}
+
 // without is the sequence without some ops, and without those that need what they made.
 func (s sequence) without(drop func(i int) bool) sequence {
 	at := make([]int, len(s)) // the new number of each op, -1 for one that is gone

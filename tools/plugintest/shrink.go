@@ -23,6 +23,11 @@ func (x *exploration) shrink(ops sequence, at int, shows func(sequence) bool) se
 	} else if !k.shows(ops) {
 		return nil
 	}
+	if at = min(at, len(ops)-1); at >= 0 {
+		if less := ops.related(at); len(less) < len(ops) && k.shows(less) {
+			ops = less
+		}
+	}
 	for again := true; again; {
 		ops, again = k.fewer(ops)
 	}

@@ -116,7 +116,7 @@ func (s *stacks) toldFault() bool {
 // wanted tells whether stacks of this end are reported: once for what is called, and some more
 // times where several calls are.
 func (s *stacks) wanted(end string) bool {
-	if s.w.options.quiet {
+	if s.w.options.quiet || s.w.options.unseen {
 		return false
 	}
 	at, most := "init", 1
@@ -205,6 +205,19 @@ func (s *stacks) note(line string) (rest string, ok bool) {
 		s.faults.last = &f
 	}
 	return rest, true
+}
+
+// fault is the deadly signal that the worker has told of first.
+func (s *stacks) fault() (f probe.Fault, ok bool) {
+	if s == nil {
+		return f, false
+	}
+	s.faults.Lock()
+	defer s.faults.Unlock()
+	if s.faults.last == nil {
+		return f, false
+	}
+	return *s.faults.last, true
 }
 
 // attach is the command line of a debugger that prints the stacks of a process, without the id.
@@ -357,13 +370,11 @@ func (s *stacks) describeFault(f *Finding) {
 	if s == nil {
 		return
 	}
-	s.faults.Lock()
-	fault := s.faults.last
-	s.faults.Unlock()
+	fault, ok := s.fault()
 	s.mu.Lock()
 	mapped := s.mapped
 	s.mu.Unlock()
-	if fault == nil || mapped == "" {
+	if !ok || mapped == "" {
 		return
 	}
 	place, ok := placeOf(mapped, fault.PC)

@@ -77,7 +77,7 @@ func stepsOf(f *Finding, ops sequence, in world, answers []observed) (steps []St
 // exits tells whether a finding is the end of the worker.
 func exits(code string) bool {
 	switch code {
-	case codeCrash, codeExit, codeHang, codeMemory, codeOverrun, codeOverread, codeKept:
+	case codeCrash, codeExit, codeHang, codeMemory, codeOverrun, codeOverread, codeKept, codeInvalidRead, codeInvalidWrite, codeAfterFree, codeDoubleFree:
 		return true
 	}
 	return false

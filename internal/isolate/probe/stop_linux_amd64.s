@@ -6,7 +6,10 @@
 // the handler's caller without its symbols; what lies below is nobody's, as all signals are blocked.
 TEXT stopC<>(SB), NOSPLIT|NOFRAME, $0-0
 	MOVQ DI, R12
-	MOVQ DI, -32(SP)
+	MOVQ 192(DX), AX // uc_mcontext.gregs[REG_ERR]
+	SHLQ $32, AX
+	ORQ DI, AX
+	MOVQ AX, -32(SP)
 	MOVQ 168(DX), AX // uc_mcontext.gregs[REG_RIP]
 	MOVQ AX, -24(SP)
 	MOVQ 16(SI), AX // si_addr

@@ -77,6 +77,9 @@ func (h *hooks) beforeLoad(load *wire.Load) {
 	h.thread = h.system.thread()
 	h.unloaded, err = h.system.process()
 	h.compares = err == nil
+	if load.Guarded && load.Stops {
+		guard(load.File)
+	}
 }
 
 // afterLoad looks at what the library's code has left while it was loaded.

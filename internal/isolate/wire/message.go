@@ -31,6 +31,7 @@ type Load struct {
 	Track      bool // overwrite what is released
 	Survey     bool // look at the process before loading, for OpSurroundings
 	Wrapped    bool // a debugger or the like runs the worker
+	Guarded    bool // a tester's worker guards what the library takes with malloc
 	Stops      bool // a tester's worker stops at deadly signals until it is continued
 	Limits     Limits
 	Calls      bool                  // the host answers what a library asks that connects

@@ -1,0 +1,271 @@
+//go:build amd64 || arm64
+
+package probe
+
+import (
+	"math/bits"
+	"runtime"
+	"sync"
+	"unsafe"
+
+	"github.com/ebitengine/purego"
+	"golang.org/x/sys/unix"
+
+	"github.com/nyash-plugins/nyash-go/internal/cmem"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
+	"github.com/nyash-plugins/nyash-go/internal/native"
+)
+
+// Guards tells whether workers on this system can guard what a library takes with malloc.
+const Guards = true
+
+const (
+	// maxGuarded is how many blocks are guarded at a time: each is two mappings, of which a
+	// process has some 65,000. Further blocks are malloc's.
+	maxGuarded = 6000
+	// fresh is what blocks hold before they are written, as MALLOC_PERTURB_ has it in workers whose
+	// memory is not guarded. Around them is [wire.Filler].
+	fresh = 0x5a
+)
+
+// guarded is the memory of a library whose blocks are guarded. Its functions are the library's
+// malloc and so on, and are called by any of its threads.
+type guarded struct {
+	mu     sync.Mutex
+	blocks map[uintptr]uintptr // live ones: address and size
+	small  slots
+	large  slots
+	system struct{ malloc, calloc, realloc, free, usable uintptr }
+}
+
+// slots are used one after another, so that what was freed stays forbidden for long.
+type slots struct {
+	from, size uintptr
+	inUse      []bool
+	next       int
+	used       int
+}
+
+func (s *slots) take() (at uintptr, ok bool) {
+	if s.used > len(s.inUse)/2 {
+		return 0, false
+	}
+	for s.inUse[s.next] {
+		s.next = (s.next + 1) % len(s.inUse)
+	}
+	s.inUse[s.next] = true
+	at = s.from + uintptr(s.next)*s.size
+	s.next = (s.next + 1) % len(s.inUse)
+	s.used++
+	return at, true
+}
+
+// index is the slot that an address is in.
+func (s *slots) index(at uintptr) uintptr { return (at - s.from) / s.size }
+
+// end is where a slot's block ends.
+func (s *slots) end(at uintptr) uintptr { return s.from + s.index(at)*s.size + s.size/2 }
+
+// give gives a slot back.
+func (s *slots) give(at uintptr) {
+	s.inUse[s.index(at)] = false
+	s.used--
+}
+
+// guard opens a library, and guards what it takes with malloc from then on. Where that cannot be
+// done its memory is ordinary.
+func guard(file string) {
+	dlopen := native.System("dlopen")
+	name := append([]byte(file), 0)
+	handle := native.CallSystem(dlopen, uintptr(unsafe.Pointer(&name[0])), purego.RTLD_NOW|purego.RTLD_LOCAL)
+	runtime.KeepAlive(name)
+	if handle == 0 {
+		return // the loader says why
+	}
+	const noReplace = 0x10_0000 // MAP_FIXED_NOREPLACE
+	addr, _, errno := unix.Syscall6(unix.SYS_MMAP, guardedFrom, guardedSize, unix.PROT_NONE,
+		unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE|noReplace, ^uintptr(0), 0)
+	if errno != 0 || addr != guardedFrom {
+		return
+	}
+	g := &guarded{
+		blocks: make(map[uintptr]uintptr),
+		small:  slots{from: guardedFrom, size: smallSlot, inUse: make([]bool, smallSlots)},
+		large:  slots{from: largeFrom, size: largeSlot, inUse: make([]bool, largeSlots)},
+	}
+	for name, addr := range map[string]*uintptr{
+		"malloc": &g.system.malloc, "calloc": &g.system.calloc, "realloc": &g.system.realloc, "free": &g.system.free, "malloc_usable_size": &g.system.usable,
+	} {
+		*addr = native.System(name)
+	}
+	_ = replaceImports(file, handle, map[string]uintptr{
+		"malloc":             purego.NewCallback(g.malloc),
+		"calloc":             purego.NewCallback(g.calloc),
+		"realloc":            purego.NewCallback(g.realloc),
+		"reallocarray":       purego.NewCallback(g.reallocArray),
+		"free":               purego.NewCallback(g.free),
+		"malloc_usable_size": purego.NewCallback(g.usable),
+	})
+}
+
+// take is a new block; 0 where it is to be malloc's.
+func (g *guarded) take(size uintptr, zero bool) uintptr {
+	from := &g.small
+	if size > smallSlot/2 {
+		from = &g.large
+	}
+	if size > largeSlot/2 {
+		return 0
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.blocks) >= maxGuarded {
+		return 0
+	}
+	slot, ok := from.take()
+	if !ok {
+		return 0
+	}
+	end := from.end(slot)
+	page := uintptr(unix.Getpagesize())
+	pages := cmem.Memory((end-size)&^(page-1), int(end-(end-size)&^(page-1)))
+	if size == 0 {
+		pages = cmem.Memory(end-page, int(page))
+	}
+	if unix.Mprotect(pages, unix.PROT_READ|unix.PROT_WRITE) != nil {
+		from.give(slot)
+		return 0
+	}
+	start := blockStart(end, size)
+	block := cmem.Memory(start, int(size))
+	fill(pages, wire.Filler)
+	if zero {
+		clear(block)
+	} else {
+		fill(block, fresh)
+	}
+	g.blocks[start] = size
+	return start
+}
+
+// blockStart is where a block begins that ends as near in front of end as what may be in it allows.
+// A type's size is a multiple of its alignment.
+func blockStart(end, size uintptr) uintptr {
+	align := uintptr(8)
+	switch {
+	case size >= 16 && size%16 == 0:
+		align = 16
+	case size < 8:
+		align = size & -size
+	}
+	return (end - size) &^ (max(align, 1) - 1)
+}
+
+func fill(memory []byte, with byte) {
+	for i := range memory {
+		memory[i] = with
+	}
+}
+
+func (g *guarded) malloc(size uintptr) uintptr {
+	if at := g.take(size, false); at != 0 {
+		return at
+	}
+	return native.CallSystem(g.system.malloc, size)
+}
+
+func (g *guarded) calloc(n, size uintptr) uintptr {
+	if high, low := bits.Mul64(uint64(n), uint64(size)); high == 0 {
+		if at := g.take(uintptr(low), true); at != 0 {
+			return at
+		}
+	}
+	return native.CallSystem(g.system.calloc, n, size)
+}
+
+func (g *guarded) reallocArray(at, n, size uintptr) uintptr {
+	high, low := bits.Mul64(uint64(n), uint64(size))
+	if high != 0 {
+		low = ^uint64(0) // more than there is
+	}
+	return g.realloc(at, uintptr(low))
+}
+
+func (g *guarded) realloc(at, size uintptr) uintptr {
+	if at == 0 {
+		return g.malloc(size)
+	}
+	g.mu.Lock()
+	old, own := g.blocks[at]
+	g.mu.Unlock()
+	if !own && !isGuarded(at) {
+		return native.CallSystem(g.system.realloc, at, size)
+	}
+	if size == 0 || !own {
+		g.free(at)
+		return 0
+	}
+	again := g.malloc(size)
+	if again == 0 {
+		return 0
+	}
+	copy(cmem.Memory(again, int(min(old, size))), cmem.Memory(at, int(min(old, size))))
+	g.free(at)
+	return again
+}
+
+func (g *guarded) usable(at uintptr) uintptr {
+	g.mu.Lock()
+	size, own := g.blocks[at]
+	g.mu.Unlock()
+	if own {
+		return size
+	}
+	return native.CallSystem(g.system.usable, at)
+}
+
+func isGuarded(at uintptr) bool { return at >= guardedFrom && at < misuseFrom }
+
+// free forbids a block. Misuse ends the process with a fault whose address says what it was.
+func (g *guarded) free(at uintptr) uintptr {
+	if !isGuarded(at) {
+		if at != 0 {
+			native.CallSystem(g.system.free, at)
+		}
+		return 0
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	size, own := g.blocks[at]
+	from := &g.small
+	if at >= largeFrom {
+		from = &g.large
+	}
+	end := from.end(at)
+	switch {
+	case !own && from.inUse[from.index(at)]:
+		misused(FreedInside)
+	case !own:
+		misused(DoubleFree)
+	case !filled(cmem.Memory(at+size, int(end-at-size))):
+		misused(WrittenBehind)
+	}
+	page := uintptr(unix.Getpagesize())
+	first := at &^ (page - 1)
+	if size == 0 {
+		first = end - page
+	} else if !filled(cmem.Memory(first, int(at-first))) {
+		misused(WrittenInFront)
+	}
+	delete(g.blocks, at)
+	from.give(at)
+	pages := cmem.Memory(first, int(end-first))
+	_ = unix.Mprotect(pages, unix.PROT_NONE)
+	_ = unix.Madvise(pages, unix.MADV_DONTNEED)
+	return 0
+}
+
+// misused ends the process.
+func misused(m Misuse) {
+	*(*byte)(cmem.Pointer(misuseFrom + uintptr(m)*misuseSize)) = 0
+}

@@ -1,0 +1,5 @@
+/* A text that was made the favourite is freed with its title and with the list. */
+// want: double-free
+// explore
+#define FAVOURITE(l, t) (t)->text
+#include "playlist.h"
