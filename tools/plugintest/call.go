@@ -59,11 +59,16 @@ func (w *worker) step(m *method, instance uint32, args []byte) step {
 // do makes one call, records it for replays, and counts it. The error is an
 // *exitError.
 func (w *worker) do(s step) (*answer, error) {
-	if !w.options.plain {
-		w.trace = append(w.trace, s)
-	}
 	w.counted(1)
-	return w.invoke(&s)
+	if w.options.plain {
+		return w.invoke(&s)
+	}
+	w.trace = append(w.trace, traced{step: s})
+	a, err := w.invoke(&s)
+	if err == nil {
+		w.keep(a)
+	}
+	return a, err
 }
 
 // asksForMore reports whether a plugin answered short buffer with a size that a

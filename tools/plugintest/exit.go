@@ -24,7 +24,9 @@ func (w *worker) reportExit(at *step, err error) {
 	}
 	w.shared.workerExit = true
 	if f := w.exitFinding(at, err); f.Code != "" {
+		w.scripted(at, &f)
 		w.add(f)
+		w.save(&f)
 	}
 }
 
@@ -180,7 +182,8 @@ func (w *worker) replay(layout layout) (out replayed) {
 	}
 	defer again.close()
 	out.ran = true
-	for _, s := range w.trace {
+	for _, t := range w.trace {
+		s := t.step
 		s.layout |= layout
 		a, err := again.invoke(&s)
 		if err != nil {
@@ -226,8 +229,8 @@ func (w *worker) backtrace(f *Finding) {
 		return
 	}
 	defer again.close()
-	for _, s := range w.trace {
-		if _, err := again.invoke(&s); err != nil {
+	for i := range w.trace {
+		if _, err := again.invoke(&w.trace[i].step); err != nil {
 			break
 		}
 	}

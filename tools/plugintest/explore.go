@@ -133,6 +133,14 @@ func (e *env) explore(whole time.Duration) error {
 	return nil // run says what ended it, if something has
 }
 
+// least is the least time of a part of the exploration.
+func (x *exploration) least(part time.Duration) time.Duration {
+	if x.config.For == 0 {
+		return part
+	}
+	return min(part, max(x.config.For/2, time.Second))
+}
+
 func newExploration(e *env) *exploration {
 	return &exploration{
 		env: e, gen: newGenerator(e), features: make(map[feature]bool), exits: make(map[*method]int), done: make(map[findingKey]bool),
@@ -520,15 +528,7 @@ func (x *exploration) report(f Finding, ops sequence, in world, answers []observ
 	f.Sequence, f.Steps = scriptOf(&f, ops, in, answers), stepsOf(&f, ops, in, answers)
 	x.add(f)
 	x.news = time.Now()
-	if x.config.Save == "" {
-		return
-	}
-	file, err := saveScript(x.config.Save, &f)
-	if err != nil {
-		x.skip("the script of %s: %v", f.Code, err)
-		return
-	}
-	x.line("%s: %s", f.Code, file)
+	x.save(&f)
 }
 
 func isSlow(err error) bool { return isHang(err) || errors.Is(err, errRunaway) }

@@ -19,7 +19,7 @@ const (
 	leakLeast, leakNoise = 20, 1000
 	// leakCalls are in the sequences that are tried, of those that have shown something new.
 	leakCalls = 800
-	// leakTime is the least that is spent on it.
+	// leakTime is the least that is spent on it, where there is twice that for all.
 	leakTime = 3 * time.Second
 )
 
@@ -29,7 +29,7 @@ func (x *exploration) leaks(b *box, until time.Time) {
 	if !x.shared.heap.only || x.runtime != nil {
 		return
 	}
-	if least := time.Now().Add(leakTime); until.Before(least) {
+	if least := time.Now().Add(x.least(leakTime)); until.Before(least) {
 		until = least
 	}
 	var all []sequence

@@ -83,7 +83,7 @@ func partsOf(changes []probe.Change) (parts []probe.Part) {
 // code.
 func (w *worker) explainsLeft(code string) bool {
 	blamed := w.shared.left.blamed[code]
-	return len(blamed) > 0 && slices.ContainsFunc(w.trace, func(s step) bool { return slices.Contains(blamed, s.m) })
+	return len(blamed) > 0 && slices.ContainsFunc(w.trace, func(t traced) bool { return slices.Contains(blamed, t.m) })
 }
 
 // reportAgain reports a change by a function of the library when another worker has shown it
@@ -118,7 +118,8 @@ func (w *worker) findLeavers(parts []probe.Part) {
 	defer again.close()
 	found := false
 	w.shared.left.replays++
-	for _, s := range w.trace {
+	for _, t := range w.trace {
+		s := t.step
 		s.layout |= layoutWatch
 		a, err := again.invoke(&s)
 		if err != nil {
@@ -207,7 +208,8 @@ func (w *worker) reportOpenFiles() {
 	defer again.close()
 	w.shared.left.replays++
 	openers := make(map[string]step) // by descriptor, the call that opened it last
-	for _, s := range w.trace {
+	for _, t := range w.trace {
+		s := t.step
 		s.layout |= layoutWatch
 		a, err := again.invoke(&s)
 		if err != nil {

@@ -14,7 +14,8 @@ import (
 // something new.
 const maxWatched = 25
 
-// leastWatched is how long they are played at least, however long it took to start.
+// leastWatched is how long they are played at least, however long it took to start, where there is
+// twice that for all.
 const leastWatched = 4 * time.Second
 
 // watches tells whether sequences are played under valgrind.
@@ -41,7 +42,7 @@ func (x *exploration) underValgrind(b *box, until time.Time) error {
 	if w == nil || err != nil {
 		return err
 	}
-	if least := time.Now().Add(leastWatched); until.Before(least) {
+	if least := time.Now().Add(x.least(leastWatched)); until.Before(least) {
 		until = least
 	}
 	for i := range corpus {

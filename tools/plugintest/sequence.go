@@ -339,9 +339,15 @@ func joined(parts []sequence) (all sequence, starts []int) {
 	return all, starts
 }
 
-// related is the sequence without what has nothing to do with an op: calls on instances that
-// neither it nor those calls have among their arguments.
+// related is the sequence without what has nothing to do with an op.
 func (s sequence) related(at int) sequence {
+	of := s.relatedTo(at)
+	return s.without(func(i int) bool { return !of(i) })
+}
+
+// relatedTo tells which ops have to do with one: not the calls on instances that neither it nor
+// those calls have among their arguments.
+func (s sequence) relatedTo(at int) func(i int) bool {
 	of := make([]int, len(s)) // for each op that makes an instance, one of those it belongs together with
 	for i := range of {
 		of[i] = i
@@ -362,7 +368,7 @@ func (s sequence) related(at int) sequence {
 			}
 		}
 	}
-	return s.without(func(i int) bool { return find(i) != find(at) })
+	return func(i int) bool { return find(i) == find(at) }
 }
 
 // without is the sequence without some ops, and without those that need what they made.

@@ -32,7 +32,7 @@ type worker struct {
 	callCtx context.Context // it ends when the plugin takes too much memory
 	cancel  context.CancelCauseFunc
 
-	trace     []step // the calls so far, unless they are plain
+	trace     []traced // the calls so far, unless they are plain
 	instances []instance
 	lent      map[*box]uint32      // of instances, those that samples stand for
 	bearing   map[*box]bool        // boxes whose birth is being tried

@@ -1,0 +1,51 @@
+package plugintest_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
+	"github.com/nyash-plugins/nyash-go/tools/plugintest"
+)
+
+// A fault that a single call shows has a script, too, which shows it again.
+func TestScripts_OfSingleCalls(t *testing.T) {
+	tests := map[string]struct{ check, code, want string }{
+		"crash_poke":    {"lifecycle", "crash", "counter1 = Counter()\nprint(counter1.poke())"},
+		"exit_poke":     {"lifecycle", "exit", "counter1 = Counter()\nprint(counter1.poke())"},
+		"hang_poke":     {"lifecycle", "hang", "counter1 = Counter()\nprint(counter1.poke())"},
+		"crash_hostile": {"protocol", "crash", ""}, // its arguments are no message, which a script cannot say
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			library := ccbuild.Library(t, filepath.Join("../../tests/faulty/testdata", name+".c"))
+			dir := t.TempDir()
+			report := run(t, plugintest.Config{File: library, Seed: 1, Until: tt.code, Save: dir, Timeout: time.Second}, tt.check)
+			require.Len(t, report.Findings, 1)
+			f := report.Findings[0]
+			require.Equal(t, tt.code, f.Code)
+			file := filepath.Join(dir, tt.code+"-Counter.poke.star")
+			if tt.want == "" {
+				assert.Empty(t, f.Sequence)
+				assert.NoFileExists(t, file)
+				return
+			}
+			assert.Contains(t, f.Sequence, tt.want)
+			assert.NotEmpty(t, f.Steps)
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			assert.Equal(t, f.Sequence, string(text))
+			assert.Equal(t, 2, strings.Count(f.Sequence, "counter1.poke")+strings.Count(f.Sequence, "Counter()"), "nothing else is called")
+
+			again := run(t, plugintest.Config{File: library, Replay: file, Timeout: time.Second}, "explore")
+			require.Len(t, again.Findings, 1)
+			assert.Equal(t, tt.code, again.Findings[0].Code)
+		})
+	}
+}
