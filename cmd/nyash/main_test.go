@@ -253,7 +253,10 @@ nyash: warning: hides.toml:3:1: the box catch hides the catch that every script 
 		cmd.Dir = c.dir
 		cmd.Stdin = strings.NewReader("f = FileBox()\nf.exists('nyash.toml')\nf.opn()\n1 + 41\n")
 		out, err := cmd.CombinedOutput()
-		require.NoError(t, err, "%s", out)
+		var exit *exec.ExitError
+		require.ErrorAs(t, err, &exit, "%s", out)
+		assert.Equal(t, 1, exit.ExitCode())
+		assert.Contains(t, string(out), "nyash: 1 of the statements failed\n")
 		assert.Contains(t, string(out), "True")
 		assert.Contains(t, string(out), "did you mean open?")
 		assert.Contains(t, string(out), "42")

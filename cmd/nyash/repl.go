@@ -36,7 +36,8 @@ cannot be ended: --isolation process has calls run in others.
 Lines are kept in nyash/history in the folder of XDG_STATE_HOME (~/.local/state
 without it), or in the file that NYASH_HISTORY names; where it is empty, nowhere.
 
-Without a terminal, lines are read as they are and there are no prompts.`,
+Without a terminal, lines are read as they are and there are no prompts; what fails
+is told, the lines after it are run, and the exit status is then 1.`,
 		Args: command.None,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if terminal.Is(cmd.InOrStdin()) && terminal.Is(cmd.OutOrStdout()) && liner.TerminalSupported() {
@@ -62,6 +63,7 @@ func newSession(cmd *cobra.Command, host *loader.Host) *repl {
 func runPlain(cmd *cobra.Command, host *loader.Host) error {
 	r := newSession(cmd, host)
 	defer r.steps.Close()
+	failed := 0
 	in := bufio.NewReader(cmd.InOrStdin())
 	line := func(bool) (string, error) {
 		text, err := in.ReadString('\n')
@@ -70,13 +72,18 @@ func runPlain(cmd *cobra.Command, host *loader.Host) error {
 		}
 		return strings.TrimRight(text, "\r\n"), err
 	}
-	return r.loop(line, func(stmt *script.Statement) error {
+	err := r.loop(line, func(stmt *script.Statement) error {
 		err := r.run(stmt)
 		if err != nil && !errors.Is(err, script.ErrExit) {
+			failed++
 			fmt.Fprintf(cmd.ErrOrStderr(), "error: %s\n", r.session.Brief(err))
 		}
 		return err
 	})
+	if err == nil && failed > 0 {
+		return fmt.Errorf("%d of the statements failed", failed)
+	}
+	return err
 }
 
 // loop reads and runs statements until the input ends, or one of them asks for the end.

@@ -63,7 +63,7 @@ print(a.vendor(), b.vendor(), a.own(a), a.own(b), type(a), type(a.me()), type(b.
 			repl := exec.Command(c.bin, "repl")
 			repl.Dir, repl.Stdin = c.dir, strings.NewReader(code+"b\nb.vendr()\nhelp(GlobexCounter)\n")
 			out, err := repl.CombinedOutput()
-			require.NoError(t, err)
+			require.ErrorContains(t, err, "exit status 1")
 			assert.Contains(t, string(out), said)
 			assert.Contains(t, string(out), "\nGlobexCounter(1)\nerror: GlobexCounter.vendr: no such method (did you mean vendor?)\nGlobexCounter(…)\n")
 

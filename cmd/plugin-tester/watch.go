@@ -51,7 +51,7 @@ func watch(ctx context.Context, w io.Writer, library string, others []string, on
 		case ctx.Err() != nil:
 			return status
 		case errors.Is(last, errChanged):
-			fmt.Fprintf(w, "%s changed, and the run was left\n", name)
+			fmt.Fprintf(w, "%s changed, and the run was left\n", f.other)
 		default:
 			if status = last; status != nil && !errors.Is(status, errFindings) {
 				fmt.Fprintf(w, "plugin-tester: %s\n", contract.PrintableLines(status.Error()))
@@ -61,7 +61,7 @@ func watch(ctx context.Context, w io.Writer, library string, others []string, on
 		if !f.wait(ctx, f.changed) || !f.settled(ctx) {
 			return status
 		}
-		fmt.Fprintf(w, "\n%s changed\n", name)
+		fmt.Fprintf(w, "\n%s changed\n", f.other)
 		if last = f.run(ctx, once); ctx.Err() != nil {
 			return status
 		}
@@ -73,6 +73,7 @@ type watched struct {
 	files  []string
 	events *fsnotify.Watcher
 	seen   []os.FileInfo // when the run began; nil for what was not there
+	other  string        // the file that was found changed last, for a person
 }
 
 // begin begins to watch, and takes the files as they are.
@@ -98,15 +99,25 @@ func (f *watched) look() []os.FileInfo {
 	return all
 }
 
-func (f *watched) changed() bool { return !sameFiles(f.seen, f.look()) }
-
-func sameFiles(a, b []os.FileInfo) bool {
-	return slices.EqualFunc(a, b, func(a, b os.FileInfo) bool {
-		if a == nil || b == nil {
-			return a == nil && b == nil
+// changed tells whether a file has changed, and notes which.
+func (f *watched) changed() bool {
+	have := f.look()
+	for i, was := range f.seen {
+		if !sameFile(was, have[i]) {
+			f.other = contract.Printable(f.files[i])
+			return true
 		}
-		return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
-	})
+	}
+	return false
+}
+
+func sameFiles(a, b []os.FileInfo) bool { return slices.EqualFunc(a, b, sameFile) }
+
+func sameFile(a, b os.FileInfo) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
 // run runs once. Where a file changes meanwhile, it is ended, and the error is errChanged.

@@ -160,6 +160,7 @@ func TestCommand_WatchConfig(t *testing.T) {
 	w.until("no findings")
 	w.until("watching ")
 	write("seven")
+	w.until(config + " changed")
 	w.until("plugin-tester: cannot test")
 	w.until("watching ")
 	write("7")
