@@ -46,6 +46,17 @@ func build(t *testing.T, name string) string {
 	return ccbuild.Library(t, "../../tests/faulty/testdata/"+name+".c", "-fvisibility=hidden")
 }
 
+// small is a plugin without a fault, and with one method, so that all checks of it are soon made.
+func small(t *testing.T) string {
+	return ccbuild.Source(t, "small", `
+#include "nyash.h"
+static int32_t one(NyashContext *c) { return nyash_return_i32(c, 1); }
+static const NyashMethod methods[] = {{.id = 1, .name = "one", .call = one, .result = NYASH_I32}};
+static const NyashBox box = {.name = "One", .type_id = 741, .state_size = 1, NYASH_METHODS(methods)};
+NYASH_PLUGIN(&box)
+`, "-fvisibility=hidden")
+}
+
 func TestCommand_ExitStatus(t *testing.T) {
 	out, err := run(t, "check", build(t, "good"))
 	require.NoError(t, err)
@@ -116,7 +127,7 @@ func TestCommand_Typecheck(t *testing.T) {
 
 func TestCommand_Validate(t *testing.T) {
 	config := filepath.Join(t.TempDir(), "nyash.toml")
-	require.NoError(t, os.WriteFile(config, []byte("[plugins]\nCounter = \""+build(t, "good")+"\"\n"), 0o600))
+	require.NoError(t, os.WriteFile(config, []byte("[plugins]\nOne = \""+small(t)+"\"\n"), 0o600))
 	out, err := run(t, "validate", "--config", config, "--no-memcheck", "--for", "300ms")
 	require.NoError(t, err, out)
 	for _, check := range []string{"check ", "typecheck ", "lifecycle ", "protocol ", "stress "} {
@@ -132,10 +143,10 @@ func TestCommand_Validate(t *testing.T) {
 
 // TestCommand_Uses: the boxes of the program that a nyash.toml is for are not there.
 func TestCommand_Uses(t *testing.T) {
-	library := build(t, "good")
+	library := small(t)
 	config := filepath.Join(t.TempDir(), "nyash.toml")
-	require.NoError(t, os.WriteFile(config, []byte("[plugins.Counter]\nlibrary = \""+library+"\"\nuses = [\"TimeBox.now\", \"AppBox\"]\n"), 0o600))
-	want := "plugin-tester: warning: " + config + ":3:24: plugins.Counter.uses: there is no box AppBox; "
+	require.NoError(t, os.WriteFile(config, []byte("[plugins.One]\nlibrary = \""+library+"\"\nuses = [\"TimeBox.now\", \"AppBox\"]\n"), 0o600))
+	want := "plugin-tester: warning: " + config + ":3:24: plugins.One.uses: there is no box AppBox; "
 	out, err := run(t, "check", library, "--config", config)
 	require.NoError(t, err, out)
 	assert.Contains(t, out, want)

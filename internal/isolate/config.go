@@ -70,6 +70,7 @@ type Config struct {
 	Channel     Channel
 	Restart     Restart
 	Limits      Limits
+	AtOnce      int           // calls at the same time, as far as is foreseen; 0 for as many as there can be
 	CallTimeout time.Duration // 0 for none
 	LoadTimeout time.Duration // 0 for none
 	CancelGrace time.Duration // 0 to kill at once

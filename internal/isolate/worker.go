@@ -112,7 +112,7 @@ func (s *Session) load(ctx, asking context.Context) error {
 	load := wire.Load{
 		Version: wire.Version, File: c.File, InvokeOnly: c.InvokeOnly,
 		Threads: uint8(c.Threads), Unload: c.Unload, Track: c.Track, Survey: c.Survey, Wrapped: c.Wrapper != nil, Stops: c.Started != nil, Guarded: c.Guarded,
-		Limits: wire.Limits(c.Limits), Tables: c.Tables, Module: c.Module, Calls: c.Calls != nil, MaxBlobs: s.peer.MaxBlobs(),
+		Limits: wire.Limits(c.Limits), AtOnce: c.AtOnce, Tables: c.Tables, Module: c.Module, Calls: c.Calls != nil, MaxBlobs: s.peer.MaxBlobs(),
 	}
 	answer, err := s.link.Load(asking, &load)
 	config := answer.Config

@@ -135,6 +135,26 @@ func TestLimits_MemoryWithoutWorkerThreads(t *testing.T) {
 	wg.Wait()
 }
 
+// TestAtOnce: a worker starts threads for the calls that are foreseen, and serves more.
+func TestAtOnce(t *testing.T) {
+	threads := func(c *confined) int {
+		all, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", c.PID()))
+		require.NoError(t, err)
+		return len(all)
+	}
+	assert.Greater(t, threads(confine(t, mebibytes(64))), 64)
+	c := confine(t, mebibytes(1024), func(c *isolate.Config) { c.AtOnce = 2 })
+	assert.Less(t, threads(c), 64)
+	var wg sync.WaitGroup
+	for range 64 {
+		wg.Go(func() {
+			_, err := c.try(mSleep, 200)
+			assert.NoError(t, err)
+		})
+	}
+	wg.Wait()
+}
+
 // TestLimits_MemoryWithoutLogThread: what a worker needs for log lines of a plugin's thread does not count.
 func TestLimits_MemoryWithoutLogThread(t *testing.T) {
 	c := confine(t, mebibytes(64))

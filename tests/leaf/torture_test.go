@@ -46,7 +46,7 @@ var rounds = []string{
 // stop them or look at them: collections without pause, profiling, execution traces, signals,
 // panics and Goexit, stacks that grow before and after.
 func TestTorture(t *testing.T) {
-	length := 10 * time.Second
+	length := 4 * time.Second
 	if text := os.Getenv(tortureVariable); text != "" {
 		var err error
 		length, err = time.ParseDuration(text)

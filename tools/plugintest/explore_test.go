@@ -104,14 +104,15 @@ func TestExplore_BadScripts(t *testing.T) {
 	}
 }
 
-// TestExplore_Until: a run ends at the finding that it is to go on for, and others come before.
-func TestExplore_Until(t *testing.T) {
-	library := texts(t, "texts_value_nul.c")
-	tt := open(t, plugintest.Config{File: library, Seed: 1, Until: "value-damaged", NoMemcheck: true, Worker: ccbuild.TestersWorker(t)})
+// TestConfig_Until: a run ends at the finding that it is to go on for.
+func TestConfig_Until(t *testing.T) {
+	library := ccbuild.Library(t, faults+"use_after_fini.c", "-fvisibility=hidden")
+	tt := open(t, plugintest.Config{File: library, Seed: 1, Until: "use-after-fini", NoMemcheck: true, Worker: ccbuild.TestersWorker(t)})
 	report, err := tt.All(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, "value-damaged", report.Findings[len(report.Findings)-1].Code)
-	assert.Equal(t, "explore", report.Checks[len(report.Checks)-1].Name, "no check follows")
+	require.Len(t, report.Findings, 1)
+	assert.Equal(t, "use-after-fini", report.Findings[0].Code)
+	assert.Equal(t, "lifecycle", report.Checks[len(report.Checks)-1].Name, "no check follows")
 	_, err = plugintest.New(plugintest.Config{File: library, Until: "value-damagd"})
 	assert.ErrorContains(t, err, "did you mean value-damaged?")
 }

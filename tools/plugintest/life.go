@@ -3,6 +3,7 @@ package plugintest
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/nyash-plugins/nyash-go/abi"
@@ -148,6 +149,15 @@ func (w *worker) variables() (all []string) {
 	return all
 }
 
+// atOnce is how many calls there are at the same time; 0 where that is not known: a library
+// that calls its host is called by that, too, as deep as it goes.
+func (w *worker) atOnce() int {
+	if slices.Contains(w.plugin.exports, abi.SymbolConnect) {
+		return 0
+	}
+	return 2 * stressThreads
+}
+
 func (w *worker) openProcess() error {
 	c, o := w.config, &w.options
 	config := isolate.Config{
@@ -170,7 +180,7 @@ func (w *worker) openProcess() error {
 		config.Channel = isolate.ChannelPipe
 	} else if limitsWork && !o.brief { // with a limit all threads are started before
 		limit := uint64(memoryLimit)
-		config.Limits.Memory = &limit
+		config.Limits.Memory, config.AtOnce = &limit, w.atOnce()
 	}
 	ctx, cancel := context.WithCancelCause(w.ctx)
 	defer cancel(nil)

@@ -26,7 +26,10 @@ func protocol(e *env) error {
 		if err := e.withWorker(workerOptions{}, func(w *worker) error { return shortBuffers(w, m, sample) }); err != nil {
 			return err
 		}
-		answers, err := stableSeries(e, m, sample)
+		if !sample.works {
+			return nil
+		}
+		answers, err := series(e, m, sample)
 		if len(answers) == 0 || err != nil {
 			return err
 		}
@@ -309,21 +312,15 @@ func callShort(w *worker, s step) error {
 // seriesCalls is how many calls a series makes.
 const seriesCalls = 4
 
-// stableSeries are the answers to a few calls on a new instance; nil where they
-// differ from one series to the next.
-func stableSeries(e *env, m *method, sample argSample) ([]answerKey, error) {
-	if !sample.works {
-		return nil, nil
-	}
-	answers, err := series(e, m, sample)
-	if err != nil {
-		return nil, err
-	}
+// addStable adds a finding that calls answer something else than a series, unless another series
+// does, too. That is made only now: for most methods there is nothing to find.
+func addStable(e *env, m *method, sample argSample, answers []answerKey, f *Finding) error {
 	again, err := series(e, m, sample)
 	if err != nil || !slices.Equal(answers, again) {
-		return nil, err
+		return err
 	}
-	return answers, nil
+	e.add(*f)
+	return nil
 }
 
 // series are the answers to a few calls on a new instance.
@@ -390,8 +387,7 @@ func shortSideEffects(e *env, m *method, sample argSample, want []answerKey) err
 		s := m.step(1, e.plugin.example(sample, m.box)).withResultSize(0)
 		f := m.finding(codeShortEffect, "call %d answers %v, and %v after calls that answered short buffer", i+1, want[i], have[i])
 		f.Call = showCall(&s)
-		e.add(f)
-		return nil
+		return addStable(e, m, sample, want, &f)
 	}
 	return nil
 }
@@ -406,8 +402,9 @@ func compareBatches(e *env, m *method, sample argSample, single []answerKey) err
 		e.skip("%v in a batch: how often it calls its host differs from call to call", m)
 		return nil
 	}
-	return e.withWorker(workerOptions{}, func(w *worker) error {
-		if err := wholeBatch(w, m, sample, single); err != nil {
+	var differs *Finding
+	err := e.withWorker(workerOptions{}, func(w *worker) (err error) {
+		if differs, err = wholeBatch(w, m, sample, single); err != nil {
 			return err
 		}
 		if err := shortBatch(w, m, sample); err != nil {
@@ -415,6 +412,10 @@ func compareBatches(e *env, m *method, sample argSample, single []answerKey) err
 		}
 		return w.finiAll()
 	})
+	if differs == nil || err != nil {
+		return err
+	}
+	return addStable(e, m, sample, single, differs)
 }
 
 // callBatch makes one call several times in a batch, with these result sizes.
@@ -443,16 +444,17 @@ func batchAnswer(c *batchCall) *answer {
 	return &answer{code: abi.Code(c.Code), length: c.Length, buf: c.Result}
 }
 
-// wholeBatch makes as many calls as there are single answers.
-func wholeBatch(w *worker, m *method, sample argSample, single []answerKey) error {
+// wholeBatch makes as many calls as there are single answers. It returns how the first differs
+// that does, or nil.
+func wholeBatch(w *worker, m *method, sample argSample, single []answerKey) (*Finding, error) {
 	b, err := callBatch(w, m, sample, slices.Repeat([]int{contract.BatchResultSize}, len(single))...)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for i := range b.Calls {
 		a := batchAnswer(&b.Calls[i])
 		if a.code == abi.ErrShortBuffer && a.length > contract.BatchResultSize {
-			return nil // a host makes this and the following calls one by one
+			return nil, nil // a host makes this and the following calls one by one
 		}
 		w.takeOver(m, a, nil)
 		made := b.Calls[i].Code != unwritten
@@ -463,11 +465,11 @@ func wholeBatch(w *worker, m *method, sample argSample, single []answerKey) erro
 		if made {
 			have = a.key().String()
 		}
-		w.add(m.finding(codeBatch, "call %d of a batch of %d answered %s, alone it answers %v; the plugin says that it made %d",
-			i+1, len(single), have, single[i], b.Made))
-		return nil
+		f := m.finding(codeBatch, "call %d of a batch of %d answered %s, alone it answers %v; the plugin says that it made %d",
+			i+1, len(single), have, single[i], b.Made)
+		return &f, nil
 	}
-	return nil
+	return nil, nil
 }
 
 // shortBatch makes three calls, the second without a result buffer: the batch must

@@ -34,6 +34,7 @@ type Load struct {
 	Guarded    bool // a tester's worker guards what the library takes with malloc
 	Stops      bool // a tester's worker stops at deadly signals until it is continued
 	Limits     Limits
+	AtOnce     int                   // requests at the same time, as far as is foreseen; 0 for as many as there can be
 	Calls      bool                  // the host answers what a library asks that connects
 	MaxBlobs   uint64                // how many bytes the blobs of one such call may have
 	Tables     []native.TableRequest `json:",omitempty"`

@@ -16,7 +16,8 @@ import (
 )
 
 // confine takes away what the plugin does not need, before any of its code runs.
-func confine(limits wire.Limits, _ bool) error {
+func confine(load *wire.Load) error {
+	limits := load.Limits
 	if limits.Memory != nil {
 		return unsupported("memory")
 	}

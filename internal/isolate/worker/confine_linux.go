@@ -17,9 +17,9 @@ import (
 )
 
 // confine takes away what the plugin does not need, before any of its code runs.
-// wrapped is a worker that a debugger or the like runs, which needs what the system
-// call filter takes away.
-func confine(limits wire.Limits, wrapped bool) error {
+// A worker that a debugger or the like runs needs what the system call filter takes away.
+func confine(load *wire.Load) error {
+	limits := load.Limits
 	// What prctl says is of one thread; the filter hands it on to the others.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -37,7 +37,7 @@ func confine(limits wire.Limits, wrapped bool) error {
 	}
 	if limits.Memory != nil {
 		// What this program needs itself does not count, so it is taken before.
-		startThreads(wire.Slots + 1 + runtime.GOMAXPROCS(0) + spareThreads)
+		startThreads(requests(load.AtOnce) + 1 + runtime.GOMAXPROCS(0) + spareThreads)
 		reserveHeap()
 		// Where there is none left all the same, one line says it all.
 		debug.SetTraceback("none")
@@ -59,13 +59,22 @@ func confine(limits wire.Limits, wrapped bool) error {
 			return err
 		}
 	}
-	return filterCalls(limits, wrapped)
+	return filterCalls(limits, load.Wrapped)
 }
 
 // spareThreads is how many OS threads there are beside those that serve and those
 // that run Go code: for the socket, the runtime's monitor, its template, and whoever
 // else waits in the system.
 const spareThreads = 12
+
+// requests is how many there are at once that threads are started for: more may come where fewer
+// were foreseen, whose threads count for the plugin.
+func requests(foreseen int) int {
+	if foreseen <= 0 {
+		return wire.Slots
+	}
+	return min(foreseen, wire.Slots)
+}
 
 // startThreads has the runtime own n OS threads that wait for work. It never ends
 // one, and starts another only where none waits: so later it starts none, whose stack
@@ -91,8 +100,10 @@ func startThreads(n int) {
 // program of Go that gets no memory ends at once.
 const heapReserve = 64 << 20
 
-// reserveHeap has the runtime own the addresses. No page of them is touched.
+// reserveHeap has the runtime own the addresses. No page of them is touched. On several
+// processors each of them would look for work of the collection, and there is next to none.
 func reserveHeap() {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	reserve := make([]byte, heapReserve)
 	runtime.KeepAlive(&reserve)
 	// Otherwise the next collection would come when as much is in use again, which is

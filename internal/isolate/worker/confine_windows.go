@@ -10,8 +10,8 @@ import (
 func tidy(uintptr, uintptr) error { return nil }
 
 // confine refuses limits that nobody would keep.
-func confine(limits wire.Limits, _ bool) error {
-	if limits != (wire.Limits{}) {
+func confine(load *wire.Load) error {
+	if load.Limits != (wire.Limits{}) {
 		return errors.New("limits are not supported on windows: leave them out there")
 	}
 	return nil

@@ -116,7 +116,7 @@ func (w *Worker) load(load *wire.Load) (err error) {
 	if err := w.transport.Prepare(load); err != nil {
 		return err
 	}
-	if err := confine(load.Limits, load.Wrapped); err != nil {
+	if err := confine(load); err != nil {
 		return err
 	}
 	if err := w.transport.Begin(); err != nil {
