@@ -49,6 +49,10 @@ type shared struct {
 	workerExit bool
 	// unexercised are the methods that refused everything, until it is reported.
 	unexercised []*method
+	// failing are the methods that failed with all that they were given, until it is reported, and
+	// failures what each answered first.
+	failing  []*method
+	failures map[*method]answerKey
 	// refusesUnknown are the methods that fail on instances that never were.
 	refusesUnknown map[*method]bool
 	// lookedAt counts the ends of workers that a debugger was to look at.
@@ -67,6 +71,7 @@ func newShared(c *Config) *shared {
 		offers:         offersOf(c),
 		onHeap:         onHeap(c.File),
 		refusesUnknown: make(map[*method]bool),
+		failures:       make(map[*method]answerKey),
 		left:           newLeftovers(),
 		lookedAt:       &counts{},
 		hostCalls:      make(map[*method]int),

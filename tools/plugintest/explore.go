@@ -59,7 +59,10 @@ type feature struct {
 }
 
 func explore(e *env) error {
-	defer func() { e.reportUnexercised() }()
+	defer func() {
+		e.reportUnexercised()
+		e.reportFailing()
+	}()
 	if e.config.Replay != "" {
 		return replayScript(e)
 	}
@@ -219,7 +222,9 @@ func (x *exploration) learnFrom(ops sequence, base *played) {
 			continue
 		}
 		if a.code == abi.OK {
-			x.shared.unexercised = slices.DeleteFunc(x.shared.unexercised, func(have *method) bool { return have == m })
+			is := func(have *method) bool { return have == m }
+			x.shared.unexercised = slices.DeleteFunc(x.shared.unexercised, is)
+			x.shared.failing = slices.DeleteFunc(x.shared.failing, is)
 		}
 		if a.makes != nil {
 			x.gen.makes[m] = a.makes

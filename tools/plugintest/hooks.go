@@ -29,6 +29,7 @@ const (
 	layoutThread     = wire.OtherThread
 	layoutOneThread  = wire.OneThread
 	layoutWatch      = wire.Watch
+	layoutAtStart    = wire.AtStart
 
 	damageArgs         = wire.ArgsWritten
 	damageBeforeResult = wire.BeforeResult

@@ -167,6 +167,7 @@ func (e *env) learnMethod(m *method, setup []setupCall) error {
 				e.shared.addWorking(m, argSample{values, true, setup})
 			case a.code != abi.OK && !refuses(a, values) && failing == nil:
 				failing = &argSample{values, false, setup}
+				e.shared.failures[m] = a.key()
 			}
 		}
 		if len(e.shared.samples[m]) == 0 && failing != nil {
@@ -208,7 +209,28 @@ func (e *env) unlearned(b *box) {
 		if !e.shared.broken[m] && e.shared.tried[m] && len(e.shared.samples[m]) == 0 {
 			e.shared.unexercised = append(e.shared.unexercised, m)
 		}
+		if e.shared.failsAlways(m) {
+			e.shared.failing = append(e.shared.failing, m)
+		}
 	}
+}
+
+// failsAlways tells whether a method that takes arguments has failed with all that were tried. One that
+// takes none may be for failing.
+func (s *shared) failsAlways(m *method) bool {
+	return !s.broken[m] && len(s.samples[m]) > 0 && !s.hasWorkingSample(m) && len(s.samples[m][0].values) > 0
+}
+
+// reportFailing reports the methods that fail whatever they are given, in sequences of calls, too.
+func (e *env) reportFailing() {
+	for _, m := range e.shared.failing {
+		if e.shared.failsAlways(m) {
+			f := m.finding(codeNotExercised, "it fails with all arguments that were tried, with %v", e.shared.failures[m])
+			f.Fix = howToCall(m)
+			e.add(f)
+		}
+	}
+	e.shared.failing = nil
 }
 
 // reportUnexercised reports the methods of which no call has succeeded, or failed for another
@@ -220,10 +242,14 @@ func (e *env) reportUnexercised() {
 			how = ", instances of each box with code -8"
 		}
 		f := m.finding(codeNotExercised, "it refuses all arguments that were tried%s", how)
-		f.Fix = fmt.Sprintf("give a valid call: --call '%v=ARG,ARG', or [plugins.%s.tester] calls = { %s = [[ARG, ARG]] } in nyash.toml", m, m.box.name, m.name)
+		f.Fix = howToCall(m)
 		e.add(f)
 	}
 	e.shared.unexercised = nil
+}
+
+func howToCall(m *method) string {
+	return fmt.Sprintf("give a valid call: --call '%v=ARG,ARG', or [plugins.%s.tester] calls = { %s = [[ARG, ARG]] } in nyash.toml", m, m.box.name, m.name)
 }
 
 // addWorking adds a sample; those that do not work are then of no use.

@@ -52,6 +52,7 @@ const (
 	codeAccepted        = "malformed-accepted"
 	codeAnyType         = "type-unchecked"
 	codeAnyMethod       = "method-unchecked"
+	codeRefusal         = "refusal-code"
 	codeBatch           = "batch-wrong"
 	codeBirth           = "birth-failed"
 	codeBirthResult     = "birth-result"
@@ -159,6 +160,7 @@ var rules = []Rule{
 	{codeAccepted, SeverityError, "a malformed message is accepted", "NYASH_E_INVALID_ARGS", "check the version, argc, tags, reserved bytes and sizes of everything you read"},
 	{codeAnyType, SeverityWarning, "calls for another type succeed", "NYASH_E_INVALID_TYPE", "compare type_id with your own first"},
 	{codeAnyMethod, SeverityError, "a call of a method that does not exist succeeds", "NYASH_E_INVALID_METHOD", "return NYASH_E_INVALID_METHOD from the default case"},
+	{codeRefusal, SeverityWarning, "a call is refused with a code that says something else", "NYASH_E_INVALID_TYPE, _METHOD, _ARGS or _HANDLE, whichever it is", "answer the code that says what is wrong, or put a message beside another"},
 	{codeBatch, SeverityError, "a batch gives other results than its calls do one by one", "the results of nyash_plugin_invoke, in order, up to and including the first short buffer; the number of calls made", "use NYASH_DEFINE_INVOKE_BATCH, unless your own loop is faster"},
 	{codeBirth, SeverityError, "birth fails", "0 and an instance id", "return 0 and write the id"},
 	{codeBirthResult, SeverityError, "birth returns no instance id", "4 bytes with an id that is not 0, or one Handle", "write the id as a little-endian u32, count ids from 1, and set *result_len to 4"},
