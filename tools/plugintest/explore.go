@@ -342,8 +342,8 @@ func (x *exploration) exited(ops sequence, base *played) {
 }
 
 // quick is an environment in which a hang ends soon.
-func (x *exploration) quick() *env {
-	own := *x.env
+func (e *env) quick() *env {
+	own := *e
 	config := *own.config
 	config.Timeout = min(config.Timeout, time.Second)
 	own.config = &config

@@ -19,9 +19,16 @@ type (
 	processState = probe.Changes
 	batch        = probe.Batch
 	batchCall    = probe.BatchCall
+	faulted      = probe.Faulted
+	faultMode    = probe.FaultMode
 )
 
 const (
+	faultError       = probe.FaultError
+	faultInterrupted = probe.FaultInterrupted
+	faultPart        = probe.FaultPart
+	noFault          = probe.NoFault
+
 	layoutNullArgs   = wire.NullArgs
 	layoutNullResult = wire.NullResult
 	layoutSlack      = wire.Slack

@@ -387,7 +387,10 @@ func (p *player) handle(i int, h tlv.Handle, a *answer, s *step, out *observed) 
 		p.made[i], out.makes = instance{b, h.Instance}, b
 	}
 	out.text = fmt.Sprintf("a handle of type %d", h.Type)
-	out.sum = uint64(h.Type)<<32 | uint64(at)
+	out.sum = uint64(h.Type) << 32
+	if h.Type < firstHostType { // what is the host's is lent to several ops, and first answered by any
+		out.sum |= uint64(at)
+	}
 }
 
 // blob notes the content of a blob that an op answered, and frees it.

@@ -45,6 +45,9 @@ type hooks struct {
 	areas  areas
 	one    oneThread
 
+	faults      *faults // nil for none
+	faultsTried bool
+
 	// What code of the library leaves; see [Left].
 	compares bool
 	system   *system
@@ -125,6 +128,8 @@ func (h *hooks) operate(ctx context.Context, w *worker.Worker, op wire.Op, a, b 
 		return configNow(w)
 	case wire.OpUnanswered:
 		return json.Marshal(w.Library().Unanswered())
+	case opFault:
+		return h.fault(w.Library().File(), a, FaultMode(b))
 	case opWatch:
 		return watch(ctx, w, cmem.Memory(uintptr(a), int(b)))
 	}
