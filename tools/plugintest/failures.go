@@ -46,9 +46,7 @@ func failures(e *env) error {
 			continue
 		}
 		f := &faulting{env: e.quick(), box: b, until: time.Now().Add(min(max(whole/4, leastFailures), mostFailures))}
-		if err := f.run(); err != nil {
-			return err
-		}
+		f.run()
 	}
 	return nil
 }
@@ -69,7 +67,7 @@ type faultCall struct {
 	sample argSample
 }
 
-func (f *faulting) run() error {
+func (f *faulting) run() {
 	var calls []faultCall
 	for _, m := range f.box.methods {
 		working := slices.DeleteFunc(slices.Clone(f.shared.samples[m]), func(s argSample) bool { return !s.works })
@@ -91,13 +89,9 @@ func (f *faulting) run() error {
 			break
 		}
 		f.at(c.m)
-		for _, before := range []int{0, 1} {
-			if before == 1 && c.m == f.box.birth {
-				continue
-			}
-			if err := f.try(c, before); err != nil {
-				return err
-			}
+		seen := f.try(c, 0, nil)
+		if c.m != f.box.birth && len(c.sample.values) > 0 && len(seen) > 0 {
+			f.try(c, 1, seen) // what it keeps is there then
 		}
 	}
 	if f.handled {
@@ -107,7 +101,6 @@ func (f *faulting) run() error {
 	} else if len(f.crashes) > 0 {
 		f.line("%s: no method looks whether there is memory: %s", f.box.name, f.crashes[0].Message)
 	}
-	return nil
 }
 
 // fault is one call of the system that fails.
@@ -124,6 +117,8 @@ func (t *fault) String() string {
 		how = "was interrupted (EINTR)"
 	case t.mode == faultPart:
 		how = "wrote a part only"
+	case t.mode == faultForGood:
+		how = "failed, and all after it"
 	case probe.Memory(t.name):
 		how = "found no memory"
 	}
@@ -144,15 +139,16 @@ type faultRun struct {
 	where *step // that had the fault
 }
 
-// try has each call of the system fail that a call makes.
-func (f *faulting) try(c faultCall, before int) error {
+// try has each call of the system fail that a call makes, and returns which it makes. known are some for
+// which that was done.
+func (f *faulting) try(c faultCall, before int, known []string) []string {
 	w := f.startFaulting()
 	if w == nil {
 		return nil
 	}
-	defer func() { w.close() }()
+	defer func() { f.end(w) }()
 	base := f.play(w, c, before, &theFault, true)
-	if !base.made || !base.seen.Known || len(base.seen.Calls) == 0 || base.a.code != abi.OK {
+	if !base.made || !base.seen.Known || len(base.seen.Calls) == 0 || base.a.code != abi.OK || slices.Equal(known, base.seen.Calls) {
 		return nil
 	}
 	again := f.play(w, c, before, &theFault, true)
@@ -166,9 +162,8 @@ func (f *faulting) try(c faultCall, before int) error {
 		run := f.play(w, c, before, &t, true)
 		if run.exit != nil {
 			f.exited(c, before, &t, run)
-			w.close()
+			f.end(w)
 			if w = f.startFaulting(); w == nil {
-				w = &worker{env: f.env}
 				return nil
 			}
 			continue
@@ -185,12 +180,20 @@ func (f *faulting) try(c faultCall, before int) error {
 		}
 	}
 	f.leaks(c, left)
-	return nil
+	return base.seen.Calls
+}
+
+// end ends a worker, and counts its calls.
+func (f *faulting) end(w *worker) {
+	if w != nil {
+		w.close()
+		f.counted(w.check.Calls)
+	}
 }
 
 func (f *faulting) startFaulting() *worker {
 	own, _ := f.alone()
-	w, err := own.start(workerOptions{brief: true, quiet: true, survey: true})
+	w, err := own.start(workerOptions{brief: true, quiet: true})
 	if err != nil {
 		return nil
 	}
@@ -200,12 +203,8 @@ func (f *faulting) startFaulting() *worker {
 // faultsOf are those that can be brought about in these calls of the system.
 func faultsOf(calls []string) (all []fault) {
 	for i, name := range calls[:min(len(calls), maxFaults)] {
-		all = append(all, fault{uint64(i), faultError, name})
-		if probe.Interrupts(name) {
-			all = append(all, fault{uint64(i), faultInterrupted, name})
-		}
-		if probe.Parts(name) {
-			all = append(all, fault{uint64(i), faultPart, name})
+		for _, mode := range probe.FaultModes(name) {
+			all = append(all, fault{uint64(i), mode, name})
 		}
 	}
 	return all
@@ -297,7 +296,7 @@ func (f *faulting) exited(c faultCall, before int, t *fault, run faultRun) {
 	if again == nil {
 		return
 	}
-	defer again.close()
+	defer f.end(again)
 	if base := f.play(again, c, before, &theFault, true); !base.made {
 		return // it does so anyway
 	}
@@ -413,7 +412,7 @@ func (f *faulting) repeats(c faultCall, before int, t *fault, base, run faultRun
 	if w == nil {
 		return false
 	}
-	defer w.close()
+	defer f.end(w)
 	for range agreeing - 1 {
 		first, second := f.play(w, c, before, &theFault, true), f.play(w, c, before, t, true)
 		if !first.made || !second.made || first.key != base.key || second.key != run.key || !slices.Equal(first.later, base.later) || !slices.Equal(second.later, run.later) {

@@ -61,7 +61,7 @@ func (f *faulting) leftBy(c faultCall, all []fault) (bytes, files int) {
 	if w == nil || err != nil {
 		return 0, 0
 	}
-	defer w.close()
+	defer f.end(w)
 	if len(all) == 0 {
 		all = []fault{theFault}
 	}

@@ -27,6 +27,7 @@ const (
 	faultError       = probe.FaultError
 	faultInterrupted = probe.FaultInterrupted
 	faultPart        = probe.FaultPart
+	faultForGood     = probe.FaultForGood
 	noFault          = probe.NoFault
 
 	layoutNullArgs   = wire.NullArgs

@@ -18,10 +18,23 @@ const (
 	FaultError       FaultMode = iota // as it does where there is no memory, no space or no descriptor
 	FaultInterrupted                  // with EINTR
 	FaultPart                         // not at all: it moves half of the bytes
+	FaultForGood                      // and so do all that the library calls after it
 )
 
 // NoFault is the number of no call.
 const NoFault = ^uint64(0)
+
+// modes are those of a function. One that moves bytes is often tried again.
+func (f systemFunction) modes() []FaultMode {
+	all := []FaultMode{FaultError}
+	if f.interrupts {
+		all = append(all, FaultInterrupted, FaultForGood)
+	}
+	if f.parts {
+		all = append(all, FaultPart)
+	}
+	return all
+}
 
 // Faulted tells which functions of the system the library has called since a fault was armed last.
 type Faulted struct {
@@ -30,9 +43,8 @@ type Faulted struct {
 	Fired string   // the one that has failed; empty for none
 }
 
-// Interrupts and Parts tell whether a function knows these modes.
-func Interrupts(name string) bool { return systemFunctions[name].interrupts }
-func Parts(name string) bool      { return systemFunctions[name].parts }
+// FaultModes are those in which a function of the system can fail.
+func FaultModes(name string) []FaultMode { return systemFunctions[name].modes() }
 
 // Memory tells whether a function of the system is one that hands out memory, and Opens whether one that
 // opens something or looks whether it is there.

@@ -33,6 +33,7 @@ type faultState struct {
 	calls  uint64 // so far
 	number uint64 // of the call that fails
 	fired  uint64 // from 1: the stub that has failed
+	last   uint64 // call that fails
 	mode   uint64
 	kinds  [keptKinds]uint8 // the stubs of the first calls
 }
@@ -99,6 +100,11 @@ func (f *faults) arm(number uint64, mode FaultMode) {
 	atomic.StoreUint64(&s.mode, uint64(mode))
 	atomic.StoreUint64(&s.fired, 0)
 	atomic.StoreUint64(&s.calls, 0)
+	last := number
+	if mode == FaultForGood {
+		last = NoFault
+	}
+	atomic.StoreUint64(&s.last, last)
 	atomic.StoreUint64(&s.number, number)
 }
 
@@ -255,16 +261,19 @@ func writeStub(out []byte, f systemFunction, at stubAddresses, number int) {
 	add(0x49, 0x81, 0xfa)             // cmp r10, keptKinds
 	add32(keptKinds)
 	many := jump(0x73)                              // jae
-	add(0x43, 0xc6, 0x44, 0x13, 0x20, byte(number)) // mov byte [r11+r10+32], number
+	add(0x43, 0xc6, 0x44, 0x13, 0x28, byte(number)) // mov byte [r11+r10+40], number
 	land(many)
 	add(0x4d, 0x3b, 0x53, 0x08) // cmp r10, [r11+8]
-	fails := jump(0x74)         // je
+	reached := jump(0x73)       // jae
+	passes := len(code)
 	goOn()
-	land(fails)
-	add(0x49, 0xc7, 0x43, 0x10) // mov qword [r11+16], number+1
+	land(reached)
+	add(0x4d, 0x3b, 0x53, 0x18)           // cmp r10, [r11+24]
+	add(0x77, byte(passes-(len(code)+2))) // ja
+	add(0x49, 0xc7, 0x43, 0x10)           // mov qword [r11+16], number+1
 	add32(uint32(number + 1))
 	if f.parts {
-		add(0x41, 0x83, 0x7b, 0x18, byte(FaultPart)) // cmp dword [r11+24], FaultPart
+		add(0x41, 0x83, 0x7b, 0x20, byte(FaultPart)) // cmp dword [r11+32], FaultPart
 		whole := jump(0x75)                          // jne
 		add(0x48, 0xd1, 0xea)                        // shr rdx, 1
 		some := jump(0x75)                           // jnz
@@ -282,7 +291,7 @@ func writeStub(out []byte, f systemFunction, at stubAddresses, number int) {
 	add32(f.errno)
 	if f.interrupts {
 		loadState()
-		add(0x41, 0x83, 0x7b, 0x18, byte(FaultInterrupted)) // cmp dword [r11+24], FaultInterrupted
+		add(0x41, 0x83, 0x7b, 0x20, byte(FaultInterrupted)) // cmp dword [r11+32], FaultInterrupted
 		plain := jump(0x75)                                 // jne
 		add(0xc7, 0x00)
 		add32(errInterrupted)
