@@ -49,6 +49,10 @@ type shared struct {
 	workerExit bool
 	// unexercised are the methods that refused everything, until it is reported.
 	unexercised []*method
+	// answers are some of the values that methods have answered while samples were looked for, and words
+	// what the library's file contains.
+	answers []tlv.Value
+	words   []string
 	// failing are the methods that failed with all that they were given, until it is reported, and
 	// failures what each answered first.
 	failing  []*method
@@ -69,6 +73,7 @@ type shared struct {
 func newShared(c *Config) *shared {
 	return &shared{
 		offers:         offersOf(c),
+		words:          wordsOf(c.File),
 		onHeap:         onHeap(c.File),
 		refusesUnknown: make(map[*method]bool),
 		failures:       make(map[*method]answerKey),

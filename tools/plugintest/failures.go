@@ -89,9 +89,8 @@ func (f *faulting) run() {
 			break
 		}
 		f.at(c.m)
-		seen := f.try(c, 0, nil)
-		if c.m != f.box.birth && len(c.sample.values) > 0 && len(seen) > 0 {
-			f.try(c, 1, seen) // what it keeps is there then
+		for _, before := range f.befores(c, calls) {
+			f.try(faultCase{c, before})
 		}
 	}
 	if f.handled {
@@ -101,6 +100,49 @@ func (f *faulting) run() {
 	} else if len(f.crashes) > 0 {
 		f.line("%s: no method looks whether there is memory: %s", f.box.name, f.crashes[0].Message)
 	}
+}
+
+// faultCase is a call in which something fails, and those that are made on the instance before.
+type faultCase struct {
+	faultCall
+	before []faultCall
+}
+
+// maxBefores is after what a method is tried, at most: after nothing, after itself, and after a method
+// that is given something to keep.
+const maxBefores = 3
+
+// befores are calls after which a method makes other calls of the system than after any before.
+func (f *faulting) befores(c faultCall, calls []faultCall) (all [][]faultCall) {
+	w := f.startFaulting()
+	if w == nil {
+		return nil
+	}
+	defer func() { f.end(w) }()
+	var known [][]string
+	some := [][]faultCall{nil}
+	if c.m != f.box.birth {
+		some = append(some, []faultCall{c})
+		for _, other := range calls {
+			if other.m != c.m && other.m != f.box.birth && len(other.sample.values) > 0 {
+				some = append(some, []faultCall{other})
+			}
+		}
+	}
+	for _, before := range some {
+		run := f.play(w, faultCase{c, before}, &theFault, true)
+		if run.exit != nil {
+			return all
+		}
+		if !run.made || run.a.code != abi.OK || len(run.seen.Calls) == 0 || slices.ContainsFunc(known, func(have []string) bool { return slices.Equal(have, run.seen.Calls) }) {
+			continue
+		}
+		known = append(known, run.seen.Calls)
+		if all = append(all, before); len(all) == maxBefores {
+			break
+		}
+	}
+	return all
 }
 
 // fault is one call of the system that fails.
@@ -139,32 +181,31 @@ type faultRun struct {
 	where *step // that had the fault
 }
 
-// try has each call of the system fail that a call makes, and returns which it makes. known are some for
-// which that was done.
-func (f *faulting) try(c faultCall, before int, known []string) []string {
+// try has each call of the system fail that a call makes.
+func (f *faulting) try(c faultCase) {
 	w := f.startFaulting()
 	if w == nil {
-		return nil
+		return
 	}
 	defer func() { f.end(w) }()
-	base := f.play(w, c, before, &theFault, true)
-	if !base.made || !base.seen.Known || len(base.seen.Calls) == 0 || base.a.code != abi.OK || slices.Equal(known, base.seen.Calls) {
-		return nil
+	base := f.play(w, c, &theFault, true)
+	if !base.made || !base.seen.Known || base.a.code != abi.OK {
+		return
 	}
-	again := f.play(w, c, before, &theFault, true)
-	without := f.play(w, c, before, &theFault, false)
+	again := f.play(w, c, &theFault, true)
+	without := f.play(w, c, &theFault, false)
 	stable := again.made && again.key == base.key && slices.Equal(again.later, base.later) && slices.Equal(again.seen.Calls, base.seen.Calls)
 	var left []fault
 	for _, t := range faultsOf(base.seen.Calls) {
 		if f.ctx.Err() != nil || time.Now().After(f.until) {
 			break
 		}
-		run := f.play(w, c, before, &t, true)
+		run := f.play(w, c, &t, true)
 		if run.exit != nil {
-			f.exited(c, before, &t, run)
+			f.exited(c, &t, run)
 			f.end(w)
 			if w = f.startFaulting(); w == nil {
-				return nil
+				return
 			}
 			continue
 		}
@@ -176,11 +217,10 @@ func (f *faulting) try(c faultCall, before int, known []string) []string {
 		}
 		left = append(left, t)
 		if stable {
-			f.judge(c, before, &t, base, run, without)
+			f.judge(c, &t, base, run, without)
 		}
 	}
 	f.leaks(c, left)
-	return base.seen.Calls
 }
 
 // end ends a worker, and counts its calls.
@@ -211,8 +251,8 @@ func faultsOf(calls []string) (all []fault) {
 }
 
 // play makes the calls of a run; without call the one in which something fails is left out.
-func (f *faulting) play(w *worker, c faultCall, before int, t *fault, call bool) (run faultRun) {
-	err := f.calls(w, c, before, t, call, &run)
+func (f *faulting) play(w *worker, c faultCase, t *fault, call bool) (run faultRun) {
+	err := f.calls(w, c, t, call, &run)
 	if err == nil {
 		err = w.finiAll()
 	}
@@ -223,7 +263,7 @@ func (f *faulting) play(w *worker, c faultCall, before int, t *fault, call bool)
 	return run
 }
 
-func (f *faulting) calls(w *worker, c faultCall, before int, t *fault, call bool, run *faultRun) error {
+func (f *faulting) calls(w *worker, c faultCase, t *fault, call bool, run *faultRun) error {
 	if c.m == f.box.birth {
 		return f.birth(w, c, t, run)
 	}
@@ -231,10 +271,8 @@ func (f *faulting) calls(w *worker, c faultCall, before int, t *fault, call bool
 	if err != nil {
 		return err
 	}
-	for range before {
-		if _, err := w.call(c.m, id, args); err != nil {
-			return err
-		}
+	if err := f.prepareFurther(w, id, c.before); err != nil {
+		return err
 	}
 	if call {
 		if run.a, err = w.withFault(t, w.step(c.m, id, args), run); err != nil {
@@ -243,7 +281,7 @@ func (f *faulting) calls(w *worker, c faultCall, before int, t *fault, call bool
 		run.key = run.a.key()
 		w.takeOver(c.m, run.a, args)
 	}
-	for _, r := range slices.Concat(f.readers, []faultCall{c}, f.readers) {
+	for _, r := range slices.Concat(f.readers, []faultCall{c.faultCall}, f.readers) {
 		args, err := w.encode(r.sample.values, f.box, id)
 		if err != nil {
 			return err
@@ -257,8 +295,22 @@ func (f *faulting) calls(w *worker, c faultCall, before int, t *fault, call bool
 	return nil
 }
 
+// prepareFurther makes calls on an instance.
+func (f *faulting) prepareFurther(w *worker, id uint32, calls []faultCall) error {
+	for _, c := range calls {
+		args, err := w.encode(c.sample.values, f.box, id)
+		if err != nil {
+			return err
+		}
+		if _, err := w.call(c.m, id, args); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // birth is calls for a birth.
-func (f *faulting) birth(w *worker, c faultCall, t *fault, run *faultRun) error {
+func (f *faulting) birth(w *worker, c faultCase, t *fault, run *faultRun) error {
 	s, err := w.birthStep(f.box)
 	if err != nil {
 		return err
@@ -291,16 +343,16 @@ func (w *worker) withFault(t *fault, s step, run *faultRun) (*answer, error) {
 }
 
 // exited reports a crash, or a hang, where the same shows in another worker.
-func (f *faulting) exited(c faultCall, before int, t *fault, run faultRun) {
+func (f *faulting) exited(c faultCase, t *fault, run faultRun) {
 	again := f.startFaulting()
 	if again == nil {
 		return
 	}
 	defer f.end(again)
-	if base := f.play(again, c, before, &theFault, true); !base.made {
+	if base := f.play(again, c, &theFault, true); !base.made {
 		return // it does so anyway
 	}
-	run = f.play(again, c, before, t, true)
+	run = f.play(again, c, t, true)
 	if run.exit == nil || run.where == nil {
 		return
 	}
@@ -335,7 +387,7 @@ func corrupts(w *worker, crash *transport.CrashError) bool {
 }
 
 // judge compares a run with the one in which nothing failed, and with the one without the call.
-func (f *faulting) judge(c faultCall, before int, t *fault, base, run, without faultRun) {
+func (f *faulting) judge(c faultCase, t *fault, base, run, without faultRun) {
 	at := -1
 	switch {
 	case c.m == f.box.birth:
@@ -356,7 +408,7 @@ func (f *faulting) judge(c faultCall, before int, t *fault, base, run, without f
 	default:
 		return
 	}
-	if !f.repeats(c, before, t, base, run) {
+	if !f.repeats(c, t, base, run) {
 		return
 	}
 	code, what := codeFaultIgnored, fmt.Sprintf("it answered %v, and %v where %v", base.key, run.key, t)
@@ -369,8 +421,8 @@ func (f *faulting) judge(c faultCall, before int, t *fault, base, run, without f
 	f.add(run.where.finding(code, "%s", what))
 }
 
-func (f *faulting) laterAt(c faultCall, at int) *method {
-	return slices.Concat(f.readers, []faultCall{c}, f.readers)[at].m
+func (f *faulting) laterAt(c faultCase, at int) *method {
+	return slices.Concat(f.readers, []faultCall{c.faultCall}, f.readers)[at].m
 }
 
 func otherAfter(a, b []answerKey) int {
@@ -395,7 +447,7 @@ func refusedAfter(with, without, have []answerKey) int {
 
 // wrongResult tells whether a result differs in a way that is no answer to what has failed: a number or
 // "no" may say that it did, and what cannot be opened may not be there.
-func (f *faulting) wrongResult(c faultCall, t *fault, base, run *faultRun) bool {
+func (f *faulting) wrongResult(c faultCase, t *fault, base, run *faultRun) bool {
 	was, ok1 := base.a.value()
 	is, ok2 := run.a.value()
 	if !ok1 || !ok2 || probe.Opens(t.name) || c.m.declared != nil && c.m.declared.ReturnsResult {
@@ -407,14 +459,14 @@ func (f *faulting) wrongResult(c faultCall, t *fault, base, run *faultRun) bool 
 func ofContent(v tlv.Value) bool { return isText(v) || v.Tag() == tlv.TagBlob }
 
 // repeats tells whether another worker answers the same with and without the fault.
-func (f *faulting) repeats(c faultCall, before int, t *fault, base, run faultRun) bool {
+func (f *faulting) repeats(c faultCase, t *fault, base, run faultRun) bool {
 	w := f.startFaulting()
 	if w == nil {
 		return false
 	}
 	defer f.end(w)
 	for range agreeing - 1 {
-		first, second := f.play(w, c, before, &theFault, true), f.play(w, c, before, t, true)
+		first, second := f.play(w, c, &theFault, true), f.play(w, c, t, true)
 		if !first.made || !second.made || first.key != base.key || second.key != run.key || !slices.Equal(first.later, base.later) || !slices.Equal(second.later, run.later) {
 			return false
 		}

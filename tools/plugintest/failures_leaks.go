@@ -16,7 +16,7 @@ const (
 
 // leaks looks for memory and descriptors that calls leave behind in which something fails: on instances
 // that are ended, again and again.
-func (f *faulting) leaks(c faultCall, all []fault) {
+func (f *faulting) leaks(c faultCase, all []fault) {
 	for len(all) > 0 && f.ctx.Err() == nil && time.Now().Before(f.until) {
 		bytes, files := f.leftBy(c, all)
 		if bytes == 0 && files == 0 {
@@ -38,12 +38,12 @@ func (f *faulting) leaks(c faultCall, all []fault) {
 	}
 }
 
-func (f *faulting) leaves(c faultCall, some []fault) bool {
+func (f *faulting) leaves(c faultCase, some []fault) bool {
 	bytes, files := f.leftBy(c, some)
 	return bytes > 0 || files > 0
 }
 
-func (f *faulting) reportLeak(c faultCall, t *fault, bytes, files int) {
+func (f *faulting) reportLeak(c faultCase, t *fault, bytes, files int) {
 	m := c.m
 	s := m.step(1, f.plugin.example(c.sample, m.box))
 	if files > 0 {
@@ -55,7 +55,7 @@ func (f *faulting) reportLeak(c faultCall, t *fault, bytes, files int) {
 
 // leftBy is about how many bytes and descriptors a play leaves behind in which these faults are brought
 // about one after another; 0 where it is not so in every round. Without faults the call is made as it is.
-func (f *faulting) leftBy(c faultCall, all []fault) (bytes, files int) {
+func (f *faulting) leftBy(c faultCase, all []fault) (bytes, files int) {
 	own, _ := f.alone()
 	w, err := own.start(workerOptions{plain: true, brief: true, quiet: true, survey: true})
 	if w == nil || err != nil {
@@ -99,7 +99,7 @@ func leastGrowth(counts []int) int {
 }
 
 // failOnce makes the call with a fault on a new instance, and ends that.
-func (f *faulting) failOnce(w *worker, c faultCall, t *fault) error {
+func (f *faulting) failOnce(w *worker, c faultCase, t *fault) error {
 	var run faultRun
 	if c.m == f.box.birth {
 		s, err := w.birthStep(f.box)
@@ -119,6 +119,9 @@ func (f *faulting) failOnce(w *worker, c faultCall, t *fault) error {
 	}
 	id, args, err := w.prepare(c.m, c.sample)
 	if err != nil {
+		return err
+	}
+	if err := f.prepareFurther(w, id, c.before); err != nil {
 		return err
 	}
 	a, err := w.withFault(t, w.step(c.m, id, args), &run)
