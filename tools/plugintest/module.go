@@ -92,7 +92,7 @@ func (l *moduleLife) left() (probe.Left, error)                 { return probe.L
 func (l *moduleLife) fault(uint64, probe.FaultMode) (f probe.Faulted, err error) {
 	return f, nil
 }
-func (l *moduleLife) abandon(err error) error                   { return err }
+func (l *moduleLife) abandon(err error) error { return err }
 
 // survey tells how much memory the module has: it does not become smaller, and grows where
 // blocks are lost.

@@ -123,4 +123,3 @@ func (h *hooks) fault(library string, number uint64, mode FaultMode) ([]byte, er
 	h.faults.arm(number, mode)
 	return json.Marshal(out)
 }
-

@@ -72,7 +72,7 @@ func newFaults(library string) (f *faults, err error) {
 	if err != nil {
 		return nil, err
 	}
-	f = &faults{state: (*faultState)(unsafe.Pointer(unsafe.SliceData(memory)))}
+	f = &faults{state: stateAt(memory)}
 	f.state.number = NoFault
 	targets := make(map[uint64]uint64) // of each slot
 	for _, name := range slices.Sorted(maps.Keys(slots)) {
@@ -92,6 +92,10 @@ func newFaults(library string) (f *faults, err error) {
 		return nil, err
 	}
 	return f, image.patch(targets)
+}
+
+func stateAt(memory []byte) *faultState {
+	return (*faultState)(unsafe.Pointer(unsafe.SliceData(memory)))
 }
 
 func (f *faults) arm(number uint64, mode FaultMode) {
