@@ -265,7 +265,7 @@ func (f *faulting) play(w *worker, c faultCase, t *fault, call bool) (run faultR
 
 func (f *faulting) calls(w *worker, c faultCase, t *fault, call bool, run *faultRun) error {
 	if c.m == f.box.birth {
-		return f.birth(w, c, t, run)
+		return f.birth(w, t, run)
 	}
 	id, args, err := w.prepare(c.m, c.sample)
 	if err != nil {
@@ -310,7 +310,7 @@ func (f *faulting) prepareFurther(w *worker, id uint32, calls []faultCall) error
 }
 
 // birth is calls for a birth.
-func (f *faulting) birth(w *worker, c faultCase, t *fault, run *faultRun) error {
+func (f *faulting) birth(w *worker, t *fault, run *faultRun) error {
 	s, err := w.birthStep(f.box)
 	if err != nil {
 		return err

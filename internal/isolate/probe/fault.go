@@ -46,10 +46,11 @@ type Faulted struct {
 // FaultModes are those in which a function of the system can fail.
 func FaultModes(name string) []FaultMode { return systemFunctions[name].modes() }
 
-// Memory tells whether a function of the system is one that hands out memory, and Opens whether one that
-// opens something or looks whether it is there.
+// Memory tells whether a function of the system is one that hands out memory.
 func Memory(name string) bool { return systemFunctions[name].kind == ofMemory }
-func Opens(name string) bool  { return systemFunctions[name].kind == ofOpening }
+
+// Opens tells whether it opens something, or looks whether it is there.
+func Opens(name string) bool { return systemFunctions[name].kind == ofOpening }
 
 // ArmFault has call number of the functions of the system that the library makes from now on fail,
 // counted from 0; [NoFault] for none. It tells what came of the fault before.

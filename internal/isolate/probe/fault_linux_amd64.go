@@ -163,7 +163,7 @@ func loadedImage(library string) (*image, error) {
 	if len(im.spans) == 0 {
 		return nil, errFaults
 	}
-	im.base = uint64(im.spans[0].from)
+	im.base = im.spans[0].from
 	return im, nil
 }
 
@@ -197,7 +197,7 @@ func (im *image) slots(library string) (map[string][]uint64, error) {
 	bias := im.base - f.Progs[first].Vaddr&^0xfff
 	out := make(map[string][]uint64)
 	for _, section := range f.Sections {
-		if section.Type != elf.SHT_RELA {
+		if section.Type != elf.SHT_RELA { //nolint:misspell // that is what ELF calls them
 			continue
 		}
 		data, err := section.Data()
