@@ -19,16 +19,19 @@ var failuresCheck = check{name: "failures", summary: "calls in which memory runs
 
 const (
 	maxFaults    = 40 // calls of the system that fail in one call of a method
-	maxReaders   = 12 // calls that are made afterwards
+	maxReaders   = 10 // calls that are made afterwards
 	faultSamples = 2  // argument lists of a method
 	// leastFailures and mostFailures are what the check takes for a box, at most.
-	leastFailures, mostFailures = 3 * time.Second, 8 * time.Second
+	leastFailures, mostFailures = 5 * time.Second, 8 * time.Second
 )
 
 func failures(e *env) error {
 	switch {
 	case e.plugin.module || e.runtime != nil || !writtenInC(e.config.File):
 		e.skip("failures: they are brought about in libraries of C alone, on Linux and amd64")
+		return nil
+	case e.shared.keepsMemory:
+		e.skip("failures: the plugin uses memory of past calls")
 		return nil
 	case e.plugin.own.init.Connects:
 		e.skip("failures: what a library does that calls its host depends on that, too")
@@ -59,6 +62,13 @@ type faulting struct {
 	readers []faultCall // that are made after the call in which something fails
 	crashes []Finding   // where memory is out
 	handled bool        // some method has refused a call for which there was no memory
+	refused []failedCase
+}
+
+// failedCase is a call with the faults that it has survived.
+type failedCase struct {
+	faultCase
+	faults []fault
 }
 
 // faultCall is a call with a sample.
@@ -93,6 +103,10 @@ func (f *faulting) run() {
 			f.try(faultCase{c, before})
 		}
 	}
+	for _, c := range f.refused { // it takes the most time
+		f.at(c.m)
+		f.leaks(c.faultCase, c.faults)
+	}
 	if f.handled {
 		for i := range f.crashes {
 			f.add(f.crashes[i])
@@ -110,9 +124,10 @@ type faultCase struct {
 
 // maxBefores is after what a method is tried, at most: after nothing, after itself, and after a method
 // that is given something to keep.
-const maxBefores = 3
+const maxBefores = 4
 
-// befores are calls after which a method makes other calls of the system than after any before.
+// befores are calls after which a method makes other calls of the system than after any before, or answers
+// something else.
 func (f *faulting) befores(c faultCall, calls []faultCall) (all [][]faultCall) {
 	w := f.startFaulting()
 	if w == nil {
@@ -134,10 +149,14 @@ func (f *faulting) befores(c faultCall, calls []faultCall) (all [][]faultCall) {
 		if run.exit != nil {
 			return all
 		}
-		if !run.made || run.a.code != abi.OK || len(run.seen.Calls) == 0 || slices.ContainsFunc(known, func(have []string) bool { return slices.Equal(have, run.seen.Calls) }) {
+		if !run.made || run.a.code != abi.OK || len(run.seen.Calls) == 0 {
 			continue
 		}
-		known = append(known, run.seen.Calls)
+		does := append(slices.Clone(run.seen.Calls), run.key.text)
+		if slices.ContainsFunc(known, func(have []string) bool { return slices.Equal(have, does) }) {
+			continue
+		}
+		known = append(known, does)
 		if all = append(all, before); len(all) == maxBefores {
 			break
 		}
@@ -220,7 +239,7 @@ func (f *faulting) try(c faultCase) {
 			f.judge(c, &t, base, run, without)
 		}
 	}
-	f.leaks(c, left)
+	f.refused = append(f.refused, failedCase{c, left})
 }
 
 // end ends a worker, and counts its calls.
@@ -233,7 +252,7 @@ func (f *faulting) end(w *worker) {
 
 func (f *faulting) startFaulting() *worker {
 	own, _ := f.alone()
-	w, err := own.start(workerOptions{brief: true, quiet: true})
+	w, err := own.start(workerOptions{plain: true, brief: true, quiet: true})
 	if err != nil {
 		return nil
 	}
@@ -281,7 +300,7 @@ func (f *faulting) calls(w *worker, c faultCase, t *fault, call bool, run *fault
 		run.key = run.a.key()
 		w.takeOver(c.m, run.a, args)
 	}
-	for _, r := range slices.Concat(f.readers, []faultCall{c.faultCall}, f.readers) {
+	for _, r := range append(slices.Clone(f.readers), c.faultCall) {
 		args, err := w.encode(r.sample.values, f.box, id)
 		if err != nil {
 			return err
@@ -422,7 +441,7 @@ func (f *faulting) judge(c faultCase, t *fault, base, run, without faultRun) {
 }
 
 func (f *faulting) laterAt(c faultCase, at int) *method {
-	return slices.Concat(f.readers, []faultCall{c.faultCall}, f.readers)[at].m
+	return append(slices.Clone(f.readers), c.faultCall)[at].m
 }
 
 func otherAfter(a, b []answerKey) int {

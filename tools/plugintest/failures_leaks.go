@@ -2,16 +2,15 @@ package plugintest
 
 import (
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/nyash-plugins/nyash-go/abi"
 )
 
 const (
-	faultWarmups = 2
-	faultRounds  = 3  // that are measured
-	faultPlays   = 80 // of a round
+	faultWarmups = 1
+	faultRounds  = 3   // that are measured
+	faultPlays   = 100 // of a round
 )
 
 // leaks looks for memory and descriptors that calls leave behind in which something fails: on instances
@@ -79,23 +78,26 @@ func (f *faulting) leftBy(c faultCase, all []fault) (bytes, files int) {
 			return 0, 0
 		}
 		heap, open = append(heap, int(state.Now.Heap)), append(open, state.Now.Files)
+		if len(heap) <= faultWarmups {
+			continue
+		}
+		if bytes = (leastGrowth(heap) - leakNoise) / faultPlays; bytes < leakLeast || !f.shared.onHeap {
+			bytes = 0
+		}
+		if files = max(0, leastGrowth(open)/faultPlays); bytes == 0 && files == 0 {
+			return 0, 0
+		}
 	}
-	if f.shared.onHeap {
-		bytes = (leastGrowth(heap) - leakNoise) / faultPlays
-	}
-	if bytes < leakLeast {
-		bytes = 0
-	}
-	return bytes, max(0, leastGrowth(open)/faultPlays)
+	return bytes, files
 }
 
-// leastGrowth is by how much each of the measured rounds grows, at least.
+// leastGrowth is by how much each of the measured rounds has grown, at least.
 func leastGrowth(counts []int) int {
-	var all []int
-	for i := faultWarmups; i < len(counts); i++ {
-		all = append(all, counts[i]-counts[i-1])
+	least := counts[faultWarmups] - counts[faultWarmups-1]
+	for i := faultWarmups + 1; i < len(counts); i++ {
+		least = min(least, counts[i]-counts[i-1])
 	}
-	return slices.Min(all)
+	return least
 }
 
 // failOnce makes the call with a fault on a new instance, and ends that.

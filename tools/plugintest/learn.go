@@ -178,7 +178,7 @@ func (e *env) learnMethod(m *method, setup []setupCall) error {
 				}
 			case a.code != abi.OK && !refuses(a, values) && failing == nil:
 				failing = &argSample{values, false, setup}
-				e.shared.failures[m] = a.key()
+				e.shared.noteFailure(m, a)
 			}
 		}
 		if len(e.shared.samples[m]) == 0 && failing != nil {
@@ -238,10 +238,21 @@ func (e *env) unlearned(b *box) {
 	}
 }
 
+// noteFailure notes how a method has failed; that there is no memory for it says more than what is
+// missing on a new instance.
+func (s *shared) noteFailure(m *method, a *answer) {
+	if _, known := s.failures[m]; !known || a.code == abi.ErrOutOfMemory {
+		s.failures[m] = a.key()
+	}
+}
+
 // failsAlways tells whether a method that takes arguments has failed with all that were tried. One that
-// takes none may be for failing.
+// takes none may be for failing, but not for lack of memory.
 func (s *shared) failsAlways(m *method) bool {
-	return !s.broken[m] && len(s.samples[m]) > 0 && !s.hasWorkingSample(m) && len(s.samples[m][0].values) > 0
+	if s.broken[m] || len(s.samples[m]) == 0 || s.hasWorkingSample(m) {
+		return false
+	}
+	return len(s.samples[m][0].values) > 0 || s.failures[m].code == abi.ErrOutOfMemory
 }
 
 // reportFailing reports the methods that fail whatever they are given, in sequences of calls, too.
