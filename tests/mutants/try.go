@@ -31,7 +31,7 @@ type round struct {
 // rounds have all checks, those first that take the least time, and last those once more that
 // find more with more time.
 var rounds = []round{
-	{[]string{"check", "typecheck", "io", "host", "protocol", "leaf", "explore"}, quick, 1},
+	{[]string{"check", "typecheck", "io", "host", "protocol", "failures", "leaf", "explore"}, quick, 1},
 	{[]string{"threads", "lifecycle", "stress", "memcheck"}, quick, 1},
 	{[]string{"explore", "threads"}, 10 * time.Second, 2},
 }

@@ -99,7 +99,13 @@ func keptAsking(s *step, a *answer) Finding {
 // call calls a method as a host does: with retries, taking over what is returned.
 // What is wrong with the answer is reported.
 func (w *worker) call(m *method, id uint32, args []byte) (*answer, error) {
+	return w.callIn(m, id, args, 0)
+}
+
+// callIn is call with its memory laid out so.
+func (w *worker) callIn(m *method, id uint32, args []byte, in layout) (*answer, error) {
 	s := w.step(m, id, args)
+	s.layout = in
 	a, err := w.do(s)
 	if err != nil {
 		return nil, err

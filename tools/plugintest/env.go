@@ -48,6 +48,14 @@ type shared struct {
 	workerExit bool
 	// unexercised are the methods that refused everything, until it is reported.
 	unexercised []*method
+	// answers are some of the values that methods have answered while samples were looked for, and words
+	// what the library's file contains.
+	answers []tlv.Value
+	words   []string
+	// failing are the methods that failed with all that they were given, until it is reported, and
+	// failures what each answered first.
+	failing  []*method
+	failures map[*method]answerKey
 	// refusesUnknown are the methods that fail on instances that never were.
 	refusesUnknown map[*method]bool
 	// lookedAt counts the ends of workers that a debugger was to look at.
@@ -65,7 +73,9 @@ func newShared(c *Config) *shared {
 	return &shared{
 		offers:         offersOf(c),
 		heap:           heapUseOf(c.File),
+		words:          wordsOf(c.File),
 		refusesUnknown: make(map[*method]bool),
+		failures:       make(map[*method]answerKey),
 		left:           newLeftovers(),
 		lookedAt:       &counts{},
 		hostCalls:      make(map[*method]int),

@@ -156,7 +156,8 @@ func (w *worker) explain(at *step, signal syscall.Signal, f *Finding) {
 	case again.damage&(damageBehindResult|damageBeforeResult) != 0:
 		f.Code, f.Message = codeOverrun, fmt.Sprintf("it wrote far past the end of its result buffer of %d bytes: %s", at.resultSize, f.Message)
 	case w.replay(layoutKeep).crashed:
-		f.Code, f.Message = codeOverread, fmt.Sprintf("it read past the %d bytes of args: %s", len(at.args), f.Message)
+		where := pick(at.layout&layoutAtStart != 0, "in front of", "past")
+		f.Code, f.Message = codeOverread, fmt.Sprintf("it read %s the %d bytes of args: %s", where, len(at.args), f.Message)
 		w.backtrace(f)
 	default:
 		w.shared.keepsMemory = true

@@ -59,7 +59,10 @@ type feature struct {
 }
 
 func explore(e *env) error {
-	defer func() { e.reportUnexercised() }()
+	defer func() {
+		e.reportUnexercised()
+		e.reportFailing()
+	}()
 	if e.config.Replay != "" {
 		return replayScript(e)
 	}
@@ -245,7 +248,9 @@ func (x *exploration) learnFrom(ops sequence, answers []observed) {
 			continue
 		}
 		if a.code == abi.OK {
-			x.shared.unexercised = slices.DeleteFunc(x.shared.unexercised, func(have *method) bool { return have == m })
+			is := func(have *method) bool { return have == m }
+			x.shared.unexercised = slices.DeleteFunc(x.shared.unexercised, is)
+			x.shared.failing = slices.DeleteFunc(x.shared.failing, is)
 		}
 		if a.makes != nil {
 			x.gen.makes[m] = a.makes
@@ -364,8 +369,8 @@ func (x *exploration) exited(ops sequence, base *played) {
 }
 
 // quick is an environment in which a hang ends soon.
-func (x *exploration) quick() *env {
-	own := *x.env
+func (e *env) quick() *env {
+	own := *e
 	config := *own.config
 	config.Timeout = min(config.Timeout, time.Second)
 	own.config = &config

@@ -49,3 +49,31 @@ func imports(f *elf.File, names []string) bool {
 	symbols, _ := f.ImportedSymbols() // none where they cannot be read
 	return slices.ContainsFunc(symbols, func(s elf.ImportedSymbol) bool { return slices.Contains(names, s.Name) })
 }
+
+// cxxLibraries are those of languages whose own way is to end where memory is out.
+var cxxLibraries = regexp.MustCompile(`^(libstdc\+\+|libc\+\+|libgcc_s|libgo)\.`)
+
+// writtenInC tells whether a library is one of C alone, as far as its file tells: in other languages
+// a program ends where memory is out, and nobody can mend that.
+func writtenInC(file string) bool {
+	f, err := elf.Open(file)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = f.Close() }() // which was only read
+	needs, err := f.ImportedLibraries()
+	if err != nil || slices.ContainsFunc(needs, cxxLibraries.MatchString) || f.Section(".gcc_except_table") != nil || f.Section(".go.buildinfo") != nil {
+		return false
+	}
+	comment := f.Section(".comment")
+	if comment == nil || comment.Size > 1<<16 {
+		return false
+	}
+	text, err := comment.Data()
+	return err == nil && ofC.Match(text) && !ofOthers.Match(text)
+}
+
+var (
+	ofC      = regexp.MustCompile(`GCC: |clang version`)
+	ofOthers = regexp.MustCompile(`(?i)rustc|zig|ldc|swift|ghc`)
+)

@@ -19,9 +19,17 @@ type (
 	processState = probe.Changes
 	batch        = probe.Batch
 	batchCall    = probe.BatchCall
+	faulted      = probe.Faulted
+	faultMode    = probe.FaultMode
 )
 
 const (
+	faultError       = probe.FaultError
+	faultInterrupted = probe.FaultInterrupted
+	faultPart        = probe.FaultPart
+	faultForGood     = probe.FaultForGood
+	noFault          = probe.NoFault
+
 	layoutNullArgs   = wire.NullArgs
 	layoutNullResult = wire.NullResult
 	layoutSlack      = wire.Slack
@@ -29,6 +37,7 @@ const (
 	layoutThread     = wire.OtherThread
 	layoutOneThread  = wire.OneThread
 	layoutWatch      = wire.Watch
+	layoutAtStart    = wire.AtStart
 
 	damageArgs         = wire.ArgsWritten
 	damageBeforeResult = wire.BeforeResult

@@ -75,6 +75,7 @@ const (
 	maxUndeclared = 2   // arguments that are tried where none are declared
 	maxTries      = 400 // argument lists that are tried for a method
 	maxSamples    = 3   // argument lists that are kept for a method
+	maxSuccesses  = 40  // calls of a method that succeed, of those
 	maxBoxes      = 32  // boxes whose instances are tried for a handle
 	maxAnyBoxes   = 6   // the same where no type is declared
 )
@@ -146,8 +147,8 @@ func (e *env) learnMethod(m *method, setup []setupCall) error {
 			return err
 		}
 		var failing *argSample
-		tries := 0
-		for values := range e.candidates(m) {
+		tries, successes := 0, 0
+		for values := range e.likely(m) {
 			if tries++; tries > maxTries || len(e.shared.samples[m]) >= maxSamples {
 				break
 			}
@@ -163,10 +164,21 @@ func (e *env) learnMethod(m *method, setup []setupCall) error {
 				break
 			}
 			switch {
-			case a.code == abi.OK && !e.shared.similar(m, values):
-				e.shared.addWorking(m, argSample{values, true, setup})
+			case a.code == abi.OK:
+				if !e.shared.similar(m, values) {
+					e.shared.addWorking(m, argSample{values, true, setup})
+					e.shared.remember(a)
+				}
+				if successes++; successes > maxSuccesses {
+					return w.finiAll()
+				}
+				// What comes next is not to depend on it: a file that is open, say, cannot be opened.
+				if id, err = w.another(m, setup); err != nil {
+					return err
+				}
 			case a.code != abi.OK && !refuses(a, values) && failing == nil:
 				failing = &argSample{values, false, setup}
+				e.shared.noteFailure(m, a)
 			}
 		}
 		if len(e.shared.samples[m]) == 0 && failing != nil {
@@ -174,6 +186,18 @@ func (e *env) learnMethod(m *method, setup []setupCall) error {
 		}
 		return w.finiAll()
 	})
+}
+
+// another ends the instances, and prepares one.
+func (w *worker) another(m *method, setup []setupCall) (id uint32, err error) {
+	if err := w.finiAll(); err != nil {
+		return 0, err
+	}
+	if err := w.emptyDir(); err != nil {
+		return 0, err
+	}
+	id, _, err = w.prepare(m, argSample{setup: setup})
+	return id, err
 }
 
 // try calls a method while its samples are looked for. The answer is nil where one of the
@@ -208,7 +232,39 @@ func (e *env) unlearned(b *box) {
 		if !e.shared.broken[m] && e.shared.tried[m] && len(e.shared.samples[m]) == 0 {
 			e.shared.unexercised = append(e.shared.unexercised, m)
 		}
+		if e.shared.failsAlways(m) {
+			e.shared.failing = append(e.shared.failing, m)
+		}
 	}
+}
+
+// noteFailure notes how a method has failed; that there is no memory for it says more than what is
+// missing on a new instance.
+func (s *shared) noteFailure(m *method, a *answer) {
+	if _, known := s.failures[m]; !known || a.code == abi.ErrOutOfMemory {
+		s.failures[m] = a.key()
+	}
+}
+
+// failsAlways tells whether a method that takes arguments has failed with all that were tried. One that
+// takes none may be for failing, but not for lack of memory.
+func (s *shared) failsAlways(m *method) bool {
+	if s.broken[m] || len(s.samples[m]) == 0 || s.hasWorkingSample(m) {
+		return false
+	}
+	return len(s.samples[m][0].values) > 0 || s.failures[m].code == abi.ErrOutOfMemory
+}
+
+// reportFailing reports the methods that fail whatever they are given, in sequences of calls, too.
+func (e *env) reportFailing() {
+	for _, m := range e.shared.failing {
+		if e.shared.failsAlways(m) {
+			f := m.finding(codeNotExercised, "it fails with all arguments that were tried, with %v", e.shared.failures[m])
+			f.Fix = howToCall(m)
+			e.add(f)
+		}
+	}
+	e.shared.failing = nil
 }
 
 // reportUnexercised reports the methods of which no call has succeeded, or failed for another
@@ -220,10 +276,14 @@ func (e *env) reportUnexercised() {
 			how = ", instances of each box with code -8"
 		}
 		f := m.finding(codeNotExercised, "it refuses all arguments that were tried%s", how)
-		f.Fix = fmt.Sprintf("give a valid call: --call '%v=ARG,ARG', or [plugins.%s.tester] calls = { %s = [[ARG, ARG]] } in nyash.toml", m, m.box.name, m.name)
+		f.Fix = howToCall(m)
 		e.add(f)
 	}
 	e.shared.unexercised = nil
+}
+
+func howToCall(m *method) string {
+	return fmt.Sprintf("give a valid call: --call '%v=ARG,ARG', or [plugins.%s.tester] calls = { %s = [[ARG, ARG]] } in nyash.toml", m, m.box.name, m.name)
 }
 
 // addWorking adds a sample; those that do not work are then of no use.

@@ -32,6 +32,8 @@ type life interface {
 	// abandon ends the life when a call in it was given up, and returns what came of that.
 	abandon(err error) error
 	survey(threads bool) (processState, error)
+	// fault has a function of the system fail that the library calls, and tells what came of the last.
+	fault(number uint64, mode probe.FaultMode) (probe.Faulted, error)
 	// left tells what the plugin's code has left in its process.
 	left() (probe.Left, error)
 	// memory counts what the plugin does with host->alloc and host->free.
@@ -89,6 +91,9 @@ func (l processLife) abandon(err error) error {
 
 func (l processLife) survey(threads bool) (processState, error) {
 	return probe.Survey(l.Session, threads)
+}
+func (l processLife) fault(number uint64, mode probe.FaultMode) (probe.Faulted, error) {
+	return probe.ArmFault(l.Session, number, mode)
 }
 func (l processLife) left() (probe.Left, error)           { return probe.LookAtLeft(l.Session) }
 func (l processLife) memory() (hostvtable.Memory, bool)   { return l.Session.Memory() }

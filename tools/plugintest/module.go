@@ -89,7 +89,10 @@ func (l *moduleLife) probe(ctx context.Context, c *probe.Call) error {
 func (l *moduleLife) batch(context.Context, *batch) error       { return errNoState }
 func (l *moduleLife) watch(context.Context, *probe.Watch) error { return errNoState }
 func (l *moduleLife) left() (probe.Left, error)                 { return probe.Left{}, nil }
-func (l *moduleLife) abandon(err error) error                   { return err }
+func (l *moduleLife) fault(uint64, probe.FaultMode) (f probe.Faulted, err error) {
+	return f, nil
+}
+func (l *moduleLife) abandon(err error) error { return err }
 
 // survey tells how much memory the module has: it does not become smaller, and grows where
 // blocks are lost.

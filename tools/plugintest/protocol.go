@@ -55,7 +55,44 @@ func protocolOfBox(e *env, b *box) error {
 			return err
 		}
 	}
+	if err := e.withWorker(workerOptions{}, func(w *worker) error { return shortBirths(w, b) }); err != nil {
+		return err
+	}
 	return e.withWorker(workerOptions{}, func(w *worker) error { return callUnknownIDs(w, b) })
+}
+
+// shortBirths makes births with too little room for an id.
+func shortBirths(w *worker, b *box) error {
+	if b.singleton {
+		return nil
+	}
+	for _, room := range []int{0, 1, 2, 3, 7, 8, 11, 15} {
+		s, err := w.birthStep(b)
+		if err != nil {
+			return err
+		}
+		s.resultSize = room
+		a, err := w.do(s)
+		if err != nil {
+			return err
+		}
+		switch {
+		case a.damage != 0 || a.code == abi.ErrShortBuffer:
+			w.checkAnswer(&s, a)
+		case a.code == abi.OK && a.length > uint64(room):
+			f := s.finding(codeLength, "it answered success and a length of %d", a.length)
+			f.Expected = fmt.Sprintf("at most %d", room)
+			w.add(f)
+		case a.code == abi.OK:
+			if id, ok := w.checkBirth(b, a); ok {
+				w.instances = append(w.instances, instance{b, id})
+			}
+		}
+		if _, err := w.birth(b); err != nil {
+			return err
+		}
+	}
+	return w.finiAll()
 }
 
 // maxExits is how often a method may end its process before it is left alone.
@@ -68,6 +105,7 @@ type hostile struct {
 	mutants  []mutant // still to be sent
 	accepted []mutant // malformed ones that succeeded
 	refused  int      // answers that say that the message is wrong
+	wrongly  *mutant  // the first that is refused with a code that says something else
 	exits    int      // of workers
 }
 
@@ -99,6 +137,9 @@ func (h *hostile) run() error {
 		f := h.m.finding(codeAccepted, "it answered success to %s%s", h.accepted[0].what, andOthers(len(h.accepted)-1))
 		f.Input = hexText(h.accepted[0].message)
 		h.add(f)
+	}
+	if h.refused > 0 && h.wrongly != nil {
+		return h.wrongRefusal(sample, h.wrongly)
 	}
 	return nil
 }
@@ -135,6 +176,8 @@ func (h *hostile) send(w *worker, sample argSample) (err error) {
 			h.refused++
 		case a.code == abi.OK && mu.malformed:
 			h.accepted = append(h.accepted, mu)
+		case h.wrongly == nil && refusesWrongly(a, &mu):
+			h.wrongly = &mu
 		}
 		if m == m.box.fini && a.code == abi.OK {
 			w.instances = nil
@@ -202,6 +245,9 @@ func callUnknownIDs(w *worker, b *box) error {
 		if a.code == abi.OK && len(b.methods) > 0 {
 			w.add(Finding{Code: codeAnyMethod, Box: b.name, Call: showCall(&s), Message: fmt.Sprintf("it answered %v to method %d", a, unknown)})
 		}
+		if refusesMethod.wrong(a) {
+			w.add(Finding{Code: codeRefusal, Box: b.name, Call: showCall(&s), Message: fmt.Sprintf("it answered code %d to method %d, which does not exist", int32(a.code), unknown), Expected: "code -3"})
+		}
 	}
 	for _, m := range b.methods {
 		sample := w.shared.sample(m)
@@ -229,6 +275,7 @@ func callUnknownInstances(w *worker, m *method, sample argSample) error {
 		}
 		w.checkAnswer(&s, a)
 		w.takeOver(m, a, args)
+		w.checkRefusal(&refusesInstance, &s, a)
 	}
 	for _, other := range []uint32{m.box.typeID + 1000, 0xffff_fff0} {
 		if w.plugin.boxOf(other) != nil {
@@ -245,6 +292,7 @@ func callUnknownInstances(w *worker, m *method, sample argSample) error {
 			w.add(Finding{Code: codeAnyType, Box: m.box.name, Call: showCall(&s), Message: fmt.Sprintf("it answered %v for type %d", a, other)})
 			return nil
 		}
+		w.checkRefusal(&refusesType, &s, a)
 	}
 	return nil
 }
@@ -323,15 +371,16 @@ func addStable(e *env, m *method, sample argSample, answers []answerKey, f *Find
 	return nil
 }
 
-// series are the answers to a few calls on a new instance.
+// series are the answers to a few calls on a new instance. The arguments of every other begin behind
+// memory that cannot be touched.
 func series(e *env, m *method, sample argSample) (answers []answerKey, err error) {
 	err = e.withWorker(workerOptions{}, func(w *worker) error {
 		id, args, err := w.prepare(m, sample)
 		if err != nil {
 			return err
 		}
-		for range seriesCalls {
-			a, err := w.call(m, id, args)
+		for i := range seriesCalls {
+			a, err := w.callIn(m, id, args, []layout{0, layoutAtStart}[i%2])
 			if err != nil {
 				return err
 			}
@@ -343,8 +392,8 @@ func series(e *env, m *method, sample argSample) (answers []answerKey, err error
 	return answers, err
 }
 
-// shortSeries is series with a call without a result buffer before each call; nil
-// where one of those does not answer short buffer.
+// shortSeries is series with a call without a result buffer before each call, and one with a byte less
+// than it asks for; nil where one of the former does not answer short buffer.
 func shortSeries(e *env, m *method, sample argSample) (answers []answerKey, err error) {
 	err = e.withWorker(workerOptions{}, func(w *worker) error {
 		id, args, err := w.prepare(m, sample)
@@ -359,7 +408,7 @@ func shortSeries(e *env, m *method, sample argSample) (answers []answerKey, err 
 			if short.code != abi.ErrShortBuffer {
 				return w.finiAll()
 			}
-			a, err := w.call(m, id, args)
+			a, err := w.oneByteLess(m, id, args, short)
 			if err != nil {
 				return err
 			}
@@ -371,6 +420,25 @@ func shortSeries(e *env, m *method, sample argSample) (answers []answerKey, err 
 		return nil, err
 	}
 	return answers, err
+}
+
+// oneByteLess makes a call with a byte less than it asked for, and then as a host does. What asks for
+// more than it needs may succeed at once.
+func (w *worker) oneByteLess(m *method, id uint32, args []byte, short *answer) (*answer, error) {
+	s := m.step(id, args)
+	if short.length <= 1 || short.length > contract.DefaultMaxResult || w.plugin.own.init.Connects {
+		return w.call(m, id, args)
+	}
+	s = s.withResultSize(int(short.length) - 1)
+	a, err := w.do(s)
+	if err != nil {
+		return nil, err
+	}
+	if w.checkAnswer(&s, a); a.code == abi.ErrShortBuffer {
+		return w.call(m, id, args)
+	}
+	w.takeOver(m, a, args)
+	return a, nil
 }
 
 // shortSideEffects compares the answers of a series with those of a short series. A

@@ -178,6 +178,14 @@ func equalText(a, b tlv.Value) bool {
 	return a == b || isText(a) && isText(b) && a.Data() == b.Data()
 }
 
+func isNumeric(v tlv.Value) bool {
+	switch v.Tag() {
+	case tlv.TagInt32, tlv.TagInt64, tlv.TagFloat32, tlv.TagFloat64:
+		return true
+	}
+	return false
+}
+
 func isText(v tlv.Value) bool { return v.Tag() == tlv.TagString || v.Tag() == tlv.TagBytes }
 
 // onBench makes the calls in a worker that serves many, as starting it takes longer than the calls.
@@ -298,7 +306,10 @@ func (x *exploration) alwaysCut(b *box, t *roundTrip, given, damaged tlv.Value) 
 		}
 		return true
 	}
-	if len(got) >= len(text) {
+	if len(got) > len(text) {
+		return !slices.ContainsFunc(append(slices.Clone(t.values), t.args...), isNumeric) // which may be how long it is to be
+	}
+	if len(got) == len(text) {
 		return true
 	}
 	size := len(text) + 7

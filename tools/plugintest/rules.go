@@ -52,6 +52,11 @@ const (
 	codeAccepted        = "malformed-accepted"
 	codeAnyType         = "type-unchecked"
 	codeAnyMethod       = "method-unchecked"
+	codeRefusal         = "refusal-code"
+	codeFaultCrash      = "failure-crash"
+	codeFaultIgnored    = "failure-ignored"
+	codeFaultUnusable   = "failure-unusable"
+	codeFaultLeak       = "failure-leak"
 	codeBatch           = "batch-wrong"
 	codeBirth           = "birth-failed"
 	codeBirthResult     = "birth-result"
@@ -159,6 +164,11 @@ var rules = []Rule{
 	{codeAccepted, SeverityError, "a malformed message is accepted", "NYASH_E_INVALID_ARGS", "check the version, argc, tags, reserved bytes and sizes of everything you read"},
 	{codeAnyType, SeverityWarning, "calls for another type succeed", "NYASH_E_INVALID_TYPE", "compare type_id with your own first"},
 	{codeAnyMethod, SeverityError, "a call of a method that does not exist succeeds", "NYASH_E_INVALID_METHOD", "return NYASH_E_INVALID_METHOD from the default case"},
+	{codeRefusal, SeverityWarning, "a call is refused with a code that says something else", "NYASH_E_INVALID_TYPE, _METHOD, _ARGS or _HANDLE, whichever it is", "answer the code that says what is wrong, or put a message beside another"},
+	{codeFaultCrash, SeverityError, "it crashes or hangs where memory is out or a system call fails", "an error code, and a plugin that goes on", "look at what malloc, realloc, open, read and the like answer before you use it; end a loop that repeats after EINTR at any other error"},
+	{codeFaultIgnored, SeverityError, "a call succeeds without its effect, or with a wrong result, where memory is out or a system call fails", "NYASH_E_OUT_OF_MEMORY or NYASH_E_PLUGIN", "answer an error where what the call needs has failed"},
+	{codeFaultUnusable, SeverityError, "after a call that was refused for lack of memory others are refused, too", "an instance as it was before the call, or as after it", "allocate first, and change the instance only when all is there"},
+	{codeFaultLeak, SeverityError, "a call that fails for lack of memory or at a system call leaves memory or a descriptor behind", "what the call has taken, given back on each way out", "free and close what you have by then, before you answer the error"},
 	{codeBatch, SeverityError, "a batch gives other results than its calls do one by one", "the results of nyash_plugin_invoke, in order, up to and including the first short buffer; the number of calls made", "use NYASH_DEFINE_INVOKE_BATCH, unless your own loop is faster"},
 	{codeBirth, SeverityError, "birth fails", "0 and an instance id", "return 0 and write the id"},
 	{codeBirthResult, SeverityError, "birth returns no instance id", "4 bytes with an id that is not 0, or one Handle", "write the id as a little-endian u32, count ids from 1, and set *result_len to 4"},

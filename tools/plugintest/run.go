@@ -68,6 +68,7 @@ var checks = []check{
 	lifecycleCheck,
 	ioCheck,
 	protocolCheck,
+	failuresCheck,
 	leafCheck,
 	stressCheck,
 	threadsCheck,

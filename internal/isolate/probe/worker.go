@@ -21,7 +21,8 @@ const (
 	// fenceSize is what stands before and behind a result, in bytes: a small
 	// overrun is damage to see, a large one meets what cannot be touched.
 	fenceSize = 64
-	// alignment of what a plugin is given, in bytes, as malloc gives it.
+	// alignment of room for a result, in bytes, as malloc gives it. Arguments have none: they end, or
+	// begin, at the very byte.
 	alignment = 16
 	// guardSize is how much behind an area cannot be touched: more than the size of
 	// any entry, which a plugin may skip unread.
@@ -43,6 +44,9 @@ type hooks struct {
 	before *Surroundings // the library was loaded
 	areas  areas
 	one    oneThread
+
+	faults      *faults // nil for none
+	faultsTried bool
 
 	// What code of the library leaves; see [Left].
 	compares bool
@@ -127,6 +131,8 @@ func (h *hooks) operate(ctx context.Context, w *worker.Worker, op wire.Op, a, b 
 		return configNow(w)
 	case wire.OpUnanswered:
 		return json.Marshal(w.Library().Unanswered())
+	case opFault:
+		return h.fault(w.Library().File(), a, FaultMode(b))
 	case opWatch:
 		return watch(ctx, w, cmem.Memory(uintptr(a), int(b)))
 	}
@@ -179,25 +185,51 @@ type areas struct {
 	past [][]byte
 }
 
+// area is memory for what a plugin is given.
+type area struct {
+	whole  []byte
+	usable []byte // the part of it that can be touched
+	own    []byte // what the plugin is given
+}
+
 // newArea is memory for size bytes and what stands behind them; the last guardSize
 // bytes of the whole cannot be touched.
-func newArea(size, behind int) (whole, own []byte, err error) {
+func newArea(size, behind int) (a area, err error) {
 	page := os.Getpagesize()
-	behind += -(size + behind) & (alignment - 1)
 	pages := (fenceSize + size + behind + page - 1) / page
-	whole, err = mapPages(pages*page + guardSize)
+	a.whole, err = mapPages(pages*page + guardSize)
 	if err != nil {
-		return nil, nil, err
+		return a, err
 	}
-	if err := forbid(whole[pages*page:]); err != nil {
-		return nil, nil, err
+	if err := forbid(a.whole[pages*page:]); err != nil {
+		return a, err
 	}
-	usable := whole[:pages*page]
+	a.fill(a.whole[:pages*page])
+	start := len(a.usable) - size - behind
+	a.own = a.usable[start : start+size : start+size]
+	return a, nil
+}
+
+// newAreaAtStart is memory for size bytes, in front of which a page cannot be touched.
+func newAreaAtStart(size int) (a area, err error) {
+	page := os.Getpagesize()
+	a.whole, err = mapPages(page + (size+page-1)/page*page + guardSize)
+	if err != nil {
+		return a, err
+	}
+	if err := forbid(a.whole[:page]); err != nil {
+		return a, err
+	}
+	a.fill(a.whole[page:])
+	a.own = a.usable[:size:size]
+	return a, nil
+}
+
+func (a *area) fill(usable []byte) {
+	a.usable = usable
 	for i := range usable {
 		usable[i] = wire.Filler
 	}
-	start := len(usable) - size - behind
-	return whole, usable[start : start+size : start+size], nil
 }
 
 // retire takes an area away, and gives an older one back.
@@ -217,6 +249,14 @@ func (a *areas) retire(keep bool, retired ...[]byte) {
 	}
 }
 
+// argsArea is memory for arguments.
+func argsArea(size, slack int, layout wire.Layout) (area, error) {
+	if layout&wire.AtStart != 0 && slack == 0 {
+		return newAreaAtStart(size)
+	}
+	return newArea(size, slack)
+}
+
 // probe makes a call with memory that is laid out for it, and copies the result
 // into the call's own room.
 func (h *hooks) probe(ctx context.Context, w *worker.Worker, c *abi.Call, layout wire.Layout) (damage wire.Damage) {
@@ -225,21 +265,25 @@ func (h *hooks) probe(ctx context.Context, w *worker.Worker, c *abi.Call, layout
 	if layout&wire.Slack != 0 {
 		slack = wire.SlackSize
 	}
-	argsArea, args, err := newArea(len(message), slack)
+	argsArea, err := argsArea(len(message), slack, layout)
 	if err != nil {
 		c.Code = abi.ErrOutOfMemory
 		return 0
 	}
+	args := argsArea.own
 	if slack > 0 { // what looks for the end of a string has to find one
-		_, behind := around(argsArea[:len(argsArea)-guardSize], args)
+		_, behind := around(argsArea.usable, args)
 		clear(behind)
 	}
-	resultArea, result, err := newArea(len(room), fenceSize+slack)
+	behindRoom := fenceSize + slack
+	behindRoom += -(len(room) + behindRoom) & (alignment - 1)
+	resultArea, err := newArea(len(room), behindRoom)
 	if err != nil {
 		c.Code = abi.ErrOutOfMemory
-		h.areas.retire(false, argsArea)
+		h.areas.retire(false, argsArea.whole)
 		return 0
 	}
+	result := resultArea.own
 	copy(args, message)
 	clear(result[:min(len(result), 4)])
 	c.SetArgs(args)
@@ -264,8 +308,7 @@ func (h *hooks) probe(ctx context.Context, w *worker.Worker, c *abi.Call, layout
 	if !bytes.Equal(args, message) {
 		damage |= wire.ArgsWritten
 	}
-	usable := resultArea[:len(resultArea)-guardSize]
-	before, behind := around(usable, result)
+	before, behind := around(resultArea.usable, result)
 	if !filled(before) {
 		damage |= wire.BeforeResult
 	}
@@ -273,7 +316,7 @@ func (h *hooks) probe(ctx context.Context, w *worker.Worker, c *abi.Call, layout
 		damage |= wire.BehindResult
 	}
 	copy(room, result)
-	h.areas.retire(layout&wire.Keep != 0, argsArea, resultArea)
+	h.areas.retire(layout&wire.Keep != 0, argsArea.whole, resultArea.whole)
 	return damage
 }
 

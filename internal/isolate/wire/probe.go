@@ -14,6 +14,7 @@ const (
 	OtherThread                    // the call is made on a thread that makes no other
 	OneThread                      // the call is made on the thread of all calls with this layout
 	Watch                          // look at the process before and after it
+	AtStart                        // the message begins behind memory that cannot be touched
 )
 
 // Damage is what a call of OpProbe has done to memory that is not its own.

@@ -108,23 +108,26 @@ static void free_store(struct store *s) {
 
 /* With the lock of s. */
 #ifndef PUT_ENTRY
-static void put_entry(struct store *s, struct text key, struct text value) {
+static bool put_entry(struct store *s, struct text key, struct text value) {
     struct entry *e = *find(s, key);
     FOUND(s);
     if (e != NULL) {
-        uint8_t *old = (uint8_t *)e->value.data;
+        struct text old = e->value;
         e->value = copy(value);
-        free(old);
+        if (e->value.data == NULL) return e->value = old, false;
+        free((uint8_t *)old.data);
     } else {
         e = calloc(1, sizeof *e);
-        if (e == NULL) return;
+        if (e == NULL) return false;
         e->key = copy(key);
         e->value = copy(value);
+        if (e->key.data == NULL || e->value.data == NULL) return free_entry(e), false;
         e->next = s->entries;
         s->entries = e;
         GROW(s, 1);
     }
     FOUND_DONE(s);
+    return true;
 }
 #else
 PUT_ENTRY
@@ -306,7 +309,10 @@ static int32_t invoke(uint32_t method, uint32_t id, const uint8_t *args, size_t 
     switch (method) {
     case PUT:
         LOCK(s);
-        put_entry(s, a[0], a[1]);
+        if (!put_entry(s, a[0], a[1])) {
+            UNLOCK(s);
+            return NYASH_E_OUT_OF_MEMORY;
+        }
         UNLOCK(s);
         GROWN(s, 1);
         return nothing(r);

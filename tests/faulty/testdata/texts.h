@@ -183,6 +183,7 @@ static bool put(struct store *s, struct text key, struct text value) {
         }
         e = &s->entries[s->count++];
         e->key = malloc(key.size + 1);
+        if (e->key == NULL) return s->count--, free(copy), false;
         memcpy(e->key, key.at, key.size);
         e->key_size = key.size;
     }

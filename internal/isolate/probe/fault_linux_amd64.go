@@ -1,0 +1,308 @@
+package probe
+
+import (
+	"debug/elf"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"os"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nyash-plugins/nyash-go/internal/cmem"
+	"github.com/nyash-plugins/nyash-go/internal/native"
+)
+
+// faults has functions of the system fail that a library calls. The library's own table of what it
+// imports (.got) leads to a stub for each function, which counts the call and goes on to the function,
+// or fails in its place. Calls of other libraries, and of this process, are as they were.
+type faults struct {
+	names []string
+	state *faultState
+}
+
+// faultState is what the stubs use; they know where its fields are.
+type faultState struct {
+	calls  uint64 // so far
+	number uint64 // of the call that fails
+	fired  uint64 // from 1: the stub that has failed
+	last   uint64 // call that fails
+	mode   uint64
+	kinds  [keptKinds]uint8 // the stubs of the first calls
+}
+
+const (
+	keptKinds = 1024
+	stubRoom  = 192 // bytes of each stub, at most
+	maxStubs  = math.MaxUint8
+)
+
+var errFaults = errors.New("the library's imports cannot be told")
+
+func newFaults(library string) (f *faults, err error) {
+	defer func() {
+		if r := recover(); r != nil { // a damaged file
+			f, err = nil, fmt.Errorf("%w: %v", errFaults, r)
+		}
+	}()
+	image, err := loadedImage(library)
+	if err != nil {
+		return nil, err
+	}
+	slots, err := image.slots(library)
+	if err != nil {
+		return nil, err
+	}
+	errno := native.System("__errno_location")
+	if len(slots) == 0 || errno == 0 {
+		return nil, errFaults
+	}
+	memory, err := mapPages(int(unsafe.Sizeof(faultState{})))
+	if err != nil {
+		return nil, err
+	}
+	code, err := mapPages(stubRoom * len(slots))
+	if err != nil {
+		return nil, err
+	}
+	f = &faults{state: stateAt(memory)}
+	f.state.number = NoFault
+	targets := make(map[uint64]uint64) // of each slot
+	for _, name := range slices.Sorted(maps.Keys(slots)) {
+		stub := code[len(f.names)*stubRoom:][:stubRoom]
+		at := slots[name]
+		was := binary.LittleEndian.Uint64(cmem.Memory(uintptr(at[0]), 8))
+		if was == 0 || len(f.names) >= maxStubs {
+			continue
+		}
+		writeStub(stub, systemFunctions[name], stubAddresses{state: cmem.Address(memory), function: was, errno: uint64(errno)}, len(f.names))
+		f.names = append(f.names, name)
+		for _, slot := range at {
+			targets[slot] = cmem.Address(stub)
+		}
+	}
+	if err := unix.Mprotect(code, unix.PROT_READ|unix.PROT_EXEC); err != nil {
+		return nil, err
+	}
+	return f, image.patch(targets)
+}
+
+func stateAt(memory []byte) *faultState {
+	return (*faultState)(unsafe.Pointer(unsafe.SliceData(memory)))
+}
+
+func (f *faults) arm(number uint64, mode FaultMode) {
+	s := f.state
+	atomic.StoreUint64(&s.number, NoFault)
+	atomic.StoreUint64(&s.mode, uint64(mode))
+	atomic.StoreUint64(&s.fired, 0)
+	atomic.StoreUint64(&s.calls, 0)
+	last := number
+	if mode == FaultForGood {
+		last = NoFault
+	}
+	atomic.StoreUint64(&s.last, last)
+	atomic.StoreUint64(&s.number, number)
+}
+
+func (f *faults) seen() Faulted {
+	out := Faulted{Known: true}
+	calls := min(atomic.LoadUint64(&f.state.calls), keptKinds)
+	for _, kind := range f.state.kinds[:calls] {
+		if int(kind) < len(f.names) {
+			out.Calls = append(out.Calls, f.names[kind])
+		}
+	}
+	if fired := atomic.LoadUint64(&f.state.fired); fired > 0 && fired <= uint64(len(f.names)) {
+		out.Fired = f.names[fired-1]
+	}
+	return out
+}
+
+// image is where a library lies in memory.
+type image struct {
+	spans []span
+	modes []int // protection of each
+	base  uint64
+}
+
+// loadedImage finds a library among what is mapped.
+func loadedImage(library string) (*image, error) {
+	info, err := os.Stat(library)
+	if err != nil {
+		return nil, err
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return nil, errFaults
+	}
+	text, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		return nil, err
+	}
+	im := &image{}
+	for line := range strings.Lines(string(text)) {
+		var s span
+		var mode, device string
+		var offset, inode uint64
+		if _, err := fmt.Sscanf(line, "%x-%x %s %x %s %d", &s.from, &s.to, &mode, &offset, &device, &inode); err != nil || inode != stat.Ino {
+			continue
+		}
+		if len(im.spans) == 0 && offset != 0 {
+			return nil, errFaults
+		}
+		im.spans, im.modes = append(im.spans, s), append(im.modes, protection(mode))
+	}
+	if len(im.spans) == 0 {
+		return nil, errFaults
+	}
+	im.base = im.spans[0].from
+	return im, nil
+}
+
+func protection(mode string) (p int) {
+	for i, bit := range []int{unix.PROT_READ, unix.PROT_WRITE, unix.PROT_EXEC} {
+		if len(mode) > i && mode[i] != '-' {
+			p |= bit
+		}
+	}
+	return p
+}
+
+// slots are the addresses at which the library has those of functions that can fail.
+func (im *image) slots(library string) (map[string][]uint64, error) {
+	f, err := elf.Open(library)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // which was only read
+	if f.Machine != elf.EM_X86_64 || f.Class != elf.ELFCLASS64 {
+		return nil, errFaults
+	}
+	symbols, err := f.DynamicSymbols()
+	if err != nil {
+		return nil, err
+	}
+	first := slices.IndexFunc(f.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_LOAD })
+	if first < 0 {
+		return nil, errFaults
+	}
+	bias := im.base - f.Progs[first].Vaddr&^0xfff
+	out := make(map[string][]uint64)
+	for _, section := range f.Sections {
+		if section.Type != elf.SHT_RELA { //nolint:misspell // that is what ELF calls them
+			continue
+		}
+		data, err := section.Data()
+		if err != nil {
+			return nil, err
+		}
+		for ; len(data) >= 24; data = data[24:] {
+			info := binary.LittleEndian.Uint64(data[8:])
+			kind, symbol := elf.R_X86_64(info&math.MaxUint32), int(info>>32)
+			if kind != elf.R_X86_64_JMP_SLOT && kind != elf.R_X86_64_GLOB_DAT || symbol == 0 || symbol > len(symbols) {
+				continue
+			}
+			s := &symbols[symbol-1]
+			at := bias + binary.LittleEndian.Uint64(data)
+			if _, known := systemFunctions[s.Name]; known && s.Section == elf.SHN_UNDEF && im.spanOf(at) >= 0 {
+				out[s.Name] = append(out[s.Name], at)
+			}
+		}
+	}
+	return out, nil
+}
+
+// spanOf is the part of the image that a slot is in; -1 for none.
+func (im *image) spanOf(slot uint64) int {
+	return slices.IndexFunc(im.spans, func(s span) bool { return s.holds(slot) && s.holds(slot+7) })
+}
+
+// patch has slots hold other addresses.
+func (im *image) patch(targets map[uint64]uint64) error {
+	for slot, target := range targets {
+		at := im.spanOf(slot)
+		page := uint64(os.Getpagesize())
+		from := slot &^ (page - 1)
+		pages := cmem.Memory(uintptr(from), int((slot+8+page-1)&^(page-1)-from))
+		if err := unix.Mprotect(pages, im.modes[at]|unix.PROT_WRITE); err != nil {
+			return err
+		}
+		binary.LittleEndian.PutUint64(cmem.Memory(uintptr(slot), 8), target)
+		if err := unix.Mprotect(pages, im.modes[at]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stubAddresses are what a stub uses: the state, the function itself, and the one that tells where errno is.
+type stubAddresses struct{ state, function, errno uint64 }
+
+// writeStub writes the code of stub number, which changes no register that a call has arguments in.
+func writeStub(out []byte, f systemFunction, at stubAddresses, number int) {
+	var code []byte
+	add := func(b ...byte) { code = append(code, b...) }
+	add64 := func(n uint64) { code = binary.LittleEndian.AppendUint64(code, n) }
+	add32 := func(n uint32) { code = binary.LittleEndian.AppendUint32(code, n) }
+	// jump leaves a place for a distance, which land fills in.
+	jump := func(op byte) int { add(op, 0); return len(code) }
+	land := func(from int) { code[from-1] = byte(len(code) - from) }
+	loadState := func() { add(0x49, 0xbb); add64(at.state) }                      // mov r11, state
+	goOn := func() { add(0x49, 0xbb); add64(at.function); add(0x41, 0xff, 0xe3) } // mov r11, function; jmp r11
+
+	add(0xf3, 0x0f, 0x1e, 0xfa) // endbr64
+	loadState()
+	add(0x41, 0xba, 1, 0, 0, 0)       // mov r10d, 1
+	add(0xf0, 0x4d, 0x0f, 0xc1, 0x13) // lock xadd [r11], r10
+	add(0x49, 0x81, 0xfa)             // cmp r10, keptKinds
+	add32(keptKinds)
+	many := jump(0x73)                              // jae
+	add(0x43, 0xc6, 0x44, 0x13, 0x28, byte(number)) // mov byte [r11+r10+40], number
+	land(many)
+	add(0x4d, 0x3b, 0x53, 0x08) // cmp r10, [r11+8]
+	reached := jump(0x73)       // jae
+	passes := len(code)
+	goOn()
+	land(reached)
+	add(0x4d, 0x3b, 0x53, 0x18)           // cmp r10, [r11+24]
+	add(0x77, byte(passes-(len(code)+2))) // ja
+	add(0x49, 0xc7, 0x43, 0x10)           // mov qword [r11+16], number+1
+	add32(uint32(number + 1))
+	if f.parts {
+		add(0x41, 0x83, 0x7b, 0x20, byte(FaultPart)) // cmp dword [r11+32], FaultPart
+		whole := jump(0x75)                          // jne
+		add(0x48, 0xd1, 0xea)                        // shr rdx, 1
+		some := jump(0x75)                           // jnz
+		add(0xba, 1, 0, 0, 0)                        // mov edx, 1
+		land(some)
+		goOn()
+		land(whole)
+	}
+	add(0x48, 0x83, 0xec, 0x08) // sub rsp, 8
+	add(0x48, 0xb8)             // mov rax, errno
+	add64(at.errno)
+	add(0xff, 0xd0)             // call rax
+	add(0x48, 0x83, 0xc4, 0x08) // add rsp, 8
+	add(0xc7, 0x00)             // mov dword [rax], number of the error
+	add32(f.errno)
+	if f.interrupts {
+		loadState()
+		add(0x41, 0x83, 0x7b, 0x20, byte(FaultInterrupted)) // cmp dword [r11+32], FaultInterrupted
+		plain := jump(0x75)                                 // jne
+		add(0xc7, 0x00)
+		add32(errInterrupted)
+		land(plain)
+	}
+	add(0x48, 0xb8) // mov rax, answer
+	add64(f.answer)
+	add(0xc3) // ret
+	copy(out, code)
+}

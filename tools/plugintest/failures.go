@@ -1,0 +1,494 @@
+package plugintest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/probe"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
+	"github.com/nyash-plugins/nyash-go/tlv"
+)
+
+// failuresCheck has memory run out and system calls fail, one after another, in calls that work.
+var failuresCheck = check{name: "failures", summary: "calls in which memory runs out or a system call fails", needs: needsBoxes, run: failures}
+
+const (
+	maxFaults    = 40 // calls of the system that fail in one call of a method
+	maxReaders   = 10 // calls that are made afterwards
+	faultSamples = 2  // argument lists of a method
+	// leastFailures and mostFailures are what the check takes for a box, at most.
+	leastFailures, mostFailures = 5 * time.Second, 8 * time.Second
+)
+
+func failures(e *env) error {
+	switch {
+	case e.plugin.module || e.runtime != nil || !writtenInC(e.config.File):
+		e.skip("failures: they are brought about in libraries of C alone, on Linux and amd64")
+		return nil
+	case e.shared.keepsMemory:
+		e.skip("failures: the plugin uses memory of past calls")
+		return nil
+	case e.plugin.own.init.Connects:
+		e.skip("failures: what a library does that calls its host depends on that, too")
+		return nil
+	}
+	if err := e.learn(); err != nil {
+		return err
+	}
+	whole := DefaultFor
+	if e.config.For > 0 {
+		whole = e.config.For
+	}
+	for _, b := range e.plugin.boxes {
+		if e.shared.birthBroken[b] {
+			continue
+		}
+		f := &faulting{env: e.quick(), box: b, until: time.Now().Add(min(max(whole/4, leastFailures), mostFailures))}
+		f.run()
+	}
+	return nil
+}
+
+// faulting tries the methods of a box.
+type faulting struct {
+	*env
+	box     *box
+	until   time.Time
+	readers []faultCall // that are made after the call in which something fails
+	crashes []Finding   // where memory is out
+	handled bool        // some method has refused a call for which there was no memory
+	refused []failedCase
+}
+
+// failedCase is a call with the faults that it has survived.
+type failedCase struct {
+	faultCase
+	faults []fault
+}
+
+// faultCall is a call with a sample.
+type faultCall struct {
+	m      *method
+	sample argSample
+}
+
+func (f *faulting) run() {
+	var calls []faultCall
+	for _, m := range f.box.methods {
+		working := slices.DeleteFunc(slices.Clone(f.shared.samples[m]), func(s argSample) bool { return !s.works })
+		if f.shared.broken[m] || f.shared.slow[m] || len(working) == 0 {
+			continue
+		}
+		for _, s := range working[:min(len(working), faultSamples)] {
+			calls = append(calls, faultCall{m, s})
+		}
+		if len(f.readers) < maxReaders {
+			f.readers = append(f.readers, faultCall{m, working[0]})
+		}
+	}
+	if !f.box.singleton {
+		calls = append([]faultCall{{m: f.box.birth}}, calls...)
+	}
+	for _, c := range calls {
+		if f.ctx.Err() != nil || time.Now().After(f.until) {
+			break
+		}
+		f.at(c.m)
+		for _, before := range f.befores(c, calls) {
+			f.try(faultCase{c, before})
+		}
+	}
+	for _, c := range f.refused { // it takes the most time
+		f.at(c.m)
+		f.leaks(c.faultCase, c.faults)
+	}
+	if f.handled {
+		for i := range f.crashes {
+			f.add(f.crashes[i])
+		}
+	} else if len(f.crashes) > 0 {
+		f.line("%s: no method looks whether there is memory: %s", f.box.name, f.crashes[0].Message)
+	}
+}
+
+// faultCase is a call in which something fails, and those that are made on the instance before.
+type faultCase struct {
+	faultCall
+	before []faultCall
+}
+
+// maxBefores is after what a method is tried, at most: after nothing, after itself, and after a method
+// that is given something to keep.
+const maxBefores = 4
+
+// befores are calls after which a method makes other calls of the system than after any before, or answers
+// something else.
+func (f *faulting) befores(c faultCall, calls []faultCall) (all [][]faultCall) {
+	w := f.startFaulting()
+	if w == nil {
+		return nil
+	}
+	defer func() { f.end(w) }()
+	var known [][]string
+	some := [][]faultCall{nil}
+	if c.m != f.box.birth {
+		some = append(some, []faultCall{c})
+		for _, other := range calls {
+			if other.m != c.m && other.m != f.box.birth && len(other.sample.values) > 0 {
+				some = append(some, []faultCall{other})
+			}
+		}
+	}
+	for _, before := range some {
+		run := f.play(w, faultCase{c, before}, &theFault, true)
+		if run.exit != nil {
+			return all
+		}
+		if !run.made || run.a.code != abi.OK || len(run.seen.Calls) == 0 {
+			continue
+		}
+		does := append(slices.Clone(run.seen.Calls), run.key.text)
+		if slices.ContainsFunc(known, func(have []string) bool { return slices.Equal(have, does) }) {
+			continue
+		}
+		known = append(known, does)
+		if all = append(all, before); len(all) == maxBefores {
+			break
+		}
+	}
+	return all
+}
+
+// fault is one call of the system that fails.
+type fault struct {
+	number uint64
+	mode   faultMode
+	name   string
+}
+
+func (t *fault) String() string {
+	how := "failed"
+	switch {
+	case t.mode == faultInterrupted:
+		how = "was interrupted (EINTR)"
+	case t.mode == faultPart:
+		how = "wrote a part only"
+	case t.mode == faultForGood:
+		how = "failed, and all after it"
+	case probe.Memory(t.name):
+		how = "found no memory"
+	}
+	return fmt.Sprintf("its call %d of another library, %s, %s", t.number+1, t.name, how)
+}
+
+var theFault = fault{number: noFault}
+
+// faultRun is what came of one run: an instance, calls that prepare it, the call in which something
+// fails, and what is called afterwards.
+type faultRun struct {
+	made  bool // all calls were made
+	a     *answer
+	key   answerKey
+	seen  faulted
+	later []answerKey
+	exit  *exitError
+	where *step // that had the fault
+}
+
+// try has each call of the system fail that a call makes.
+func (f *faulting) try(c faultCase) {
+	w := f.startFaulting()
+	if w == nil {
+		return
+	}
+	defer func() { f.end(w) }()
+	base := f.play(w, c, &theFault, true)
+	if !base.made || !base.seen.Known || base.a.code != abi.OK {
+		return
+	}
+	again := f.play(w, c, &theFault, true)
+	without := f.play(w, c, &theFault, false)
+	stable := again.made && again.key == base.key && slices.Equal(again.later, base.later) && slices.Equal(again.seen.Calls, base.seen.Calls)
+	var left []fault
+	for _, t := range faultsOf(base.seen.Calls) {
+		if f.ctx.Err() != nil || time.Now().After(f.until) {
+			break
+		}
+		run := f.play(w, c, &t, true)
+		if run.exit != nil {
+			f.exited(c, &t, run)
+			f.end(w)
+			if w = f.startFaulting(); w == nil {
+				return
+			}
+			continue
+		}
+		if !run.made || run.seen.Fired == "" {
+			continue
+		}
+		if probe.Memory(t.name) && failed(run.a.code) {
+			f.handled = true
+		}
+		left = append(left, t)
+		if stable {
+			f.judge(c, &t, base, run, without)
+		}
+	}
+	f.refused = append(f.refused, failedCase{c, left})
+}
+
+// end ends a worker, and counts its calls.
+func (f *faulting) end(w *worker) {
+	if w != nil {
+		w.close()
+		f.counted(w.check.Calls)
+	}
+}
+
+func (f *faulting) startFaulting() *worker {
+	own, _ := f.alone()
+	w, err := own.start(workerOptions{plain: true, brief: true, quiet: true})
+	if err != nil {
+		return nil
+	}
+	return w
+}
+
+// faultsOf are those that can be brought about in these calls of the system.
+func faultsOf(calls []string) (all []fault) {
+	for i, name := range calls[:min(len(calls), maxFaults)] {
+		for _, mode := range probe.FaultModes(name) {
+			all = append(all, fault{uint64(i), mode, name})
+		}
+	}
+	return all
+}
+
+// play makes the calls of a run; without call the one in which something fails is left out.
+func (f *faulting) play(w *worker, c faultCase, t *fault, call bool) (run faultRun) {
+	err := f.calls(w, c, t, call, &run)
+	if err == nil {
+		err = w.finiAll()
+	}
+	if !errors.As(err, &run.exit) && err == nil {
+		run.made = w.emptyDir() == nil
+	}
+	w.trace = nil
+	return run
+}
+
+func (f *faulting) calls(w *worker, c faultCase, t *fault, call bool, run *faultRun) error {
+	if c.m == f.box.birth {
+		return f.birth(w, t, run)
+	}
+	id, args, err := w.prepare(c.m, c.sample)
+	if err != nil {
+		return err
+	}
+	if err := f.prepareFurther(w, id, c.before); err != nil {
+		return err
+	}
+	if call {
+		if run.a, err = w.withFault(t, w.step(c.m, id, args), run); err != nil {
+			return err
+		}
+		run.key = run.a.key()
+		w.takeOver(c.m, run.a, args)
+	}
+	for _, r := range append(slices.Clone(f.readers), c.faultCall) {
+		args, err := w.encode(r.sample.values, f.box, id)
+		if err != nil {
+			return err
+		}
+		a, err := w.call(r.m, id, args)
+		if err != nil {
+			return err
+		}
+		run.later = append(run.later, a.key())
+	}
+	return nil
+}
+
+// prepareFurther makes calls on an instance.
+func (f *faulting) prepareFurther(w *worker, id uint32, calls []faultCall) error {
+	for _, c := range calls {
+		args, err := w.encode(c.sample.values, f.box, id)
+		if err != nil {
+			return err
+		}
+		if _, err := w.call(c.m, id, args); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// birth is calls for a birth.
+func (f *faulting) birth(w *worker, t *fault, run *faultRun) error {
+	s, err := w.birthStep(f.box)
+	if err != nil {
+		return err
+	}
+	if run.a, err = w.withFault(t, s, run); err != nil {
+		return err
+	}
+	run.key.code = run.a.code
+	if run.a.code == abi.OK {
+		if id, ok := w.checkBirth(f.box, run.a); ok {
+			w.instances = append(w.instances, instance{f.box, id})
+		}
+	}
+	_, err = w.birth(f.box)
+	return err
+}
+
+// withFault makes one call in which something fails.
+func (w *worker) withFault(t *fault, s step, run *faultRun) (*answer, error) {
+	if _, err := w.life.fault(t.number, t.mode); err != nil {
+		return nil, exitAt("fault", err)
+	}
+	run.where = &s
+	a, err := w.do(s)
+	if err != nil {
+		return nil, err
+	}
+	run.seen, err = w.life.fault(noFault, faultError)
+	return a, exitAt("fault", err)
+}
+
+// exited reports a crash, or a hang, where the same shows in another worker.
+func (f *faulting) exited(c faultCase, t *fault, run faultRun) {
+	again := f.startFaulting()
+	if again == nil {
+		return
+	}
+	defer f.end(again)
+	if base := f.play(again, c, &theFault, true); !base.made {
+		return // it does so anyway
+	}
+	run = f.play(again, c, t, true)
+	if run.exit == nil || run.where == nil {
+		return
+	}
+	var crash *transport.CrashError
+	memory := probe.Memory(t.name)
+	switch {
+	case isHang(run.exit.err):
+	case !errors.As(run.exit.err, &crash) || !corrupts(again, crash):
+		return // it ends its process on purpose
+	}
+	found := again.exitFinding(run.exit.at, run.exit.err)
+	out := run.where.finding(codeFaultCrash, "%s: %v, where %v", pick(isHang(run.exit.err), "it hangs", "it crashes"), found.Message, t)
+	if run.exit.at.m != run.where.m {
+		out.Message = fmt.Sprintf("afterwards %v %s: %s, where %v", run.exit.at.m, pick(isHang(run.exit.err), "hangs", "crashes"), found.Message, t)
+	}
+	out.Backtrace, out.Log, out.File, out.Line, out.Function = found.Backtrace, found.Log, found.File, found.Line, found.Function
+	if memory && !isHang(run.exit.err) {
+		f.crashes = append(f.crashes, out)
+		return
+	}
+	f.add(out)
+}
+
+// corrupts tells whether a signal is of a fault of memory, and not of an abort that is meant.
+func corrupts(w *worker, crash *transport.CrashError) bool {
+	if crash.Signal == syscall.SIGABRT {
+		return slices.ContainsFunc(w.output.printedLines(), func(line string) bool {
+			return strings.Contains(line, "free()") || strings.Contains(line, "corrupt") || strings.Contains(line, "munmap_chunk()") || strings.Contains(line, "malloc()")
+		})
+	}
+	return slices.Contains([]syscall.Signal{syscall.SIGSEGV, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGILL}, crash.Signal)
+}
+
+// judge compares a run with the one in which nothing failed, and with the one without the call.
+func (f *faulting) judge(c faultCase, t *fault, base, run, without faultRun) {
+	at := -1
+	switch {
+	case c.m == f.box.birth:
+		return
+	case run.a.code == abi.OK && run.key != base.key:
+		if !f.wrongResult(c, t, &base, &run) {
+			return
+		}
+	case run.a.code == abi.OK:
+		if at = otherAfter(base.later, run.later); at < 0 {
+			return
+		}
+	case failed(run.a.code) && probe.Memory(t.name):
+		at = refusedAfter(base.later, without.later, run.later)
+		if at < 0 {
+			return
+		}
+	default:
+		return
+	}
+	if !f.repeats(c, t, base, run) {
+		return
+	}
+	code, what := codeFaultIgnored, fmt.Sprintf("it answered %v, and %v where %v", base.key, run.key, t)
+	switch {
+	case failed(run.a.code):
+		code, what = codeFaultUnusable, fmt.Sprintf("it was refused with %v, as %v, and then %v answered %v", run.key, t, f.laterAt(c, at), run.later[at])
+	case at >= 0:
+		what = fmt.Sprintf("it answered %v, although %v: %v then answered %v, and otherwise %v", run.key, t, f.laterAt(c, at), run.later[at], base.later[at])
+	}
+	f.add(run.where.finding(code, "%s", what))
+}
+
+func (f *faulting) laterAt(c faultCase, at int) *method {
+	return append(slices.Clone(f.readers), c.faultCall)[at].m
+}
+
+func otherAfter(a, b []answerKey) int {
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return -1
+}
+
+// refusedAfter is the first call that fails after a call that was refused, and would not whether that
+// had an effect or none; -1 for none.
+func refusedAfter(with, without, have []answerKey) int {
+	for i := range min(len(with), len(without), len(have)) {
+		if failed(have[i].code) && with[i].code == abi.OK && without[i].code == abi.OK {
+			return i
+		}
+	}
+	return -1
+}
+
+// wrongResult tells whether a result differs in a way that is no answer to what has failed: a number or
+// "no" may say that it did, and what cannot be opened may not be there.
+func (f *faulting) wrongResult(c faultCase, t *fault, base, run *faultRun) bool {
+	was, ok1 := base.a.value()
+	is, ok2 := run.a.value()
+	if !ok1 || !ok2 || probe.Opens(t.name) || c.m.declared != nil && c.m.declared.ReturnsResult {
+		return false
+	}
+	return ofContent(was) && ofContent(is)
+}
+
+func ofContent(v tlv.Value) bool { return isText(v) || v.Tag() == tlv.TagBlob }
+
+// repeats tells whether another worker answers the same with and without the fault.
+func (f *faulting) repeats(c faultCase, t *fault, base, run faultRun) bool {
+	w := f.startFaulting()
+	if w == nil {
+		return false
+	}
+	defer f.end(w)
+	for range agreeing - 1 {
+		first, second := f.play(w, c, &theFault, true), f.play(w, c, t, true)
+		if !first.made || !second.made || first.key != base.key || second.key != run.key || !slices.Equal(first.later, base.later) || !slices.Equal(second.later, run.later) {
+			return false
+		}
+	}
+	return true
+}

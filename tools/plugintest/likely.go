@@ -1,0 +1,105 @@
+package plugintest
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/nyash-plugins/nyash-go/tlv"
+)
+
+// Some arguments cannot be invented: the name of a mode, or a key that another method has answered. They
+// are looked for where such stand, after what can.
+
+const (
+	maxRemembered  = 24 // values that methods have answered
+	rememberedSize = 64 // bytes of each
+	maxWords       = 60 // of the library's file, that are tried for an argument
+)
+
+// likely are the argument lists to try, the likely ones first.
+func (e *env) likely(m *method) func(yield func([]tlv.Value) bool) {
+	return func(yield func([]tlv.Value) bool) {
+		for values := range e.candidates(m) {
+			if !yield(values) {
+				return
+			}
+		}
+		if e.shared.hasWorkingSample(m) || m.declared == nil || !m.declared.ArgsDeclared {
+			return
+		}
+		e.replaced(m, yield)
+	}
+}
+
+// replaced are the first argument list of the declared types with one of them replaced.
+func (e *env) replaced(m *method, yield func([]tlv.Value) bool) {
+	choices := e.plugin.declaredChoices(m.declared.Args)
+	base := make([]tlv.Value, len(choices))
+	for i, c := range choices {
+		if len(c) == 0 {
+			return
+		}
+		base[i] = c[0]
+	}
+	for i := range base {
+		for _, v := range e.found(m, base[i].Tag()) {
+			values := slices.Clone(base)
+			if values[i] = v; !yield(values) {
+				return
+			}
+		}
+	}
+}
+
+// found are the values of a type that stand in a method's description, that others have answered, and
+// that the library's file contains.
+func (e *env) found(m *method, tag tlv.Tag) (all []tlv.Value) {
+	for _, v := range e.shared.answers {
+		if v.Tag() == tag {
+			all = append(all, v)
+		}
+	}
+	if tag != tlv.TagString && tag != tlv.TagBytes {
+		return all
+	}
+	words := m.describedWords()
+	for _, word := range slices.Concat(words, e.shared.words[:min(len(e.shared.words), maxWords)]) {
+		all = append(all, textOf(tag, word))
+	}
+	return all
+}
+
+// wordIn finds words in quotes, and those of lists: "a, b or c".
+var wordIn = regexp.MustCompile("[\"'`]([^\"'`]{1,24})[\"'`]|([^\\s,;:.()]{1,12}),|\\bor ([^\\s,;:.()]{1,12})")
+
+// describedWords are the words of a method's doc, and of its arguments', that may be values.
+func (m *method) describedWords() (all []string) {
+	if m.declared == nil {
+		return nil
+	}
+	docs := []string{m.declared.Doc}
+	for _, a := range m.declared.Args {
+		docs = append(docs, a.Doc)
+	}
+	for _, found := range wordIn.FindAllStringSubmatch(strings.Join(docs, "\n"), -1) {
+		for _, word := range found[1:] {
+			if word != "" && !slices.Contains(all, word) {
+				all = append(all, word)
+			}
+		}
+	}
+	return all
+}
+
+// remember keeps a value that a method has answered: another may take it.
+func (s *shared) remember(a *answer) {
+	v, ok := a.value()
+	switch {
+	case !ok || len(s.answers) >= maxRemembered || slices.Contains(s.answers, v):
+		return
+	case isText(v) && (v.Len() == 0 || v.Len() > rememberedSize), v.Tag() == tlv.TagHandle, v.Tag() == tlv.TagBlob, v.Tag() == tlv.TagVoid:
+		return
+	}
+	s.answers = append(s.answers, v)
+}
