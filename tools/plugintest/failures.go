@@ -129,7 +129,7 @@ const maxBefores = 4
 // befores are calls after which a method makes other calls of the system than after any before, or answers
 // something else.
 func (f *faulting) befores(c faultCall, calls []faultCall) (all [][]faultCall) {
-	w := f.startFaulting()
+	w := f.startFaulting(false)
 	if w == nil {
 		return nil
 	}
@@ -202,7 +202,7 @@ type faultRun struct {
 
 // try has each call of the system fail that a call makes.
 func (f *faulting) try(c faultCase) {
-	w := f.startFaulting()
+	w := f.startFaulting(false)
 	if w == nil {
 		return
 	}
@@ -223,7 +223,7 @@ func (f *faulting) try(c faultCase) {
 		if run.exit != nil {
 			f.exited(c, &t, run)
 			f.end(w)
-			if w = f.startFaulting(); w == nil {
+			if w = f.startFaulting(false); w == nil {
 				return
 			}
 			continue
@@ -250,9 +250,11 @@ func (f *faulting) end(w *worker) {
 	}
 }
 
-func (f *faulting) startFaulting() *worker {
+// startFaulting starts a worker; nil where it cannot. With seen a debugger looks at how it ends.
+func (f *faulting) startFaulting(seen bool) *worker {
 	own, _ := f.alone()
-	w, err := own.start(workerOptions{plain: true, brief: true, quiet: true})
+	own.shared.lookedAt = &counts{}
+	w, err := own.start(workerOptions{plain: true, brief: true, quiet: !seen})
 	if err != nil {
 		return nil
 	}
@@ -363,7 +365,7 @@ func (w *worker) withFault(t *fault, s step, run *faultRun) (*answer, error) {
 
 // exited reports a crash, or a hang, where the same shows in another worker.
 func (f *faulting) exited(c faultCase, t *fault, run faultRun) {
-	again := f.startFaulting()
+	again := f.startFaulting(true)
 	if again == nil {
 		return
 	}
@@ -479,7 +481,7 @@ func ofContent(v tlv.Value) bool { return isText(v) || v.Tag() == tlv.TagBlob }
 
 // repeats tells whether another worker answers the same with and without the fault.
 func (f *faulting) repeats(c faultCase, t *fault, base, run faultRun) bool {
-	w := f.startFaulting()
+	w := f.startFaulting(false)
 	if w == nil {
 		return false
 	}

@@ -1,17 +1,11 @@
 package probe
 
 import (
-	"debug/elf"
 	"encoding/binary"
-	"errors"
-	"fmt"
 	"maps"
 	"math"
-	"os"
 	"slices"
-	"strings"
 	"sync/atomic"
-	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -44,25 +38,14 @@ const (
 	maxStubs  = math.MaxUint8
 )
 
-var errFaults = errors.New("the library's imports cannot be told")
-
-func newFaults(library string) (f *faults, err error) {
-	defer func() {
-		if r := recover(); r != nil { // a damaged file
-			f, err = nil, fmt.Errorf("%w: %v", errFaults, r)
-		}
-	}()
-	image, err := loadedImage(library)
-	if err != nil {
-		return nil, err
-	}
-	slots, err := image.slots(library)
+func newFaults(library string) (*faults, error) {
+	slots, err := importsOf(library, func(name string) bool { return systemFunctions[name].kind != 0 })
 	if err != nil {
 		return nil, err
 	}
 	errno := native.System("__errno_location")
 	if len(slots) == 0 || errno == 0 {
-		return nil, errFaults
+		return nil, errImports
 	}
 	memory, err := mapPages(int(unsafe.Sizeof(faultState{})))
 	if err != nil {
@@ -72,7 +55,7 @@ func newFaults(library string) (f *faults, err error) {
 	if err != nil {
 		return nil, err
 	}
-	f = &faults{state: stateAt(memory)}
+	f := &faults{state: stateAt(memory)}
 	f.state.number = NoFault
 	targets := make(map[uint64]uint64) // of each slot
 	for _, name := range slices.Sorted(maps.Keys(slots)) {
@@ -91,7 +74,7 @@ func newFaults(library string) (f *faults, err error) {
 	if err := unix.Mprotect(code, unix.PROT_READ|unix.PROT_EXEC); err != nil {
 		return nil, err
 	}
-	return f, image.patch(targets)
+	return f, redirect(targets)
 }
 
 func stateAt(memory []byte) *faultState {
@@ -124,123 +107,6 @@ func (f *faults) seen() Faulted {
 		out.Fired = f.names[fired-1]
 	}
 	return out
-}
-
-// image is where a library lies in memory.
-type image struct {
-	spans []span
-	modes []int // protection of each
-	base  uint64
-}
-
-// loadedImage finds a library among what is mapped.
-func loadedImage(library string) (*image, error) {
-	info, err := os.Stat(library)
-	if err != nil {
-		return nil, err
-	}
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return nil, errFaults
-	}
-	text, err := os.ReadFile("/proc/self/maps")
-	if err != nil {
-		return nil, err
-	}
-	im := &image{}
-	for line := range strings.Lines(string(text)) {
-		var s span
-		var mode, device string
-		var offset, inode uint64
-		if _, err := fmt.Sscanf(line, "%x-%x %s %x %s %d", &s.from, &s.to, &mode, &offset, &device, &inode); err != nil || inode != stat.Ino {
-			continue
-		}
-		if len(im.spans) == 0 && offset != 0 {
-			return nil, errFaults
-		}
-		im.spans, im.modes = append(im.spans, s), append(im.modes, protection(mode))
-	}
-	if len(im.spans) == 0 {
-		return nil, errFaults
-	}
-	im.base = im.spans[0].from
-	return im, nil
-}
-
-func protection(mode string) (p int) {
-	for i, bit := range []int{unix.PROT_READ, unix.PROT_WRITE, unix.PROT_EXEC} {
-		if len(mode) > i && mode[i] != '-' {
-			p |= bit
-		}
-	}
-	return p
-}
-
-// slots are the addresses at which the library has those of functions that can fail.
-func (im *image) slots(library string) (map[string][]uint64, error) {
-	f, err := elf.Open(library)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }() // which was only read
-	if f.Machine != elf.EM_X86_64 || f.Class != elf.ELFCLASS64 {
-		return nil, errFaults
-	}
-	symbols, err := f.DynamicSymbols()
-	if err != nil {
-		return nil, err
-	}
-	first := slices.IndexFunc(f.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_LOAD })
-	if first < 0 {
-		return nil, errFaults
-	}
-	bias := im.base - f.Progs[first].Vaddr&^0xfff
-	out := make(map[string][]uint64)
-	for _, section := range f.Sections {
-		if section.Type != elf.SHT_RELA { //nolint:misspell // that is what ELF calls them
-			continue
-		}
-		data, err := section.Data()
-		if err != nil {
-			return nil, err
-		}
-		for ; len(data) >= 24; data = data[24:] {
-			info := binary.LittleEndian.Uint64(data[8:])
-			kind, symbol := elf.R_X86_64(info&math.MaxUint32), int(info>>32)
-			if kind != elf.R_X86_64_JMP_SLOT && kind != elf.R_X86_64_GLOB_DAT || symbol == 0 || symbol > len(symbols) {
-				continue
-			}
-			s := &symbols[symbol-1]
-			at := bias + binary.LittleEndian.Uint64(data)
-			if _, known := systemFunctions[s.Name]; known && s.Section == elf.SHN_UNDEF && im.spanOf(at) >= 0 {
-				out[s.Name] = append(out[s.Name], at)
-			}
-		}
-	}
-	return out, nil
-}
-
-// spanOf is the part of the image that a slot is in; -1 for none.
-func (im *image) spanOf(slot uint64) int {
-	return slices.IndexFunc(im.spans, func(s span) bool { return s.holds(slot) && s.holds(slot+7) })
-}
-
-// patch has slots hold other addresses.
-func (im *image) patch(targets map[uint64]uint64) error {
-	for slot, target := range targets {
-		at := im.spanOf(slot)
-		page := uint64(os.Getpagesize())
-		from := slot &^ (page - 1)
-		pages := cmem.Memory(uintptr(from), int((slot+8+page-1)&^(page-1)-from))
-		if err := unix.Mprotect(pages, im.modes[at]|unix.PROT_WRITE); err != nil {
-			return err
-		}
-		binary.LittleEndian.PutUint64(cmem.Memory(uintptr(slot), 8), target)
-		if err := unix.Mprotect(pages, im.modes[at]); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // stubAddresses are what a stub uses: the state, the function itself, and the one that tells where errno is.

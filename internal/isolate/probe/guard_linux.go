@@ -4,9 +4,8 @@ package probe
 
 import (
 	"math/bits"
-	"runtime"
+	"slices"
 	"sync"
-	"unsafe"
 
 	"github.com/ebitengine/purego"
 	"golang.org/x/sys/unix"
@@ -75,12 +74,9 @@ func (s *slots) give(at uintptr) {
 // guard opens a library, and guards what it takes with malloc from then on. Where that cannot be
 // done its memory is ordinary.
 func guard(file string) {
-	dlopen := native.System("dlopen")
-	name := append([]byte(file), 0)
-	handle := native.CallSystem(dlopen, uintptr(unsafe.Pointer(&name[0])), purego.RTLD_NOW|purego.RTLD_LOCAL)
-	runtime.KeepAlive(name)
-	if handle == 0 {
-		return // the loader says why
+	imports, err := importsOf(file, func(name string) bool { return slices.Contains(guardedFunctions, name) })
+	if err != nil {
+		return
 	}
 	const noReplace = 0x10_0000 // MAP_FIXED_NOREPLACE
 	addr, _, errno := unix.Syscall6(unix.SYS_MMAP, guardedFrom, guardedSize, unix.PROT_NONE,
@@ -93,20 +89,23 @@ func guard(file string) {
 		small:  slots{from: guardedFrom, size: smallSlot, inUse: make([]bool, smallSlots)},
 		large:  slots{from: largeFrom, size: largeSlot, inUse: make([]bool, largeSlots)},
 	}
-	for name, addr := range map[string]*uintptr{
-		"malloc": &g.system.malloc, "calloc": &g.system.calloc, "realloc": &g.system.realloc, "free": &g.system.free, "malloc_usable_size": &g.system.usable,
-	} {
-		*addr = native.System(name)
+	own := []any{g.malloc, g.calloc, g.realloc, g.reallocArray, g.free, g.usable}
+	system := []*uintptr{&g.system.malloc, &g.system.calloc, &g.system.realloc, nil, &g.system.free, &g.system.usable}
+	targets := make(map[uint64]uint64)
+	for i, name := range guardedFunctions {
+		if system[i] != nil {
+			*system[i] = native.System(name)
+		}
+		callback := uint64(purego.NewCallback(own[i]))
+		for _, slot := range imports[name] {
+			targets[slot] = callback
+		}
 	}
-	_ = replaceImports(file, handle, map[string]uintptr{
-		"malloc":             purego.NewCallback(g.malloc),
-		"calloc":             purego.NewCallback(g.calloc),
-		"realloc":            purego.NewCallback(g.realloc),
-		"reallocarray":       purego.NewCallback(g.reallocArray),
-		"free":               purego.NewCallback(g.free),
-		"malloc_usable_size": purego.NewCallback(g.usable),
-	})
+	_ = redirect(targets)
 }
+
+// guardedFunctions are those that are replaced.
+var guardedFunctions = []string{"malloc", "calloc", "realloc", "reallocarray", "free", "malloc_usable_size"}
 
 // take is a new block; 0 where it is to be malloc's.
 func (g *guarded) take(size uintptr, zero bool) uintptr {

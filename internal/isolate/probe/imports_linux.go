@@ -5,11 +5,21 @@ package probe
 import (
 	"debug/elf"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"os"
+	"runtime"
+	"slices"
 	"unsafe"
 
+	"github.com/ebitengine/purego"
+
 	"github.com/nyash-plugins/nyash-go/internal/cmem"
+	"github.com/nyash-plugins/nyash-go/internal/native"
 )
+
+// errImports means that a library's imports cannot be told.
+var errImports = errors.New("the library's imports cannot be told")
 
 // Relocations by which the loader writes the address of another library's function, whole.
 var ofImports = map[elf.Machine][]uint32{
@@ -17,65 +27,78 @@ var ofImports = map[elf.Machine][]uint32{
 	elf.EM_AARCH64: {uint32(elf.R_AARCH64_JUMP_SLOT), uint32(elf.R_AARCH64_GLOB_DAT), uint32(elf.R_AARCH64_ABS64)},
 }
 
-// replaceImports has a library that is open call other functions than those that it imports, by
-// name. Only the library's own calls change. handle is the loader's.
-func replaceImports(file string, handle uintptr, with map[string]uintptr) error {
+// relaSize is the size of a relocation, in bytes.
+const relaSize = 24
+
+// importsOf opens a library, and finds the addresses at which it has those of functions of other
+// libraries, by name: where they are replaced, the library's own calls go elsewhere, and no others.
+func importsOf(file string, wanted func(name string) bool) (slots map[string][]uint64, err error) {
+	defer func() {
+		if r := recover(); r != nil { // a damaged file
+			slots, err = nil, fmt.Errorf("%w: %v", errImports, r)
+		}
+	}()
+	base, err := baseOf(file)
+	if err != nil {
+		return nil, err
+	}
 	f, err := elf.Open(file)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = f.Close() }() // which was only read
 	symbols, err := f.DynamicSymbols()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	// glibc's and musl's handle is a structure that begins with where the library is.
-	var base uint64
-	if err := cmem.Copy(unsafe.Pointer(&base), handle, unsafe.Sizeof(base)); err != nil {
-		return err
-	}
-	// Pages that the loader has made read-only can be written through this file.
-	memory, err := os.OpenFile("/proc/self/mem", os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = memory.Close() }()
+	slots = make(map[string][]uint64)
 	for _, section := range f.Sections {
 		if section.Type != elf.SHT_RELA || section.Flags&elf.SHF_ALLOC == 0 {
 			continue
 		}
 		data, err := section.Data()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for ; len(data) >= relaSize; data = data[relaSize:] {
-			var r elf.Rela64
-			r.Off, r.Info, r.Addend = binary.LittleEndian.Uint64(data), binary.LittleEndian.Uint64(data[8:]), int64(binary.LittleEndian.Uint64(data[16:]))
-			symbol := elf.R_SYM64(r.Info)
-			if symbol == 0 || int(symbol) > len(symbols) || r.Addend != 0 || !isImport(f.Machine, elf.R_TYPE64(r.Info)) {
+			offset, info, addend := binary.LittleEndian.Uint64(data), binary.LittleEndian.Uint64(data[8:]), binary.LittleEndian.Uint64(data[16:])
+			symbol := elf.R_SYM64(info)
+			if symbol == 0 || int(symbol) > len(symbols) || addend != 0 || !slices.Contains(ofImports[f.Machine], elf.R_TYPE64(info)) {
 				continue
 			}
-			s := &symbols[symbol-1]
-			addr, have := with[s.Name]
-			if !have || s.Section != elf.SHN_UNDEF {
-				continue
+			if s := &symbols[symbol-1]; s.Section == elf.SHN_UNDEF && wanted(s.Name) {
+				slots[s.Name] = append(slots[s.Name], base+offset)
 			}
-			if _, err := memory.WriteAt(binary.LittleEndian.AppendUint64(nil, uint64(addr)), int64(base+r.Off)); err != nil {
-				return err
-			}
+		}
+	}
+	return slots, nil
+}
+
+// baseOf opens a library, which may be open, and tells where it lies.
+func baseOf(file string) (base uint64, err error) {
+	name := append([]byte(file), 0)
+	handle := native.CallSystem(native.System("dlopen"), uintptr(unsafe.Pointer(&name[0])), purego.RTLD_NOW|purego.RTLD_LOCAL)
+	runtime.KeepAlive(name)
+	if handle == 0 {
+		return 0, errImports
+	}
+	// The handle of glibc and of musl is a structure that begins with it.
+	err = cmem.Copy(unsafe.Pointer(&base), handle, unsafe.Sizeof(base))
+	return base, err
+}
+
+// redirect has slots hold other addresses.
+func redirect(targets map[uint64]uint64) error {
+	// Pages that the loader has made read-only can be written through this file.
+	memory, err := os.OpenFile("/proc/self/mem", os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = memory.Close() }() // written at once
+	for slot, target := range targets {
+		if _, err := memory.WriteAt(binary.LittleEndian.AppendUint64(nil, target), int64(slot)); err != nil {
+			return err
 		}
 	}
 	return nil
-}
-
-// relaSize is the size of a relocation, in bytes.
-const relaSize = 24
-
-func isImport(machine elf.Machine, kind uint32) bool {
-	for _, k := range ofImports[machine] {
-		if k == kind {
-			return true
-		}
-	}
-	return false
 }
