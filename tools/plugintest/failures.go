@@ -472,6 +472,10 @@ func (f *faulting) wrongResult(c faultCase, t *fault, base, run *faultRun) bool 
 	if !ok1 || !ok2 || probe.Opens(t.name) || c.m.declared != nil && c.m.declared.ReturnsResult {
 		return false
 	}
+	if n, err := was.Int(); err == nil && n >= 0 {
+		more, err := is.Int()
+		return err == nil && more > n // nothing that fails does more
+	}
 	return ofContent(was) && ofContent(is)
 }
 
