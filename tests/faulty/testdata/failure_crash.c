@@ -1,6 +1,5 @@
 /* One of two allocations is not looked at. */
 // want: failure-crash Counter.poke
-// stack: poke
 #define DO_POKE                                                   \
     static int32_t poke(struct counter *c, struct reply r) {      \
         volatile uint8_t *first = malloc(8), *second;              \
