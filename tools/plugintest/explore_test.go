@@ -132,7 +132,7 @@ static int32_t birth(NyashContext *c) {
 
 static int32_t get(NyashContext *c) {
     NyashText word = nyash_arg_string(c, 0);
-    if (word.size != 5 || memcmp(word.data, "xyzzy", 5) != 0) return NYASH_E_INVALID_ARGS;
+    if (word.size != 5 || word.data[0] != 'x' || word.data[1] != 'y' || word.data[4] != 'y') return NYASH_E_INVALID_ARGS;
     return nyash_return_i64(c, ++((Cache *)nyash_self(c))->hits);
 }
 

@@ -4,14 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
-	"syscall"
 	"time"
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/isolate/probe"
-	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
-	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
 // failuresCheck has memory run out and system calls fail, one after another, in calls that work.
@@ -361,136 +357,4 @@ func (w *worker) withFault(t *fault, s step, run *faultRun) (*answer, error) {
 	}
 	run.seen, err = w.life.fault(noFault, faultError)
 	return a, exitAt("fault", err)
-}
-
-// exited reports a crash, or a hang, where the same shows in another worker.
-func (f *faulting) exited(c faultCase, t *fault, run faultRun) {
-	again := f.startFaulting(true)
-	if again == nil {
-		return
-	}
-	defer f.end(again)
-	if base := f.play(again, c, &theFault, true); !base.made {
-		return // it does so anyway
-	}
-	run = f.play(again, c, t, true)
-	if run.exit == nil || run.where == nil {
-		return
-	}
-	var crash *transport.CrashError
-	memory := probe.Memory(t.name)
-	switch {
-	case isHang(run.exit.err):
-	case !errors.As(run.exit.err, &crash) || !corrupts(again, crash):
-		return // it ends its process on purpose
-	}
-	found := again.exitFinding(run.exit.at, run.exit.err)
-	out := run.where.finding(codeFaultCrash, "%s: %v, where %v", pick(isHang(run.exit.err), "it hangs", "it crashes"), found.Message, t)
-	if run.exit.at.m != run.where.m {
-		out.Message = fmt.Sprintf("afterwards %v %s: %s, where %v", run.exit.at.m, pick(isHang(run.exit.err), "hangs", "crashes"), found.Message, t)
-	}
-	out.Backtrace, out.Log, out.File, out.Line, out.Function = found.Backtrace, found.Log, found.File, found.Line, found.Function
-	if memory && !isHang(run.exit.err) {
-		f.crashes = append(f.crashes, out)
-		return
-	}
-	f.add(out)
-}
-
-// corrupts tells whether a signal is of a fault of memory, and not of an abort that is meant.
-func corrupts(w *worker, crash *transport.CrashError) bool {
-	if crash.Signal == syscall.SIGABRT {
-		return slices.ContainsFunc(w.output.printedLines(), func(line string) bool {
-			return strings.Contains(line, "free()") || strings.Contains(line, "corrupt") || strings.Contains(line, "munmap_chunk()") || strings.Contains(line, "malloc()")
-		})
-	}
-	return slices.Contains([]syscall.Signal{syscall.SIGSEGV, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGILL}, crash.Signal)
-}
-
-// judge compares a run with the one in which nothing failed, and with the one without the call.
-func (f *faulting) judge(c faultCase, t *fault, base, run, without faultRun) {
-	at := -1
-	switch {
-	case c.m == f.box.birth:
-		return
-	case run.a.code == abi.OK && run.key != base.key:
-		if !f.wrongResult(c, t, &base, &run) {
-			return
-		}
-	case run.a.code == abi.OK:
-		if at = otherAfter(base.later, run.later); at < 0 {
-			return
-		}
-	case failed(run.a.code) && probe.Memory(t.name):
-		at = refusedAfter(base.later, without.later, run.later)
-		if at < 0 {
-			return
-		}
-	default:
-		return
-	}
-	if !f.repeats(c, t, base, run) {
-		return
-	}
-	code, what := codeFaultIgnored, fmt.Sprintf("it answered %v, and %v where %v", base.key, run.key, t)
-	switch {
-	case failed(run.a.code):
-		code, what = codeFaultUnusable, fmt.Sprintf("it was refused with %v, as %v, and then %v answered %v", run.key, t, f.laterAt(c, at), run.later[at])
-	case at >= 0:
-		what = fmt.Sprintf("it answered %v, although %v: %v then answered %v, and otherwise %v", run.key, t, f.laterAt(c, at), run.later[at], base.later[at])
-	}
-	f.add(run.where.finding(code, "%s", what))
-}
-
-func (f *faulting) laterAt(c faultCase, at int) *method {
-	return append(slices.Clone(f.readers), c.faultCall)[at].m
-}
-
-func otherAfter(a, b []answerKey) int {
-	for i := range min(len(a), len(b)) {
-		if a[i] != b[i] {
-			return i
-		}
-	}
-	return -1
-}
-
-// refusedAfter is the first call that fails after a call that was refused, and would not whether that
-// had an effect or none; -1 for none.
-func refusedAfter(with, without, have []answerKey) int {
-	for i := range min(len(with), len(without), len(have)) {
-		if failed(have[i].code) && with[i].code == abi.OK && without[i].code == abi.OK {
-			return i
-		}
-	}
-	return -1
-}
-
-// wrongResult tells whether a result differs in a way that is no answer to what has failed: a number or
-// "no" may say that it did, and what cannot be opened may not be there.
-func (f *faulting) wrongResult(c faultCase, t *fault, base, run *faultRun) bool {
-	was, ok1 := base.a.value()
-	is, ok2 := run.a.value()
-	if !ok1 || !ok2 || probe.Opens(t.name) || c.m.declared != nil && c.m.declared.ReturnsResult {
-		return false
-	}
-	return ofContent(was) && ofContent(is)
-}
-
-func ofContent(v tlv.Value) bool { return isText(v) || v.Tag() == tlv.TagBlob }
-
-// repeats tells whether another worker answers the same with and without the fault.
-func (f *faulting) repeats(c faultCase, t *fault, base, run faultRun) bool {
-	w := f.startFaulting(false)
-	if w == nil {
-		return false
-	}
-	defer f.end(w)
-	for range agreeing - 1 {
-		first, second := f.play(w, c, &theFault, true), f.play(w, c, t, true)
-		if !first.made || !second.made || first.key != base.key || second.key != run.key || !slices.Equal(first.later, base.later) || !slices.Equal(second.later, run.later) {
-			return false
-		}
-	}
-	return true
 }

@@ -37,7 +37,7 @@ static int32_t bag_weight(NyashContext *c) { return nyash_return_i64(c, ((const 
 static int32_t seal(NyashContext *c)
 {
     NyashText word = nyash_arg_string(c, 0);
-    return word.size == 5 && memcmp(word.data, "xyzzy", 5) == 0 ? NYASH_OK : NYASH_E_INVALID_ARGS;
+    return word.size == 5 && word.data[0] == 'x' && word.data[1] == 'y' && word.data[4] == 'y' ? NYASH_OK : NYASH_E_INVALID_ARGS;
 }
 #endif
 
