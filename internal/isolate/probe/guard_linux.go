@@ -7,7 +7,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/ebitengine/purego"
 	"golang.org/x/sys/unix"
 
 	"github.com/nyash-plugins/nyash-go/internal/cmem"
@@ -96,7 +95,7 @@ func guard(file string) {
 		if system[i] != nil {
 			*system[i] = native.System(name)
 		}
-		callback := uint64(purego.NewCallback(own[i]))
+		callback := uint64(native.CallbackFor(own[i]))
 		for _, slot := range imports[name] {
 			targets[slot] = callback
 		}

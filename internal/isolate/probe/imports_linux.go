@@ -8,11 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"slices"
 	"unsafe"
-
-	"github.com/ebitengine/purego"
 
 	"github.com/nyash-plugins/nyash-go/internal/cmem"
 	"github.com/nyash-plugins/nyash-go/internal/native"
@@ -76,9 +73,7 @@ func importsOf(file string, wanted func(name string) bool) (slots map[string][]u
 
 // baseOf opens a library, which may be open, and tells where it lies.
 func baseOf(file string) (base uint64, err error) {
-	name := append([]byte(file), 0)
-	handle := native.CallSystem(native.System("dlopen"), uintptr(unsafe.Pointer(&name[0])), purego.RTLD_NOW|purego.RTLD_LOCAL)
-	runtime.KeepAlive(name)
+	handle := native.HandleOf(file)
 	if handle == 0 {
 		return 0, errImports
 	}
