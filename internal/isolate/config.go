@@ -27,9 +27,9 @@ type Config struct {
 	// with Hooks then stops itself at a deadly signal, and ends of it once it is continued
 	// (SIGCONT): whoever is told sees to that. Nil for neither.
 	Started func(pid int)
-	Survey  bool // have the worker look around before it loads the library; see package probe
-	Guarded bool // guard what the library takes with malloc, where the worker can; see package probe
-	Hooks   bool // refuse a worker without a tester's hooks
+	Survey  bool       // have the worker look around before it loads the library; see package probe
+	Guard   wire.Guard // of what the library takes with malloc, where the worker can; see package probe
+	Hooks   bool       // refuse a worker without a tester's hooks
 	Sink    hostvtable.Sink
 	// Calls answers what a library that exports nyash_plugin_connect asks of its host. Nil
 	// answers all of it with [abi.ErrNotPermitted]. Its ctx is that of [Session.Invoke]

@@ -111,7 +111,7 @@ func (s *Session) load(ctx, asking context.Context) error {
 	c := s.config
 	load := wire.Load{
 		Version: wire.Version, File: c.File, InvokeOnly: c.InvokeOnly,
-		Threads: uint8(c.Threads), Unload: c.Unload, Track: c.Track, Survey: c.Survey, Wrapped: c.Wrapper != nil, Stops: c.Started != nil, Guarded: c.Guarded,
+		Threads: uint8(c.Threads), Unload: c.Unload, Track: c.Track, Survey: c.Survey, Wrapped: c.Wrapper != nil, Stops: c.Started != nil, Guard: c.Guard,
 		Limits: wire.Limits(c.Limits), AtOnce: c.AtOnce, Tables: c.Tables, Module: c.Module, Calls: c.Calls != nil, MaxBlobs: s.peer.MaxBlobs(),
 	}
 	answer, err := s.link.Load(asking, &load)

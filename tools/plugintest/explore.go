@@ -352,19 +352,9 @@ func (x *exploration) exited(ops sequence, base *played) {
 	if short == nil {
 		return
 	}
-	own, report := x.env.alone()
-	own.shared.lookedAt = &counts{}
-	w, err := own.start(workerOptions{guarded: x.guards()})
-	if w == nil || err != nil {
-		return
-	}
-	p := newPlayer(w, nil, short, ordinary)
-	if p.run(); p.out.exit != nil {
-		w.reportExit(p.out.exit.at, p.out.exit.err)
-	}
-	w.close()
-	for i := range report.Findings {
-		x.report(report.Findings[i], short, ordinary, p.out.answers)
+	end := x.endOf(short, m)
+	for i := range end.findings {
+		x.report(end.findings[i], short, ordinary, end.answers)
 	}
 }
 
@@ -444,6 +434,10 @@ func (x *exploration) compare(ops sequence, base, other *played, in world) {
 	}
 	a, b := x.env.playBoth(short, in)
 	if firstOther(a, b) != at {
+		return
+	}
+	if in.guard != ordinary.guard && x.guards() && firstOther(a, x.env.play(short, unguarded)) >= 0 {
+		x.shared.heap.own = false // it is the guard that makes the difference
 		return
 	}
 	if in.second && !x.reads(short, at) {

@@ -10,12 +10,13 @@ var (
 	// ordinaryLibraries are those that take memory from malloc alone.
 	ordinaryLibraries = regexp.MustCompile(`^(libc|libm|libdl|librt|libpthread|libgcc_s|libstdc\+\+|ld-linux-(x86-64|aarch64))\.so`)
 	// ofMalloc take memory from the C library's heap, ofPages from the system. freesOthers free what
-	// they are given, and the functions in ofProcesses have a copy of the process go on.
+	// they are given, or look into it, and the functions in ofProcesses have a copy of the process go on.
 	ofMalloc    = []string{"malloc", "calloc", "realloc", "aligned_alloc", "posix_memalign", "_Znwm", "_Znam"}
 	ofPages     = []string{"mmap", "mmap64", "mremap", "brk", "sbrk", "syscall"}
 	freesOthers = []string{
 		"getline", "getdelim", "__getdelim", "argz_add", "argz_add_sep", "argz_append", "argz_insert", "argz_delete", "argz_replace",
 		"envz_add", "envz_merge", "envz_remove", "hdestroy", "hdestroy_r",
+		"malloc_usable_size", // which tells more than what was asked for
 	}
 	ofProcesses = []string{"fork", "vfork", "clone", "daemon", "forkpty"}
 )

@@ -21,6 +21,7 @@ type (
 	batchCall    = probe.BatchCall
 	faulted      = probe.Faulted
 	faultMode    = probe.FaultMode
+	guard        = wire.Guard
 )
 
 const (

@@ -166,7 +166,7 @@ func (w *worker) atOnce() int {
 func (w *worker) openProcess() error {
 	c, o := w.config, &w.options
 	config := isolate.Config{
-		File: c.File, Unload: o.unload, Track: true, Survey: o.survey, Hooks: true, Guarded: o.guarded, Variables: w.variables(), Sink: &w.output, Output: w.output.print,
+		File: c.File, Unload: o.unload, Track: true, Survey: o.survey, Hooks: true, Guard: o.guard, Variables: w.variables(), Sink: &w.output, Output: w.output.print,
 		Worker: c.Worker, Wrapper: o.wrapper, Dir: w.dir, CallTimeout: c.Timeout * time.Duration(max(1, o.slow)),
 		InUse: func() bool { return true }, Tables: w.tableRequests(),
 		Calls: w.host, Nested: true, Around: func(ctx context.Context, run func(context.Context)) { w.host.around(ctx, loading, run) },

@@ -10,34 +10,38 @@ import (
 	"time"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/wire"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
 // world is the surroundings in which a sequence is played. A plugin must answer the same in
 // all of them.
 type world struct {
-	name    string // in scripts, and
-	what    string // in sentences: "it answered X …, and Y as a host calls it"
-	code    string // of the finding of one that answers otherwise
-	layout  layout
-	plain   bool // calls use ordinary memory
-	keeps   bool // lent blobs stay as they are after the call
-	short   bool // each call is made without room for a result first
-	guarded bool // what the library takes with malloc is guarded
-	second  bool // after a shutdown and a second init
+	name   string // in scripts, and
+	what   string // in sentences: "it answered X …, and Y as a host calls it"
+	code   string // of the finding of one that answers otherwise
+	layout layout
+	plain  bool  // calls use ordinary memory
+	keeps  bool  // lent blobs stay as they are after the call
+	short  bool  // each call is made without room for a result first
+	guard  guard // of what the library takes with malloc
+	second bool  // after a shutdown and a second init
 }
 
 // ordinary is the world in which faults show at once: arguments and room for the result end
 // in front of memory that cannot be touched, and are taken away after the call.
 // All calls come from one thread.
-var ordinary = world{name: "ordinary", what: "otherwise", layout: layoutOneThread, guarded: true}
+var ordinary = world{name: "ordinary", what: "otherwise", layout: layoutOneThread, guard: wire.GuardAligned}
+
+// unguarded is the ordinary world without the guard.
+var unguarded = world{name: ordinary.name, what: ordinary.what, layout: ordinary.layout}
 
 // worlds are those that the ordinary one is compared with.
 var worlds = []world{
-	{name: "short", what: "where each call was made without room for its result first", code: codeShortEffect, layout: layoutOneThread, short: true, guarded: true},
-	{name: "keep", what: "where the arguments stayed in memory after the call", code: codeKeptAnswer, layout: layoutKeep | layoutOneThread, keeps: true, guarded: true},
+	{name: "short", what: "where each call was made without room for its result first", code: codeShortEffect, layout: layoutOneThread, short: true, guard: wire.GuardAligned},
+	{name: "keep", what: "where the arguments stayed in memory after the call", code: codeKeptAnswer, layout: layoutKeep | layoutOneThread, keeps: true, guard: wire.GuardAligned},
 	{name: "thread", what: "where each call came from another thread", code: codeOtherThread, layout: layoutThread},
-	{name: "second", what: "after a shutdown and a second init", code: codeSecondLife, layout: layoutOneThread, second: true, guarded: true},
+	{name: "second", what: "after a shutdown and a second init", code: codeSecondLife, layout: layoutOneThread, second: true, guard: wire.GuardAligned},
 	{name: "plain", what: "in memory that held other data before", code: codeOtherMemory, plain: true},
 }
 
@@ -139,7 +143,7 @@ func (e *env) playBoth(ops sequence, in world) (base, other *played) {
 // playUncounted is play for another goroutine.
 func (e *env) playUncounted(ops sequence, in world) (out *played) {
 	own, report := e.alone()
-	w, err := own.start(workerOptions{plain: in.plain, brief: true, unseen: true, guarded: in.guarded && e.guards()})
+	w, err := own.start(workerOptions{plain: in.plain, brief: true, unseen: true, guard: e.guardOf(in)})
 	if w == nil || err != nil {
 		return &played{none: true}
 	}

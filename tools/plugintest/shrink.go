@@ -28,6 +28,7 @@ func (x *exploration) shrink(ops sequence, at int, shows func(sequence) bool) se
 			ops = less
 		}
 	}
+	ops = k.few(ops)
 	for again := true; again; {
 		ops, again = k.fewer(ops)
 	}
@@ -40,6 +41,17 @@ type shrinker struct {
 }
 
 func (k *shrinker) over() bool { return time.Now().After(k.until) }
+
+// few tries the first calls and the last one alone: a state that was made large for a fault seldom
+// has to be.
+func (k *shrinker) few(ops sequence) sequence {
+	for n := 2; n < len(ops)-1 && !k.over(); n *= 3 {
+		if less := ops.without(func(i int) bool { return i >= n && i < len(ops)-1 }); k.shows(less) {
+			return less
+		}
+	}
+	return ops
+}
 
 // fewer leaves out parts, the largest first.
 func (k *shrinker) fewer(ops sequence) (_ sequence, changed bool) {

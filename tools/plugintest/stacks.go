@@ -51,7 +51,7 @@ const (
 	// stopTime is what a worker may take to end once it was continued.
 	stopTime = 5 * time.Second
 	// faultTime is what it may take at most to read what a worker has written of its end.
-	faultTime = 2 * time.Second
+	faultTime = 10 * time.Second
 	// maxFrames is how many frames of a stack are shown, and maxOthers of how many other threads.
 	maxFrames = 16
 	maxOthers = 3

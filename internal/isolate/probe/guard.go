@@ -1,6 +1,6 @@
 package probe
 
-// In a worker with [wire.Load.Guarded] each block that a library takes with malloc ends in front
+// In a worker with [wire.Load.Guard] each block that a library takes with malloc ends in front
 // of memory that cannot be touched, and what it frees cannot be touched any more: a use after
 // free, and one past the end, is a fault at its own place. The blocks are at addresses that no
 // other memory has, so that the host tells from a fault's address what it means.

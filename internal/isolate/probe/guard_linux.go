@@ -33,7 +33,8 @@ type guarded struct {
 	blocks map[uintptr]uintptr // live ones: address and size
 	small  slots
 	large  slots
-	system struct{ malloc, calloc, realloc, free, usable uintptr }
+	system struct{ malloc, calloc, realloc, free uintptr }
+	exact  bool // see [wire.GuardExact]
 }
 
 // slots are used one after another, so that what was freed stays forbidden for long.
@@ -72,7 +73,7 @@ func (s *slots) give(at uintptr) {
 
 // guard opens a library, and guards what it takes with malloc from then on. Where that cannot be
 // done its memory is ordinary.
-func guard(file string) {
+func guard(file string, exact bool) {
 	imports, err := importsOf(file, func(name string) bool { return slices.Contains(guardedFunctions, name) })
 	if err != nil {
 		return
@@ -84,12 +85,13 @@ func guard(file string) {
 		return
 	}
 	g := &guarded{
+		exact:  exact,
 		blocks: make(map[uintptr]uintptr),
 		small:  slots{from: guardedFrom, size: smallSlot, inUse: make([]bool, smallSlots)},
 		large:  slots{from: largeFrom, size: largeSlot, inUse: make([]bool, largeSlots)},
 	}
-	own := []any{g.malloc, g.calloc, g.realloc, g.reallocArray, g.free, g.usable}
-	system := []*uintptr{&g.system.malloc, &g.system.calloc, &g.system.realloc, nil, &g.system.free, &g.system.usable}
+	own := []any{g.malloc, g.calloc, g.realloc, g.reallocArray, g.free}
+	system := []*uintptr{&g.system.malloc, &g.system.calloc, &g.system.realloc, nil, &g.system.free}
 	targets := make(map[uint64]uint64)
 	for i, name := range guardedFunctions {
 		if system[i] != nil {
@@ -104,7 +106,7 @@ func guard(file string) {
 }
 
 // guardedFunctions are those that are replaced.
-var guardedFunctions = []string{"malloc", "calloc", "realloc", "reallocarray", "free", "malloc_usable_size"}
+var guardedFunctions = []string{"malloc", "calloc", "realloc", "reallocarray", "free"}
 
 // take is a new block; 0 where it is to be malloc's.
 func (g *guarded) take(size uintptr, zero bool) uintptr {
@@ -134,7 +136,7 @@ func (g *guarded) take(size uintptr, zero bool) uintptr {
 		from.give(slot)
 		return 0
 	}
-	start := blockStart(end, size)
+	start := g.blockStart(end, size)
 	block := cmem.Memory(start, int(size))
 	fill(pages, wire.Filler)
 	if zero {
@@ -146,17 +148,13 @@ func (g *guarded) take(size uintptr, zero bool) uintptr {
 	return start
 }
 
-// blockStart is where a block begins that ends as near in front of end as what may be in it allows.
-// A type's size is a multiple of its alignment.
-func blockStart(end, size uintptr) uintptr {
-	align := uintptr(8)
-	switch {
-	case size >= 16 && size%16 == 0:
-		align = 16
-	case size < 8:
-		align = size & -size
+// blockStart is where a block begins that ends in front of end, or as near to it as malloc's alignment
+// allows.
+func (g *guarded) blockStart(end, size uintptr) uintptr {
+	if g.exact {
+		return end - size
 	}
-	return (end - size) &^ (max(align, 1) - 1)
+	return (end - size) &^ (alignment - 1)
 }
 
 func fill(memory []byte, with byte) {
@@ -210,16 +208,6 @@ func (g *guarded) realloc(at, size uintptr) uintptr {
 	copy(cmem.Memory(again, int(min(old, size))), cmem.Memory(at, int(min(old, size))))
 	g.free(at)
 	return again
-}
-
-func (g *guarded) usable(at uintptr) uintptr {
-	g.mu.Lock()
-	size, own := g.blocks[at]
-	g.mu.Unlock()
-	if own {
-		return size
-	}
-	return native.CallSystem(g.system.usable, at)
 }
 
 func isGuarded(at uintptr) bool { return at >= guardedFrom && at < misuseFrom }

@@ -8,25 +8,23 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// A block ends at the end of its memory as far as what is in it may be aligned by its size.
+// A block ends at the end of its memory, as far as it is to be aligned.
 func TestBlockStart(t *testing.T) {
 	const end = guardedFrom + smallSlot/2
 	tests := map[string]struct{ size, behind uintptr }{
-		"nothing":                {0, 0},
-		"a byte":                 {1, 0},
-		"three bytes":            {3, 0},
-		"a number of 32 bits":    {4, 0},
-		"six bytes":              {6, 0},
-		"a number of 64 bits":    {8, 0},
-		"a text of 13 bytes":     {13, 3},
-		"24 bytes":               {24, 0},
-		"a vector":               {32, 0},
-		"a structure and a text": {41, 7},
+		"nothing":            {0, 0},
+		"a byte":             {1, 15},
+		"a text of 13 bytes": {13, 3},
+		"a block's unit":     {16, 0},
+		"24 bytes":           {24, 8},
+		"a vector":           {32, 0},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			start := blockStart(end, tt.size)
-			assert.Equal(t, tt.behind, end-start-tt.size)
+			aligned, exact := guarded{}, guarded{exact: true}
+			assert.Equal(t, tt.behind, end-aligned.blockStart(end, tt.size)-tt.size)
+			assert.Zero(t, aligned.blockStart(end, tt.size)%alignment)
+			assert.Equal(t, end-tt.size, exact.blockStart(end, tt.size))
 		})
 	}
 }

@@ -81,8 +81,8 @@ func (h *hooks) beforeLoad(load *wire.Load) {
 	h.thread = h.system.thread()
 	h.unloaded, err = h.system.process()
 	h.compares = err == nil
-	if load.Guarded && load.Stops {
-		guard(load.File)
+	if load.Guard != wire.GuardNone && load.Stops {
+		guard(load.File, load.Guard == wire.GuardExact)
 	}
 }
 

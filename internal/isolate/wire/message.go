@@ -28,11 +28,11 @@ type Load struct {
 	InvokeOnly bool
 	Threads    uint8
 	Unload     bool
-	Track      bool // overwrite what is released
-	Survey     bool // look at the process before loading, for OpSurroundings
-	Wrapped    bool // a debugger or the like runs the worker
-	Guarded    bool // a tester's worker guards what the library takes with malloc
-	Stops      bool // a tester's worker stops at deadly signals until it is continued
+	Track      bool  // overwrite what is released
+	Survey     bool  // look at the process before loading, for OpSurroundings
+	Wrapped    bool  // a debugger or the like runs the worker
+	Guard      Guard // of what the library takes with malloc, in a tester's worker
+	Stops      bool  // a tester's worker stops at deadly signals until it is continued
 	Limits     Limits
 	AtOnce     int                   // requests at the same time, as far as is foreseen; 0 for as many as there can be
 	Calls      bool                  // the host answers what a library asks that connects
@@ -40,6 +40,17 @@ type Load struct {
 	Tables     []native.TableRequest `json:",omitempty"`
 	Module     *Module               `json:",omitempty"` // the file is a WebAssembly module
 }
+
+// Guard is how a tester's worker guards blocks of malloc.
+type Guard uint8
+
+// The guards. GuardExact has a block end at the byte in front of memory that cannot be touched, which
+// leaves fewer low bits of its address 0 than malloc does.
+const (
+	GuardNone Guard = iota
+	GuardAligned
+	GuardExact
+)
 
 // Module is what a library gets that is a WebAssembly module.
 type Module struct {
