@@ -106,27 +106,22 @@ func (e *env) explore(whole time.Duration) error {
 			continue
 		}
 		e.at(b.birth)
-		x.until, x.fills = time.Now().Add(whole), 0
-		x.news = time.Now()
-		x.roundTrips(b, time.Now().Add(whole/6))
+		x.fills, x.news = 0, time.Now()
+		watched := time.Now().Add(whole)
+		x.roundTrips(b, time.Now().Add(whole/8))
 		for _, f := range []func(*box, time.Time){x.crosstalk, x.corners, x.keys, x.opaque} {
-			f(b, time.Now().Add(min(whole/8, time.Second)))
+			f(b, time.Now().Add(min(whole/16, time.Second)))
 		}
 		x.endBench()
-		x.fill(b, time.Now().Add(whole/6))
-		x.news = time.Now()
-		watched := x.until
+		x.fill(b, time.Now().Add(whole/8))
+		// What is left is for random sequences, and a part of the whole at least.
+		x.rounds(b, time.Now().Add(min(whole/4, leaksAfter)))
+		x.leaks(b, time.Now().Add(whole/8))
+		rest := watched
 		if x.watches() {
-			x.until = x.until.Add(-whole / 4)
+			rest = watched.Add(-whole / 4)
 		}
-		early := time.Now().Add(min(whole/4, leaksAfter))
-		for x.goesOn() && time.Now().Before(early) {
-			x.round(b)
-		}
-		x.leaks(b, time.Now().Add(whole/6))
-		for x.goesOn() {
-			x.round(b)
-		}
+		x.rounds(b, later(rest, time.Now().Add(whole/8)))
 		x.endBench()
 		if err := x.underValgrind(b, watched); err != nil {
 			return err
@@ -149,6 +144,21 @@ func newExploration(e *env) *exploration {
 		env: e, gen: newGenerator(e), features: make(map[feature]bool), exits: make(map[*method]int), done: make(map[findingKey]bool),
 		slowest: make(map[*method]time.Duration), byName: make(map[*method]bool), bornNamed: make(map[*box]bool),
 	}
+}
+
+// rounds plays random sequences until a time, or until they show nothing new.
+func (x *exploration) rounds(b *box, until time.Time) {
+	x.until, x.news = until, time.Now()
+	for x.goesOn() {
+		x.round(b)
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 func (x *exploration) goesOn() bool {
