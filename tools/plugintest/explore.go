@@ -199,6 +199,9 @@ func (x *exploration) learnUnknown() error {
 // workers of a round as to make some hundreds of calls in them.
 const roundOps = 300
 
+// slowGuarded is how long a round takes that is better made without a guard.
+const slowGuarded = 3 * time.Second
+
 // draw makes sequences for one round.
 func (x *exploration) draw(b *box, apart bool) (all []sequence) {
 	for ops := 0; ops < roundOps; {
@@ -223,11 +226,15 @@ func (x *exploration) round(b *box) {
 	parts := x.draw(b, apart)
 	ops, starts := joined(parts)
 	var base, other *played
+	start := time.Now()
 	in := worlds[x.turn%len(worlds)]
 	if x.turn++; apart {
 		base = x.env.play(ops, ordinary)
 	} else {
 		base, other = x.env.playBoth(ops, in)
+	}
+	if time.Since(start) > slowGuarded {
+		x.shared.heap.own = false // it takes much memory, and a guard would take all of the time
 	}
 	if x.played += len(parts); base.none {
 		return

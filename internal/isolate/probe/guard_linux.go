@@ -3,6 +3,7 @@
 package probe
 
 import (
+	"encoding/binary"
 	"math/bits"
 	"slices"
 	"sync"
@@ -21,6 +22,9 @@ const (
 	// maxGuarded is how many blocks are guarded at a time: each is two mappings, of which a
 	// process has some 65,000. Further blocks are malloc's.
 	maxGuarded = 6000
+	// maxSpent is how much memory is guarded in all, in bytes: a plugin that takes and frees without end
+	// would take minutes for what takes malloc milliseconds.
+	maxSpent = 256 << 20
 	// fresh is what blocks hold before they are written, as MALLOC_PERTURB_ has it in workers whose
 	// memory is not guarded. Around them is [wire.Filler].
 	fresh = 0x5a
@@ -31,6 +35,7 @@ const (
 type guarded struct {
 	mu     sync.Mutex
 	blocks map[uintptr]uintptr // live ones: address and size
+	spent  uintptr             // of maxSpent
 	small  slots
 	large  slots
 	system struct{ malloc, calloc, realloc, free uintptr }
@@ -111,15 +116,15 @@ var guardedFunctions = []string{"malloc", "calloc", "realloc", "reallocarray", "
 // take is a new block; 0 where it is to be malloc's.
 func (g *guarded) take(size uintptr, zero bool) uintptr {
 	from := &g.small
-	if size > smallSlot/2 {
+	if size > smallSlot/2-headSize {
 		from = &g.large
 	}
-	if size > largeSlot/2 {
+	if size > largeSlot/2-headSize {
 		return 0
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if len(g.blocks) >= maxGuarded {
+	if len(g.blocks) >= maxGuarded || g.spent > maxSpent {
 		return 0
 	}
 	slot, ok := from.take()
@@ -127,26 +132,49 @@ func (g *guarded) take(size uintptr, zero bool) uintptr {
 		return 0
 	}
 	end := from.end(slot)
-	page := uintptr(unix.Getpagesize())
-	pages := cmem.Memory((end-size)&^(page-1), int(end-(end-size)&^(page-1)))
-	if size == 0 {
-		pages = cmem.Memory(end-page, int(page))
-	}
+	start := g.blockStart(end, size)
+	pages := g.pages(start, end)
 	if unix.Mprotect(pages, unix.PROT_READ|unix.PROT_WRITE) != nil {
 		from.give(slot)
 		return 0
 	}
-	start := g.blockStart(end, size)
-	block := cmem.Memory(start, int(size))
-	fill(pages, wire.Filler)
-	if zero {
-		clear(block)
-	} else {
+	g.spent += uintptr(len(pages))
+	front, block, behind := parts(pages, start, size)
+	fill(front, wire.Filler)
+	fill(behind, wire.Filler)
+	copy(front[len(front)-headSize:], head[:])
+	if !zero { // the system's are 0
 		fill(block, fresh)
 	}
 	g.blocks[start] = size
 	return start
 }
+
+// pages are those of a block, with what is in front of it.
+func (g *guarded) pages(start, end uintptr) []byte {
+	page := uintptr(unix.Getpagesize())
+	first := (start - headSize) &^ (page - 1)
+	return cmem.Memory(first, int(end-first))
+}
+
+// parts are what stands in front of a block, the block, and what stands behind it.
+func parts(pages []byte, start, size uintptr) (front, block, behind []byte) {
+	at := start - uintptr(cmem.Address(pages))
+	return pages[:at], pages[at : at+size], pages[at+size:]
+}
+
+// headSize is the size of what stands directly in front of a block, in bytes, and head what it is: as
+// glibc has it in front of its own blocks, so that glibc's free, which other libraries may call for a
+// block, ends the process with a message (SIGABRT): a block of its own mapping whose size is no number
+// of pages.
+const headSize = 16
+
+var head = func() (h [headSize]byte) {
+	const mapped = 2
+	binary.LittleEndian.PutUint64(h[:], 0x33)
+	binary.LittleEndian.PutUint64(h[8:], 0x7770|mapped)
+	return h
+}()
 
 // blockStart is where a block begins that ends in front of end, or as near to it as malloc's alignment
 // allows.
@@ -158,8 +186,12 @@ func (g *guarded) blockStart(end, size uintptr) uintptr {
 }
 
 func fill(memory []byte, with byte) {
-	for i := range memory {
-		memory[i] = with
+	if len(memory) == 0 {
+		return
+	}
+	memory[0] = with
+	for n := 1; n < len(memory); n *= 2 {
+		copy(memory[n:], memory[:n])
 	}
 }
 
@@ -233,19 +265,17 @@ func (g *guarded) free(at uintptr) uintptr {
 		misused(FreedInside)
 	case !own:
 		misused(DoubleFree)
-	case !filled(cmem.Memory(at+size, int(end-at-size))):
-		misused(WrittenBehind)
 	}
-	page := uintptr(unix.Getpagesize())
-	first := at &^ (page - 1)
-	if size == 0 {
-		first = end - page
-	} else if !filled(cmem.Memory(first, int(at-first))) {
+	pages := g.pages(at, end)
+	front, _, behind := parts(pages, at, size)
+	switch inner := len(front) - headSize; {
+	case !filled(behind):
+		misused(WrittenBehind)
+	case !filled(front[:inner]) || [headSize]byte(front[inner:]) != head:
 		misused(WrittenInFront)
 	}
 	delete(g.blocks, at)
 	from.give(at)
-	pages := cmem.Memory(first, int(end-first))
 	_ = unix.Mprotect(pages, unix.PROT_NONE)
 	_ = unix.Madvise(pages, unix.MADV_DONTNEED)
 	return 0
