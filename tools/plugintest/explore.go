@@ -112,6 +112,7 @@ func (e *env) explore(whole time.Duration) error {
 		for _, f := range []func(*box, time.Time){x.crosstalk, x.corners, x.keys, x.opaque} {
 			f(b, time.Now().Add(min(whole/16, time.Second)))
 		}
+		x.large(b, time.Now().Add(whole/8))
 		x.endBench()
 		x.fill(b, time.Now().Add(whole/8))
 		// What is left is for random sequences, and a part of the whole at least.

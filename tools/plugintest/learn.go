@@ -258,7 +258,7 @@ func (s *shared) failsAlways(m *method) bool {
 // reportFailing reports the methods that fail whatever they are given, in sequences of calls, too.
 func (e *env) reportFailing() {
 	for _, m := range e.shared.failing {
-		if e.shared.failsAlways(m) {
+		if e.shared.failsAlways(m) && !e.recorder.hasErrorAt(m) {
 			f := m.finding(codeNotExercised, "it fails with all arguments that were tried, with %v", e.shared.failures[m])
 			f.Fix = howToCall(m)
 			e.add(f)

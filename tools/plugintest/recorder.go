@@ -87,6 +87,13 @@ func (r *recorder) has(code string, m *method) bool {
 	return r.seen.keys[findingKey{code: code, place: m.String()}]
 }
 
+// hasErrorAt reports whether the report has an error of a method.
+func (r *recorder) hasErrorAt(m *method) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.ContainsFunc(r.report.Findings, func(f Finding) bool { return f.Severity == SeverityError && f.Place() == m.String() })
+}
+
 // hasCode reports whether the report has a finding of this code.
 func (r *recorder) hasCode(code string) bool {
 	r.mu.Lock()

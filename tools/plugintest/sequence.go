@@ -108,15 +108,16 @@ type drawing struct {
 	alive   []int // ops whose instances are alive
 	ended   []int
 	methods map[*box][]*method
-	mild    int  // of ten values, how many are small and ordinary
-	apart   bool // no two instances are given the same texts
+	mild    int           // of ten values, how many are small and ordinary
+	apart   bool          // no two instances are given the same texts
+	given   map[int]int64 // bytes of the texts that an instance was given, by the op that made it
 }
 
 // new makes a sequence, or adds to an old one. Some methods are left out of each, so that the
 // others are called more: one that empties a box hides what only a full one shows.
 // With apart no two instances are given the same texts.
 func (g *generator) new(old sequence, focus *box, apart bool) sequence {
-	d := &drawing{generator: g, apart: apart, ops: slices.Clone(old), methods: make(map[*box][]*method), mild: []int{10, 9, 7, 4}[g.random.IntN(4)]}
+	d := &drawing{generator: g, apart: apart, ops: slices.Clone(old), methods: make(map[*box][]*method), given: make(map[int]int64), mild: []int{10, 9, 7, 4}[g.random.IntN(4)]}
 	for _, b := range g.env.plugin.boxes {
 		all := g.callable(b)
 		some := slices.DeleteFunc(slices.Clone(all), func(*method) bool { return g.random.IntN(3) == 0 })
@@ -221,6 +222,11 @@ func (d *drawing) push(o op) {
 	if o.made != nil {
 		d.alive = append(d.alive, len(d.ops))
 	}
+	for _, a := range o.args {
+		if o.on >= 0 && isText(a.value) {
+			d.given[o.on] += int64(a.value.Len())
+		}
+	}
 	d.ops = append(d.ops, o)
 }
 
@@ -250,6 +256,12 @@ func (d *drawing) argument(m *method, sample tlv.Value, on int) (a argument, ok 
 		return argument{value: sample}, true
 	}
 	v := d.valueMaker.of(sample.Tag(), mild)
+	if size := d.given[on]; size > 0 && r.IntN(4) == 0 {
+		// Places in what is stored are near its size.
+		if near := numbersOf(sample.Tag(), []int64{size, size - 1, size / 2}, nil); len(near) > 0 {
+			v = near[r.IntN(len(near))]
+		}
+	}
 	if most, known := d.caps[m]; known && magnitude(v) > most {
 		v = sample
 	}

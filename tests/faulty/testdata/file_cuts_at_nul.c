@@ -1,5 +1,6 @@
 /* A box of files that takes bytes for text: what it reads ends at the first NUL. */
 // want: io-wrong Notes.read
+// may: malformed-accepted Notes.open
 // wasm: no module: it uses pthread.h, which Debian's wasi-libc lacks
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,5 +1,6 @@
 /* A key that is put again loses the old value. */
 // want: leak
+// may: memory-growth
 // memcheck
 // explore
 #define FREE_VALUE(e) ((e)->value = NULL)

@@ -1,5 +1,6 @@
 /* It reads a block that it has freed. */
 // want: use-after-free
+// may: use-after-free Counter.fini
 // memcheck
 // flags: -Wno-use-after-free
 // wasm: nothing: memory within the module is only known to its allocator

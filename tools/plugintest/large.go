@@ -1,0 +1,110 @@
+package plugintest
+
+import (
+	"slices"
+	"time"
+
+	"github.com/nyash-plugins/nyash-go/tlv"
+)
+
+// What is large meets what small texts do not: sizes and places beyond 16 bits, and memory that moves
+// while something still points at it. Places are then valid only near the size of what is stored.
+
+const (
+	largeCalls   = 40 // of each method, with numbers near the size of what is stored
+	largeMethods = 4  // that store it
+)
+
+// largeSizes are of each of the texts, in bytes.
+var largeSizes = []int{tlv.MaxPayload, 60_000, 5000}
+
+// large calls the methods of a box after each that takes a text was given large ones.
+func (x *exploration) large(b *box, until time.Time) {
+	plain := worlds[slices.IndexFunc(worlds, func(w world) bool { return w.plain })]
+	tried := 0
+	for _, m := range x.gen.callable(b) {
+		i := slices.IndexFunc(x.gen.shapes[m], func(s shape) bool { return slices.ContainsFunc(s, isText) })
+		if i < 0 {
+			continue
+		}
+		if tried++; tried > largeMethods {
+			return
+		}
+		for _, size := range largeSizes {
+			if x.ctx.Err() != nil || time.Now().After(until) || x.gen.avoid[m] {
+				return
+			}
+			x.at(m)
+			ops := x.largeCalls(b, m, x.gen.shapes[m][i], size)
+			base, other := x.env.playBoth(ops, plain)
+			if x.played += 2; base.none {
+				continue
+			}
+			if !x.faults(ops, base) {
+				x.compare(ops, base, other, plain)
+			}
+		}
+	}
+}
+
+// largeCalls are calls on one instance: a large text twice, all methods, the text once more, and all
+// methods again.
+func (x *exploration) largeCalls(b *box, m *method, s shape, size int) sequence {
+	ops := sequence{x.firstBirth(b), x.firstBirth(b)}
+	stored := 0
+	for round := range 2 {
+		for n := range 2 - round {
+			values := slices.Clone(s)
+			for i, v := range values {
+				if isText(v) {
+					values[i] = textOf(v.Tag(), pattern(size, round+n))
+				}
+			}
+			ops = append(ops, op{m: m, on: 0, args: ownInstances(values)})
+			stored += size
+		}
+		for _, r := range x.gen.callable(b) {
+			if r == m {
+				continue
+			}
+			for _, types := range x.gen.typesOf(r) {
+				for _, values := range x.near(types, stored) {
+					ops = append(ops, op{m: r, on: 0, args: ownInstances(values)})
+				}
+			}
+		}
+	}
+	return ops
+}
+
+// near are argument lists with numbers near a size.
+func (x *exploration) near(s shape, size int) (calls [][]tlv.Value) {
+	n := int64(size)
+	choices := make([][]tlv.Value, len(s))
+	for i, sample := range s {
+		if choices[i] = numbersOf(sample.Tag(), []int64{0, 1, n / 2, n - 1, n}, nil); len(choices[i]) == 0 {
+			choices[i] = []tlv.Value{sample}
+		}
+	}
+	for values := range product(choices) {
+		if calls = append(calls, slices.Clone(values)); len(calls) >= 5*largeCalls {
+			break
+		}
+	}
+	x.random.Shuffle(len(calls), func(i, k int) { calls[i], calls[k] = calls[k], calls[i] })
+	return calls[:min(len(calls), largeCalls)]
+}
+
+// ownInstances are arguments in which instances are, by turns, the one that is called and another.
+func ownInstances(values []tlv.Value) []argument {
+	all := literals(values)
+	for i, v := range values {
+		switch {
+		case isHandle(v):
+			all[i] = argument{ref: 1 + i%2}
+		case v == blobSample:
+			all[i] = argument{value: tlv.Bytes([]byte(blobText)), blob: true}
+		}
+	}
+	return all
+}
