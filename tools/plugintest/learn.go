@@ -271,6 +271,9 @@ func (e *env) reportFailing() {
 // reason than its arguments.
 func (e *env) reportUnexercised() {
 	for _, m := range e.shared.unexercised {
+		if e.recorder.hasErrorAt(m) {
+			continue // which says why
+		}
 		how := ""
 		if e.shared.refusesHandles[m] {
 			how = ", instances of each box with code -8"
