@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 
@@ -14,6 +13,7 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/internal/command"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
+	"github.com/nyash-plugins/nyash-go/internal/files"
 	"github.com/nyash-plugins/nyash-go/internal/sig"
 	"github.com/nyash-plugins/nyash-go/internal/suggest"
 	"github.com/nyash-plugins/nyash-go/loader"
@@ -287,6 +287,9 @@ func parseArg(cmd *cobra.Command, kind sig.Kind, word string) (any, error) {
 	return word, nil
 }
 
+// maxArgument is the largest file that is an argument, in bytes.
+const maxArgument = 256 << 20
+
 func parseBytes(cmd *cobra.Command, word string) ([]byte, error) {
 	file, ok := strings.CutPrefix(word, "@")
 	switch {
@@ -295,7 +298,7 @@ func parseBytes(cmd *cobra.Command, word string) ([]byte, error) {
 	case file == "-":
 		return io.ReadAll(cmd.InOrStdin())
 	}
-	return os.ReadFile(file)
+	return files.Read(file, maxArgument)
 }
 
 // guess is a word as what it looks like.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"sync"
 
@@ -12,6 +11,7 @@ import (
 	"go.starlark.net/syntax"
 
 	"github.com/nyash-plugins/nyash-go/internal/contract"
+	"github.com/nyash-plugins/nyash-go/internal/files"
 	"github.com/nyash-plugins/nyash-go/loader"
 	"github.com/nyash-plugins/nyash-go/registry"
 )
@@ -41,9 +41,12 @@ func New(host *loader.Host, stdout io.Writer, args ...string) *Env {
 	return &Env{host: host, stdout: stdout, args: args, held: make(map[*loader.Box]int)}
 }
 
+// maxFile is the largest script that is read, in bytes.
+const maxFile = 64 << 20
+
 // Run executes the Starlark file, as [Env.RunSource] does.
 func (e *Env) Run(ctx context.Context, file string) error {
-	source, err := os.ReadFile(file)
+	source, err := files.Read(file, maxFile)
 	if err != nil {
 		return fmt.Errorf("run script: %w", err)
 	}
@@ -170,7 +173,7 @@ func (l *modules) load(file string) (starlark.StringDict, error) {
 		m = &module{running: true}
 		l.loaded[file] = m
 		var source []byte
-		if source, m.err = os.ReadFile(file); m.err == nil {
+		if source, m.err = files.Read(file, maxFile); m.err == nil {
 			m.globals, m.err = l.exec(file, source)
 		}
 		m.running = false
