@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"go.starlark.net/starlark"
@@ -135,7 +136,7 @@ func (l *modules) exec(file string, source []byte) (starlark.StringDict, error) 
 	defer stop()
 	predeclared := l.env.predeclared()
 	globals, err := starlark.ExecFileOptions(dialect, thread, file, source, predeclared)
-	return globals, located(suggested(err, predeclared))
+	return globals, located(reserved(suggested(err, predeclared), strings.Split(string(source), "\n")))
 }
 
 func (l *modules) thread(file string) *starlark.Thread {
