@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 
@@ -14,6 +13,7 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/internal/command"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
+	"github.com/nyash-plugins/nyash-go/internal/files"
 	"github.com/nyash-plugins/nyash-go/internal/sig"
 	"github.com/nyash-plugins/nyash-go/internal/suggest"
 	"github.com/nyash-plugins/nyash-go/loader"
@@ -31,11 +31,12 @@ func newCall(s *settings) *cobra.Command {
 		Long: `Call one method of a new instance of a box, and print its result. Arguments are read
 as the types that are declared: numbers, true or false, text. Bytes are the text
 itself, or @FILE for what is in a file, @- for standard input. Where no type is
-declared, what looks like a number or a bool is one, and the rest is text.
+declared, what looks like a number or a bool is one, and the rest is text. Flags stand
+before BOX.METHOD; what follows it are arguments, also behind --.
 
 Bytes and blobs are printed as they are. With --json the result is an object with its
 type and its value, bytes in base64.`,
-		Example: "  nyash call TimeBox.now\n  nyash call MathBox.add 2 3",
+		Example: "  nyash call TimeBox.now\n  nyash call MathBox.add 2 3\n  nyash call MathBox.add -- -5 3\n  nyash call --birth shop LogAnalyzerBox.analyze app.log",
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, text string) ([]string, cobra.ShellCompDirective) {
 			if len(args) > 0 {
 				return nil, cobra.ShellCompDirectiveDefault
@@ -51,7 +52,7 @@ type and its value, bytes in base64.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			box, method, _ := strings.Cut(args[0], ".")
 			return s.withHost(cmd, func(host *loader.Host) error {
-				r, err := callOnce(cmd, host, box, method, birth, args[1:])
+				r, err := callOnce(cmd, host, box, method, birth, argsOf(cmd, args))
 				if err != nil {
 					return err
 				}
@@ -63,6 +64,16 @@ type and its value, bytes in base64.`,
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.Flags().SetInterspersed(false) // -1 may be an argument
 	return cmd
+}
+
+// argsOf are the method's arguments. A -- in front of them ends the flags, which have ended at the
+// method anyway, unless one has done so before.
+func argsOf(cmd *cobra.Command, words []string) []string {
+	args := words[1:]
+	if len(args) > 0 && args[0] == "--" && cmd.ArgsLenAtDash() < 0 {
+		return args[1:]
+	}
+	return args
 }
 
 // callOnce makes a box, calls it and closes it.
@@ -287,6 +298,9 @@ func parseArg(cmd *cobra.Command, kind sig.Kind, word string) (any, error) {
 	return word, nil
 }
 
+// maxArgument is the largest file that is an argument, in bytes.
+const maxArgument = 256 << 20
+
 func parseBytes(cmd *cobra.Command, word string) ([]byte, error) {
 	file, ok := strings.CutPrefix(word, "@")
 	switch {
@@ -295,7 +309,7 @@ func parseBytes(cmd *cobra.Command, word string) ([]byte, error) {
 	case file == "-":
 		return io.ReadAll(cmd.InOrStdin())
 	}
-	return os.ReadFile(file)
+	return files.Read(file, maxArgument)
 }
 
 // guess is a word as what it looks like.

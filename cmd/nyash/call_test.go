@@ -26,6 +26,11 @@ func TestCall(t *testing.T) {
 	}{
 		{"call MathBox.add 2 3", "5\n", "", 0},
 		{"call MathBox.add 0x10 -3", "13\n", "", 0},
+		{"call MathBox.add -- -5 3", "-2\n", "", 0},
+		{"call -- MathBox.add -5 3", "-2\n", "", 0},
+		{"call -- MathBox.add -- 3", "", `argument a: "--" is no integer`, 2},
+		{"call MathBox.add -- -- 3", "", `argument a: "--" is no integer`, 2},
+		{"call MathBox.add -5 -- 3", "", `argument b: "--" is no integer`, 2},
 		{"call --json MathBox.add 2 3", `{"version":1,"type":"integer","value":5}` + "\n", "", 0},
 		{"call MathBox.add 2 x", "", `nyash: MathBox.add: argument b: "x" is no integer of 64 bits`, 2},
 		{"call MathBox.add 2", "", "nyash: MathBox.add: it takes 2 (a, b), and got 1", 2},

@@ -4,6 +4,7 @@ package main_test
 
 import (
 	"bufio"
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,7 +42,11 @@ func TestInterrupt(t *testing.T) {
 	library := ccbuild.Source(t, "hangs", hangs)
 	c.write(t, "hangs.toml", "[plugins.Hangs]\nlibrary = \""+library+"\"\n[plugins.Hangs.methods]\nhang = { method_id = 1 }\n")
 	c.write(t, "hang.star", "Hangs().hang()\n")
-	require.NoError(t, syscall.Mkfifo(filepath.Join(c.dir, "fifo"), 0o600))
+	fifo := filepath.Join(c.dir, "fifo")
+	require.NoError(t, syscall.Mkfifo(fifo, 0o600))
+	writer, err := os.OpenFile(fifo, os.O_RDWR, 0)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = writer.Close() })
 	tests := map[string]struct {
 		args    []string
 		waits   string // the line that says that it hangs; empty where it says nothing
@@ -71,9 +76,8 @@ func TestInterrupt(t *testing.T) {
 			if tt.waits != "" {
 				read(tt.waits)
 			} else {
-				writer, err := os.OpenFile(filepath.Join(c.dir, "fifo"), os.O_WRONLY, 0) // waits for the reader
+				_, err := writer.Write(bytes.Repeat([]byte("#"), 1<<17)) // more than a pipe holds: the command reads
 				require.NoError(t, err)
-				defer writer.Close()
 			}
 			start := time.Now()
 			require.NoError(t, cmd.Process.Signal(syscall.SIGINT))

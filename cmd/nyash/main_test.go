@@ -218,7 +218,7 @@ nyash: warning: hides.toml:3:1: the box catch hides the catch that every script 
 		}
 		_, stderr, status := c.run(t, "run", "none.star")
 		assert.Equal(t, 2, status)
-		assert.Contains(t, stderr, "none.star: no such file or directory")
+		assert.Equal(t, "nyash: none.star: no such file or directory\n", stderr)
 	})
 
 	t.Run("unknown command", func(t *testing.T) {

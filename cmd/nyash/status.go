@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"github.com/nyash-plugins/nyash-go/internal/command"
@@ -44,9 +45,10 @@ func statusOf(err error) int {
 }
 
 // exists makes a missing file a mistake in the command line.
-func exists(what, file string) error {
-	if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
-		return usagef("%s: %w", what, err)
+func exists(file string) error {
+	_, err := os.Stat(file)
+	if path := (*fs.PathError)(nil); errors.As(err, &path) && errors.Is(err, fs.ErrNotExist) {
+		return usagef("%s: %w", file, path.Err)
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ func complete(root *cobra.Command) {
 		switch {
 		case cmd.ValidArgsFunction != nil:
 		case cmd.Name() == "explain":
-			cmd.ValidArgsFunction = command.First(command.Words(codes))
+			cmd.ValidArgsFunction = command.Words(codes)
 		case cmd.Name() != "validate":
 			cmd.ValidArgsFunction = command.First(command.Files(command.Libraries...))
 		}

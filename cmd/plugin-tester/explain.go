@@ -1,6 +1,9 @@
 package main
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"github.com/nyash-plugins/nyash-go/internal/command"
@@ -11,22 +14,12 @@ import (
 
 func newExplain(s *settings) *cobra.Command {
 	return &cobra.Command{
-		Use:   "explain [CODE]",
-		Short: "tell what a finding means, with examples; without a code, list all codes",
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return nil
-			}
-			return command.One("code")(cmd, args)
-		},
+		Use:   "explain [CODE…]",
+		Short: "tell what findings mean, with examples; without a code, list all codes",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			rules := plugintest.Rules()
-			if len(args) == 1 {
-				rule, err := ruleOf(args[0])
-				if err != nil {
-					return err
-				}
-				rules = []plugintest.Rule{rule}
+			rules, err := rulesOf(args)
+			if err != nil {
+				return err
 			}
 			switch {
 			case s.json:
@@ -34,11 +27,33 @@ func newExplain(s *settings) *cobra.Command {
 			case len(args) == 0:
 				s.text(cmd).Codes(rules)
 			default:
-				s.text(cmd).Explain(rules[0])
+				s.text(cmd).Explain(rules)
 			}
 			return nil
 		},
 	}
+}
+
+// rulesOf finds the rules of codes, which may have commas between them as in a report, each once.
+// Without a code it is all rules.
+func rulesOf(args []string) ([]plugintest.Rule, error) {
+	if len(args) == 0 {
+		return plugintest.Rules(), nil
+	}
+	var rules []plugintest.Rule
+	for _, code := range strings.FieldsFunc(strings.Join(args, ","), func(r rune) bool { return r == ',' || r == ' ' }) {
+		rule, err := ruleOf(code)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.ContainsFunc(rules, func(have plugintest.Rule) bool { return have.Code == code }) {
+			rules = append(rules, rule)
+		}
+	}
+	if len(rules) == 0 {
+		return nil, command.Usagef("name a code, or leave it out; plugin-tester explain lists the codes")
+	}
+	return rules, nil
 }
 
 // ruleOf finds the rule of a code that a person has typed.

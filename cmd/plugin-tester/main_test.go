@@ -251,7 +251,7 @@ func TestCommand_Completion(t *testing.T) {
 		"all --only hang,cras": "hang,crash\tthe plugin crashed\n:6\n",
 		"all --skip exit,exi":  ":6\n", // it is there
 		"explain own-":         "own-mistake\tthe plugin's SDK reports a mistake of the plugin\n:4\n",
-		"explain crash ":       ":4\n",
+		"explain crash own-":   "own-mistake\tthe plugin's SDK reports a mistake of the plugin\n:4\n",
 		"lifec":                "lifecycle\tbirths, ends, many instances, memory growth, loading again and again\n:4\n",
 	} {
 		var out bytes.Buffer
@@ -290,6 +290,16 @@ func TestCommand_Explain(t *testing.T) {
 		assert.Greater(t, len(one), 300)
 	}
 
+	crash, err := explain("crash")
+	require.NoError(t, err)
+	hang, err := explain("hang")
+	require.NoError(t, err)
+	for _, args := range []string{"hang crash", "hang, crash", "hang,crash", "hang crash hang"} {
+		both, err := explain(strings.Fields(args)...)
+		require.NoError(t, err, args)
+		assert.Equal(t, hang+"\n"+crash, both, args)
+	}
+
 	out, err = explain("crash", "--json")
 	require.NoError(t, err)
 	var d struct {
@@ -303,7 +313,8 @@ func TestCommand_Explain(t *testing.T) {
 
 	for args, want := range map[string]string{
 		"arg-kept":  `there are no findings with the code "arg-kept" (did you mean args-kept?); plugin-tester explain lists the codes`,
-		"exit hang": "name one code, not 2: plugin-tester explain [CODE] [flags]",
+		"exit hng":  `there are no findings with the code "hng" (did you mean hang?); plugin-tester explain lists the codes`,
+		",":         "name a code, or leave it out; plugin-tester explain lists the codes",
 	} {
 		_, err := explain(strings.Fields(args)...)
 		require.EqualError(t, err, want)

@@ -16,6 +16,8 @@ import (
 // ErrNotRegular means that a path leads to a folder, a pipe, a device or the like.
 var ErrNotRegular = errors.New("not a regular file")
 
+var errEmptyPipe = errors.New("a pipe that nothing was written to")
+
 // Open opens a regular file for reading; the caller closes it. What the path leads to is
 // looked at when it is open, because it can be replaced at any time, and is opened without
 // waiting. The error is an [*fs.PathError].
@@ -49,15 +51,22 @@ func ReadRegular(path string, most int64) ([]byte, error) {
 	return read(f, info.Size(), most)
 }
 
-// Read is [os.ReadFile] for what may be a device without an end: more than most bytes are an
-// error. It waits for a pipe.
+// Read is [os.ReadFile] for what may be a pipe, and for devices without an end: more than most
+// bytes are an error. It waits for those that write to a pipe, and not for one that may come to.
 func Read(path string, most int64) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|nonblock, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return read(f, 0, most)
+	data, err := read(f, 0, most)
+	if err != nil || len(data) > 0 {
+		return data, err
+	}
+	if info, err := f.Stat(); err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: errEmptyPipe}
+	}
+	return data, nil
 }
 
 // read reads a file that is said to have size bytes.

@@ -64,6 +64,19 @@ func TestFileBox_NoErrors(t *testing.T) {
 	assert.Empty(t, found)
 }
 
+// TestRefused_NoErrors: memory that is asked for and refused is no error, whatever the size.
+func TestRefused_NoErrors(t *testing.T) {
+	dir := t.TempDir()
+	library := ccbuild.Library(t, "testdata/refused.c")
+	config := filepath.Join(dir, "nyash.toml")
+	script := filepath.Join(dir, "refused.star")
+	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, "[plugins.Refused]\nlibrary = %q\nmethods = { ask = { method_id = 1 } }\n", library), 0o644))
+	require.NoError(t, os.WriteFile(script, []byte("print(catch(Refused().ask))\n"), 0o644))
+	out, found := memcheck(t, config, script, library)
+	assert.Contains(t, out, "out of memory (-6)")
+	assert.Empty(t, found)
+}
+
 // TestLeaky_LeakAndWriteFound shows that TestFileBox_NoErrors can fail.
 func TestLeaky_LeakAndWriteFound(t *testing.T) {
 	dir := t.TempDir()

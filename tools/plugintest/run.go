@@ -163,6 +163,8 @@ func New(config Config) (*Tester, error) {
 		return nil, fmt.Errorf("%w: %w", ErrCannotRun, err)
 	} else if info.IsDir() {
 		return nil, fmt.Errorf("%w: %s is a folder; name the library in it", ErrCannotRun, config.File)
+	} else if !info.Mode().IsRegular() { // a pipe would be waited for, and a device has no end
+		return nil, fmt.Errorf("%w: %s is no regular file", ErrCannotRun, config.File)
 	}
 	until := []string{config.Until}
 	if config.Until == "" {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
+	"github.com/nyash-plugins/nyash-go/internal/files"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
@@ -291,9 +292,12 @@ type savedScript struct {
 	shows *recordedAnswer // nil where the fault shows otherwise
 }
 
+// maxScript is the largest script that is read, in bytes.
+const maxScript = 64 << 20
+
 // readScript reads the sequence of a script.
 func (p *plugin) readScript(file string) (out *savedScript, err error) {
-	data, err := os.ReadFile(file)
+	data, err := files.Read(file, maxScript)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCannotRun, err)
 	}

@@ -4,14 +4,15 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 
 	"github.com/nyash-plugins/nyash-go/internal/contract"
+	"github.com/nyash-plugins/nyash-go/internal/files"
 	"github.com/nyash-plugins/nyash-go/loader"
 	"github.com/nyash-plugins/nyash-go/registry"
 )
@@ -41,9 +42,12 @@ func New(host *loader.Host, stdout io.Writer, args ...string) *Env {
 	return &Env{host: host, stdout: stdout, args: args, held: make(map[*loader.Box]int)}
 }
 
+// maxFile is the largest script that is read, in bytes.
+const maxFile = 64 << 20
+
 // Run executes the Starlark file, as [Env.RunSource] does.
 func (e *Env) Run(ctx context.Context, file string) error {
-	source, err := os.ReadFile(file)
+	source, err := files.Read(file, maxFile)
 	if err != nil {
 		return fmt.Errorf("run script: %w", err)
 	}
@@ -132,7 +136,7 @@ func (l *modules) exec(file string, source []byte) (starlark.StringDict, error) 
 	defer stop()
 	predeclared := l.env.predeclared()
 	globals, err := starlark.ExecFileOptions(dialect, thread, file, source, predeclared)
-	return globals, located(suggested(err, predeclared))
+	return globals, located(reserved(suggested(err, predeclared), strings.Split(string(source), "\n")))
 }
 
 func (l *modules) thread(file string) *starlark.Thread {
@@ -170,7 +174,7 @@ func (l *modules) load(file string) (starlark.StringDict, error) {
 		m = &module{running: true}
 		l.loaded[file] = m
 		var source []byte
-		if source, m.err = os.ReadFile(file); m.err == nil {
+		if source, m.err = files.Read(file, maxFile); m.err == nil {
 			m.globals, m.err = l.exec(file, source)
 		}
 		m.running = false

@@ -143,7 +143,7 @@ func (s *Session) Run(ctx context.Context, stmt *Statement) error {
 	case errors.Is(err, ErrExit):
 		return ErrExit
 	}
-	err = inSession(suggested(err, s.globals))
+	err = inSession(reserved(suggested(err, s.globals), s.sources[stmt.name]))
 	if ctx.Err() != nil {
 		err = interruptedAt(err, ctx)
 	}

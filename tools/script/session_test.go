@@ -53,6 +53,7 @@ func newSession(t *testing.T) (*script.Session, *bytes.Buffer) {
 func TestSession(t *testing.T) {
 	for name, tt := range map[string]struct{ text, want string }{
 		"a value":               {"1 + 1\n_ * 2\nNone\n'a' + '\\x1b'", "2\n4\n\"a\\x1b\"\n"},
+		"a reserved word":       {"f = FileBox()\nf.load(1)", "error: load is a reserved word of Starlark; write getattr(f, \"load\")\n"},
 		"printed text":          {"print('a\\x1b')", "a\\x1b\n"},
 		"names stay":            {"x = 1\nx += 1\nx", "2\n"},
 		"a block":               {"def f(x):\n  return x\n\nf(3)", "3\n"},

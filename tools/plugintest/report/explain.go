@@ -17,8 +17,17 @@ const (
 	mostColumns  = 100 // longer lines are hard to read
 )
 
-// Explain writes what a code means, with its examples.
-func (t *Text) Explain(rule plugintest.Rule) {
+// Explain writes what codes mean, with their examples.
+func (t *Text) Explain(rules []plugintest.Rule) {
+	for i, rule := range rules {
+		if i > 0 {
+			fmt.Fprintln(t.W)
+		}
+		t.explain(rule)
+	}
+}
+
+func (t *Text) explain(rule plugintest.Rule) {
 	e, _ := explain.Of(rule.Code)
 	fmt.Fprintf(t.W, "%s: %s\n\n", t.paint(severityColours[rule.Severity], string(rule.Severity)+"["+rule.Code+"]"), t.paint(bold, rule.Title))
 	t.paragraph("", e.Meaning)
@@ -125,5 +134,5 @@ func explains(r *plugintest.Report) string {
 	case 1:
 		return "what it means: plugin-tester explain " + codes[0]
 	}
-	return "what they mean: plugin-tester explain CODE, for " + strings.Join(codes, ", ")
+	return "what they mean: plugin-tester explain " + strings.Join(codes, " ")
 }

@@ -79,6 +79,10 @@ type (
 	}
 )
 
+// fishyValue is valgrind's word for a size that malloc refuses. Memory is not touched by that;
+// where the answer is not looked at, the use of it is an error of its own.
+const fishyValue = "FishyValue"
+
 // Read reads the errors in a report that have the library's code in a stack. The
 // end of a report is missing where the process crashed; that is no error.
 func Read(report, library string) ([]Error, error) {
@@ -107,7 +111,7 @@ func Read(report, library string) ([]Error, error) {
 			if err := d.DecodeElement(&x, &start); err != nil {
 				continue
 			}
-			if e := x.of(names); len(e.Frames) > 0 {
+			if e := x.of(names); len(e.Frames) > 0 && e.Kind != fishyValue {
 				all = append(all, e)
 			}
 		}
