@@ -1,7 +1,6 @@
 package plugintest
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -55,10 +54,27 @@ type faulting struct {
 	*env
 	box     *box
 	until   time.Time
-	readers []faultCall // that are made after the call in which something fails
+	readers map[*box][]faultCall // that are made after the call in which something fails
 	crashes []Finding   // where memory is out
 	handled bool        // some method has refused a call for which there was no memory
 	refused []failedCase
+}
+
+// callsOf are calls of a box's methods that work, with so many argument lists of each at most.
+func (f *faulting) callsOf(b *box, most int) (calls []faultCall) {
+	for _, m := range b.methods {
+		if f.shared.broken[m] || f.shared.slow[m] {
+			continue
+		}
+		samples := 0
+		for _, s := range f.shared.samples[m] {
+			if s.works && samples < most {
+				calls = append(calls, faultCall{m, s})
+				samples++
+			}
+		}
+	}
+	return calls
 }
 
 // failedCase is a call with the faults that it has survived.
@@ -74,18 +90,11 @@ type faultCall struct {
 }
 
 func (f *faulting) run() {
-	var calls []faultCall
-	for _, m := range f.box.methods {
-		working := slices.DeleteFunc(slices.Clone(f.shared.samples[m]), func(s argSample) bool { return !s.works })
-		if f.shared.broken[m] || f.shared.slow[m] || len(working) == 0 {
-			continue
-		}
-		for _, s := range working[:min(len(working), faultSamples)] {
-			calls = append(calls, faultCall{m, s})
-		}
-		if len(f.readers) < maxReaders {
-			f.readers = append(f.readers, faultCall{m, working[0]})
-		}
+	calls := f.callsOf(f.box, faultSamples)
+	f.readers = make(map[*box][]faultCall)
+	for _, b := range f.plugin.boxes {
+		all := f.callsOf(b, 1)
+		f.readers[b] = all[:min(len(all), maxReaders)]
 	}
 	if !f.box.singleton {
 		calls = append([]faultCall{{m: f.box.birth}}, calls...)
@@ -149,6 +158,11 @@ func (f *faulting) befores(c faultCall, calls []faultCall) (all [][]faultCall) {
 			continue
 		}
 		does := append(slices.Clone(run.seen.Calls), run.key.text)
+		for i, copied := range run.copied {
+			if copied { // what an instance is made of shows in it alone
+				does = append(does, run.later[i].text)
+			}
+		}
 		if slices.ContainsFunc(known, func(have []string) bool { return slices.Equal(have, does) }) {
 			continue
 		}
@@ -183,18 +197,6 @@ func (t *fault) String() string {
 }
 
 var theFault = fault{number: noFault}
-
-// faultRun is what came of one run: an instance, calls that prepare it, the call in which something
-// fails, and what is called afterwards.
-type faultRun struct {
-	made  bool // all calls were made
-	a     *answer
-	key   answerKey
-	seen  faulted
-	later []answerKey
-	exit  *exitError
-	where *step // that had the fault
-}
 
 // try has each call of the system fail that a call makes.
 func (f *faulting) try(c faultCase) {
@@ -265,96 +267,4 @@ func faultsOf(calls []string) (all []fault) {
 		}
 	}
 	return all
-}
-
-// play makes the calls of a run; without call the one in which something fails is left out.
-func (f *faulting) play(w *worker, c faultCase, t *fault, call bool) (run faultRun) {
-	err := f.calls(w, c, t, call, &run)
-	if err == nil {
-		err = w.finiAll()
-	}
-	if !errors.As(err, &run.exit) && err == nil {
-		run.made = w.emptyDir() == nil
-	}
-	w.trace = nil
-	return run
-}
-
-func (f *faulting) calls(w *worker, c faultCase, t *fault, call bool, run *faultRun) error {
-	if c.m == f.box.birth {
-		return f.birth(w, t, run)
-	}
-	id, args, err := w.prepare(c.m, c.sample)
-	if err != nil {
-		return err
-	}
-	if err := f.prepareFurther(w, id, c.before); err != nil {
-		return err
-	}
-	if call {
-		if run.a, err = w.withFault(t, w.step(c.m, id, args), run); err != nil {
-			return err
-		}
-		run.key = run.a.key()
-		w.takeOver(c.m, run.a, args)
-	}
-	for _, r := range append(slices.Clone(f.readers), c.faultCall) {
-		args, err := w.encode(r.sample.values, f.box, id)
-		if err != nil {
-			return err
-		}
-		a, err := w.call(r.m, id, args)
-		if err != nil {
-			return err
-		}
-		run.later = append(run.later, a.key())
-	}
-	return nil
-}
-
-// prepareFurther makes calls on an instance.
-func (f *faulting) prepareFurther(w *worker, id uint32, calls []faultCall) error {
-	for _, c := range calls {
-		args, err := w.encode(c.sample.values, f.box, id)
-		if err != nil {
-			return err
-		}
-		if _, err := w.call(c.m, id, args); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// birth is calls for a birth.
-func (f *faulting) birth(w *worker, t *fault, run *faultRun) error {
-	s, err := w.birthStep(f.box)
-	if err != nil {
-		return err
-	}
-	if run.a, err = w.withFault(t, s, run); err != nil {
-		return err
-	}
-	run.key.code = run.a.code
-	if run.a.code == abi.OK {
-		if id, ok := w.checkBirth(f.box, run.a); ok {
-			w.instances = append(w.instances, instance{f.box, id})
-		}
-	}
-	_, err = w.birth(f.box)
-	return err
-}
-
-// withFault makes one call in which something fails.
-func (w *worker) withFault(t *fault, s step, run *faultRun) (*answer, error) {
-	if _, err := w.life.fault(t.number, t.mode); err != nil {
-		return nil, exitAt("fault", err)
-	}
-	run.where = &s
-	a, err := w.do(s)
-	if err != nil {
-		return nil, err
-	}
-	run.seen, err = w.life.fault(noFault, faultError)
-	return a, exitAt("fault", err)
 }

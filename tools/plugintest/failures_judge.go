@@ -68,7 +68,7 @@ func (f *faulting) judge(c faultCase, t *fault, base, run, without faultRun) {
 			return
 		}
 	case run.a.code == abi.OK:
-		if at = otherAfter(base.later, run.later); at < 0 {
+		if at = lostAfter(&base, &run, &without); at < 0 {
 			return
 		}
 	case failed(run.a.code) && probe.Memory(t.name):
@@ -85,24 +85,56 @@ func (f *faulting) judge(c faultCase, t *fault, base, run, without faultRun) {
 	code, what := codeFaultIgnored, fmt.Sprintf("it answered %v, and %v where %v", base.key, run.key, t)
 	switch {
 	case failed(run.a.code):
-		code, what = codeFaultUnusable, fmt.Sprintf("it was refused with %v, as %v, and then %v answered %v", run.key, t, f.laterAt(c, at), run.later[at])
+		code, what = codeFaultUnusable, fmt.Sprintf("it was refused with %v, as %v, and then %v answered %v", run.key, t, run.after[at].m, run.later[at])
 	case at >= 0:
-		what = fmt.Sprintf("it answered %v, although %v: %v then answered %v, and otherwise %v", run.key, t, f.laterAt(c, at), run.later[at], base.later[at])
+		what = fmt.Sprintf("it answered %v, although %v: %v then answered %v, and otherwise %v", run.key, t, run.after[at].m, run.later[at], base.later[at])
 	}
 	f.add(run.where.finding(code, "%s", what))
 }
 
-func (f *faulting) laterAt(c faultCase, at int) *method {
-	return append(slices.Clone(f.readers), c.faultCall)[at].m
-}
-
-func otherAfter(a, b []answerKey) int {
-	for i := range min(len(a), len(b)) {
-		if a[i] != b[i] {
+// lostAfter is the first later answer that shows that a call which succeeds has not done what it does
+// where nothing fails; -1 for none.
+func lostAfter(base, run, without *faultRun) int {
+	for i := range min(len(base.later), len(run.later)) {
+		if base.later[i] == run.later[i] {
+			continue
+		}
+		// A number or "no" may be of how it was done, or say that something has failed. It shows that
+		// nothing was done where it is as without the call, which has told nothing of that itself.
+		asWithout := i < len(without.later) && without.later[i] == run.later[i]
+		was, is := base.values[i], run.values[i]
+		lost := asWithout && tellsNothing(run.a)
+		switch {
+		case base.later[i].code != abi.OK || run.later[i].code != abi.OK:
+			lost = true
+		case ofContent(was):
+			lost = asWithout || otherContent(run.after[i], was, is)
+		}
+		if lost {
 			return i
 		}
 	}
 	return -1
+}
+
+// tellsNothing tells whether an answer is one that says no more than that the call has succeeded.
+func tellsNothing(a *answer) bool {
+	v, ok := a.value()
+	yes, err := v.Bool()
+	return !ok || v.IsVoid() || err == nil && yes || isHandle(v)
+}
+
+// otherContent tells whether a call answers other content than it does otherwise. What takes no arguments
+// may be for telling how things are: its content is one of which something is missing.
+func otherContent(c faultCall, was, is tlv.Value) bool {
+	if len(c.sample.values) > 0 && ofContent(is) {
+		return true
+	}
+	_, before, err := was.Blob()
+	if _, after, err2 := is.Blob(); err == nil && err2 == nil {
+		return after < before
+	}
+	return is.IsVoid() || was.Tag() == is.Tag() && is.Len() < was.Len() && strings.HasPrefix(was.Data(), is.Data())
 }
 
 // refusedAfter is the first call that fails after a call that was refused, and would not whether that
@@ -131,7 +163,7 @@ func (f *faulting) wrongResult(c faultCase, t *fault, base, run *faultRun) bool 
 		more, err := is.Int()
 		return err == nil && more > n // nothing that fails does more
 	}
-	return ofContent(was) && ofContent(is)
+	return ofContent(was) && ofContent(is) && otherContent(c.faultCall, was, is)
 }
 
 func ofContent(v tlv.Value) bool { return isText(v) || v.Tag() == tlv.TagBlob }

@@ -1,44 +1,52 @@
 package plugintest
 
 import (
-	"errors"
 	"time"
 
 	"github.com/nyash-plugins/nyash-go/abi"
 )
 
 const (
-	faultWarmups = 1
-	faultRounds  = 3   // that are measured
-	faultPlays   = 100 // of a round
+	faultRounds = 3   // that are measured
+	faultPlays  = 100 // of a round
+	// surePlays come before what is measured last, to see whether what is left behind has a bound: a ring
+	// of the last errors, say.
+	surePlays = 8000
+	// quickPlay is what a play takes at most for which there is more time than for slow ones.
+	quickPlay = 10 * time.Millisecond
 )
 
 // leaks looks for memory and descriptors that calls leave behind in which something fails: on instances
 // that are ended, again and again.
 func (f *faulting) leaks(c faultCase, all []fault) {
-	for len(all) > 0 && f.ctx.Err() == nil && time.Now().Before(f.until) {
-		bytes, files := f.leftBy(c, all)
-		if bytes == 0 && files == 0 {
-			return
-		}
-		some := all
-		for len(some) > 1 { // one of them
-			if half := some[len(some)/2:]; f.leaves(c, half) {
-				some = half
-				continue
-			}
-			some = some[:len(some)/2]
-		}
-		if bytes, files = f.leftBy(c, some); bytes == 0 && files == 0 || f.leaves(c, nil) || !f.leaves(c, some) {
-			return
-		}
-		f.reportLeak(c, &some[0], bytes, files)
+	if len(all) == 0 || f.ctx.Err() != nil || time.Now().After(f.until) || !f.leaves(c, all) {
 		return
+	}
+	for len(all) > 1 { // one of them
+		half := all[len(all)/2:]
+		if !f.leaves(c, half) {
+			half = all[:len(all)/2]
+		}
+		all = half
+	}
+	bytes, files := f.leftBy(c, all, faultPlays)
+	if bytes == 0 && files == 0 || f.leaves(c, nil) {
+		return
+	}
+	if files == 0 {
+		// No more than the memory limit allows. There are no bounds on what is kept that would take
+		// as many descriptors.
+		bytes, _ = f.leftBy(c, all, min(surePlays, memoryLimit/4/bytes))
+	} else if !f.leaves(c, all) {
+		return
+	}
+	if bytes > 0 || files > 0 {
+		f.reportLeak(c, &all[0], bytes, files)
 	}
 }
 
 func (f *faulting) leaves(c faultCase, some []fault) bool {
-	bytes, files := f.leftBy(c, some)
+	bytes, files := f.leftBy(c, some, faultPlays)
 	return bytes > 0 || files > 0
 }
 
@@ -54,7 +62,8 @@ func (f *faulting) reportLeak(c faultCase, t *fault, bytes, files int) {
 
 // leftBy is about how many bytes and descriptors a play leaves behind in which these faults are brought
 // about one after another; 0 where it is not so in every round. Without faults the call is made as it is.
-func (f *faulting) leftBy(c faultCase, all []fault) (bytes, files int) {
+// So many plays come first, which are not measured.
+func (f *faulting) leftBy(c faultCase, all []fault, first int) (bytes, files int) {
 	own, _ := f.alone()
 	w, err := own.start(workerOptions{plain: true, brief: true, quiet: true, survey: true})
 	if w == nil || err != nil {
@@ -64,11 +73,17 @@ func (f *faulting) leftBy(c faultCase, all []fault) (bytes, files int) {
 	if len(all) == 0 {
 		all = []fault{theFault}
 	}
+	start, made := time.Now(), 0
+	late := func() bool {
+		made++
+		now := time.Now()
+		return f.ctx.Err() != nil || now.After(f.until.Add(beyond)) || now.After(f.until) && now.Sub(start) > time.Duration(made)*quickPlay
+	}
 	var heap, open []int
-	for range faultWarmups + faultRounds {
-		for range faultPlays {
+	for plays := first; len(heap) <= faultRounds; plays = faultPlays {
+		for range plays {
 			for i := range all {
-				if err := f.failOnce(w, c, &all[i]); err != nil {
+				if err := f.failOnce(w, c, &all[i]); err != nil || late() {
 					return 0, 0
 				}
 			}
@@ -77,8 +92,9 @@ func (f *faulting) leftBy(c faultCase, all []fault) (bytes, files int) {
 		if err != nil {
 			return 0, 0
 		}
+		w.trace = nil
 		heap, open = append(heap, int(state.Now.Heap)), append(open, state.Now.Files)
-		if len(heap) <= faultWarmups {
+		if len(heap) == 1 {
 			continue
 		}
 		if bytes = (leastGrowth(heap) - leakNoise) / faultPlays; bytes < leakLeast || !f.shared.heap.only {
@@ -91,10 +107,10 @@ func (f *faulting) leftBy(c faultCase, all []fault) (bytes, files int) {
 	return bytes, files
 }
 
-// leastGrowth is by how much each of the measured rounds has grown, at least.
+// leastGrowth is by how much each round has grown, at least.
 func leastGrowth(counts []int) int {
-	least := counts[faultWarmups] - counts[faultWarmups-1]
-	for i := faultWarmups + 1; i < len(counts); i++ {
+	least := counts[1] - counts[0]
+	for i := 2; i < len(counts); i++ {
 		least = min(least, counts[i]-counts[i-1])
 	}
 	return least
@@ -130,8 +146,6 @@ func (f *faulting) failOnce(w *worker, c faultCase, t *fault) error {
 	if err != nil {
 		return err
 	}
-	if w.takeOver(c.m, a, args); time.Now().After(f.until.Add(beyond)) || f.ctx.Err() != nil {
-		return errors.ErrUnsupported
-	}
+	w.takeOver(c.m, a, args)
 	return w.finiAll()
 }

@@ -27,6 +27,9 @@ func lifecycle(e *env) error {
 	if err := growth(e); err != nil {
 		return err
 	}
+	if err := paths(e); err != nil {
+		return err
+	}
 	switch {
 	case threads:
 		e.skip("unloading: a thread of the plugin is still running, and its code would be unmapped")

@@ -1,0 +1,34 @@
+package faulty
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
+	"github.com/nyash-plugins/nyash-go/tools/plugintest"
+)
+
+// TestFailures_Good has calls fail around plugins that deal with that in ways which look like a fault.
+func TestFailures_Good(t *testing.T) {
+	for name, most := range map[string]time.Duration{
+		"failures.c": time.Minute,
+		"slow.c":     15 * time.Second, // more than the check may take, as a machine may be busy
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tt, err := plugintest.New(plugintest.Config{
+				File: ccbuild.Library(t, "testdata/good/"+name, "-fvisibility=hidden"), Seed: 1, For: explored, Worker: ccbuild.TestersWorker(t),
+			})
+			require.NoError(t, err)
+			start := time.Now()
+			report, err := tt.Run(context.Background(), "failures")
+			require.NoError(t, err)
+			assert.Empty(t, report.Findings)
+			assert.Less(t, time.Since(start), most)
+		})
+	}
+}
