@@ -447,6 +447,9 @@ func (w *worker) oneByteLess(m *method, id uint32, args []byte, short *answer) (
 // shortSideEffects compares the answers of a series with those of a short series. A
 // call that answered short buffer must have changed nothing.
 func shortSideEffects(e *env, m *method, sample argSample, want []answerKey) error {
+	if e.recorder.has(codeOverrun, m) {
+		return nil // a room of a byte too small is then filled, too
+	}
 	have, err := shortSeries(e, m, sample)
 	if have == nil || err != nil {
 		return err
