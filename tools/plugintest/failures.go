@@ -55,8 +55,8 @@ type faulting struct {
 	box     *box
 	until   time.Time
 	readers map[*box][]faultCall // that are made after the call in which something fails
-	crashes []Finding   // where memory is out
-	handled bool        // some method has refused a call for which there was no memory
+	crashes []Finding            // where memory is out
+	handled bool                 // some method has refused a call for which there was no memory
 	refused []failedCase
 }
 
