@@ -36,7 +36,7 @@ before BOX.METHOD; what follows it are arguments, also behind --.
 
 Bytes and blobs are printed as they are. With --json the result is an object with its
 type and its value, bytes in base64.`,
-		Example: "  nyash call TimeBox.now\n  nyash call MathBox.add 2 3\n  nyash call MathBox.add -- -5 3\n  nyash call --birth shop LogAnalyzerBox.analyze app.log",
+		Example: "  nyash call TimeBox.now\n  nyash call MathBox.add 2 3\n  nyash call MathBox.add -- -5 3\n  nyash call --birth shop LogAnalyzerBox.report",
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, text string) ([]string, cobra.ShellCompDirective) {
 			if len(args) > 0 {
 				return nil, cobra.ShellCompDirectiveDefault

@@ -312,9 +312,9 @@ func TestCommand_Explain(t *testing.T) {
 	assert.Equal(t, "crash", d.Codes[0].Code)
 
 	for args, want := range map[string]string{
-		"arg-kept":  `there are no findings with the code "arg-kept" (did you mean args-kept?); plugin-tester explain lists the codes`,
-		"exit hng":  `there are no findings with the code "hng" (did you mean hang?); plugin-tester explain lists the codes`,
-		",":         "name a code, or leave it out; plugin-tester explain lists the codes",
+		"arg-kept": `there are no findings with the code "arg-kept" (did you mean args-kept?); plugin-tester explain lists the codes`,
+		"exit hng": `there are no findings with the code "hng" (did you mean hang?); plugin-tester explain lists the codes`,
+		",":        "name a code, or leave it out; plugin-tester explain lists the codes",
 	} {
 		_, err := explain(strings.Fields(args)...)
 		require.EqualError(t, err, want)
