@@ -10,7 +10,7 @@ import (
 )
 
 // failuresCheck has memory run out and system calls fail, one after another, in calls that work.
-var failuresCheck = check{name: "failures", summary: "calls in which memory runs out or a system call fails", needs: needsBoxes, run: failures}
+var failuresCheck = check{name: "failures", summary: "calls in which memory runs out or a system call fails", needs: needsBoxes | needsFaults, run: failures}
 
 const (
 	maxFaults    = 40 // calls of the system that fail in one call of a method
@@ -20,16 +20,24 @@ const (
 	leastFailures, mostFailures = 5 * time.Second, 8 * time.Second
 )
 
-func failures(e *env) error {
+// cannotFail is why nothing can be made to fail in a library; empty where it can be.
+func (p *plugin) cannotFail(c *Config, runtime *goRuntime) string {
 	switch {
-	case e.plugin.module || e.runtime != nil || !writtenInC(e.config.File):
-		e.skip("failures: they are brought about in libraries of C alone, on Linux and amd64")
+	case !probe.Faults || p.module || runtime != nil || !writtenInC(c.File):
+		return "they are brought about in libraries of C alone, on Linux and amd64"
+	case p.own.init.Connects:
+		return "what a library does that calls its host depends on that, too"
+	}
+	return ""
+}
+
+func failures(e *env) error {
+	if why := e.plugin.cannotFail(e.config, e.runtime); why != "" {
+		e.skip("failures: %s", why)
 		return nil
-	case e.shared.keepsMemory:
+	}
+	if e.shared.keepsMemory {
 		e.skip("failures: the plugin uses memory of past calls")
-		return nil
-	case e.plugin.own.init.Connects:
-		e.skip("failures: what a library does that calls its host depends on that, too")
 		return nil
 	}
 	if err := e.learn(); err != nil {

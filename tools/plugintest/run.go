@@ -98,6 +98,7 @@ const (
 	needsConnect                    // a library that calls its host
 	needsBoxes                      // a box that can be called; Run ignores that
 	needsFiles                      // a box that may be one of files; Run ignores that
+	needsFaults                     // a library of which calls of the system can be made to fail; Run ignores that
 	needsLeaf                       // a leaf method of a library that runs in a process; Run ignores that
 )
 
@@ -118,6 +119,9 @@ func (t *Tester) missing(c *check) needs {
 	}
 	if t.plugin == nil || !slices.ContainsFunc(t.plugin.boxes, opensFiles) {
 		missing |= needsFiles
+	}
+	if t.plugin == nil || t.plugin.cannotFail(&t.config, t.runtime) != "" {
+		missing |= needsFaults
 	}
 	if t.plugin == nil || t.plugin.module || !slices.ContainsFunc(t.plugin.methods(), (*method).isLeaf) {
 		missing |= needsLeaf

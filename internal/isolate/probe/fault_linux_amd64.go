@@ -14,6 +14,9 @@ import (
 	"github.com/nyash-plugins/nyash-go/internal/native"
 )
 
+// Faults tells whether functions of the system can be made to fail on this system.
+const Faults = true
+
 // faults has functions of the system fail that a library calls. The library's own table of what it
 // imports (.got) leads to a stub for each function, which counts the call and goes on to the function,
 // or fails in its place. Calls of other libraries, and of this process, are as they were.

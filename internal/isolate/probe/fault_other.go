@@ -4,6 +4,9 @@ package probe
 
 import "errors"
 
+// Faults tells whether functions of the system can be made to fail on this system.
+const Faults = false
+
 // faults are not known on this system.
 type faults struct{}
 
