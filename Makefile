@@ -37,8 +37,9 @@ wasm: ## build the C plugins as WebAssembly modules
 setup: ## install the tools that building and testing need
 	@bash .ci/setup cc c++ valgrind cargo rustfmt wasm
 
+# Packages whose tests take longest come first, so that all processors are busy to the end.
 test: setup plugins ## run all tests
-	go test ./...
+	go test ./tools/... ./tests/... ./...
 	@echo 'the same through other ways to a plugin'
 	@NYASH_TEST_CHANNEL=pipe go test -run='^Test(Crash|Context|Load|HostClose)' ./tests/isolation & pipes=$$!; \
 	NYASH_TEST_ISOLATION=process go test ./loader && NYASH_TEST_TARGET=wasm go test -run='^TestBox|^TestBlob' ./loader; status=$$?; \

@@ -18,58 +18,72 @@ const (
 // largeSizes are of each of the texts, in bytes.
 var largeSizes = []int{tlv.MaxPayload, 60_000, 5000}
 
-// large calls the methods of a box after each that takes a text was given large ones.
+// large calls the methods of a box after each that takes a text was given large ones: once with many
+// numbers, and then in other orders for as long as there is time.
 func (x *exploration) large(b *box, until time.Time) {
 	plain := worlds[slices.IndexFunc(worlds, func(w world) bool { return w.plain })]
-	tried := 0
+	var stores []*method
 	for _, m := range x.gen.callable(b) {
-		i := slices.IndexFunc(x.gen.shapes[m], func(s shape) bool { return slices.ContainsFunc(s, isText) })
-		if i < 0 {
-			continue
+		if largeShape(x.gen.shapes[m]) != nil && len(stores) < largeMethods {
+			stores = append(stores, m)
 		}
-		if tried++; tried > largeMethods {
-			return
-		}
-		for _, size := range largeSizes {
-			if x.ctx.Err() != nil || time.Now().After(until) || x.gen.avoid[m] {
-				return
-			}
-			x.at(m)
-			ops := x.largeCalls(b, m, x.gen.shapes[m][i], size)
-			base, other := x.env.playBoth(ops, plain)
-			if x.played += 2; base.none {
-				continue
-			}
-			if !x.faults(ops, base) {
-				x.compare(ops, base, other, plain)
+	}
+	for pass := 0; len(stores) > 0; pass++ {
+		for _, m := range stores {
+			for _, size := range largeSizes {
+				if x.ctx.Err() != nil || time.Now().After(until) || x.gen.avoid[m] {
+					return
+				}
+				x.at(m)
+				ops := x.largeCalls(b, m, size, pass > 0)
+				base, other := x.env.playBoth(ops, plain)
+				if x.played += 2; base.none {
+					return
+				}
+				if !x.faults(ops, base) {
+					x.compare(ops, base, other, plain)
+				}
 			}
 		}
 	}
 }
 
-// largeCalls are calls on one instance: a large text twice, all methods, the text once more, and all
-// methods again.
-func (x *exploration) largeCalls(b *box, m *method, s shape, size int) sequence {
+// largeShape is the first argument list with a text; nil for none.
+func largeShape(all []shape) shape {
+	i := slices.IndexFunc(all, func(s shape) bool { return slices.ContainsFunc(s, isText) })
+	if i < 0 {
+		return nil
+	}
+	return all[i]
+}
+
+// largeCalls are calls on one instance: large texts, and all other methods after each. Shuffled ones are
+// few after each, in any order.
+func (x *exploration) largeCalls(b *box, m *method, size int, shuffled bool) sequence {
 	ops := sequence{x.firstBirth(b), x.firstBirth(b)}
-	stored := 0
-	for round := range 2 {
-		for n := range 2 - round {
-			values := slices.Clone(s)
-			for i, v := range values {
-				if isText(v) {
-					values[i] = textOf(v.Tag(), pattern(size, round+n))
-				}
+	rounds, most := 2, largeCalls
+	if shuffled {
+		rounds, most = 6, 2
+	}
+	for round := range rounds {
+		values := slices.Clone(largeShape(x.gen.shapes[m]))
+		for i, v := range values {
+			if isText(v) {
+				values[i] = textOf(v.Tag(), pattern(size, round))
 			}
-			ops = append(ops, op{m: m, on: 0, args: ownInstances(values)})
-			stored += size
 		}
-		for _, r := range x.gen.callable(b) {
-			if r == m {
-				continue
-			}
+		ops = append(ops, op{m: m, on: 0, args: ownInstances(values)})
+		others := x.gen.callable(b)
+		if shuffled {
+			x.random.Shuffle(len(others), func(i, k int) { others[i], others[k] = others[k], others[i] })
+			others = others[:(len(others)+1)/2]
+		}
+		for _, r := range others {
 			for _, types := range x.gen.typesOf(r) {
-				for _, values := range x.near(types, stored) {
-					ops = append(ops, op{m: r, on: 0, args: ownInstances(values)})
+				for _, values := range x.near(types, (round+1)*size, most) {
+					if r != m {
+						ops = append(ops, op{m: r, on: 0, args: ownInstances(values)})
+					}
 				}
 			}
 		}
@@ -78,7 +92,7 @@ func (x *exploration) largeCalls(b *box, m *method, s shape, size int) sequence 
 }
 
 // near are argument lists with numbers near a size.
-func (x *exploration) near(s shape, size int) (calls [][]tlv.Value) {
+func (x *exploration) near(s shape, size, most int) (calls [][]tlv.Value) {
 	n := int64(size)
 	choices := make([][]tlv.Value, len(s))
 	for i, sample := range s {
@@ -92,7 +106,7 @@ func (x *exploration) near(s shape, size int) (calls [][]tlv.Value) {
 		}
 	}
 	x.random.Shuffle(len(calls), func(i, k int) { calls[i], calls[k] = calls[k], calls[i] })
-	return calls[:min(len(calls), largeCalls)]
+	return calls[:min(len(calls), most)]
 }
 
 // ownInstances are arguments in which instances are, by turns, the one that is called and another.
