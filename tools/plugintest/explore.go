@@ -19,6 +19,8 @@ const (
 	DefaultFor = 20 * time.Second
 	// idle is how long it goes on without anything new, unless it is told how long to go on.
 	idle = 2 * time.Second
+	// firstRounds is how long random sequences are made before all else.
+	firstRounds = 2 * time.Second
 	// leaksAfter is after how long sequences are looked at for leaks: most of what is new shows soon.
 	leaksAfter = 5 * time.Second
 	// agreeing is how often a sequence must answer the same in the same surroundings before
@@ -108,6 +110,7 @@ func (e *env) explore(whole time.Duration) error {
 		e.at(b.birth)
 		x.fills, x.news = 0, time.Now()
 		watched := time.Now().Add(whole)
+		x.rounds(b, time.Now().Add(min(whole/8, firstRounds))) // most faults show in the first ones
 		x.roundTrips(b, time.Now().Add(whole/8))
 		for _, f := range []func(*box, time.Time){x.crosstalk, x.corners, x.keys, x.opaque} {
 			f(b, time.Now().Add(min(whole/16, time.Second)))
