@@ -216,7 +216,7 @@ func (x *meetings) list() (all []meeting) {
 				}
 				own = append(own, meeting{acts: pair}, meeting{acts: pair, warm: true})
 				if !x.box.singleton {
-					own = append(own, meeting{acts: pair, variants: distinct, separate: true}, meeting{acts: pair, separate: true})
+					own = append(own, meeting{acts: pair, separate: true, warm: true}, meeting{acts: pair, variants: distinct, separate: true}, meeting{acts: pair, separate: true})
 				}
 				rest = append(rest, meeting{acts: pair, variants: distinct, warm: true})
 			case a.reads && b.reads:

@@ -351,14 +351,19 @@ func (x *meetings) findReaders() error {
 	return nil
 }
 
-// fill calls, on both instances, what may fill them, but for some methods.
+// fill calls, on both instances, what may fill them, but for some methods. What they are filled
+// with differs, as what one answers is not to be taken for the other's.
 func (x *meetings) fill(s *script, on, other int, but []*act) {
 	for _, a := range x.warm {
 		if slices.Contains(but, a) {
 			continue
 		}
 		for _, slot := range slices.Compact([]int{on, other}) {
-			if call, ok := s.call(a.m, a.args[alike], slot, on+other-slot); ok {
+			args := a.args[alike]
+			if slot != on {
+				args = a.args[ofSecond]
+			}
+			if call, ok := s.call(a.m, args, slot, on+other-slot); ok {
 				s.setup = append(s.setup, call)
 			}
 		}
