@@ -14,6 +14,7 @@ import (
 var (
 	meantNumber = regexp.MustCompile(`(?i)\bmod(ulo|ulus)?\b|\bwrap|roll(s|ing)? over|\d+[- ]?bits?\b|\bbits\b|\blow(est|er)? (byte|word)|truncat|clamp|saturat|checksum|\bhash|overflow|precision|\bfloat32\b`)
 	meantText   = regexp.MustCompile(`(?i)\bat most\b|\bup to\b|\buntil\b|truncat|\bcuts?\b|shorten|\bfirst \w+|\bnul\b|\bc('s)? strings?\b|\blimit|\bonly the\b|significant`)
+	meantStale  = regexp.MustCompile(`(?i)\bcache|\bsnapshot|\buntil\b|\bwhen it was\b|\b(last|first) (time|call)`)
 	meantShared = regexp.MustCompile(`(?i)\b(all|every|other) instances?\b|\binstances (have|share)|\bshared?\b|\bglobal|\bprocess\b`)
 )
 
@@ -22,6 +23,9 @@ const howToMean = `; where it is meant, have the method's doc say so ("modulo 25
 
 // howToShare is the same for one that says something of all instances.
 const howToShare = `; where it is meant to be of all instances, have the method's doc say so ("of all instances")`
+
+// howToKeep is the same for one that keeps an answer.
+const howToKeep = `; where it is meant to stay, have the method's doc say so ("a snapshot", "until refresh is called")`
 
 // means tells whether the documentation of one of the methods says that such values do not stay
 // as they are.

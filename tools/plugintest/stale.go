@@ -1,0 +1,278 @@
+package plugintest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/tlv"
+)
+
+const (
+	// staleLength is how long a sequence is at most to whose end readers are added.
+	staleLength = 60
+	// staleTries is how often a reader is looked at closely that shows something.
+	staleTries = 8
+)
+
+// stale finds methods that answer as before a call which has changed what they answer, because they
+// were called before it: what they keep is not dropped everywhere. Where they were not called
+// before, they answer otherwise. Each method is called after three calls of each, and then at the end
+// of parts of sequences that have shown something.
+func (x *exploration) stale(b *box, until time.Time) {
+	calls := x.plainCalls(b)
+	states := x.staleStates(b, calls)
+	readers := x.readersOf(states, calls, until)
+	if len(readers) == 0 {
+		return
+	}
+	tries := make(map[*method]int)
+	try := func(s sequence) bool {
+		for _, r := range x.looksStale(s, readers) {
+			if tries[r.m]++; tries[r.m] <= staleTries {
+				x.tryStale(slices.Concat(s[:len(s)-1], sequence{r, s[len(s)-1], r}))
+			}
+		}
+		return x.ctx.Err() == nil && time.Now().Before(until)
+	}
+	for _, s := range states {
+		for _, w := range calls {
+			if !try(append(slices.Clone(s), w)) {
+				return
+			}
+		}
+	}
+	for len(x.corpus) > 0 && try(x.upToCall(b, x.corpus[x.random.IntN(len(x.corpus))])) {
+		continue
+	}
+}
+
+// plainCalls are calls of methods without instances and blobs among their arguments, on the first
+// instance of a sequence, in any order.
+func (x *exploration) plainCalls(b *box) (all []op) {
+	for _, m := range x.gen.callable(b) {
+		for _, types := range x.gen.typesOf(m) {
+			if !slices.ContainsFunc(types, isHandle) && !slices.Contains(types, blobSample) && x.gen.makes[m] == nil {
+				all = append(all, op{m: m, on: 0, args: literals(nth(types, 1))})
+				if len(types) > 0 {
+					all = append(all, op{m: m, on: 0, args: literals(types)})
+				}
+			}
+		}
+	}
+	x.random.Shuffle(len(all), func(i, k int) { all[i], all[k] = all[k], all[i] })
+	return all
+}
+
+// nth are values of the same types with a number: the n-th of small texts and numbers.
+func nth(types shape, n int) []tlv.Value {
+	all := withName(types, string(rune('a'+n)))
+	for i, v := range all {
+		if numbers := numbersOf(v.Tag(), []int64{int64(n)}, nil); len(numbers) > 0 {
+			all[i] = numbers[0]
+		}
+	}
+	return all
+}
+
+// staleStates are sequences that each fill an instance with calls of one method, after which others
+// answer otherwise than after other such sequences. One is a birth alone.
+func (x *exploration) staleStates(b *box, calls []op) (all []sequence) {
+	birth := x.firstBirth(b)
+	seen := make(map[string]bool)
+	add := func(s sequence) {
+		out := x.onBench(slices.Concat(s, calls))
+		if out.exit != nil || len(out.answers) != len(s)+len(calls) {
+			return
+		}
+		var shows strings.Builder
+		for i := range calls {
+			fmt.Fprintf(&shows, "%d %x,", out.answers[len(s)+i].code, out.answers[len(s)+i].sum)
+		}
+		if !seen[shows.String()] {
+			seen[shows.String()] = true
+			all = append(all, s)
+		}
+	}
+	add(sequence{birth})
+	for _, c := range calls {
+		if len(c.args) == 0 || x.ctx.Err() != nil {
+			continue
+		}
+		s := sequence{birth}
+		for n := range 3 {
+			var types shape
+			for _, a := range c.args {
+				types = append(types, a.value)
+			}
+			s = append(s, op{m: c.m, on: 0, args: literals(nth(types, n))})
+		}
+		add(s)
+	}
+	return all
+}
+
+// readersOf are calls that change neither their own answers nor those of the others of them, and no
+// answer of a single call that follows. What several change that follow is not looked at: it is
+// what is looked for.
+func (x *exploration) readersOf(states []sequence, calls []op, until time.Time) (readers []op) {
+	over := func() bool { return x.ctx.Err() != nil || time.Now().After(until) }
+	for _, c := range calls {
+		if !over() && !x.done[findingKey{codeStale, c.m.String(), ""}] && !means(meantStale, c.m) && x.readsIn(states, readers, c) {
+			readers = append(readers, c)
+		}
+	}
+	return slices.DeleteFunc(readers, func(c op) bool {
+		return slices.ContainsFunc(states, func(s sequence) bool {
+			return slices.ContainsFunc(calls, func(next op) bool { return over() || !x.leavesNext(s, c, next) })
+		})
+	})
+}
+
+// leavesNext tells whether a call answers the same after another as without it.
+func (x *exploration) leavesNext(s sequence, c, next op) bool {
+	at := len(s)
+	alone, after := x.onBench(append(slices.Clone(s), next)), x.onBench(append(slices.Clone(s), c, next))
+	return len(alone.answers) == at+1 && len(after.answers) == at+2 && alone.answers[at].same(&after.answers[at+1])
+}
+
+func (x *exploration) readsIn(states []sequence, readers []op, c op) bool {
+	answers := false
+	for _, s := range states {
+		at, n := len(s), len(readers)
+		out := x.onBench(slices.Concat(s, readers, sequence{c}, readers, sequence{c}))
+		if out.exit != nil || len(out.answers) != at+2*n+2 {
+			return false
+		}
+		for i := range n + 1 {
+			if !out.answers[at+i].same(&out.answers[at+n+1+i]) {
+				return false
+			}
+		}
+		last := &out.answers[at+n]
+		answers = answers || last.made && last.code == abi.OK && !last.value.IsVoid()
+	}
+	return answers
+}
+
+// upToCall is a part of a sequence, whose last op is a call on an instance of the box, which is that
+// of the first op. It is nil where there is none.
+func (x *exploration) upToCall(b *box, s sequence) sequence {
+	var calls []int
+	for i := range s[:min(len(s), staleLength)] {
+		if o := &s[i]; o.on == 0 && !o.isFini() && o.m.box == b && o.made == nil && s[0].made == b {
+			calls = append(calls, i)
+		}
+	}
+	if len(calls) == 0 {
+		return nil
+	}
+	at := calls[x.random.IntN(len(calls))]
+	return s[:at+1].related(at)
+}
+
+// looksStale are the readers that answer the same before and after the last op of a sequence, and
+// otherwise where they are called after it alone.
+func (x *exploration) looksStale(s sequence, readers []op) (found []op) {
+	if len(s) == 0 {
+		return nil
+	}
+	at, n := len(s)-1, len(readers)
+	both := x.onBench(slices.Concat(s[:at], readers, s[at:], readers))
+	once := x.onBench(slices.Concat(s, readers))
+	if both.exit != nil || once.exit != nil || len(both.answers) != at+2*n+1 || len(once.answers) != at+n+1 {
+		return nil
+	}
+	for i, r := range readers {
+		if isStale(&both.answers[at+i], &both.answers[at+n+1+i], &once.answers[at+1+i]) {
+			found = append(found, r)
+		}
+	}
+	return found
+}
+
+// isStale tells whether a call answers after another what it did before, and not what it does where it
+// was not made before. Answers that tell nothing do not count: something was dropped, perhaps, because
+// it was not used.
+func isStale(before, after, fresh *observed) bool {
+	return after.same(before) && !after.same(fresh) && tells(after) && tells(fresh)
+}
+
+// tells tells whether an answer is a value, and none that is empty or zero.
+func tells(o *observed) bool {
+	if !o.made || o.code != abi.OK || isHandle(o.value) {
+		return false
+	}
+	if isText(o.value) || o.value.Tag() == tlv.TagBlob {
+		return o.value.Len() > 0
+	}
+	if yes, err := o.value.Bool(); err == nil {
+		return yes
+	}
+	return magnitude(o.value) != 0
+}
+
+// tryStale makes sure that the last call of a sequence, which is made once before, answers what it did
+// then because of that, and reports it.
+func (x *exploration) tryStale(s sequence) {
+	m := s[len(s)-1].m
+	key := findingKey{codeStale, m.String(), ""}
+	shows := func(s sequence) bool { _, _, ok := x.showsStale(s, m); return ok }
+	if x.done[key] || !shows(s) {
+		return
+	}
+	short := x.shrink(s, -1, shows)
+	if short == nil {
+		return
+	}
+	for range agreeing - 1 {
+		if !shows(short) {
+			return
+		}
+	}
+	out, fresh, ok := x.showsStale(short, m)
+	if !ok {
+		return
+	}
+	x.done[key] = true
+	last := len(short) - 1
+	step := x.shown(short, last)
+	f := step.finding(codeStale, "it answered %v after %v, as it had before; where it was not called before that, it answers %v", &out.answers[last], short[last-1].m, fresh)
+	rule, _ := RuleOf(codeStale)
+	f.Fix = rule.Fix + howToKeep
+	x.report(f, short, ordinary, out.answers)
+}
+
+// showsStale plays a sequence with and without an earlier call that is the same as its last, which
+// is of a method. Each time the last one is made twice: one that changes what it answers is no reader.
+func (x *exploration) showsStale(s sequence, m *method) (out *played, fresh *observed, ok bool) {
+	last := len(s) - 1
+	if last < 3 || s[last].m != m {
+		return nil, nil, false
+	}
+	earlier := s.sameBefore(last)
+	if earlier < 0 {
+		return nil, nil, false
+	}
+	out = x.env.play(append(slices.Clone(s), s[last]), ordinary)
+	less := s.without(func(i int) bool { return i == earlier })
+	without := x.env.play(append(less, less[last-1]), ordinary)
+	if out.exit != nil || without.exit != nil || len(out.answers) != last+2 || len(without.answers) != last+1 {
+		return nil, nil, false
+	}
+	fresh = &without.answers[last]
+	ok = out.answersAlike(last, last+1) && without.answersAlike(last-1, last) && isStale(&out.answers[earlier], &out.answers[last], fresh)
+	return out, fresh, ok
+}
+
+// sameBefore is the last op before the one in front of another that is the same as this; -1 for none.
+func (s sequence) sameBefore(at int) int {
+	for i := at - 2; i > 0; i-- {
+		if s[i].m == s[at].m && s[i].on == s[at].on && slices.Equal(s[i].args, s[at].args) {
+			return i
+		}
+	}
+	return -1
+}
