@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/nyash-plugins/nyash-go/internal/command"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/internal/permit"
+	"github.com/nyash-plugins/nyash-go/internal/suggest"
 	"github.com/nyash-plugins/nyash-go/loader"
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tools/inspect"
@@ -84,13 +86,13 @@ func (m *moduleInfo) line() string {
 func newList(s *settings) *cobra.Command {
 	asJSON, docs, live := false, false, false
 	cmd := &cobra.Command{
-		Use:   "list",
+		Use:   "list [BOX…]",
 		Short: "List the boxes with their libraries, ids and methods",
 		Long: `List the boxes of nyash.toml and the built-in ones, with library, type id,
 methods, method ids and types, what it may use, and what a WebAssembly module is
-given: instances, memory and folders. Each library is loaded, so that what the list
-says is what a program gets; where that fails the error is listed, and the exit
-status is 1.
+given: instances, memory and folders. With names, only these boxes are listed. Each
+library is loaded, so that what the list says is what a program gets; where that fails
+the error is listed, and the exit status is 1.
 
 With --doc, show what nyash.toml and the libraries say of boxes, methods and
 arguments. JSON always has it.
@@ -98,13 +100,21 @@ arguments. JSON always has it.
 With --live, load the libraries and then show how they are: state, process,
 restarts, calls, memory and processor time of those with isolation = "process",
 a line at every change, until interrupted.`,
-		Args: command.None,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		ValidArgsFunction: command.Words(s.boxNames),
+		RunE: func(cmd *cobra.Command, names []string) error {
+			if live && len(names) > 0 {
+				return usagef("--live shows all libraries: leave out %s", strings.Join(names, " "))
+			}
 			if live {
 				return showLive(s, cmd)
 			}
 			return s.withHost(cmd, func(host *loader.Host) error {
-				boxes, err := describe(cmd.Context(), host, newProgress(cmd))
+				for _, name := range names {
+					if !slices.Contains(host.Boxes(), name) {
+						return usagef("there is no box %s%s", name, suggest.DidYouMean(name, host.Boxes()))
+					}
+				}
+				boxes, err := describe(cmd.Context(), host, names, newProgress(cmd))
 				write := writeTable
 				switch {
 				case asJSON:
@@ -123,13 +133,16 @@ a line at every change, until interrupted.`,
 	return cmd
 }
 
-// describe asks for every box. The error counts the boxes of nyash.toml that failed; what
-// failed is in their entries.
-func describe(ctx context.Context, host *loader.Host, progress *progress) ([]boxInfo, error) {
+// describe asks for the boxes of these names, or for every one where there are none. The error
+// counts the boxes of nyash.toml that failed; what failed is in their entries.
+func describe(ctx context.Context, host *loader.Host, names []string, progress *progress) ([]boxInfo, error) {
 	defer progress.clear()
 	var all []boxInfo
 	failed, declared := 0, 0
 	for _, name := range host.Boxes() {
+		if len(names) > 0 && !slices.Contains(names, name) {
+			continue
+		}
 		info := boxInfo{Box: name, Builtin: true, Methods: []inspect.Method{}}
 		if box, ok := host.Config().Box(name); ok {
 			info.Builtin = false

@@ -95,6 +95,20 @@ file.close()
 		assert.Contains(t, stdout, "ConsoleBox  4294967295  (built in)")
 	})
 
+	t.Run("list of some", func(t *testing.T) {
+		stdout, stderr, status := c.run(t, "list", "TimeBox")
+		assert.Empty(t, stderr)
+		assert.Zero(t, status)
+		assert.Contains(t, stdout, "TimeBox")
+		assert.NotContains(t, stdout, "FileBox")
+		_, stderr, status = c.run(t, "list", "FileBoks")
+		assert.Equal(t, 2, status)
+		assert.Equal(t, "nyash: there is no box FileBoks (did you mean FileBox?)\n", stderr)
+		_, stderr, status = c.run(t, "list", "--live", "FileBox")
+		assert.Equal(t, 2, status)
+		assert.Contains(t, stderr, "leave out FileBox")
+	})
+
 	t.Run("list of a singleton with a birth", func(t *testing.T) {
 		c.write(t, "born.toml", `[plugins.FileBox]
 library = "nyash-filebox-plugin"
@@ -227,7 +241,8 @@ nyash: warning: hides.toml:3:1: the box catch hides the catch that every script 
 		assert.Equal(t, "nyash: unknown command \"lst\" (did you mean list?); nyash --help lists the commands\n", stderr)
 		for args, want := range map[string]string{
 			"gen rst":               "nyash: unknown command \"rst\" (did you mean rust?); nyash gen --help lists the commands\n",
-			"list x y":              "nyash: nyash list takes no arguments, and got x y\n",
+			"list x y":              "nyash: there is no box x\n",
+			"version x y":           "nyash: nyash version takes no arguments, and got x y\n",
 			"list --doc --json":     "nyash: --doc and --json cannot be used together: leave out all but one\n",
 			"list --loud":           "nyash: unknown flag: --loud (nyash list --help lists the flags)\n",
 			"gen c a b":             "nyash: name one nyash.toml, not 2: nyash gen c [nyash.toml] [flags]\n",

@@ -83,7 +83,7 @@ func Languages() []string {
 // ParseLanguage finds a language by its ID.
 func ParseLanguage(id string) (*Language, error) {
 	for _, l := range languages {
-		if l.ID == id {
+		if strings.EqualFold(l.ID, id) {
 			return l, nil
 		}
 	}

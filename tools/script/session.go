@@ -68,6 +68,19 @@ func (e *Env) NewSession() *Session {
 	return s
 }
 
+// asked is help where a line is ?, and help(NAME) where it is ?NAME or NAME?.
+func asked(line string) string {
+	text := strings.TrimSpace(line)
+	name := strings.Trim(text, "?")
+	switch {
+	case name == text || strings.ContainsAny(name, "?\"'#"):
+		return line
+	case strings.TrimSpace(name) == "":
+		return "help"
+	}
+	return "help(" + strings.TrimSpace(name) + ")"
+}
+
 // Read reads a statement: a line, or as many as its brackets, strings and blocks have. A block ends
 // with an empty line. line gives one line without its end; first tells whether it begins a statement.
 // Errors are those of line; [io.EOF] ends a block like an empty line, and is returned where a statement
@@ -90,6 +103,9 @@ func (s *Session) Read(line func(first bool) (string, error)) (*Statement, error
 		}
 		if strings.TrimSpace(text) == "" {
 			text = "" // an editor may have indented it
+		}
+		if len(lines) == 0 {
+			text = asked(text)
 		}
 		lines = append(lines, text)
 		return []byte(text + "\n"), nil

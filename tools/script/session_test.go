@@ -107,6 +107,10 @@ func TestSession_Help(t *testing.T) {
 	assert.Equal(t, box, converse(t, s, out, "f = FileBox()\nhelp(f)"))
 	out.Reset()
 	assert.Equal(t, box, converse(t, s, out, "help('FileBox')"))
+	for line, want := range map[string]string{"?FileBox": box, "FileBox ?": box, "?": text, `"?"`: "\"?\"\n"} {
+		out.Reset()
+		assert.Equal(t, want, converse(t, s, out, line), line)
+	}
 	out.Reset()
 	assert.True(t, strings.HasPrefix(converse(t, s, out, "help(f.open)"), "FileBox.open(path string, mode string) → void\n  "))
 	out.Reset()
