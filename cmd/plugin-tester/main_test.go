@@ -333,3 +333,24 @@ func TestCommand_Help(t *testing.T) {
 		assert.True(t, strings.Contains(out, "\n  "+name+" "), name)
 	}
 }
+
+// writer calls a function at each write.
+type writer func()
+
+func (w writer) Write(p []byte) (int, error) { w(); return len(p), nil }
+
+// TestCommand_Interrupted: a run that was ended says that it is not whole.
+func TestCommand_Interrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	root := newRoot()
+	root.SetOut(writer(cancel)) // with the line of the first check
+	root.SetErr(io.Discard)
+	args := []string{"all", small(t)}
+	if worker := ccbuild.TestersWorker(t); worker != "" {
+		args = append(args, "--worker", worker)
+	}
+	root.SetArgs(args)
+	err := command.Execute(ctx, root)
+	require.ErrorIs(t, err, context.Canceled)
+	assert.ErrorContains(t, err, "libsmall.so was not tested to the end: what is above was found until then; --for 5s takes less time")
+}

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nyash-plugins/nyash-go/internal/command"
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/internal/terminal"
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/registry/builtin"
@@ -86,7 +87,7 @@ The exit status is 0 without findings, 1 with findings, and 2 where the tester c
 		}
 		root.AddCommand(cmd)
 	}
-	all := &cobra.Command{Use: "all LIBRARY", Short: "run all checks that apply", Args: command.One("library"), RunE: func(cmd *cobra.Command, args []string) error {
+	all := &cobra.Command{Use: "all LIBRARY", Short: "run all checks that apply", Long: allLong, Args: command.One("library"), RunE: func(cmd *cobra.Command, args []string) error {
 		return s.one(cmd, args[0], func(ctx context.Context, t *plugintest.Tester) (*plugintest.Report, error) { return t.All(ctx) })
 	}}
 	validate := &cobra.Command{Use: "validate", Short: "run all checks for every library of the nyash.toml that --config names", Args: command.None, RunE: s.validate}
@@ -102,6 +103,10 @@ The exit status is 0 without findings, 1 with findings, and 2 where the tester c
 	command.Prepare(root)
 	return root
 }
+
+const allLong = `Run all checks that apply. That takes about a minute for each box of a few methods, and
+some more for one of many: explore plays sequences of calls for 20 seconds a box, and
+threads and memcheck take as long again. --for 5s shortens that.`
 
 func (s *settings) addCalls(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&s.calls, "call", nil, "make this call, too: [BOX.]METHOD=ARG,ARG… (arguments as for tlv-debug, or handle:BOX for an instance of a box)")
@@ -305,6 +310,13 @@ func (s *settings) test(cmd *cobra.Command, c plugintest.Config, run func(*plugi
 		return nil, err
 	}
 	report, err := run(t)
+	if err != nil && cmd.Context().Err() != nil {
+		hint := ""
+		if f := cmd.Flags().Lookup("for"); f != nil && !f.Changed {
+			hint = "; --for 5s takes less time"
+		}
+		return nil, fmt.Errorf("%s was not tested to the end: what is above was found until then%s (%w)", contract.Printable(c.File), hint, err)
+	}
 	if err != nil {
 		return nil, err
 	}
