@@ -47,7 +47,7 @@ func protocolOfBox(e *env, b *box) error {
 	}
 	for _, m := range slices.Concat([]*method{b.birth}, b.methods, []*method{b.fini}) {
 		if e.shared.broken[m] {
-			e.skip("%v: it ends its process on ordinary calls", m)
+			e.skip("%v: ordinary calls of it crash, hang or end its process", m)
 			continue
 		}
 		e.at(m)
