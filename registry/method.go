@@ -271,7 +271,7 @@ func (d *document) types(a *argEntry) {
 		word := d.text(a.from, "string")
 		from, ok := sig.ParseKind(word)
 		if !ok {
-			d.wrongWord(a.from, word, sig.KindNames(), "not a type of a caller's value")
+			d.wrongType(a.from, word, sig.KindNames(), "not a type of a caller's value")
 			return
 		}
 		a.From, a.To = from, from.Natural()
@@ -285,7 +285,7 @@ func (d *document) types(a *argEntry) {
 	}
 	to, ok := sig.ParseType(word)
 	if !ok {
-		d.wrongWord(a.to, word, sig.TypeNames(), "not a type of the wire")
+		d.wrongType(a.to, word, sig.TypeNames(), "not a type of the wire")
 		return
 	}
 	if !a.From.Converts(to) {
@@ -294,6 +294,15 @@ func (d *document) types(a *argEntry) {
 		return
 	}
 	a.To = to
+}
+
+// wrongType is for a word that is no type. One that begins as names of boxes do is taken for one.
+func (d *document) wrongType(k *key, word string, known []string, what string) {
+	if word == "" || word[0] < 'A' || word[0] > 'Z' {
+		d.wrongWord(k, word, known, what)
+		return
+	}
+	d.fail(k.val.at, k.path(), fmt.Sprintf("%q is %s%s", word, what, suggest.DidYouMean(word, known)), `an instance of a box is from = "box", to = "handle"`)
 }
 
 func (d *document) argKind(a *argEntry) {

@@ -139,13 +139,16 @@ func (w *worker) configure(threads *registry.Threads) func(text string) (native.
 
 // variables are those of the worker's environment, beside what it has anyway. GNU's C library
 // overwrites what is freed, and what is handed out, with a byte that differs between the
-// surroundings in which a sequence is played.
+// surroundings in which a sequence is played. Where memory is counted, it keeps nothing of what was
+// freed for each thread: that counts as handed out, and there are more threads on a busy machine.
 func (w *worker) variables() (all []string) {
 	if w.shared.mark != "" {
 		all = append(all, w.shared.mark)
 	}
 	switch {
-	case !w.options.brief || w.options.survey:
+	case w.options.survey:
+		all = append(all, "GLIBC_TUNABLES=glibc.malloc.tcache_count=0:glibc.malloc.arena_max=1")
+	case !w.options.brief:
 	case w.options.plain:
 		all = append(all, "MALLOC_PERTURB_=90")
 	default:

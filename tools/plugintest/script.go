@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/nyash-plugins/nyash-go/abi"
@@ -402,6 +403,9 @@ func replayScript(e *env) error {
 	}
 	if len(e.report.Findings) == 0 {
 		x.answersAgain(r, base)
+	}
+	if r.code == codeGrowth && base.exit == nil {
+		x.reportLeak(r.ops, time.Now().Add(2*beyond))
 	}
 	if len(e.report.Findings) == 0 {
 		e.line("the calls of %s show nothing", e.config.Replay)
