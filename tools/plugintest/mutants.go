@@ -106,9 +106,16 @@ func entryMutants(base []byte, changed func(int, byte) []byte, bad func(string, 
 	}
 }
 
-// notUTF8 are a byte that is in no text, one that only goes on, a character that ends early, one that
-// goes on wrongly, one that is longer than it has to be, half of a pair, and one beyond the last.
-var notUTF8 = []string{"\xff", "a\x80", "a\xe2\x82", "\xe2\x28\xa1", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80"}
+// notUTF8 are texts that are none, at each boundary that a decoder has.
+var notUTF8 = []string{
+	"\xff", "\xff\x80", "\xf5\x80\x80\x80", // bytes that are in no text
+	"a\x80", "\x80\x80", "\xbf\xbf", // those that only go on
+	"\xc3", "a\xe2\x82", "\xe0\xa0", "\xf0\x90\x80", // characters that end early
+	"\xc3\x28", "\xe2\x28\xa1", "\xe2\x82\x28", "\xe2\x82\xc0", "\xf0\x90\x28\x80", "\xf0\x90\x80\xc0", // that go on wrongly
+	"\xc0\xaf", "\xc1\xbf", "\xe0\x9f\xbf", "\xf0\x8f\xbf\xbf", // that are longer than they have to be
+	"\xed\xa0\x80", "\xed\xbf\xbf", // halves of pairs
+	"\xf4\x90\x80\x80", // beyond the last
+}
 
 // withPayload is a message whose entry has another payload, and says its size.
 func withPayload(base []byte, e *tlv.Entry, payload string) []byte {
