@@ -45,6 +45,8 @@ type meetings struct {
 	bad    map[*method]bool
 	traces map[traceKey]traces
 	met    map[metKey]bool // places at which calls were watched
+	// stopped are the places at which the first call of a meeting was stopped, without being watched.
+	stopped map[stopKey]bool
 	// atomics: an atomic instruction was seen.
 	atomics bool
 	// pace is how long a run takes: one that watches memory, or not.
@@ -76,7 +78,7 @@ func meet(e *env) error {
 		if e.shared.birthBroken[b] {
 			continue
 		}
-		x := &meetings{env: e, box: b, driver: driver, code: code, bad: make(map[*method]bool), traces: make(map[traceKey]traces), met: make(map[metKey]bool),
+		x := &meetings{env: e, box: b, driver: driver, code: code, bad: make(map[*method]bool), traces: make(map[traceKey]traces), met: make(map[metKey]bool), stopped: make(map[stopKey]bool),
 			pace: map[bool]time.Duration{false: 5 * time.Millisecond, true: 40 * time.Millisecond}} // of a busy machine
 		if err := x.all(); err != nil {
 			return err
@@ -162,30 +164,44 @@ func (x *meetings) all() error {
 	}
 	every := x.list()
 	for _, r := range rounds {
-		list := every
-		if r.watch {
-			list = watched(every)
-		}
 		if x.config.For > 0 {
 			r.time = max(x.config.For*r.time/firstTime, min(r.time, x.config.For))
 		}
-		tried, begin := 0, time.Now()
-		for left := list; len(left) > 0; {
-			if time.Since(begin) > r.time {
-				x.line("%s: %d of %d meetings of two calls were tried%s", x.box.name, tried, len(list), r.what())
-				break
-			}
-			n, err := x.try(left, r, r.time-time.Since(begin))
+		if err := x.round(every, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// round tries all meetings in some places each. The likely ones have half of the time, however many
+// there are of the others, and each list of these half of what is left.
+func (x *meetings) round(every [][]meeting, r round) error {
+	all, tried := 0, 0
+	until := time.Now().Add(r.time)
+	for i, list := range every {
+		if r.watch {
+			list = watched(list)
+		}
+		all += len(list)
+		end := until
+		if i < len(every)-1 {
+			end = time.Now().Add(time.Until(until) / 2)
+		}
+		for left := list; len(left) > 0 && time.Now().Before(end); {
+			n, err := x.try(left, r, time.Until(end))
 			if err != nil {
 				return err
 			}
 			left = left[n:]
 			tried += n
 		}
-		if tried == len(list) {
-			x.line("%s: %d meetings of two calls were tried%s", x.box.name, tried, r.what())
-		}
 	}
+	if tried < all {
+		x.line("%s: %d of %d meetings of two calls were tried%s", x.box.name, tried, all, r.what())
+		return nil
+	}
+	x.line("%s: %d meetings of two calls were tried%s", x.box.name, tried, r.what())
 	return nil
 }
 
@@ -200,9 +216,10 @@ func (r round) what() string {
 	return ""
 }
 
-// list is all meetings, the likely ones first.
-func (x *meetings) list() (all []meeting) {
-	var own, cross, rest []meeting
+// list is all meetings, in three lists, the likely ones first.
+func (x *meetings) list() [][]meeting {
+	var own [5][]meeting // those of each act with itself, of one kind after the other
+	var cross, rest []meeting
 	for _, a := range x.acts {
 		for _, b := range x.acts {
 			distinct := [2]variant{ofFirst, ofSecond}
@@ -210,13 +227,14 @@ func (x *meetings) list() (all []meeting) {
 			call := a.kind == interleave.KindCall && b.kind == interleave.KindCall
 			switch {
 			case a == b:
-				own = append(own, meeting{acts: pair, variants: distinct})
+				own[0] = append(own[0], meeting{acts: pair, variants: distinct})
 				if !call {
 					continue
 				}
-				own = append(own, meeting{acts: pair}, meeting{acts: pair, warm: true})
+				own[2], own[3] = append(own[2], meeting{acts: pair}), append(own[3], meeting{acts: pair, warm: true})
 				if !x.box.singleton {
-					own = append(own, meeting{acts: pair, separate: true, warm: true}, meeting{acts: pair, variants: distinct, separate: true}, meeting{acts: pair, separate: true})
+					own[1] = append(own[1], meeting{acts: pair, separate: true, warm: true})
+					cross = append(cross, meeting{acts: pair, variants: distinct, separate: true}, meeting{acts: pair, separate: true})
 				}
 				rest = append(rest, meeting{acts: pair, variants: distinct, warm: true})
 			case a.reads && b.reads:
@@ -229,11 +247,11 @@ func (x *meetings) list() (all []meeting) {
 				}
 			}
 			if call && (a.lends || b.lends) && a != b {
-				own = append(own, meeting{acts: pair, separate: true, warm: true})
+				own[4] = append(own[4], meeting{acts: pair, separate: true, warm: true})
 			}
 		}
 	}
-	return slices.Concat(own, cross, rest)
+	return [][]meeting{slices.Concat(own[:]...), cross, rest}
 }
 
 // watched are the meetings that are enough to see which memory two calls use: each act with
@@ -295,12 +313,12 @@ const (
 	// trials is how many meetings the driver is given at a time.
 	trials = 8
 	// leastStops is in how many places a call is stopped, however little time there is.
-	leastStops = 2
+	leastStops = 6
 )
 
 // try stops the first act of some meetings in some places each, and reports what that
-// shows. It returns how many of the list's first it has tried. Where the user has said how long
-// that may take, there are as few places as are left time for.
+// shows. It returns how many of the list's first it has tried. There are as few places as is left
+// time for, but for the last round.
 func (x *meetings) try(list []meeting, r round, left time.Duration) (tried int, err error) {
 	s := newScript(x.env)
 	var all []*trial
@@ -327,8 +345,9 @@ func (x *meetings) try(list []meeting, r round, left time.Duration) (tried int, 
 	}
 	s.program.Runs = nil
 	for _, t := range all {
-		if x.config.For > 0 {
-			t.stops = spread(t.stops, max(leastStops, int(left/x.pace[r.watch])/len(list)))
+		t.stops = few(t.stops, max(leastStops, int(left/x.pace[r.watch])/len(list)))
+		for _, at := range t.stops {
+			x.stopped[stopKey{*t.meeting, at}] = !r.watch || x.stopped[stopKey{*t.meeting, at}]
 		}
 		t.begin = len(s.program.Runs)
 		for i, at := range t.stops {
@@ -402,9 +421,12 @@ func (x *meetings) inOrder(all []*trial, round round) (stable []*trial, err erro
 		t.fresh = x.box.singleton || r[2].Outcome != r[0].Outcome || r[1].Outcome != r[3].Outcome
 		have := x.traces[t.key()]
 		t.stops = places(have.first, have.later, round.stops)
-		if round.watch {
-			t.stops = slices.DeleteFunc(t.stops, func(at place) bool { return !x.unwatched(t, at) })
-		}
+		t.stops = slices.DeleteFunc(t.stops, func(at place) bool {
+			if round.watch {
+				return !x.unwatched(t, at)
+			}
+			return x.stopped[stopKey{*t.meeting, at}]
+		})
 		stable = append(stable, t)
 	}
 	return stable, nil
@@ -524,6 +546,12 @@ func (x *meetings) confirm(t *trial, stop interleave.Run) (*Finding, error) {
 	}
 	f := x.finding(t, shown, stop.PauseAt)
 	return &f, nil
+}
+
+// stopKey is a place where the first call of a meeting is stopped.
+type stopKey struct {
+	meeting meeting
+	at      place
 }
 
 // metKey is a place where a call is stopped, and what is called meanwhile.

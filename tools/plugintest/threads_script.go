@@ -352,19 +352,21 @@ func (x *meetings) findReaders() error {
 }
 
 // fill calls, on both instances, what may fill them, but for some methods. What they are filled
-// with differs, as what one answers is not to be taken for the other's.
+// with differs, and how much that is, as what one answers is not to be taken for the other's.
 func (x *meetings) fill(s *script, on, other int, but []*act) {
 	for _, a := range x.warm {
 		if slices.Contains(but, a) {
 			continue
 		}
 		for _, slot := range slices.Compact([]int{on, other}) {
-			args := a.args[alike]
+			variants := []variant{alike}
 			if slot != on {
-				args = a.args[ofSecond]
+				variants = []variant{ofFirst, ofSecond}
 			}
-			if call, ok := s.call(a.m, args, slot, on+other-slot); ok {
-				s.setup = append(s.setup, call)
+			for _, v := range variants {
+				if call, ok := s.call(a.m, a.args[v], slot, on+other-slot); ok {
+					s.setup = append(s.setup, call)
+				}
 			}
 		}
 	}
@@ -463,6 +465,7 @@ func (s *script) observe(a *act, slot int, post *[]int) {
 type place struct {
 	pc, skip uint32
 	fresh    bool // it is passed only by the first call in a process
+	calls    bool // there is a call of another library, which may be of a lock
 }
 
 // maxFresh is how many places are tried that only the first call in a process passes.
@@ -493,13 +496,24 @@ func spreadSteps(trace []interleave.Step, most int, wanted func(interleave.Step)
 		times[s.Address]++
 		switch times[s.Address] {
 		case 1:
-			once = append(once, place{pc: s.Address, fresh: fresh})
+			once = append(once, place{pc: s.Address, fresh: fresh, calls: calls})
 		case 2:
-			again = append(again, place{pc: s.Address, skip: 1, fresh: fresh})
+			again = append(again, place{pc: s.Address, skip: 1, fresh: fresh, calls: calls})
 		}
 	}
 	once = spread(once, most)
 	return append(once, spread(again, most-len(once))...)
+}
+
+// few are up to n of the places, half of them at calls of other libraries.
+func few(stops []place, n int) []place {
+	if len(stops) <= n {
+		return stops
+	}
+	atCalls := slices.DeleteFunc(slices.Clone(stops), func(at place) bool { return !at.calls })
+	others := slices.DeleteFunc(slices.Clone(stops), func(at place) bool { return at.calls })
+	half := max(n/2, n-len(others))
+	return append(spread(atCalls, half), spread(others, n-min(half, len(atCalls)))...)
 }
 
 // spread is up to n of a list, evenly.
