@@ -273,6 +273,7 @@ func (x *exploration) learnFrom(ops sequence, answers []observed) {
 			is := func(have *method) bool { return have == m }
 			x.shared.unexercised = slices.DeleteFunc(x.shared.unexercised, is)
 			x.shared.failing = slices.DeleteFunc(x.shared.failing, is)
+			x.gen.keep(&ops[i])
 		}
 		if a.makes != nil {
 			x.gen.makes[m] = a.makes

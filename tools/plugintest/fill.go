@@ -121,6 +121,11 @@ func (f *stateFiller) run() error {
 		return err
 	}
 	on := instance{f.b, id}
+	for _, c := range f.shared.setup(f.m, f.r) {
+		if a, _, err := f.one(c.m, on, c.args); err != nil || a.code != abi.OK {
+			return err
+		}
+	}
 	start := time.Now()
 	for calls := 1; calls <= fillCalls && time.Since(start) < fillTime; calls++ {
 		a, took, err := f.one(f.m, on, numbered(f.s, calls))

@@ -60,18 +60,18 @@ func largeShape(all []shape) shape {
 // largeCalls are calls on one instance: large texts, and all other methods after each. Shuffled ones are
 // few after each, in any order.
 func (x *exploration) largeCalls(b *box, m *method, size int, shuffled bool) sequence {
-	ops := sequence{x.firstBirth(b), x.firstBirth(b)}
+	ops := append(sequence{x.firstBirth(b), x.firstBirth(b)}, x.setupOf(m)...)
 	rounds, most := 2, largeCalls
 	if shuffled {
 		rounds, most = 6, 2
 	}
 	for round := range rounds {
 		values := slices.Clone(largeShape(x.gen.shapes[m]))
-		for i, v := range values {
-			if isText(v) {
-				values[i] = textOf(v.Tag(), pattern(size, round))
-			}
+		last := len(values) - 1
+		for !isText(values[last]) {
+			last--
 		}
+		values[last] = textOf(values[last].Tag(), pattern(size, round))
 		ops = append(ops, op{m: m, on: 0, args: ownInstances(values)})
 		others := x.gen.callable(b)
 		if shuffled {

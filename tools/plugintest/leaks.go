@@ -13,12 +13,12 @@ const (
 	leakWarmups = 4
 	leakRounds  = 4 // that are measured
 	// A round makes about so many calls, in so many plays at least and at most.
-	leakRoundCalls, leastPlays, mostPlays = 12_000, 24, 100
+	leakRoundCalls, leastPlays, mostPlays = 12_000, 6, 100
 	// leakLeast is the least that a play leaves behind, in bytes: malloc takes 32 for the smallest
 	// block. What is less than leakNoise in a round may be the worker's own.
-	leakLeast, leakNoise = 20, 1000
+	leakLeast, leakNoise = 20, 48
 	// leakCalls are in the sequences that are tried, of those that have shown something new.
-	leakCalls = 800
+	leakCalls = 3000
 	// leakTime is the least that is spent on it, where there is twice that for all.
 	leakTime = 3 * time.Second
 )

@@ -78,6 +78,7 @@ const (
 	maxSuccesses  = 40  // calls of a method that succeed, of those
 	maxBoxes      = 32  // boxes whose instances are tried for a handle
 	maxAnyBoxes   = 6   // the same where no type is declared
+	maxSetup      = 3   // calls that prepare an instance
 )
 
 // learn finds samples for all methods: of the types that are declared, or
@@ -96,8 +97,10 @@ func (e *env) learn() error {
 				return err
 			}
 		}
-		if err := e.learnSetups(b); err != nil {
-			return err
+		for depth := range maxSetup {
+			if err := e.learnSetups(b, depth); err != nil {
+				return err
+			}
 		}
 		for _, m := range b.methods {
 			if err := e.learnOptional(m); err != nil {
@@ -110,18 +113,18 @@ func (e *env) learn() error {
 }
 
 // learnSetups tries methods that failed on a new instance again, after each method
-// that works.
-func (e *env) learnSetups(b *box) error {
+// that works, which itself needs so many calls before it.
+func (e *env) learnSetups(b *box, depth int) error {
 	for _, first := range b.methods {
 		for _, sample := range e.shared.samples[first] {
-			if !sample.works || len(sample.setup) > 0 || e.allWork(b) {
+			if !sample.works || len(sample.setup) != depth || e.allWork(b) {
 				continue
 			}
 			for _, m := range b.methods {
 				if m == first || e.shared.hasWorkingSample(m) || e.shared.broken[m] {
 					continue
 				}
-				if err := e.learnMethod(m, []setupCall{{first, sample.values}}); err != nil {
+				if err := e.learnMethod(m, append(slices.Clone(sample.setup), setupCall{first, sample.values})); err != nil {
 					return err
 				}
 			}
@@ -132,6 +135,24 @@ func (e *env) learnSetups(b *box) error {
 
 func (e *env) allWork(b *box) bool {
 	return !slices.ContainsFunc(b.methods, func(m *method) bool { return !e.shared.hasWorkingSample(m) })
+}
+
+// setup are the calls that some methods need before theirs: the most that one of them does. They have
+// no instances and blobs among their arguments.
+func (s *shared) setup(methods ...*method) (longest []setupCall) {
+	for _, m := range methods {
+		i := slices.IndexFunc(s.samples[m], func(sample argSample) bool { return sample.works })
+		if i < 0 || len(s.samples[m][i].setup) <= len(longest) {
+			continue
+		}
+		setup := s.samples[m][i].setup
+		if !slices.ContainsFunc(setup, func(c setupCall) bool {
+			return slices.ContainsFunc(c.args, func(v tlv.Value) bool { return isHandle(v) || v.Tag() == tlv.TagBlob })
+		}) {
+			longest = setup
+		}
+	}
+	return longest
 }
 
 func (s *shared) hasWorkingSample(m *method) bool {

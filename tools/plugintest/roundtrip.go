@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,12 +22,14 @@ type roundTrip struct {
 	at     int         // which of them comes back
 	get    *method     // put itself, or a method that is called after it
 	args   []tlv.Value // of get
+	setup  []op        // what is called first
 }
 
 func (t *roundTrip) ops(birth op, v tlv.Value) sequence {
 	values := slices.Clone(t.values)
 	values[t.at] = v
-	ops := sequence{birth, {m: t.put, on: 0, args: literals(values)}}
+	ops := append(sequence{birth}, t.setup...)
+	ops = append(ops, op{m: t.put, on: 0, args: literals(values)})
 	if t.get != t.put {
 		ops = append(ops, op{m: t.get, on: 0, args: literals(t.args)})
 	}
@@ -46,6 +49,14 @@ func (x *exploration) firstBirth(b *box) op {
 	return op{m: b.birth, on: -1, made: b, args: literals(x.shared.births[b])}
 }
 
+// setupOf are the calls on the first instance that a method needs before its own.
+func (x *exploration) setupOf(m *method) (ops []op) {
+	for _, c := range x.shared.setup(m) {
+		ops = append(ops, op{m: c.m, on: 0, args: literals(c.args)})
+	}
+	return ops
+}
+
 // tryShorter has a short text follow a long one: what comes back must not be as long as that.
 func (x *exploration) tryShorter(b *box, t *roundTrip) {
 	tag := t.values[t.at].Tag()
@@ -54,17 +65,19 @@ func (x *exploration) tryShorter(b *box, t *roundTrip) {
 	}
 	const long, short = "mnoprst", "w"
 	ops := t.ops(x.firstBirth(b), textOf(tag, long))
-	second := ops[1]
+	put, get := len(ops)-2, len(ops)-1
+	second := ops[put]
 	second.args = slices.Clone(second.args)
 	second.args[t.at].value = textOf(tag, short)
-	ops = slices.Insert(ops, 2, second)
+	ops = slices.Insert(ops, get, second)
+	get++
 	stale := func() (string, bool) {
 		out := x.env.play(ops, ordinary)
-		if out.exit != nil || len(out.answers) < len(ops) || out.answers[3].code != abi.OK {
+		if out.exit != nil || len(out.answers) < len(ops) || out.answers[get].code != abi.OK {
 			return "", false
 		}
-		got := out.answers[3].value.Data()
-		return got, isText(out.answers[3].value) && len(got) == len(long) && strings.HasPrefix(got, short)
+		got := out.answers[get].value.Data()
+		return got, isText(out.answers[get].value) && len(got) == len(long) && strings.HasPrefix(got, short)
 	}
 	for range agreeing {
 		if _, ok := stale(); !ok {
@@ -72,7 +85,7 @@ func (x *exploration) tryShorter(b *box, t *roundTrip) {
 		}
 	}
 	got, _ := stale()
-	s := t.get.step(1, encode(ops[3].values()))
+	s := t.get.step(1, encode(ops[get].values()))
 	f := s.finding(codeDamaged, "%v was given %q and then %q, and %v answered %q: it is as long as the first", t.put, long, short, t.get, got)
 	x.report(f, ops, ordinary, x.env.play(ops, ordinary).answers)
 }
@@ -126,7 +139,7 @@ func (x *exploration) roundTrips(b *box, until time.Time) {
 // trips are what may answer a value that a method is given: it itself, and others, with no
 // arguments or with the key that the method was given.
 func (x *exploration) trips(b *box, put *method, s shape, at int) []roundTrip {
-	all := []roundTrip{{put: put, values: s, at: at, get: put}}
+	all := []roundTrip{{put: put, values: s, at: at, get: put, setup: x.setupOf(put)}}
 	for _, get := range x.gen.callable(b) {
 		if get == put {
 			continue
@@ -138,7 +151,7 @@ func (x *exploration) trips(b *box, put *method, s shape, at int) []roundTrip {
 					args[i] = s[k]
 				}
 			}
-			t := roundTrip{put: put, values: s, at: at, get: get, args: args}
+			t := roundTrip{put: put, values: s, at: at, get: get, args: args, setup: x.setupOf(put)}
 			if !slices.ContainsFunc(all, func(have roundTrip) bool { return have.get == get && slices.Equal(have.args, args) }) {
 				all = append(all, t)
 			}
@@ -331,7 +344,7 @@ func (o *op) values() (all []tlv.Value) {
 func hardValues(tag tlv.Tag) (all []tlv.Value) {
 	switch tag {
 	case tlv.TagInt32, tlv.TagInt64, tlv.TagFloat64:
-		all = numbersOf(tag, boundaryInts, []float64{0.1, 1e300, -1e300, 1<<53 - 1, math.SmallestNonzeroFloat64})
+		all = numbersOf(tag, boundaryInts, []float64{0.1, 1e300, -1e300, 1<<53 - 1, math.SmallestNonzeroFloat64, 1e-9, 1.0 / 3})
 	case tlv.TagString:
 		for _, n := range boundarySizes {
 			all = append(all, tlv.String(pattern(n, 0)))
@@ -354,8 +367,13 @@ func damageOf(given, got tlv.Value) string {
 	case given.Tag() == tlv.TagFloat64:
 		a, _ := given.Float()
 		b, err := got.Float()
-		if err == nil && b == float64(float32(a)) {
+		switch {
+		case err != nil:
+			return ""
+		case b == float64(float32(a)):
 			return "it was cut to 32 bits"
+		case isFormatted(a, b, 'f') || isFormatted(a, b, 'g'):
+			return "it was cut to six digits, as %f and %g do"
 		}
 		return ""
 	}
@@ -363,6 +381,12 @@ func damageOf(given, got tlv.Value) string {
 		return "it was cut to " + causes[0].how
 	}
 	return ""
+}
+
+// isFormatted tells whether a number is another one that was a text with six digits meanwhile.
+func isFormatted(given, got float64, format byte) bool {
+	n, err := strconv.ParseFloat(strconv.FormatFloat(given, format, 6, 64), 64)
+	return err == nil && n == got && n != given
 }
 
 // narrowing is a conversion of a number to fewer bits.

@@ -43,8 +43,9 @@ type generator struct {
 	env    *env
 	boxes  []*box
 	shapes map[*method][]shape
-	makes  map[*method]*box // methods that were seen to answer instances of a box
-	avoid  map[*method]bool // they have shown enough faults
+	makes  map[*method]*box         // methods that were seen to answer instances of a box
+	avoid  map[*method]bool         // they have shown enough faults
+	worked map[*method][][]argument // arguments of calls that succeeded, in sequences
 }
 
 const (
@@ -53,12 +54,13 @@ const (
 	maxLength    = 120 // the same
 	longest      = 300 // of one that others were added to
 	maxShapes    = 6
+	maxWorked    = 6 // argument lists of a method that are kept
 )
 
 func newGenerator(e *env) *generator {
 	g := &generator{
 		valueMaker: &valueMaker{random: rand.New(rand.NewPCG(e.random.Uint64(), 1)), words: wordsOf(e.config.File), caps: make(map[*method]float64)},
-		env:        e, shapes: make(map[*method][]shape), makes: make(map[*method]*box), avoid: make(map[*method]bool),
+		env:        e, shapes: make(map[*method][]shape), makes: make(map[*method]*box), avoid: make(map[*method]bool), worked: make(map[*method][][]argument),
 	}
 	for _, b := range e.plugin.boxes {
 		for _, m := range b.methods {
@@ -201,6 +203,11 @@ func (d *drawing) add(focus *box) {
 	m := methods[r.IntN(len(methods))]
 	shapes := d.shapes[m]
 	o := op{m: m, on: on}
+	if worked := d.worked[m]; len(worked) > 0 && r.IntN(3) == 0 && !d.apart {
+		o.args = worked[r.IntN(len(worked))]
+		d.push(o)
+		return
+	}
 	for _, sample := range shapes[r.IntN(len(shapes))] {
 		a, ok := d.argument(m, sample, on)
 		if !ok {
@@ -211,6 +218,21 @@ func (d *drawing) add(focus *box) {
 	d.push(o)
 	if r.IntN(4) == 0 { // the same once more
 		d.push(o)
+	}
+}
+
+// keep keeps the arguments of a call that succeeded, where no instances are among them.
+func (g *generator) keep(o *op) {
+	if len(o.args) == 0 || slices.ContainsFunc(o.args, func(a argument) bool { return a.ref > 0 || isHandle(a.value) || a.value.Len() > 64 }) {
+		return
+	}
+	have := g.worked[o.m]
+	switch {
+	case slices.ContainsFunc(have, func(args []argument) bool { return slices.Equal(args, o.args) }):
+	case len(have) < maxWorked:
+		g.worked[o.m] = append(have, o.args)
+	default:
+		have[g.random.IntN(maxWorked)] = o.args
 	}
 }
 
@@ -248,7 +270,10 @@ func (d *drawing) argument(m *method, sample tlv.Value, on int) (a argument, ok 
 	r := d.random
 	mild := r.IntN(10) < d.mild
 	switch {
-	case sample == blobSample || sample.Tag() == tlv.TagBlob:
+	case sample.Tag() == tlv.TagBlob:
+		if data, ok := d.again(); ok && r.IntN(3) == 0 {
+			return argument{value: tlv.Bytes([]byte(data)), blob: true}, true
+		}
 		return argument{value: tlv.Bytes([]byte(d.blob(mild))), blob: true}, true
 	case sample.Tag() == tlv.TagHandle:
 		return d.handle(m, sample, on)
@@ -256,6 +281,9 @@ func (d *drawing) argument(m *method, sample tlv.Value, on int) (a argument, ok 
 		return argument{value: sample}, true
 	}
 	v := d.valueMaker.of(sample.Tag(), mild)
+	if first := numbersOf(sample.Tag(), []int64{0, 1}, nil); len(first) > 0 && r.IntN(2) == 0 && len(d.worked[m]) == 0 && d.env.shared.failsAlways(m) {
+		v = first[r.IntN(len(first))] // the first of what was added
+	}
 	if size := d.given[on]; size > 0 && r.IntN(4) == 0 {
 		// Places in what is stored are near its size.
 		if near := numbersOf(sample.Tag(), []int64{size, size - 1, size / 2}, nil); len(near) > 0 {

@@ -101,7 +101,7 @@ func (x *exploration) staleStates(b *box, calls []op) (all []sequence) {
 		if len(c.args) == 0 || x.ctx.Err() != nil {
 			continue
 		}
-		s := sequence{birth}
+		s := append(sequence{birth}, x.setupOf(c.m)...)
 		for n := range 3 {
 			var types shape
 			for _, a := range c.args {

@@ -3,6 +3,7 @@ package plugintest
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"github.com/nyash-plugins/nyash-go/tlv"
@@ -32,6 +33,9 @@ var (
 	smallTexts = []string{"a", "b", "k1", "key", "abc", ""}
 	smallInts  = []int64{0, 1, 2, 3, 5}
 )
+
+// formTexts are small texts of forms that methods read: numbers, lines, tables, settings, objects.
+var formTexts = []string{"1", "2.5", "1\n2\n", "a,b\n1,2\n", "x\ny", "3,1", "a=1\nb=2\n", `{"a":1}`, "[1,2]", `"a`, "one two"}
 
 // valueMaker makes arguments.
 type valueMaker struct {
@@ -101,6 +105,8 @@ func (v *valueMaker) float(mild bool) float64 {
 func (v *valueMaker) text(mild bool) string {
 	r := v.random
 	switch n := r.IntN(20); {
+	case (mild || n < 10) && r.IntN(5) == 0:
+		return formTexts[r.IntN(len(formTexts))]
 	case mild || n < 10:
 		return smallTexts[r.IntN(len(smallTexts))]
 	case n < 13:
@@ -116,6 +122,26 @@ func (v *valueMaker) text(mild bool) string {
 		out.WriteRune([]rune("aé日𝄞")[r.IntN(4)])
 	}
 	return out.String()
+}
+
+// again is a blob like one that was answered, whole or damaged; ok is false where there was none.
+func (v *valueMaker) again() (data string, ok bool) {
+	r := v.random
+	blobs := slices.DeleteFunc(slices.Clone(v.seen), func(have tlv.Value) bool { return have.Tag() != tlv.TagBytes || have.Len() == 0 })
+	if len(blobs) == 0 {
+		return "", false
+	}
+	out := []byte(blobs[r.IntN(len(blobs))].Data())
+	switch r.IntN(4) {
+	case 0:
+		out = out[:r.IntN(len(out))]
+	case 1:
+		at := r.IntN(len(out))
+		for i := at; i < min(at+1<<r.IntN(3), len(out)); i++ {
+			out[i] = []byte{0, 1, 0x7f, 0x80, 0xff}[r.IntN(5)]
+		}
+	}
+	return string(out), true
 }
 
 func (v *valueMaker) bytes(mild bool) string {
