@@ -342,17 +342,41 @@ func (w *worker) encode(values []tlv.Value, b *box, id uint32) ([]byte, error) {
 				return nil, err
 			}
 			all[i] = tlv.HandleValue(tlv.Handle{Type: other.typeID, Instance: lent})
-		case v == blobSample:
-			if w.blob == 0 {
-				w.blob, _ = w.lendBlob([]byte(blobText)) // address 0 where there is no memory
-			}
-			all[i] = tlv.Blob(w.blob, uint64(len(blobText)))
-			if w.blob == 0 {
-				all[i] = tlv.Blob(0, 0)
+		case isBlob(v):
+			if data, ok := w.plugin.blobData(v); ok {
+				all[i] = w.lentFor(v, data)
 			}
 		}
 	}
 	return encode(all), nil
+}
+
+// lentFor is the blob that a sample stands for, which is lent once to a worker. It is an empty one where
+// there is no memory.
+func (w *worker) lentFor(sample tlv.Value, data []byte) tlv.Value {
+	addr, known := w.blobs[sample]
+	if !known && len(data) > 0 {
+		addr, _ = w.lendBlob(data)
+		if w.blobs == nil {
+			w.blobs = make(map[tlv.Value]uint64)
+		}
+		w.blobs[sample] = addr
+	}
+	if addr == 0 {
+		return tlv.Blob(0, 0)
+	}
+	return tlv.Blob(addr, uint64(len(data)))
+}
+
+// lentAt are the bytes of a blob that was lent for a sample.
+func (w *worker) lentAt(v tlv.Value) (data []byte, ok bool) {
+	at, _, err := v.Blob()
+	for sample, addr := range w.blobs {
+		if err == nil && addr != 0 && addr == at {
+			return w.plugin.blobData(sample)
+		}
+	}
+	return nil, false
 }
 
 // lend is an instance of a box that calls are given, until another instance is prepared.
@@ -384,7 +408,7 @@ func (s *argSample) usesInstances() bool {
 
 // withoutBlobs are the sample's values but for blobs.
 func (s *argSample) withoutBlobs() []tlv.Value {
-	return slices.DeleteFunc(slices.Clone(s.values), func(v tlv.Value) bool { return v == blobSample })
+	return slices.DeleteFunc(slices.Clone(s.values), isBlob)
 }
 
 // example is a sample's message without blobs, with instances that need not exist: to be

@@ -64,7 +64,7 @@ func (x *exploration) cornerCalls(s shape) (calls [][]tlv.Value) {
 		}
 		choices[i] = []tlv.Value{sample}
 	}
-	if !some || slices.ContainsFunc(s, func(v tlv.Value) bool { return v == blobSample || isHandle(v) }) {
+	if !some || slices.ContainsFunc(s, func(v tlv.Value) bool { return isBlob(v) || isHandle(v) }) {
 		return nil
 	}
 	whole := 1
@@ -93,7 +93,7 @@ func (x *exploration) stocked(b *box) sequence {
 	for range 3 {
 		for _, m := range x.gen.callable(b) {
 			s := x.gen.shapes[m][0]
-			if len(s) > 0 && !slices.ContainsFunc(s, func(v tlv.Value) bool { return v == blobSample || isHandle(v) }) {
+			if len(s) > 0 && !slices.ContainsFunc(s, func(v tlv.Value) bool { return isBlob(v) || isHandle(v) }) {
 				ops = append(ops, op{m: m, on: 0, args: literals(s)})
 			}
 		}

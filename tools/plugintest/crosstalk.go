@@ -39,7 +39,7 @@ const (
 func (x *exploration) crossing(b *box, m, r *method) sequence {
 	call := func(m *method, on int, name string) (o op, ok bool) {
 		for _, s := range x.gen.typesOf(m) {
-			if !slices.ContainsFunc(s, isHandle) && !slices.Contains(s, blobSample) {
+			if !slices.ContainsFunc(s, isHandle) && !slices.ContainsFunc(s, isBlob) {
 				return op{m: m, on: on, args: literals(withName(s, name))}, true
 			}
 		}

@@ -62,6 +62,9 @@ type feature struct {
 
 func explore(e *env) error {
 	defer func() {
+		if errors.Is(context.Cause(e.ctx), errUntil) {
+			return // there was no time for them
+		}
 		e.reportUnexercised()
 		e.reportFailing()
 	}()

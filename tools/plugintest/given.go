@@ -18,7 +18,7 @@ func (e *env) given() error {
 		t := b.conf.Tester
 		at := fmt.Sprintf("%s: the tester table of %s", e.config.TOML, b.name)
 		if t.Birth != nil {
-			values, err := convert(t.Birth, b.birth.declared)
+			values, err := e.plugin.convert(t.Birth, b.birth.declared)
 			if err != nil {
 				return fmt.Errorf("%w: %s: birth: %w", ErrCannotRun, at, err)
 			}
@@ -30,7 +30,7 @@ func (e *env) given() error {
 				return fmt.Errorf("%w: %s:%d: %s has no method %q", ErrCannotRun, e.config.TOML, calls.Pos.Line, b.name, calls.Method)
 			}
 			for _, args := range calls.Args {
-				values, err := convert(args, m.declared)
+				values, err := e.plugin.convert(args, m.declared)
 				if err != nil {
 					return fmt.Errorf("%w: %s: %s: %w", ErrCannotRun, at, calls.Method, err)
 				}
@@ -42,7 +42,7 @@ func (e *env) given() error {
 }
 
 // convert makes values of what nyash.toml says, of the types that are declared.
-func convert(args []any, declared *registry.Method) ([]tlv.Value, error) {
+func (p *plugin) convert(args []any, declared *registry.Method) ([]tlv.Value, error) {
 	values := make([]tlv.Value, len(args))
 	for i, arg := range args {
 		var to tlv.Tag
@@ -50,6 +50,9 @@ func convert(args []any, declared *registry.Method) ([]tlv.Value, error) {
 			to = declared.Args[i].To
 		}
 		v, ok := valueOf(arg, to)
+		if text, isText := arg.(string); isText && to == tlv.TagBlob {
+			v, ok = p.givenBlob([]byte(text)), true
+		}
 		if !ok {
 			return nil, fmt.Errorf("argument %d, %v, cannot be a value of type %v", i+1, arg, to)
 		}
@@ -111,7 +114,7 @@ func (p *plugin) coerce(call *Invocation) error {
 				continue
 			}
 			_, untyped := call.Texts[i]
-			v, ok := coerced(call, i, to)
+			v, ok := p.coerced(call, i, to)
 			switch {
 			case ok:
 				call.Args[i] = v
@@ -125,13 +128,15 @@ func (p *plugin) coerce(call *Invocation) error {
 }
 
 // coerced is an argument as another type.
-func coerced(call *Invocation, i int, to tlv.Tag) (v tlv.Value, ok bool) {
+func (p *plugin) coerced(call *Invocation, i int, to tlv.Tag) (v tlv.Value, ok bool) {
 	text, untyped := call.Texts[i]
 	switch {
 	case to == tlv.TagBytes && call.Args[i].Tag() == tlv.TagString:
 		return tlv.Bytes([]byte(call.Args[i].Data())), true
-	case to == tlv.TagBlob:
-		return blobSample, untyped
+	case to == tlv.TagBlob && call.Args[i].Tag() == tlv.TagBytes:
+		return p.givenBlob([]byte(call.Args[i].Data())), true
+	case to == tlv.TagBlob && untyped:
+		return p.givenBlob([]byte(text)), true
 	case !untyped:
 		return v, false
 	case to == tlv.TagString:

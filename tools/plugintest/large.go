@@ -116,7 +116,7 @@ func ownInstances(values []tlv.Value) []argument {
 		switch {
 		case isHandle(v):
 			all[i] = argument{ref: 1 + i%2}
-		case v == blobSample:
+		case isBlob(v):
 			all[i] = argument{value: tlv.Bytes([]byte(blobText)), blob: true}
 		}
 	}

@@ -30,6 +30,28 @@ var (
 
 const blobText = "abc"
 
+// givenBlob is a sample that stands for a blob of the host with these bytes.
+func (p *plugin) givenBlob(data []byte) tlv.Value {
+	p.blobs = append(p.blobs, data)
+	return tlv.Blob(uint64(len(p.blobs)), uint64(len(data)))
+}
+
+// blobData are the bytes of the blob that a sample stands for; ok is false where it stands for none.
+func (p *plugin) blobData(v tlv.Value) (data []byte, ok bool) {
+	addr, length, err := v.Blob()
+	switch {
+	case err != nil:
+		return nil, false
+	case v == blobSample:
+		return []byte(blobText), true
+	case addr == 0 || addr > uint64(len(p.blobs)) || length != uint64(len(p.blobs[addr-1])):
+		return nil, false
+	}
+	return p.blobs[addr-1], true
+}
+
+func isBlob(v tlv.Value) bool { return v.Tag() == tlv.TagBlob }
+
 // boxSampleType is the type id, far from ordinary ones, of the first boxSample.
 const boxSampleType = 0xffff_0000
 
@@ -147,7 +169,7 @@ func (s *shared) setup(methods ...*method) (longest []setupCall) {
 		}
 		setup := s.samples[m][i].setup
 		if !slices.ContainsFunc(setup, func(c setupCall) bool {
-			return slices.ContainsFunc(c.args, func(v tlv.Value) bool { return isHandle(v) || v.Tag() == tlv.TagBlob })
+			return slices.ContainsFunc(c.args, func(v tlv.Value) bool { return isHandle(v) || isBlob(v) })
 		}) {
 			longest = setup
 		}

@@ -93,7 +93,7 @@ type told struct {
 func (x *exploration) opaque(b *box, until time.Time) {
 	for _, m := range x.gen.callable(b) {
 		for _, s := range x.gen.typesOf(m) {
-			if len(s) == 0 || !storable(s[len(s)-1]) || slices.ContainsFunc(s, func(v tlv.Value) bool { return v == blobSample || isHandle(v) }) {
+			if len(s) == 0 || !storable(s[len(s)-1]) || slices.ContainsFunc(s, func(v tlv.Value) bool { return isBlob(v) || isHandle(v) }) {
 				continue
 			}
 			if x.ctx.Err() != nil || time.Now().After(until) {
@@ -176,7 +176,7 @@ func (f *storing) readers(x *exploration) (all []storedReader, err error) {
 	}
 	for _, r := range x.gen.callable(f.b) {
 		shapes := x.gen.typesOf(r)
-		if r == f.m || len(shapes) == 0 || slices.ContainsFunc(shapes[0], func(v tlv.Value) bool { return v == blobSample || isHandle(v) }) {
+		if r == f.m || len(shapes) == 0 || slices.ContainsFunc(shapes[0], func(v tlv.Value) bool { return isBlob(v) || isHandle(v) }) {
 			continue
 		}
 		if on, err = f.begin(); err != nil {

@@ -21,6 +21,7 @@ type plugin struct {
 	own         ownDescription
 	boxes       []*box      // that can be called
 	uncalled    []*box      // of nyash.toml, which cannot
+	blobs       [][]byte    // that the user gives; see blobData
 	hostSamples []tlv.Value // the boxes of its host as arguments; see hostSample
 	// notes are what is not tested, and why; faults are findings about boxes that hosts
 	// refuse, and which are not called either.

@@ -257,7 +257,7 @@ func (d *drawing) birth(b *box) {
 	given := d.env.shared.births[b]
 	for _, v := range given {
 		a := argument{value: v}
-		if v.Tag() != tlv.TagHandle && v != blobSample && d.random.IntN(3) == 0 {
+		if v.Tag() != tlv.TagHandle && !isBlob(v) && d.random.IntN(3) == 0 {
 			a, _ = d.argument(b.birth, v, -1)
 		}
 		o.args = append(o.args, a)
@@ -270,9 +270,12 @@ func (d *drawing) argument(m *method, sample tlv.Value, on int) (a argument, ok 
 	r := d.random
 	mild := r.IntN(10) < d.mild
 	switch {
-	case sample.Tag() == tlv.TagBlob:
+	case isBlob(sample):
 		if data, ok := d.again(); ok && r.IntN(3) == 0 {
 			return argument{value: tlv.Bytes([]byte(data)), blob: true}, true
+		}
+		if data, ok := d.env.plugin.blobData(sample); ok && sample != blobSample && r.IntN(2) == 0 {
+			return argument{value: tlv.Bytes(data), blob: true}, true
 		}
 		return argument{value: tlv.Bytes([]byte(d.blob(mild))), blob: true}, true
 	case sample.Tag() == tlv.TagHandle:

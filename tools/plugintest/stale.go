@@ -54,7 +54,7 @@ func (x *exploration) stale(b *box, until time.Time) {
 func (x *exploration) plainCalls(b *box) (all []op) {
 	for _, m := range x.gen.callable(b) {
 		for _, types := range x.gen.typesOf(m) {
-			if !slices.ContainsFunc(types, isHandle) && !slices.Contains(types, blobSample) && x.gen.makes[m] == nil {
+			if !slices.ContainsFunc(types, isHandle) && !slices.ContainsFunc(types, isBlob) && x.gen.makes[m] == nil {
 				all = append(all, op{m: m, on: 0, args: literals(nth(types, 1))})
 				if len(types) > 0 {
 					all = append(all, op{m: m, on: 0, args: literals(types)})

@@ -109,8 +109,11 @@ func (s *script) encode(c *interleave.Call, args values, on, other int) bool {
 			v = tlv.HandleValue(tlv.Handle{Type: box.typeID})
 			c.Patches = append(c.Patches, interleave.Patch{Offset: at + 4, Slot: slot})
 		case v.Tag() == tlv.TagBlob:
-			_, length, _ := v.Blob()
-			s.program.Blobs = append(s.program.Blobs, blobOf(int(length)))
+			data, ok := s.plugin.blobData(v)
+			if _, length, _ := v.Blob(); !ok {
+				data = blobOf(int(length))
+			}
+			s.program.Blobs = append(s.program.Blobs, data)
 			c.Patches = append(c.Patches, interleave.Patch{Offset: at, Blob: len(s.program.Blobs)})
 		}
 		var err error
@@ -141,11 +144,8 @@ func (s *script) lend(b *box, on, other int) (slot int, ok bool) {
 	return slot, ok
 }
 
-// blobOf is a blob's bytes.
+// blobOf are the bytes of a blob of another length.
 func blobOf(length int) []byte {
-	if length == len(blobText) {
-		return []byte(blobText)
-	}
 	return bytes.Repeat([]byte{byte('a' + length%26)}, length)
 }
 

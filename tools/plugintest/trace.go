@@ -98,10 +98,11 @@ func (w *worker) arguments(message []byte, made map[instance]int) (all []argumen
 		a := argument{value: v}
 		switch v.Tag() {
 		case tlv.TagBlob:
-			if addr, _, err := v.Blob(); err != nil || addr == 0 || addr != w.blob {
+			data, ok := w.lentAt(v)
+			if !ok {
 				return nil, false
 			}
-			a = argument{value: tlv.Bytes([]byte(blobText)), blob: true}
+			a = argument{value: tlv.Bytes(data), blob: true}
 		case tlv.TagHandle:
 			h, _ := v.Handle()
 			b := w.plugin.boxOf(h.Type)

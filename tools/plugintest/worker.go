@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -17,6 +18,7 @@ import (
 	"github.com/nyash-plugins/nyash-go/internal/isolate"
 	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
 	"github.com/nyash-plugins/nyash-go/internal/native"
+	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
 // worker is a process with the plugin in it, or a module's sandbox in this process. Calls may be made by several
@@ -36,7 +38,7 @@ type worker struct {
 	instances []instance
 	lent      map[*box]uint32      // of instances, those that samples stand for
 	bearing   map[*box]bool        // boxes whose birth is being tried
-	blob      uint64               // address of blobSample in the worker; 0 for none
+	blobs     map[tlv.Value]uint64 // addresses in the worker of the blobs that samples stand for
 	ended     bool                 // shutdown was called
 	doing     atomic.Pointer[step] // that was begun last; nil while the library is loaded
 	kill      func(error)          // ends the process, whose calls then fail with the cause
@@ -230,10 +232,15 @@ func (w *worker) close() {
 		w.checkHostMemory(&memory)
 	}
 	_ = w.life.close()
-	if printed := w.output.printedLines(); len(printed) > 0 && w.options.wrapper == nil && !w.options.quiet {
+	printed := slices.DeleteFunc(w.output.printedLines(), lastWords.MatchString)
+	if len(printed) > 0 && w.options.wrapper == nil && !w.options.quiet {
 		w.add(Finding{Code: codeOutput, Message: fmt.Sprintf("it printed %q", printed[0])})
 	}
 }
+
+// lastWords are what the C library and that of C++ print before they abort, which is no printing of
+// the plugin's.
+var lastWords = regexp.MustCompile(`^(double free or corruption|free\(\): |malloc\(\): |malloc_\w+\(\): |realloc\(\): |munmap_chunk\(\): |corrupted (size|double-linked)|\*\*\* \w+ \w+ detected \*\*\*|Fatal glibc error|terminate called|  what\(\): )`)
 
 // checkHostMemory reports misuse of host->alloc and host->free. The counters
 // decide: a plugin can log any line.
