@@ -117,6 +117,7 @@ func (b *bench) try(ctx context.Context, sources map[string]string, checks []str
 // prepare looks which checks of a round apply to the plugin itself, and what they find.
 func (b *bench) prepare(ctx context.Context, r round) error {
 	apply := make(map[string]bool)
+	b.apply = nil // those of another round
 	for _, check := range r.checks {
 		k, err := b.try(ctx, b.sources, []string{check}, r.budget, r.seed)
 		if errors.Is(err, plugintest.ErrCannotRun) {
