@@ -123,7 +123,7 @@ func (e *env) explore(whole time.Duration) error {
 		x.fill(b, time.Now().Add(whole/8))
 		// What is left is for random sequences, and a part of the whole at least.
 		x.rounds(b, time.Now().Add(min(whole/4, leaksAfter)))
-		x.stale(b, time.Now().Add(min(whole/8, 2*time.Second)))
+		x.stale(b, min(whole/8, 3*time.Second))
 		x.leaks(b, time.Now().Add(whole/8))
 		rest := watched
 		if x.watches() {

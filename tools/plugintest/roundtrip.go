@@ -344,7 +344,7 @@ func (o *op) values() (all []tlv.Value) {
 func hardValues(tag tlv.Tag) (all []tlv.Value) {
 	switch tag {
 	case tlv.TagInt32, tlv.TagInt64, tlv.TagFloat64:
-		all = numbersOf(tag, boundaryInts, []float64{0.1, 1e300, -1e300, 1<<53 - 1, math.SmallestNonzeroFloat64, 1e-9, 1.0 / 3})
+		all = numbersOf(tag, boundaryInts, []float64{0.1, 1e300, -1e300, 1<<53 - 1, 1e-9, 1.0 / 3, math.SmallestNonzeroFloat64})
 	case tlv.TagString:
 		for _, n := range boundarySizes {
 			all = append(all, tlv.String(pattern(n, 0)))

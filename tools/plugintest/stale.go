@@ -21,13 +21,14 @@ const (
 // were called before it: what they keep is not dropped everywhere. Where they were not called
 // before, they answer otherwise. Each method is called after three calls of each, and then at the end
 // of parts of sequences that have shown something.
-func (x *exploration) stale(b *box, until time.Time) {
+func (x *exploration) stale(b *box, part time.Duration) {
 	calls := x.plainCalls(b)
 	states := x.staleStates(b, calls)
-	readers := x.readersOf(states, calls, until)
+	readers := x.readersOf(states, calls, time.Now().Add(part/2))
 	if len(readers) == 0 {
 		return
 	}
+	until := time.Now().Add(part)
 	tries := make(map[*method]int)
 	try := func(s sequence) bool {
 		for _, r := range x.looksStale(s, readers) {
@@ -126,7 +127,7 @@ func (x *exploration) readersOf(states []sequence, calls []op, until time.Time) 
 	}
 	return slices.DeleteFunc(readers, func(c op) bool {
 		return slices.ContainsFunc(states, func(s sequence) bool {
-			return slices.ContainsFunc(calls, func(next op) bool { return over() || !x.leavesNext(s, c, next) })
+			return slices.ContainsFunc(calls, func(next op) bool { return !over() && !x.leavesNext(s, c, next) })
 		})
 	})
 }
