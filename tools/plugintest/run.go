@@ -182,6 +182,8 @@ func New(config Config) (*Tester, error) {
 	if config.ManifestDir == "" {
 		config.ManifestDir = filepath.Dir(file)
 	}
+	// Their arguments become values of this library's types.
+	config.Calls, config.Births = cloned(config.Calls), cloned(config.Births)
 	if config.For < 0 {
 		return nil, fmt.Errorf("%w: invalid time %v for a box", ErrCannotRun, config.For)
 	}
@@ -281,6 +283,15 @@ func (t *Tester) run(ctx context.Context, c *check) error {
 	}
 	r.end(time.Since(start))
 	return nil
+}
+
+// cloned are calls with arguments of their own.
+func cloned(calls []Invocation) []Invocation {
+	all := slices.Clone(calls)
+	for i := range all {
+		all[i].Args = slices.Clone(all[i].Args)
+	}
+	return all
 }
 
 // load loads the library once, to read its description.

@@ -317,8 +317,8 @@ const (
 )
 
 // try stops the first act of some meetings in some places each, and reports what that
-// shows. It returns how many of the list's first it has tried. There are as few places as is left
-// time for, but for the last round.
+// shows. It returns how many of the list's first it has tried. There are as many places as is left
+// time for, and leastStops at least.
 func (x *meetings) try(list []meeting, r round, left time.Duration) (tried int, err error) {
 	s := newScript(x.env)
 	var all []*trial
