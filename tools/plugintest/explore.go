@@ -48,7 +48,6 @@ type exploration struct {
 	bornNamed   map[*box]bool    // takesName
 	names       int              // that were used for that
 	turn        int              // of the worlds
-	fills       int
 	bench       *worker // for round trips; nil for none
 	benchReport *Report
 }
@@ -111,7 +110,7 @@ func (e *env) explore(whole time.Duration) error {
 			continue
 		}
 		e.at(b.birth)
-		x.fills, x.news = 0, time.Now()
+		x.news = time.Now()
 		watched := time.Now().Add(whole)
 		x.rounds(b, time.Now().Add(min(whole/8, firstRounds))) // most faults show in the first ones
 		x.roundTrips(b, time.Now().Add(whole/8))

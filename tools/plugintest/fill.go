@@ -1,6 +1,7 @@
 package plugintest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -22,21 +23,94 @@ const (
 // the results grow.
 var fillSteps = []int{1, 2, 3, 4, 100, 200, 254, 255, 256, 257, 258, 300, 400, 800, 1200, 1400, 1600, 3200}
 
-// fill makes the state of a box large with each of its methods that takes a text or number.
+// filling is a method that makes a state large, and one that is called while it grows.
+type filling struct {
+	m, r *method
+	s    shape
+	more int // bytes that the other's answer grows by with a call
+}
+
+// fill makes the state of a box large with each of its methods that takes a text, or nothing.
 func (x *exploration) fill(b *box, until time.Time) {
+	for i, f := range x.fillings(b) {
+		if i >= maxFills || time.Now().After(until) || x.ctx.Err() != nil {
+			return
+		}
+		if !x.gen.avoid[f.r] && !x.gen.avoid[f.m] {
+			x.at(f.m)
+			x.fillWith(b, &f)
+		}
+	}
+}
+
+// fillings are those of a box, those first in which the other method sees what is stored.
+func (x *exploration) fillings(b *box) []filling {
+	var own, seen, rest []filling
+	readers := slices.DeleteFunc(x.gen.callable(b), func(r *method) bool { return !x.repeats(b, r) })
 	for _, m := range x.gen.callable(b) {
-		for _, s := range x.gen.shapes[m] {
-			grows := slices.ContainsFunc(s, func(v tlv.Value) bool { return isText(v) })
-			if x.ctx.Err() != nil {
-				return
-			}
-			if grows || len(s) == 0 {
-				x.at(m)
-				x.fillWith(b, m, s, until)
-				break
+		i := slices.IndexFunc(x.gen.shapes[m], func(s shape) bool { return len(s) == 0 || slices.ContainsFunc(s, isText) })
+		if i < 0 {
+			continue
+		}
+		s := x.gen.shapes[m][i]
+		own = append(own, filling{m: m, r: m, s: s})
+		see := x.see(b, &filling{m: m, s: s}, readers)
+		seen = append(seen, see...)
+		for _, r := range x.gen.callable(b) {
+			if r != m && !slices.ContainsFunc(see, func(f filling) bool { return f.r == r }) {
+				rest = append(rest, filling{m: m, r: r, s: s})
 			}
 		}
 	}
+	slices.SortStableFunc(seen, func(a, b filling) int { return cmp.Compare(b.more, a.more) })
+	return slices.Concat(seen, own, rest)
+}
+
+// repeats tells whether a method answers something, and the same when it is called again.
+func (x *exploration) repeats(b *box, r *method) bool {
+	reads := x.fillReader(r)
+	ops := append(append(sequence{x.firstBirth(b)}, x.setupOf(r)...), reads, reads)
+	out, last := x.onBench(ops), len(ops)-1
+	if out.exit != nil || len(out.answers) < len(ops) {
+		return false
+	}
+	a := &out.answers[last]
+	return a.made && !a.value.IsVoid() && !isHandle(a.value) && a.same(&out.answers[last-1])
+}
+
+func (x *exploration) fillReader(r *method) op {
+	return op{m: r, on: 0, args: ownInstances(x.gen.shapes[r][0])}
+}
+
+// see are the fillings with a method whose readers answer otherwise after each of some calls, and the
+// same when they are called twice.
+func (x *exploration) see(b *box, f *filling, readers []*method) (see []filling) {
+	const calls = 3
+	ops := append(sequence{x.firstBirth(b)}, x.setupOf(f.m)...)
+	from, each := len(ops), 1+2*len(readers)
+	for n := range calls {
+		ops = append(ops, op{m: f.m, on: 0, args: ownInstances(numbered(f.s, n+1))})
+		for _, r := range readers {
+			ops = append(ops, x.fillReader(r), x.fillReader(r))
+		}
+	}
+	out := x.onBench(ops)
+	if out.exit != nil || len(out.answers) < len(ops) {
+		return nil
+	}
+	for i, r := range readers {
+		var all [calls]*observed
+		repeats := r != f.m
+		for n := range calls {
+			at := from + n*each + 1 + 2*i
+			all[n] = &out.answers[at]
+			repeats = repeats && all[n].same(&out.answers[at+1])
+		}
+		if repeats && !all[0].same(all[1]) && !all[1].same(all[2]) {
+			see = append(see, filling{f.m, r, f.s, all[2].bytes - all[1].bytes})
+		}
+	}
+	return see
 }
 
 // measured is what a reader answered after so many calls.
@@ -52,62 +126,54 @@ type measured struct {
 // stateFiller makes a state large.
 type stateFiller struct {
 	*player
-	b     *box
-	m, r  *method
-	s, rs shape
-	seen  []measured // of the reader
+	b *box
+	filling
+	rs   shape
+	seen []measured // of the reader
 }
 
 // maxFills is how many pairs of methods are tried.
 const maxFills = 60
 
 // fillWith calls a method with many different values, and another in between.
-func (x *exploration) fillWith(b *box, m *method, s shape, until time.Time) {
-	for i, r := range append([]*method{m}, x.gen.callable(b)...) {
-		if i > 0 && r == m || x.gen.avoid[r] || x.gen.avoid[m] || len(x.gen.shapes[r]) == 0 {
-			continue
-		}
-		if x.fills++; x.fills > maxFills || time.Now().After(until) || x.ctx.Err() != nil {
-			return
-		}
-		f, report := x.measure(b, m, r, s)
-		if f == nil {
-			continue
-		}
-		if f.out.exit != nil {
-			x.filledExit(f)
-			continue
-		}
-		for i := range report.Findings { // a result that became malformed, say
-			g := report.Findings[i]
-			key := findingKey{g.Code, g.Place(), ""}
-			if !x.done[key] {
-				x.done[key] = true
-				g.Message += fmt.Sprintf(", after up to %d calls of %v", fillCalls, m)
-				x.add(g)
-			}
-		}
-		if g, ok := wraps(m, r, f.seen); ok {
+func (x *exploration) fillWith(b *box, pair *filling) {
+	f, report := x.measure(b, pair)
+	if f == nil {
+		return
+	}
+	if f.out.exit != nil {
+		x.filledExit(f)
+		return
+	}
+	for i := range report.Findings { // a result that became malformed, say
+		g := report.Findings[i]
+		key := findingKey{g.Code, g.Place(), ""}
+		if !x.done[key] {
+			x.done[key] = true
+			g.Message += fmt.Sprintf(", after up to %d calls of %v", fillCalls, f.m)
 			x.add(g)
 		}
-		if g, ok := quadratic(m, r, f.seen); ok {
-			if again, _ := x.measure(b, m, r, s); again != nil {
-				if _, ok := quadratic(m, r, again.seen); ok {
-					x.add(g)
-				}
+	}
+	if g, ok := wraps(f.m, f.r, f.seen); ok {
+		x.add(g)
+	}
+	if g, ok := quadratic(f.m, f.r, f.seen); ok {
+		if again, _ := x.measure(b, pair); again != nil {
+			if _, ok := quadratic(f.m, f.r, again.seen); ok {
+				x.add(g)
 			}
 		}
 	}
 }
 
 // measure makes the calls in a worker; nil where there is none.
-func (x *exploration) measure(b *box, m, r *method, s shape) (*stateFiller, *Report) {
+func (x *exploration) measure(b *box, pair *filling) (*stateFiller, *Report) {
 	own, report := x.env.alone()
 	w, err := own.start(workerOptions{plain: true})
 	if w == nil || err != nil {
 		return nil, nil
 	}
-	f := &stateFiller{player: newPlayer(w, nil, sequence{x.firstBirth(b)}, world{plain: true, keeps: true}), b: b, m: m, r: r, s: s, rs: x.gen.shapes[r][0]}
+	f := &stateFiller{player: newPlayer(w, nil, sequence{x.firstBirth(b)}, world{plain: true, keeps: true}), b: b, filling: *pair, rs: x.gen.shapes[pair.r][0]}
 	_ = errors.As(f.run(), &f.out.exit)
 	w.close()
 	x.counted(own.check.Calls)
@@ -253,7 +319,9 @@ func wraps(m, r *method, all []measured) (f Finding, ok bool) {
 				if range_ == 128 || range_ == 32768 { // a signed type
 					wrapped = (want+range_)%(2*range_) - range_
 				}
-				if want >= range_ && have == wrapped && !means(meantNumber, m, r) {
+				// Of a size that has wrapped, what goes in whole is written, perhaps.
+				whole := !a.isN && wrapped-have >= 0 && wrapped-have < step && (wrapped-have == 0 || have%step == first%step)
+				if want >= range_ && (have == wrapped || whole) && !means(meantNumber, m, r) {
 					f = r.finding(codeWraps, "after %d calls of %v it answered "+what.name+", and after %d calls "+what.name+"; %d would be next", a.calls, m, have, all[0].calls, first, want)
 					rule, _ := RuleOf(codeWraps)
 					f.Fix = rule.Fix + howToMean

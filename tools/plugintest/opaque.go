@@ -115,7 +115,7 @@ func (x *exploration) stores(b *box, m *method, s shape, until time.Time) {
 		w.close()
 		x.counted(own.check.Calls)
 	}()
-	f := &storing{stateFiller: &stateFiller{player: newPlayer(w, nil, sequence{x.firstBirth(b)}, world{plain: true, keeps: true}), b: b, m: m, s: s}, full: maxStored + 1}
+	f := &storing{stateFiller: &stateFiller{player: newPlayer(w, nil, sequence{x.firstBirth(b)}, world{plain: true, keeps: true}), b: b, filling: filling{m: m, s: s}}, full: maxStored + 1}
 	readers, err := f.readers(x)
 	if err != nil || len(readers) == 0 {
 		return // an exit shows elsewhere

@@ -1,6 +1,7 @@
 package plugintest
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,6 +16,10 @@ const (
 	staleLength = 60
 	// staleTries is how often a reader is looked at closely that shows something.
 	staleTries = 8
+	// maxStaleStates is how many states are looked at.
+	maxStaleStates = 16
+	// readStates is in how many of them a method must change nothing to be a reader.
+	readStates = 4
 )
 
 // stale finds methods that answer as before a call which has changed what they answer, because they
@@ -79,22 +84,32 @@ func nth(types shape, n int) []tlv.Value {
 }
 
 // staleStates are sequences that each fill an instance with calls of one method, after which others
-// answer otherwise than after other such sequences. One is a birth alone.
+// answer otherwise than after other such sequences: those first after which most calls answer something.
 func (x *exploration) staleStates(b *box, calls []op) (all []sequence) {
 	birth := x.firstBirth(b)
 	seen := make(map[string]bool)
+	type state struct {
+		s    sequence
+		tell int // calls that answer something
+	}
+	var found []state
 	add := func(s sequence) {
 		out := x.onBench(slices.Concat(s, calls))
 		if out.exit != nil || len(out.answers) != len(s)+len(calls) {
 			return
 		}
 		var shows strings.Builder
+		tell := 0
 		for i := range calls {
-			fmt.Fprintf(&shows, "%d %x,", out.answers[len(s)+i].code, out.answers[len(s)+i].sum)
+			a := &out.answers[len(s)+i]
+			fmt.Fprintf(&shows, "%d %v %v,", a.code, tells(a), magnitude(a.value))
+			if tells(a) {
+				tell++
+			}
 		}
 		if !seen[shows.String()] {
 			seen[shows.String()] = true
-			all = append(all, s)
+			found = append(found, state{s, tell})
 		}
 	}
 	add(sequence{birth})
@@ -104,29 +119,46 @@ func (x *exploration) staleStates(b *box, calls []op) (all []sequence) {
 		}
 		s := append(sequence{birth}, x.setupOf(c.m)...)
 		for n := range 3 {
-			var types shape
-			for _, a := range c.args {
-				types = append(types, a.value)
-			}
-			s = append(s, op{m: c.m, on: 0, args: literals(nth(types, n))})
+			s = append(s, op{m: c.m, on: 0, args: literals(nth(typesOf(c.args), n))})
 		}
 		add(s)
 	}
+	for _, c := range calls { // what is made of a table depends on what is in it
+		for _, form := range formTexts {
+			if slices.ContainsFunc(c.args, func(a argument) bool { return isText(a.value) }) && x.ctx.Err() == nil {
+				filled := op{m: c.m, on: 0, args: literals(withName(typesOf(c.args), form))}
+				add(append(append(sequence{birth}, x.setupOf(c.m)...), filled))
+			}
+		}
+	}
+	slices.SortStableFunc(found, func(a, b state) int { return cmp.Compare(b.tell, a.tell) })
+	for _, f := range found[:min(len(found), maxStaleStates)] {
+		all = append(all, f.s)
+	}
 	return all
+}
+
+// typesOf are the values of arguments, as a shape.
+func typesOf(args []argument) (types shape) {
+	for _, a := range args {
+		types = append(types, a.value)
+	}
+	return types
 }
 
 // readersOf are calls that change neither their own answers nor those of the others of them, and no
 // answer of a single call that follows. What several change that follow is not looked at: it is
 // what is looked for.
 func (x *exploration) readersOf(states []sequence, calls []op, until time.Time) (readers []op) {
+	some := states[:min(len(states), readStates)] // all of them would take too long
 	over := func() bool { return x.ctx.Err() != nil || time.Now().After(until) }
 	for _, c := range calls {
-		if !over() && !x.done[findingKey{codeStale, c.m.String(), ""}] && !means(meantStale, c.m) && x.readsIn(states, readers, c) {
+		if !over() && !x.done[findingKey{codeStale, c.m.String(), ""}] && !means(meantStale, c.m) && x.readsIn(some, readers, c) {
 			readers = append(readers, c)
 		}
 	}
 	return slices.DeleteFunc(readers, func(c op) bool {
-		return slices.ContainsFunc(states, func(s sequence) bool {
+		return slices.ContainsFunc(some, func(s sequence) bool {
 			return slices.ContainsFunc(calls, func(next op) bool { return !over() && !x.leavesNext(s, c, next) })
 		})
 	})
