@@ -120,7 +120,7 @@ func (w *worker) checkAnswer(s *step, a *answer) {
 	}
 	c := &answerCheck{w.env, s, a}
 	if a.damage&damageArgs != 0 {
-		c.found(codeArgsWritten, "", "args changed during the call")
+		c.found(codeArgsWritten, "", "%s changed during the call", pick(len(s.lent) > 0, "args, or a blob that was lent,", "args"))
 	}
 	if a.damage&damageBeforeResult != 0 {
 		c.found(codeOverrun, "", "it wrote before its result buffer of %d bytes", s.resultSize)

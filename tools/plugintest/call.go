@@ -18,7 +18,8 @@ type step struct {
 	args       []byte
 	resultSize int // of the result buffer
 	layout     layout
-	concurrent bool // other calls are made at the same time
+	lent       [][]byte // the blobs among args
+	concurrent bool     // other calls are made at the same time
 }
 
 // plainResultSize is the result buffer's size of plain calls, which are to be
@@ -63,7 +64,8 @@ func (w *worker) do(s step) (*answer, error) {
 	if w.options.plain {
 		return w.invoke(&s)
 	}
-	w.trace = append(w.trace, traced{step: s})
+	s.lent = w.lending.of(s.args)
+	w.trace = append(w.trace, traced{step: s.withoutLarge()})
 	a, err := w.invoke(&s)
 	if err == nil {
 		w.keep(a)

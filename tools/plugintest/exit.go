@@ -157,7 +157,7 @@ func (w *worker) explain(at *step, signal syscall.Signal, f *Finding) {
 		f.Code, f.Message = codeOverrun, fmt.Sprintf("it wrote far past the end of its result buffer of %d bytes: %s", at.resultSize, f.Message)
 	case w.replay(layoutKeep).crashed:
 		where := pick(at.layout&layoutAtStart != 0, "in front of", "past")
-		f.Code, f.Message = codeOverread, fmt.Sprintf("it read %s the %d bytes of args: %s", where, len(at.args), f.Message)
+		f.Code, f.Message = codeOverread, fmt.Sprintf("it read %s the %d bytes of args%s: %s", where, len(at.args), at.orBlobs(), f.Message)
 		w.backtrace(f)
 	default:
 		w.shared.keepsMemory = true
@@ -183,10 +183,8 @@ func (w *worker) replay(layout layout) (out replayed) {
 	}
 	defer again.close()
 	out.ran = true
-	for _, t := range w.trace {
-		s := t.step
-		s.layout |= layout
-		a, err := again.invoke(&s)
+	for i := range w.trace {
+		a, err := again.again(&w.trace[i], layout)
 		if err != nil {
 			out.crashed = true
 			return out
@@ -231,7 +229,7 @@ func (w *worker) backtrace(f *Finding) {
 	}
 	defer again.close()
 	for i := range w.trace {
-		if _, err := again.invoke(&w.trace[i].step); err != nil {
+		if _, err := again.again(&w.trace[i], 0); err != nil {
 			break
 		}
 	}

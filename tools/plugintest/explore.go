@@ -48,7 +48,7 @@ type exploration struct {
 	bornNamed   map[*box]bool    // takesName
 	names       int              // that were used for that
 	turn        int              // of the worlds
-	bench       *worker // for round trips; nil for none
+	bench       *worker          // for round trips; nil for none
 	benchReport *Report
 }
 
@@ -120,6 +120,7 @@ func (e *env) explore(whole time.Duration) error {
 		x.large(b, time.Now().Add(whole/8))
 		x.endBench()
 		x.fill(b, time.Now().Add(whole/8))
+		x.damage(b, time.Now().Add(min(whole/8, 2*time.Second)))
 		// What is left is for random sequences, and a part of the whole at least.
 		x.rounds(b, time.Now().Add(min(whole/4, leaksAfter)))
 		x.stale(b, min(whole/8, 3*time.Second))

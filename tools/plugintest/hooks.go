@@ -39,6 +39,7 @@ const (
 	layoutOneThread  = wire.OneThread
 	layoutWatch      = wire.Watch
 	layoutAtStart    = wire.AtStart
+	layoutBlobs      = wire.OwnBlobs
 
 	damageArgs         = wire.ArgsWritten
 	damageBeforeResult = wire.BeforeResult
@@ -58,6 +59,9 @@ func (w *worker) invoke(s *step) (*answer, error) {
 	w.doing.Store(s)
 	a := &answer{buf: make([]byte, s.resultSize)}
 	p := &probe.Call{Probe: wire.Probe{Layout: s.layout}}
+	if len(s.lent) > 0 {
+		p.Layout |= layoutBlobs
+	}
 	p.TypeID, p.Method, p.Instance = s.typeID, s.method, s.instance
 	p.SetArgs(s.args)
 	p.SetResultBuffer(a.buf)
@@ -171,7 +175,10 @@ func exitAt(function string, err error) error {
 
 // lendBlob puts data into the worker's memory, as a host lends a blob.
 func (w *worker) lendBlob(data []byte) (addr uint64, err error) {
-	return w.life.Lend(w.callCtx, data)
+	if addr, err = w.life.Lend(w.callCtx, data); err == nil {
+		w.lending.add(addr, data)
+	}
+	return addr, err
 }
 
 // adopt takes a returned blob over, as a host does, and frees it.

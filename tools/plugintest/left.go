@@ -120,8 +120,7 @@ func (w *worker) findLeavers(parts []probe.Part) {
 	w.shared.left.replays++
 	for _, t := range w.trace {
 		s := t.step
-		s.layout |= layoutWatch
-		a, err := again.invoke(&s)
+		a, err := again.again(&t, layoutWatch)
 		if err != nil {
 			return // another finding says why
 		}
@@ -210,8 +209,7 @@ func (w *worker) reportOpenFiles() {
 	openers := make(map[string]step) // by descriptor, the call that opened it last
 	for _, t := range w.trace {
 		s := t.step
-		s.layout |= layoutWatch
-		a, err := again.invoke(&s)
+		a, err := again.again(&t, layoutWatch)
 		if err != nil {
 			return
 		}

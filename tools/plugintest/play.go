@@ -301,9 +301,9 @@ func (p *player) takeBlobsBack() {
 		if p.world.keeps || p.life.Lost() {
 			break
 		}
-		p.life.TakeBack(b.addr, b.size)
+		p.takeBack(b.addr, b.size)
 		if addr, err := p.lendBlob(slices.Repeat([]byte{filler}, b.size)); err == nil {
-			p.life.TakeBack(addr, b.size)
+			p.takeBack(addr, b.size)
 		}
 	}
 	p.lent = p.lent[:0]

@@ -39,6 +39,7 @@ type worker struct {
 	lent      map[*box]uint32      // of instances, those that samples stand for
 	bearing   map[*box]bool        // boxes whose birth is being tried
 	blobs     map[tlv.Value]uint64 // addresses in the worker of the blobs that samples stand for
+	lending   lentBlobs
 	ended     bool                 // shutdown was called
 	doing     atomic.Pointer[step] // that was begun last; nil while the library is loaded
 	kill      func(error)          // ends the process, whose calls then fail with the cause

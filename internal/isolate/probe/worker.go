@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -285,6 +286,11 @@ func (h *hooks) probe(ctx context.Context, w *worker.Worker, c *abi.Call, layout
 	}
 	result := resultArea.own
 	copy(args, message)
+	var blobs []lentBlob
+	if layout&wire.OwnBlobs != 0 {
+		blobs = layOutBlobs(args, slack, layout)
+	}
+	given := bytes.Clone(args)
 	clear(result[:min(len(result), 4)])
 	c.SetArgs(args)
 	c.SetResultBuffer(result)
@@ -305,7 +311,7 @@ func (h *hooks) probe(ctx context.Context, w *worker.Worker, c *abi.Call, layout
 		call()
 	}
 	damage |= h.noteCall(c.TypeID, c.Method, left)
-	if !bytes.Equal(args, message) {
+	if !bytes.Equal(args, given) || slices.ContainsFunc(blobs, func(b lentBlob) bool { return !bytes.Equal(b.own, b.from) }) {
 		damage |= wire.ArgsWritten
 	}
 	before, behind := around(resultArea.usable, result)
@@ -317,6 +323,9 @@ func (h *hooks) probe(ctx context.Context, w *worker.Worker, c *abi.Call, layout
 	}
 	copy(room, result)
 	h.areas.retire(layout&wire.Keep != 0, argsArea.whole, resultArea.whole)
+	for _, b := range blobs {
+		h.areas.retire(layout&wire.Keep != 0, b.whole)
+	}
 	return damage
 }
 

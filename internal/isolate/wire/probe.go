@@ -15,6 +15,7 @@ const (
 	OneThread                      // the call is made on the thread of all calls with this layout
 	Watch                          // look at the process before and after it
 	AtStart                        // the message begins behind memory that cannot be touched
+	OwnBlobs                       // the blobs of the message are moved, and laid out as it is
 )
 
 // Damage is what a call of OpProbe has done to memory that is not its own.

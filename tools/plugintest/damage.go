@@ -1,0 +1,130 @@
+package plugintest
+
+import (
+	"bytes"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/tlv"
+)
+
+// What a method has answered and another takes back, such as a dump, may come from anywhere: sizes
+// and counts in it may be damaged. Random damage seldom meets the four bytes of a size.
+
+const (
+	maxTakenBack = 40  // answers that are tried with each method
+	maxDamaged   = 4   // of those, that are damaged
+	damagedBytes = 80  // of each of them
+	damagedOps   = 100 // calls of a sequence
+)
+
+// damage calls the methods of a box that take back what was answered with it damaged at each place.
+func (x *exploration) damage(b *box, until time.Time) {
+	for _, tag := range []tlv.Tag{tlv.TagBlob, tlv.TagBytes, tlv.TagString} { // dumps are blobs, mostly
+		for _, m := range x.gen.callable(b) {
+			for _, types := range x.gen.typesOf(m) {
+				at := slices.IndexFunc(types, func(v tlv.Value) bool { return v.Tag() == tag })
+				if at < 0 || !time.Now().Before(until) {
+					continue
+				}
+				for _, whole := range x.takenBack(b, m, types, at) {
+					x.damaged(b, m, types, at, whole, until)
+				}
+			}
+		}
+	}
+}
+
+// argumentsWith are those of a shape with a text, or blob, of these bytes.
+func argumentsWith(types shape, at int, data string) []argument {
+	all := ownInstances(types)
+	if all[at] = (argument{value: tlv.Bytes([]byte(data)), blob: true}); !isBlob(types[at]) {
+		all[at] = argument{value: textOf(types[at].Tag(), data)}
+	}
+	return all
+}
+
+// takenBack are answers that a method takes, which does not take anything: it reads them.
+func (x *exploration) takenBack(b *box, m *method, types shape, at int) (all []string) {
+	takes := func(data string) bool {
+		ops := append(append(sequence{x.firstBirth(b), x.firstBirth(b)}, x.setupOf(m)...), op{m: m, on: 0, args: argumentsWith(types, at, data)})
+		out := x.onBench(ops)
+		return out.exit == nil && len(out.answers) == len(ops) && out.answers[len(ops)-1].code == abi.OK
+	}
+	for _, other := range []string{"\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09", "abcdefghijklm"} {
+		if !isUnsound(types[at], other) && takes(other) {
+			return nil
+		}
+	}
+	var answers []string
+	for _, v := range x.gen.seen {
+		if isText(v) && v.Len() > 3 && !isUnsound(types[at], v.Data()) && !slices.Contains(answers, v.Data()) {
+			answers = append(answers, v.Data())
+		}
+	}
+	slices.SortStableFunc(answers, func(a, b string) int { return len(b) - len(a) })
+	for _, data := range answers[:min(len(answers), maxTakenBack)] {
+		if len(all) < maxDamaged && takes(data) {
+			all = append(all, data)
+		}
+	}
+	return all
+}
+
+// damaged calls a method with a text, or blob, that is damaged.
+func (x *exploration) damaged(b *box, m *method, types shape, at int, whole string, until time.Time) {
+	left := slices.DeleteFunc(damages(whole), func(data string) bool { return isUnsound(types[at], data) })
+	for len(left) > 0 && x.ctx.Err() == nil && time.Now().Before(until) && !x.gen.avoid[m] {
+		x.at(m)
+		ops := append(sequence{x.firstBirth(b), x.firstBirth(b)}, x.setupOf(m)...)
+		from := len(ops)
+		for _, data := range left[:min(len(left), damagedOps)] {
+			ops = append(ops, op{m: m, on: 0, args: argumentsWith(types, at, data)})
+		}
+		base := x.env.play(ops, ordinary)
+		if x.played++; base.none {
+			return
+		}
+		x.faults(ops, base)
+		left = left[max(1, min(len(base.answers)-from, len(ops)-from)):]
+	}
+}
+
+// damages are texts that each differ from one in one place: in a byte, in a number of two, four or
+// eight, or in its length.
+func damages(whole string) (all []string) {
+	add := func(data []byte) {
+		if s := string(data); s != whole {
+			all = append(all, s)
+		}
+	}
+	places := min(len(whole), damagedBytes)
+	for _, width := range []int{4, 1, 8, 2} {
+		for i := 0; i+width <= places; i++ {
+			for _, with := range [][]byte{
+				bytes.Repeat([]byte{0xff}, width), append(bytes.Repeat([]byte{0xff}, width-1), 0x7f), append(bytes.Repeat([]byte{0}, width-1), 0x80),
+				append([]byte{0xf0}, bytes.Repeat([]byte{0xff}, width-1)...), bytes.Repeat([]byte{0}, width), append([]byte{1}, bytes.Repeat([]byte{0}, width-1)...),
+			} {
+				add(slices.Concat([]byte(whole[:i]), with, []byte(whole[i+width:])))
+			}
+		}
+	}
+	for i := range places {
+		add([]byte(whole[:i]))
+		if c := whole[i]; c >= '0' && c <= '9' {
+			for _, number := range []string{"-", "-1", "9", "99", "99999999999", "4294967295", "9223372036854775807", "18446744073709551615"} {
+				add(slices.Concat([]byte(whole[:i]), []byte(number), []byte(whole[i+1:])))
+			}
+		}
+	}
+	add([]byte(whole + "\x00"))
+	add([]byte(whole + whole))
+	return all
+}
+
+// isUnsound tells whether bytes are no value of a sample's type.
+func isUnsound(sample tlv.Value, data string) bool {
+	return sample.Tag() == tlv.TagString && !utf8.ValidString(data)
+}
