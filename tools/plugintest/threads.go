@@ -80,11 +80,31 @@ func meet(e *env) error {
 		}
 		x := &meetings{env: e, box: b, driver: driver, code: code, bad: make(map[*method]bool), traces: make(map[traceKey]traces), met: make(map[metKey]bool), stopped: make(map[stopKey]bool),
 			pace: map[bool]time.Duration{false: 5 * time.Millisecond, true: 40 * time.Millisecond}} // of a busy machine
-		if err := x.all(); err != nil {
+		err := x.all()
+		var ended *interleave.EndedError
+		if errors.As(err, &ended) {
+			x.reportEnded(ended)
+			return nil
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// reportEnded reports that the plugin has ended the process that starts its own.
+func (x *meetings) reportEnded(ended *interleave.EndedError) {
+	if ended.Signal == "" {
+		x.skip("%s: meetings of calls: the process that starts the plugin's stood still, and was ended", x.box.name)
+		return
+	}
+	x.add(Finding{
+		Code: codeExit, Box: x.box.name,
+		Message:  fmt.Sprintf("the process that started the plugin's was ended (%s) while its methods were called: the meetings of calls were not tried further", ended.Signal),
+		Expected: "no signals to other processes: that process is the host's",
+		Fix:      "send signals to processes that the plugin has started alone: not to getppid(), to groups or to all",
+	})
 }
 
 // meetingDriver is the program that makes the calls. It is empty for a library that is never
@@ -283,6 +303,13 @@ func (x *meetings) run(s *script) ([]interleave.Result, error) {
 	results, err := s.program.Do(ctx, x.driver, nil)
 	if x.ctx.Err() != nil {
 		return nil, context.Cause(x.ctx)
+	}
+	var ended *interleave.EndedError
+	if errors.As(err, &ended) {
+		return nil, ended
+	}
+	if ctx.Err() != nil { // each run has a limit of its own: it stands still
+		return nil, &interleave.EndedError{}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCannotRun, err)

@@ -1,5 +1,5 @@
 /* It keeps the pointer to a large blob. */
-// want: memory-kept Texts.data
+// want: args-kept Texts.data
 // explore
 #define KEEP_DATA 64
 #include "texts.h"

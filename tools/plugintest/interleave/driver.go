@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 )
 
 //go:embed driver/driver.c
@@ -90,24 +91,56 @@ func (p *Program) Do(ctx context.Context, driver string, wrapper []string) ([]Re
 		cmd.Env = append(cmd.Env, p.Mark)
 	}
 	contain(cmd)
-	stdout, err := cmd.StdoutPipe()
+	reports, out, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
-	if err := cmd.Start(); err != nil {
+	defer reports.Close()
+	cmd.Stdout = out
+	err = cmd.Start()
+	out.Close()
+	if err != nil {
 		return nil, err
 	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = cmd.Wait() // what came of the runs is in the reports
+		// A process of the plugin may have the other end, which is then never closed.
+		_ = reports.SetReadDeadline(time.Now().Add(drainTime))
+	}()
+	whole := p.readResults(reports, results, cancel)
+	if !whole {
+		_, _ = io.Copy(io.Discard, reports) // else a driver that lives would wait
+	}
+	<-ended
+	endGroup(cmd)
+	if name, ok := endedBy(cmd.ProcessState); ok && !whole && ctx.Err() == nil {
+		return results, &EndedError{name}
+	}
+	return results, nil
+}
+
+// drainTime is how long reports are waited for after the driver has ended: they are in the pipe.
+const drainTime = time.Second
+
+// EndedError means that the driver was ended before it had made all runs, which only the plugin does.
+type EndedError struct {
+	Signal string // its name; empty where the driver stood still
+}
+
+func (e *EndedError) Error() string { return "the driver was ended by " + e.Signal }
+
+// readResults reads reports until the last, and tells whether it came. A hang ends the driver.
+func (p *Program) readResults(r io.Reader, results []Result, cancel func()) (whole bool) {
 	for {
-		run, result, err := p.readResult(stdout)
+		run, result, err := p.readResult(r)
 		if err != nil {
-			break // the end, or what the plugin made of it
+			return errors.Is(err, errAllMade) // or what the plugin made of it
 		}
 		results[run] = result
 		if result.Status == StatusHang {
 			cancel()
 		}
 	}
-	_, _ = io.Copy(io.Discard, stdout)
-	_ = cmd.Wait() // what came of the runs is in the reports
-	return results, nil
 }

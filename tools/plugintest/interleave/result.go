@@ -109,6 +109,11 @@ const maxReport = 256 << 20
 // errReport means that what the driver wrote is damaged: the plugin shares its process.
 var errReport = errors.New("the driver's report is damaged")
 
+// errAllMade means that a report is the one behind those of all runs, which have this number for it.
+var errAllMade = errors.New("all runs are made")
+
+const allMade = 1<<32 - 1
+
 // readResult reads the report of a run.
 func (p *Program) readResult(r io.Reader) (run int, out Result, err error) {
 	var head [24]byte
@@ -116,6 +121,9 @@ func (p *Program) readResult(r io.Reader) (run int, out Result, err error) {
 		return 0, out, err
 	}
 	number := func(i int) uint32 { return binary.NativeEndian.Uint32(head[4*i:]) }
+	if number(0) == allMade {
+		return 0, out, errAllMade
+	}
 	run = int(number(0))
 	out = Result{Status: Status(number(1)), Value: number(2), Pause: Pause(number(3))}
 	out.Met, out.Altering = number(4)&^stepReturned, number(4)&stepReturned != 0

@@ -33,6 +33,7 @@
 #include <unistd.h>
 
 enum { MAGIC = 0x4c49594e, IN_PROCESS = 1 };
+#define ALL_MADE UINT32_MAX /* stands for a run in the last report */
 enum { CALL, BIRTH, FINI };                /* kinds of calls */
 enum { PATCH_INSTANCE, PATCH_BLOB };       /* what is written into arguments */
 enum { ORDER, STOP, FREE };                /* how a run is made */
@@ -917,6 +918,34 @@ static void live(uint32_t index) {
     if (end != NULL) end();
 }
 
+/* What the plugin has left of processes, which are this one's children when their own parents have
+ * ended: they would keep what they have of this one open. */
+static void end_orphans(void) {
+    const struct timespec pause = {0, 1000000};
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+    for (int tries = 0; tries < 2000; tries++) {
+        FILE *list = fopen(path, "re");
+        int pid, found = 0;
+        if (list == NULL) return;
+        while (fscanf(list, "%d", &pid) == 1) found = 1, kill(pid, SIGKILL);
+        fclose(list);
+        while (waitpid(-1, NULL, WNOHANG) > 0) {
+        }
+        if (!found) return;
+        nanosleep(&pause, NULL); /* those that these had started become children now */
+    }
+}
+
+static volatile sig_atomic_t ending; /* the caller wants it to end */
+static volatile pid_t child;         /* that makes the runs; 0 for none */
+
+static void on_end(int number) {
+    (void)number;
+    ending = 1;
+    if (child > 0) kill(child, SIGKILL);
+}
+
 int main(int argc, char **argv) {
     struct rlimit none = {0, 0};
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -933,15 +962,17 @@ int main(int argc, char **argv) {
         if (n_runs > 0) live(0);
         return 0;
     }
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    signal(SIGTERM, on_end);
     for (uint32_t index = 0; index < n_runs;) {
         int status;
-        pid_t child;
         atomic_store(progress, index), atomic_store(progress + 1, 0);
         child = fork();
         if (child < 0) fail("fork");
         if (child == 0) {
             struct rlimit memory = {(rlim_t)memory_mib << 20, (rlim_t)memory_mib << 20};
             prctl(PR_SET_PDEATHSIG, SIGKILL);
+            signal(SIGTERM, SIG_DFL);
             dup2(null, 2);
             setrlimit(RLIMIT_AS, &memory);
             live(index);
@@ -952,6 +983,9 @@ int main(int argc, char **argv) {
                 if (errno != EINTR) fail("waitpid");
             if (WIFSTOPPED(status)) kill(child, SIGKILL); /* it would stand still for ever */
         } while (WIFSTOPPED(status));
+        child = 0;
+        end_orphans();
+        if (ending) return 0;
         index = atomic_load(progress);
         if (WIFEXITED(status) && (WEXITSTATUS(status) == 71 || WEXITSTATUS(status) == 72 || (WEXITSTATUS(status) == 0 && atomic_load(progress + 1)))) {
             index++; /* it has written what happened */
@@ -960,5 +994,6 @@ int main(int argc, char **argv) {
         report_size = 0;
         send(index++, WIFSIGNALED(status) ? SIGNALLED : EXITED, (uint32_t)(WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status)), NOT_PAUSED);
     }
+    send(ALL_MADE, DONE, 0, NOT_PAUSED);
     return 0;
 }

@@ -1,0 +1,2 @@
+/* Notes that are dumped and restored: blobs in both directions, which the tester damages. */
+#include "../dump.h"
