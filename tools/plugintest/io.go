@@ -37,8 +37,8 @@ func checkFiles(e *env) error {
 			e.skip("%v takes no path and mode: the box is not one of files", open)
 			continue
 		}
-		for _, f := range []func(*fileBox) error{(*fileBox).sizes, (*fileBox).contents, (*fileBox).refusals, (*fileBox).twoInstances, (*fileBox).shortReads} {
-			err := e.withWorker(workerOptions{}, func(w *worker) error {
+		for _, f := range []func(*fileBox) error{(*fileBox).sizes, (*fileBox).contents, (*fileBox).refusals, (*fileBox).twoInstances, (*fileBox).shortReads, (*fileBox).unknownSizes, (*fileBox).failingFiles, (*fileBox).readsAll, (*fileBox).copies} {
+			err := e.withWorker(workerOptions{blobs: true}, func(w *worker) error {
 				if err := f(&fileBox{w, b}); err != nil {
 					return err
 				}
@@ -241,6 +241,7 @@ func (f *fileBox) refusals() error {
 		{"a folder for writing", "folder", "w"},
 		{"a path without its folder", "missing/folder/file", "w"},
 		{"an empty path", "", "r"},
+		{"a file that does not exist, and whose name is a format", formatName, "r"},
 		{"a path with a NUL", "a\x00b", "w"},
 		{"an invalid mode", "x", "sideways"},
 	} {
@@ -281,7 +282,7 @@ func (f *fileBox) shortReads() error {
 		if ok, err := f.mustAll(id, open("short", "r")); err != nil || !ok {
 			return err
 		}
-		if err := callShort(f.worker, f.box.method("read").step(id, emptyMessage).withResultSize(resultSize)); err != nil {
+		if _, err := callShort(f.worker, f.box.method("read").step(id, emptyMessage).withResultSize(resultSize)); err != nil {
 			return err
 		}
 		if ok, err := f.mustAll(id, fileCall{name: "close"}); err != nil || !ok {
