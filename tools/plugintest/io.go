@@ -37,9 +37,12 @@ func checkFiles(e *env) error {
 			e.skip("%v takes no path and mode: the box is not one of files", open)
 			continue
 		}
+		if err := e.openLeft(b); err != nil {
+			return err
+		}
 		for _, f := range []func(*fileBox) error{(*fileBox).sizes, (*fileBox).contents, (*fileBox).refusals, (*fileBox).twoInstances, (*fileBox).shortReads, (*fileBox).unknownSizes, (*fileBox).failingFiles, (*fileBox).readsAll, (*fileBox).copies} {
 			err := e.withWorker(workerOptions{blobs: true}, func(w *worker) error {
-				if err := f(&fileBox{w, b}); err != nil {
+				if err := f(&fileBox{worker: w, box: b}); err != nil {
 					return err
 				}
 				return w.finiAll()
@@ -70,7 +73,8 @@ func (s *shared) takesPathAndMode(m *method) bool {
 // fileBox calls a box that has fileMethods.
 type fileBox struct {
 	*worker
-	box *box
+	box   *box
+	looks []*method // that tell of an instance and leave its file alone; see findLooks
 }
 
 // do calls a method by name.
@@ -249,6 +253,7 @@ func (f *fileBox) refusals() error {
 		if err != nil {
 			return err
 		}
+		f.checkWords(a)
 		if a.code == abi.OK {
 			f.wrong("open", "an error code", "it opened %s: open(%q, %q)", refused.what, refused.path, refused.mode)
 			if _, err := f.do(id, "close"); err != nil {

@@ -24,7 +24,7 @@ func (f *fileBox) readersOf(size int) (all []fileReader) {
 		if f.shared.broken[m] || f.shared.slow[m] || m.name == "open" || m.name == "write" || m.name == "close" {
 			continue
 		}
-		if m.name == "read" || f.shared.takes(m, func(values []tlv.Value) bool { return len(values) == 0 }) {
+		if m.name == "read" || f.shared.takesNothing(m) {
 			all = append(all, fileReader{m: m, whole: true, length: size})
 		}
 		for _, s := range f.shared.samples[m] {
@@ -49,6 +49,10 @@ func (s *shared) takes(m *method, such func([]tlv.Value) bool) bool {
 		}
 	}
 	return false
+}
+
+func (s *shared) takesNothing(m *method) bool {
+	return s.takes(m, func(values []tlv.Value) bool { return len(values) == 0 })
 }
 
 func isInteger(v tlv.Value) bool { return v.Tag() == tlv.TagInt32 || v.Tag() == tlv.TagInt64 }

@@ -118,11 +118,12 @@ func (f *fileBox) readShown(path string, faults bool, known map[*method]bool) er
 		return nil
 	}
 	const ordinary = "ordinary"
-	if err := os.WriteFile(filepath.Join(f.dir, ordinary), data, 0o600); err != nil {
-		return fmt.Errorf("%w: %w", ErrCannotRun, err)
-	}
 	var found []Finding
 	for _, r := range f.readersOf(len(data)) {
+		// A method that is asked may change the file.
+		if err := os.WriteFile(filepath.Join(f.dir, ordinary), data, 0o600); err != nil {
+			return fmt.Errorf("%w: %w", ErrCannotRun, err)
+		}
 		want := r.of(data)
 		have, _, err := f.ask(&r, ordinary, nil, contract.InitialResultSize, nil)
 		if err != nil {

@@ -77,7 +77,7 @@ func memoryWork(e *env, o workerOptions) error {
 			}
 		}
 		if len(missingFileMethods(b)) == 0 {
-			work = append(work, func(w *worker) error { return (&fileBox{w, b}).contents() }, func(w *worker) error { return (&fileBox{w, b}).unknownSizes() })
+			work = append(work, func(w *worker) error { return (&fileBox{worker: w, box: b}).contents() }, func(w *worker) error { return (&fileBox{worker: w, box: b}).unknownSizes() })
 		}
 	}
 	// The last leaves its instances to shutdown, which has to release them.
