@@ -171,7 +171,7 @@ func (f *fileBox) roundTrip(path string, data []byte) error {
 func firstDifference(got, want []byte) string {
 	for i := range min(len(got), len(want)) {
 		if got[i] != want[i] {
-			return fmt.Sprintf("and byte %d is %#02x where %#02x was written", i, got[i], want[i])
+			return fmt.Sprintf("and byte %d is %#02x where %#02x belongs", i, got[i], want[i])
 		}
 	}
 	return "equal up to the shorter length"

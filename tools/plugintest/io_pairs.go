@@ -18,6 +18,7 @@ import (
 type copyRun struct {
 	a      *answer // nil where a file was not opened
 	key    answerKey
+	flags  []answerKey
 	closed bool // and so is the file that was written
 	onDisk []byte
 	step   step
@@ -65,6 +66,10 @@ func (f *fileBox) copyWith(m *method, before []byte, refused bool, t *fault) (ou
 		return out, err
 	}
 	out.key = out.a.key()
+	written, _ := os.ReadFile(filepath.Join(f.dir, copyTarget))
+	if out.flags, err = f.flags(to, len(written)); err != nil {
+		return out, err
+	}
 	if a, err = f.do(to, "close"); err != nil {
 		return out, err
 	}
@@ -104,6 +109,7 @@ func (f *fileBox) copies() error {
 		if !base.succeeded() || !bytes.Equal(base.onDisk, source) {
 			continue
 		}
+		f.shared.failing = slices.DeleteFunc(f.shared.failing, func(fails *method) bool { return fails == m })
 		if err := f.copyCases(m, source); err != nil {
 			return err
 		}
@@ -191,6 +197,9 @@ func (f *fileBox) copyFailing(m *method, source []byte) error {
 	if !f.canFail() {
 		return nil
 	}
+	if err := f.findLooks(source); err != nil {
+		return err
+	}
 	before := bytes.Repeat([]byte("before "), 100)
 	base, err := f.copyWith(m, before, false, &theFault)
 	if err != nil || !base.succeeded() {
@@ -201,7 +210,7 @@ func (f *fileBox) copyFailing(m *method, source []byte) error {
 		if err != nil {
 			return err
 		}
-		if run.seen.Fired == "" || !run.succeeded() || run.key != base.key || bytes.Equal(run.onDisk, base.onDisk) {
+		if run.seen.Fired == "" || !run.succeeded() || run.key != base.key || !slices.Equal(run.flags, base.flags) || bytes.Equal(run.onDisk, base.onDisk) {
 			continue
 		}
 		f.wrongCopy(&run, fmt.Sprintf("the %d bytes that it has otherwise, or an answer that they are not there", len(base.onDisk)),
