@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"time"
 
 	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/tlv"
@@ -62,7 +61,7 @@ func (f *fileBox) unknownSizes() error {
 // startShown makes a file in /proc of this length: the arguments of a process that waits. It has NULs.
 func startShown(size int) (path string, end func(), err error) {
 	const most = 100_000 // of one argument: the system allows 128 KiB
-	args := []string{"-c", "read x", "sh"}
+	args := []string{"-c", "echo; read x", "sh"}
 	left := size - len("sh\x00"+strings.Join(args, "\x00")+"\x00")
 	var text strings.Builder
 	for i := 0; text.Len() < left; i++ {
@@ -79,23 +78,22 @@ func startShown(size int) (path string, end func(), err error) {
 	if err != nil {
 		return "", nil, err
 	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return "", nil, err
+	}
 	if err := cmd.Start(); err != nil {
 		return "", nil, err
 	}
 	path, end = fmt.Sprintf("/proc/%d/cmdline", cmd.Process.Pid), func() { _ = in.Close(); _ = cmd.Wait() }
-	// The file is empty while the process becomes the program.
-	for range shownTries {
-		if data, err := contentAt(path); err == nil && len(data) == size {
-			return path, end, nil
-		}
-		time.Sleep(time.Millisecond)
+	// The file is empty while the process becomes the program, which then says that it runs.
+	_, err = io.ReadFull(out, make([]byte, 1))
+	if data, readErr := contentAt(path); err != nil || readErr != nil || len(data) != size {
+		end()
+		return "", nil, fmt.Errorf("%s is not of the arguments of a process", path)
 	}
-	end()
-	return "", nil, fmt.Errorf("%s is not of the arguments of a process", path)
+	return path, end, nil
 }
-
-// shownTries is for how many milliseconds a process is waited for.
-const shownTries = 2000
 
 // contentLimit is up to what length a file is read.
 const contentLimit = 1 << 20
