@@ -15,7 +15,7 @@ import (
 func TestFiles_Good(t *testing.T) {
 	for name, library := range map[string]string{
 		"FileBox": ccbuild.Plugin(t, "filebox"),
-		"Notes":   ccbuild.Library(t, "testdata/good/files.c", "-fvisibility=hidden"),
+		"Notes":   ccbuild.Library(t, "testdata/good/notes.c", "-fvisibility=hidden"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -31,10 +31,10 @@ func TestFiles_Good(t *testing.T) {
 // TestFiles_Found has io alone on boxes of files with a fault each.
 func TestFiles_Found(t *testing.T) {
 	for name, want := range map[string]string{
-		"file_trusts_size":   "io-wrong Notes.read",
-		"file_short_write":   "io-wrong Notes.write",
-		"file_close_ignored": "io-wrong Notes.close",
-		"file_copy_position": "io-wrong Notes.copy",
+		"notes_trusts_size":   "io-wrong Notes.read",
+		"notes_short_write":   "io-wrong Notes.write",
+		"notes_close_ignored": "io-wrong Notes.close",
+		"notes_copy_position": "io-wrong Notes.copy",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -171,9 +171,6 @@ static const NyashMethod notes_methods[] = {
     {.id = 6, .name = "failed", .call = notes_failed, .result = NYASH_BOOL},
     {.id = 7, .name = "copy", .call = notes_copy, .args = {NYASH_ARG("from", NYASH_HANDLE)}},
     {.id = 8, .name = "twin", .call = notes_twin, .result = NYASH_HANDLE},
-#ifdef FILES_METHODS
-    FILES_METHODS
-#endif
 };
 static const NyashBox notes = {
     .name = "Notes", .type_id = 720, .state_size = sizeof(struct notes), .fini = notes_fini, NYASH_METHODS(notes_methods)};

@@ -2,4 +2,4 @@
  * needs not be told of by close, as it was stored before. */
 #define FLAGS
 #define CLOSED(fd) (fsync(fd) != 0 ? (close(fd), false) : (close(fd), true))
-#include "../files.h"
+#include "../notes.h"
