@@ -20,6 +20,7 @@ type answer struct {
 	length uint64 // *result_len
 	buf    []byte // the whole result buffer
 	damage damage
+	blob   []byte // the bytes of the blob that was returned, with the worker's options.blobs
 }
 
 // failed reports whether the code is a plugin's error: neither success nor a short

@@ -141,7 +141,7 @@ func (w *worker) takeOver(m *method, a *answer, args []byte) {
 	}
 	h, err := value.Handle()
 	if err != nil {
-		w.takeOverBlob(m, value)
+		a.blob = w.takeOverBlob(m, value)
 		return
 	}
 	if lent, err := tlv.Decode(args); err == nil && slices.Contains(lent, value) {
@@ -161,15 +161,17 @@ func (w *worker) takeOver(m *method, a *answer, args []byte) {
 	}
 }
 
-// takeOverBlob takes over a blob, if value is one, and frees it.
-func (w *worker) takeOverBlob(m *method, value tlv.Value) {
+// takeOverBlob takes over a blob, if value is one, and frees it. Its bytes are those of adopt.
+func (w *worker) takeOverBlob(m *method, value tlv.Value) []byte {
 	addr, length, err := value.Blob()
 	if err != nil {
-		return
+		return nil
 	}
-	if err := w.adopt(addr, length); err != nil && !w.life.Lost() {
+	data, err := w.adopt(addr, length)
+	if err != nil && !w.life.Lost() {
 		w.add(m.finding(codeBlob, "%v", err))
 	}
+	return data
 }
 
 // birth makes an instance. The error errNoBirth means that the plugin did not, and

@@ -196,6 +196,8 @@ func (t *fault) String() string {
 		how = "was interrupted (EINTR)"
 	case t.mode == faultPart:
 		how = "wrote a part only"
+	case t.mode == faultLate:
+		how = "did its work and failed then"
 	case t.mode == faultForGood:
 		how = "failed, and all after it"
 	case probe.Memory(t.name):
@@ -222,6 +224,9 @@ func (f *faulting) try(c faultCase) {
 	stable := again.made && again.key == base.key && slices.Equal(again.later, base.later) && slices.Equal(again.seen.Calls, base.seen.Calls)
 	var left []fault
 	for _, t := range faultsOf(base.seen.Calls) {
+		if probe.Closes(t.name) {
+			continue // what a method makes of that is for io: most need not tell
+		}
 		if f.ctx.Err() != nil || time.Now().After(f.until) {
 			break
 		}

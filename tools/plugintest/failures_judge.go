@@ -27,24 +27,31 @@ func (f *faulting) exited(c faultCase, t *fault, run faultRun) {
 	if run.exit == nil || run.where == nil {
 		return
 	}
-	var crash *transport.CrashError
-	memory := probe.Memory(t.name)
-	switch {
-	case isHang(run.exit.err):
-	case !errors.As(run.exit.err, &crash) || !corrupts(again, crash):
-		return // it ends its process on purpose
+	out, ok := again.faultFinding(run.where, t, run.exit)
+	if !ok {
+		return
 	}
-	found := again.exitFinding(run.exit.at, run.exit.err)
-	out := run.where.finding(codeFaultCrash, "%s: %v, where %v", pick(isHang(run.exit.err), "it hangs", "it crashes"), found.Message, t)
-	if run.exit.at.m != run.where.m {
-		out.Message = fmt.Sprintf("afterwards %v %s: %s, where %v", run.exit.at.m, pick(isHang(run.exit.err), "hangs", "crashes"), found.Message, t)
-	}
-	out.Backtrace, out.Log, out.File, out.Line, out.Function = found.Backtrace, found.Log, found.File, found.Line, found.Function
-	if memory && !isHang(run.exit.err) {
+	if probe.Memory(t.name) && !isHang(run.exit.err) {
 		f.crashes = append(f.crashes, out)
 		return
 	}
 	f.add(out)
+}
+
+// faultFinding is the crash or hang of a call in which something fails, or of one after it; ok is false
+// where it ends its process on purpose.
+func (w *worker) faultFinding(where *step, t *fault, exit *exitError) (out Finding, ok bool) {
+	var crash *transport.CrashError
+	if !isHang(exit.err) && (!errors.As(exit.err, &crash) || !corrupts(w, crash)) {
+		return out, false
+	}
+	found := w.exitFinding(exit.at, exit.err)
+	out = where.finding(codeFaultCrash, "%s: %v, where %v", pick(isHang(exit.err), "it hangs", "it crashes"), found.Message, t)
+	if exit.at.m != where.m {
+		out.Message = fmt.Sprintf("afterwards %v %s: %s, where %v", exit.at.m, pick(isHang(exit.err), "hangs", "crashes"), found.Message, t)
+	}
+	out.Backtrace, out.Log, out.File, out.Line, out.Function = found.Backtrace, found.Log, found.File, found.Line, found.Function
+	return out, true
 }
 
 // corrupts tells whether a signal is of a fault of memory, and not of an abort that is meant.

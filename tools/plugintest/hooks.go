@@ -1,6 +1,7 @@
 package plugintest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 
@@ -29,6 +30,7 @@ const (
 	faultInterrupted = probe.FaultInterrupted
 	faultPart        = probe.FaultPart
 	faultForGood     = probe.FaultForGood
+	faultLate        = probe.FaultLate
 	noFault          = probe.NoFault
 
 	layoutNullArgs   = wire.NullArgs
@@ -181,13 +183,18 @@ func (w *worker) lendBlob(data []byte) (addr uint64, err error) {
 	return addr, err
 }
 
-// adopt takes a returned blob over, as a host does, and frees it.
-func (w *worker) adopt(addr, length uint64) error {
-	_, release, err := w.life.Adopt(w.callCtx, addr, length)
-	if err == nil {
-		release()
+// adopt takes a returned blob over, as a host does, and frees it. Its bytes are there with
+// options.blobs alone: copying them takes time.
+func (w *worker) adopt(addr, length uint64) ([]byte, error) {
+	data, release, err := w.life.Adopt(w.callCtx, addr, length)
+	if err != nil {
+		return nil, err
 	}
-	return err
+	defer release()
+	if !w.options.blobs {
+		return nil, nil
+	}
+	return bytes.Clone(data), nil
 }
 
 // configNow tells what has become of the library's text on itself.

@@ -37,9 +37,12 @@ func checkFiles(e *env) error {
 			e.skip("%v takes no path and mode: the box is not one of files", open)
 			continue
 		}
-		for _, f := range []func(*fileBox) error{(*fileBox).sizes, (*fileBox).contents, (*fileBox).refusals, (*fileBox).twoInstances, (*fileBox).shortReads} {
-			err := e.withWorker(workerOptions{}, func(w *worker) error {
-				if err := f(&fileBox{w, b}); err != nil {
+		if err := e.openLeft(b); err != nil {
+			return err
+		}
+		for _, f := range []func(*fileBox) error{(*fileBox).sizes, (*fileBox).contents, (*fileBox).refusals, (*fileBox).twoInstances, (*fileBox).shortReads, (*fileBox).unknownSizes, (*fileBox).failingFiles, (*fileBox).readsAll, (*fileBox).copies} {
+			err := e.withWorker(workerOptions{blobs: true}, func(w *worker) error {
+				if err := f(&fileBox{worker: w, box: b}); err != nil {
 					return err
 				}
 				return w.finiAll()
@@ -70,7 +73,8 @@ func (s *shared) takesPathAndMode(m *method) bool {
 // fileBox calls a box that has fileMethods.
 type fileBox struct {
 	*worker
-	box *box
+	box   *box
+	looks []*method // that tell of an instance and leave its file alone; see findLooks
 }
 
 // do calls a method by name.
@@ -167,7 +171,7 @@ func (f *fileBox) roundTrip(path string, data []byte) error {
 func firstDifference(got, want []byte) string {
 	for i := range min(len(got), len(want)) {
 		if got[i] != want[i] {
-			return fmt.Sprintf("and byte %d is %#02x where %#02x was written", i, got[i], want[i])
+			return fmt.Sprintf("and byte %d is %#02x where %#02x belongs", i, got[i], want[i])
 		}
 	}
 	return "equal up to the shorter length"
@@ -241,6 +245,7 @@ func (f *fileBox) refusals() error {
 		{"a folder for writing", "folder", "w"},
 		{"a path without its folder", "missing/folder/file", "w"},
 		{"an empty path", "", "r"},
+		{"a file that does not exist, and whose name is a format", formatName, "r"},
 		{"a path with a NUL", "a\x00b", "w"},
 		{"an invalid mode", "x", "sideways"},
 	} {
@@ -248,6 +253,7 @@ func (f *fileBox) refusals() error {
 		if err != nil {
 			return err
 		}
+		f.checkWords(a)
 		if a.code == abi.OK {
 			f.wrong("open", "an error code", "it opened %s: open(%q, %q)", refused.what, refused.path, refused.mode)
 			if _, err := f.do(id, "close"); err != nil {
@@ -281,7 +287,7 @@ func (f *fileBox) shortReads() error {
 		if ok, err := f.mustAll(id, open("short", "r")); err != nil || !ok {
 			return err
 		}
-		if err := callShort(f.worker, f.box.method("read").step(id, emptyMessage).withResultSize(resultSize)); err != nil {
+		if _, err := callShort(f.worker, f.box.method("read").step(id, emptyMessage).withResultSize(resultSize)); err != nil {
 			return err
 		}
 		if ok, err := f.mustAll(id, fileCall{name: "close"}); err != nil || !ok {

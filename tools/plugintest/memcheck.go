@@ -77,7 +77,7 @@ func memoryWork(e *env, o workerOptions) error {
 			}
 		}
 		if len(missingFileMethods(b)) == 0 {
-			work = append(work, func(w *worker) error { return (&fileBox{w, b}).contents() })
+			work = append(work, func(w *worker) error { return (&fileBox{worker: w, box: b}).contents() }, func(w *worker) error { return (&fileBox{worker: w, box: b}).unknownSizes() })
 		}
 	}
 	// The last leaves its instances to shutdown, which has to release them.
@@ -85,6 +85,7 @@ func memoryWork(e *env, o workerOptions) error {
 	for len(work) > 0 {
 		left := len(work)
 		err := e.withWorker(o, func(w *worker) error {
+			w.options.blobs = true
 			w.options.quiet = o.wrapper != nil // other checks report what valgrind is not needed for
 			for len(work) > 0 {
 				f := work[0]

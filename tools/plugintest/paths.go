@@ -53,37 +53,47 @@ func paths(e *env) error {
 
 // filesLeft makes a call on many instances that are ended, and reports descriptors that each leaves open.
 func (w *worker) filesLeft(m *method, sample argSample) error {
-	start, open := time.Now(), make([]int, 0, pathRounds+1)
-	for range pathRounds + 1 {
-		state, err := w.processState(m, false)
-		if err != nil {
-			if errors.Is(err, errNoState) {
-				return nil
-			}
-			return err
-		}
-		if open = append(open, state.Now.Files); len(open) > 1 && leastGrowth(open) < pathPlays {
-			return nil
-		}
-		if len(open) > pathRounds {
-			break
-		}
-		for range pathPlays {
-			if time.Since(start) > slowTime {
-				return nil
-			}
-			if err := w.callWithPath(m, sample); err != nil {
-				return err
-			}
-		}
+	left, err := w.leftOpen(m, func() error { return w.callWithPath(m, sample) })
+	if left == 0 || err != nil {
+		return err
 	}
 	s := m.step(1, w.plugin.example(sample, m.box))
 	what := "a folder"
 	if slices.ContainsFunc(sample.values, func(v tlv.Value) bool { return isText(v) && v.Data() == pathFile }) {
 		what = "a file"
 	}
-	w.add(s.finding(codeFiles, "%d calls with the path of %s leave %s open, after fini too", pathRounds*pathPlays, what, plural(open[pathRounds]-open[0], "descriptor")))
+	w.add(s.finding(codeFiles, "%d calls with the path of %s leave %s open, after fini too", pathRounds*pathPlays, what, plural(left, "descriptor")))
 	return nil
+}
+
+// leftOpen is how many descriptors are open after pathRounds of pathPlays, which end their instances; 0 where
+// not each of them leaves one, or it takes too long.
+func (w *worker) leftOpen(m *method, play func() error) (int, error) {
+	start, open := time.Now(), make([]int, 0, pathRounds+1)
+	for range pathRounds + 1 {
+		state, err := w.processState(m, false)
+		if err != nil {
+			if errors.Is(err, errNoState) {
+				return 0, nil
+			}
+			return 0, err
+		}
+		if open = append(open, state.Now.Files); len(open) > 1 && leastGrowth(open) < pathPlays {
+			return 0, nil
+		}
+		if len(open) > pathRounds {
+			break
+		}
+		for range pathPlays {
+			if time.Since(start) > slowTime {
+				return 0, nil
+			}
+			if err := play(); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return open[pathRounds] - open[0], nil
 }
 
 // callWithPath makes a call where there is a file.

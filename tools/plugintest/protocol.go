@@ -320,7 +320,7 @@ func shortBuffers(w *worker, m *method, sample argSample) error {
 		}
 	}
 	for _, size := range sizes {
-		if err := callShort(w, m.step(id, args).withResultSize(size)); err != nil {
+		if _, err := callShort(w, m.step(id, args).withResultSize(size)); err != nil {
 			return err
 		}
 	}
@@ -328,8 +328,8 @@ func shortBuffers(w *worker, m *method, sample argSample) error {
 }
 
 // callShort makes a call with retries, and checks each answer; one without a
-// result buffer also with NULL for it.
-func callShort(w *worker, s step) error {
+// result buffer also with NULL for it. The answer is the last.
+func callShort(w *worker, s step) (a *answer, err error) {
 	layouts := []layout{0}
 	if s.resultSize == 0 {
 		layouts = append(layouts, layoutNullResult)
@@ -345,19 +345,18 @@ func callShort(w *worker, s step) error {
 	for _, layout := range layouts {
 		again := s
 		again.layout = layout
-		a, err := check(again)
-		if err != nil {
-			return err
+		if a, err = check(again); err != nil {
+			return nil, err
 		}
 		again.layout = 0
 		if a, err = retry(&again, a, check); err != nil {
-			return err
+			return nil, err
 		}
 		if asksForMore(&again, a) {
 			w.add(keptAsking(&again, a))
 		}
 	}
-	return nil
+	return a, nil
 }
 
 // seriesCalls is how many calls a series makes.

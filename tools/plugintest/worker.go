@@ -54,6 +54,7 @@ type workerOptions struct {
 	plain   bool     // calls use ordinary memory, which is faster and shows fewer faults
 	brief   bool     // it is one of hundreds: it starts sooner, and its memory is watched, not limited
 	guard   guard    // of what the library takes with malloc
+	blobs   bool     // the bytes of blobs are kept
 	unseen  bool     // no debugger looks at how it ends
 	slow    int      // how many times the time limit a call may take; 0 for once
 	// resolves are the tables that are asked for ids.

@@ -19,6 +19,7 @@ const (
 	FaultInterrupted                  // with EINTR
 	FaultPart                         // not at all: it moves half of the bytes
 	FaultForGood                      // and so do all that the library calls after it
+	FaultLate                         // when it has done what it is for
 )
 
 // NoFault is the number of no call.
@@ -26,6 +27,9 @@ const NoFault = ^uint64(0)
 
 // modes are those of a function. One that moves bytes is often tried again.
 func (f systemFunction) modes() []FaultMode {
+	if f.kind == ofClosing {
+		return []FaultMode{FaultLate}
+	}
 	all := []FaultMode{FaultError}
 	if f.interrupts {
 		all = append(all, FaultInterrupted, FaultForGood)
@@ -52,6 +56,12 @@ func Memory(name string) bool { return systemFunctions[name].kind == ofMemory }
 // Opens tells whether it opens something, or looks whether it is there.
 func Opens(name string) bool { return systemFunctions[name].kind == ofOpening }
 
+// Closes tells whether a function of the system is one that closes a descriptor.
+func Closes(name string) bool { return systemFunctions[name].kind == ofClosing }
+
+// Stores tells whether it has what was written reach the disk.
+func Stores(name string) bool { return systemFunctions[name].stores }
+
 // ArmFault has call number of the functions of the system that the library makes from now on fail,
 // counted from 0; [NoFault] for none. It tells what came of the fault before.
 func ArmFault(s *isolate.Session, number uint64, mode FaultMode) (f Faulted, err error) {
@@ -68,6 +78,7 @@ type systemFunction struct {
 	errno      uint32
 	answer     uint64 // of one that fails
 	interrupts bool   // it may be interrupted
+	stores     bool   // what was written is on the disk when it returns
 	parts      bool   // its third argument is a size, of which it may move a part
 }
 
@@ -77,6 +88,7 @@ const (
 	ofMemory functionKind = 1 + iota
 	ofOpening
 	ofMoving // bytes
+	ofClosing
 	ofOthers
 )
 
@@ -88,7 +100,7 @@ const (
 )
 
 // systemFunctions are those that fail in a test. What only tells of a failure by a flag of its own, as
-// fread does, is not among them, and neither is close, which must not fail and leave open.
+// fread does, is not among them. close closes also where it fails, as that of Linux does.
 var systemFunctions = make(map[string]systemFunction)
 
 func init() {
@@ -106,8 +118,10 @@ func init() {
 	add(systemFunction{kind: ofOpening, errno: errIO, answer: minusOne}, "stat", "stat64", "lstat", "lstat64", "access")
 	add(systemFunction{kind: ofMoving, errno: errIO, answer: minusOne, interrupts: true}, "read", "pread", "pread64", "__read_chk", "__pread_chk", "__pread64_chk")
 	add(systemFunction{kind: ofMoving, errno: errNoSpace, answer: minusOne, interrupts: true, parts: true}, "write", "pwrite", "pwrite64")
-	add(systemFunction{kind: ofOthers, errno: errIO, answer: minusOne}, "fstat", "fstat64", "lseek", "lseek64", "fsync", "fdatasync", "mkdir", "rmdir", "unlink", "rename", "link", "symlink")
+	add(systemFunction{kind: ofOthers, errno: errIO, answer: minusOne}, "fstat", "fstat64", "lseek", "lseek64", "mkdir", "rmdir", "unlink", "rename", "link", "symlink")
 	add(systemFunction{kind: ofOthers, errno: errIO, answer: minusOne, interrupts: true}, "ftruncate", "ftruncate64")
+	add(systemFunction{kind: ofOthers, errno: errIO, answer: minusOne, stores: true}, "fsync", "fdatasync")
+	add(systemFunction{kind: ofClosing, errno: errIO, answer: minusOne}, "close")
 	add(systemFunction{kind: ofOthers, errno: errAgain, answer: errAgain}, "pthread_create")
 }
 

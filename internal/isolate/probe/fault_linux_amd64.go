@@ -156,7 +156,12 @@ func writeStub(out []byte, f systemFunction, at stubAddresses, number int) {
 		land(whole)
 	}
 	add(0x48, 0x83, 0xec, 0x08) // sub rsp, 8
-	add(0x48, 0xb8)             // mov rax, errno
+	if f.kind == ofClosing {
+		add(0x48, 0xb8) // mov rax, function
+		add64(at.function)
+		add(0xff, 0xd0) // call rax
+	}
+	add(0x48, 0xb8) // mov rax, errno
 	add64(at.errno)
 	add(0xff, 0xd0)             // call rax
 	add(0x48, 0x83, 0xc4, 0x08) // add rsp, 8

@@ -58,6 +58,30 @@ func TestStub(t *testing.T) {
 	assert.LessOrEqual(t, stubLength(code), stubRoom)
 }
 
+// TestStub_Late calls a stub in the place of close, which closes and fails.
+func TestStub_Late(t *testing.T) {
+	closes, errno := native.System("close"), native.System("__errno_location")
+	require.NotZero(t, closes)
+	state, err := mapPages(8192)
+	require.NoError(t, err)
+	defer unmapPages(state)
+	f := &faults{names: []string{"close"}, state: stateAt(state)}
+	code, err := mapPages(4096)
+	require.NoError(t, err)
+	defer unmapPages(code)
+	writeStub(code[:stubRoom], systemFunctions["close"], stubAddresses{state: cmem.Address(state), function: uint64(closes), errno: uint64(errno)}, 0)
+	require.NoError(t, unix.Mprotect(code, unix.PROT_READ|unix.PROT_EXEC))
+	for number, want := range map[uint64]int32{NoFault: 0, 0: -1} {
+		fd, err := unix.Open("/dev/null", unix.O_WRONLY|unix.O_CLOEXEC, 0)
+		require.NoError(t, err)
+		f.arm(number, FaultLate)
+		assert.Equal(t, want, int32(native.CallSystem(uintptr(cmem.Address(code)), uintptr(fd), 0, 0)))
+		assert.Equal(t, want < 0, f.seen().Fired == "close")
+		_, err = unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+		assert.ErrorIs(t, err, unix.EBADF)
+	}
+}
+
 // stubLength is up to where a stub's code goes, which ends in a return.
 func stubLength(code []byte) int {
 	for i := len(code) - 1; i >= 0; i-- {
