@@ -33,7 +33,6 @@ func TestFiles_Found(t *testing.T) {
 	for name, want := range map[string]string{
 		"notes_trusts_size":   "io-wrong Notes.read",
 		"notes_short_write":   "io-wrong Notes.write",
-		"notes_close_ignored": "io-wrong Notes.close",
 		"notes_copy_position": "io-wrong Notes.copy",
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -58,6 +58,8 @@ type shared struct {
 	failures map[*method]answerKey
 	// refusesUnknown are the methods that fail on instances that never were.
 	refusesUnknown map[*method]bool
+	// ends are the processes that have ended in sequences.
+	ends *ends
 	// lookedAt counts the ends of workers that a debugger was to look at.
 	lookedAt *counts
 	// left is what the plugin's code leaves in its process.
@@ -78,6 +80,7 @@ func newShared(c *Config) *shared {
 		failures:       make(map[*method]answerKey),
 		left:           newLeftovers(),
 		lookedAt:       &counts{},
+		ends:           &ends{},
 		hostCalls:      make(map[*method]int),
 		samples:        make(map[*method][]argSample),
 		broken:         make(map[*method]bool),

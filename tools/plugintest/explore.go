@@ -66,6 +66,7 @@ func explore(e *env) error {
 		}
 		e.reportUnexercised()
 		e.reportFailing()
+		e.reportOnce()
 	}()
 	if e.config.Replay != "" {
 		return replayScript(e)

@@ -169,6 +169,7 @@ func (p *player) run() {
 	if p.calls(time.Time{}) {
 		_ = errors.As(ignoreBirth(p.finiAll()), &p.out.exit)
 	}
+	p.shared.ends.note(p.out.exit)
 	p.note()
 }
 

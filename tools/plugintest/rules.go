@@ -34,6 +34,7 @@ const (
 	codeReload          = "reload-failed"
 	codeCrash           = "crash"
 	codeExit            = "exit"
+	codeOnce            = "ended-once"
 	codeHang            = "hang"
 	codeMemory          = "runaway-memory"
 	codeOverrun         = "result-overrun"
@@ -147,6 +148,7 @@ var rules = []Rule{
 	{codeReload, SeverityError, "the library cannot be loaded a second time", "init after shutdown works as the first time", "initialise all state in init, and release it in shutdown"},
 	{codeCrash, SeverityError, "the plugin crashed", "an error code", "the backtrace says where; run tlv-debug with the input to see it again"},
 	{codeExit, SeverityError, "the plugin ended its process", "an error code", "never call exit, _exit or quick_exit in a plugin: return NYASH_E_PLUGIN"},
+	{codeOnce, SeverityWarning, "a process of the plugin has ended, and not again with the same calls", "a process that goes on", "look at what is random, depends on the time or on memory that was never set, and at threads that the plugin has started"},
 	{codeHang, SeverityError, "a call did not return", "a return within the time limit", "look for a lock that is taken twice, an endless loop, or a wait without an end; --timeout sets the limit"},
 	{codeMemory, SeverityError, "the plugin allocated memory without bound", "memory in proportion to the arguments", "check sizes before you allocate"},
 	{codeOverrun, SeverityError, "the plugin wrote outside its result buffer", "nothing written past the capacity in *result_len", "compare *result_len with what you need before you write; if it is less, set *result_len and return NYASH_E_SHORT_BUFFER"},

@@ -59,9 +59,6 @@ func Opens(name string) bool { return systemFunctions[name].kind == ofOpening }
 // Closes tells whether a function of the system is one that closes a descriptor.
 func Closes(name string) bool { return systemFunctions[name].kind == ofClosing }
 
-// Stores tells whether it has what was written reach the disk.
-func Stores(name string) bool { return systemFunctions[name].stores }
-
 // ArmFault has call number of the functions of the system that the library makes from now on fail,
 // counted from 0; [NoFault] for none. It tells what came of the fault before.
 func ArmFault(s *isolate.Session, number uint64, mode FaultMode) (f Faulted, err error) {
@@ -78,7 +75,6 @@ type systemFunction struct {
 	errno      uint32
 	answer     uint64 // of one that fails
 	interrupts bool   // it may be interrupted
-	stores     bool   // what was written is on the disk when it returns
 	parts      bool   // its third argument is a size, of which it may move a part
 }
 
@@ -120,7 +116,7 @@ func init() {
 	add(systemFunction{kind: ofMoving, errno: errNoSpace, answer: minusOne, interrupts: true, parts: true}, "write", "pwrite", "pwrite64")
 	add(systemFunction{kind: ofOthers, errno: errIO, answer: minusOne}, "fstat", "fstat64", "lseek", "lseek64", "mkdir", "rmdir", "unlink", "rename", "link", "symlink")
 	add(systemFunction{kind: ofOthers, errno: errIO, answer: minusOne, interrupts: true}, "ftruncate", "ftruncate64")
-	add(systemFunction{kind: ofOthers, errno: errIO, answer: minusOne, stores: true}, "fsync", "fdatasync")
+	add(systemFunction{kind: ofOthers, errno: errIO, answer: minusOne}, "fsync", "fdatasync")
 	add(systemFunction{kind: ofClosing, errno: errIO, answer: minusOne}, "close")
 	add(systemFunction{kind: ofOthers, errno: errAgain, answer: errAgain}, "pthread_create")
 }
