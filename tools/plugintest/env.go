@@ -58,6 +58,8 @@ type shared struct {
 	failures map[*method]answerKey
 	// refusesUnknown are the methods that fail on instances that never were.
 	refusesUnknown map[*method]bool
+	// readsElsewhere: bytes come to the library from elsewhere than its arguments.
+	readsElsewhere bool
 	// ends are the processes that have ended in sequences.
 	ends *ends
 	// lookedAt counts the ends of workers that a debugger was to look at.
@@ -81,6 +83,7 @@ func newShared(c *Config) *shared {
 		left:           newLeftovers(),
 		lookedAt:       &counts{},
 		ends:           &ends{},
+		readsElsewhere: readsElsewhere(c.File),
 		hostCalls:      make(map[*method]int),
 		samples:        make(map[*method][]argSample),
 		broken:         make(map[*method]bool),

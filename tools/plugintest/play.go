@@ -352,6 +352,7 @@ func (p *player) answered(i int, on instance, s *step, a *answer, took time.Dura
 	}
 	if !p.world.short {
 		p.checkAnswer(s, a)
+		p.checkRefusedText(s, a)
 	}
 	if a.code != abi.OK {
 		return out

@@ -212,10 +212,14 @@ func (x *exploration) onBench(ops sequence) *played {
 		x.bench, x.benchReport = w, report
 	}
 	p := newPlayer(x.bench, x.benchReport, ops, ordinary)
-	if p.run(); p.out.exit != nil {
-		x.endBench()
-	}
+	p.run()
 	x.played++
+	if p.out.exit != nil {
+		x.endBench()
+		if again := x.env.play(ops, ordinary); again.exit != nil { // without the calls that were made before
+			x.exited(ops, again)
+		}
+	}
 	return p.out
 }
 
