@@ -50,6 +50,10 @@ type exploration struct {
 	turn        int              // of the worlds
 	bench       *worker          // for round trips; nil for none
 	benchReport *Report
+	// calls and states are filledStates of a box.
+	filledOf *box
+	calls    []op
+	states   []sequence
 }
 
 // feature is what an op has shown.
@@ -123,6 +127,7 @@ func (e *env) explore(whole time.Duration) error {
 		x.fill(b, time.Now().Add(whole/8))
 		x.damage(b, time.Now().Add(min(whole/8, 2*time.Second)))
 		// What is left is for random sequences, and a part of the whole at least.
+		x.pairs(b, whole/5)
 		x.rounds(b, time.Now().Add(min(whole/4, leaksAfter)))
 		x.stale(b, min(whole/8, 3*time.Second))
 		x.leaks(b, time.Now().Add(whole/8))
@@ -205,8 +210,8 @@ func (x *exploration) learnUnknown() error {
 }
 
 // roundOps is how many calls a round makes, about: it takes as long to start and end the two
-// workers of a round as to make some hundreds of calls in them.
-const roundOps = 300
+// workers of a round as to make a thousand of calls in them.
+const roundOps = 800
 
 // slowGuarded is how long a round takes that is better made without a guard.
 const slowGuarded = 3 * time.Second

@@ -203,12 +203,20 @@ func (d *drawing) add(focus *box) {
 	m := methods[r.IntN(len(methods))]
 	shapes := d.shapes[m]
 	o := op{m: m, on: on}
-	if worked := d.worked[m]; len(worked) > 0 && r.IntN(3) == 0 && !d.apart {
-		o.args = worked[r.IntN(len(worked))]
-		d.push(o)
-		return
+	shape := shapes[r.IntN(len(shapes))]
+	var worked []argument
+	if all := d.worked[m]; len(all) > 0 && r.IntN(3) > 0 && !d.apart {
+		worked = all[r.IntN(len(all))]
 	}
-	for _, sample := range shapes[r.IntN(len(shapes))] {
+	one := -1 // of arguments that worked one is another, or none
+	if len(worked) == len(shape) && len(worked) > 0 && r.IntN(2) == 0 {
+		one = r.IntN(len(worked))
+	}
+	for i, sample := range shape {
+		if i != one && len(worked) == len(shape) && worked[i].value.Tag() == sample.Tag() {
+			o.args = append(o.args, worked[i])
+			continue
+		}
 		a, ok := d.argument(m, sample, on)
 		if !ok {
 			return
@@ -263,6 +271,26 @@ func (d *drawing) birth(b *box) {
 		o.args = append(o.args, a)
 	}
 	d.push(o)
+	if d.random.IntN(2) == 0 && !d.apart {
+		d.prepare(b, len(d.ops)-1)
+	}
+}
+
+// prepare makes the calls on an instance that some method needs before its own: most methods fail on one
+// that is empty.
+func (d *drawing) prepare(b *box, on int) {
+	var needs []*method
+	for _, m := range d.callable(b) {
+		if len(d.env.shared.setup(m)) > 0 {
+			needs = append(needs, m)
+		}
+	}
+	if len(needs) == 0 {
+		return
+	}
+	for _, c := range d.env.shared.setup(needs[d.random.IntN(len(needs))]) {
+		d.push(op{m: c.m, on: on, args: literals(c.args)})
+	}
 }
 
 // argument is one like a sample's.

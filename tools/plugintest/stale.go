@@ -27,8 +27,7 @@ const (
 // before, they answer otherwise. Each method is called after three calls of each, and then at the end
 // of parts of sequences that have shown something.
 func (x *exploration) stale(b *box, part time.Duration) {
-	calls := x.plainCalls(b)
-	states := x.staleStates(b, calls)
+	calls, states := x.filledStates(b)
 	readers := x.readersOf(states, calls, time.Now().Add(part/2))
 	if len(readers) == 0 {
 		return
@@ -93,14 +92,20 @@ func (x *exploration) staleStates(b *box, calls []op) (all []sequence) {
 		tell int // calls that answer something
 	}
 	var found []state
+	var probes []op // one of each method
+	for _, c := range calls {
+		if !slices.ContainsFunc(probes, func(have op) bool { return have.m == c.m }) {
+			probes = append(probes, c)
+		}
+	}
 	add := func(s sequence) {
-		out := x.onBench(slices.Concat(s, calls))
-		if out.exit != nil || len(out.answers) != len(s)+len(calls) {
+		out := x.onBench(slices.Concat(s, probes))
+		if out.exit != nil || len(out.answers) != len(s)+len(probes) {
 			return
 		}
 		var shows strings.Builder
 		tell := 0
-		for i := range calls {
+		for i := range probes {
 			a := &out.answers[len(s)+i]
 			fmt.Fprintf(&shows, "%d %v %v,", a.code, tells(a), magnitude(a.value))
 			if tells(a) {
@@ -123,9 +128,14 @@ func (x *exploration) staleStates(b *box, calls []op) (all []sequence) {
 		}
 		add(s)
 	}
+	tried := make(map[*method]bool)
 	for _, c := range calls { // what is made of a table depends on what is in it
+		if tried[c.m] || !slices.ContainsFunc(c.args, func(a argument) bool { return isText(a.value) }) {
+			continue
+		}
+		tried[c.m] = true
 		for _, form := range formTexts {
-			if slices.ContainsFunc(c.args, func(a argument) bool { return isText(a.value) }) && x.ctx.Err() == nil {
+			if x.ctx.Err() == nil {
 				filled := op{m: c.m, on: 0, args: literals(withName(typesOf(c.args), form))}
 				add(append(append(sequence{birth}, x.setupOf(c.m)...), filled))
 			}
