@@ -130,6 +130,7 @@ func (e *env) explore(whole time.Duration) error {
 		x.pairs(b, whole/5)
 		x.rounds(b, time.Now().Add(min(whole/4, leaksAfter)))
 		x.stale(b, min(whole/8, 3*time.Second))
+		x.halfDone(b, min(whole/8, 2*time.Second))
 		x.leaks(b, time.Now().Add(whole/8))
 		rest := watched
 		if x.watches() {

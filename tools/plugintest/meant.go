@@ -27,6 +27,9 @@ const howToShare = `; where it is meant to be of all instances, have the method'
 // howToKeep is the same for one that keeps an answer.
 const howToKeep = `; where it is meant to stay, have the method's doc say so ("a snapshot", "until refresh is called")`
 
+// howToHalf is the same for one that does a part of its work where it fails.
+const howToHalf = `; where it is meant, have the method's doc say so ("stops at the first error, and keeps what came before")`
+
 // means tells whether the documentation of one of the methods says that such values do not stay
 // as they are.
 func means(what *regexp.Regexp, methods ...*method) bool {

@@ -40,7 +40,7 @@ type recordedAnswer struct {
 
 // shownByAnswer are the codes of faults that show in what the last call of a sequence answers,
 // and nowhere else.
-var shownByAnswer = []string{codeDamaged, codeMixed, codeStale, codeAnyType, codeUseAfterFini}
+var shownByAnswer = []string{codeDamaged, codeMixed, codeStale, codeHalf, codeAnyType, codeUseAfterFini}
 
 func recordAnswer(code string, ops sequence, in world, answers []observed) *recordedAnswer {
 	if in.name != ordinary.name || !slices.Contains(shownByAnswer, code) || len(answers) != len(ops) || len(ops) == 0 {

@@ -18,6 +18,9 @@
 #ifndef ALL_SIZE /* the type that the size of all notes is computed in */
 #define ALL_SIZE size_t
 #endif
+#ifndef TAKE_BACK /* notes that were added before an error */
+#define TAKE_BACK(n, to) while ((n)->count > (to)) free((n)->all[--(n)->count].text)
+#endif
 #ifndef ON_DROP
 #define ON_DROP(n) (n)->known = 0
 #endif
@@ -53,6 +56,23 @@ static int32_t add(NyashContext *c, const char *text, size_t size) {
 static int32_t method_add(NyashContext *c) {
     NyashText text = nyash_arg_string(c, 0);
     return add(c, text.data, text.size);
+}
+
+/* Adds each line of a text, or none of them. */
+static int32_t method_add_all(NyashContext *c) {
+    NyashText text = nyash_arg_string(c, 0);
+    struct notes *n = nyash_self(c);
+    size_t before = n->count;
+    for (size_t at = 0, end; at < text.size; at = end + 1) {
+        int32_t code;
+        for (end = at; end < text.size && text.data[end] != '\n';) end++;
+        code = end == at ? nyash_error_arg(c, 0, "a line is empty") : add(c, text.data + at, end - at);
+        if (code != NYASH_OK) {
+            TAKE_BACK(n, before);
+            return code;
+        }
+    }
+    return NYASH_OK;
 }
 
 static int32_t method_drop(NyashContext *c) {
@@ -138,6 +158,7 @@ static const NyashMethod methods[] = {
     {.id = 4, .name = "dump", .call = method_dump, .result = NYASH_BLOB, .doc = "All notes."},
     {.id = 5, .name = "restore", .call = method_restore, .args = {NYASH_ARG("dump", NYASH_BLOB)}, .doc = "Has the notes be those of a dump."},
     {.id = 6, .name = "sum", .call = method_sum, .args = {NYASH_ARG("data", NYASH_BLOB)}, .result = NYASH_I64, .doc = "Whether the sum of all bytes is even (1) or odd (2)."},
+    {.id = 8, .name = "addAll", .call = method_add_all, .args = {NYASH_ARG("lines", NYASH_STRING)}, .doc = "Adds a note for each line."},
     {.id = 7, .name = "turned", .call = method_turned, .args = {NYASH_ARG("data", NYASH_BLOB)}, .result = NYASH_BLOB, .doc = "The bytes in the other order, with the lowest bit of the first changed."},
 };
 static const NyashBox box = {.name = "Notes", .type_id = 731, .doc = "Texts by number.", .state_size = sizeof(struct notes), .fini = fini, NYASH_METHODS(methods)};

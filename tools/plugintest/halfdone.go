@@ -1,0 +1,214 @@
+package plugintest
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/tlv"
+)
+
+// A call that fails should change nothing: its caller may try again, or go on without it. One that has
+// stored the first of several things before it found the next to be wrong leaves half of its work.
+
+// What is stored is known again by these, which are texts and numbers.
+const markFirst, markSecond = "73019", "73021"
+
+// wholeForms are texts with both that are in order, for a method that takes such ones; brokenForms are
+// those in which what follows the first is wrong.
+var (
+	wholeForms = []string{"%s", "%s\n%s\n", "%s,%s\n", "%s=%s\n", "%s:%s\n", `{"%s":"%s"}`, "[%s,%s]", "%s %s", "%s;%s;"}
+
+	brokenForms = []string{
+		"%s\n\"%s", "%s\n%s" + strings.Repeat(",x", 40), "%s\n%s\n\"", "%s,%s\n\"", "%s=%s\n=\n", "%s=%s\nx", "%s:%s\n:", "%s:%s\nx", `{"%s":"%s",`, "[%s,%s", "[%s,%s,]",
+		"%s %s (", "%s;%s;;", "%s\n%s\n\x01", "%s\n\n\n%s", "%s,%s,x", "%s %s x", "%s;%s;x", "%s\nx%s",
+	}
+)
+
+// doneByPart are names of methods that do one thing after another, whatever comes then, and tellsOfFailed
+// those of methods that tell of calls that have failed.
+var (
+	doneByPart    = regexp.MustCompile(`(?i)run|eval|exec|feed|write|send|script|process|step|stream|append|push|print`)
+	tellsOfFailed = regexp.MustCompile(`(?i)last|log|error|history|trace|journal|attempt|stat`)
+	meantHalf     = regexp.MustCompile(`(?i)\bso far\b|\bpartial|\buntil\b|\bbefore (the|an) error|\beven (if|when|where)|\bas far as|\bup to the|\bone (by|after)|\blog\b|\bhistory\b|\bstops? at`)
+)
+
+// halfDone has calls fail after a part of what they take, and looks whether that has been stored.
+func (x *exploration) halfDone(b *box, part time.Duration) {
+	calls, states := x.filledStates(b)
+	asked := x.askable(calls, states)
+	until := time.Now().Add(part)
+	for _, m := range x.gen.callable(b) {
+		if doneByPart.MatchString(m.name) || means(meantHalf, m) {
+			continue
+		}
+		for _, types := range x.gen.typesOf(m) {
+			if !slices.ContainsFunc(types, isText) || slices.ContainsFunc(types, isHandle) || slices.ContainsFunc(types, isBlob) {
+				continue
+			}
+			before := append(sequence{x.firstBirth(b)}, x.setupOf(m)...)
+			x.tryHalf(m, types, before, asked, until)
+			if len(states) > 0 {
+				x.tryHalf(m, types, states[0], asked, until)
+			}
+		}
+	}
+}
+
+// marked is a text of a form, with both marks where it has room for them.
+func marked(form string) string {
+	if strings.Count(form, "%s") < 2 {
+		return fmt.Sprintf(form, markFirst)
+	}
+	return fmt.Sprintf(form, markFirst, markSecond)
+}
+
+// withMarks are values of a shape: the first text is the first mark, and the last one a text.
+func withMarks(types shape, text string) []tlv.Value {
+	all := withName(types, markFirst)
+	for i := len(all) - 1; i >= 0; i-- {
+		if isText(all[i]) {
+			if text == markFirst && slices.IndexFunc(all, isText) < i {
+				text = markSecond // a key has been the first
+			}
+			all[i] = textOf(all[i].Tag(), text)
+			break
+		}
+	}
+	return all
+}
+
+// askable are calls that answer what is stored, and nothing of calls that have failed.
+func (x *exploration) askable(calls []op, states []sequence) (asked []op) {
+	answers := func(c op) bool {
+		return slices.ContainsFunc(states[:min(len(states), readStates)], func(s sequence) bool {
+			out := x.onBench(slices.Concat(s, sequence{c, c}))
+			return out.exit == nil && len(out.answers) == len(s)+2 && tells(&out.answers[len(s)]) && out.answers[len(s)].same(&out.answers[len(s)+1])
+		})
+	}
+	for _, c := range calls {
+		if tellsOfFailed.MatchString(c.m.name) || means(meantHalf, c.m) || x.ctx.Err() != nil || !answers(c) {
+			continue
+		}
+		if asked = append(asked, c); slices.ContainsFunc(c.args, func(a argument) bool { return isText(a.value) }) {
+			asked = append(asked, op{m: c.m, on: 0, args: literals(withName(typesOf(c.args), markFirst))})
+		}
+	}
+	return asked
+}
+
+// tryHalf looks at one method, with calls before it.
+func (x *exploration) tryHalf(m *method, types shape, before sequence, asked []op, until time.Time) {
+	without := x.showMarks(before, asked, true)
+	var shows []op // calls that answer a mark where a call has succeeded
+	for _, form := range wholeForms {
+		if x.ctx.Err() != nil || time.Now().After(until) {
+			return
+		}
+		stored := slices.Concat(before, sequence{{m: m, on: 0, args: literals(withMarks(types, marked(form)))}})
+		for i, is := range x.showMarks(stored, asked, true) {
+			if is && !without[i] && asked[i].m != m {
+				shows = append(shows, asked[i])
+				without[i] = true // once is enough
+			}
+		}
+	}
+	if len(shows) == 0 {
+		return
+	}
+	for _, values := range failingValues(types) {
+		if x.ctx.Err() != nil || time.Now().After(until) {
+			return
+		}
+		failing := slices.Concat(before, sequence{{m: m, on: 0, args: literals(values)}})
+		if i := slices.Index(x.showMarks(failing, shows, false), true); i >= 0 {
+			x.reportHalf(append(failing, shows[i]))
+		}
+	}
+}
+
+// failingValues are arguments of calls that fail, perhaps, when a part is stored.
+func failingValues(types shape) (all [][]tlv.Value) {
+	for _, form := range brokenForms {
+		all = append(all, withMarks(types, marked(form)))
+	}
+	for i, v := range types {
+		for _, n := range numbersOf(v.Tag(), []int64{-1, 0, 1 << 30}, []float64{-1}) {
+			values := withMarks(types, markFirst)
+			values[i] = n
+			all = append(all, values)
+		}
+	}
+	return all
+}
+
+// showMarks tells which calls answer a mark that they were not given, after calls of which the last succeeds, or
+// does not. It is for calls that change nothing, and none answers where that is not so.
+func (x *exploration) showMarks(s sequence, asked []op, succeeds bool) []bool {
+	shown := make([]bool, len(asked))
+	out := x.onBench(slices.Concat(s, asked))
+	last := len(s) - 1
+	if out.exit != nil || len(out.answers) != len(s)+len(asked) || !out.answers[last].made || (out.answers[last].code == abi.OK) != succeeds {
+		return shown
+	}
+	for i := range asked {
+		shown[i] = hasMark(&out.answers[last+1+i], &asked[i])
+	}
+	return shown
+}
+
+// hasMark tells whether an answer has a mark in it that was not asked for.
+func hasMark(a *observed, r *op) bool {
+	if !a.made || a.code != abi.OK {
+		return false
+	}
+	for _, mark := range []string{markFirst, markSecond} {
+		given := slices.ContainsFunc(r.args, func(arg argument) bool { return isText(arg.value) && arg.value.Data() == mark })
+		if !given && (isText(a.value) && strings.Contains(a.value.Data(), mark) || fmt.Sprint(magnitude(a.value)) == mark) {
+			return true
+		}
+	}
+	return false
+}
+
+// reportHalf reports a sequence whose last call shows what the one before, which has failed, has stored.
+func (x *exploration) reportHalf(s sequence) {
+	failed, r := s[len(s)-2].m, s[len(s)-1]
+	key := findingKey{codeHalf, failed.String(), ""}
+	shows := func(s sequence) bool {
+		at := len(s) - 2
+		if at < 1 || s[at].m != failed || s[at+1].m != r.m {
+			return false
+		}
+		out := x.env.play(s, ordinary)
+		without := x.env.play(s.without(func(i int) bool { return i == at }), ordinary)
+		return out.exit == nil && len(out.answers) == at+2 && out.answers[at].made && out.answers[at].code != abi.OK && hasMark(&out.answers[at+1], &s[at+1]) &&
+			len(without.answers) == at+1 && !hasMark(&without.answers[at], &s[at+1])
+	}
+	if x.done[key] {
+		return
+	}
+	for range agreeing - 1 {
+		if !shows(s) {
+			return
+		}
+	}
+	x.done[key] = true
+	short := x.shrink(s, -1, shows)
+	if short == nil || !shows(short) {
+		return
+	}
+	out := x.env.play(short, ordinary)
+	if len(out.answers) != len(short) {
+		return
+	}
+	last := len(short) - 1
+	step := x.shown(short, last-1)
+	f := step.finding(codeHalf, "it answered %v, and has stored a part of what it was given: %v answers %v", &out.answers[last-1], r.m, &out.answers[last])
+	rule, _ := RuleOf(codeHalf)
+	f.Fix = rule.Fix + howToHalf
+	x.report(f, short, ordinary, out.answers)
+}
