@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
 
 	"github.com/nyash-plugins/nyash-go/internal/command"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
@@ -21,6 +22,7 @@ const (
 
 func main() {
 	probe.Main() // this program is its own worker
+	endAtWrite()
 	ctx, stop := interrupt.Context("plugin-tester")
 	defer stop()
 	err := command.Execute(ctx, newRoot())
@@ -29,6 +31,8 @@ func main() {
 	case err == nil:
 	case errors.Is(err, errFindings):
 		os.Exit(statusFindings)
+	case errors.Is(err, syscall.EPIPE):
+		os.Exit(statusPipe)
 	default:
 		fmt.Fprintf(os.Stderr, "plugin-tester: %s\n", contract.PrintableLines(err.Error()))
 		os.Exit(statusCannotRun)

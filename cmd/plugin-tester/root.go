@@ -28,6 +28,7 @@ var errFindings = errors.New("findings")
 
 // settings are the flags that all commands share.
 type settings struct {
+	out        *reportWriter // that a report of tests is written to; nil before the first
 	config     string
 	worker     string
 	timeout    time.Duration
@@ -225,7 +226,10 @@ func (s *settings) base(cmd *cobra.Command, file string) plugintest.Config {
 
 func (s *settings) text(cmd *cobra.Command) *report.Text {
 	out := cmd.OutOrStdout()
-	return &report.Text{W: out, Colour: terminal.Colours(out), Moves: terminal.Moves(out), Columns: terminal.Columns(out), Verbose: s.verbose}
+	if s.out == nil {
+		s.out = &reportWriter{w: out, ctx: cmd.Context()}
+	}
+	return &report.Text{W: s.out, Colour: terminal.Colours(out), Moves: terminal.Moves(out), Columns: terminal.Columns(out), Verbose: s.verbose}
 }
 
 // configError is a nyash.toml that cannot be read; its text shows the lines.
@@ -310,6 +314,9 @@ func (s *settings) test(cmd *cobra.Command, c plugintest.Config, run func(*plugi
 		return nil, err
 	}
 	report, err := run(t)
+	if s.out != nil && s.out.err != nil {
+		return nil, s.cannotWrite()
+	}
 	if err != nil && cmd.Context().Err() != nil {
 		hint := ""
 		if f := cmd.Flags().Lookup("for"); f != nil && !f.Changed {
@@ -321,10 +328,15 @@ func (s *settings) test(cmd *cobra.Command, c plugintest.Config, run func(*plugi
 		return nil, err
 	}
 	if !s.json {
-		s.text(cmd).Summary(report)
+		if s.text(cmd).Summary(report); s.out.err != nil {
+			return nil, s.cannotWrite()
+		}
 	}
 	return report, nil
 }
+
+// cannotWrite is why what was found could not be shown.
+func (s *settings) cannotWrite() error { return fmt.Errorf("cannot write the report: %w", s.out.err) }
 
 // finish writes the reports that were asked for.
 func (s *settings) finish(cmd *cobra.Command, reports []*plugintest.Report) error {

@@ -14,7 +14,10 @@ import (
 var others = []os.Signal{syscall.SIGTERM, syscall.SIGHUP}
 
 // handler is what the context of a command knows of its signals.
-type handler struct{ signals chan os.Signal }
+type handler struct {
+	signals chan os.Signal
+	cancel  context.CancelFunc
+}
 
 type handlerKey struct{}
 
@@ -28,8 +31,9 @@ func (h *handler) watch(signals ...os.Signal) {
 // a plugin in this process cannot be made to return, and the second one ends the process.
 // name is the command's, for the line that says so. stop gives the signals back.
 func Context(name string) (ctx context.Context, stop func()) {
-	h := &handler{make(chan os.Signal, 1)}
+	h := &handler{signals: make(chan os.Signal, 1)}
 	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), handlerKey{}, h))
+	h.cancel = cancel
 	h.watch(append([]os.Signal{os.Interrupt}, others...)...)
 	go func() {
 		select {
@@ -43,5 +47,12 @@ func Context(name string) (ctx context.Context, stop func()) {
 	return ctx, func() {
 		signal.Stop(h.signals)
 		cancel()
+	}
+}
+
+// End ends the context of a command, which [Context] has made, or one made of it.
+func End(ctx context.Context) {
+	if h, ok := ctx.Value(handlerKey{}).(*handler); ok {
+		h.cancel()
 	}
 }

@@ -102,6 +102,8 @@ func (w *worker) exitFinding(at *step, err error) Finding {
 	case isHang(err):
 		f.Code, f.Message = codeHang, fmt.Sprintf("no answer after %v", w.config.Timeout)
 		f.setStacks(w.stacks.taken())
+	case errors.Is(err, transport.ErrLost):
+		f.Code, f.Message = codeExit, "its process ended while no call was made: a thread that the plugin has started ended it"
 	case !errors.As(err, &crash):
 		if at.m.box == nil {
 			f.Code, f.Message = codeReload, err.Error() // the function failed, and the worker lives
