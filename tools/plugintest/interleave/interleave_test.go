@@ -2,6 +2,10 @@ package interleave_test
 
 import (
 	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -81,4 +85,49 @@ func TestDo(t *testing.T) {
 	}
 	t.Log(steps, time.Since(begin), lost)
 	assert.Positive(t, lost)
+}
+
+// poked is the counter of tests/faulty, which does something in get.
+func poked(t *testing.T, what string) string {
+	header, err := filepath.Abs("../../../tests/faulty/testdata/counter.h")
+	require.NoError(t, err)
+	return ccbuild.Source(t, "poked", "#include <signal.h>\n#include <stdio.h>\n#include <unistd.h>\n#define ON_GET "+what+"\n#include \""+header+"\"\n", "-fvisibility=hidden", "-I"+filepath.Dir(header))
+}
+
+// TestDo_Forked: processes that the plugin leaves behind, which have the driver's descriptors, are not
+// waited for, and are ended, also such as are in a session of their own.
+func TestDo_Forked(t *testing.T) {
+	for name, leave := range map[string]string{"its group": "", "its own session": "setsid(); if (fork() != 0) _exit(0);"} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "left")
+			p := program(t, "../../../tests/faulty/testdata/count_race.c")
+			p.Library = poked(t, fmt.Sprintf(`{ if (fork() == 0) { %s FILE *f = fopen("%s", "a"); fprintf(f, "%%d\n", getpid()); fclose(f); for (;;) pause(); } }`, leave, file))
+			p.Limit = 5 * time.Second
+			p.Runs = []interleave.Run{{How: interleave.Ordered, Fresh: true, Order: []int{0, 1}}}
+			begin := time.Now()
+			assert.Equal(t, interleave.StatusDone, do(t, p)[0].Status)
+			assert.Less(t, time.Since(begin), 20*time.Second)
+			data, err := os.ReadFile(file)
+			if err != nil {
+				return // it was ended before it came to that
+			}
+			for _, pid := range strings.Fields(string(data)) {
+				assert.NoDirExists(t, "/proc/"+pid)
+			}
+		})
+	}
+}
+
+// TestDo_Ended: a plugin that ends the driver is told of, and its runs are lost.
+func TestDo_Ended(t *testing.T) {
+	p := program(t, "../../../tests/faulty/testdata/count_race.c")
+	p.Library = poked(t, "kill(getppid(), SIGKILL)")
+	p.Runs = []interleave.Run{{How: interleave.Ordered, Fresh: true, Order: []int{0, 1}}, {How: interleave.Ordered, Fresh: true, Order: []int{0, 1}}}
+	driver, err := interleave.Build(context.Background())
+	require.NoError(t, err)
+	results, err := p.Do(context.Background(), driver, nil)
+	var ended *interleave.EndedError
+	require.ErrorAs(t, err, &ended)
+	assert.Equal(t, "SIGKILL", ended.Signal)
+	assert.Equal(t, interleave.StatusLost, results[1].Status)
 }
