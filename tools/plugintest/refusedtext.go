@@ -21,7 +21,7 @@ func readsElsewhere(file string) bool {
 	if err != nil {
 		return true
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	return imports(f, sources)
 }
 

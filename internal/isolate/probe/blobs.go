@@ -34,7 +34,7 @@ func layOutBlobs(message []byte, slack int, layout wire.Layout) (all []lentBlob)
 		}
 		copy(a.own, data)
 		all = append(all, lentBlob{a, data})
-		return uint64(cmem.Address(a.own)), nil
+		return cmem.Address(a.own), nil
 	})
 	return all
 }

@@ -23,7 +23,7 @@ func endGroup(cmd *exec.Cmd) { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKIL
 // endedBy is the signal that a process was ended by, other than those that a caller ends it with.
 func endedBy(state *os.ProcessState) (name string, ok bool) {
 	status, ok := state.Sys().(syscall.WaitStatus)
-	if !ok || !status.Signaled() {
+	if !ok || status.Signal() < 0 { // which is so of one that has ended itself
 		return "", false
 	}
 	return unix.SignalName(status.Signal()), true
