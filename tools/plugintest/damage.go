@@ -18,6 +18,7 @@ const (
 	maxDamaged   = 4   // of those, that are damaged
 	damagedBytes = 80  // of each of them
 	damagedOps   = 100 // calls of a sequence
+	maxRefused   = 60  // of the damaged, after which the state is looked at
 )
 
 // damage calls the methods of a box that take back what was answered with it damaged at each place.
@@ -31,6 +32,7 @@ func (x *exploration) damage(b *box, until time.Time) {
 				}
 				for _, whole := range x.takenBack(b, m, types, at) {
 					x.damaged(b, m, types, at, whole, until)
+					x.refusedWhole(b, m, types, at, whole, until)
 				}
 			}
 		}
@@ -89,6 +91,34 @@ func (x *exploration) damaged(b *box, m *method, types shape, at int, whole stri
 		}
 		x.faults(ops, base)
 		left = left[max(1, min(len(base.answers)-from, len(ops)-from)):]
+	}
+}
+
+// refusedWhole looks whether a damaged text that is refused changes what was taken from a whole one.
+func (x *exploration) refusedWhole(b *box, m *method, types shape, at int, whole string, until time.Time) {
+	if means(meantHalf, m) {
+		return
+	}
+	asked := slices.DeleteFunc(slices.Clone(x.askable(b)), func(r op) bool { return r.m == m })
+	all := slices.DeleteFunc(damages(whole), func(data string) bool { return isUnsound(types[at], data) })
+	x.random.Shuffle(len(all), func(i, k int) { all[i], all[k] = all[k], all[i] })
+	taken := append(append(sequence{x.firstBirth(b), x.firstBirth(b)}, x.setupOf(m)...), op{m: m, on: 0, args: argumentsWith(types, at, whole)})
+	for _, data := range all[:min(len(all), maxRefused)] {
+		if x.ctx.Err() != nil || time.Now().After(until) || x.done[findingKey{codeHalf, m.String(), ""}] {
+			return
+		}
+		refused := op{m: m, on: 0, args: argumentsWith(types, at, data)}
+		out := x.onBench(slices.Concat(taken, asked, sequence{refused}, asked))
+		before, after := len(taken), len(taken)+len(asked)+1
+		if out.exit != nil || len(out.answers) != after+len(asked) || !out.answers[after-1].made || out.answers[after-1].code == abi.OK {
+			continue
+		}
+		for i, r := range asked {
+			if is := &out.answers[before+i]; tells(is) && !is.same(&out.answers[after+i]) {
+				x.reportHalf(slices.Concat(taken, sequence{refused, r}))
+				break
+			}
+		}
 	}
 }
 

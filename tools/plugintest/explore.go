@@ -54,6 +54,9 @@ type exploration struct {
 	filledOf *box
 	calls    []op
 	states   []sequence
+	// asked is what askable finds for a box.
+	askedOf *box
+	asked   []op
 }
 
 // feature is what an op has shown.

@@ -1,6 +1,7 @@
 package plugintest
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -38,10 +39,14 @@ var (
 
 // halfDone has calls fail after a part of what they take, and looks whether that has been stored.
 func (x *exploration) halfDone(b *box, part time.Duration) {
-	calls, states := x.filledStates(b)
-	asked := x.askable(calls, states)
+	_, states := x.filledStates(b)
+	asked := x.askable(b)
 	until := time.Now().Add(part)
-	for _, m := range x.gen.callable(b) {
+	methods := x.gen.callable(b)
+	slices.SortStableFunc(methods, func(m, n *method) int { // those that take a text alone first
+		return cmp.Compare(len(x.gen.shapes[m][0]), len(x.gen.shapes[n][0]))
+	})
+	for _, m := range methods {
 		if doneByPart.MatchString(m.name) || means(meantHalf, m) {
 			continue
 		}
@@ -49,10 +54,8 @@ func (x *exploration) halfDone(b *box, part time.Duration) {
 			if !slices.ContainsFunc(types, isText) || slices.ContainsFunc(types, isHandle) || slices.ContainsFunc(types, isBlob) {
 				continue
 			}
-			before := append(sequence{x.firstBirth(b)}, x.setupOf(m)...)
-			x.tryHalf(m, types, before, asked, until)
-			if len(states) > 0 {
-				x.tryHalf(m, types, states[0], asked, until)
+			if len(states) == 0 || !x.tryHalf(m, types, states[0], asked, until) {
+				x.tryHalf(m, types, append(sequence{x.firstBirth(b)}, x.setupOf(m)...), asked, until)
 			}
 		}
 	}
@@ -82,7 +85,11 @@ func withMarks(types shape, text string) []tlv.Value {
 }
 
 // askable are calls that answer what is stored, and nothing of calls that have failed.
-func (x *exploration) askable(calls []op, states []sequence) (asked []op) {
+func (x *exploration) askable(b *box) (asked []op) {
+	if x.askedOf == b {
+		return x.asked
+	}
+	calls, states := x.filledStates(b)
 	answers := func(c op) bool {
 		return slices.ContainsFunc(states[:min(len(states), readStates)], func(s sequence) bool {
 			out := x.onBench(slices.Concat(s, sequence{c, c}))
@@ -97,16 +104,21 @@ func (x *exploration) askable(calls []op, states []sequence) (asked []op) {
 			asked = append(asked, op{m: c.m, on: 0, args: literals(withName(typesOf(c.args), markFirst))})
 		}
 	}
+	x.askedOf, x.asked = b, asked
 	return asked
 }
 
-// tryHalf looks at one method, with calls before it.
-func (x *exploration) tryHalf(m *method, types shape, before sequence, asked []op, until time.Time) {
+// tryHalf looks at one method, with calls before it; ok is false where no call of it succeeded whose marks
+// others answer.
+func (x *exploration) tryHalf(m *method, types shape, before sequence, asked []op, until time.Time) (ok bool) {
 	without := x.showMarks(before, asked, true)
 	var shows []op // calls that answer a mark where a call has succeeded
 	for _, form := range wholeForms {
 		if x.ctx.Err() != nil || time.Now().After(until) {
-			return
+			return false
+		}
+		if len(shows) > 0 {
+			break
 		}
 		stored := slices.Concat(before, sequence{{m: m, on: 0, args: literals(withMarks(types, marked(form)))}})
 		for i, is := range x.showMarks(stored, asked, true) {
@@ -116,18 +128,16 @@ func (x *exploration) tryHalf(m *method, types shape, before sequence, asked []o
 			}
 		}
 	}
-	if len(shows) == 0 {
-		return
-	}
 	for _, values := range failingValues(types) {
-		if x.ctx.Err() != nil || time.Now().After(until) {
-			return
+		if len(shows) == 0 || x.ctx.Err() != nil || time.Now().After(until) {
+			break
 		}
 		failing := slices.Concat(before, sequence{{m: m, on: 0, args: literals(values)}})
 		if i := slices.Index(x.showMarks(failing, shows, false), true); i >= 0 {
 			x.reportHalf(append(failing, shows[i]))
 		}
 	}
+	return len(shows) > 0
 }
 
 // failingValues are arguments of calls that fail, perhaps, when a part is stored.
@@ -174,7 +184,7 @@ func hasMark(a *observed, r *op) bool {
 	return false
 }
 
-// reportHalf reports a sequence whose last call shows what the one before, which has failed, has stored.
+// reportHalf reports a sequence whose last call shows what the one before, which has failed, has changed.
 func (x *exploration) reportHalf(s sequence) {
 	failed, r := s[len(s)-2].m, s[len(s)-1]
 	key := findingKey{codeHalf, failed.String(), ""}
@@ -185,8 +195,11 @@ func (x *exploration) reportHalf(s sequence) {
 		}
 		out := x.env.play(s, ordinary)
 		without := x.env.play(s.without(func(i int) bool { return i == at }), ordinary)
-		return out.exit == nil && len(out.answers) == at+2 && out.answers[at].made && out.answers[at].code != abi.OK && hasMark(&out.answers[at+1], &s[at+1]) &&
-			len(without.answers) == at+1 && !hasMark(&without.answers[at], &s[at+1])
+		if out.exit != nil || without.exit != nil || len(out.answers) != at+2 || len(without.answers) != at+1 {
+			return false
+		}
+		after := &out.answers[at+1]
+		return out.answers[at].made && out.answers[at].code != abi.OK && after.made && (tells(after) || tells(&without.answers[at])) && !after.same(&without.answers[at])
 	}
 	if x.done[key] {
 		return
@@ -207,7 +220,7 @@ func (x *exploration) reportHalf(s sequence) {
 	}
 	last := len(short) - 1
 	step := x.shown(short, last-1)
-	f := step.finding(codeHalf, "it answered %v, and has stored a part of what it was given: %v answers %v", &out.answers[last-1], r.m, &out.answers[last])
+	f := step.finding(codeHalf, "it answered %v, and has changed what %v answers, to %v: it has done a part of its work", &out.answers[last-1], r.m, &out.answers[last])
 	rule, _ := RuleOf(codeHalf)
 	f.Fix = rule.Fix + howToHalf
 	x.report(f, short, ordinary, out.answers)
