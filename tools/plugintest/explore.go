@@ -28,6 +28,8 @@ const (
 	agreeing = 3
 	// maxCorpus is how many sequences are kept that showed something new.
 	maxCorpus = 200
+	// longestSeen is how long answers are, in bytes, that calls are given again.
+	longestSeen = 200
 	// enough is after how many faults of one method it is left alone.
 	enough = 2
 )
@@ -296,7 +298,7 @@ func (x *exploration) learnFrom(ops sequence, answers []observed) {
 			x.features[f], found = true, true
 		}
 		before = m
-		if a.code == abi.OK && a.value.Len() > 0 && a.value.Len() < 64 && len(x.gen.seen) < 1000 {
+		if a.code == abi.OK && a.value.Len() > 0 && a.value.Len() < longestSeen && len(x.gen.seen) < 1000 {
 			x.gen.seen = append(x.gen.seen, a.value)
 		}
 		x.slowFrom(&ops[i], a)

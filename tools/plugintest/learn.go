@@ -124,6 +124,9 @@ func (e *env) learn() error {
 				return err
 			}
 		}
+		if err := e.learnAfterSeveral(b); err != nil {
+			return err
+		}
 		for _, m := range b.methods {
 			if err := e.learnOptional(m); err != nil {
 				return err
@@ -149,6 +152,31 @@ func (e *env) learnSetups(b *box, depth int) error {
 				if err := e.learnMethod(m, append(slices.Clone(sample.setup), setupCall{first, sample.values})); err != nil {
 					return err
 				}
+			}
+		}
+	}
+	return nil
+}
+
+// learnAfterSeveral tries methods that still fail after several calls of one that works, with other
+// arguments each: what takes two names needs both.
+func (e *env) learnAfterSeveral(b *box) error {
+	for _, first := range b.methods {
+		var setup []setupCall
+		for _, sample := range e.shared.samples[first] {
+			if sample.works && len(sample.setup) == 0 && len(sample.values) > 0 {
+				setup = append(setup, setupCall{first, sample.values})
+			}
+		}
+		if len(setup) < 2 || e.allWork(b) {
+			continue
+		}
+		for _, m := range b.methods {
+			if m == first || e.shared.hasWorkingSample(m) || e.shared.broken[m] {
+				continue
+			}
+			if err := e.learnMethod(m, setup); err != nil {
+				return err
 			}
 		}
 	}

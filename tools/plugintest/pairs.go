@@ -10,6 +10,7 @@ func (x *exploration) filledStates(b *box) (calls []op, states []sequence) {
 	if x.filledOf != b {
 		x.filledOf, x.calls = b, x.plainCalls(b)
 		x.states = x.staleStates(b, x.calls)
+		x.gen.filledOf, x.gen.calls, x.gen.states = b, x.calls, x.states[:min(len(x.states), pairStates)]
 	}
 	return x.calls, x.states
 }

@@ -46,6 +46,10 @@ type generator struct {
 	makes  map[*method]*box         // methods that were seen to answer instances of a box
 	avoid  map[*method]bool         // they have shown enough faults
 	worked map[*method][][]argument // arguments of calls that succeeded, in sequences
+	// calls and states are those of filledStates, when they are known, of a box.
+	filledOf *box
+	calls    []op
+	states   []sequence
 }
 
 const (
@@ -200,6 +204,11 @@ func (d *drawing) add(focus *box) {
 			on = i
 		}
 	}
+	if b == d.filledOf && len(d.calls) > 0 && !d.apart && r.IntN(3) == 0 {
+		c := d.calls[r.IntN(len(d.calls))]
+		d.push(op{m: c.m, on: on, args: c.args})
+		return
+	}
 	m := methods[r.IntN(len(methods))]
 	shapes := d.shapes[m]
 	o := op{m: m, on: on}
@@ -279,6 +288,12 @@ func (d *drawing) birth(b *box) {
 // prepare makes the calls on an instance that some method needs before its own: most methods fail on one
 // that is empty.
 func (d *drawing) prepare(b *box, on int) {
+	if b == d.filledOf && len(d.states) > 0 && d.random.IntN(2) == 0 {
+		for _, o := range d.states[d.random.IntN(len(d.states))][1:] { // without its birth
+			d.push(op{m: o.m, on: on, args: o.args})
+		}
+		return
+	}
 	var needs []*method
 	for _, m := range d.callable(b) {
 		if len(d.env.shared.setup(m)) > 0 {

@@ -64,10 +64,40 @@ func (x *exploration) plainCalls(b *box) (all []op) {
 				if len(types) > 0 {
 					all = append(all, op{m: m, on: 0, args: literals(types)})
 				}
+				all = append(all, x.variants(m, types)...)
 			}
 		}
 	}
 	x.random.Shuffle(len(all), func(i, k int) { all[i], all[k] = all[k], all[i] })
+	return all
+}
+
+// variants are calls of a method whose arguments have worked, with one of them changed: two texts that change
+// places, and another number.
+func (x *exploration) variants(m *method, types shape) (all []op) {
+	var texts []int
+	for i, v := range types {
+		if isText(v) {
+			texts = append(texts, i)
+		}
+	}
+	if len(texts) > 1 {
+		for _, names := range [][2]string{{"a", "w"}, {"w", "a"}, {"a", "b"}} { // of sampleValues, and a new one
+			values := slices.Clone(types)
+			values[texts[0]], values[texts[1]] = textOf(types[texts[0]].Tag(), names[0]), textOf(types[texts[1]].Tag(), names[1])
+			all = append(all, op{m: m, on: 0, args: literals(values)})
+		}
+	}
+	if len(texts) == 0 {
+		return all
+	}
+	for i, v := range types {
+		if numbers := numbersOf(v.Tag(), []int64{5}, []float64{5}); len(numbers) > 0 {
+			values := slices.Clone(types)
+			values[i] = numbers[0]
+			return append(all, op{m: m, on: 0, args: literals(values)})
+		}
+	}
 	return all
 }
 
@@ -127,6 +157,17 @@ func (x *exploration) staleStates(b *box, calls []op) (all []sequence) {
 			s = append(s, op{m: c.m, on: 0, args: literals(nth(typesOf(c.args), n))})
 		}
 		add(s)
+	}
+	for _, m := range x.gen.callable(b) {
+		s := append(sequence{birth}, x.setupOf(m)...)
+		for _, c := range calls {
+			if c.m == m && len(c.args) > 0 {
+				s = append(s, c)
+			}
+		}
+		if x.ctx.Err() == nil && s[len(s)-1].m == m {
+			add(s)
+		}
 	}
 	tried := make(map[*method]bool)
 	for _, c := range calls { // what is made of a table depends on what is in it
