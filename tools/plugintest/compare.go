@@ -11,7 +11,7 @@ func (x *exploration) compare(ops sequence, base, other *played, in world) {
 	}
 	m := ops[at].m
 	key := findingKey{in.code, m.String(), ""}
-	if x.done[key] || in.short && x.has(codeOverrun, m) { // which short results show, too
+	if x.done[key] || in.short && x.hasCode(codeOverrun) { // which short results show, too
 		return
 	}
 	differs := func(s sequence) bool { return x.differ(s, in, 1) >= 0 }
@@ -49,7 +49,7 @@ func (x *exploration) compareExit(ops sequence, other *played, in world) {
 	}
 	m := other.exit.at.m
 	key := findingKey{in.code, m.String(), ""}
-	if x.done[key] || m.box == nil || in.short && x.has(codeOverrun, m) {
+	if x.done[key] || m.box == nil || in.short && x.hasCode(codeOverrun) {
 		return
 	}
 	shows := func(s sequence) bool {
