@@ -20,8 +20,10 @@ func (x *exploration) crosstalk(b *box, until time.Time) {
 			if x.ctx.Err() != nil || time.Now().After(until) {
 				return
 			}
-			if ops := x.crossing(b, m, r); ops != nil && !x.done[findingKey{codeMixed, r.String(), ""}] {
-				x.tryCrossing(ops, m, r)
+			for _, fresh := range []bool{false, true} {
+				if ops := x.crossing(b, m, r, fresh); ops != nil && !x.done[findingKey{codeMixed, r.String(), ""}] {
+					x.tryCrossing(ops, m, r)
+				}
 			}
 		}
 	}
@@ -35,8 +37,10 @@ const (
 	crossAfter  = 5
 )
 
-// crossing is nil where a method takes instances or blobs, or the calls give reason to be otherwise.
-func (x *exploration) crossing(b *box, m, r *method) sequence {
+// crossing is nil where a method takes instances or blobs, or the calls give reason to be otherwise. Fresh is
+// whether the other call has numbers that no call before had in the process that makes many: the state may
+// be that of the process.
+func (x *exploration) crossing(b *box, m, r *method, fresh bool) sequence {
 	call := func(m *method, on int, name string) (o op, ok bool) {
 		for _, s := range x.gen.typesOf(m) {
 			if !slices.ContainsFunc(s, isHandle) && !slices.ContainsFunc(s, isBlob) {
@@ -49,6 +53,18 @@ func (x *exploration) crossing(b *box, m, r *method) sequence {
 	other, ok2 := call(m, 0, "w")
 	if !ok1 || !ok2 || means(meantShared, r) || x.takesName(b) {
 		return nil
+	}
+	if fresh {
+		x.names++
+		numbers := false
+		for i, a := range other.args {
+			if isNumeric(a.value) {
+				other.args[i].value, numbers = withMagnitude(a.value, float64(100+x.names)), true
+			}
+		}
+		if !numbers {
+			return nil
+		}
 	}
 	return sequence{x.firstBirth(b), x.firstBirth(b), reads, reads, other, reads}
 }

@@ -216,8 +216,8 @@ func (x *exploration) learnUnknown() error {
 }
 
 // roundOps is how many calls a round makes, about: it takes as long to start and end the two
-// workers of a round as to make a thousand of calls in them.
-const roundOps = 800
+// workers of a round as to make some hundreds of calls in them.
+const roundOps = 500
 
 // slowGuarded is how long a round takes that is better made without a guard.
 const slowGuarded = 3 * time.Second
@@ -242,7 +242,7 @@ func (x *exploration) draw(b *box, apart bool) (all []sequence) {
 
 // round plays sequences, one after the other, in the ordinary world and in another.
 func (x *exploration) round(b *box) {
-	apart := x.random.IntN(5) == 0 && !b.singleton
+	apart := x.random.IntN(3) == 0 && !b.singleton
 	parts := x.draw(b, apart)
 	ops, starts := joined(parts)
 	var base, other *played

@@ -28,7 +28,7 @@ func texts(t *testing.T, file string) string {
 func TestExplore_Script(t *testing.T) {
 	library, dir := texts(t, "texts_drop_short.c"), t.TempDir()
 	const code = "short-buffer-side-effect"
-	report := run(t, plugintest.Config{File: library, Seed: 1, For: time.Minute, Until: code, Save: dir, NoMemcheck: true}, "explore")
+	report := run(t, plugintest.Config{File: library, Seed: 1, For: 10 * time.Second, Until: code, Save: dir, NoMemcheck: true}, "explore")
 	require.NotEmpty(t, report.Findings)
 	f := report.Findings[len(report.Findings)-1]
 	require.Equal(t, code+" Texts.drop", f.Code+" "+f.Place())
@@ -59,7 +59,7 @@ func TestExplore_ReplayOfAnswers(t *testing.T) {
 		t.Run(code, func(t *testing.T) {
 			t.Parallel()
 			library, dir := texts(t, file), t.TempDir()
-			report := run(t, plugintest.Config{File: library, Seed: 1, For: time.Minute, Until: code, Save: dir, NoMemcheck: true}, "explore")
+			report := run(t, plugintest.Config{File: library, Seed: 1, For: 10 * time.Second, Until: code, Save: dir, NoMemcheck: true}, "explore")
 			require.NotEmpty(t, report.Findings)
 			scripts, err := filepath.Glob(filepath.Join(dir, code+"-*.star"))
 			require.NoError(t, err)
