@@ -27,7 +27,8 @@ var fillSteps = []int{1, 2, 3, 4, 100, 200, 254, 255, 256, 257, 258, 300, 400, 8
 type filling struct {
 	m, r *method
 	s    shape
-	more int // bytes that the other's answer grows by with a call
+	last bool // the last text alone differs from call to call: the others are names that must be known
+	more int  // bytes that the other's answer grows by with a call
 }
 
 // fill makes the state of a box large with each of its methods that takes a text, or nothing.
@@ -53,17 +54,26 @@ func (x *exploration) fillings(b *box) []filling {
 			continue
 		}
 		s := x.gen.shapes[m][i]
-		own = append(own, filling{m: m, r: m, s: s})
-		see := x.see(b, &filling{m: m, s: s}, readers)
+		f := filling{m: m, r: m, s: s}
+		f.last = !x.takesNumbered(b, &f)
+		own = append(own, f)
+		see := x.see(b, &f, readers)
 		seen = append(seen, see...)
 		for _, r := range x.gen.callable(b) {
 			if r != m && !slices.ContainsFunc(see, func(f filling) bool { return f.r == r }) {
-				rest = append(rest, filling{m: m, r: r, s: s})
+				rest = append(rest, filling{m: m, r: r, s: s, last: f.last})
 			}
 		}
 	}
 	slices.SortStableFunc(seen, func(a, b filling) int { return cmp.Compare(b.more, a.more) })
 	return slices.Concat(seen, own, rest)
+}
+
+// takesNumbered tells whether a method takes texts that are all new.
+func (x *exploration) takesNumbered(b *box, f *filling) bool {
+	ops := append(append(sequence{x.firstBirth(b)}, x.setupOf(f.m)...), op{m: f.m, on: 0, args: ownInstances(f.numbered(1))})
+	out := x.onBench(ops)
+	return out.exit == nil && len(out.answers) == len(ops) && out.answers[len(ops)-1].code == abi.OK
 }
 
 // repeats tells whether a method answers something, and the same when it is called again.
@@ -89,7 +99,7 @@ func (x *exploration) see(b *box, f *filling, readers []*method) (see []filling)
 	ops := append(sequence{x.firstBirth(b)}, x.setupOf(f.m)...)
 	from, each := len(ops), 1+2*len(readers)
 	for n := range calls {
-		ops = append(ops, op{m: f.m, on: 0, args: ownInstances(numbered(f.s, n+1))})
+		ops = append(ops, op{m: f.m, on: 0, args: ownInstances(f.numbered(n + 1))})
 		for _, r := range readers {
 			ops = append(ops, x.fillReader(r), x.fillReader(r))
 		}
@@ -107,7 +117,7 @@ func (x *exploration) see(b *box, f *filling, readers []*method) (see []filling)
 			repeats = repeats && all[n].same(&out.answers[at+1])
 		}
 		if repeats && !all[0].same(all[1]) && !all[1].same(all[2]) {
-			see = append(see, filling{f.m, r, f.s, all[2].bytes - all[1].bytes})
+			see = append(see, filling{f.m, r, f.s, f.last, all[2].bytes - all[1].bytes})
 		}
 	}
 	return see
@@ -194,7 +204,7 @@ func (f *stateFiller) run() error {
 	}
 	start := time.Now()
 	for calls := 1; calls <= fillCalls && time.Since(start) < fillTime; calls++ {
-		a, took, err := f.one(f.m, on, numbered(f.s, calls))
+		a, took, err := f.one(f.m, on, f.numbered(calls))
 		if err != nil {
 			return err
 		}
@@ -257,12 +267,15 @@ func (f *stateFiller) one(m *method, on instance, values []tlv.Value) (*answer, 
 	return a, took, nil
 }
 
-// numbered are the values of a shape with texts that no other call has.
-func numbered(s shape, n int) []tlv.Value {
-	all := slices.Clone(s)
-	for i, v := range all {
+// numbered are the values of the shape with texts that no other call has: all of them, or the last.
+func (f *filling) numbered(n int) []tlv.Value {
+	all := slices.Clone(f.s)
+	for i, v := range slices.Backward(all) {
 		if isText(v) {
 			all[i] = textOf(v.Tag(), fmt.Sprintf("k%06d%s", n, pattern(fillSize-7, n)))
+			if f.last {
+				break
+			}
 		}
 	}
 	return all
@@ -276,7 +289,7 @@ func (x *exploration) filledExit(f *stateFiller) {
 	}
 	ops := sequence{x.firstBirth(f.b)}
 	for n := 1; n <= fillCalls; n++ {
-		ops = append(ops, op{m: f.m, on: 0, args: literals(numbered(f.s, n))})
+		ops = append(ops, op{m: f.m, on: 0, args: literals(f.numbered(n))})
 	}
 	if at == f.r && at != f.m {
 		ops = append(ops, op{m: at, on: 0, args: literals(f.rs)})
