@@ -34,10 +34,11 @@ func TestExplore_Script(t *testing.T) {
 	require.Equal(t, code+" Texts.drop", f.Code+" "+f.Place())
 	calls := strings.Split(strings.TrimSpace(f.Sequence), "\n")
 	calls = slices.DeleteFunc(calls, func(line string) bool { return strings.HasPrefix(line, "#") })
-	require.Len(t, calls, 3, "a birth, a put and a drop:\n%s", f.Sequence)
+	// A birth, a put and a drop, or no call can be left out: a drop on another, after a merge.
+	require.Contains(t, []int{3, 5}, len(calls), f.Sequence)
 	assert.Equal(t, "texts1 = Texts()", calls[0])
 	assert.Contains(t, calls[1], "print(texts1.put(")
-	assert.Contains(t, calls[2], "print(texts1.drop(")
+	assert.Contains(t, calls[len(calls)-1], ".drop(")
 
 	script := filepath.Join(dir, code+"-Texts.drop.star")
 	saved, err := os.ReadFile(script)
