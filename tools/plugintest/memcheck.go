@@ -56,8 +56,12 @@ func memcheck(e *env) error {
 	return nil
 }
 
-// addWatched adds a finding of valgrind, unless calls in guarded memory have shown the same.
+// addWatched adds a finding of valgrind, unless calls in guarded memory have shown the same. A stack without
+// a name is of no call of the library: the function that hosts call has one.
 func (e *env) addWatched(f Finding) {
+	if !slices.ContainsFunc(f.Backtrace, func(frame string) bool { return frame != "" }) {
+		return
+	}
 	if f.Line == 0 || !slices.ContainsFunc(e.recorder.report.Findings, func(have Finding) bool {
 		return have.Code == f.Code && have.Line == f.Line && filepath.Base(have.File) == filepath.Base(f.File)
 	}) {
