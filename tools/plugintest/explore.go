@@ -52,10 +52,6 @@ type exploration struct {
 	turn        int              // of the worlds
 	bench       *worker          // for round trips; nil for none
 	benchReport *Report
-	// calls and states are filledStates of a box.
-	filledOf *box
-	calls    []op
-	states   []sequence
 	// asked is what askable finds for a box.
 	askedOf *box
 	asked   []op

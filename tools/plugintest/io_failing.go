@@ -161,7 +161,7 @@ func (f *fileBox) writeAndClose(by *fileWriter, data []byte, inWrite, inClose *f
 			return out, fmt.Errorf("%w: %w", ErrCannotRun, err)
 		}
 		value = tlv.Blob(addr, uint64(len(data)))
-		defer f.life.TakeBack(addr, len(data))
+		defer f.takeBack(addr, len(data))
 	}
 	args := encode([]tlv.Value{value})
 	out.step = by.m.step(id, args)

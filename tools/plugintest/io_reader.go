@@ -57,13 +57,6 @@ func (s *shared) takesNothing(m *method) bool {
 
 func isInteger(v tlv.Value) bool { return v.Tag() == tlv.TagInt32 || v.Tag() == tlv.TagInt64 }
 
-func integerOf(tag tlv.Tag, n int) tlv.Value {
-	if tag == tlv.TagInt32 {
-		return tlv.Int32(int32(n))
-	}
-	return tlv.Int64(int64(n))
-}
-
 // of is the part of a file's content that the call is for.
 func (r *fileReader) of(data []byte) []byte {
 	return data[min(r.offset, len(data)):min(r.offset+r.length, len(data))]
@@ -73,7 +66,7 @@ func (r *fileReader) values() []tlv.Value {
 	if r.whole {
 		return nil
 	}
-	return []tlv.Value{integerOf(r.tags[0], r.offset), integerOf(r.tags[1], r.length)}
+	return []tlv.Value{numbersOf(r.tags[0], []int64{int64(r.offset)}, nil)[0], numbersOf(r.tags[1], []int64{int64(r.length)}, nil)[0]}
 }
 
 func (r *fileReader) String() string {

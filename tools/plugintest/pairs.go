@@ -1,18 +1,21 @@
 package plugintest
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
-// pairStates is in how many states pairs of calls are made.
+// pairStates is in how many states pairs of calls are made, and random sequences begin.
 const pairStates = 4
 
 // filledStates are what plainCalls and staleStates find, once for a box.
 func (x *exploration) filledStates(b *box) (calls []op, states []sequence) {
-	if x.filledOf != b {
-		x.filledOf, x.calls = b, x.plainCalls(b)
-		x.states = x.staleStates(b, x.calls)
-		x.gen.filledOf, x.gen.calls, x.gen.states = b, x.calls, x.states[:min(len(x.states), pairStates)]
+	if g := x.gen; g.filledOf != b {
+		calls = x.plainCalls(b)
+		states = x.staleStates(b, calls)
+		g.filledOf, g.calls, g.states = b, calls, states
 	}
-	return x.calls, x.states
+	return x.gen.calls, x.gen.states
 }
 
 // pairs makes each call before and after each other one, on instances in states in which most calls
@@ -24,7 +27,7 @@ func (x *exploration) pairs(b *box, part time.Duration) {
 		var all []sequence
 		for _, first := range calls {
 			for _, second := range calls {
-				all = append(all, append(append(sequence{}, s...), first, second, first))
+				all = append(all, slices.Concat(s, sequence{first, second, first}))
 			}
 		}
 		x.random.Shuffle(len(all), func(i, k int) { all[i], all[k] = all[k], all[i] })

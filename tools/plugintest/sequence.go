@@ -289,7 +289,7 @@ func (d *drawing) birth(b *box) {
 // that is empty.
 func (d *drawing) prepare(b *box, on int) {
 	if b == d.filledOf && len(d.states) > 0 && d.random.IntN(2) == 0 {
-		for _, o := range d.states[d.random.IntN(len(d.states))][1:] { // without its birth
+		for _, o := range d.states[d.random.IntN(min(len(d.states), pairStates))][1:] { // without its birth
 			d.push(op{m: o.m, on: on, args: o.args})
 		}
 		return

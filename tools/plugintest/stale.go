@@ -112,8 +112,8 @@ func nth(types shape, n int) []tlv.Value {
 	return all
 }
 
-// staleStates are sequences that each fill an instance with calls of one method, after which others
-// answer otherwise than after other such sequences: those first after which most calls answer something.
+// staleStates are sequences that each fill an instance with calls of one method (three of them, all of its
+// plain calls, or one with a text of some form), after which others answer otherwise than after other such sequences: those first after which most calls answer something.
 func (x *exploration) staleStates(b *box, calls []op) (all []sequence) {
 	birth := x.firstBirth(b)
 	seen := make(map[string]bool)

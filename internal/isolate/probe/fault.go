@@ -114,9 +114,8 @@ func init() {
 	add(systemFunction{kind: ofOpening, errno: errIO, answer: minusOne}, "stat", "stat64", "lstat", "lstat64", "access")
 	add(systemFunction{kind: ofMoving, errno: errIO, answer: minusOne, interrupts: true}, "read", "pread", "pread64", "__read_chk", "__pread_chk", "__pread64_chk")
 	add(systemFunction{kind: ofMoving, errno: errNoSpace, answer: minusOne, interrupts: true, parts: true}, "write", "pwrite", "pwrite64")
-	add(systemFunction{kind: ofOthers, errno: errIO, answer: minusOne}, "fstat", "fstat64", "lseek", "lseek64", "mkdir", "rmdir", "unlink", "rename", "link", "symlink")
+	add(systemFunction{kind: ofOthers, errno: errIO, answer: minusOne}, "fstat", "fstat64", "lseek", "lseek64", "fsync", "fdatasync", "mkdir", "rmdir", "unlink", "rename", "link", "symlink")
 	add(systemFunction{kind: ofOthers, errno: errIO, answer: minusOne, interrupts: true}, "ftruncate", "ftruncate64")
-	add(systemFunction{kind: ofOthers, errno: errIO, answer: minusOne}, "fsync", "fdatasync")
 	add(systemFunction{kind: ofClosing, errno: errIO, answer: minusOne}, "close")
 	add(systemFunction{kind: ofOthers, errno: errAgain, answer: errAgain}, "pthread_create")
 }

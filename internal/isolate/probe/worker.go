@@ -286,11 +286,12 @@ func (h *hooks) probe(ctx context.Context, w *worker.Worker, c *abi.Call, layout
 	}
 	result := resultArea.own
 	copy(args, message)
+	given := message
 	var blobs []lentBlob
 	if layout&wire.OwnBlobs != 0 {
 		blobs = layOutBlobs(args, slack, layout)
+		given = bytes.Clone(args)
 	}
-	given := bytes.Clone(args)
 	clear(result[:min(len(result), 4)])
 	c.SetArgs(args)
 	c.SetResultBuffer(result)

@@ -20,10 +20,10 @@ func contain(cmd *exec.Cmd) {
 // endGroup ends what the driver's group still has of processes.
 func endGroup(cmd *exec.Cmd) { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 
-// endedBy is the signal that a process was ended by, other than those that a caller ends it with.
+// endedBy is the name of the signal that a process was ended by; ok is false where it has ended itself.
 func endedBy(state *os.ProcessState) (name string, ok bool) {
 	status, ok := state.Sys().(syscall.WaitStatus)
-	if !ok || status.Signal() < 0 { // which is so of one that has ended itself
+	if !ok || status.Signal() < 0 {
 		return "", false
 	}
 	return unix.SignalName(status.Signal()), true
