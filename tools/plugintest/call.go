@@ -20,6 +20,7 @@ type step struct {
 	layout     layout
 	lent       [][]byte // the blobs among args
 	concurrent bool     // other calls are made at the same time
+	likeness   bool     // args stand for instances and blobs that differ from run to run
 }
 
 // plainResultSize is the result buffer's size of plain calls, which are to be
@@ -44,7 +45,9 @@ func (s step) withResultSize(size int) step {
 // finding is a finding that the call shows.
 func (s *step) finding(code, format string, args ...any) Finding {
 	f := s.m.finding(code, format, args...)
-	f.Call, f.Input = showCall(s), hexText(s.args)
+	if f.Call = showCall(s); !s.likeness {
+		f.Input = hexText(s.args)
+	}
 	return f
 }
 

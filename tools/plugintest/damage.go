@@ -22,7 +22,9 @@ const (
 )
 
 // damage calls the methods of a box that take back what was answered with it damaged at each place.
-func (x *exploration) damage(b *box, until time.Time) {
+func (x *exploration) damage(b *box, part time.Duration) {
+	x.askable(b) // which is done once, and takes time of its own
+	until := time.Now().Add(part)
 	for _, tag := range []tlv.Tag{tlv.TagBlob, tlv.TagBytes, tlv.TagString} { // dumps are blobs, mostly
 		for _, m := range x.gen.callable(b) {
 			for _, types := range x.gen.typesOf(m) {
@@ -30,9 +32,12 @@ func (x *exploration) damage(b *box, until time.Time) {
 				if at < 0 || !time.Now().Before(until) {
 					continue
 				}
-				for _, whole := range x.takenBack(b, m, types, at) {
-					x.damaged(b, m, types, at, whole, until)
+				taken := x.takenBack(b, m, types, at)
+				for _, whole := range taken { // which takes less time than to damage all places
 					x.refusedWhole(b, m, types, at, whole, until)
+				}
+				for _, whole := range taken {
+					x.damaged(b, m, types, at, whole, until)
 				}
 			}
 		}
@@ -50,15 +55,8 @@ func argumentsWith(types shape, at int, data string) []argument {
 
 // takenBack are answers that a method takes, which does not take anything: it reads them.
 func (x *exploration) takenBack(b *box, m *method, types shape, at int) (all []string) {
-	takes := func(data string) bool {
-		ops := append(append(sequence{x.firstBirth(b), x.firstBirth(b)}, x.setupOf(m)...), op{m: m, on: 0, args: argumentsWith(types, at, data)})
-		out := x.onBench(ops)
-		return out.exit == nil && len(out.answers) == len(ops) && out.answers[len(ops)-1].code == abi.OK
-	}
-	for _, other := range []string{"\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09", "abcdefghijklm"} {
-		if !isUnsound(types[at], other) && takes(other) {
-			return nil
-		}
+	if x.takesAny(b, m, types, at) {
+		return nil
 	}
 	var answers []string
 	for _, v := range x.gen.seen {
@@ -68,11 +66,25 @@ func (x *exploration) takenBack(b *box, m *method, types shape, at int) (all []s
 	}
 	slices.SortStableFunc(answers, func(a, b string) int { return len(b) - len(a) })
 	for _, data := range answers[:min(len(answers), maxTakenBack)] {
-		if len(all) < maxDamaged && takes(data) {
+		if len(all) < maxDamaged && x.takes(b, m, types, at, data) {
 			all = append(all, data)
 		}
 	}
 	return all
+}
+
+// takes tells whether a method of a new instance takes a text, or blob, of these bytes.
+func (x *exploration) takes(b *box, m *method, types shape, at int, data string) bool {
+	ops := append(append(sequence{x.firstBirth(b), x.firstBirth(b)}, x.setupOf(m)...), op{m: m, on: 0, args: argumentsWith(types, at, data)})
+	out := x.onBench(ops)
+	return out.exit == nil && len(out.answers) == len(ops) && out.answers[len(ops)-1].code == abi.OK
+}
+
+// takesAny tells whether it takes bytes that have no form.
+func (x *exploration) takesAny(b *box, m *method, types shape, at int) bool {
+	return slices.ContainsFunc([]string{"\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09", "abcdefghijklm"}, func(data string) bool {
+		return !isUnsound(types[at], data) && x.takes(b, m, types, at, data)
+	})
 }
 
 // damaged calls a method with a text, or blob, that is damaged.
@@ -99,7 +111,7 @@ func (x *exploration) refusedWhole(b *box, m *method, types shape, at int, whole
 	if means(meantHalf, m) {
 		return
 	}
-	asked := slices.DeleteFunc(slices.Clone(x.askable(b)), func(r op) bool { return r.m == m })
+	asked := x.telling(b)
 	all := slices.DeleteFunc(damages(whole), func(data string) bool { return isUnsound(types[at], data) })
 	x.random.Shuffle(len(all), func(i, k int) { all[i], all[k] = all[k], all[i] })
 	taken := append(append(sequence{x.firstBirth(b), x.firstBirth(b)}, x.setupOf(m)...), op{m: m, on: 0, args: argumentsWith(types, at, whole)})
@@ -108,17 +120,7 @@ func (x *exploration) refusedWhole(b *box, m *method, types shape, at int, whole
 			return
 		}
 		refused := op{m: m, on: 0, args: argumentsWith(types, at, data)}
-		out := x.onBench(slices.Concat(taken, asked, sequence{refused}, asked))
-		before, after := len(taken), len(taken)+len(asked)+1
-		if out.exit != nil || len(out.answers) != after+len(asked) || !out.answers[after-1].made || out.answers[after-1].code == abi.OK {
-			continue
-		}
-		for i, r := range asked {
-			if is := &out.answers[before+i]; tells(is) && !is.same(&out.answers[after+i]) {
-				x.reportHalf(slices.Concat(taken, sequence{refused, r}))
-				break
-			}
-		}
+		x.tryRefusal(append(slices.Clone(taken), refused), asked)
 	}
 }
 

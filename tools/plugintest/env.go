@@ -34,6 +34,8 @@ type shared struct {
 	tried, refusesHandles map[*method]bool
 	// births are the arguments that birth takes.
 	births map[*box][]tlv.Value
+	// telling are calls after which most methods of a box answer something.
+	telling map[*box][]setupCall
 	// explained are the places of crashes that were replayed (exit.go).
 	explained map[string]bool
 	// keepsMemory: the plugin uses memory of past calls. It is not called with
@@ -92,6 +94,7 @@ func newShared(c *Config) *shared {
 		tried:          make(map[*method]bool),
 		refusesHandles: make(map[*method]bool),
 		births:         make(map[*box][]tlv.Value),
+		telling:        make(map[*box][]setupCall),
 		explained:      make(map[string]bool),
 	}
 }

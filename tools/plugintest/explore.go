@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
 // exploreCheck makes random sequences of calls, and compares what they answer in different
@@ -37,21 +38,20 @@ const (
 // exploration is one run of explore.
 type exploration struct {
 	*env
-	gen         *generator
-	corpus      []sequence
-	features    map[feature]bool
-	until       time.Time
-	news        time.Time // when something new was seen last
-	played      int
-	exits       map[*method]int
-	done        map[findingKey]bool // findings that were made sure of, or that did not repeat
-	slowest     map[*method]time.Duration
-	byName      map[*method]bool // sharesByName
-	bornNamed   map[*box]bool    // takesName
-	names       int              // that were used for that
-	turn        int              // of the worlds
-	bench       *worker          // for round trips; nil for none
-	benchReport *Report
+	gen          *generator
+	corpus       []sequence
+	features     map[feature]bool
+	until        time.Time
+	news         time.Time // when something new was seen last
+	played       int
+	exits        map[*method]int
+	done         map[findingKey]bool // findings that were made sure of, or that did not repeat
+	slowest      map[*method]time.Duration
+	byName       map[*method]bool // sharesByName
+	bornNamed    map[*box]bool    // takesName
+	names        int              // that were used for that
+	turn         int              // of the worlds
+	bench, plain bench            // of onBench and onPlain
 	// asked is what askable finds for a box.
 	askedOf *box
 	asked   []op
@@ -126,12 +126,14 @@ func (e *env) explore(whole time.Duration) error {
 		x.large(b, time.Now().Add(whole/10))
 		x.endBench()
 		x.fill(b, time.Now().Add(whole/10))
-		x.damage(b, time.Now().Add(min(whole/16, 2*time.Second)))
+		x.damage(b, min(whole/16, 2*time.Second))
 		// What is left is for random sequences, and a part of the whole at least.
 		x.pairs(b, whole/6)
 		x.rounds(b, time.Now().Add(min(whole/10, leaksAfter)))
 		x.stale(b, min(whole/10, 3*time.Second))
+		x.copies(b, min(whole/10, 2*time.Second))
 		x.halfDone(b, min(whole/12, 2*time.Second))
+		x.refusals(b, min(whole/12, 2*time.Second))
 		x.leaks(b, time.Now().Add(whole/10))
 		rest := watched
 		if x.watches() {
@@ -346,9 +348,35 @@ func (x *exploration) report(f Finding, ops sequence, in world, answers []observ
 // shown is the step of an op, for a finding.
 func (x *exploration) shown(ops sequence, i int) step {
 	o := &ops[i]
-	var values []byte
-	if list, ok := literal(o.args); ok {
-		values = encode(list)
+	list, ok := literal(o.args)
+	if !ok {
+		list = ops.likeness(o.args)
 	}
-	return o.m.step(1, values)
+	s := o.m.step(1, encode(list))
+	s.likeness = !ok
+	return s
+}
+
+// maxShownBlob is up to what size the bytes of a blob stand for it.
+const maxShownBlob = 4 << 10
+
+// likeness are arguments as people see them: instances by their order, and blobs as their bytes.
+func (s sequence) likeness(args []argument) (list []tlv.Value) {
+	for _, a := range args {
+		v := a.value
+		switch {
+		case a.ref > 0 && s[a.ref-1].made != nil:
+			h := tlv.Handle{Type: s[a.ref-1].made.typeID}
+			for _, o := range s[:a.ref] {
+				if o.made == s[a.ref-1].made {
+					h.Instance++
+				}
+			}
+			v = tlv.HandleValue(h)
+		case a.blob && v.Len() > maxShownBlob:
+			v = tlv.Blob(0, uint64(v.Len()))
+		}
+		list = append(list, v)
+	}
+	return list
 }

@@ -92,7 +92,7 @@ func (x *exploration) askable(b *box) (asked []op) {
 	calls, states := x.filledStates(b)
 	answers := func(c op) bool {
 		return slices.ContainsFunc(states[:min(len(states), readStates)], func(s sequence) bool {
-			out := x.onBench(slices.Concat(s, sequence{c, c}))
+			out := x.onPlain(slices.Concat(s, sequence{c, c}))
 			return out.exit == nil && len(out.answers) == len(s)+2 && tells(&out.answers[len(s)]) && out.answers[len(s)].same(&out.answers[len(s)+1])
 		})
 	}
@@ -100,12 +100,43 @@ func (x *exploration) askable(b *box) (asked []op) {
 		if tellsOfFailed.MatchString(c.m.name) || means(meantHalf, c.m) || x.ctx.Err() != nil || !answers(c) {
 			continue
 		}
-		if asked = append(asked, c); slices.ContainsFunc(c.args, func(a argument) bool { return isText(a.value) }) {
+		if asked = append(asked, c); slices.ContainsFunc(c.args, func(a argument) bool { return isText(a.value) }) && !slices.ContainsFunc(asked[:len(asked)-1], func(have op) bool { return have.m == c.m && len(have.args) == len(c.args) }) {
 			asked = append(asked, op{m: c.m, on: 0, args: literals(withName(typesOf(c.args), markFirst))})
 		}
 	}
+	slices.SortStableFunc(asked, func(a, b op) int { return cmp.Compare(len(a.args), len(b.args)) }) // those that tell the most plainly first
 	x.askedOf, x.asked = b, asked
+	x.gen.changes = x.changing(calls, states, x.telling(b))
 	return asked
+}
+
+// telling are those of askable that were seen to answer something.
+func (x *exploration) telling(b *box) []op {
+	return slices.DeleteFunc(slices.Clone(x.askable(b)), func(c op) bool { return slices.ContainsFunc(c.args, isMark) })
+}
+
+func isMark(a argument) bool { return isText(a.value) && a.value.Data() == markFirst }
+
+// changing are the methods whose calls change what is stored, as far as others answer that.
+func (x *exploration) changing(calls []op, states []sequence, asked []op) map[*method]bool {
+	all := make(map[*method]bool)
+	for _, s := range states[:min(len(states), readStates)] {
+		for _, c := range calls {
+			if all[c.m] || x.ctx.Err() != nil {
+				continue
+			}
+			out := x.onPlain(slices.Concat(s, asked, sequence{c}, asked))
+			if out.exit != nil || len(out.answers) != len(s)+2*len(asked)+1 {
+				continue
+			}
+			for i := range asked {
+				if !out.answers[len(s)+i].same(&out.answers[len(s)+len(asked)+1+i]) {
+					all[c.m] = true
+				}
+			}
+		}
+	}
+	return all
 }
 
 // tryHalf looks at one method, with calls before it; ok is false where no call of it succeeded whose marks
@@ -159,7 +190,7 @@ func failingValues(types shape) (all [][]tlv.Value) {
 // does not. It is for calls that change nothing, and none answers where that is not so.
 func (x *exploration) showMarks(s sequence, asked []op, succeeds bool) []bool {
 	shown := make([]bool, len(asked))
-	out := x.onBench(slices.Concat(s, asked))
+	out := x.onPlain(slices.Concat(s, asked))
 	last := len(s) - 1
 	if out.exit != nil || len(out.answers) != len(s)+len(asked) || !out.answers[last].made || (out.answers[last].code == abi.OK) != succeeds {
 		return shown
@@ -214,13 +245,14 @@ func (x *exploration) reportHalf(s sequence) {
 	if short == nil || !shows(short) {
 		return
 	}
+	last := len(short) - 1
 	out := x.env.play(short, ordinary)
-	if len(out.answers) != len(short) {
+	without := x.env.play(short.without(func(i int) bool { return i == last-1 }), ordinary)
+	if len(out.answers) != len(short) || len(without.answers) != last {
 		return
 	}
-	last := len(short) - 1
 	step := x.shown(short, last-1)
-	f := step.finding(codeHalf, "it answered %v, and has changed what %v answers, to %v: it has done a part of its work", &out.answers[last-1], r.m, &out.answers[last])
+	f := step.finding(codeHalf, "it answered %v, and %v answers %v since then, which was %v: it has done a part of its work", &out.answers[last-1], r.m, &out.answers[last], &without.answers[last-1])
 	rule, _ := RuleOf(codeHalf)
 	f.Fix = rule.Fix + howToHalf
 	x.report(f, short, ordinary, out.answers)

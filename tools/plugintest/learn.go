@@ -127,6 +127,9 @@ func (e *env) learn() error {
 		if err := e.learnAfterSeveral(b); err != nil {
 			return err
 		}
+		if err := e.learnTelling(b); err != nil {
+			return err
+		}
 		for _, m := range b.methods {
 			if err := e.learnOptional(m); err != nil {
 				return err

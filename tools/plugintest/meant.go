@@ -15,6 +15,7 @@ var (
 	meantNumber = regexp.MustCompile(`(?i)\bmod(ulo|ulus)?\b|\bwrap|roll(s|ing)? over|\d+[- ]?bits?\b|\bbits\b|\blow(est|er)? (byte|word)|truncat|clamp|saturat|checksum|\bhash|overflow|precision|\bfloat32\b`)
 	meantText   = regexp.MustCompile(`(?i)\bat most\b|\bup to\b|\buntil\b|truncat|\bcuts?\b|shorten|\bfirst \w+|\bnul\b|\bc('s)? strings?\b|\blimit|\bonly the\b|significant`)
 	meantStale  = regexp.MustCompile(`(?i)\bcache|\bsnapshot|\buntil\b|\bwhen it was\b|\b(last|first) (time|call)`)
+	meantCopy   = regexp.MustCompile(`(?i)\bwithout\b|\bexcept|\bbut (not|for)\b|\bonly\b|\bshallow|\bnot (the|its|copied|saved|kept)\b|\bfirst\b`)
 	meantShared = regexp.MustCompile(`(?i)\b(all|every|other) instances?\b|\binstances (have|share)|\bshared?\b|\bglobal|\bprocess\b`)
 )
 
@@ -26,6 +27,9 @@ const howToShare = `; where it is meant to be of all instances, have the method'
 
 // howToKeep is the same for one that keeps an answer.
 const howToKeep = `; where it is meant to stay, have the method's doc say so ("a snapshot", "until refresh is called")`
+
+// howToCopy is the same for one that makes a copy.
+const howToCopy = `; where something is left out on purpose, have the method's doc say so ("without the history")`
 
 // howToHalf is the same for one that does a part of its work where it fails.
 const howToHalf = `; where it is meant, have the method's doc say so ("stops at the first error, and keeps what came before")`

@@ -3,6 +3,8 @@ package plugintest
 import (
 	"slices"
 	"time"
+
+	"github.com/nyash-plugins/nyash-go/abi"
 )
 
 // pairStates is in how many states pairs of calls are made, and random sequences begin.
@@ -14,8 +16,60 @@ func (x *exploration) filledStates(b *box) (calls []op, states []sequence) {
 		calls = x.plainCalls(b)
 		states = x.staleStates(b, calls)
 		g.filledOf, g.calls, g.states = b, calls, states
+		if len(states) > 0 {
+			g.states = slices.Insert(slices.Clone(states), 0, x.enriched(b, states[0]))
+		}
 	}
 	return x.gen.calls, x.gen.states
+}
+
+const (
+	maxEnriched   = 20  // calls of the fullest state
+	enrichedTries = 200 // calls that are tried for it
+	maxSize       = 500 // of an answer, that counts
+)
+
+// enriched is a state with calls more, after which all answer something that did, and some a larger one: a
+// second connection, say, shows what one does not.
+func (x *exploration) enriched(b *box, s sequence) sequence {
+	asked := x.telling(b)
+	sizes := func(s sequence) (all []float64, sum float64, ok bool) {
+		out := x.onPlain(slices.Concat(s, asked))
+		if out.exit != nil || len(out.answers) != len(s)+len(asked) || out.answers[len(s)-1].code != abi.OK {
+			return nil, 0, false
+		}
+		for i := range asked {
+			size := 0.0
+			if a := &out.answers[len(s)+i]; tells(a) {
+				size = max(1, min(magnitude(a.value)+float64(a.value.Len()), maxSize))
+			}
+			all, sum = append(all, size), sum+size
+		}
+		return all, sum, true
+	}
+	have, sum, ok := sizes(s)
+	for n := 0; ok && n < enrichedTries && len(s) < maxEnriched && x.ctx.Err() == nil; n++ {
+		more := x.gen.grow(s, b, 1)
+		if len(more) != len(s)+1 || more[len(s)].isFini() || more[len(s)].made != nil {
+			continue
+		}
+		some, larger, ok := sizes(more)
+		if !ok || larger <= sum || lost(have, some) {
+			continue
+		}
+		s, have, sum = more, some, larger
+	}
+	return s
+}
+
+// lost tells whether something is 0 that was not.
+func lost(before, after []float64) bool {
+	for i, n := range before {
+		if n > 0 && after[i] == 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // pairs makes each call before and after each other one, on instances in states in which most calls

@@ -50,8 +50,11 @@ func (x *exploration) firstBirth(b *box) op {
 }
 
 // setupOf are the calls on the first instance that a method needs before its own.
-func (x *exploration) setupOf(m *method) (ops []op) {
-	for _, c := range x.shared.setup(m) {
+func (x *exploration) setupOf(m *method) []op { return x.asOps(x.shared.setup(m)) }
+
+// asOps are calls on the first instance.
+func (x *exploration) asOps(calls []setupCall) (ops []op) {
+	for _, c := range calls {
 		ops = append(ops, op{m: c.m, on: 0, args: literals(c.args)})
 	}
 	return ops
@@ -201,21 +204,37 @@ func isNumeric(v tlv.Value) bool {
 
 func isText(v tlv.Value) bool { return v.Tag() == tlv.TagString || v.Tag() == tlv.TagBytes }
 
-// onBench makes the calls in a worker that serves many, as starting it takes longer than the calls.
-func (x *exploration) onBench(ops sequence) *played {
-	if x.bench == nil {
+// bench is a worker that serves many sequences, as starting it takes longer than the calls.
+type bench struct {
+	w      *worker
+	report *Report
+}
+
+// onBench makes the calls in such a worker, in the ordinary world.
+func (x *exploration) onBench(ops sequence) *played { return x.on(&x.bench, ops, ordinary) }
+
+// onPlain makes them in ordinary memory, which is many times as fast: for what only the answers show.
+func (x *exploration) onPlain(ops sequence) *played {
+	if x.shared.keepsMemory {
+		return x.onBench(ops)
+	}
+	return x.on(&x.plain, ops, world{plain: true, keeps: true})
+}
+
+func (x *exploration) on(b *bench, ops sequence, in world) *played {
+	if b.w == nil {
 		own, report := x.env.alone()
-		w, err := own.start(workerOptions{})
+		w, err := own.start(workerOptions{plain: in.plain})
 		if w == nil || err != nil {
 			return &played{none: true}
 		}
-		x.bench, x.benchReport = w, report
+		b.w, b.report = w, report
 	}
-	p := newPlayer(x.bench, x.benchReport, ops, ordinary)
+	p := newPlayer(b.w, b.report, ops, in)
 	p.run()
 	x.played++
 	if p.out.exit != nil {
-		x.endBench()
+		x.end(b)
 		if again := x.env.play(ops, ordinary); again.exit != nil { // without the calls that were made before
 			x.exited(ops, again)
 		}
@@ -244,11 +263,16 @@ func (x *exploration) sendTrip(b *box, t *roundTrip, v tlv.Value) (got tlv.Value
 }
 
 func (x *exploration) endBench() {
-	if x.bench != nil {
-		x.counted(x.bench.check.Calls)
-		x.bench.close()
+	x.end(&x.bench)
+	x.end(&x.plain)
+}
+
+func (x *exploration) end(b *bench) {
+	if b.w != nil {
+		x.counted(b.w.check.Calls)
+		b.w.close()
 	}
-	x.bench = nil
+	*b = bench{}
 }
 
 // tryTrip tries a round trip with values at which sizes and numbers go wrong. pure is whether

@@ -50,6 +50,7 @@ type generator struct {
 	filledOf *box
 	calls    []op
 	states   []sequence
+	changes  map[*method]bool // of that box, methods that change what others answer
 }
 
 const (
@@ -114,16 +115,55 @@ type drawing struct {
 	alive   []int // ops whose instances are alive
 	ended   []int
 	methods map[*box][]*method
-	mild    int           // of ten values, how many are small and ordinary
-	apart   bool          // no two instances are given the same texts
-	given   map[int]int64 // bytes of the texts that an instance was given, by the op that made it
+	mild    int              // of ten values, how many are small and ordinary
+	ofFew   *box             // few of whose methods are called
+	apart   bool             // no two instances are given the same texts
+	given   map[int]int64    // bytes of the texts that an instance was given, by the op that made it
+	names   map[int][]string // some of those texts
 }
 
 // new makes a sequence, or adds to an old one. Some methods are left out of each, so that the
 // others are called more: one that empties a box hides what only a full one shows.
 // With apart no two instances are given the same texts.
 func (g *generator) new(old sequence, focus *box, apart bool) sequence {
-	d := &drawing{generator: g, apart: apart, ops: slices.Clone(old), methods: make(map[*box][]*method), given: make(map[int]int64), mild: []int{10, 9, 7, 4}[g.random.IntN(4)]}
+	d := g.drawing(old, apart)
+	if g.random.IntN(4) == 0 {
+		d.few(focus)
+	}
+	for range minLength + g.random.IntN(maxLength-minLength) {
+		d.add(focus)
+	}
+	return d.ops
+}
+
+// maxFew is how many methods are called where few are.
+const maxFew = 4
+
+// few leaves most methods of a box alone, so that the others are called more: what takes two connections, say,
+// shows where many calls connect.
+func (d *drawing) few(b *box) {
+	all := slices.Clone(d.callable(b))
+	if len(d.changes) > 0 && d.random.IntN(4) > 0 {
+		all = slices.DeleteFunc(all, func(m *method) bool { return !d.changes[m] })
+	}
+	d.random.Shuffle(len(all), func(i, k int) { all[i], all[k] = all[k], all[i] })
+	d.methods[b] = all[:min(len(all), 1+d.random.IntN(maxFew))]
+	d.ofFew = b
+}
+
+// grow adds calls on the first instance to a sequence.
+func (g *generator) grow(old sequence, focus *box, calls int) sequence {
+	d := g.drawing(old, false)
+	d.few(focus)
+	for range calls {
+		d.call(focus, 0)
+	}
+	return d.ops
+}
+
+// drawing begins with an old sequence.
+func (g *generator) drawing(old sequence, apart bool) *drawing {
+	d := &drawing{generator: g, apart: apart, methods: make(map[*box][]*method), given: make(map[int]int64), names: make(map[int][]string), mild: []int{10, 9, 7, 4}[g.random.IntN(4)]}
 	for _, b := range g.env.plugin.boxes {
 		all := g.callable(b)
 		some := slices.DeleteFunc(slices.Clone(all), func(*method) bool { return g.random.IntN(3) == 0 })
@@ -132,18 +172,12 @@ func (g *generator) new(old sequence, focus *box, apart bool) sequence {
 		}
 		d.methods[b] = some
 	}
-	for i := range d.ops {
-		switch o := &d.ops[i]; {
-		case o.made != nil:
-			d.alive = append(d.alive, i)
-		case o.isFini():
+	for _, o := range old {
+		if d.push(o); o.isFini() {
 			d.end(o.on)
 		}
 	}
-	for range minLength + g.random.IntN(maxLength-minLength) {
-		d.add(focus)
-	}
-	return d.ops
+	return d
 }
 
 func (d *drawing) end(made int) {
@@ -191,10 +225,6 @@ func (d *drawing) add(focus *box) {
 		d.end(i)
 		return
 	}
-	methods := d.methods[b]
-	if len(methods) == 0 {
-		return
-	}
 	on := live[len(live)-1]
 	if r.IntN(2) == 0 {
 		on = live[r.IntN(len(live))]
@@ -204,7 +234,17 @@ func (d *drawing) add(focus *box) {
 			on = i
 		}
 	}
-	if b == d.filledOf && len(d.calls) > 0 && !d.apart && r.IntN(3) == 0 {
+	d.call(b, on)
+}
+
+// call adds a call on an instance.
+func (d *drawing) call(b *box, on int) {
+	r := d.random
+	methods := d.methods[b]
+	if len(methods) == 0 {
+		return
+	}
+	if b == d.filledOf && b != d.ofFew && len(d.calls) > 0 && !d.apart && r.IntN(3) == 0 {
 		c := d.calls[r.IntN(len(d.calls))]
 		d.push(op{m: c.m, on: on, args: c.args})
 		return
@@ -264,9 +304,22 @@ func (d *drawing) push(o op) {
 	for _, a := range o.args {
 		if o.on >= 0 && isText(a.value) {
 			d.given[o.on] += int64(a.value.Len())
+			d.name(o.on, a.value.Data())
 		}
 	}
 	d.ops = append(d.ops, o)
+}
+
+// maxNames is how many texts are kept that an instance was given, and maxName how long they are.
+const maxNames, maxName = 8, 32
+
+// name keeps a text that an instance was given: other calls may have to name the same.
+func (d *drawing) name(on int, text string) {
+	have := d.names[on]
+	if text == "" || len(text) > maxName || len(have) >= maxNames || slices.Contains(have, text) {
+		return
+	}
+	d.names[on] = append(have, text)
 }
 
 func (d *drawing) birth(b *box) {
@@ -325,6 +378,9 @@ func (d *drawing) argument(m *method, sample tlv.Value, on int) (a argument, ok 
 		return d.handle(m, sample, on)
 	case r.IntN(4) == 0 && (!d.apart || !isText(sample)):
 		return argument{value: sample}, true
+	case isText(sample) && len(d.names[on]) > 0 && r.IntN(3) > 0:
+		v := textOf(sample.Tag(), d.names[on][r.IntN(len(d.names[on]))])
+		return argument{value: v}, v.Tag() != tlv.TagString || utf8.ValidString(v.Data())
 	}
 	v := d.valueMaker.of(sample.Tag(), mild)
 	if first := numbersOf(sample.Tag(), []int64{0, 1}, nil); len(first) > 0 && r.IntN(2) == 0 && len(d.worked[m]) == 0 && d.env.shared.failsAlways(m) {

@@ -68,28 +68,23 @@ func (x *exploration) plainCalls(b *box) (all []op) {
 			}
 		}
 	}
-	x.random.Shuffle(len(all), func(i, k int) { all[i], all[k] = all[k], all[i] })
-	return all
+	var different []op
+	for _, c := range all {
+		if !slices.ContainsFunc(different, func(have op) bool { return have.m == c.m && slices.Equal(have.args, c.args) }) {
+			different = append(different, c)
+		}
+	}
+	x.random.Shuffle(len(different), func(i, k int) { different[i], different[k] = different[k], different[i] })
+	return different
 }
 
 // variants are calls of a method whose arguments have worked, with one of them changed: two texts that change
 // places, and another number.
 func (x *exploration) variants(m *method, types shape) (all []op) {
-	var texts []int
-	for i, v := range types {
-		if isText(v) {
-			texts = append(texts, i)
-		}
-	}
-	if len(texts) > 1 {
-		for _, names := range [][2]string{{"a", "w"}, {"w", "a"}, {"a", "b"}} { // of sampleValues, and a new one
-			values := slices.Clone(types)
-			values[texts[0]], values[texts[1]] = textOf(types[texts[0]].Tag(), names[0]), textOf(types[texts[1]].Tag(), names[1])
+	for _, names := range [][2]string{{"a", "w"}, {"w", "a"}, {"a", "b"}} { // of sampleValues, and a new one
+		if values, ok := withNames(types, names); ok {
 			all = append(all, op{m: m, on: 0, args: literals(values)})
 		}
-	}
-	if len(texts) == 0 {
-		return all
 	}
 	for i, v := range types {
 		if numbers := numbersOf(v.Tag(), []int64{5}, []float64{5}); len(numbers) > 0 {
@@ -99,6 +94,19 @@ func (x *exploration) variants(m *method, types shape) (all []op) {
 		}
 	}
 	return all
+}
+
+// withNames are values with two texts as their first two; ok is false where they have none.
+func withNames(values []tlv.Value, names [2]string) (named []tlv.Value, ok bool) {
+	named = slices.Clone(values)
+	n := 0
+	for i, v := range named {
+		if isText(v) && n < len(names) {
+			named[i] = textOf(v.Tag(), names[n])
+			n++
+		}
+	}
+	return named, n == len(names)
 }
 
 // nth are values of the same types with a number: the n-th of small texts and numbers.
@@ -183,6 +191,9 @@ func (x *exploration) staleStates(b *box, calls []op) (all []sequence) {
 		}
 	}
 	slices.SortStableFunc(found, func(a, b state) int { return cmp.Compare(b.tell, a.tell) })
+	if calls := x.shared.telling[b]; len(calls) > 0 { // what tells in it was looked for, one call after another
+		all = append(all, append(sequence{birth}, x.asOps(calls)...))
+	}
 	for _, f := range found[:min(len(found), maxStaleStates)] {
 		all = append(all, f.s)
 	}
@@ -218,7 +229,7 @@ func (x *exploration) readersOf(states []sequence, calls []op, until time.Time) 
 // leavesNext tells whether a call answers the same after another as without it.
 func (x *exploration) leavesNext(s sequence, c, next op) bool {
 	at := len(s)
-	alone, after := x.onBench(append(slices.Clone(s), next)), x.onBench(append(slices.Clone(s), c, next))
+	alone, after := x.onPlain(append(slices.Clone(s), next)), x.onPlain(append(slices.Clone(s), c, next))
 	return len(alone.answers) == at+1 && len(after.answers) == at+2 && alone.answers[at].same(&after.answers[at+1])
 }
 
@@ -226,7 +237,7 @@ func (x *exploration) readsIn(states []sequence, readers []op, c op) bool {
 	answers := false
 	for _, s := range states {
 		at, n := len(s), len(readers)
-		out := x.onBench(slices.Concat(s, readers, sequence{c}, readers, sequence{c}))
+		out := x.onPlain(slices.Concat(s, readers, sequence{c}, readers, sequence{c}))
 		if out.exit != nil || len(out.answers) != at+2*n+2 {
 			return false
 		}
@@ -264,13 +275,16 @@ func (x *exploration) looksStale(s sequence, readers []op) (found []op) {
 		return nil
 	}
 	at, n := len(s)-1, len(readers)
-	both := x.onBench(slices.Concat(s[:at], readers, s[at:], readers))
-	once := x.onBench(slices.Concat(s, readers))
+	// The other way round afterwards: of what keeps its last answer alone, the last is called first.
+	back := slices.Clone(readers)
+	slices.Reverse(back)
+	both := x.onPlain(slices.Concat(s[:at], readers, s[at:], back))
+	once := x.onPlain(slices.Concat(s, back))
 	if both.exit != nil || once.exit != nil || len(both.answers) != at+2*n+1 || len(once.answers) != at+n+1 {
 		return nil
 	}
 	for i, r := range readers {
-		if isStale(&both.answers[at+i], &both.answers[at+n+1+i], &once.answers[at+1+i]) {
+		if isStale(&both.answers[at+i], &both.answers[at+2*n-i], &once.answers[at+n-i]) {
 			found = append(found, r)
 		}
 	}
@@ -286,16 +300,21 @@ func isStale(before, after, fresh *observed) bool {
 
 // tells tells whether an answer is a value, and none that is empty or zero.
 func tells(o *observed) bool {
-	if !o.made || o.code != abi.OK || isHandle(o.value) {
-		return false
+	return o.made && o.code == abi.OK && isTelling(o.value)
+}
+
+// isTelling tells whether a value is one that is not empty, zero or false, and no instance.
+func isTelling(v tlv.Value) bool {
+	if isText(v) {
+		return v.Len() > 0
 	}
-	if isText(o.value) || o.value.Tag() == tlv.TagBlob {
-		return o.value.Len() > 0
+	if _, size, err := v.Blob(); err == nil {
+		return size > 0
 	}
-	if yes, err := o.value.Bool(); err == nil {
+	if yes, err := v.Bool(); err == nil {
 		return yes
 	}
-	return magnitude(o.value) != 0
+	return magnitude(v) != 0
 }
 
 // tryStale makes sure that the last call of a sequence, which is made once before, answers what it did

@@ -1,0 +1,254 @@
+package plugintest
+
+import (
+	"slices"
+	"time"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+)
+
+// A copy of an instance, and one that takes what another has answered (a dump), answer as the first one
+// does. Which answers that holds for is not known: some tell what no copy is meant to have. So it is learned:
+// an answer that is the same in nearly all states, and otherwise in a few, is wrong in those.
+
+const (
+	maxCopyStates = 400 // that are looked at
+	copyLength    = 40  // calls of a state at most
+	// leastAlike is in how many states, with different answers, a call must be answered by both alike, and
+	// mostOther in which part of all states it may be answered otherwise: one in so many.
+	leastAlike, mostOther = 6, 12
+)
+
+// copier makes an instance from one: m answers it, or a dump that into takes as its only argument.
+type copier struct {
+	m, into *method // into is nil for one that answers the instance
+	types   shape   // of into
+}
+
+// copied is how a call was answered by instances and by their copies.
+type copied struct {
+	alike map[uint64]bool // the answers
+	times int
+	other []sequence // the states in which the copy answered otherwise
+}
+
+// copies looks at copies of the instances of a box.
+func (x *exploration) copies(b *box, part time.Duration) {
+	_, states := x.filledStates(b)
+	all := x.copiers(b, states)
+	if len(all) == 0 || b.singleton {
+		return
+	}
+	asked := x.telling(b)
+	for i := range all {
+		x.learnCopies(b, &all[i], asked, time.Now().Add(part/time.Duration(len(all))))
+	}
+}
+
+// copiers are those of a box.
+func (x *exploration) copiers(b *box, states []sequence) (all []copier) {
+	if len(states) == 0 {
+		return nil
+	}
+	none := func(m *method) bool {
+		return slices.ContainsFunc(x.gen.shapes[m], func(s shape) bool { return len(s) == 0 })
+	}
+	methods := x.gen.callable(b)
+	for _, m := range methods {
+		if !none(m) {
+			continue
+		}
+		out := x.onPlain(append(slices.Clone(states[0]), op{m: m, on: 0}))
+		if out.exit != nil || len(out.answers) != len(states[0])+1 || out.answers[len(states[0])].code != abi.OK {
+			continue
+		}
+		a := &out.answers[len(states[0])]
+		switch {
+		case a.makes == b:
+			all = append(all, copier{m: m})
+		case isText(a.value) && a.value.Len() > 3:
+			for _, into := range methods {
+				for _, types := range x.gen.typesOf(into) {
+					if len(types) == 1 && !isUnsound(types[0], a.value.Data()) && (isText(types[0]) || isBlob(types[0])) && !x.takesAny(b, into, types, 0) && x.takes(b, into, types, 0, a.value.Data()) {
+						all = append(all, copier{m, into, types})
+					}
+				}
+			}
+		}
+	}
+	return all
+}
+
+// upTo are the calls of a copier behind those of a state, which make the copy, and where that is made.
+func (x *exploration) upTo(c *copier, b *box, s sequence) (ops sequence, made int, ok bool) {
+	if c.into == nil {
+		return append(slices.Clone(s), op{m: c.m, on: 0, made: b}), len(s), true
+	}
+	out := x.onPlain(append(slices.Clone(s), op{m: c.m, on: 0}))
+	if out.exit != nil || len(out.answers) != len(s)+1 || out.answers[len(s)].code != abi.OK || !isText(out.answers[len(s)].value) {
+		return nil, 0, false
+	}
+	dump := out.answers[len(s)].value.Data()
+	if isUnsound(c.types[0], dump) {
+		return nil, 0, false
+	}
+	return append(slices.Clone(s), x.firstBirth(b), op{m: c.into, on: len(s), args: argumentsWith(c.types, 0, dump)}), len(s), true
+}
+
+// learnCopies compares copies with what they are of in many states.
+func (x *exploration) learnCopies(b *box, c *copier, asked []op, until time.Time) {
+	_, states := x.filledStates(b)
+	asked = slices.DeleteFunc(slices.Clone(asked), func(r op) bool { return r.m == c.m || r.m == c.into })
+	answers := make([]copied, len(asked))
+	for i := range answers {
+		answers[i].alike = make(map[uint64]bool)
+	}
+	var refused []sequence
+	taken := 0
+	for n := 0; n < maxCopyStates && x.ctx.Err() == nil && time.Now().Before(until); n++ {
+		s := x.copyState(b, states, n)
+		if s == nil {
+			continue
+		}
+		own, other, ok := x.askCopy(b, c, s, asked)
+		switch {
+		case !ok:
+			continue
+		case other == nil:
+			refused = append(refused, s)
+			continue
+		}
+		taken++
+		for i := range asked {
+			a := &answers[i]
+			if !tells(&own[i]) {
+				continue
+			}
+			if a.times++; own[i].same(&other[i]) {
+				a.alike[own[i].sum] = true
+			} else {
+				a.other = append(a.other, s)
+			}
+		}
+	}
+	if c.into != nil && isFew(len(refused), taken) && taken >= leastAlike {
+		x.reportCopy(b, c, refused[0], nil)
+	}
+	for i := range answers {
+		if a := &answers[i]; len(a.alike) >= leastAlike && isFew(len(a.other), a.times) && x.ctx.Err() == nil {
+			x.reportCopy(b, c, a.other[0], &asked[i])
+		}
+	}
+}
+
+// isFew tells whether something is so in some of the cases, and in few of them.
+func isFew(n, of int) bool { return n > 0 && n*mostOther <= of }
+
+// copyState is a state: those that are filled first, and then those after a few calls more.
+func (x *exploration) copyState(b *box, states []sequence, n int) sequence {
+	if n < len(states) {
+		return states[n]
+	}
+	if len(x.corpus) > 0 && n%4 == 0 {
+		if s := x.upToCall(b, x.corpus[x.random.IntN(len(x.corpus))]); len(s) <= copyLength {
+			return s
+		}
+		return nil
+	}
+	from := states[0] // the fullest
+	if x.random.IntN(2) == 0 {
+		from = states[x.random.IntN(min(len(states), pairStates))]
+	}
+	return x.gen.grow(from, b, 1+x.random.IntN(8))
+}
+
+// askCopy makes a copy after the calls of a state, and asks both. ok is false where that cannot be said, and
+// other is nil where the dump is refused.
+func (x *exploration) askCopy(b *box, c *copier, s sequence, asked []op) (own, other []observed, ok bool) {
+	made, at, ok := x.upTo(c, b, s)
+	if !ok {
+		return nil, nil, false
+	}
+	all := slices.Concat(s, asked, made[len(s):])
+	from := len(s) + len(asked) // where the copy is made
+	for i := from; i < len(all); i++ {
+		if all[i].on == at {
+			all[i].on = from
+		}
+	}
+	last := len(all) - 1
+	for _, r := range asked {
+		r.on = from
+		all = append(all, r)
+	}
+	out := x.onPlain(all)
+	if out.exit != nil || len(out.answers) != len(all) || !out.answers[last].made {
+		return nil, nil, false
+	}
+	own = out.answers[len(s):from]
+	if out.answers[last].code != abi.OK {
+		return own, nil, c.into != nil
+	}
+	return own, out.answers[last+1:], true
+}
+
+// reportCopy makes sure that a call is answered otherwise by a copy, or that a dump is refused where there is no call, and
+// reports it with the fewest calls.
+func (x *exploration) reportCopy(b *box, c *copier, s sequence, r *op) {
+	key := findingKey{codeCopy, c.m.String(), ""}
+	if x.done[key] || means(meantCopy, c.m) || c.into != nil && means(meantCopy, c.into) {
+		return
+	}
+	var asked []op
+	if r != nil {
+		asked = []op{*r}
+	}
+	shows := func(s sequence) bool {
+		if len(s) == 0 || !s[0].isBirth() || s[0].m.box != b {
+			return false
+		}
+		own, other, ok := x.askCopy(b, c, s, asked)
+		return ok && (r == nil && other == nil || r != nil && other != nil && tells(&own[0]) && !own[0].same(&other[0]))
+	}
+	for range agreeing {
+		if !shows(s) {
+			return
+		}
+	}
+	x.done[key] = true
+	short := x.shrink(s, -1, shows)
+	if short == nil || !shows(short) {
+		return
+	}
+	ops, at, ok := x.upTo(c, b, short)
+	if !ok {
+		return
+	}
+	if r == nil {
+		answers := x.env.play(ops, ordinary).answers
+		if last := len(ops) - 1; len(answers) == len(ops) {
+			step := x.shown(ops, last)
+			x.reportOf(step.finding(codeCopy, "it answered %v to what %v has answered; it takes that of other states", &answers[last], c.m), ops, answers)
+		}
+		return
+	}
+	copied := *r
+	copied.on = at
+	ops = append(ops, *r, copied)
+	answers := x.env.play(ops, ordinary).answers
+	if last := len(ops) - 1; len(answers) == len(ops) {
+		step := x.shown(ops, last)
+		how := "the copy that " + c.m.String() + " has answered"
+		if c.into != nil {
+			how = "an instance that has taken what " + c.m.String() + " answered"
+		}
+		x.reportOf(step.finding(codeCopy, "it answered %v, and on %s %v; in other states it answers the same", &answers[last-1], how, &answers[last]), ops, answers)
+	}
+}
+
+// reportOf adds a finding of the ordinary world, with how to say that it is meant.
+func (x *exploration) reportOf(f Finding, ops sequence, answers []observed) {
+	rule, _ := RuleOf(f.Code)
+	f.Fix = rule.Fix + howToCopy
+	x.report(f, ops, ordinary, answers)
+}

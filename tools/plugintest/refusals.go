@@ -1,0 +1,106 @@
+package plugintest
+
+import (
+	"slices"
+	"time"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/tlv"
+)
+
+// refusalStates is in how many states calls are made that fail, and otherStates in how many of them an instance
+// is that is among their arguments.
+const (
+	refusalStates = 2
+	otherStates   = 3
+)
+
+// refusals looks whether calls that are refused, in states in which most methods answer something, change
+// what others answer. It finds what no mark shows: sums, counts, and what is done to one of two instances.
+func (x *exploration) refusals(b *box, part time.Duration) {
+	_, states := x.filledStates(b)
+	asked := x.telling(b)
+	until := time.Now().Add(part)
+	for _, s := range states[:min(len(states), refusalStates)] {
+		for _, m := range x.gen.callable(b) {
+			if doneByPart.MatchString(m.name) || means(meantHalf, m) {
+				continue
+			}
+			for _, types := range x.gen.typesOf(m) {
+				for _, refused := range x.refusable(m, types, s, states) {
+					if x.ctx.Err() != nil || time.Now().After(until) || x.done[findingKey{codeHalf, m.String(), ""}] {
+						break
+					}
+					x.tryRefusal(refused, asked)
+				}
+			}
+		}
+	}
+}
+
+// refusable are sequences whose last call may be refused: with an argument that is wrong, or an instance in another state.
+func (x *exploration) refusable(m *method, types shape, s sequence, states []sequence) (all []sequence) {
+	other := slices.IndexFunc(types, isHandle)
+	if other >= 0 {
+		if x.plugin.sampled(types[other], m.box) != m.box || m.box.singleton {
+			return nil
+		}
+		for _, second := range states[:min(len(states), otherStates)] {
+			all = append(all, x.withSecond(m, types, s, second))
+		}
+		return append(all, x.withSecond(m, types, s, sequence{x.firstBirth(m.box)}))
+	}
+	for i, v := range types {
+		var wrong []tlv.Value
+		switch {
+		case isBlob(v):
+			return nil
+		case isText(v):
+			wrong = []tlv.Value{textOf(v.Tag(), markFirst), textOf(v.Tag(), "")}
+		default:
+			wrong = numbersOf(v.Tag(), []int64{-1, 0, 1 << 30}, []float64{-1})
+		}
+		for _, w := range wrong {
+			values := slices.Clone(types)
+			values[i] = w
+			all = append(all, slices.Concat(s, sequence{{m: m, on: 0, args: literals(values)}}))
+		}
+	}
+	return all
+}
+
+// withSecond is a sequence and a call that is given a second instance, which is in a state of its own.
+func (x *exploration) withSecond(m *method, types shape, s, second sequence) sequence {
+	ops, at := slices.Clone(s), len(s)
+	for _, o := range second {
+		if o.on >= 0 {
+			o.on += at
+		}
+		ops = append(ops, o)
+	}
+	args := literals(types)
+	for i, v := range types {
+		if isHandle(v) {
+			args[i] = argument{ref: at + 1}
+		}
+	}
+	return append(ops, op{m: m, on: 0, args: args})
+}
+
+// tryRefusal reports the last call of a sequence if it is refused, and others answer otherwise after it.
+func (x *exploration) tryRefusal(s sequence, asked []op) {
+	before, refused := s[:len(s)-1], s[len(s)-1:]
+	asked = slices.DeleteFunc(slices.Clone(asked), func(r op) bool { return r.m == refused[0].m })
+	out := x.onPlain(slices.Concat(before, asked, refused, asked))
+	at := len(before) + len(asked)
+	if out.exit != nil || len(out.answers) != at+1+len(asked) || !out.answers[at].made || out.answers[at].code == abi.OK {
+		return
+	}
+	for i, r := range asked {
+		is := &out.answers[len(before)+i]
+		if tells(is) && !is.same(&out.answers[at+1+i]) {
+			x.reportHalf(append(slices.Clone(s), r))
+			return
+		}
+	}
+}
