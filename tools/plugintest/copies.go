@@ -16,7 +16,7 @@ const (
 	copyLength    = 40  // calls of a state at most
 	// leastAlike is in how many states, with different answers, a call must be answered by both alike, and
 	// mostOther in which part of all states it may be answered otherwise: one in so many.
-	leastAlike, mostOther = 6, 12
+	leastAlike, mostOther = 6, 8
 )
 
 // copier makes an instance from one: m answers it, or a dump that into takes as its only argument.

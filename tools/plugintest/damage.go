@@ -22,9 +22,7 @@ const (
 )
 
 // damage calls the methods of a box that take back what was answered with it damaged at each place.
-func (x *exploration) damage(b *box, part time.Duration) {
-	x.askable(b) // which is done once, and takes time of its own
-	until := time.Now().Add(part)
+func (x *exploration) damage(b *box, until time.Time) {
 	for _, tag := range []tlv.Tag{tlv.TagBlob, tlv.TagBytes, tlv.TagString} { // dumps are blobs, mostly
 		for _, m := range x.gen.callable(b) {
 			for _, types := range x.gen.typesOf(m) {

@@ -119,27 +119,28 @@ func (e *env) explore(whole time.Duration) error {
 		x.news = time.Now()
 		watched := time.Now().Add(whole)
 		x.rounds(b, time.Now().Add(min(whole/10, firstRounds))) // most faults show in the first ones
+		x.askable(b) // several parts need it, and it takes time of its own
 		x.roundTrips(b, time.Now().Add(whole/10))
 		for _, f := range []func(*box, time.Time){x.crosstalk, x.corners, x.keys, x.opaque} {
 			f(b, time.Now().Add(min(whole/20, time.Second)))
 		}
-		x.large(b, time.Now().Add(whole/10))
+		x.large(b, time.Now().Add(whole/14))
 		x.endBench()
-		x.fill(b, time.Now().Add(whole/10))
-		x.damage(b, min(whole/16, 2*time.Second))
+		x.fill(b, time.Now().Add(whole/14))
+		x.damage(b, time.Now().Add(min(whole/16, 2*time.Second)))
 		// What is left is for random sequences, and a part of the whole at least.
-		x.pairs(b, whole/6)
-		x.rounds(b, time.Now().Add(min(whole/10, leaksAfter)))
-		x.stale(b, min(whole/10, 3*time.Second))
-		x.copies(b, min(whole/10, 2*time.Second))
-		x.halfDone(b, min(whole/12, 2*time.Second))
-		x.refusals(b, min(whole/12, 2*time.Second))
+		x.pairs(b, whole/8)
+		x.rounds(b, time.Now().Add(min(whole/14, leaksAfter)))
+		x.stale(b, min(whole/12, 3*time.Second))
+		x.copies(b, min(whole/12, 2*time.Second))
+		x.halfDone(b, min(whole/16, 2*time.Second))
+		x.refusals(b, min(whole/16, 2*time.Second))
 		x.leaks(b, time.Now().Add(whole/10))
 		rest := watched
 		if x.watches() {
 			rest = watched.Add(-whole / 4)
 		}
-		x.rounds(b, later(rest, time.Now().Add(whole/16)))
+		x.rounds(b, later(rest, time.Now().Add(whole/20)))
 		x.endBench()
 		if err := x.underValgrind(b, watched); err != nil {
 			return err

@@ -84,6 +84,9 @@ func withMarks(types shape, text string) []tlv.Value {
 	return all
 }
 
+// askedStates is in how many states a call that is asked must change nothing.
+const askedStates = 2
+
 // askable are calls that answer what is stored, and nothing of calls that have failed.
 func (x *exploration) askable(b *box) (asked []op) {
 	if x.askedOf == b {
@@ -96,10 +99,13 @@ func (x *exploration) askable(b *box) (asked []op) {
 			return out.exit == nil && len(out.answers) == len(s)+2 && tells(&out.answers[len(s)]) && out.answers[len(s)].same(&out.answers[len(s)+1])
 		})
 	}
+	some := states[:min(len(states), askedStates)]
+	var readers []op // they change nothing that they answer
 	for _, c := range calls {
-		if tellsOfFailed.MatchString(c.m.name) || means(meantHalf, c.m) || x.ctx.Err() != nil || !answers(c) {
+		if tellsOfFailed.MatchString(c.m.name) || means(meantHalf, c.m) || x.ctx.Err() != nil || !answers(c) || !x.readsIn(some, readers, c) {
 			continue
 		}
+		readers = append(readers, c)
 		if asked = append(asked, c); slices.ContainsFunc(c.args, func(a argument) bool { return isText(a.value) }) && !slices.ContainsFunc(asked[:len(asked)-1], func(have op) bool { return have.m == c.m && len(have.args) == len(c.args) }) {
 			asked = append(asked, op{m: c.m, on: 0, args: literals(withName(typesOf(c.args), markFirst))})
 		}

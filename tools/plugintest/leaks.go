@@ -20,7 +20,7 @@ const (
 	// leakCalls are in the sequences that are tried, of those that have shown something new.
 	leakCalls = 3000
 	// leakTime is the least that is spent on it, where there is twice that for all.
-	leakTime = 3 * time.Second
+	leakTime = 2 * time.Second
 )
 
 // leaks looks for sequences of a box that leave memory behind, where that is known to the byte.

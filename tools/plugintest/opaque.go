@@ -17,6 +17,9 @@ import (
 // maxStored is how many calls store.
 const maxStored = 300
 
+// leastStored is how many calls succeed at least of one that stores.
+const leastStored = 4
+
 // storedSteps are after how many calls the readers are called where nothing is ever full: around
 // what arrays hold.
 var storedSteps = []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 15, 16, 17, 20, 21, 24, 25, 31, 32, 33, 50, 51, 63, 64, 65, 99, 100, 101, 127, 128, 129, 255, 256, 257, 300}
@@ -72,6 +75,7 @@ func (f *storing) values(fam family, call int) []tlv.Value {
 		switch {
 		case i == len(all)-1:
 			all[i] = fam.datum(call, v)
+		case f.last: // it must be known
 		case isText(v):
 			all[i] = textOf(v.Tag(), fmt.Sprintf("k%03d", call))
 		case isNumberTag(v):
@@ -99,60 +103,81 @@ func (x *exploration) opaque(b *box, until time.Time) {
 			if x.ctx.Err() != nil || time.Now().After(until) {
 				return
 			}
-			x.stores(b, m, s, until)
+			if !x.stores(b, filling{m: m, s: s}, until) && len(s) > 1 {
+				x.stores(b, filling{m: m, s: s, last: true}, until)
+			}
 		}
 	}
 }
 
-// stores looks at one method that stores.
-func (x *exploration) stores(b *box, m *method, s shape, until time.Time) {
+// stores looks at one method that stores. It is false where that does not take values with other keys each.
+func (x *exploration) stores(b *box, pair filling, until time.Time) bool {
 	own, _ := x.env.alone()
 	w, err := own.start(workerOptions{plain: true})
 	if w == nil || err != nil {
-		return
+		return true
 	}
 	defer func() {
 		w.close()
 		x.counted(own.check.Calls)
 	}()
-	f := &storing{stateFiller: &stateFiller{player: newPlayer(w, nil, sequence{x.firstBirth(b)}, world{plain: true, keeps: true}), b: b, filling: filling{m: m, s: s}}, full: maxStored + 1}
+	f := &storing{stateFiller: &stateFiller{player: newPlayer(w, nil, sequence{x.firstBirth(b)}, world{plain: true, keeps: true}), b: b, filling: pair}, full: maxStored + 1}
 	readers, err := f.readers(x)
 	if err != nil || len(readers) == 0 {
-		return // an exit shows elsewhere
+		return f.full > leastStored // an exit shows elsewhere
+	}
+	// Those that take nothing away can be called in one play.
+	var groups [][]storedReader
+	stay := slices.DeleteFunc(slices.Clone(readers), func(r storedReader) bool { return r.takes })
+	if len(stay) > 0 {
+		groups = append(groups, stay)
 	}
 	for _, r := range readers {
-		if time.Now().After(until) {
-			return
-		}
-		steps := storedSteps
 		if r.takes {
-			steps = popSteps
+			groups = append(groups, []storedReader{r})
 		}
-		steps = slices.DeleteFunc(slices.Clone(steps), func(n int) bool { return n > 4 && n >= f.full })
-		if f.full <= maxStored {
-			steps = append(steps, f.full-2, f.full-1)
-			slices.Sort(steps)
-			steps = slices.Compact(slices.DeleteFunc(steps, func(n int) bool { return n < 1 }))
-		}
-		d, err := f.depends(r, steps, until)
-		if err != nil {
-			return
-		}
-		if d.at == 0 {
-			continue
-		}
-		if again, err := f.depends(r, []int{1, 2, 3, 4, d.at}, until.Add(time.Second)); err != nil || again != d {
-			continue
-		}
-		x.reportDepends(f, r, d)
 	}
+	for _, group := range groups {
+		all, err := f.depends(group, f.steps(group[0].takes), until)
+		if err != nil {
+			return true
+		}
+		for i, d := range all {
+			if d.at == 0 {
+				continue
+			}
+			again, err := f.depends(group[i:i+1], []int{1, 2, 3, 4, d.at}, until.Add(time.Second))
+			if err != nil {
+				return true
+			}
+			if again[0] == d {
+				x.reportDepends(f, group[i], d)
+			}
+		}
+	}
+	return true
+}
+
+// steps are after how many calls readers are called.
+func (f *storing) steps(takes bool) []int {
+	steps := storedSteps
+	if takes {
+		steps = popSteps
+	}
+	steps = slices.DeleteFunc(slices.Clone(steps), func(n int) bool { return n > leastStored && n >= f.full })
+	if f.full <= maxStored {
+		steps = append(steps, f.full-2, f.full-1)
+		slices.Sort(steps)
+		steps = slices.Compact(slices.DeleteFunc(steps, func(n int) bool { return n < 1 }))
+	}
+	return steps
 }
 
 // storedReader is a method that is called to see what has become of the state.
 type storedReader struct {
 	m     *method
 	s     shape
-	takes bool // it answers otherwise when it is called again
+	takes bool // it answers otherwise when it is called again, or others do
 }
 
 // readers finds how many calls succeed, and the methods that answer something.
@@ -171,7 +196,7 @@ func (f *storing) readers(x *exploration) (all []storedReader, err error) {
 			break
 		}
 	}
-	if err := f.end(on); err != nil || f.full <= 4 {
+	if err := f.end(on); err != nil || f.full <= leastStored {
 		return nil, err
 	}
 	for _, r := range x.gen.callable(f.b) {
@@ -197,7 +222,7 @@ func (f *storing) readers(x *exploration) (all []storedReader, err error) {
 			return nil, err
 		}
 		if first.code == abi.OK && first.value.Tag() != tlv.TagBool && (isNumberTag(first.value) || isText(first.value)) {
-			all = append(all, storedReader{r, shapes[0], first != second})
+			all = append(all, storedReader{r, shapes[0], first != second || x.gen.changes[r]})
 		}
 	}
 	return all, nil
@@ -205,7 +230,14 @@ func (f *storing) readers(x *exploration) (all []storedReader, err error) {
 
 func (f *storing) begin() (instance, error) {
 	id, err := f.birth(f.b)
-	return instance{f.b, id}, err
+	on := instance{f.b, id}
+	for _, c := range f.shared.setup(f.m) {
+		if err != nil {
+			break
+		}
+		_, _, err = f.one(c.m, on, c.args)
+	}
+	return on, err
 }
 
 func (f *storing) end(on instance) error { return f.fini(on.box, on.id) }
@@ -241,78 +273,102 @@ func (f *storing) ask(r *method, s shape, on instance) (told, error) {
 // dependence is after how many calls a reader first answers what depends on the values, and those
 // that show it. It has no calls where none does.
 type dependence struct {
-	at  int
-	one family
-	two family
+	at       int
+	one, two family
+	none     bool // it answers none of the values, as it did with fewer calls
 }
 
-func (f *storing) depends(r storedReader, steps []int, until time.Time) (d dependence, err error) {
-	plays := [families][]told{}
+// depends finds it for each of several readers, which are called one after another.
+func (f *storing) depends(readers []storedReader, steps []int, until time.Time) ([]dependence, error) {
+	plays := make([][families][]told, len(readers))
 	for fam := range families {
-		if fam == small && len(r.s) > 0 {
-			break // its arguments may be among these values
+		if err := f.storeAll(fam, readers, steps, until, plays); err != nil {
+			return nil, err
 		}
-		have, on, stored := []told{}, instance{}, 0
-		for _, n := range steps {
-			if time.Now().After(until) {
-				return d, nil
+	}
+	all := make([]dependence, len(readers))
+	for i, r := range readers {
+		all[i] = f.dependence(r, steps, &plays[i])
+	}
+	return all, nil
+}
+
+// errTime means that there was no time for all calls.
+var errTime = errors.New("there is no time left")
+
+// storeAll stores values of one family, and calls the readers after so many of them.
+func (f *storing) storeAll(fam family, readers []storedReader, steps []int, until time.Time, plays [][families][]told) error {
+	takes := slices.ContainsFunc(readers, func(r storedReader) bool { return r.takes })
+	on, err := f.begin()
+	if err != nil {
+		return err
+	}
+	stored := 0
+	for _, n := range steps {
+		if time.Now().After(until) {
+			return errTime
+		}
+		if stored > 0 && takes {
+			if err := f.end(on); err != nil {
+				return err
 			}
-			if stored == 0 || r.takes {
-				if on.id != 0 {
-					if err := f.end(on); err != nil {
-						return d, err
-					}
-				}
-				if on, err = f.begin(); err != nil {
-					return d, err
-				}
-				stored = 0
+			if on, err = f.begin(); err != nil {
+				return err
 			}
-			err := f.store(fam, on, stored+1, n)
-			if errors.Is(err, errRefused) {
-				break
-			}
-			if err != nil {
-				return d, err
-			}
-			stored = n
+			stored = 0
+		}
+		err := f.store(fam, on, stored+1, n)
+		if errors.Is(err, errRefused) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		stored = n
+		for i, r := range readers {
 			a, err := f.ask(r.m, r.s, on)
 			if err != nil {
-				return d, err
+				return err
 			}
-			have = append(have, a)
+			plays[i][fam] = append(plays[i][fam], a)
 		}
-		if err := f.end(on); err != nil {
-			return d, err
-		}
-		plays[fam] = have
 	}
+	return f.end(on)
+}
+
+// dependence judges what a reader answered.
+func (f *storing) dependence(r storedReader, steps []int, plays *[families][]told) (d dependence) {
 	// A reader whose answers were always the same may begin to tell of a value, such as one that
 	// has made room; one that counts does not.
-	constant, counts := true, true
+	constant, counts, data := true, true, true
 	for i, n := range steps {
 		if i >= len(plays[large]) || i >= len(plays[larger]) {
-			return d, nil
+			return d
 		}
 		all := []told{plays[large][i], plays[larger][i]}
-		if len(r.s) == 0 && i < len(plays[small]) {
+		if len(r.s) == 0 && i < len(plays[small]) { // else its arguments may be among these values
 			all = append(all, plays[small][i])
 		}
 		alike := !slices.ContainsFunc(all[1:], func(a told) bool { return a != all[0] })
 		if n <= 4 {
 			counts = counts && alike
 		}
-		if alike || f.explained(all, n) && (n <= 4 || constant || !counts) {
+		explained := f.explained(all, n)
+		if data && !explained && n > leastStored && all[0].code == abi.OK && alike && isTelling(all[0].value) && !f.kept(all, n) {
+			return dependence{at: n, none: true}
+		}
+		data = data && explained
+		if alike || explained && (n <= 4 || constant || !counts) {
 			constant = constant && all[0] == plays[large][0]
 			continue
 		}
 		if n <= 4 || f.kept(all, n) && (constant || !counts) || !damagedBy(all, n, constant) {
-			return d, nil
+			return d
 		}
 		other := slices.IndexFunc(all, func(a told) bool { return a != all[0] })
-		return dependence{n, large, family(other)}, nil
+		return dependence{at: n, one: large, two: family(other)}
 	}
-	return d, nil
+	return d
 }
 
 // explained tells whether the answers of all families are the same one of what each has stored.
@@ -401,7 +457,7 @@ func (x *exploration) reportDepends(f *storing, r storedReader, d dependence) {
 	var answers [2][]observed
 	var last [2]string
 	for i, fam := range []family{d.one, d.two} {
-		ops = sequence{x.firstBirth(f.b)}
+		ops = append(sequence{x.firstBirth(f.b)}, x.setupOf(f.m)...)
 		for call := 1; call <= d.at; call++ {
 			ops = append(ops, op{m: f.m, on: 0, args: literals(f.values(fam, call))})
 		}
@@ -411,9 +467,13 @@ func (x *exploration) reportDepends(f *storing, r storedReader, d dependence) {
 		}
 		last[i] = showValue(fam.datum(d.at, f.datumSample()))
 	}
-	s := x.shown(ops, d.at+1)
-	g := s.finding(codeDamaged, "after %d calls of %v what it answers depends on the values: %v where the last is %s, and %v where it is %s; with fewer calls they make no difference",
-		d.at, f.m, &answers[0][d.at+1], last[0], &answers[1][d.at+1], last[1])
+	at := len(ops) - 1
+	s := x.shown(ops, at)
+	how := fmt.Sprintf("what it answers depends on the values: %v where the last is %s, and %v where it is %s; with fewer calls they make no difference", &answers[0][at], last[0], &answers[1][at], last[1])
+	if d.none {
+		how = fmt.Sprintf("it answered %v, which is none of the values that it was given; with fewer calls it answers one of them", &answers[1][at])
+	}
+	g := s.finding(codeDamaged, "after %d calls of %v %s", d.at, f.m, how)
 	g.Expected = "a value that is stored to change nothing but its own place"
 	g.Fix = "compare the index, or the count, with the capacity before you write: an array of N has the indices below N"
 	x.report(g, ops, ordinary, answers[1])

@@ -137,7 +137,7 @@ func (x *exploration) staleStates(b *box, calls []op) (all []sequence) {
 		}
 	}
 	add := func(s sequence) {
-		out := x.onBench(slices.Concat(s, probes))
+		out := x.onPlain(slices.Concat(s, probes))
 		if out.exit != nil || len(out.answers) != len(s)+len(probes) {
 			return
 		}
