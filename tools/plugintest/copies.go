@@ -196,7 +196,7 @@ func (x *exploration) askCopy(b *box, c *copier, s sequence, asked []op) (own, o
 // reports it with the fewest calls.
 func (x *exploration) reportCopy(b *box, c *copier, s sequence, r *op) {
 	key := findingKey{codeCopy, c.m.String(), ""}
-	if x.done[key] || means(meantCopy, c.m) || c.into != nil && means(meantCopy, c.into) {
+	if x.done[key] || r != nil && (means(meantCopy, c.m) || c.into != nil && means(meantCopy, c.into)) {
 		return
 	}
 	var asked []op

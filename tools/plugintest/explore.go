@@ -135,6 +135,7 @@ func (e *env) explore(whole time.Duration) error {
 		x.copies(b, min(whole/12, 2*time.Second))
 		x.halfDone(b, min(whole/16, 2*time.Second))
 		x.refusals(b, min(whole/16, 2*time.Second))
+		x.sums(b, min(whole/20, time.Second))
 		x.leaks(b, time.Now().Add(whole/10))
 		rest := watched
 		if x.watches() {

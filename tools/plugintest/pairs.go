@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
 // pairStates is in how many states pairs of calls are made, and random sequences begin.
@@ -77,6 +78,7 @@ func lost(before, after []float64) bool {
 func (x *exploration) pairs(b *box, part time.Duration) {
 	calls, states := x.filledStates(b)
 	until := time.Now().Add(part)
+	x.playAll(x.together(b, states), time.Now().Add(part/4))
 	for _, s := range states[:min(len(states), pairStates)] {
 		var all []sequence
 		for _, first := range calls {
@@ -84,21 +86,55 @@ func (x *exploration) pairs(b *box, part time.Duration) {
 				all = append(all, slices.Concat(s, sequence{first, second, first}))
 			}
 		}
-		x.random.Shuffle(len(all), func(i, k int) { all[i], all[k] = all[k], all[i] })
-		for len(all) > 0 {
-			n, size := 0, 0
-			for n < len(all) && size < roundOps {
-				size += len(all[n]) + 1
-				n++
-			}
-			if x.ctx.Err() != nil || time.Now().After(until) {
-				return
-			}
-			x.playParts(all[:n])
-			all = all[n:]
-		}
+		x.playAll(all, until)
 	}
 }
+
+// playAll plays sequences in any order, until a time.
+func (x *exploration) playAll(all []sequence, until time.Time) {
+	x.random.Shuffle(len(all), func(i, k int) { all[i], all[k] = all[k], all[i] })
+	for len(all) > 0 && x.ctx.Err() == nil && time.Now().Before(until) {
+		n, size := 0, 0
+		for n < len(all) && size < roundOps {
+			size += len(all[n]) + 1
+			n++
+		}
+		x.playParts(all[:n])
+		all = all[n:]
+	}
+}
+
+// together are calls that are given another instance of the box, each of them in one of several states: those
+// that are filled, the first of them with other numbers, and an empty one. Each is called twice.
+func (x *exploration) together(b *box, states []sequence) (all []sequence) {
+	if b.singleton || len(states) == 0 {
+		return nil
+	}
+	some := slices.Clone(states[:min(len(states), pairStates)])
+	for i := range states[0] {
+		if other, ok := states[0].withNumber(states[0][i].m, otherNumber); ok {
+			some = append(some, other)
+		}
+	}
+	some = append(some, sequence{x.firstBirth(b)})
+	for _, m := range x.gen.callable(b) {
+		for _, types := range x.gen.typesOf(m) {
+			if !slices.ContainsFunc(types, func(v tlv.Value) bool { return isHandle(v) && x.plugin.sampled(v, b) == b }) {
+				continue
+			}
+			for _, first := range some {
+				for _, second := range some {
+					s := x.withSecond(m, types, first, second)
+					all = append(all, append(s, s[len(s)-1]))
+				}
+			}
+		}
+	}
+	return all
+}
+
+// otherNumber is one that the calls of states do not have.
+const otherNumber = 7
 
 // playParts plays sequences one after another, and takes over what they show.
 func (x *exploration) playParts(parts []sequence) {

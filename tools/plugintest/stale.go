@@ -68,13 +68,18 @@ func (x *exploration) plainCalls(b *box) (all []op) {
 			}
 		}
 	}
-	var different []op
+	all = distinctCalls(all)
+	x.random.Shuffle(len(all), func(i, k int) { all[i], all[k] = all[k], all[i] })
+	return all
+}
+
+// distinctCalls are calls without those that are there twice.
+func distinctCalls(all []op) (different []op) {
 	for _, c := range all {
-		if !slices.ContainsFunc(different, func(have op) bool { return have.m == c.m && slices.Equal(have.args, c.args) }) {
+		if !slices.ContainsFunc(different, func(have op) bool { return have.m == c.m && have.on == c.on && slices.Equal(have.args, c.args) }) {
 			different = append(different, c)
 		}
 	}
-	x.random.Shuffle(len(different), func(i, k int) { different[i], different[k] = different[k], different[i] })
 	return different
 }
 
