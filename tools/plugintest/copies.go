@@ -14,9 +14,11 @@ import (
 const (
 	maxCopyStates = 400 // that are looked at
 	copyLength    = 40  // calls of a state at most
-	// leastAlike is in how many states, with different answers, a call must be answered by both alike, and
-	// mostOther in which part of all states it may be answered otherwise: one in so many.
-	leastAlike, mostOther = 6, 8
+	// leastAlike is in how many states, with different answers, a call must be answered by both alike.
+	leastAlike = 6
+	// mostOther is in which part of all states it may be answered otherwise, one in so many, and mostRefused in
+	// which part a dump may be refused: that is seldom meant.
+	mostOther, mostRefused = 7, 2
 )
 
 // copier makes an instance from one: m answers it, or a dump that into takes as its only argument.
@@ -131,18 +133,18 @@ func (x *exploration) learnCopies(b *box, c *copier, asked []op, until time.Time
 			}
 		}
 	}
-	if c.into != nil && isFew(len(refused), taken) && taken >= leastAlike {
+	if c.into != nil && isFew(len(refused), taken, mostRefused) && taken >= leastAlike {
 		x.reportCopy(b, c, refused[0], nil)
 	}
 	for i := range answers {
-		if a := &answers[i]; len(a.alike) >= leastAlike && isFew(len(a.other), a.times) && x.ctx.Err() == nil {
+		if a := &answers[i]; len(a.alike) >= leastAlike && isFew(len(a.other), a.times, mostOther) && x.ctx.Err() == nil {
 			x.reportCopy(b, c, a.other[0], &asked[i])
 		}
 	}
 }
 
-// isFew tells whether something is so in some of the cases, and in few of them.
-func isFew(n, of int) bool { return n > 0 && n*mostOther <= of }
+// isFew tells whether something is so in some of the cases, and in one of so many at most.
+func isFew(n, of, most int) bool { return n > 0 && n*most <= of }
 
 // copyState is a state: those that are filled first, and then those after a few calls more.
 func (x *exploration) copyState(b *box, states []sequence, n int) sequence {

@@ -119,7 +119,7 @@ func (e *env) explore(whole time.Duration) error {
 		x.news = time.Now()
 		watched := time.Now().Add(whole)
 		x.rounds(b, time.Now().Add(min(whole/10, firstRounds))) // most faults show in the first ones
-		x.askable(b) // several parts need it, and it takes time of its own
+		x.askable(b)                                            // several parts need it, and it takes time of its own
 		x.roundTrips(b, time.Now().Add(whole/10))
 		for _, f := range []func(*box, time.Time){x.crosstalk, x.corners, x.keys, x.opaque} {
 			f(b, time.Now().Add(min(whole/20, time.Second)))

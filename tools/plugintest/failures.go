@@ -135,8 +135,8 @@ type faultCase struct {
 	before []faultCall
 }
 
-// maxBefores is after what a method is tried, at most: after nothing, after itself, and after a method
-// that is given something to keep.
+// maxBefores is after what a method is tried, at most: after nothing, after calls that fill the instance, after
+// itself, and after a method that is given something to keep.
 const maxBefores = 4
 
 // befores are calls after which a method makes other calls of the system than after any before, or answers
@@ -150,6 +150,9 @@ func (f *faulting) befores(c faultCall, calls []faultCall) (all [][]faultCall) {
 	var known [][]string
 	some := [][]faultCall{nil}
 	if c.m != f.box.birth {
+		if full := f.telling(); len(full) > 0 {
+			some = append(some, full)
+		}
 		some = append(some, []faultCall{c})
 		for _, other := range calls {
 			if other.m != c.m && other.m != f.box.birth && len(other.sample.values) > 0 {
@@ -178,6 +181,14 @@ func (f *faulting) befores(c faultCall, calls []faultCall) (all [][]faultCall) {
 		if all = append(all, before); len(all) == maxBefores {
 			break
 		}
+	}
+	return all
+}
+
+// telling are the calls after which most methods of the box answer something.
+func (f *faulting) telling() (all []faultCall) {
+	for _, c := range f.shared.telling[f.box] {
+		all = append(all, faultCall{c.m, argSample{values: c.args, works: true}})
 	}
 	return all
 }

@@ -58,7 +58,7 @@ func TestInstances(t *testing.T) {
 				require.NoError(t, err)
 				return plugintest.Config{File: shop(t), Calls: []plugintest.Invocation{call}}
 			},
-			calls: "BagBox.put(handle handle(1:2)): i64 1",
+			calls: "BagBox.put(handle(1:2)): i64 1",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

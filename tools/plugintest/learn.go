@@ -215,7 +215,7 @@ func (s *shared) hasWorkingSample(m *method) bool {
 // learnMethod tries argument lists, on an instance that setup prepared.
 func (e *env) learnMethod(m *method, setup []setupCall) error {
 	e.at(m)
-	return e.withWorker(workerOptions{}, func(w *worker) error {
+	return e.withWorker(workerOptions{blobs: true}, func(w *worker) error {
 		id, _, err := w.prepare(m, argSample{setup: setup})
 		if err != nil {
 			return err
@@ -242,6 +242,7 @@ func (e *env) learnMethod(m *method, setup []setupCall) error {
 				if !e.shared.similar(m, values) {
 					e.shared.addWorking(m, argSample{values, true, setup})
 					e.shared.remember(a)
+					e.rememberBlob(a)
 				}
 				if successes++; successes > maxSuccesses {
 					return w.finiAll()

@@ -1,6 +1,7 @@
 package plugintest
 
 import (
+	"bytes"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 const (
 	maxRemembered  = 24 // values that methods have answered
 	rememberedSize = 64 // bytes of each
+	rememberedBlob = 4 << 10
 	maxWords       = 60 // of the library's file, that are tried for an argument
 )
 
@@ -90,6 +92,19 @@ func (m *method) describedWords() (all []string) {
 		}
 	}
 	return all
+}
+
+// rememberBlob keeps the bytes of a blob that a method has answered.
+func (e *env) rememberBlob(a *answer) {
+	if n := len(a.blob); n == 0 || n > rememberedBlob || len(e.shared.answers) >= maxRemembered {
+		return
+	}
+	for _, v := range e.shared.answers {
+		if data, ok := e.plugin.blobData(v); ok && bytes.Equal(data, a.blob) {
+			return
+		}
+	}
+	e.shared.answers = append(e.shared.answers, e.plugin.givenBlob(slices.Clone(a.blob)))
 }
 
 // remember keeps a value that a method has answered: another may take it.

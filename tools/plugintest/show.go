@@ -58,6 +58,9 @@ func showValue(v tlv.Value) string {
 	if data, err := v.Bytes(); err == nil && v.Tag() == tlv.TagBytes {
 		return fmt.Sprintf("bytes %q", cut(string(data)))
 	}
+	if v.Tag() == tlv.TagHandle || v.Tag() == tlv.TagVoid {
+		return v.String() // which says what it is
+	}
 	return v.Tag().String() + " " + v.String()
 }
 

@@ -173,6 +173,30 @@ func varied(v tlv.Value, who int) tlv.Value {
 	return v
 }
 
+// ofSetup are argument lists with other texts than a sample's: those that the calls before it were given, as what
+// it names must be there.
+func ofSetup(sample values, setup []setupCall, who int) (all []values) {
+	for i, v := range sample {
+		if !isText(v) {
+			continue
+		}
+		var others values
+		for _, c := range setup {
+			for _, other := range c.args {
+				if other.Tag() == v.Tag() && other != v && !slices.Contains(others, other) {
+					others = append(others, other)
+				}
+			}
+		}
+		if who < len(others) {
+			one := slices.Clone(sample)
+			one[i] = others[who]
+			all = append(all, one)
+		}
+	}
+	return all
+}
+
 // variations are argument lists that differ from a sample, the most different first: each
 // value is another one, or only one of them.
 func variations(sample values, who int) (all []values) {
@@ -215,7 +239,7 @@ func (x *meetings) findActs() error {
 		}
 		x.acts = append(x.acts, a)
 		for _, v := range []variant{ofFirst, ofSecond} {
-			for _, args := range variations(given, int(v-ofFirst)) {
+			for _, args := range append(variations(given, int(v-ofFirst)), ofSetup(given, sample.setup, int(v-ofFirst))...) {
 				if plan, ok := x.single(s, a, args); ok {
 					runs = append(runs, interleave.Run{Plan: len(s.program.Plans), Order: []int{0}, Fresh: true})
 					s.program.Plans = append(s.program.Plans, plan)
