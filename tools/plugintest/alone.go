@@ -84,7 +84,8 @@ func (x *exploration) mixes(ops sequence, at int) bool {
 		return false
 	}
 	step := x.shown(short, last)
-	f := step.finding(codeMixed, "it answered %v, and %v where only its own instance was called", &out.answers[last], &alone.answers[last])
+	one, other := unlike(&out.answers[last], &alone.answers[last])
+	f := step.finding(codeMixed, "it answered %s, and %s where only its own instance was called", one, other)
 	rule, _ := RuleOf(codeMixed)
 	f.Fix = rule.Fix + howToShare
 	x.report(f, short, ordinary, out.answers)

@@ -38,7 +38,8 @@ func (x *exploration) compare(ops sequence, base, other *played, in world) {
 		return // it numbers things for as long as the process lives, say
 	}
 	s := x.shown(short, at)
-	f := s.finding(in.code, "it answered %v, and %v %s", &a.answers[at], &b.answers[at], in.what)
+	here, there := unlike(&a.answers[at], &b.answers[at])
+	f := s.finding(in.code, "it answered %s, and %s %s", here, there, in.what)
 	x.report(f, short, in, a.answers)
 }
 

@@ -244,7 +244,8 @@ func (x *exploration) reportCopy(b *box, c *copier, s sequence, r *op) {
 		if c.into != nil {
 			how = "an instance that has taken what " + c.m.String() + " answered"
 		}
-		x.reportOf(step.finding(codeCopy, "it answered %v, and on %s %v; in other states it answers the same", &answers[last-1], how, &answers[last]), ops, answers)
+		one, other := unlike(&answers[last-1], &answers[last])
+		x.reportOf(step.finding(codeCopy, "it answered %s, and on %s %s; in other states it answers the same", one, how, other), ops, answers)
 	}
 }
 

@@ -92,7 +92,8 @@ func (x *exploration) tryCrossing(ops sequence, m, r *method) {
 		return
 	}
 	s := x.shown(ops, crossAfter)
-	f := s.finding(codeMixed, "it answered %v, and %v after %v was called on another instance", &out.answers[crossBefore], &out.answers[crossAfter], m)
+	one, other := unlike(&out.answers[crossBefore], &out.answers[crossAfter])
+	f := s.finding(codeMixed, "it answered %s, and %s after %v was called on another instance", one, other, m)
 	rule, _ := RuleOf(codeMixed)
 	f.Fix = rule.Fix + howToShare
 	x.report(f, ops, ordinary, out.answers)

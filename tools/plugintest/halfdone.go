@@ -258,7 +258,8 @@ func (x *exploration) reportHalf(s sequence) {
 		return
 	}
 	step := x.shown(short, last-1)
-	f := step.finding(codeHalf, "it answered %v, and %v answers %v since then, which was %v: it has done a part of its work", &out.answers[last-1], r.m, &out.answers[last], &without.answers[last-1])
+	since, before := unlike(&out.answers[last], &without.answers[last-1])
+	f := step.finding(codeHalf, "it answered %v, and %v answers %s since then, which was %s: it has done a part of its work", &out.answers[last-1], r.m, since, before)
 	rule, _ := RuleOf(codeHalf)
 	f.Fix = rule.Fix + howToHalf
 	x.report(f, short, ordinary, out.answers)

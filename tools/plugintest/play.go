@@ -61,6 +61,25 @@ type observed struct {
 	makes *box // of a new instance that it answered
 }
 
+// otherType is how far a type id is from that of a box which is no box's.
+const otherType = 1000
+
+// unlike are two answers as a message shows them: where that would be the same of both, with the first byte in which they
+// differ.
+func unlike(a, b *observed) (one, other string) {
+	one, other = a.String(), b.String()
+	if one != other || !isText(a.value) || !isText(b.value) {
+		return one, other
+	}
+	x, y := a.value.Data(), b.value.Data()
+	for i := range min(len(x), len(y)) {
+		if x[i] != y[i] {
+			return fmt.Sprintf("%s with %#02x at byte %d", one, x[i], i), fmt.Sprintf("%s with %#02x there", other, y[i])
+		}
+	}
+	return one, other
+}
+
 // same tells whether two answers are the same, whatever the message of an error is.
 func (o *observed) same(p *observed) bool {
 	return o.made == p.made && o.code == p.code && o.sum == p.sum
@@ -276,7 +295,7 @@ func (p *player) encodeArgs(o *op, id uint32) (args []byte, ok bool) {
 			}
 			h := tlv.Handle{Type: of.box.typeID, Instance: of.id}
 			if a.other {
-				h.Type += 1000
+				h.Type += otherType
 			}
 			list[k] = tlv.HandleValue(h)
 		case a.blob:

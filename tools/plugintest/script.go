@@ -181,6 +181,11 @@ func lineOf(ops sequence, i int, answers []observed) string {
 	if i < len(answers) && answers[i].made && !o.isBirth() && !o.isFini() {
 		line += "  # " + strings.ReplaceAll(answers[i].String(), "\n", "\\n")
 	}
+	for _, a := range o.args {
+		if a.other {
+			line += fmt.Sprintf("  # %s was given with type id %d, which no box has, and no script can say", variable(ops, a.ref-1), ops[a.ref-1].made.typeID+otherType)
+		}
+	}
 	return line
 }
 

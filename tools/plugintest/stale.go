@@ -347,7 +347,8 @@ func (x *exploration) tryStale(s sequence) {
 	x.done[key] = true
 	last := len(short) - 1
 	step := x.shown(short, last)
-	f := step.finding(codeStale, "it answered %v after %v, as it had before; where it was not called before that, it answers %v", &out.answers[last], short[last-1].m, fresh)
+	one, other := unlike(&out.answers[last], fresh)
+	f := step.finding(codeStale, "it answered %s after %v, as it had before; where it was not called before that, it answers %s", one, short[last-1].m, other)
 	rule, _ := RuleOf(codeStale)
 	f.Fix = rule.Fix + howToKeep
 	x.report(f, short, ordinary, out.answers)

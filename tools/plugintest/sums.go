@@ -11,12 +11,13 @@ import (
 )
 
 // A number that grows by as much as others that were given (a sum, a way, a total) does so of large ones, too, or
-// these are refused: where it is what the right one is in 32 or 64 bits, it has wrapped.
+// these are refused: where it is what the right one is in 32 bits or fewer, it has wrapped. That a sum has no room in
+// 64 bits is nothing that most plugins look for.
 
 // smallSums are numbers of which it is learned how an answer grows, and largeSums those of which it may wrap.
 var (
 	smallSums = []int64{2, 5, 23}
-	largeSums = []int64{30_000, 60_000, 1 << 30, math.MaxInt32, 3 << 30, 1 << 50, 1 << 62, math.MaxInt64}
+	largeSums = []int64{30_000, 60_000, 1 << 30, math.MaxInt32, 3 << 30, 1 << 50}
 )
 
 const (
@@ -175,11 +176,10 @@ func (l linear) wraps(n int64, a *observed) bool {
 		return false
 	}
 	right := l.at(n)
-	if right.IsInt64() && right.Int64() == have {
+	if !right.IsInt64() || right.Int64() == have {
 		return false
 	}
-	low := int64(new(big.Int).And(right, new(big.Int).SetUint64(math.MaxUint64)).Uint64()) //nolint:gosec // what remains in 64 bits
-	return low == have || slices.ContainsFunc(narrowings, func(c narrowing) bool { return c.bits != 53 && c.bits != 24 && c.cut(low) == have })
+	return slices.ContainsFunc(narrowings, func(c narrowing) bool { return c.bits != 53 && c.bits != 24 && c.cut(right.Int64()) == have })
 }
 
 // reportSum makes sure of it, and reports the sequence with the fewest calls. Its last call is the one that is answered

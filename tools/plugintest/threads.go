@@ -254,7 +254,13 @@ func (x *meetings) list() [][]meeting {
 				own[2], own[3] = append(own[2], meeting{acts: pair}), append(own[3], meeting{acts: pair, warm: true})
 				if !x.box.singleton {
 					own[1] = append(own[1], meeting{acts: pair, separate: true, warm: true})
-					cross = append(cross, meeting{acts: pair, variants: distinct, separate: true}, meeting{acts: pair, separate: true})
+					apart := meeting{acts: pair, variants: distinct, separate: true}
+					if a.reads { // what it puts together is not of the instance, perhaps
+						own[1] = append(own[1], apart)
+					} else {
+						cross = append(cross, apart)
+					}
+					cross = append(cross, meeting{acts: pair, separate: true})
 				}
 				rest = append(rest, meeting{acts: pair, variants: distinct, warm: true})
 			case a.reads && b.reads:
