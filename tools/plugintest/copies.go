@@ -35,7 +35,7 @@ type copied struct {
 }
 
 // copies looks at copies of the instances of a box.
-func (x *exploration) copies(b *box, part time.Duration) {
+func (x *exploration) copies(b *box, until time.Time) {
 	_, states := x.filledStates(b)
 	all := x.copiers(b, states)
 	if len(all) == 0 || b.singleton {
@@ -43,7 +43,7 @@ func (x *exploration) copies(b *box, part time.Duration) {
 	}
 	asked := x.telling(b)
 	for i := range all {
-		x.learnCopies(b, &all[i], asked, time.Now().Add(part/time.Duration(len(all))))
+		x.learnCopies(b, &all[i], asked, time.Now().Add(time.Until(until)/time.Duration(len(all)-i)))
 	}
 }
 

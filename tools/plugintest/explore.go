@@ -118,25 +118,9 @@ func (e *env) explore(whole time.Duration) error {
 		e.at(b.birth)
 		x.news = time.Now()
 		watched := time.Now().Add(whole)
-		x.rounds(b, time.Now().Add(min(whole/10, firstRounds))) // most faults show in the first ones
-		x.askable(b)                                            // several parts need it, and it takes time of its own
-		x.roundTrips(b, time.Now().Add(whole/10))
-		for _, f := range []func(*box, time.Time){x.crosstalk, x.corners, x.keys, x.opaque} {
-			f(b, time.Now().Add(min(whole/20, time.Second)))
+		for _, p := range x.parts() {
+			p.do(b, time.Now().Add(min(whole/p.share, p.most)))
 		}
-		x.large(b, time.Now().Add(whole/14))
-		x.endBench()
-		x.fill(b, time.Now().Add(whole/14))
-		x.damage(b, time.Now().Add(min(whole/16, 2*time.Second)))
-		// What is left is for random sequences, and a part of the whole at least.
-		x.pairs(b, whole/8)
-		x.rounds(b, time.Now().Add(min(whole/14, leaksAfter)))
-		x.stale(b, min(whole/12, 3*time.Second))
-		x.copies(b, min(whole/12, 2*time.Second))
-		x.halfDone(b, min(whole/16, 2*time.Second))
-		x.refusals(b, min(whole/16, 2*time.Second))
-		x.sums(b, min(whole/20, time.Second))
-		x.leaks(b, time.Now().Add(whole/10))
 		rest := watched
 		if x.watches() {
 			rest = watched.Add(-whole / 4)
@@ -149,6 +133,38 @@ func (e *env) explore(whole time.Duration) error {
 	}
 	e.line("%s, %s with something new", plural(x.played, "sequence"), plural(len(x.corpus), "sequence"))
 	return nil // run says what ended it, if something has
+}
+
+// part is one of the ways to explore a box, and the time that it has: one in so many of the whole, and so much at most.
+type part struct {
+	do    func(b *box, until time.Time)
+	share time.Duration
+	most  time.Duration
+}
+
+// parts are those before the last random sequences, in their order: most faults show in the first of these, and
+// most of the others begin in the states that askable finds.
+func (x *exploration) parts() []part {
+	return []part{
+		{x.rounds, 10, firstRounds},
+		{func(b *box, _ time.Time) { x.askable(b) }, 1, 0}, // which takes what it takes
+		{x.roundTrips, 12, time.Hour},
+		{x.crosstalk, 24, time.Second},
+		{x.corners, 24, time.Second},
+		{x.keys, 24, time.Second},
+		{x.opaque, 24, time.Second},
+		{x.large, 16, time.Hour},
+		{x.fill, 16, time.Hour},
+		{x.damage, 20, 2 * time.Second},
+		{x.pairs, 10, time.Hour},
+		{x.rounds, 16, leaksAfter},
+		{x.stale, 16, 3 * time.Second},
+		{x.copies, 16, 2 * time.Second},
+		{x.halfDone, 24, 2 * time.Second},
+		{x.refusals, 24, 2 * time.Second},
+		{x.sums, 24, time.Second},
+		{x.leaks, 10, time.Hour},
+	}
 }
 
 // least is the least time of a part of the exploration.

@@ -38,10 +38,9 @@ var (
 )
 
 // halfDone has calls fail after a part of what they take, and looks whether that has been stored.
-func (x *exploration) halfDone(b *box, part time.Duration) {
+func (x *exploration) halfDone(b *box, until time.Time) {
 	_, states := x.filledStates(b)
 	asked := x.askable(b)
-	until := time.Now().Add(part)
 	methods := x.gen.callable(b)
 	slices.SortStableFunc(methods, func(m, n *method) int { // those that take a text alone first
 		return cmp.Compare(len(x.gen.shapes[m][0]), len(x.gen.shapes[n][0]))

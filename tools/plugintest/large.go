@@ -21,6 +21,7 @@ var largeSizes = []int{tlv.MaxPayload, 60_000, 5000}
 // large calls the methods of a box after each that takes a text was given large ones: once with many
 // numbers, and then in other orders for as long as there is time.
 func (x *exploration) large(b *box, until time.Time) {
+	defer x.endBench()
 	plain := worlds[slices.IndexFunc(worlds, func(w world) bool { return w.plain })]
 	var stores []*method
 	for _, m := range x.gen.callable(b) {

@@ -16,7 +16,7 @@ const maxWatched = 25
 
 // leastWatched is how long they are played at least, however long it took to start, where there is
 // twice that for all.
-const leastWatched = 4 * time.Second
+const leastWatched = 3 * time.Second
 
 // watches tells whether sequences are played under valgrind.
 func (x *exploration) watches() bool {

@@ -75,10 +75,9 @@ func lost(before, after []float64) bool {
 
 // pairs makes each call before and after each other one, on instances in states in which most calls
 // answer something: what one method keeps of the state meets what another one makes of it.
-func (x *exploration) pairs(b *box, part time.Duration) {
+func (x *exploration) pairs(b *box, until time.Time) {
 	calls, states := x.filledStates(b)
-	until := time.Now().Add(part)
-	x.playAll(x.together(b, states), time.Now().Add(part/4))
+	x.playAll(x.together(b, states), time.Now().Add(time.Until(until)/4))
 	for _, s := range states[:min(len(states), pairStates)] {
 		var all []sequence
 		for _, first := range calls {

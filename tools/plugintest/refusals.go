@@ -17,10 +17,9 @@ const (
 
 // refusals looks whether calls that are refused, in states in which most methods answer something, change
 // what others answer. It finds what no mark shows: sums, counts, and what is done to one of two instances.
-func (x *exploration) refusals(b *box, part time.Duration) {
+func (x *exploration) refusals(b *box, until time.Time) {
 	_, states := x.filledStates(b)
 	asked := x.telling(b)
-	until := time.Now().Add(part)
 	for _, s := range states[:min(len(states), refusalStates)] {
 		for _, m := range x.gen.callable(b) {
 			if doneByPart.MatchString(m.name) || means(meantHalf, m) {

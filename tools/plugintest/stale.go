@@ -26,13 +26,12 @@ const (
 // were called before it: what they keep is not dropped everywhere. Where they were not called
 // before, they answer otherwise. Each method is called after three calls of each, and then at the end
 // of parts of sequences that have shown something.
-func (x *exploration) stale(b *box, part time.Duration) {
+func (x *exploration) stale(b *box, until time.Time) {
 	calls, states := x.filledStates(b)
-	readers := x.readersOf(states, calls, time.Now().Add(part/2))
+	readers := x.readersOf(states, calls, time.Now().Add(time.Until(until)/2))
 	if len(readers) == 0 {
 		return
 	}
-	until := time.Now().Add(part)
 	tries := make(map[*method]int)
 	try := func(s sequence) bool {
 		for _, r := range x.looksStale(s, readers) {

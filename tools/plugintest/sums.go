@@ -26,9 +26,8 @@ const (
 )
 
 // sums looks at what answers become where methods are given large numbers.
-func (x *exploration) sums(b *box, part time.Duration) {
+func (x *exploration) sums(b *box, until time.Time) {
 	_, states := x.filledStates(b)
-	until := time.Now().Add(part)
 	for _, s := range states[:min(len(states), sumStates)] {
 		asked := x.askedOfAll(b, s)
 		tried := make(map[*method]bool)

@@ -1,8 +1,6 @@
 package plugintest
 
 import (
-	"fmt"
-	"os"
 	"slices"
 	"time"
 
@@ -109,7 +107,6 @@ func (t *telling) learn(b *box) error {
 			return err
 		}
 	}
-	t.env.debugTelling(b)
 	return t.finiAll()
 }
 
@@ -176,22 +173,4 @@ func (t *telling) prefer(c *silentCall, state []setupCall) error {
 	}
 	t.shared.samples[c.m] = append([]argSample{{c.values, true, state}}, t.shared.samples[c.m]...)
 	return nil
-}
-func (e *env) debugTelling(b *box) {
-	if os.Getenv("DBG") == "" {
-		return
-	}
-	for _, c := range e.shared.telling[b] {
-		fmt.Fprintln(os.Stderr, "TELL", c.m.name, c.args)
-	}
-	for _, m := range b.methods {
-		for i, s := range e.shared.samples[m] {
-			fmt.Fprintln(os.Stderr, "S", m.name, i, s.values, s.works, func() (o []string) {
-				for _, c := range s.setup {
-					o = append(o, fmt.Sprint(c.m.name, c.args))
-				}
-				return
-			}())
-		}
-	}
 }
