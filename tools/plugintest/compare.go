@@ -11,7 +11,7 @@ func (x *exploration) compare(ops sequence, base, other *played, in world) {
 	}
 	m := ops[at].m
 	key := findingKey{in.code, m.String(), ""}
-	if x.done[key] || in.short && x.hasCode(codeOverrun) { // which short results show, too
+	if x.done[key] || base.answers[at].malformed || other.answers[at].malformed || in.short && x.hasCode(codeOverrun) { // which short results show, too
 		return
 	}
 	differs := func(s sequence) bool { return x.differ(s, in, 1) >= 0 }

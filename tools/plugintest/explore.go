@@ -41,6 +41,7 @@ type exploration struct {
 	gen          *generator
 	corpus       []sequence
 	features     map[feature]bool
+	shortest     map[outcome]sequence
 	until        time.Time
 	news         time.Time // when something new was seen last
 	played       int
@@ -177,7 +178,7 @@ func (x *exploration) least(part time.Duration) time.Duration {
 
 func newExploration(e *env) *exploration {
 	return &exploration{
-		env: e, gen: newGenerator(e), features: make(map[feature]bool), exits: make(map[*method]int), done: make(map[findingKey]bool),
+		env: e, gen: newGenerator(e), features: make(map[feature]bool), shortest: make(map[outcome]sequence), exits: make(map[*method]int), done: make(map[findingKey]bool),
 		slowest: make(map[*method]time.Duration), byName: make(map[*method]bool), bornNamed: make(map[*box]bool),
 	}
 }
@@ -309,6 +310,7 @@ func (x *exploration) learnFrom(ops sequence, answers []observed) {
 		if a.makes != nil {
 			x.gen.makes[m] = a.makes
 		}
+		x.keepShortest(outcome{m, a.code}, ops[:i+1])
 		f := feature{m: m, before: before, code: a.code, size: bits.Len(uint(a.bytes))}
 		if !x.features[f] {
 			x.features[f], found = true, true
@@ -327,6 +329,19 @@ func (x *exploration) learnFrom(ops sequence, answers []observed) {
 		x.corpus = append(x.corpus, ops)
 	} else {
 		x.corpus[x.random.IntN(maxCorpus)] = ops
+	}
+}
+
+// outcome is a method and what it has answered.
+type outcome struct {
+	m    *method
+	code abi.Code
+}
+
+// keepShortest keeps a sequence if it is the shortest that ends so.
+func (x *exploration) keepShortest(as outcome, ops sequence) {
+	if have, known := x.shortest[as]; !known || len(ops) < len(have) {
+		x.shortest[as] = slices.Clone(ops)
 	}
 }
 

@@ -1,6 +1,8 @@
 package plugintest
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"time"
 )
@@ -13,12 +15,12 @@ const (
 	leakWarmups = 4
 	leakRounds  = 4 // that are measured
 	// A round makes about so many calls, in so many plays at least and at most.
-	leakRoundCalls, leastPlays, mostPlays = 12_000, 6, 100
+	leakRoundCalls, leastPlays, mostPlays = 6000, 4, 100
 	// leakLeast is the least that a play leaves behind, in bytes: malloc takes 32 for the smallest
 	// block. What is less than leakNoise in a round may be the worker's own.
 	leakLeast, leakNoise = 20, 48
 	// leakCalls are in the sequences that are tried, of those that have shown something new.
-	leakCalls = 3000
+	leakCalls = 1500
 	// leakTime is the least that is spent on it, where there is twice that for all.
 	leakTime = 2 * time.Second
 )
@@ -34,10 +36,15 @@ func (x *exploration) leaks(b *box, until time.Time) {
 	}
 	var all []sequence
 	calls := 0
-	for _, s := range slices.Backward(x.corpus) {
-		if calls+len(s) <= leakCalls && slices.ContainsFunc(s, func(o op) bool { return o.m.box == b }) {
+	for _, s := range slices.Concat(x.corpus, x.outcomes()) {
+		if slices.ContainsFunc(s, func(o op) bool { return o.m.box == b }) {
 			all, calls = append(all, s), calls+len(s)
 		}
+	}
+	// The last ones: those that show each outcome of each method, and what was found last.
+	for len(all) > 0 && calls > leakCalls {
+		calls -= len(all[0])
+		all = all[1:]
 	}
 	if len(all) == 0 || x.left(until, all...) == 0 {
 		return
@@ -51,6 +58,13 @@ func (x *exploration) leaks(b *box, until time.Time) {
 		all = all[:len(all)/2]
 	}
 	x.reportLeak(all[0], until)
+}
+
+// outcomes are the shortest sequences that end with each outcome of each method, the longest of them first.
+func (x *exploration) outcomes() []sequence {
+	all := slices.Collect(maps.Values(x.shortest))
+	slices.SortFunc(all, func(a, b sequence) int { return cmp.Compare(len(b), len(a)) })
+	return all
 }
 
 // left is about how many bytes a play of all of the calls leaves behind; 0 where it is not so in

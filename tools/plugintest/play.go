@@ -57,8 +57,10 @@ type observed struct {
 	text  string // of the result, shortened
 	value tlv.Value
 	took  time.Duration
-	bytes int  // of the result
-	makes *box // of a new instance that it answered
+	bytes int // of the result
+	// malformed: the result is no message of one value, which is a finding of its own.
+	malformed bool
+	makes     *box // of a new instance that it answered
 }
 
 // otherType is how far a type id is from that of a box which is no box's.
@@ -382,7 +384,7 @@ func (p *player) answered(i int, on instance, s *step, a *answer, took time.Dura
 	}
 	v, ok := a.value()
 	if !ok {
-		out.bytes = len(a.result())
+		out.bytes, out.malformed = len(a.result()), len(a.result()) > 0
 		out.sum, out.text = sumOf(a.result()), showMessage(a.result())
 		return out
 	}
