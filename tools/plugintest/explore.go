@@ -120,7 +120,7 @@ func (e *env) explore(whole time.Duration) error {
 		x.news = time.Now()
 		watched := time.Now().Add(whole)
 		for _, p := range x.parts() {
-			p.do(b, time.Now().Add(min(whole/p.share, p.most)))
+			p.do(b, time.Now().Add(min(max(whole/p.share, leastPart), p.most)))
 		}
 		rest := watched
 		if x.watches() {
@@ -142,6 +142,9 @@ type part struct {
 	share time.Duration
 	most  time.Duration
 }
+
+// leastPart is the least time of a part, where the whole is short.
+const leastPart = 80 * time.Millisecond
 
 // parts are those before the last random sequences, in their order: most faults show in the first of these, and
 // most of the others begin in the states that askable finds.

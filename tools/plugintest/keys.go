@@ -41,13 +41,20 @@ type keyed struct {
 	at, of int // the texts
 }
 
-func (k *keyed) ops(birth op, kept, asked string) sequence {
-	call := func(m *method, s shape, at int, text string) op {
+// keyOps are a call that is given a text, or two, and one that is asked with such.
+func (x *exploration) keyOps(k *keyed, kept, asked []string) sequence {
+	call := func(m *method, s shape, at int, texts []string) op {
 		values := slices.Clone(s)
-		values[at] = textOf(s[at].Tag(), text)
+		for i := at; i < len(s) && len(texts) > 0; i++ {
+			if isText(s[i]) {
+				values[i] = textOf(s[i].Tag(), texts[0])
+				texts = texts[1:]
+			}
+		}
 		return op{m: m, on: 0, args: literals(values)}
 	}
-	return sequence{birth, call(k.put, k.s, k.at, kept), call(k.r, k.rs, k.of, asked)}
+	ops := append(sequence{x.firstBirth(k.b)}, x.setupOf(k.put)...)
+	return append(ops, call(k.put, k.s, k.at, kept), call(k.r, k.rs, k.of, asked))
 }
 
 // keys tries texts that may be taken for each other with the methods of a box.
@@ -67,7 +74,9 @@ func (x *exploration) keys(b *box, until time.Time) {
 					if x.ctx.Err() != nil || time.Now().After(until) {
 						return
 					}
-					x.tryKeys(&keyed{b: b, put: put, r: r, s: s, rs: rs, at: at, of: of})
+					k := &keyed{b: b, put: put, r: r, s: s, rs: rs, at: at, of: of}
+					x.tryKeys(k)
+					x.tryJoined(k)
 				}
 			}
 		}
@@ -76,12 +85,50 @@ func (x *exploration) keys(b *box, until time.Time) {
 
 // ask is what is answered to one text where something is kept under another.
 func (x *exploration) ask(k *keyed, kept, asked string) (a observed, ok bool) {
-	ops := k.ops(x.firstBirth(k.b), kept, asked)
+	return x.askAll(k, []string{kept}, []string{asked})
+}
+
+// askAll is ask for one text, or two.
+func (x *exploration) askAll(k *keyed, kept, asked []string) (a observed, ok bool) {
+	ops := x.keyOps(k, kept, asked)
+	last := len(ops) - 1
 	out := x.onBench(ops)
-	if out.exit != nil || len(out.answers) < len(ops) || out.answers[1].code != abi.OK {
+	if out.exit != nil || len(out.answers) < len(ops) || out.answers[last-1].code != abi.OK {
 		return a, false
 	}
-	return out.answers[2], true
+	return out.answers[last], true
+}
+
+// tryJoined tries two texts that are another two where they are put one behind the other.
+func (x *exploration) tryJoined(k *keyed) {
+	two := func(s shape) bool { return len(slices.DeleteFunc(slices.Clone(s), func(v tlv.Value) bool { return !isText(v) })) > 1 }
+	key := findingKey{codeDamaged, k.r.String(), "key"}
+	if x.done[key] || !two(k.s) || !two(k.rs) || means(meantText, k.put, k.r) {
+		return
+	}
+	kept, joined := []string{"qx", "mn"}, []string{"qxm", "n"}
+	is := func(asked []string, like *observed) bool {
+		a, ok := x.askAll(k, kept, asked)
+		return ok && a.code == abi.OK && (like == nil || a.same(like))
+	}
+	for range agreeing {
+		own, ok := x.askAll(k, kept, kept)
+		if !ok || !is(joined, &own) || !is([]string{"q", "xmn"}, &own) {
+			return
+		}
+		for _, other := range [][]string{{"qx", "mm"}, {"qy", "mn"}, {"qxn", "m"}, {"mn", "qx"}} {
+			if is(other, &own) {
+				return // neither text is a key
+			}
+		}
+	}
+	x.done[key] = true
+	ops := x.keyOps(k, kept, joined)
+	s := x.shown(ops, len(ops)-1)
+	f := s.finding(codeDamaged, "two pairs of texts are taken for one: %v was given %q and %q, and with %q and %q it answers the same as with those", k.put, kept[0], kept[1], joined[0], joined[1])
+	f.Expected = "another pair to be unknown"
+	f.Fix = "compare each text with its own size, or put the size of the first in front of both" + howToMean
+	x.report(f, ops, ordinary, x.env.play(ops, ordinary).answers)
 }
 
 func (x *exploration) tryKeys(k *keyed) {
@@ -103,9 +150,9 @@ func (x *exploration) tryKeys(k *keyed) {
 			continue
 		}
 		x.done[findingKey{codeDamaged, k.r.String(), "key"}] = true
-		ops := k.ops(x.firstBirth(k.b), pair.kept, pair.asked)
+		ops := x.keyOps(k, []string{pair.kept}, []string{pair.asked})
 		answers := x.env.play(ops, ordinary).answers
-		s := k.r.step(1, encode(ops[2].values()))
+		s := x.shown(ops, len(ops)-1)
 		f := s.finding(codeDamaged, "two texts are taken for one: %v was given %s, and with %s it answers the same as with that: %s",
 			k.put, showValue(textOf(tlv.TagString, pair.kept)), showValue(textOf(tlv.TagString, pair.asked)), pair.how)
 		f.Expected = "another text to be unknown, or an error where one is too long"

@@ -65,7 +65,7 @@ func (e *env) found(m *method, tag tlv.Tag) (all []tlv.Value) {
 	if tag != tlv.TagString && tag != tlv.TagBytes {
 		return all
 	}
-	words := m.describedWords()
+	words := append(m.describedWords(), formTexts...)
 	for _, word := range slices.Concat(words, e.shared.words[:min(len(e.shared.words), maxWords)]) {
 		all = append(all, textOf(tag, word))
 	}

@@ -153,6 +153,12 @@ func scriptOf(f *Finding, ops sequence, in world, answers []observed) string {
 	return out.String()
 }
 
+// scriptWords are those that Starlark has for itself: a method of such a name is called with getattr.
+var scriptWords = []string{
+	"and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in",
+	"is", "lambda", "load", "nonlocal", "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
+}
+
 // lineOf is one call of a script, with what it answered.
 func lineOf(ops sequence, i int, answers []observed) string {
 	o := &ops[i]
@@ -162,6 +168,13 @@ func lineOf(ops sequence, i int, answers []observed) string {
 	}
 	list := strings.Join(args, ", ")
 	failed := i < len(answers) && answers[i].code != abi.OK
+	method := o.m.name
+	if o.on >= 0 {
+		method = variable(ops, o.on) + "." + method
+	}
+	if slices.Contains(scriptWords, o.m.name) {
+		method = fmt.Sprintf("getattr(%s, %q)", variable(ops, o.on), o.m.name)
+	}
 	var line string
 	switch {
 	case o.isBirth():
@@ -169,11 +182,11 @@ func lineOf(ops sequence, i int, answers []observed) string {
 	case o.isFini():
 		line = variable(ops, o.on) + ".fini()"
 	case failed:
-		line = fmt.Sprintf("print(catch(%s.%s))", variable(ops, o.on), strings.TrimSuffix(o.m.name+", "+list, ", "))
+		line = fmt.Sprintf("print(catch(%s))", strings.TrimSuffix(method+", "+list, ", "))
 	case o.made != nil:
-		line = fmt.Sprintf("%s.%s(%s)", variable(ops, o.on), o.m.name, list)
+		line = fmt.Sprintf("%s(%s)", method, list)
 	default:
-		line = fmt.Sprintf("print(%s.%s(%s))", variable(ops, o.on), o.m.name, list)
+		line = fmt.Sprintf("print(%s(%s))", method, list)
 	}
 	if o.made != nil && !o.isBirth() {
 		line = variable(ops, i) + " = " + line

@@ -14,6 +14,9 @@ const shrinkTime = 6 * time.Second
 // something at an op. It is nil where the sequence itself does not show it again.
 func (x *exploration) shrink(ops sequence, at int, shows func(sequence) bool) sequence {
 	k := &shrinker{until: time.Now().Add(shrinkTime), shows: shows}
+	if x.config.Replay != "" { // it is asked for these calls
+		k.until = time.Time{}
+	}
 	if at >= 0 && at < len(ops) {
 		if cut := ops.without(func(i int) bool { return i > at }); k.shows(cut) {
 			ops = cut

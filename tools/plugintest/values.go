@@ -35,7 +35,7 @@ var (
 )
 
 // formTexts are small texts of forms that methods read: numbers, lines, tables, settings, objects.
-var formTexts = []string{"1", "2.5", "1\n2\n", "a,b\n1,2\n", "x\ny", "3,1", "a=1\nb=2\n", `{"a":1}`, "[1,2]", `"a`, "one two"}
+var formTexts = []string{"1", "2.5", "1\n2\n", "a,b\n1,2\n", "x\ny", "3,1", "a\tb\t1\n", "a=1\nb=2\n", `{"a":1}`, "[1,2]", `"a`, "one two"}
 
 // valueMaker makes arguments.
 type valueMaker struct {
