@@ -148,7 +148,7 @@ var rules = []Rule{
 	{codeDuplicateName, SeverityError, "two methods have the same name", "each name once", "rename one of them"},
 	{codeReservedID, SeverityError, "a reserved id is used for another method", "birth = 0 and fini = 4294967295, and no other method with these ids", "number methods from 1"},
 	{codeReload, SeverityError, "the library cannot be loaded a second time", "init after shutdown works as the first time", "initialise all state in init, and release it in shutdown"},
-	{codeCrash, SeverityError, "the plugin crashed", "an error code", "the backtrace says where; run tlv-debug with the input to see it again"},
+	{codeCrash, SeverityError, "the plugin crashed", "an error code", "the backtrace says where; run the script to see it again, or tlv-debug with the input where there is none"},
 	{codeExit, SeverityError, "the plugin ended its process", "an error code", "never call exit, _exit or quick_exit in a plugin: return NYASH_E_PLUGIN"},
 	{codeOnce, SeverityWarning, "a process of the plugin has ended, and not again with the same calls", "a process that goes on", "look at what is random, depends on the time or on memory that was never set, and at threads that the plugin has started"},
 	{codeHang, SeverityError, "a call did not return", "a return within the time limit", "look for a lock that is taken twice, an endless loop, or a wait without an end; --timeout sets the limit"},
