@@ -33,7 +33,7 @@ var (
 // those of methods that tell of calls that have failed.
 var (
 	doneByPart    = regexp.MustCompile(`(?i)run|eval|exec|feed|write|send|script|process|step|stream|append|push|print`)
-	tellsOfFailed = regexp.MustCompile(`(?i)last|log|error|history|trace|journal|attempt|stat`)
+	tellsOfFailed = regexp.MustCompile(`(?i)last|log|error|history|trace|journal|attempt|stat|miss|fail|refus|reject|lookup|request|hits`)
 	meantHalf     = regexp.MustCompile(`(?i)\bso far\b|\bpartial|\buntil\b|\bbefore (the|an) error|\beven (if|when|where)|\bas far as|\bup to the|\bone (by|after)|\blog\b|\bhistory\b|\bstops? at`)
 )
 

@@ -186,7 +186,7 @@ func (l linear) wraps(n int64, a *observed) bool {
 func (x *exploration) reportSum(m *method, s sequence, n int64) {
 	r := s[len(s)-1].m
 	key := findingKey{codeWraps, r.String(), ""}
-	if x.done[key] || means(meantNumber, m, r) {
+	if x.done[key] || means(meantNumber, m, r) || meantNumber.MatchString(r.name) {
 		return
 	}
 	var right *big.Int
