@@ -41,7 +41,7 @@ func (x *exploration) copies(b *box, until time.Time) {
 	if len(all) == 0 || b.singleton {
 		return
 	}
-	asked := x.telling(b)
+	asked := x.answering(b)
 	for i := range all {
 		x.learnCopies(b, &all[i], asked, time.Now().Add(time.Until(until)/time.Duration(len(all)-i)))
 	}

@@ -109,7 +109,7 @@ func (x *exploration) refusedWhole(b *box, m *method, types shape, at int, whole
 	if means(meantHalf, m) {
 		return
 	}
-	asked := x.telling(b)
+	asked := x.answering(b)
 	all := slices.DeleteFunc(damages(whole), func(data string) bool { return isUnsound(types[at], data) })
 	x.random.Shuffle(len(all), func(i, k int) { all[i], all[k] = all[k], all[i] })
 	taken := append(append(sequence{x.firstBirth(b), x.firstBirth(b)}, x.setupOf(m)...), op{m: m, on: 0, args: argumentsWith(types, at, whole)})

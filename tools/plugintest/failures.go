@@ -150,7 +150,7 @@ func (f *faulting) befores(c faultCall, calls []faultCall) (all [][]faultCall) {
 	var known [][]string
 	some := [][]faultCall{nil}
 	if c.m != f.box.birth {
-		if full := f.telling(); len(full) > 0 {
+		if full := f.filled(); len(full) > 0 {
 			some = append(some, full)
 		}
 		some = append(some, []faultCall{c})
@@ -185,8 +185,8 @@ func (f *faulting) befores(c faultCall, calls []faultCall) (all [][]faultCall) {
 	return all
 }
 
-// telling are the calls after which most methods of the box answer something.
-func (f *faulting) telling() (all []faultCall) {
+// filled are the calls after which most methods of the box answer something.
+func (f *faulting) filled() (all []faultCall) {
 	for _, c := range f.shared.telling[f.box] {
 		all = append(all, faultCall{c.m, argSample{values: c.args, works: true}})
 	}

@@ -111,12 +111,12 @@ func (x *exploration) askable(b *box) (asked []op) {
 	}
 	slices.SortStableFunc(asked, func(a, b op) int { return cmp.Compare(len(a.args), len(b.args)) }) // those that tell the most plainly first
 	x.askedOf, x.asked = b, asked
-	x.gen.changes = x.changing(calls, states, x.telling(b))
+	x.gen.changes = x.changing(calls, states, x.answering(b))
 	return asked
 }
 
-// telling are those of askable that were seen to answer something.
-func (x *exploration) telling(b *box) []op {
+// answering are those of askable that were seen to answer something.
+func (x *exploration) answering(b *box) []op {
 	return slices.DeleteFunc(slices.Clone(x.askable(b)), func(c op) bool { return slices.ContainsFunc(c.args, isMark) })
 }
 

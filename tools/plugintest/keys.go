@@ -101,7 +101,9 @@ func (x *exploration) askAll(k *keyed, kept, asked []string) (a observed, ok boo
 
 // tryJoined tries two texts that are another two where they are put one behind the other.
 func (x *exploration) tryJoined(k *keyed) {
-	two := func(s shape) bool { return len(slices.DeleteFunc(slices.Clone(s), func(v tlv.Value) bool { return !isText(v) })) > 1 }
+	two := func(s shape) bool {
+		return len(slices.DeleteFunc(slices.Clone(s), func(v tlv.Value) bool { return !isText(v) })) > 1
+	}
 	key := findingKey{codeDamaged, k.r.String(), "key"}
 	if x.done[key] || !two(k.s) || !two(k.rs) || means(meantText, k.put, k.r) {
 		return

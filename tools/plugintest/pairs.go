@@ -33,7 +33,7 @@ const (
 // enriched is a state with calls more, after which all answer something that did, and some a larger one: a
 // second connection, say, shows what one does not.
 func (x *exploration) enriched(b *box, s sequence) sequence {
-	asked := x.telling(b)
+	asked := x.answering(b)
 	sizes := func(s sequence) (all []float64, sum float64, ok bool) {
 		out := x.onPlain(slices.Concat(s, asked))
 		if out.exit != nil || len(out.answers) != len(s)+len(asked) || out.answers[len(s)-1].code != abi.OK {

@@ -19,7 +19,7 @@ const (
 // what others answer. It finds what no mark shows: sums, counts, and what is done to one of two instances.
 func (x *exploration) refusals(b *box, until time.Time) {
 	_, states := x.filledStates(b)
-	asked := x.telling(b)
+	asked := x.answering(b)
 	for _, s := range states[:min(len(states), refusalStates)] {
 		for _, m := range x.gen.callable(b) {
 			if doneByPart.MatchString(m.name) || means(meantHalf, m) {

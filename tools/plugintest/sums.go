@@ -54,7 +54,7 @@ func (x *exploration) askedOfAll(b *box, s sequence) []op {
 			}
 		}
 	}
-	all := x.telling(b)
+	all := x.answering(b)
 	for _, r := range slices.Clone(all) {
 		n := 0
 		for _, one := range names {

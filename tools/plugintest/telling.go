@@ -19,8 +19,8 @@ const (
 	tellingTime = 2 * time.Second
 )
 
-// telling looks for such calls, for one box.
-type telling struct {
+// tellingSearch looks for such calls, for one box.
+type tellingSearch struct {
 	*worker
 	silent []silentCall
 	until  time.Time
@@ -39,12 +39,12 @@ func (e *env) learnTelling(b *box) error {
 		return nil // what is left in it from the tries before cannot be told apart
 	}
 	return e.withWorker(workerOptions{}, func(w *worker) error {
-		t := &telling{worker: w, until: time.Now().Add(tellingTime)}
+		t := &tellingSearch{worker: w, until: time.Now().Add(tellingTime)}
 		return t.learn(b)
 	})
 }
 
-func (t *telling) learn(b *box) error {
+func (t *tellingSearch) learn(b *box) error {
 	var calls []setupCall
 	for _, m := range b.methods {
 		if t.shared.broken[m] || t.shared.slow[m] {
@@ -111,7 +111,7 @@ func (t *telling) learn(b *box) error {
 }
 
 // tell are the silent calls that answer something after others.
-func (t *telling) tell(state []setupCall) (some []silentCall, err error) {
+func (t *tellingSearch) tell(state []setupCall) (some []silentCall, err error) {
 	for _, c := range t.silent {
 		if time.Now().After(t.until) {
 			return nil, nil // of some it is not known
@@ -127,7 +127,7 @@ func (t *telling) tell(state []setupCall) (some []silentCall, err error) {
 	return some, nil
 }
 
-func (t *telling) tells(c *silentCall, state []setupCall) (bool, error) {
+func (t *tellingSearch) tells(c *silentCall, state []setupCall) (bool, error) {
 	a, err := t.answer(c.m, state, c.values)
 	return err == nil && a != nil && a.code == abi.OK && !isSilent(a) && len(a.result()) > 0, err
 }
@@ -140,7 +140,7 @@ func isSilent(a *answer) bool {
 }
 
 // answer is what a call answers after others on a new instance.
-func (t *telling) answer(m *method, setup []setupCall, values []tlv.Value) (*answer, error) {
+func (t *tellingSearch) answer(m *method, setup []setupCall, values []tlv.Value) (*answer, error) {
 	id, err := t.another(m, setup)
 	if err != nil {
 		return nil, err
@@ -158,7 +158,7 @@ func (t *telling) answer(m *method, setup []setupCall, values []tlv.Value) (*ans
 
 // prefer makes the fewest of the calls after which a method answers something what is called before its first
 // sample.
-func (t *telling) prefer(c *silentCall, state []setupCall) error {
+func (t *tellingSearch) prefer(c *silentCall, state []setupCall) error {
 	for i := 0; i < len(state); {
 		less := slices.Delete(slices.Clone(state), i, i+1)
 		yes, err := t.tells(c, less)
