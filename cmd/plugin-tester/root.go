@@ -226,10 +226,15 @@ func (s *settings) base(cmd *cobra.Command, file string) plugintest.Config {
 
 func (s *settings) text(cmd *cobra.Command) *report.Text {
 	out := cmd.OutOrStdout()
+	return &report.Text{W: s.output(cmd), Colour: terminal.Colours(out), Moves: terminal.Moves(out), Columns: terminal.Columns(out), Verbose: s.verbose}
+}
+
+// output is where text for a person is written; cannotWrite tells whether that has failed.
+func (s *settings) output(cmd *cobra.Command) io.Writer {
 	if s.out == nil {
-		s.out = &reportWriter{w: out, ctx: cmd.Context()}
+		s.out = &reportWriter{w: cmd.OutOrStdout(), ctx: cmd.Context()}
 	}
-	return &report.Text{W: s.out, Colour: terminal.Colours(out), Moves: terminal.Moves(out), Columns: terminal.Columns(out), Verbose: s.verbose}
+	return s.out
 }
 
 // configError is a nyash.toml that cannot be read; its text shows the lines.
@@ -314,8 +319,8 @@ func (s *settings) test(cmd *cobra.Command, c plugintest.Config, run func(*plugi
 		return nil, err
 	}
 	report, err := run(t)
-	if s.out != nil && s.out.err != nil {
-		return nil, s.cannotWrite()
+	if failed := s.cannotWrite(); failed != nil {
+		return nil, failed
 	}
 	if err != nil && cmd.Context().Err() != nil {
 		hint := ""
@@ -328,15 +333,18 @@ func (s *settings) test(cmd *cobra.Command, c plugintest.Config, run func(*plugi
 		return nil, err
 	}
 	if !s.json {
-		if s.text(cmd).Summary(report); s.out.err != nil {
-			return nil, s.cannotWrite()
-		}
+		s.text(cmd).Summary(report)
 	}
-	return report, nil
+	return report, s.cannotWrite()
 }
 
-// cannotWrite is why what was found could not be shown.
-func (s *settings) cannotWrite() error { return fmt.Errorf("cannot write the report: %w", s.out.err) }
+// cannotWrite is why what was to be shown could not be; nil where it was.
+func (s *settings) cannotWrite() error {
+	if s.out == nil || s.out.err == nil {
+		return nil
+	}
+	return fmt.Errorf("cannot write the report: %w", s.out.err)
+}
 
 // finish writes the reports that were asked for.
 func (s *settings) finish(cmd *cobra.Command, reports []*plugintest.Report) error {
