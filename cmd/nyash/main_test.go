@@ -250,10 +250,33 @@ nyash: warning: hides.toml:3:1: the box catch hides the catch that every script 
 			"gen go --box FilBox":   "nyash: no such box: FilBox (did you mean FileBox?)\n",
 			"new MyBox --lang perl": "nyash: --lang perl: there is no template for it; write ",
 			"new my-box --lang c":   "nyash: \"my-box\" cannot be the name of a box: ",
+			"gen":                   "nyash: name a command; nyash gen --help lists them\n",
+			"completion":            "nyash: name a command; nyash completion --help lists them\n",
+			"completion fsh":        "nyash: unknown command \"fsh\" (did you mean fish?); nyash completion --help lists the commands\n",
+			"completion bash x":     "nyash: nyash completion bash takes no arguments, and got x\n",
+			"help lst":              "nyash: unknown command \"lst\" (did you mean list?); nyash --help lists the commands\n",
+			"help gen rst":          "nyash: unknown command \"rst\" (did you mean rust?); nyash gen --help lists the commands\n",
 		} {
 			_, stderr, status := c.run(t, strings.Fields(args)...)
 			assert.Equal(t, 2, status, args)
 			assert.True(t, strings.HasPrefix(stderr, want), "%s: %s", args, stderr)
+		}
+	})
+
+	t.Run("help", func(t *testing.T) {
+		for args, want := range map[string]string{
+			"":                "\n  list ",
+			"help":            "\n  list ",
+			"help list":       "nyash list [BOX…] [flags]",
+			"help gen":        "\n  rust ",
+			"help gen rust":   "nyash gen rust [nyash.toml] [flags]",
+			"help completion": "\n  fish ",
+			"completion bash": "__start_nyash",
+		} {
+			stdout, stderr, status := c.run(t, strings.Fields(args)...)
+			assert.Zero(t, status, args)
+			assert.Empty(t, stderr, args)
+			assert.Contains(t, stdout, want, args)
 		}
 	})
 
