@@ -50,7 +50,7 @@ SCRIPT - is read from standard input. -e CODE runs CODE itself.`,
 				args = args[1:]
 			default:
 				file := args[0]
-				if err := exists(file); err != nil {
+				if err := isFile(file); err != nil {
 					return err
 				}
 				run = func(e *script.Env) error { return e.Run(cmd.Context(), file) }
