@@ -222,7 +222,7 @@ nyash: warning: hides.toml:3:1: the box catch hides the catch that every script 
 
 	t.Run("no script", func(t *testing.T) {
 		for args, want := range map[string]string{
-			"run":                "nyash: name a script: nyash run SCRIPT [ARG…] [flags]\n",
+			"run":                "nyash: name a script: nyash run [flags] SCRIPT [ARG…]\n",
 			"inspect":            "nyash: name a library: nyash inspect LIBRARY [flags]\n",
 			"inspect x y --json": "nyash: name one library, not 2: nyash inspect LIBRARY [flags]\n",
 		} {
