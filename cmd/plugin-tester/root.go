@@ -62,7 +62,8 @@ The exit status is 0 without findings, 1 with findings, and 2 where the tester c
 	flags := root.PersistentFlags()
 	flags.StringVar(&s.config, "config", "", "the nyash.toml that describes the library")
 	flags.StringVar(&s.worker, "worker", "", "the program that runs the plugin, instead of this one")
-	flags.DurationVar(&s.timeout, "timeout", plugintest.DefaultTimeout, "the time limit of a call")
+	s.timeout = plugintest.DefaultTimeout
+	flags.Var((*span)(&s.timeout), "timeout", "the time limit of a call")
 	flags.Uint64Var(&s.seed, "seed", 0, "the seed of random input; 0 for a different one each time")
 	flags.StringSliceVar(&s.only, "only", nil, "the codes of findings to report")
 	flags.StringSliceVar(&s.skip, "skip", nil, "the codes of findings to leave out")
@@ -115,26 +116,26 @@ func (s *settings) addCalls(cmd *cobra.Command) {
 }
 
 func (s *settings) addFor(cmd *cobra.Command) {
-	cmd.Flags().Var((*budget)(&s.duration), "for", fmt.Sprintf("how long to explore each box, and threads at most each of its rounds (10s, 2m, 1h); without it at most %v, and less where nothing new comes of it; what was found is made sure of after that", plugintest.DefaultFor))
+	cmd.Flags().Var((*span)(&s.duration), "for", fmt.Sprintf("how long to explore each box, and threads at most each of its rounds (10s, 2m, 1h); without it at most %v, and less where nothing new comes of it; what was found is made sure of after that", plugintest.DefaultFor))
 }
 
-// budget is a flag's time that is more than none.
-type budget time.Duration
+// span is a flag's time, which is longer than none.
+type span time.Duration
 
-func (b *budget) String() string {
-	if *b == 0 {
+func (s *span) String() string {
+	if *s == 0 {
 		return "" // help shows no default
 	}
-	return time.Duration(*b).String()
+	return time.Duration(*s).String()
 }
-func (b *budget) Type() string { return "duration" }
+func (s *span) Type() string { return "duration" }
 
-func (b *budget) Set(text string) error {
+func (s *span) Set(text string) error {
 	d, err := time.ParseDuration(text)
 	if err != nil || d <= 0 {
 		return errors.New("write a time, 10s or 2m")
 	}
-	*b = budget(d)
+	*s = span(d)
 	return nil
 }
 
