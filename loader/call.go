@@ -200,5 +200,8 @@ func (in *instance) errCode(plan *plan.Plan, code abi.Code, result []byte) error
 	if code == abi.ErrInvalidType && plan.ID == abi.MethodBirth {
 		e.Advice = in.lib.wrongType(in.typ)
 	}
+	if e.Advice == "" {
+		e.Advice = in.lib.foreign.named(e.Message)
+	}
 	return e
 }

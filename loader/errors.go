@@ -113,7 +113,8 @@ type CallError struct {
 	Code abi.Code
 	// Message is the plugin's own explanation, or empty.
 	Message string
-	// Advice is what nyash.toml has to do with Code; empty as a rule.
+	// Advice is what nyash.toml has to do with Code, or which boxes the type ids in Message are
+	// that the host has made up; empty as a rule.
 	Advice string
 	// Log holds the last lines that the library logged before the error, oldest
 	// first. With several calls under way they need not be this call's.

@@ -2,12 +2,17 @@ package loader
 
 import (
 	"errors"
+	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/calls"
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/internal/modules"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
@@ -243,4 +248,27 @@ func (f *foreignTypes) byID(id uint32) *boxType {
 		return nil
 	}
 	return (*known)[id-firstForeignType]
+}
+
+// typeInText is an id of a foreign type where the SDKs speak of one.
+var typeInText = regexp.MustCompile(`\btype ([2-4][0-9]{9})\b`)
+
+// named says which boxes of other libraries the ids in a library's text stand for, whose names it does
+// not know.
+func (f *foreignTypes) named(text string) string {
+	if f.all.Load() == nil {
+		return ""
+	}
+	var names []string
+	for _, found := range typeInText.FindAllStringSubmatch(text, -1) {
+		id, err := strconv.ParseUint(found[1], 10, 32)
+		if err != nil {
+			continue
+		}
+		if t := f.byID(uint32(id)); t != nil {
+			names = append(names, fmt.Sprintf("type %d is %s", id, contract.Printable(t.name)))
+		}
+	}
+	slices.Sort(names)
+	return strings.Join(slices.Compact(names), ", ")
 }

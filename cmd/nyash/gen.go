@@ -36,8 +36,6 @@ plugins that provide them ids, prototypes and tables in C, C++ and Rust.
 The file is generated as a whole and never by halves; what is not generated is
 never written over. With --check nothing is written: the exit status is 1 where
 the file is not what it would be.`,
-		Args: command.None,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	for _, l := range []struct{ name, short, long string }{
 		{"go", "Generate typed Go for programs that use the boxes", `Generate a Go type for each box of nyash.toml, with a method for each of its

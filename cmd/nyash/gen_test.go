@@ -110,7 +110,7 @@ func TestGen(t *testing.T) {
 	})
 
 	t.Run("help", func(t *testing.T) {
-		stdout, _, status := c.run(t, "gen")
+		stdout, _, status := c.run(t, "gen", "--help")
 		assert.Zero(t, status)
 		for _, language := range []string{"go", "c", "cpp", "rust"} {
 			assert.Regexp(t, `(?m)^  `+language+` +Generate`, stdout)

@@ -24,8 +24,9 @@ in nyash.toml a name for the search paths or a box.
 
 The library is loaded in a process of its own; one that crashes or hangs is an
 error, and what its file tells is shown all the same. The exit status is 1 where
-it cannot be loaded. A WebAssembly module runs in its sandbox within this process;
-what it imports and exports is compared with what hosts offer and call.
+it cannot be loaded, and 2 where no library has the name. A WebAssembly module runs
+in its sandbox within this process; what it imports and exports is compared with
+what hosts offer and call.
 
 With --toml, write the entry for nyash.toml.`,
 		Example: "  nyash inspect plugins/filebox/build/libnyash_filebox_plugin.so\n  nyash inspect ./libtally.so --toml >> nyash.toml",
@@ -39,7 +40,7 @@ With --toml, write the entry for nyash.toml.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			found, err := inspect.Find(args[0], s.config)
 			if err != nil {
-				return err
+				return misnamed(err)
 			}
 			warn := func(w any) { fmt.Fprintf(cmd.ErrOrStderr(), "nyash: warning: %v\n", w) }
 			for _, w := range found.Warnings {
@@ -56,6 +57,9 @@ With --toml, write the entry for nyash.toml.`,
 				InProcess: isolation == registry.IsolationNone, Timeout: timeout,
 			})
 			progress.clear()
+			if errors.Is(err, inspect.ErrDirectory) {
+				err = &command.UsageError{Err: err}
+			}
 			out := cmd.OutOrStdout()
 			switch {
 			case r == nil && asJSON: // whoever reads JSON gets an object

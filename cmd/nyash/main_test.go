@@ -222,7 +222,7 @@ nyash: warning: hides.toml:3:1: the box catch hides the catch that every script 
 
 	t.Run("no script", func(t *testing.T) {
 		for args, want := range map[string]string{
-			"run":                "nyash: name a script: nyash run SCRIPT [ARG…] [flags]\n",
+			"run":                "nyash: name a script: nyash run [flags] SCRIPT [ARG…]\n",
 			"inspect":            "nyash: name a library: nyash inspect LIBRARY [flags]\n",
 			"inspect x y --json": "nyash: name one library, not 2: nyash inspect LIBRARY [flags]\n",
 		} {
@@ -230,9 +230,14 @@ nyash: warning: hides.toml:3:1: the box catch hides the catch that every script 
 			assert.Equal(t, 2, status)
 			assert.Equal(t, want, stderr)
 		}
-		_, stderr, status := c.run(t, "run", "none.star")
-		assert.Equal(t, 2, status)
-		assert.Equal(t, "nyash: none.star: no such file or directory\n", stderr)
+		for file, want := range map[string]string{
+			"none.star": "nyash: none.star: no such file or directory\n",
+			".":         "nyash: . is a folder; name a file in it\n",
+		} {
+			_, stderr, status := c.run(t, "run", file)
+			assert.Equal(t, 2, status)
+			assert.Equal(t, want, stderr)
+		}
 	})
 
 	t.Run("unknown command", func(t *testing.T) {
@@ -250,10 +255,34 @@ nyash: warning: hides.toml:3:1: the box catch hides the catch that every script 
 			"gen go --box FilBox":   "nyash: no such box: FilBox (did you mean FileBox?)\n",
 			"new MyBox --lang perl": "nyash: --lang perl: there is no template for it; write ",
 			"new my-box --lang c":   "nyash: \"my-box\" cannot be the name of a box: ",
+			"new My --lang c .":     "nyash: .: the folder is not empty; ",
+			"gen":                   "nyash: name a command; nyash gen --help lists them\n",
+			"completion":            "nyash: name a command; nyash completion --help lists them\n",
+			"completion fsh":        "nyash: unknown command \"fsh\" (did you mean fish?); nyash completion --help lists the commands\n",
+			"completion bash x":     "nyash: nyash completion bash takes no arguments, and got x\n",
+			"help lst":              "nyash: unknown command \"lst\" (did you mean list?); nyash --help lists the commands\n",
+			"help gen rst":          "nyash: unknown command \"rst\" (did you mean rust?); nyash gen --help lists the commands\n",
 		} {
 			_, stderr, status := c.run(t, strings.Fields(args)...)
 			assert.Equal(t, 2, status, args)
 			assert.True(t, strings.HasPrefix(stderr, want), "%s: %s", args, stderr)
+		}
+	})
+
+	t.Run("help", func(t *testing.T) {
+		for args, want := range map[string]string{
+			"":                "\n  list ",
+			"help":            "\n  list ",
+			"help list":       "nyash list [BOX…] [flags]",
+			"help gen":        "\n  rust ",
+			"help gen rust":   "nyash gen rust [nyash.toml] [flags]",
+			"help completion": "\n  fish ",
+			"completion bash": "__start_nyash",
+		} {
+			stdout, stderr, status := c.run(t, strings.Fields(args)...)
+			assert.Zero(t, status, args)
+			assert.Empty(t, stderr, args)
+			assert.Contains(t, stdout, want, args)
 		}
 	})
 
@@ -314,18 +343,20 @@ func TestInspect(t *testing.T) {
 
 	t.Run("errors", func(t *testing.T) {
 		c.write(t, "text.so", "no library")
+		c.write(t, "other.toml", "[plugins.Gone]\nlibrary = \"nyash-gone\"\ntype_id = 9\n")
 		for _, tt := range []struct {
 			args   []string
 			want   string
 			status int
 		}{
-			{[]string{"./none.so"}, "nyash: ./none.so: file does not exist; build the library, or name another file\n", 1},
-			{[]string{"none"}, "nyash: none: file does not exist; neither nyash.toml nor a search path of it has that name; tried:\n", 1},
-			{[]string{"./plugins"}, "nyash: ./plugins is a directory; name the library in it\n", 1},
+			{[]string{"./none.so"}, "nyash: ./none.so: file does not exist; build the library, or name another file\n", 2},
+			{[]string{"none"}, "nyash: none: file does not exist; neither nyash.toml nor a search path of it has that name; tried:\n", 2},
+			{[]string{"./plugins"}, "nyash: ./plugins is a directory; name the library in it\n", 2},
 			{[]string{"text.so", "--toml"}, "it is no ELF file: it starts with \"no library\"\n", 1},
 			{[]string{library, "--isolation", "some"}, "nyash: --isolation some: write none or process\n", 2},
 			{[]string{library, "--toml", "--json"}, "nyash: --json and --toml cannot be used together: leave out all but one\n", 2},
-			{[]string{"FilBox"}, "nyash: FilBox: file does not exist (did you mean FileBox?); neither nyash.toml ", 1},
+			{[]string{"FilBox"}, "nyash: FilBox: file does not exist (did you mean FileBox?); neither nyash.toml ", 2},
+			{[]string{"Gone", "--config", "other.toml"}, "nyash: other.toml:1:10: library nyash-gone not found; ", 1},
 			{[]string{library, "--timeout", "1ns"}, "no answer within 1ns", 1},
 		} {
 			_, stderr, status := c.run(t, append([]string{"inspect"}, tt.args...)...)

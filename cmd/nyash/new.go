@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -51,7 +52,11 @@ there already must be empty.`,
 			if len(args) == 2 {
 				dir = args[1]
 			}
-			if err := scaffold.Write(dir, files); err != nil {
+			err = scaffold.Write(dir, files)
+			if folder := (*scaffold.FolderError)(nil); errors.As(err, &folder) {
+				return &command.UsageError{Err: err}
+			}
+			if err != nil {
 				return err
 			}
 			next(cmd.OutOrStdout(), project, dir)

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -11,10 +12,11 @@ import (
 )
 
 func newRun(s *settings) *cobra.Command {
-	var code string
+	var code []string
 	cmd := &cobra.Command{
-		Use:   "run SCRIPT [ARG…]",
-		Short: "Run a Starlark script in which every box is a constructor",
+		Use:                   "run [flags] SCRIPT [ARG…]",
+		DisableFlagsInUseLine: true,
+		Short:                 "Run a Starlark script in which every box is a constructor",
 		Long: `Run a Starlark script in which every box of nyash.toml is a constructor and
 every method an attribute:
 
@@ -28,7 +30,8 @@ the script and shows its line; catch(f, args…) returns the value and the error
 instead. box.fini() finalises a box before its time. What follows the script on
 the command line is in args, a list of strings; flags stand before it.
 
-SCRIPT - is read from standard input. -e CODE runs CODE itself.`,
+SCRIPT - is read from standard input. -e CODE runs CODE itself; with several -e,
+each is a line of one script.`,
 		Example:           "  nyash run docs/examples/hello.star\n  nyash run -e 'print(TimeBox().now())'",
 		ValidArgsFunction: scriptFiles,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -38,7 +41,7 @@ SCRIPT - is read from standard input. -e CODE runs CODE itself.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			run := func(e *script.Env) error { return e.RunSource(cmd.Context(), "-e", []byte(code)) }
+			run := func(e *script.Env) error { return e.RunSource(cmd.Context(), "-e", []byte(strings.Join(code, "\n"))) }
 			switch {
 			case cmd.Flags().Changed("eval"):
 			case args[0] == "-":
@@ -50,7 +53,7 @@ SCRIPT - is read from standard input. -e CODE runs CODE itself.`,
 				args = args[1:]
 			default:
 				file := args[0]
-				if err := exists(file); err != nil {
+				if err := isFile(file); err != nil {
 					return err
 				}
 				run = func(e *script.Env) error { return e.Run(cmd.Context(), file) }
@@ -59,7 +62,7 @@ SCRIPT - is read from standard input. -e CODE runs CODE itself.`,
 			return s.withHost(cmd, func(host *loader.Host) error { return run(newScript(cmd, host, args...)) })
 		},
 	}
-	cmd.Flags().StringVarP(&code, "eval", "e", "", "run this code instead of a file")
+	cmd.Flags().StringArrayVarP(&code, "eval", "e", nil, "run this `code` instead of a file; several are lines of one script")
 	cmd.Flags().SetInterspersed(false) // what follows the script is the script's
 	return cmd
 }

@@ -44,11 +44,23 @@ func statusOf(err error) int {
 	return statusFailed
 }
 
-// exists makes a missing file a mistake in the command line.
-func exists(file string) error {
-	_, err := os.Stat(file)
+// isFile makes a missing file, and a folder, a mistake in the command line.
+func isFile(file string) error {
+	info, err := os.Stat(file)
 	if path := (*fs.PathError)(nil); errors.As(err, &path) && errors.Is(err, fs.ErrNotExist) {
 		return usagef("%s: %w", file, path.Err)
 	}
+	if err == nil && info.IsDir() {
+		return usagef("%s is a folder; name a file in it", file)
+	}
 	return nil
+}
+
+// misnamed makes it a mistake in the command line that nothing has the name that was given there. What
+// nyash.toml names, and is not there, is a plugin that fails.
+func misnamed(err error) error {
+	if declared := (*registry.NotFoundError)(nil); errors.Is(err, fs.ErrNotExist) && !errors.As(err, &declared) {
+		return &command.UsageError{Err: err}
+	}
+	return err
 }

@@ -85,7 +85,8 @@ func (f *debugFlags) run(s *settings, cmd *cobra.Command, args []string) error {
 	case s.json:
 		err = out.write(cmd.OutOrStdout())
 	case answer != nil:
-		answered(cmd.OutOrStdout(), answer)
+		answered(s.output(cmd), answer)
+		err = s.cannotWrite()
 	}
 	return errors.Join(err, s.write([]*plugintest.Report{report}))
 }

@@ -116,6 +116,6 @@ func (s *settings) show(cmd *cobra.Command, d *debugged) error {
 	if s.json {
 		return d.write(cmd.OutOrStdout())
 	}
-	explain(cmd.OutOrStdout(), fmt.Sprintf("message, %d bytes", len(d.message)), d.message)
-	return nil
+	explain(s.output(cmd), fmt.Sprintf("message, %d bytes", len(d.message)), d.message)
+	return s.cannotWrite()
 }

@@ -29,7 +29,7 @@ func newExplain(s *settings) *cobra.Command {
 			default:
 				s.text(cmd).Explain(rules)
 			}
-			return nil
+			return s.cannotWrite()
 		},
 	}
 }

@@ -229,7 +229,12 @@ func TestCommand_Usage(t *testing.T) {
 		"check --foo a":                 "unknown flag: --foo (plugin-tester check --help lists the flags)",
 		"explore --for 0 a":             "invalid argument \"0\" for \"--for\" flag: write a time, 10s or 2m (plugin-tester explore --help lists the flags)",
 		"validate --for -1s":            "invalid argument \"-1s\" for \"--for\" flag: write a time, 10s or 2m (plugin-tester validate --help lists the flags)",
+		"check --timeout 5 a":           "invalid argument \"5\" for \"--timeout\" flag: write a time, 10s or 2m (plugin-tester check --help lists the flags)",
+		"check --timeout 0s a":          "invalid argument \"0s\" for \"--timeout\" flag: write a time, 10s or 2m (plugin-tester check --help lists the flags)",
 		"validate x":                    "plugin-tester validate takes no arguments, and got x",
+		"help ceck":                     "unknown command \"ceck\" (did you mean check?); plugin-tester --help lists the commands",
+		"completion":                    "name a command; plugin-tester completion --help lists them",
+		"completion fsh":                "unknown command \"fsh\" (did you mean fish?); plugin-tester completion --help lists the commands",
 		"tlv-debug --hex 0 --message 5": "--hex and --message cannot be used together: leave out all but one",
 	} {
 		_, err := run(t, strings.Fields(args)...)

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"io"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -10,7 +12,29 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/internal/command"
 	"github.com/nyash-plugins/nyash-go/internal/interrupt"
+	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
 )
+
+// TestCommand_DiskFull: text that cannot be written is an error, whichever command it is of.
+func TestCommand_DiskFull(t *testing.T) {
+	library, worker := build(t, "good"), ""
+	if program := ccbuild.TestersWorker(t); program != "" {
+		worker = " --worker " + program
+	}
+	for _, args := range []string{
+		"explain", "explain leak", "explain leak --json", "tlv-debug 5", "tlv-debug 5 --json",
+		"tlv-debug --method add " + library + " 5" + worker, "check " + library + worker,
+	} {
+		t.Run(args, func(t *testing.T) {
+			full, out := io.Pipe()
+			require.NoError(t, full.CloseWithError(syscall.ENOSPC))
+			root := newRoot()
+			root.SetOut(out)
+			root.SetArgs(strings.Fields(args))
+			require.ErrorIs(t, command.Execute(t.Context(), root), syscall.ENOSPC)
+		})
+	}
+}
 
 // closedPipe takes some writes, as a pipe does whose reader has ended then.
 type closedPipe struct{ left int }

@@ -62,7 +62,8 @@ The exit status is 0 without findings, 1 with findings, and 2 where the tester c
 	flags := root.PersistentFlags()
 	flags.StringVar(&s.config, "config", "", "the nyash.toml that describes the library")
 	flags.StringVar(&s.worker, "worker", "", "the program that runs the plugin, instead of this one")
-	flags.DurationVar(&s.timeout, "timeout", plugintest.DefaultTimeout, "the time limit of a call")
+	s.timeout = plugintest.DefaultTimeout
+	flags.Var((*span)(&s.timeout), "timeout", "the time limit of a call")
 	flags.Uint64Var(&s.seed, "seed", 0, "the seed of random input; 0 for a different one each time")
 	flags.StringSliceVar(&s.only, "only", nil, "the codes of findings to report")
 	flags.StringSliceVar(&s.skip, "skip", nil, "the codes of findings to leave out")
@@ -115,26 +116,26 @@ func (s *settings) addCalls(cmd *cobra.Command) {
 }
 
 func (s *settings) addFor(cmd *cobra.Command) {
-	cmd.Flags().Var((*budget)(&s.duration), "for", fmt.Sprintf("how long to explore each box, and threads at most each of its rounds (10s, 2m, 1h); without it at most %v, and less where nothing new comes of it; what was found is made sure of after that", plugintest.DefaultFor))
+	cmd.Flags().Var((*span)(&s.duration), "for", fmt.Sprintf("how long to explore each box, and threads at most each of its rounds (10s, 2m, 1h); without it at most %v, and less where nothing new comes of it; what was found is made sure of after that", plugintest.DefaultFor))
 }
 
-// budget is a flag's time that is more than none.
-type budget time.Duration
+// span is a flag's time, which is longer than none.
+type span time.Duration
 
-func (b *budget) String() string {
-	if *b == 0 {
+func (s *span) String() string {
+	if *s == 0 {
 		return "" // help shows no default
 	}
-	return time.Duration(*b).String()
+	return time.Duration(*s).String()
 }
-func (b *budget) Type() string { return "duration" }
+func (s *span) Type() string { return "duration" }
 
-func (b *budget) Set(text string) error {
+func (s *span) Set(text string) error {
 	d, err := time.ParseDuration(text)
 	if err != nil || d <= 0 {
 		return errors.New("write a time, 10s or 2m")
 	}
-	*b = budget(d)
+	*s = span(d)
 	return nil
 }
 
@@ -226,10 +227,15 @@ func (s *settings) base(cmd *cobra.Command, file string) plugintest.Config {
 
 func (s *settings) text(cmd *cobra.Command) *report.Text {
 	out := cmd.OutOrStdout()
+	return &report.Text{W: s.output(cmd), Colour: terminal.Colours(out), Moves: terminal.Moves(out), Columns: terminal.Columns(out), Verbose: s.verbose}
+}
+
+// output is where text for a person is written; cannotWrite tells whether that has failed.
+func (s *settings) output(cmd *cobra.Command) io.Writer {
 	if s.out == nil {
-		s.out = &reportWriter{w: out, ctx: cmd.Context()}
+		s.out = &reportWriter{w: cmd.OutOrStdout(), ctx: cmd.Context()}
 	}
-	return &report.Text{W: s.out, Colour: terminal.Colours(out), Moves: terminal.Moves(out), Columns: terminal.Columns(out), Verbose: s.verbose}
+	return s.out
 }
 
 // configError is a nyash.toml that cannot be read; its text shows the lines.
@@ -314,8 +320,8 @@ func (s *settings) test(cmd *cobra.Command, c plugintest.Config, run func(*plugi
 		return nil, err
 	}
 	report, err := run(t)
-	if s.out != nil && s.out.err != nil {
-		return nil, s.cannotWrite()
+	if failed := s.cannotWrite(); failed != nil {
+		return nil, failed
 	}
 	if err != nil && cmd.Context().Err() != nil {
 		hint := ""
@@ -328,15 +334,18 @@ func (s *settings) test(cmd *cobra.Command, c plugintest.Config, run func(*plugi
 		return nil, err
 	}
 	if !s.json {
-		if s.text(cmd).Summary(report); s.out.err != nil {
-			return nil, s.cannotWrite()
-		}
+		s.text(cmd).Summary(report)
 	}
-	return report, nil
+	return report, s.cannotWrite()
 }
 
-// cannotWrite is why what was found could not be shown.
-func (s *settings) cannotWrite() error { return fmt.Errorf("cannot write the report: %w", s.out.err) }
+// cannotWrite is why what was to be shown could not be; nil where it was.
+func (s *settings) cannotWrite() error {
+	if s.out == nil || s.out.err == nil {
+		return nil
+	}
+	return fmt.Errorf("cannot write the report: %w", s.out.err)
+}
 
 // finish writes the reports that were asked for.
 func (s *settings) finish(cmd *cobra.Command, reports []*plugintest.Report) error {

@@ -28,8 +28,12 @@ const (
 	lookAgain = time.Second
 )
 
-// errChanged ends a run whose library has changed meanwhile.
-var errChanged = errors.New("the library has changed")
+var (
+	// errChanged ends a run whose library has changed meanwhile.
+	errChanged = errors.New("the library has changed")
+	// errNoneEnded is the status without a whole run.
+	errNoneEnded = errors.New("no run has come to its end")
+)
 
 // watch runs once, and again whenever a file has changed. It goes on until ctx ends, and returns what
 // the last whole run has. A first run that cannot test ends it.
@@ -42,31 +46,35 @@ func watch(ctx context.Context, w io.Writer, library string, others []string, on
 	f := &watched{files: append([]string{library}, others...), events: events}
 	name := contract.Printable(library)
 	f.begin()
-	status := f.run(ctx, once)
-	if status != nil && !errors.Is(status, errFindings) && !errors.Is(status, errChanged) {
-		return status
+	last, status := f.run(ctx, once), errNoneEnded
+	if !isWhole(last) && !errors.Is(last, errChanged) {
+		return last
 	}
-	for last := status; ; {
-		switch {
-		case ctx.Err() != nil:
+	for {
+		if isWhole(last) {
+			status = last
+		}
+		if ctx.Err() != nil {
 			return status
+		}
+		switch {
 		case errors.Is(last, errChanged):
 			fmt.Fprintf(w, "%s changed, and the run was left\n", f.other)
-		default:
-			if status = last; status != nil && !errors.Is(status, errFindings) {
-				fmt.Fprintf(w, "plugin-tester: %s\n", contract.PrintableLines(status.Error()))
-			}
+		case isWhole(last):
 			fmt.Fprintf(w, "watching %s; Ctrl-C ends\n", name)
+		default:
+			fmt.Fprintf(w, "plugin-tester: %s\nwatching %s; Ctrl-C ends\n", contract.PrintableLines(last.Error()), name)
 		}
 		if !f.wait(ctx, f.changed) || !f.settled(ctx) {
 			return status
 		}
 		fmt.Fprintf(w, "\n%s changed\n", f.other)
-		if last = f.run(ctx, once); ctx.Err() != nil {
-			return status
-		}
+		last = f.run(ctx, once)
 	}
 }
+
+// isWhole tells whether a run has come to its end, from its error.
+func isWhole(err error) bool { return err == nil || errors.Is(err, errFindings) }
 
 // watched are the files that a run depends on. The library is the first one, and must be there.
 type watched struct {

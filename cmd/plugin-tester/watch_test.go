@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -167,6 +168,54 @@ func TestCommand_WatchConfig(t *testing.T) {
 	w.until("error[type-id]")
 	w.until("watching ")
 	require.ErrorIs(t, w.end(), errFindings)
+}
+
+// TestWatch_Status: the status is that of the last whole run, whatever has come to no end since.
+func TestWatch_Status(t *testing.T) {
+	broken, left, interrupted := fmt.Errorf("%w: broken", plugintest.ErrCannotRun), errors.New("left"), errors.New("interrupted")
+	for name, tt := range map[string]struct {
+		runs []error // of the first run, and of each after a change
+		want error
+	}{
+		"broken after a clean run":             {[]error{nil, broken}, nil},
+		"broken after findings":                {[]error{errFindings, broken}, errFindings},
+		"interrupted when it was mended":       {[]error{nil, broken, interrupted}, nil},
+		"interrupted after findings":           {[]error{errFindings, broken, interrupted}, errFindings},
+		"interrupted after the findings ended": {[]error{errFindings, nil, interrupted}, nil},
+		"left after findings":                  {[]error{errFindings, left, interrupted}, errFindings},
+		"left at once":                         {[]error{left, interrupted}, errNoneEnded},
+	} {
+		t.Run(name, func(t *testing.T) {
+			library := build(t, "good")
+			config := filepath.Join(t.TempDir(), "nyash.toml")
+			ctx, stop := context.WithCancel(t.Context())
+			w := &watching{t: t, out: &output{grown: make(chan struct{}, 1)}, stop: stop, done: make(chan error, 1)}
+			runs := tt.runs
+			once := func(ctx context.Context) error {
+				result := runs[0]
+				runs = runs[1:]
+				fmt.Fprintln(w.out, "begun")
+				if result == left || result == interrupted {
+					<-ctx.Done()
+				}
+				return result
+			}
+			go func() { w.done <- watch(ctx, w.out, library, []string{config}, once) }()
+			for i, result := range tt.runs {
+				w.until("begun")
+				if result == interrupted {
+					break
+				}
+				if result != left {
+					w.until("watching ")
+				}
+				if i+1 < len(tt.runs) {
+					require.NoError(t, os.WriteFile(config, bytes.Repeat([]byte("#"), i+1), 0o644))
+				}
+			}
+			require.Equal(t, tt.want, w.end())
+		})
+	}
 }
 
 // TestCommand_WatchMeanwhile: a run is left when its library changes.

@@ -26,6 +26,7 @@ func Usagef(format string, args ...any) error { return &UsageError{fmt.Errorf(fo
 // Execute runs a program's command, which [Prepare] has prepared. Mistakes in the command line are a
 // [*UsageError].
 func Execute(ctx context.Context, root *cobra.Command) error {
+	prepareOwn(root)
 	cmd, err := root.ExecuteContextC(ctx)
 	return explained(cmd, err)
 }
@@ -39,17 +40,57 @@ func Prepare(cmd *cobra.Command) {
 		return Usagef("%w (%s --help lists the flags)", err, cmd.CommandPath())
 	})
 	for _, c := range cmd.Commands() {
-		Prepare(c)
-		check := c.Args
-		if check == nil {
-			continue
+		prepareSub(c)
+	}
+}
+
+func prepareSub(cmd *cobra.Command) {
+	Prepare(cmd)
+	if cmd.HasSubCommands() && !cmd.Runnable() { // cobra would show its help, with status 0
+		cmd.Args = None
+		cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+			return Usagef("name a command; %s --help lists them", cmd.CommandPath())
 		}
-		c.Args = func(cmd *cobra.Command, args []string) error {
-			if err := check(cmd, args); err != nil {
-				return &UsageError{err}
+	}
+	check := cmd.Args
+	if check == nil {
+		return
+	}
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return &UsageError{err}
+		}
+		return nil
+	}
+}
+
+// prepareOwn prepares the commands that cobra adds when it executes: they take what they write to
+// from the root.
+func prepareOwn(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "help":
+			c.Args = commandOf(root)
+			prepareSub(c)
+		case "completion":
+			for _, shell := range c.Commands() {
+				shell.Args = None
 			}
-			return nil
+			prepareSub(c)
 		}
+	}
+}
+
+// commandOf takes the name of a command, with those that it is below.
+func commandOf(root *cobra.Command) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		cmd, rest, _ := root.Find(args)
+		if len(rest) > 0 && cmd.HasSubCommands() {
+			return unknown(cmd, rest[0])
+		}
+		return nil
 	}
 }
 

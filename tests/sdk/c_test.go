@@ -118,7 +118,9 @@ func TestC_Types(t *testing.T) {
 	clone := boxOf(t, box, "clone")
 	assert.Equal(t, int64(5), value(t, clone, "calls"))
 	require.NoError(t, clone.Close())
-	_, err := box.Call(ctx, "notUTF8")
+	_, err := box.Call(ctx, "move", hosttest.New(t, h, "TimeBox"))
+	assert.ErrorContains(t, err, "wanted an instance of All (type 20), got a box of type 2147483648; type 2147483648 is TimeBox")
+	_, err = box.Call(ctx, "notUTF8")
 	assert.ErrorIs(t, err, abi.ErrInvalidUTF8)
 	_, err = h.New(ctx, "All", -1)
 	assert.ErrorContains(t, err, "not below zero")
@@ -184,7 +186,7 @@ func TestBoxNames_Wrong(t *testing.T) {
 		unknown  = ", which this library does not have\ninit: -5\n"
 		ownDoor  = "birth: -8 there is no Door with instance id 1\n"
 		noKeys   = "birth: -5 a mistake in the plugin: argument 1 (key) is of box \"Keys\", which this library does not have\n"
-		otherBox = "birth: -4 argument 1 (key): wanted a Key (type 1), got a box of type 2\n"
+		otherBox = "birth: -4 argument 1 (key): wanted an instance of Key (type 1), got a box of type 2\n"
 	)
 	for _, c := range []struct {
 		name, source string

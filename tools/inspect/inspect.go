@@ -37,6 +37,9 @@ const DefaultTimeout = 10 * time.Second
 
 func (c *Config) timeout() time.Duration { return cmp.Or(c.Timeout, DefaultTimeout) }
 
+// ErrDirectory means that a directory was named where a library is wanted.
+var ErrDirectory = errors.New("is a directory; name the library in it")
+
 // Run inspects a library. The report has all that could be told also where there is an
 // error, which is then in its Error too; it is nil where the file is none to look into.
 func Run(ctx context.Context, c Config) (*Report, error) {
@@ -53,7 +56,7 @@ func run(ctx context.Context, c Config) (*Report, error) {
 		return nil, err
 	}
 	if info.IsDir() {
-		return nil, fmt.Errorf("%s is a directory; name the library in it", c.File)
+		return nil, fmt.Errorf("%s %w", c.File, ErrDirectory)
 	}
 	if isModule(c.File) {
 		return runModule(ctx, &c)

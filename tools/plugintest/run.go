@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/files"
 	"github.com/nyash-plugins/nyash-go/internal/objfile"
 	"github.com/nyash-plugins/nyash-go/internal/suggest"
 	"github.com/nyash-plugins/nyash-go/registry"
@@ -157,7 +158,7 @@ type Tester struct {
 	runtime *goRuntime
 }
 
-// New makes a tester. It does not open the library yet.
+// New makes a tester. It does not load the library yet.
 func New(config Config) (*Tester, error) {
 	file, err := filepath.Abs(config.File)
 	if err != nil {
@@ -170,6 +171,11 @@ func New(config Config) (*Tester, error) {
 	} else if !info.Mode().IsRegular() { // a pipe would be waited for, and a device has no end
 		return nil, fmt.Errorf("%w: %s is no regular file", ErrCannotRun, config.File)
 	}
+	f, _, err := files.Open(file)
+	if err != nil { // it may not be read, which is no fault of the plugin
+		return nil, fmt.Errorf("%w: %w", ErrCannotRun, err)
+	}
+	f.Close()
 	until := []string{config.Until}
 	if config.Until == "" {
 		until = nil

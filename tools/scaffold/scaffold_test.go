@@ -2,6 +2,7 @@ package scaffold
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -215,6 +216,8 @@ func TestWriteNothing(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			err := Write(filepath.Join(dir, filepath.FromSlash(c.dir)), c.files)
 			assert.ErrorContains(t, err, c.want)
+			var folder *FolderError
+			assert.Equal(t, !strings.HasPrefix(c.want, "write"), errors.As(err, &folder))
 			assert.NotContains(t, fmt.Sprint(err), ".nyash-new-", "names what the author knows")
 			assert.Equal(t, before, tree(t, dir), "nothing is written")
 		})

@@ -9,21 +9,31 @@ import (
 	"syscall"
 )
 
+// FolderError means that a project cannot be made in the folder that was named: another one can be.
+type FolderError struct{ err error }
+
+func (e *FolderError) Error() string { return e.err.Error() }
+func (e *FolderError) Unwrap() error { return e.err }
+
+func folderErrorf(format string, args ...any) error {
+	return &FolderError{fmt.Errorf(format, args...)}
+}
+
 // Write makes a folder with the files, or fills an empty one. After an error
-// nothing of them is there.
+// nothing of them is there. It is a [*FolderError] where the folder is at fault.
 func Write(dir string, files []File) error {
 	entries, err := os.ReadDir(dir)
 	switch {
 	case err == nil && len(entries) > 0:
-		return fmt.Errorf("%s: the folder is not empty; name another one, or a new one", dir)
+		return folderErrorf("%s: the folder is not empty; name another one, or a new one", dir)
 	case err == nil:
 		return fill(dir, files)
 	case errors.Is(err, fs.ErrNotExist):
 		return create(dir, files)
 	case errors.Is(err, syscall.ENOTDIR):
-		return fmt.Errorf("%s: it is a file, or lies in one; name another folder", dir)
+		return folderErrorf("%s: it is a file, or lies in one; name another folder", dir)
 	}
-	return fmt.Errorf("%s: it cannot be looked into (%w); name another folder", dir, cause(err))
+	return folderErrorf("%s: it cannot be looked into (%w); name another folder", dir, cause(err))
 }
 
 // cause leaves out the paths of an error about files, which may be temporary.
@@ -39,7 +49,7 @@ func cause(err error) error {
 func create(dir string, files []File) error {
 	parent := filepath.Dir(filepath.Clean(dir))
 	if _, err := os.Stat(parent); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s: the folder %s does not exist; make it first", dir, parent)
+		return folderErrorf("%s: the folder %s does not exist; make it first", dir, parent)
 	}
 	temporary, err := stage(parent, files)
 	if err != nil {
@@ -79,7 +89,7 @@ func fill(dir string, files []File) (err error) {
 func stage(parent string, files []File) (string, error) {
 	dir, err := os.MkdirTemp(parent, ".nyash-new-")
 	if err != nil {
-		return "", fmt.Errorf("%s: nothing can be written there (%w); name another folder", parent, cause(err))
+		return "", folderErrorf("%s: nothing can be written there (%w); name another folder", parent, cause(err))
 	}
 	err = os.Chmod(dir, 0o755)
 	for i := 0; i < len(files) && err == nil; i++ {

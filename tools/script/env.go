@@ -2,6 +2,7 @@ package script
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -121,7 +122,8 @@ type modules struct {
 	ctx    context.Context
 	loaded map[string]*module
 
-	printable bool // what print writes is for a terminal
+	printable bool  // what print writes is for a terminal
+	unwritten error // why print has ended the script; nil where it has not
 }
 
 type module struct {
@@ -136,7 +138,7 @@ func (l *modules) exec(file string, source []byte) (starlark.StringDict, error) 
 	defer stop()
 	predeclared := l.env.predeclared()
 	globals, err := starlark.ExecFileOptions(dialect, thread, file, source, predeclared)
-	return globals, located(reserved(suggested(err, predeclared), strings.Split(string(source), "\n")))
+	return globals, l.ended(located(reserved(suggested(err, predeclared), strings.Split(string(source), "\n"))))
 }
 
 func (l *modules) thread(file string) *starlark.Thread {
@@ -154,11 +156,36 @@ func (l *modules) thread(file string) *starlark.Thread {
 	return thread
 }
 
-func (l *modules) print(_ *starlark.Thread, text string) {
+// print ends the script where the text cannot be written: print itself has no error.
+func (l *modules) print(thread *starlark.Thread, text string) {
 	if l.printable {
 		text = contract.PrintableLines(text)
 	}
-	fmt.Fprintln(l.env.stdout, text)
+	if err := l.env.write(text + "\n"); err != nil && l.unwritten == nil {
+		l.unwritten = err
+		thread.Cancel(err.Error())
+	}
+}
+
+// ended is the error of a script, which for the interpreter is none or a cancelled one where print has
+// ended it.
+func (l *modules) ended(err error) error {
+	if l.unwritten == nil {
+		return err
+	}
+	if at := (*Error)(nil); errors.As(err, &at) {
+		at.Err = l.unwritten
+		return at
+	}
+	return l.unwritten
+}
+
+// write writes what a script shows.
+func (e *Env) write(text string) error {
+	if _, err := io.WriteString(e.stdout, text); err != nil {
+		return fmt.Errorf("cannot write the output: %w", err)
+	}
+	return nil
 }
 
 // contextKey is the name that a thread has the context of its calls by.

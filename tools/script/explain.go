@@ -20,8 +20,9 @@ func (s *Session) why(_ *starlark.Thread, fn *starlark.Builtin, args starlark.Tu
 	if err := starlark.UnpackArgs(fn.Name(), args, kwargs); err != nil {
 		return nil, err
 	}
-	s.Explain(s.env.stdout)
-	return starlark.None, nil
+	var text strings.Builder
+	s.Explain(&text)
+	return starlark.None, s.env.write(text.String())
 }
 
 // Explain writes all that is known of the last error: its place, the calls that led there, what the

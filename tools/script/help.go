@@ -32,8 +32,7 @@ func (s *Session) help(thread *starlark.Thread, fn *starlark.Builtin, args starl
 	if err != nil {
 		return nil, err
 	}
-	fmt.Fprint(s.env.stdout, contract.PrintableLines(text))
-	return starlark.None, nil
+	return starlark.None, s.env.write(contract.PrintableLines(text))
 }
 
 func (s *Session) helpOn(thread *starlark.Thread, about starlark.Value) (string, error) {

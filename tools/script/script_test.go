@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -130,6 +132,34 @@ func TestLoadStatement(t *testing.T) {
 	loop := write("loop.star", "load('a.star', 'a')\n")
 	err := script.New(host(t), &out).Run(t.Context(), loop)
 	require.ErrorContains(t, err, "loads itself")
+}
+
+// TestOutputFull: what print cannot write ends the script, whatever it would catch.
+func TestOutputFull(t *testing.T) {
+	full, out := io.Pipe()
+	require.NoError(t, full.CloseWithError(syscall.ENOSPC))
+	h := host(t)
+	want := "print.star:%d: cannot write the output: " + syscall.ENOSPC.Error()
+	for text, at := range map[string]string{
+		"print(1)":                       "1:6",
+		"\ndef f():\n  print(1)\nf()":    "3:8",
+		"catch(print, 1)\nfail('later')": "1:6",
+	} {
+		err := script.New(h, out).RunSource(t.Context(), "print.star", []byte(text))
+		require.ErrorIs(t, err, syscall.ENOSPC, text)
+		assert.EqualError(t, err, strings.Replace(want, "%d", at, 1), text)
+	}
+	for _, line := range []string{"print(1)", "1 + 1", "help", "why", "for i in [1]: print(i)"} {
+		s := script.New(h, out).NewSession()
+		lines := []string{line, ""}
+		stmt, err := s.Read(func(bool) (string, error) {
+			line := lines[0]
+			lines = lines[1:]
+			return line, nil
+		})
+		require.NoError(t, err)
+		require.ErrorIs(t, s.Run(t.Context(), stmt), syscall.ENOSPC, line)
+	}
 }
 
 func TestContextEndsAScript(t *testing.T) {

@@ -175,10 +175,10 @@ func (s *Session) run(ctx context.Context, stmt *Statement) error {
 	defer stop()
 	expr := soleExpr(stmt.file)
 	if expr == nil {
-		return starlark.ExecREPLChunk(stmt.file, thread, s.globals)
+		return l.ended(starlark.ExecREPLChunk(stmt.file, thread, s.globals))
 	}
 	v, err := starlark.EvalExprOptions(stmt.file.Options, thread, expr, s.globals)
-	if err != nil {
+	if err := l.ended(err); err != nil {
 		return err
 	}
 	for _, command := range s.commands {
@@ -196,8 +196,7 @@ func (s *Session) run(ctx context.Context, stmt *Statement) error {
 		cut := strings.ToValidUTF8(text[:s.MaxShown], "")
 		text = fmt.Sprintf("%s … (%d bytes more; print(_) shows all)", cut, len(text)-len(cut))
 	}
-	fmt.Fprintln(s.env.stdout, text)
-	return nil
+	return s.env.write(text + "\n")
 }
 
 func soleExpr(file *syntax.File) syntax.Expr {

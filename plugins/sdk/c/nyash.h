@@ -1571,7 +1571,7 @@ static inline int32_t nyash_check_reference(NyashContext *c, size_t i)
                            "a mistake in the plugin: argument %lu (%s) is of box \"%s\", which this library does not have",
                            (unsigned long)i + 1, arg->name, arg->box);
     if (nyash_value_type(v) != box->type_id)
-        return nyash_error(c, NYASH_E_INVALID_ARGS, "argument %lu (%s): wanted a %s (type %u), got a box of type %u",
+        return nyash_error(c, NYASH_E_INVALID_ARGS, "argument %lu (%s): wanted an instance of %s (type %u), got a box of type %u",
                            (unsigned long)i + 1, arg->name, box->name, (unsigned)box->type_id,
                            (unsigned)nyash_value_type(v));
     instance = nyash_instance_find(box, nyash_value_instance(v));
