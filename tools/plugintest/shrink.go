@@ -2,6 +2,7 @@ package plugintest
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nyash-plugins/nyash-go/tlv"
@@ -117,11 +118,12 @@ func simplerValues(a argument) (all []tlv.Value) {
 	return slices.DeleteFunc(all, func(w tlv.Value) bool { return w == v })
 }
 
+// textOf is a text as a string or as bytes. Of one that comes from bytes, a string has what is UTF-8.
 func textOf(tag tlv.Tag, text string) tlv.Value {
 	if tag == tlv.TagBytes {
 		return tlv.Bytes([]byte(text))
 	}
-	return tlv.String(text)
+	return tlv.String(strings.ToValidUTF8(text, "?"))
 }
 
 // withMagnitude is a number of the same type.

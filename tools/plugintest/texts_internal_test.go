@@ -21,3 +21,9 @@ func TestScript_ReservedWords(t *testing.T) {
 	assert.Equal(t, `print(getattr(notes1, "load")("a"))  # `, lineOf(ops, 1, []observed{{}, {made: true}}))
 	assert.Equal(t, `print(catch(getattr(notes1, "load"), "a"))  # code -5`, lineOf(ops, 1, []observed{{}, {made: true, code: -5}}))
 }
+
+// A text that a method takes as bytes may be given to one that takes a string, which must be UTF-8.
+func TestTextOf_Bytes(t *testing.T) {
+	assert.Equal(t, tlv.String("a?b"), textOf(tlv.TagString, "a\xffb"))
+	assert.Equal(t, tlv.Bytes([]byte("a\xffb")), textOf(tlv.TagBytes, "a\xffb"))
+}
