@@ -155,7 +155,7 @@ func scriptOf(f *Finding, ops sequence, in world, answers []observed) string {
 
 // scriptWords are those that Starlark has for itself: a method of such a name is called with getattr.
 var scriptWords = []string{
-	"and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in",
+	"and", "as", "async", "await", "break", "class", "continue", "def", "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in",
 	"is", "lambda", "load", "nonlocal", "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
 }
 

@@ -12,7 +12,9 @@ import (
 // Scripts call a method whose name is a word of the language as the language asks for.
 func TestScript_ReservedWords(t *testing.T) {
 	for token := syntax.AND; token <= syntax.YIELD; token++ {
-		assert.Contains(t, scriptWords, token.String())
+		if token != syntax.NOT_IN { // which is two
+			assert.Contains(t, scriptWords, token.String())
+		}
 	}
 	b := &box{name: "Notes", typeID: 1}
 	b.birth = &method{box: b, name: "birth"}
