@@ -1,5 +1,6 @@
 /* A dropped value is freed before it is answered. */
 // want: use-after-free
+// may: result-not-utf8
 // flags: -Wno-use-after-free
 // memcheck
 // explore
