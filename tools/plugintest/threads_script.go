@@ -271,10 +271,25 @@ func (x *meetings) findActs() error {
 	if err := x.findReaders(); err != nil {
 		return err
 	}
+	// What answers texts puts them together somewhere, which may be one place for all threads: there is not time
+	// for all meetings everywhere.
+	slices.SortStableFunc(x.acts, func(a, b *act) int { return boolRank(b.m.answersText()) - boolRank(a.m.answersText()) })
 	if !x.box.singleton {
 		x.acts = append(x.acts, &act{m: x.box.birth, kind: interleave.KindBirth}, &act{m: x.box.fini, kind: interleave.KindFini})
 	}
 	return nil
+}
+
+func boolRank(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// answersText tells whether a method is declared to answer a string or bytes.
+func (m *method) answersText() bool {
+	return m.declared != nil && (m.declared.Returns.Tag == tlv.TagString || m.declared.Returns.Tag == tlv.TagBytes)
 }
 
 // withOthers has another instance of the box where a sample has the one that is called.
