@@ -328,8 +328,13 @@ func (x *meetings) instances(s *script, acts ...*act) (on, other int, ok bool) {
 			return 0, 0, false
 		}
 	}
-	for _, a := range acts {
-		for _, setup := range a.setup {
+	for i, a := range acts {
+		for k, setup := range a.setup {
+			// What two acts need is there once: of two that take the last one only one can.
+			before := slices.ContainsFunc(acts[:i], func(b *act) bool { return times(b.setup, setup) >= times(a.setup[:k+1], setup) })
+			if before {
+				continue
+			}
 			for _, slot := range slices.Compact([]int{on, other}) {
 				call, ok := s.call(setup.m, setup.args, slot, on+other-slot)
 				if !ok {
@@ -340,6 +345,16 @@ func (x *meetings) instances(s *script, acts ...*act) (on, other int, ok bool) {
 		}
 	}
 	return on, other, true
+}
+
+// times is how often a call is among some.
+func times(calls []setupCall, c setupCall) (n int) {
+	for _, have := range calls {
+		if have.m == c.m && slices.Equal(have.args, c.args) {
+			n++
+		}
+	}
+	return n
 }
 
 // findReaders finds the acts that change no answers: those of all others are the same before
