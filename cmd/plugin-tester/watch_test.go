@@ -195,7 +195,7 @@ func TestWatch_Status(t *testing.T) {
 				result := runs[0]
 				runs = runs[1:]
 				fmt.Fprintln(w.out, "begun")
-				if result == left || result == interrupted {
+				if errors.Is(result, left) || errors.Is(result, interrupted) {
 					<-ctx.Done()
 				}
 				return result
@@ -203,10 +203,10 @@ func TestWatch_Status(t *testing.T) {
 			go func() { w.done <- watch(ctx, w.out, library, []string{config}, once) }()
 			for i, result := range tt.runs {
 				w.until("begun")
-				if result == interrupted {
+				if errors.Is(result, interrupted) {
 					break
 				}
-				if result != left {
+				if !errors.Is(result, left) {
 					w.until("watching ")
 				}
 				if i+1 < len(tt.runs) {

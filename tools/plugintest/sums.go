@@ -37,7 +37,7 @@ func (x *exploration) sums(b *box, until time.Time) {
 				continue
 			}
 			tried[m] = true
-			x.sumsOf(b, m, s, asked, until)
+			x.sumsOf(m, s, asked, until)
 		}
 	}
 }
@@ -97,7 +97,7 @@ func (s sequence) withNumber(m *method, n int64) (changed sequence, ok bool) {
 }
 
 // sumsOf replaces the numbers of one method's calls.
-func (x *exploration) sumsOf(b *box, m *method, s sequence, asked []op, until time.Time) {
+func (x *exploration) sumsOf(m *method, s sequence, asked []op, until time.Time) {
 	var small [][]observed
 	for _, n := range smallSums {
 		answers, ok := x.withNumbers(s, m, n, asked)
