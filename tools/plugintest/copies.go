@@ -18,7 +18,7 @@ const (
 	leastAlike = 6
 	// mostOther is in which part of all states it may be answered otherwise, one in so many, and mostRefused in
 	// which part a dump may be refused: that is seldom meant.
-	mostOther, mostRefused = 7, 2
+	mostOther, mostRefused = 3, 2
 )
 
 // copier makes an instance from one: m answers it, or a dump that into takes as its only argument.
