@@ -212,14 +212,8 @@ func (x *exploration) reportCopy(b *box, c *copier, s sequence, r *op) {
 		own, other, ok := x.askCopy(b, c, s, asked)
 		return ok && (r == nil && other == nil || r != nil && other != nil && tells(&own[0]) && !own[0].same(&other[0]))
 	}
-	for range agreeing {
-		if !shows(s) {
-			return
-		}
-	}
-	x.done[key] = true
-	short := x.shrink(s, -1, shows)
-	if short == nil || !shows(short) {
+	short := x.confirmed(key, s, shows)
+	if short == nil {
 		return
 	}
 	ops, at, ok := x.upTo(c, b, short)

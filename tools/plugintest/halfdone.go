@@ -237,17 +237,8 @@ func (x *exploration) reportHalf(s sequence) {
 		after := &out.answers[at+1]
 		return out.answers[at].made && out.answers[at].code != abi.OK && after.made && (tells(after) || tells(&without.answers[at])) && !after.same(&without.answers[at])
 	}
-	if x.done[key] {
-		return
-	}
-	for range agreeing - 1 {
-		if !shows(s) {
-			return
-		}
-	}
-	x.done[key] = true
-	short := x.shrink(s, -1, shows)
-	if short == nil || !shows(short) {
+	short := x.confirmed(key, s, shows)
+	if short == nil {
 		return
 	}
 	last := len(short) - 1

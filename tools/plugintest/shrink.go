@@ -39,6 +39,25 @@ func (x *exploration) shrink(ops sequence, at int, shows func(sequence) bool) se
 	return k.simpler(ops)
 }
 
+// confirmed is the shortest sequence for which shows is true, of one for which it must be so each time. It is nil where it is
+// not, and where a finding of that key was made sure of before.
+func (x *exploration) confirmed(key findingKey, s sequence, shows func(sequence) bool) sequence {
+	if x.done[key] {
+		return nil
+	}
+	for range agreeing {
+		if !shows(s) {
+			return nil
+		}
+	}
+	x.done[key] = true
+	short := x.shrink(s, -1, shows)
+	if short == nil || !shows(short) {
+		return nil
+	}
+	return short
+}
+
 type shrinker struct {
 	until time.Time
 	shows func(sequence) bool

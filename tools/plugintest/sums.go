@@ -210,14 +210,8 @@ func (x *exploration) reportSum(m *method, s sequence, n int64) {
 		right = grows.at(n)
 		return true
 	}
-	for range agreeing {
-		if !shows(s) {
-			return
-		}
-	}
-	x.done[key] = true
-	short := x.shrink(s, -1, shows)
-	if short == nil || !shows(short) {
+	short := x.confirmed(key, s, shows)
+	if short == nil {
 		return
 	}
 	ops, ok := short.withNumber(m, n)
