@@ -3,12 +3,7 @@
 package main_test
 
 import (
-	"errors"
-	"io/fs"
-	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 
@@ -35,34 +30,6 @@ func TestNoFiles(t *testing.T) {
 			_, stderr, status := c.run(t, tt.args...)
 			assert.NotZero(t, status)
 			assert.Contains(t, stderr, tt.want)
-		})
-	}
-}
-
-// TestOutputFull: what a script prints and cannot be written is an error.
-func TestOutputFull(t *testing.T) {
-	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		t.Skip("this system has no /dev/full")
-	}
-	require.NoError(t, err)
-	defer full.Close()
-	c := newCommand(t)
-	for name, tt := range map[string]struct {
-		args  []string
-		input string
-	}{
-		"run":     {[]string{"run", "-e", "print(1)"}, ""},
-		"session": {[]string{"repl"}, "print(1)\n"},
-		"value":   {[]string{"repl"}, "1\n"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var stderr strings.Builder
-			cmd := exec.Command(c.bin, tt.args...)
-			cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = c.dir, strings.NewReader(tt.input), full, &stderr
-			require.Error(t, cmd.Run())
-			assert.Equal(t, 1, cmd.ProcessState.ExitCode())
-			assert.Contains(t, stderr.String(), "cannot write the output: write /dev/stdout: no space left on device")
 		})
 	}
 }

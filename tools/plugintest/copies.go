@@ -9,7 +9,7 @@ import (
 
 // A copy of an instance, and one that takes what another has answered (a dump), answer as the first one
 // does. Which answers that holds for is not known: some tell what no copy is meant to have. So it is learned:
-// an answer that is the same in nearly all states, and otherwise in a few, is wrong in those.
+// an answer that is the same in most states, and otherwise in some, is wrong in those.
 
 const (
 	maxCopyStates = 400 // that are looked at

@@ -51,8 +51,8 @@ func (x *exploration) enriched(b *box, s sequence) sequence {
 	have, sum, ok := sizes(s)
 	for n := 0; ok && n < enrichedTries && len(s) < maxEnriched && x.ctx.Err() == nil; n++ {
 		more := x.gen.grow(s, b, 1)
-		if len(more) != len(s)+1 || more[len(s)].isFini() || more[len(s)].made != nil {
-			continue
+		if len(more) != len(s)+1 || more[len(s)].made != nil || slices.ContainsFunc(more[len(s)].args, func(a argument) bool { return a.ref > 0 }) {
+			continue // the calls of a state are made on other instances, too, and refer to none
 		}
 		some, larger, ok := sizes(more)
 		if !ok || larger <= sum || lost(have, some) {
