@@ -71,7 +71,7 @@ The exit status is 0 without findings, 1 with findings, and 2 where the tester c
 	flags.StringVar(&s.junit, "junit", "", "write the report to a file as JUnit XML")
 	flags.StringVar(&s.sarif, "sarif", "", "write the report to a file as SARIF 2.1.0")
 	flags.StringVar(&s.html, "html", "", "write the report to a file as one HTML page, which needs no network")
-	flags.StringVar(&s.until, "until", "", "end at the first finding with this code")
+	flags.StringVar(&s.until, "until", "", "end at the first finding with this code, and look longer for it")
 	flags.BoolVarP(&s.verbose, "verbose", "v", false, "show the details of each check, too")
 	for _, c := range plugintest.Checks() {
 		cmd := &cobra.Command{Use: c.Name + " LIBRARY", Short: c.Summary, Args: command.One("library"), RunE: func(cmd *cobra.Command, args []string) error {

@@ -89,7 +89,7 @@ var directive = regexp.MustCompile(`(?m)^// (want|may|stack|flags|memcheck|toml|
 func read(t *testing.T, file string) *plugin {
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
-	p := &plugin{file: file, timeout: time.Second, ofThreads: strings.Contains(string(text), "\"store.h\"")}
+	p := &plugin{file: file, timeout: time.Second, ofThreads: ofThreads.Match(text)}
 	for _, m := range directive.FindAllStringSubmatch(string(text), -1) {
 		switch m[1] {
 		case "want":
@@ -123,7 +123,7 @@ func read(t *testing.T, file string) *plugin {
 func (p *plugin) config(t *testing.T, library string) plugintest.Config {
 	c := plugintest.Config{File: library, Timeout: p.timeout, Seed: 1, NoMemcheck: !p.memcheck, Worker: ccbuild.TestersWorker(t), For: explored}
 	if p.explore || p.ofThreads {
-		c.For = 2 * time.Minute // as long as it takes on a busy machine; it ends as soon as it is found
+		c.For = 0 // as long as it takes on a busy machine; it ends as soon as it is found
 		c.Until, _, _ = strings.Cut(p.want[0], " ")
 	}
 	if slices.ContainsFunc(p.may, func(f string) bool { return strings.HasPrefix(f, c.Until+" ") }) {

@@ -16,8 +16,8 @@ import (
 	"github.com/nyash-plugins/nyash-go/tools/plugintest"
 )
 
-// ofThreads are the plugins whose fault is one of threads: they are made of store.h.
-var ofThreads = regexp.MustCompile(`(?m)^#include "store\.h"$`)
+// ofThreads are the plugins whose fault is one of threads: those that are made of store.h, and those that say so.
+var ofThreads = regexp.MustCompile(`(?m)^(#include "store\.h"|// threads)$`)
 
 // threadRounds is how often each of them is tested.
 func threadRounds() uint64 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"time"
 
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
@@ -15,7 +16,17 @@ type env struct {
 	random *rand.Rand
 	plugin *plugin
 	shared *shared
+	// stretch is how many times as long a timed check goes on where no time is given.
+	stretch int
 	*recorder
+}
+
+// whole is how long a box is explored.
+func (e *env) whole() time.Duration {
+	if e.config.For > 0 {
+		return e.config.For
+	}
+	return DefaultFor * time.Duration(e.stretch)
 }
 
 // shared is the state that outlives a check: what one check finds out and later

@@ -13,7 +13,7 @@ import (
 
 // exploreCheck makes random sequences of calls, and compares what they answer in different
 // surroundings.
-var exploreCheck = check{name: "explore", summary: "random sequences of calls with values of every size, answered the same in different surroundings", needs: needsBoxes, run: explore}
+var exploreCheck = check{name: "explore", summary: "random sequences of calls with values of every size, answered the same in different surroundings", needs: needsBoxes, timed: true, run: explore}
 
 const (
 	// DefaultFor is how long explore takes at most for a box.
@@ -77,10 +77,7 @@ func explore(e *env) error {
 	if e.config.Replay != "" {
 		return replayScript(e)
 	}
-	whole := DefaultFor
-	if e.config.For > 0 {
-		whole = e.config.For
-	}
+	whole := e.whole()
 	// What was found is made sure of after its time, and not for ever.
 	ctx, cancel := context.WithTimeoutCause(e.ctx, time.Duration(1+len(e.plugin.boxes))*(2*whole+beyond), errExplored)
 	defer cancel()

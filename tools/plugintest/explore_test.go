@@ -28,7 +28,7 @@ func texts(t *testing.T, file string) string {
 func TestExplore_Script(t *testing.T) {
 	library, dir := texts(t, "texts_drop_short.c"), t.TempDir()
 	const code = "short-buffer-side-effect"
-	report := run(t, plugintest.Config{File: library, Seed: 1, For: 10 * time.Second, Until: code, Save: dir, NoMemcheck: true}, "explore")
+	report := run(t, plugintest.Config{File: library, Seed: 1, Until: code, Save: dir, NoMemcheck: true}, "explore")
 	require.NotEmpty(t, report.Findings)
 	f := report.Findings[len(report.Findings)-1]
 	require.Equal(t, code+" Texts.drop", f.Code+" "+f.Place())
@@ -60,7 +60,7 @@ func TestExplore_ReplayOfAnswers(t *testing.T) {
 		t.Run(code, func(t *testing.T) {
 			t.Parallel()
 			library, dir := texts(t, file), t.TempDir()
-			report := run(t, plugintest.Config{File: library, Seed: 1, For: 10 * time.Second, Until: code, Save: dir, NoMemcheck: true}, "explore")
+			report := run(t, plugintest.Config{File: library, Seed: 1, Until: code, Save: dir, NoMemcheck: true}, "explore")
 			require.NotEmpty(t, report.Findings)
 			scripts, err := filepath.Glob(filepath.Join(dir, code+"-*.star"))
 			require.NoError(t, err)
@@ -116,6 +116,25 @@ func TestConfig_Until(t *testing.T) {
 	assert.Equal(t, "lifecycle", report.Checks[len(report.Checks)-1].Name, "no check follows")
 	_, err = plugintest.New(plugintest.Config{File: library, Until: "value-damagd"})
 	assert.ErrorContains(t, err, "did you mean value-damaged?")
+}
+
+// TestConfig_UntilLonger: what is looked for, and not found, is looked for again, for longer, unless it is
+// said for how long.
+func TestConfig_UntilLonger(t *testing.T) {
+	library := ccbuild.Library(t, faults+"good.c", "-fvisibility=hidden")
+	for _, tt := range []struct {
+		config plugintest.Config
+		times  int
+	}{
+		{plugintest.Config{Until: "crash"}, 3},
+		{plugintest.Config{Until: "crash", For: time.Second}, 1},
+		{plugintest.Config{}, 1},
+	} {
+		tt.config.File, tt.config.Seed = library, 1
+		report := run(t, tt.config, "failures")
+		assert.Empty(t, report.Findings)
+		assert.Len(t, report.Checks, tt.times)
+	}
 }
 
 // wanting is a box whose birth and method want a word.

@@ -10,7 +10,7 @@ import (
 )
 
 // failuresCheck has memory run out and system calls fail, one after another, in calls that work.
-var failuresCheck = check{name: "failures", summary: "calls in which memory runs out or a system call fails", needs: needsBoxes | needsFaults, run: failures}
+var failuresCheck = check{name: "failures", summary: "calls in which memory runs out or a system call fails", needs: needsBoxes | needsFaults, timed: true, run: failures}
 
 const (
 	maxFaults    = 40 // calls of the system that fail in one call of a method
@@ -43,15 +43,11 @@ func failures(e *env) error {
 	if err := e.learn(); err != nil {
 		return err
 	}
-	whole := DefaultFor
-	if e.config.For > 0 {
-		whole = e.config.For
-	}
 	for _, b := range e.plugin.boxes {
 		if e.shared.birthBroken[b] {
 			continue
 		}
-		f := &faulting{env: e.quick(), box: b, until: time.Now().Add(min(max(whole/4, leastFailures), mostFailures))}
+		f := &faulting{env: e.quick(), box: b, until: time.Now().Add(min(max(e.whole()/4, leastFailures), time.Duration(e.stretch)*mostFailures))}
 		f.run()
 	}
 	return nil

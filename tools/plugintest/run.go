@@ -35,7 +35,8 @@ type Config struct {
 	// For is how long explore may take for a box; 0 for [DefaultFor], and less where nothing
 	// new comes of it.
 	For time.Duration
-	// Until is the code of a finding that ends the run; empty for none.
+	// Until is the code of a finding that ends the run; empty for none. Without For, the checks that go
+	// on for a time are made again where it was not found, for twice and then four times as long.
 	Until string
 	// Save is a folder for the scripts of findings; empty for none. Replay is such a script,
 	// which explore then runs, and nothing else.
@@ -83,6 +84,7 @@ type check struct {
 	summary string // for the command's help
 	needs   needs
 	silent  bool       // Progress is notified of findings only
+	timed   bool       // what it finds depends on how long it goes on
 	inspect func(*env) // looks at the file, before it is loaded; nil for nothing
 	// run makes calls and reports findings to env. The library can be loaded. An
 	// error means that the tester cannot go on; a finding is not an error.
@@ -154,6 +156,8 @@ type Tester struct {
 	plugin *plugin // nil until the library was loaded
 	shared *shared
 	ended  bool // by Config.Until
+	// stretch is how many times as long timed checks go on as they do at first.
+	stretch int
 	// runtime is what the library brings; nil for nothing.
 	runtime *goRuntime
 }
@@ -200,11 +204,12 @@ func New(config Config) (*Tester, error) {
 		config.Timeout = DefaultTimeout
 	}
 	t := &Tester{
-		config: config,
-		random: rand.New(rand.NewPCG(config.Seed, 0)),
-		report: &Report{Library: config.File, Seed: config.Seed, Findings: []Finding{}},
-		seen:   newSeen(),
-		shared: newShared(&config),
+		config:  config,
+		random:  rand.New(rand.NewPCG(config.Seed, 0)),
+		report:  &Report{Library: config.File, Seed: config.Seed, Findings: []Finding{}},
+		seen:    newSeen(),
+		shared:  newShared(&config),
+		stretch: 1,
 	}
 	t.config.File = file
 	if !isModule(&t.config) {
@@ -235,7 +240,10 @@ func (t *Tester) Run(ctx context.Context, name string) (*Report, error) {
 		e.reportUnexercised()
 		return err
 	}
-	return t.report, t.run(ctx, &c)
+	if err := t.run(ctx, &c); err != nil {
+		return t.report, err
+	}
+	return t.report, t.longer(ctx, []check{c})
 }
 
 // All runs every check that applies.
@@ -249,10 +257,33 @@ func (t *Tester) All(ctx context.Context) (*Report, error) {
 			return t.report, err
 		}
 		if t.plugin == nil || t.ended {
-			break // the others would report the same
+			return t.report, nil // the others would report the same
 		}
 	}
-	return t.report, nil
+	return t.report, t.longer(ctx, checks)
+}
+
+// stretches are how many times as long timed checks go on when they are made again.
+var stretches = []int{2, 4}
+
+// longer makes timed checks again where the finding of Config.Until was not made.
+func (t *Tester) longer(ctx context.Context, all []check) error {
+	if t.config.Until == "" || t.config.For > 0 || t.config.Replay != "" {
+		return nil
+	}
+	defer func() { t.stretch = 1 }()
+	for _, t.stretch = range stretches {
+		for i := range all {
+			c := &all[i]
+			if !c.timed || t.plugin == nil || t.ended || t.missing(c) != 0 {
+				continue
+			}
+			if err := t.run(ctx, c); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (t *Tester) run(ctx context.Context, c *check) error {
@@ -262,7 +293,7 @@ func (t *Tester) run(ctx context.Context, c *check) error {
 	r.begin()
 	start := time.Now()
 	defer endMarked(t.shared.mark) // no worker of the check is left
-	e := &env{ctx: ctx, config: &t.config, random: t.random, plugin: t.plugin, shared: t.shared, recorder: r}
+	e := &env{ctx: ctx, config: &t.config, random: t.random, plugin: t.plugin, shared: t.shared, stretch: t.stretch, recorder: r}
 	if c.inspect != nil {
 		c.inspect(e)
 	}

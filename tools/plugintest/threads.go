@@ -32,7 +32,7 @@ const (
 )
 
 // threadsCheck has calls meet in chosen places.
-var threadsCheck = check{name: "threads", summary: "calls that are stopped in the middle while another thread calls", needs: needsBoxes, run: meet}
+var threadsCheck = check{name: "threads", summary: "calls that are stopped in the middle while another thread calls", needs: needsBoxes, timed: true, run: meet}
 
 // meetings tries the calls of a box on two threads.
 type meetings struct {
@@ -184,6 +184,7 @@ func (x *meetings) all() error {
 	}
 	every := x.list()
 	for _, r := range rounds {
+		r.time *= time.Duration(x.stretch)
 		if x.config.For > 0 {
 			r.time = max(x.config.For*r.time/firstTime, min(r.time, x.config.For))
 		}
