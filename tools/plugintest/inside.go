@@ -1,0 +1,95 @@
+package plugintest
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nyash-plugins/nyash-go/tlv"
+)
+
+// What a method does inside of a text, such as to cut it, is right for texts of letters of one byte each, and
+// wrong for others: where the states in which methods answer something have other texts, and the
+// methods that answer are called with small numbers, each place in these texts has its turn.
+
+const (
+	insideStates = 3  // whose texts are replaced
+	insideTexts  = 4  // of a state, that are replaced
+	maxInside    = 64 // calls of one method
+)
+
+var (
+	// insideWords are what texts are replaced by: letters of each size, parts that are separated, and texts
+	// that are as long as what a byte counts.
+	insideWords = []string{"é𝄞aé€", "é, 𝄞;\té=€\né", strings.Repeat("é", 128), strings.Repeat("a", 254) + "€"}
+	insideInts  = []int64{0, 1, 2, 3, 5}
+)
+
+// inside calls methods with small numbers in states with texts of letters of many bytes.
+func (x *exploration) inside(b *box, until time.Time) {
+	calls, states := x.filledStates(b)
+	readers := x.answering(b)
+	var all []sequence
+	for _, s := range states[:min(len(states), insideStates)] {
+		for _, name := range s.texts(insideTexts) {
+			for _, word := range insideWords {
+				state := s.withText(name, word)
+				after := sequence(readers).withText(name, word)
+				for _, c := range x.insideCalls(calls) {
+					all = append(all, slices.Concat(state, sequence{c}.withText(name, word), after))
+				}
+			}
+		}
+	}
+	x.playAll(all, until)
+}
+
+// insideCalls are calls with their whole numbers replaced by small ones, all of them with each other.
+func (x *exploration) insideCalls(calls []op) (all []op) {
+	made := make(map[*method]int)
+	for _, c := range calls {
+		choices, some := make([][]tlv.Value, len(c.args)), false
+		for i, a := range c.args {
+			if choices[i] = []tlv.Value{a.value}; isWhole(a.value) {
+				choices[i], some = numbersOf(a.value.Tag(), insideInts, nil), true
+			}
+		}
+		if !some {
+			all = append(all, c)
+			continue
+		}
+		for values := range product(choices) {
+			if made[c.m]++; made[c.m] > maxInside {
+				break
+			}
+			all = append(all, op{m: c.m, on: c.on, args: literals(values)})
+		}
+	}
+	return distinctCalls(all)
+}
+
+// texts are the texts among the arguments of calls, the last ones first, and at most so many.
+func (s sequence) texts(most int) (all []string) {
+	for _, o := range slices.Backward(s) {
+		for _, a := range slices.Backward(o.args) {
+			if isText(a.value) && !slices.Contains(all, a.value.Data()) && len(all) < most {
+				all = append(all, a.value.Data())
+			}
+		}
+	}
+	return all
+}
+
+// withText is a sequence that has another text wherever it has this one.
+func (s sequence) withText(text, other string) sequence {
+	changed := slices.Clone(s)
+	for i := range changed {
+		changed[i].args = slices.Clone(changed[i].args)
+		for k, a := range changed[i].args {
+			if isText(a.value) && a.value.Data() == text {
+				changed[i].args[k].value = textOf(a.value.Tag(), other)
+			}
+		}
+	}
+	return changed
+}
