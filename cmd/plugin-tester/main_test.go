@@ -339,6 +339,20 @@ func TestCommand_Help(t *testing.T) {
 	}
 }
 
+// TestCommand_NoFolder: a report that cannot be written is told before the library is tested.
+func TestCommand_NoFolder(t *testing.T) {
+	library := small(t)
+	for _, flag := range []string{"--html", "--junit", "--sarif"} {
+		for path, want := range map[string]string{"/nowhere/report": "no such file or directory", library + "/report": "libsmall.so is no folder"} {
+			out, err := run(t, "check", library, flag, path)
+			require.ErrorContains(t, err, "cannot write "+path)
+			require.ErrorContains(t, err, want)
+			assert.NotErrorIs(t, err, errFindings)
+			assert.NotContains(t, out, "check")
+		}
+	}
+}
+
 // writer calls a function at each write.
 type writer func()
 

@@ -315,6 +315,9 @@ func libraryOf(w io.Writer, config *registry.Config, file string) (*registry.Lib
 }
 
 func (s *settings) test(cmd *cobra.Command, c plugintest.Config, run func(*plugintest.Tester) (*plugintest.Report, error)) (*plugintest.Report, error) {
+	if err := s.canWrite(); err != nil {
+		return nil, err
+	}
 	t, err := plugintest.New(c)
 	if err != nil {
 		return nil, err
@@ -373,6 +376,22 @@ func (s *settings) write(reports []*plugintest.Report) error {
 	for _, r := range reports {
 		if len(r.Findings) > 0 {
 			return errFindings
+		}
+	}
+	return nil
+}
+
+// canWrite tells before a run, which takes long, that a report has no folder to be written to.
+func (s *settings) canWrite() error {
+	for _, path := range []string{s.junit, s.sarif, s.html} {
+		if path == "" {
+			continue
+		}
+		dir := filepath.Dir(path)
+		if info, err := os.Stat(dir); err != nil {
+			return fmt.Errorf("cannot write %s: %w", path, err)
+		} else if !info.IsDir() {
+			return fmt.Errorf("cannot write %s: %s is no folder", path, dir)
 		}
 	}
 	return nil
