@@ -43,7 +43,9 @@ func (x *exploration) copies(b *box, until time.Time) {
 	}
 	asked := x.answering(b)
 	for i := range all {
-		x.learnCopies(b, &all[i], asked, time.Now().Add(time.Until(until)/time.Duration(len(all)-i)))
+		end := time.Now().Add(time.Until(until) / time.Duration(len(all)-i))
+		x.partings(b, &all[i], asked, time.Now().Add(time.Until(end)/2))
+		x.learnCopies(b, &all[i], asked, end)
 	}
 }
 

@@ -154,6 +154,7 @@ func (x *exploration) parts() []part {
 		{x.corners, 24, time.Second},
 		{x.inside, 24, time.Second},
 		{x.keys, 24, time.Second},
+		{x.nuls, 24, time.Second},
 		{x.opaque, 24, time.Second},
 		{x.large, 16, time.Hour},
 		{x.fill, 16, time.Hour},

@@ -1,6 +1,7 @@
 package plugintest
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -98,6 +99,7 @@ func (f *faulting) run() {
 	f.readers = make(map[*box][]faultCall)
 	for _, b := range f.plugin.boxes {
 		all := f.callsOf(b, 1)
+		slices.SortStableFunc(all, func(a, b faultCall) int { return cmp.Compare(len(a.sample.values), len(b.sample.values)) }) // those that read, mostly
 		f.readers[b] = all[:min(len(all), maxReaders)]
 	}
 	if !f.box.singleton {
@@ -132,8 +134,11 @@ type faultCase struct {
 }
 
 // maxBefores is after what a method is tried, at most: after nothing, after calls that fill the instance, after
-// itself, and after a method that is given something to keep.
-const maxBefores = 4
+// itself, once and often, and after a method that is given something to keep.
+const maxBefores = 5
+
+// manyBefore is how often a method is called before itself, where it may be full then.
+const manyBefore = 20
 
 // befores are calls after which a method makes other calls of the system than after any before, or answers
 // something else.
@@ -149,7 +154,7 @@ func (f *faulting) befores(c faultCall, calls []faultCall) (all [][]faultCall) {
 		if full := f.filled(); len(full) > 0 {
 			some = append(some, full)
 		}
-		some = append(some, []faultCall{c})
+		some = append(some, []faultCall{c}, slices.Repeat([]faultCall{c}, manyBefore))
 		for _, other := range calls {
 			if other.m != c.m && other.m != f.box.birth && len(other.sample.values) > 0 {
 				some = append(some, []faultCall{other})
@@ -166,7 +171,7 @@ func (f *faulting) befores(c faultCall, calls []faultCall) (all [][]faultCall) {
 		}
 		does := append(slices.Clone(run.seen.Calls), run.key.text)
 		for i, copied := range run.copied {
-			if copied { // what an instance is made of shows in it alone
+			if copied || len(before) == manyBefore { // what an instance is made of, or that it is full, shows in it alone
 				does = append(does, run.later[i].text)
 			}
 		}

@@ -3,6 +3,7 @@ package plugintest
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -66,7 +67,7 @@ func corrupts(w *worker, crash *transport.CrashError) bool {
 
 // judge compares a run with the one in which nothing failed, and with the one without the call.
 func (f *faulting) judge(c faultCase, t *fault, base, run, without faultRun) {
-	at := -1
+	at, lost := -1, -1
 	switch {
 	case c.m == f.box.birth:
 		return
@@ -79,14 +80,20 @@ func (f *faulting) judge(c faultCase, t *fault, base, run, without faultRun) {
 			return
 		}
 	case failed(run.a.code) && probe.Memory(t.name):
-		at = refusedAfter(base.later, without.later, run.later)
-		if at < 0 {
+		if at = refusedAfter(base.later, without.later, run.later); at >= 0 {
+			break
+		}
+		if lost = fewerAfter(c, &base, &without, &run); lost < 0 {
 			return
 		}
 	default:
 		return
 	}
 	if !f.repeats(c, t, base, run) {
+		return
+	}
+	if lost >= 0 {
+		f.reportLost(c, t, &base, &run, lost)
 		return
 	}
 	code, what := codeFaultIgnored, fmt.Sprintf("it answered %v, and %v where %v", base.key, run.key, t)
@@ -153,6 +160,46 @@ func refusedAfter(with, without, have []answerKey) int {
 		}
 	}
 	return -1
+}
+
+// fewerAfter is the first call that answers less after a call that was refused, and the same as ever whether that
+// had an effect or none; -1 for none. What tells of calls that have failed, or of what it may do without, does so.
+func fewerAfter(c faultCase, with, without, have *faultRun) int {
+	if means(meantHalf, c.m) {
+		return -1
+	}
+	for i, r := range have.after {
+		if i >= len(with.later) || i >= len(without.later) || with.later[i] != without.later[i] || failed(with.later[i].code) {
+			continue
+		}
+		if !tellsOfFailed.MatchString(r.m.name) && !mayGo.MatchString(r.m.name) && !means(meantHalf, r.m) && isLess(with.values[i], have.values[i]) {
+			return i
+		}
+	}
+	return -1
+}
+
+// mayGo are names of what is dropped where memory is short.
+var mayGo = regexp.MustCompile(`(?i)cache|room|capacity|reserve|free|memory|bytes|pool`)
+
+// isLess tells whether a value is of less than another one: a smaller number, or a shorter content.
+func isLess(was, is tlv.Value) bool {
+	if n, err := was.Int(); err == nil {
+		less, err := is.Int()
+		return err == nil && n > 0 && less >= 0 && less < n
+	}
+	return isText(was) && isText(is) && is.Len() < was.Len()
+}
+
+// reportLost reports that something is gone since a call was refused.
+func (f *faulting) reportLost(c faultCase, t *fault, base, run *faultRun, at int) {
+	g := run.where.finding(codeHalf, "it was refused with %v, as %v, and %v answers %v since then, and %v where the call succeeds or is not made: it has done a part of its work", run.key, t, run.after[at].m, run.later[at], base.later[at])
+	if len(c.before) > 0 {
+		g.Message += fmt.Sprintf(" (on an instance after %s)", plural(len(c.before), "other call"))
+	}
+	rule, _ := RuleOf(codeHalf)
+	g.Fix = rule.Fix + howToHalf
+	f.add(g)
 }
 
 // wrongResult tells whether a result differs in a way that is no answer to what has failed: a number or

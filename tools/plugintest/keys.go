@@ -66,7 +66,7 @@ func (x *exploration) keys(b *box, until time.Time) {
 				continue
 			}
 			for _, r := range x.gen.callable(b) {
-				for _, rs := range x.gen.typesOf(r) {
+				for _, rs := range x.askedFrom(r) {
 					of := slices.IndexFunc(rs, isText)
 					if of < 0 {
 						continue
@@ -81,6 +81,24 @@ func (x *exploration) keys(b *box, until time.Time) {
 			}
 		}
 	}
+}
+
+// askedFrom are arguments that a method is asked with: those that have worked, and with zero for their whole
+// numbers, which is where a search begins at the first.
+func (x *exploration) askedFrom(m *method) (all []shape) {
+	all = x.gen.typesOf(m)
+	for _, s := range slices.Clone(all) {
+		zero := slices.Clone(s)
+		for i, v := range zero {
+			if isWhole(v) {
+				zero[i] = withMagnitude(v, 0)
+			}
+		}
+		if !slices.Equal(zero, s) {
+			all = append(all, zero)
+		}
+	}
+	return all
 }
 
 // ask is what is answered to one text where something is kept under another.

@@ -58,6 +58,9 @@ type method struct {
 // libraryFunc stands for a function of the library where a method is expected.
 func libraryFunc(name string) *method { return &method{name: name} }
 
+// isBirth tells whether it is the birth of its box.
+func (m *method) isBirth() bool { return m.box != nil && m == m.box.birth }
+
 // String is the name with the box's.
 func (m *method) String() string {
 	if m.box == nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
-// A round trip is a value that a method is given and that it, or another method of the same
+// A round trip is a value that a method, or a birth, is given and that it, or another method of the same
 // instance, answers. Where that is so of small values, large ones must come back as well, or
 // be refused: what comes back damaged in a way that sizes of small types, NULs or narrow
 // numbers explain is a fault. A value that comes back in any other way may be meant to.
@@ -28,8 +28,13 @@ type roundTrip struct {
 func (t *roundTrip) ops(birth op, v tlv.Value) sequence {
 	values := slices.Clone(t.values)
 	values[t.at] = v
+	if t.put.isBirth() {
+		birth.args = literals(values)
+	}
 	ops := append(sequence{birth}, t.setup...)
-	ops = append(ops, op{m: t.put, on: 0, args: literals(values)})
+	if !t.put.isBirth() {
+		ops = append(ops, op{m: t.put, on: 0, args: literals(values)})
+	}
 	if t.get != t.put {
 		ops = append(ops, op{m: t.get, on: 0, args: literals(t.args)})
 	}
@@ -63,7 +68,7 @@ func (x *exploration) asOps(calls []setupCall) (ops []op) {
 // tryShorter has a short text follow a long one: what comes back must not be as long as that.
 func (x *exploration) tryShorter(b *box, t *roundTrip) {
 	tag := t.values[t.at].Tag()
-	if t.get == t.put || tag != tlv.TagString && tag != tlv.TagBytes {
+	if t.get == t.put || t.put.isBirth() || tag != tlv.TagString && tag != tlv.TagBytes {
 		return
 	}
 	const long, short = "mnoprst", "w"
@@ -112,8 +117,8 @@ const maxTrips = 400
 func (x *exploration) roundTrips(b *box, until time.Time) {
 	defer x.endBench()
 	tries := 0
-	for _, put := range x.gen.callable(b) {
-		for _, s := range x.gen.typesOf(put) {
+	for _, put := range slices.Concat([]*method{b.birth}, x.gen.callable(b)) {
+		for _, s := range x.given(put) {
 			for at := range s {
 				if probes(s[at].Tag()) == nil || x.ctx.Err() != nil {
 					continue
@@ -139,10 +144,24 @@ func (x *exploration) roundTrips(b *box, until time.Time) {
 	}
 }
 
+// given are the arguments that a method takes, or a birth of instances that are not one for all.
+func (x *exploration) given(m *method) []shape {
+	if !m.isBirth() {
+		return x.gen.typesOf(m)
+	}
+	if m.box.singleton {
+		return nil
+	}
+	return []shape{x.shared.births[m.box]}
+}
+
 // trips are what may answer a value that a method is given: it itself, and others, with no
 // arguments or with the key that the method was given.
 func (x *exploration) trips(b *box, put *method, s shape, at int) []roundTrip {
-	all := []roundTrip{{put: put, values: s, at: at, get: put, setup: x.setupOf(put)}}
+	var all []roundTrip
+	if !put.isBirth() {
+		all = append(all, roundTrip{put: put, values: s, at: at, get: put, setup: x.setupOf(put)})
+	}
 	for _, get := range x.gen.callable(b) {
 		if get == put {
 			continue
@@ -155,6 +174,9 @@ func (x *exploration) trips(b *box, put *method, s shape, at int) []roundTrip {
 				}
 			}
 			t := roundTrip{put: put, values: s, at: at, get: get, args: args, setup: x.setupOf(put)}
+			if put.isBirth() {
+				t.setup = x.setupOf(get)
+			}
 			if !slices.ContainsFunc(all, func(have roundTrip) bool { return have.get == get && slices.Equal(have.args, args) }) {
 				all = append(all, t)
 			}

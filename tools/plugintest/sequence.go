@@ -31,7 +31,7 @@ type argument struct {
 	blob  bool      // value is Bytes, which are lent as a blob
 }
 
-func (o *op) isBirth() bool { return o.m == o.m.box.birth }
+func (o *op) isBirth() bool { return o.m.isBirth() }
 func (o *op) isFini() bool  { return o.m == o.m.box.fini }
 
 // shape is an argument list that a method takes: its types, and values of a sample.

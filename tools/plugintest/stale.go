@@ -41,16 +41,54 @@ func (x *exploration) stale(b *box, until time.Time) {
 		}
 		return x.ctx.Err() == nil && time.Now().Before(until)
 	}
-	for _, s := range states {
-		for _, w := range calls {
-			if !try(append(slices.Clone(s), w)) {
-				return
-			}
+	for _, s := range slices.Concat(x.takers(b, states), x.withCalls(states, calls)) {
+		if !try(s) {
+			return
 		}
 	}
 	for len(x.corpus) > 0 && try(x.upToCall(b, x.corpus[x.random.IntN(len(x.corpus))])) {
 		continue
 	}
+}
+
+// withCalls are sequences each of which is followed by each of some calls.
+func (x *exploration) withCalls(states []sequence, calls []op) (all []sequence) {
+	for _, s := range states {
+		for _, w := range calls {
+			all = append(all, append(slices.Clone(s), w))
+		}
+	}
+	return all
+}
+
+// takers are calls on an instance that is given another one of the box: each in one of several states, the other also
+// with its names the other way round.
+func (x *exploration) takers(b *box, states []sequence) (all []sequence) {
+	if b.singleton {
+		return nil
+	}
+	some := states[:min(len(states), pairStates)]
+	var seconds []sequence
+	for _, s := range some {
+		seconds = append(seconds, s)
+		if names := s.texts(2); len(names) == 2 {
+			const meanwhile = "\x00"
+			seconds = append(seconds, s.withText(names[0], meanwhile).withText(names[1], names[0]).withText(meanwhile, names[1]))
+		}
+	}
+	for _, m := range x.gen.callable(b) {
+		for _, types := range x.gen.typesOf(m) {
+			if !slices.ContainsFunc(types, func(v tlv.Value) bool { return isHandle(v) && x.plugin.sampled(v, b) == b }) || slices.ContainsFunc(types, isBlob) {
+				continue
+			}
+			for _, s := range some {
+				for _, second := range seconds {
+					all = append(all, x.withSecond(m, types, s, second))
+				}
+			}
+		}
+	}
+	return all
 }
 
 // plainCalls are calls of methods without instances and blobs among their arguments, on the first

@@ -1,0 +1,2 @@
+/* Copies that share words until one of them changes. */
+#include "../words.h"
