@@ -1,6 +1,7 @@
 package plugintest
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -57,7 +58,7 @@ func (x *exploration) refusable(m *method, types shape, s sequence, states []seq
 		case isText(v):
 			wrong = []tlv.Value{textOf(v.Tag(), markFirst), textOf(v.Tag(), "")}
 		default:
-			wrong = numbersOf(v.Tag(), []int64{-1, 0, 1 << 30}, []float64{-1})
+			wrong = numbersOf(v.Tag(), []int64{-1, 0, 1 << 30}, []float64{-1, math.NaN(), math.Inf(1)})
 		}
 		for _, w := range wrong {
 			values := slices.Clone(types)
