@@ -353,6 +353,26 @@ func TestCommand_NoFolder(t *testing.T) {
 	}
 }
 
+// TestCommand_ReportOverInput: a report takes the place of nothing that is read, nor of another report.
+func TestCommand_ReportOverInput(t *testing.T) {
+	library := small(t)
+	before, err := os.ReadFile(library)
+	require.NoError(t, err)
+	dir := t.TempDir()
+	link := filepath.Join(dir, "link")
+	require.NoError(t, os.Symlink(library, link))
+	for _, args := range [][]string{{"--html", library}, {"--junit", link}, {"--sarif", library}, {"--html", filepath.Join(dir, "a"), "--junit", dir + "/./a"}} {
+		_, err := run(t, append([]string{"check", library}, args...)...)
+		require.ErrorContains(t, err, "which would be lost")
+		assert.NotErrorIs(t, err, errFindings)
+	}
+	after, err := os.ReadFile(library)
+	require.NoError(t, err)
+	assert.Equal(t, before, after)
+	_, err = run(t, "check", library, "--html", os.DevNull, "--junit", os.DevNull)
+	assert.NoError(t, err, "a device loses nothing")
+}
+
 // writer calls a function at each write.
 type writer func()
 

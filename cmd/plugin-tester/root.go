@@ -315,7 +315,7 @@ func libraryOf(w io.Writer, config *registry.Config, file string) (*registry.Lib
 }
 
 func (s *settings) test(cmd *cobra.Command, c plugintest.Config, run func(*plugintest.Tester) (*plugintest.Report, error)) (*plugintest.Report, error) {
-	if err := s.canWrite(); err != nil {
+	if err := s.canWrite(c.File); err != nil {
 		return nil, err
 	}
 	t, err := plugintest.New(c)
@@ -381,12 +381,20 @@ func (s *settings) write(reports []*plugintest.Report) error {
 	return nil
 }
 
-// canWrite tells before a run, which takes long, that a report has no folder to be written to.
-func (s *settings) canWrite() error {
+// canWrite tells before a run, which takes long, that a report has no folder to be written to, or would take the
+// place of what is read, or of another report.
+func (s *settings) canWrite(library string) error {
+	others := []string{library, s.config, s.replay}
 	for _, path := range []string{s.junit, s.sarif, s.html} {
 		if path == "" {
 			continue
 		}
+		for _, other := range others {
+			if other != "" && isFile(path, other) {
+				return fmt.Errorf("cannot write a report to %s: that is %s, which would be lost", path, other)
+			}
+		}
+		others = append(others, path)
 		dir := filepath.Dir(path)
 		if info, err := os.Stat(dir); err != nil {
 			return fmt.Errorf("cannot write %s: %w", path, err)
@@ -395,6 +403,16 @@ func (s *settings) canWrite() error {
 		}
 	}
 	return nil
+}
+
+// isFile tells whether two paths are of one file, or would be.
+func isFile(path, other string) bool {
+	one, err1 := os.Stat(path)
+	two, err2 := os.Stat(other)
+	if err1 == nil && err2 == nil {
+		return os.SameFile(one, two) && one.Mode().IsRegular()
+	}
+	return filepath.Clean(path) == filepath.Clean(other)
 }
 
 func writeFile(path string, reports []*plugintest.Report, write func(io.Writer, []*plugintest.Report) error) (err error) {

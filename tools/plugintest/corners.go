@@ -87,6 +87,26 @@ func (x *exploration) cornerCalls(s shape) (calls [][]tlv.Value) {
 	return calls
 }
 
+// sized is a text of 16 bytes, and sizedTimes numbers of times that it has a size of 0, or of 16, in 32 bits and in 64.
+const sized = "abcdefghijklmnop"
+
+var sizedTimes = []int64{1 << 28, 1<<28 + 1, 1 << 60, 1<<60 + 1}
+
+// timesSize are calls with a text and a number whose product goes over.
+func timesSize(m *method, s shape) (calls sequence) {
+	if !slices.ContainsFunc(s, isText) || slices.ContainsFunc(s, func(v tlv.Value) bool { return isBlob(v) || isHandle(v) }) {
+		return nil
+	}
+	for i, v := range s {
+		for _, n := range numbersOf(v.Tag(), sizedTimes, nil) {
+			values := withName(s, sized)
+			values[i] = n
+			calls = append(calls, op{m: m, on: 0, args: literals(values)})
+		}
+	}
+	return calls
+}
+
 // stocked is an instance that the methods that take something have been called on.
 func (x *exploration) stocked(b *box) sequence {
 	ops := sequence{x.firstBirth(b)}
@@ -109,6 +129,7 @@ func (x *exploration) corners(b *box, until time.Time) {
 			for _, values := range x.cornerCalls(s) {
 				left = append(left, op{m: m, on: 0, args: literals(values)})
 			}
+			left = append(left, timesSize(m, s)...)
 		}
 	}
 	// Once more in any order: what one method refuses depends on what others were given.

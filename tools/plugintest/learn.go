@@ -88,6 +88,7 @@ func (p *plugin) sampled(v tlv.Value, self *box) *box {
 var sampleValues = []tlv.Value{
 	tlv.Int64(1), tlv.String("a"), tlv.Int32(1), tlv.Bytes([]byte("abc")), tlv.Float64(1.5), tlv.Bool(true), selfSample, tlv.Float32(1.5),
 	tlv.String("w"), tlv.String("r"), tlv.String("w+"), tlv.Int64(0), tlv.Int32(0), // the first of what was added
+	tlv.Bytes(nil), // what holds nothing, of a form that is not known
 }
 
 // typeSamples are one value of each type.

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/nyash-plugins/nyash-go/internal/files"
 	"github.com/nyash-plugins/nyash-go/tools/plugintest/valgrind"
 )
 
@@ -35,7 +36,7 @@ func memcheck(e *env) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrCannotRun, err)
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
+	defer func() { _ = files.RemoveAll(dir) }()
 	// A report for each process: after a crash another is started.
 	if err := memoryWork(e, workerOptions{wrapper: valgrind.Command(filepath.Join(dir, "%p.xml")), slow: valgrindSlow}); err != nil {
 		return err

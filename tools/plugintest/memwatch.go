@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/nyash-plugins/nyash-go/internal/files"
 	"github.com/nyash-plugins/nyash-go/tools/plugintest/valgrind"
 )
 
@@ -36,7 +37,7 @@ func (x *exploration) underValgrind(b *box, until time.Time) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrCannotRun, err)
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
+	defer func() { _ = files.RemoveAll(dir) }()
 	own, _ := x.alone()
 	w, err := own.start(workerOptions{wrapper: valgrind.Command(filepath.Join(dir, "%p.xml")), slow: valgrindSlow, quiet: true})
 	if w == nil || err != nil {

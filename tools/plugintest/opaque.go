@@ -3,6 +3,7 @@ package plugintest
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -362,7 +363,7 @@ func (f *storing) dependence(r storedReader, steps []int, plays *[families][]tol
 			constant = constant && all[0] == plays[large][0]
 			continue
 		}
-		if n <= 4 || f.kept(all, n) && (constant || !counts) || !damagedBy(all, n, constant) {
+		if n <= 4 || f.kept(all, n) && (constant || !counts) || !f.damagedBy(all, n, constant) {
 			return d
 		}
 		other := slices.IndexFunc(all, func(a told) bool { return a != all[0] })
@@ -416,9 +417,9 @@ func equalValue(a, b tlv.Value) bool {
 }
 
 // damagedBy tells whether answers that depend on the values are such as no design gives: a number
-// that is no number of stored values, an error for some of them, or a text that was always the
+// that has the stored value in it, an error for some of them, or a text that was always the
 // same before. constant is whether it was.
-func damagedBy(all []told, n int, constant bool) bool {
+func (f *storing) damagedBy(all []told, n int, constant bool) bool {
 	for _, a := range all {
 		if (a.code == abi.OK) != (all[0].code == abi.OK) {
 			return true
@@ -427,11 +428,39 @@ func damagedBy(all []told, n int, constant bool) bool {
 	if all[0].code != abi.OK {
 		return false
 	}
+	if slices.ContainsFunc(all, func(a told) bool { return isText(a.value) }) {
+		return constant
+	}
+	least, most := math.Inf(1), math.Inf(-1)
 	for _, a := range all {
-		if isText(a.value) {
-			return constant
+		number, ok := numberOf(a.value)
+		if !ok {
+			return false
 		}
-		if number, ok := numberOf(a.value); !ok || number < 0 || number > float64(n) {
+		least, most = min(least, number), max(most, number)
+	}
+	return most-least > estimate*float64(n) || f.writtenOver(all, n)
+}
+
+// estimate is how many times the number of stored values the answers may differ by of what estimates something
+// of them, such as how many are different.
+const estimate = 32
+
+// writtenOver tells whether the answers are numbers of which one byte is the first, or the last but a few, of what
+// the last call stored in each family.
+func (f *storing) writtenOver(all []told, n int) bool {
+	for shift := 0; shift < 64; shift += 8 {
+		same := true
+		for i, a := range all {
+			have, err := a.value.Int()
+			datum := f.values(family(i), n)[len(f.s)-1]
+			is := byte(magnitude(datum))
+			if isText(datum) {
+				is = datum.Data()[0]
+			}
+			same = same && err == nil && have > int64(n) && byte(have>>shift)-is < leastStored
+		}
+		if same {
 			return true
 		}
 	}

@@ -362,12 +362,23 @@ func callShort(w *worker, s step) (a *answer, err error) {
 // seriesCalls is how many calls a series makes.
 const seriesCalls = 4
 
-// addStable adds a finding that calls answer something else than a series, unless another series
-// does, too. That is made only now: for most methods there is nothing to find.
-func addStable(e *env, m *method, sample argSample, answers []answerKey, f *Finding) error {
-	again, err := series(e, m, sample)
-	if err != nil || !slices.Equal(answers, again) {
+// addStable adds the finding that calls answer something else than a series, if they and the series do so each
+// time, one after the other: answers may be of chance, or of the time. That is made only now: for most
+// methods there is nothing to find.
+func addStable(e *env, m *method, sample argSample, answers []answerKey, differs func() (*Finding, error)) error {
+	f, err := differs()
+	if f == nil || err != nil {
 		return err
+	}
+	for range agreeing {
+		alone, err := series(e, m, sample)
+		if err != nil || !slices.Equal(answers, alone) {
+			return err
+		}
+		again, err := differs()
+		if again == nil || err != nil || again.Message != f.Message {
+			return err
+		}
 	}
 	e.add(*f)
 	return nil
@@ -449,20 +460,22 @@ func shortSideEffects(e *env, m *method, sample argSample, want []answerKey) err
 	if e.recorder.has(codeOverrun, m) {
 		return nil // a room of a byte too small is then filled, too
 	}
-	have, err := shortSeries(e, m, sample)
-	if have == nil || err != nil {
-		return err
-	}
-	for i := range want {
-		if want[i] == have[i] {
-			continue
+	return addStable(e, m, sample, want, func() (*Finding, error) {
+		have, err := shortSeries(e, m, sample)
+		if have == nil || err != nil {
+			return nil, err
 		}
-		s := m.step(1, e.plugin.example(sample, m.box)).withResultSize(0)
-		f := m.finding(codeShortEffect, "call %d answers %v, and %v after calls that answered short buffer", i+1, want[i], have[i])
-		f.Call = showCall(&s)
-		return addStable(e, m, sample, want, &f)
-	}
-	return nil
+		for i := range want {
+			if want[i] == have[i] {
+				continue
+			}
+			s := m.step(1, e.plugin.example(sample, m.box)).withResultSize(0)
+			f := m.finding(codeShortEffect, "call %d answers %v, and %v after calls that answered short buffer", i+1, want[i], have[i])
+			f.Call = showCall(&s)
+			return &f, nil
+		}
+		return nil, nil
+	})
 }
 
 // compareBatches compares the answers in a batch with those of single calls. Hosts make none
@@ -475,20 +488,18 @@ func compareBatches(e *env, m *method, sample argSample, single []answerKey) err
 		e.skip("%v in a batch: how often it calls its host differs from call to call", m)
 		return nil
 	}
-	var differs *Finding
-	err := e.withWorker(workerOptions{}, func(w *worker) (err error) {
-		if differs, err = wholeBatch(w, m, sample, single); err != nil {
-			return err
-		}
-		if err := shortBatch(w, m, sample); err != nil {
-			return err
-		}
-		return w.finiAll()
+	return addStable(e, m, sample, single, func() (differs *Finding, err error) {
+		err = e.withWorker(workerOptions{}, func(w *worker) (err error) {
+			if differs, err = wholeBatch(w, m, sample, single); err != nil {
+				return err
+			}
+			if err := shortBatch(w, m, sample); err != nil {
+				return err
+			}
+			return w.finiAll()
+		})
+		return differs, err
 	})
-	if differs == nil || err != nil {
-		return err
-	}
-	return addStable(e, m, sample, single, differs)
 }
 
 // callBatch makes one call several times in a batch, with these result sizes.

@@ -164,6 +164,9 @@ type Tester struct {
 
 // New makes a tester. It does not load the library yet.
 func New(config Config) (*Tester, error) {
+	if config.File == "" {
+		return nil, fmt.Errorf("%w: the library has no name", ErrCannotRun)
+	}
 	file, err := filepath.Abs(config.File)
 	if err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/files"
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tools/plugintest/interleave"
 )
@@ -302,7 +303,7 @@ func (x *meetings) run(s *script) ([]interleave.Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCannotRun, err)
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
+	defer func() { _ = files.RemoveAll(dir) }()
 	s.program.Dir, s.program.Limit, s.program.Memory = dir, x.config.Timeout, 2*memoryLimit
 	s.program.Mark = x.shared.mark
 	ctx, cancel := context.WithTimeout(x.ctx, 2*x.config.Timeout+programTime)

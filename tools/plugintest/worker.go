@@ -15,6 +15,8 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/hostvtable"
+	"github.com/nyash-plugins/nyash-go/internal/contract"
+	"github.com/nyash-plugins/nyash-go/internal/files"
 	"github.com/nyash-plugins/nyash-go/internal/isolate"
 	"github.com/nyash-plugins/nyash-go/internal/isolate/transport"
 	"github.com/nyash-plugins/nyash-go/internal/native"
@@ -177,9 +179,15 @@ func (o *workerOutput) print(line string) {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if len(o.printed) == 2*maxPrinted { // the first ones, and the last ones
+		o.printed = slices.Delete(o.printed, maxPrinted, maxPrinted+1)
+	}
 	o.printed = append(o.printed, line)
 	o.keep(line)
 }
+
+// maxPrinted is half of how many lines are kept of what a plugin prints: it may print without end.
+const maxPrinted = 1000
 
 // keep is called with o.mu held.
 func (o *workerOutput) keep(line string) {
@@ -208,12 +216,19 @@ func (w *worker) emptyDir() error {
 		return fmt.Errorf("%w: %w", ErrCannotRun, err)
 	}
 	for _, entry := range all {
-		_ = os.RemoveAll(filepath.Join(w.dir, entry.Name()))
+		w.remove(filepath.Join(w.dir, entry.Name()))
 	}
 	return nil
 }
 
-func (w *worker) removeDir() { _ = os.RemoveAll(w.dir) }
+func (w *worker) removeDir() { w.remove(w.dir) }
+
+// remove removes what a plugin has left behind, or says that it is there.
+func (w *worker) remove(path string) {
+	if err := files.RemoveAll(path); err != nil {
+		w.skip("files: what the plugin has left behind could not be removed: %s", contract.Printable(err.Error()))
+	}
+}
 
 // close ends the worker, with the plugin's shutdown, and reports what that shows.
 func (w *worker) close() {
