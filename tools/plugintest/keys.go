@@ -110,7 +110,7 @@ func (x *exploration) ask(k *keyed, kept, asked string) (a observed, ok bool) {
 func (x *exploration) askAll(k *keyed, kept, asked []string) (a observed, ok bool) {
 	ops := x.keyOps(k, kept, asked)
 	last := len(ops) - 1
-	out := x.onBench(ops)
+	out := x.onPlain(ops)
 	if out.exit != nil || len(out.answers) < len(ops) || out.answers[last-1].code != abi.OK {
 		return a, false
 	}
@@ -173,7 +173,7 @@ func (x *exploration) tryKeys(k *keyed) {
 		ops := x.keyOps(k, []string{pair.kept}, []string{pair.asked})
 		answers := x.env.play(ops, ordinary).answers
 		s := x.shown(ops, len(ops)-1)
-		f := s.finding(codeDamaged, "two texts are taken for one: %v was given %s, and with %s it answers the same as with that: %s",
+		f := s.finding(codeDamaged, "two texts are taken for one: %v was given %s, and with %s it answers as where that was given: %s",
 			k.put, showValue(textOf(tlv.TagString, pair.kept)), showValue(textOf(tlv.TagString, pair.asked)), pair.how)
 		f.Expected = "another text to be unknown, or an error where one is too long"
 		f.Fix = "keep sizes in size_t, compare them first and then all bytes, and refuse what does not fit" + howToMean
@@ -196,6 +196,9 @@ func (x *exploration) distinguishes(k *keyed, kept, other string) bool {
 // confuses tells whether two texts are taken for one, and no others are.
 func (x *exploration) confuses(k *keyed, pair *keyPair) bool {
 	own, ok1 := x.ask(k, pair.kept, pair.kept)
+	if own.code != abi.OK { // it is not found under its own text
+		own, ok1 = x.ask(k, pair.asked, pair.asked)
+	}
 	same, ok2 := x.ask(k, pair.kept, pair.asked)
 	if !ok1 || !ok2 || own.code != abi.OK || !own.same(&same) {
 		return false

@@ -4,9 +4,14 @@
 #include "nyash.h"
 
 #define MOST 32
+#ifndef LONGEST
 #define LONGEST 200
+#endif
 
 /* What a fault replaces. */
+#ifndef NAME_SIZE /* the type of a name's size */
+#define NAME_SIZE size_t
+#endif
 #ifndef MAY_CHANGE /* whether the word may be written over */
 #define MAY_CHANGE(w) ((w)->users == 1)
 #endif
@@ -21,7 +26,7 @@ struct word {
 };
 
 struct entry {
-    size_t size; /* 0 for none */
+    NAME_SIZE size; /* 0 for none */
     char name[LONGEST];
     struct word *word;
 };
@@ -55,7 +60,7 @@ static void drop(struct words *w, struct entry *e) {
 
 static void add(struct words *w, struct entry *e, NyashText name, struct word *word) {
     memcpy(e->name, name.data, name.size);
-    e->size = name.size;
+    e->size = (NAME_SIZE)name.size;
     e->word = word;
     w->used++;
 }
@@ -65,8 +70,8 @@ static int32_t method_set(NyashContext *c) {
     NyashText name = nyash_arg_string(c, 0), text = nyash_arg_string(c, 1);
     struct entry *e = find(w, name);
     struct word *word;
-    if (name.size == 0 || name.size > LONGEST) return nyash_error_arg(c, 0, "a name has 1 to 200 bytes");
-    if (text.size > LONGEST) return nyash_error_arg(c, 1, "a word has up to 200 bytes");
+    if (name.size == 0 || name.size > LONGEST) return nyash_error_arg(c, 0, "that is no name");
+    if (text.size > LONGEST) return nyash_error_arg(c, 1, "that is no word");
     if (e == NULL && (e = empty(w)) == NULL) return nyash_error(c, NYASH_E_PLUGIN, "there are %d words already", MOST);
     if (e->size > 0 && e->word->size == text.size && MAY_CHANGE(e->word)) {
         if (text.size > 0) memcpy(e->word->text, text.data, text.size);
