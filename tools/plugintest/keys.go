@@ -155,6 +155,7 @@ func (x *exploration) tryKeys(k *keyed) {
 	if !x.distinguishes(k, "qx", "mn") || !x.distinguishes(k, "mnoprst", "qxvwyza") {
 		return // the texts are no keys
 	}
+	x.tryUnfound(k)
 	for _, pair := range keyPairs() {
 		if x.ctx.Err() != nil || x.done[findingKey{codeDamaged, k.r.String(), "key"}] {
 			return
@@ -179,6 +180,48 @@ func (x *exploration) tryKeys(k *keyed) {
 		f.Fix = "keep sizes in size_t, compare them first and then all bytes, and refuse what does not fit" + howToMean
 		x.report(f, ops, ordinary, answers)
 	}
+}
+
+// narrowSizes are the first sizes that small types do not hold.
+var narrowSizes = []int{128, 256}
+
+// tryUnfound tries texts around these sizes: those that are a byte longer must be found as well, or refused.
+func (x *exploration) tryUnfound(k *keyed) {
+	key := findingKey{codeDamaged, k.r.String(), "key"}
+	for _, size := range narrowSizes {
+		if x.ctx.Err() != nil || x.done[key] || meansDamage(textOf(tlv.TagString, pattern(size, 0)), k.put, k.r) {
+			return
+		}
+		again := 0
+		for again < agreeing && x.findsUpTo(k, size) {
+			again++
+		}
+		if again < agreeing {
+			continue
+		}
+		x.done[key] = true
+		text := []string{pattern(size, 0)}
+		ops := x.keyOps(k, text, text)
+		s := x.shown(ops, len(ops)-1)
+		f := s.finding(codeDamaged, "%v was given a text of %d bytes, and it answers as if it had not been; it finds those of up to %d bytes", k.put, size, size-1)
+		f.Expected = "a text that is kept to be found, or an error where it is too long"
+		f.Fix = "keep sizes in size_t, and refuse what does not fit" + howToMean
+		x.report(f, ops, ordinary, x.env.play(ops, ordinary).answers)
+		return
+	}
+}
+
+// findsUpTo tells whether texts are found that are shorter than a size, and others are not.
+func (x *exploration) findsUpTo(k *keyed, size int) bool {
+	for n, want := range map[int]bool{size - 2: true, size - 1: true, size: false, size + 1: false, size + 44: false} {
+		text := pattern(n, 0)
+		own, ok1 := x.ask(k, text, text)
+		not, ok2 := x.ask(k, "#"+text[1:], text)
+		if !ok1 || !ok2 || own.same(&not) == want {
+			return false
+		}
+	}
+	return true
 }
 
 // distinguishes tells whether a text that is kept is answered otherwise than another of its size,
