@@ -96,7 +96,8 @@ func (x *exploration) upTo(c *copier, b *box, s sequence) (ops sequence, made in
 	if isUnsound(c.types[0], dump) {
 		return nil, 0, false
 	}
-	return append(slices.Clone(s), x.firstBirth(b), op{m: c.into, on: len(s), args: argumentsWith(c.types, 0, dump)}), len(s), true
+	// Of the same arguments: what fits into one may not fit into another.
+	return append(slices.Clone(s), s[0], op{m: c.into, on: len(s), args: argumentsWith(c.types, 0, dump)}), len(s), true
 }
 
 // learnCopies compares copies with what they are of in many states.
