@@ -109,9 +109,13 @@ func (x *exploration) learnCopies(b *box, c *copier, asked []op, until time.Time
 		answers[i].alike = make(map[uint64]bool)
 	}
 	var refused []sequence
+	given := x.givenAway(b, states)
 	taken := 0
 	for n := 0; n < maxCopyStates && x.ctx.Err() == nil && time.Now().Before(until); n++ {
 		s := x.copyState(b, states, n)
+		if len(given) > 0 && n%5 == 4 {
+			s = given[x.random.IntN(len(given))]
+		}
 		if s == nil {
 			continue
 		}
@@ -144,6 +148,27 @@ func (x *exploration) learnCopies(b *box, c *copier, asked []op, until time.Time
 			x.reportCopy(b, c, a.other[0], &asked[i])
 		}
 	}
+}
+
+// givenAway are states of an instance that was given to a method of another one.
+func (x *exploration) givenAway(b *box, states []sequence) (all []sequence) {
+	for _, m := range x.gen.callable(b) {
+		for _, types := range x.gen.typesOf(m) {
+			if !x.takesOwn(b, types) {
+				continue
+			}
+			args := literals(types)
+			for i, v := range types {
+				if isHandle(v) {
+					args[i] = argument{ref: 1}
+				}
+			}
+			for _, s := range states[:min(len(states), pairStates)] {
+				all = append(all, append(slices.Clone(s), s[0], op{m: m, on: len(s), args: args}))
+			}
+		}
+	}
+	return all
 }
 
 // isFew tells whether something is so in some of the cases, and in one of so many at most.

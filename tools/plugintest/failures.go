@@ -135,10 +135,13 @@ type faultCase struct {
 
 // maxBefores is after what a method is tried, at most: after nothing, after calls that fill the instance, after
 // itself, once and often, and after a method that is given something to keep.
-const maxBefores = 5
+const maxBefores = 7
 
-// manyBefore is how often a method is called before itself, where it may be full then.
-const manyBefore = 20
+// manyBefore is how often a method is called before itself, with other texts each time: arrays grow after so many, and
+// after fullBefore it may be full.
+var manyBefore = []int{1, 2, 4, 8, 10, 16, fullBefore, 32, 64}
+
+const fullBefore = 20
 
 // befores are calls after which a method makes other calls of the system than after any before, or answers
 // something else.
@@ -154,7 +157,10 @@ func (f *faulting) befores(c faultCall, calls []faultCall) (all [][]faultCall) {
 		if full := f.filled(); len(full) > 0 {
 			some = append(some, full)
 		}
-		some = append(some, []faultCall{c}, slices.Repeat([]faultCall{c}, manyBefore))
+		some = append(some, []faultCall{c})
+		for _, n := range manyBefore {
+			some = append(some, c.numbered(n))
+		}
 		for _, other := range calls {
 			if other.m != c.m && other.m != f.box.birth && len(other.sample.values) > 0 {
 				some = append(some, []faultCall{other})
@@ -171,7 +177,7 @@ func (f *faulting) befores(c faultCall, calls []faultCall) (all [][]faultCall) {
 		}
 		does := append(slices.Clone(run.seen.Calls), run.key.text)
 		for i, copied := range run.copied {
-			if copied || len(before) == manyBefore { // what an instance is made of, or that it is full, shows in it alone
+			if copied || len(before) == fullBefore { // what an instance is made of, or that it is full, shows in it alone
 				does = append(does, run.later[i].text)
 			}
 		}
@@ -182,6 +188,16 @@ func (f *faulting) befores(c faultCall, calls []faultCall) (all [][]faultCall) {
 		if all = append(all, before); len(all) == maxBefores {
 			break
 		}
+	}
+	return all
+}
+
+// numbered is a call several times, with other texts each time.
+func (c faultCall) numbered(n int) (all []faultCall) {
+	for i := range n {
+		other := c
+		other.sample.values = withName(c.sample.values, fmt.Sprintf("n%d", i))
+		all = append(all, other)
 	}
 	return all
 }

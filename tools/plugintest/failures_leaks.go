@@ -129,9 +129,7 @@ func (f *faulting) failOnce(w *worker, c faultCase, t *fault) error {
 			return err
 		}
 		if a.code == abi.OK {
-			if id, ok := w.checkBirth(f.box, a); ok {
-				w.instances = append(w.instances, instance{f.box, id})
-			}
+			w.bear(f.box, a)
 		}
 		return w.finiAll()
 	}

@@ -124,9 +124,7 @@ func (f *faulting) birth(w *worker, t *fault, run *faultRun) error {
 	}
 	run.key.code = run.a.code
 	if run.a.code == abi.OK {
-		if id, ok := w.checkBirth(f.box, run.a); ok {
-			w.instances = append(w.instances, instance{f.box, id})
-		}
+		w.bear(f.box, run.a)
 	}
 	_, err = w.birth(f.box)
 	return err

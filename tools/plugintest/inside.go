@@ -16,6 +16,7 @@ const (
 	insideStates = 3  // whose texts are replaced
 	insideTexts  = 4  // of a state, that are replaced
 	maxInside    = 64 // calls of one method
+	cornerStates = 2  // in which methods are called at the corners of their numbers
 )
 
 var (
@@ -25,7 +26,8 @@ var (
 	insideInts  = []int64{0, 1, 2, 3, 5}
 )
 
-// inside calls methods with small numbers in states with texts of letters of many bytes.
+// inside calls methods with small numbers in states with texts of letters of many bytes, and at the corners of their
+// numbers in states that hold something.
 func (x *exploration) inside(b *box, until time.Time) {
 	calls, states := x.filledStates(b)
 	readers := x.answering(b)
@@ -37,6 +39,15 @@ func (x *exploration) inside(b *box, until time.Time) {
 				after := sequence(readers).withText(name, word)
 				for _, c := range x.insideCalls(calls) {
 					all = append(all, slices.Concat(state, sequence{c}.withText(name, word), after))
+				}
+			}
+		}
+	}
+	for _, s := range states[:min(len(states), cornerStates)] {
+		for _, m := range x.gen.callable(b) {
+			for _, types := range x.gen.typesOf(m) {
+				for _, values := range x.cornerCalls(types) {
+					all = append(all, append(slices.Clone(s), op{m: m, on: 0, args: literals(values)}))
 				}
 			}
 		}

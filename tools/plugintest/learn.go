@@ -128,6 +128,9 @@ func (e *env) learn() error {
 		if err := e.learnAfterSeveral(b); err != nil {
 			return err
 		}
+		if err := e.learnRoom(b); err != nil {
+			return err
+		}
 		if err := e.learnTelling(b); err != nil {
 			return err
 		}

@@ -171,8 +171,13 @@ func (w *worker) shorterBirth(b *box, given []tlv.Value) error {
 		w.add(f)
 		return nil
 	}
+	w.bear(b, a)
+	return nil
+}
+
+// bear notes the instance that a birth has answered.
+func (w *worker) bear(b *box, a *answer) {
 	if id, ok := w.checkBirth(b, a); ok {
 		w.instances = append(w.instances, instance{b, id})
 	}
-	return nil
 }

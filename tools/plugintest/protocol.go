@@ -87,9 +87,7 @@ func shortBirths(w *worker, b *box) error {
 			f.Expected = fmt.Sprintf("at most %d", room)
 			w.add(f)
 		case a.code == abi.OK:
-			if id, ok := w.checkBirth(b, a); ok {
-				w.instances = append(w.instances, instance{b, id})
-			}
+			w.bear(b, a)
 		}
 		if _, err := w.birth(b); err != nil {
 			return err

@@ -78,7 +78,7 @@ func (x *exploration) takers(b *box, states []sequence) (all []sequence) {
 	}
 	for _, m := range x.gen.callable(b) {
 		for _, types := range x.gen.typesOf(m) {
-			if !slices.ContainsFunc(types, func(v tlv.Value) bool { return isHandle(v) && x.plugin.sampled(v, b) == b }) || slices.ContainsFunc(types, isBlob) {
+			if !x.takesOwn(b, types) {
 				continue
 			}
 			for _, s := range some {
@@ -89,6 +89,11 @@ func (x *exploration) takers(b *box, states []sequence) (all []sequence) {
 		}
 	}
 	return all
+}
+
+// takesOwn tells whether an instance of the box is among arguments, and no blob.
+func (x *exploration) takesOwn(b *box, types shape) bool {
+	return slices.ContainsFunc([]tlv.Value(types), func(v tlv.Value) bool { return isHandle(v) && x.plugin.sampled(v, b) == b }) && !slices.ContainsFunc([]tlv.Value(types), isBlob)
 }
 
 // plainCalls are calls of methods without instances and blobs among their arguments, on the first

@@ -76,6 +76,9 @@ func (v *valueMaker) integer(mild bool, most int64) int64 {
 	r := v.random
 	switch n := r.IntN(10); {
 	case mild || n < 5:
+		if r.IntN(8) == 0 {
+			return -1 - int64(r.IntN(3)) // back, or from the end
+		}
 		return smallInts[r.IntN(len(smallInts))]
 	case n < 8:
 		for {

@@ -1,0 +1,91 @@
+package plugintest
+
+import (
+	"slices"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/tlv"
+)
+
+// A number that a birth is given is often how much there is room for, and with the first that works there is room for
+// one, or nothing is
+// remembered. Little goes wrong in such an instance.
+
+// roomy is a number that is tried for it: more than arrays have first, and fewer than calls fill.
+const roomy = 12
+
+// learnRoom gives a birth larger numbers, one after the other, where no fewer calls succeed then.
+func (e *env) learnRoom(b *box) error {
+	own := func(i Invocation) bool { return i.Box == "" || i.Box == b.name }
+	if b.singleton || e.shared.birthBroken[b] || slices.ContainsFunc(e.config.Births, own) || !slices.ContainsFunc(e.shared.births[b], isWhole) {
+		return nil
+	}
+	return e.withWorker(workerOptions{}, func(w *worker) error {
+		best, err := w.successes(b)
+		if err != nil {
+			return err
+		}
+		for i, v := range e.shared.births[b] {
+			if !isWhole(v) {
+				continue
+			}
+			before := e.shared.births[b]
+			values := slices.Clone(before)
+			values[i] = withMagnitude(v, roomy)
+			if ok, err := w.takesBirth(b, values); !ok || err != nil {
+				if err != nil {
+					return err
+				}
+				continue
+			}
+			e.shared.births[b] = values
+			n, err := w.successes(b)
+			if err != nil || n < best {
+				e.shared.births[b] = before
+			}
+			if err != nil {
+				return err
+			}
+			best = max(best, n)
+		}
+		return w.finiAll()
+	})
+}
+
+// takesBirth tells whether an instance is made of these arguments.
+func (w *worker) takesBirth(b *box, values []tlv.Value) (bool, error) {
+	s, err := w.birthWith(b, values)
+	if err != nil {
+		return false, err
+	}
+	a, err := w.do(s)
+	if err != nil || a.code != abi.OK {
+		return false, err
+	}
+	w.bear(b, a)
+	return true, nil
+}
+
+// successes is how many calls succeed of those that are made of each method, with other texts each time.
+func (w *worker) successes(b *box) (n int, err error) {
+	for _, m := range b.methods {
+		sample := w.shared.sample(m)
+		if w.shared.broken[m] || w.shared.slow[m] || !sample.works {
+			continue
+		}
+		id, err := w.another(m, sample.setup)
+		if err != nil {
+			return 0, err
+		}
+		for _, c := range (faultCall{m, sample}).numbered(roomy) {
+			a, err := w.try(m, id, c.sample.values)
+			if err != nil {
+				return 0, err
+			}
+			if a != nil && a.code == abi.OK {
+				n++
+			}
+		}
+	}
+	return n, nil
+}
