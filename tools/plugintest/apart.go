@@ -98,6 +98,24 @@ func (x *exploration) partings(b *box, c *copier, asked []op, until time.Time) {
 	}
 }
 
+// sharedAnyway tells whether the change shows in an instance, too, on which the same calls were made: what both name, such
+// as a file, is not theirs.
+func (x *exploration) sharedAnyway(p *parting, r op) bool {
+	at := len(p.s)
+	ops := slices.Clone(p.s)
+	for _, o := range p.s {
+		if o.on >= 0 {
+			o.on += at
+		}
+		ops = append(ops, o)
+	}
+	w := p.w
+	w.on, r.on = 0, at
+	ops = append(ops, r, w, r)
+	out := x.env.play(ops, ordinary)
+	return out.exit != nil || !out.answersAlike(len(ops)-3, len(ops)-1)
+}
+
 // reportParting makes sure that a call on one instance changes what another answers, and reports it with the fewest calls.
 func (x *exploration) reportParting(b *box, p *parting, r op) {
 	asked := []op{r}
@@ -111,6 +129,9 @@ func (x *exploration) reportParting(b *box, p *parting, r op) {
 		out := x.env.play(with, ordinary)
 		without, _ := q.ops(b, asked, false)
 		other := x.env.play(without, ordinary)
+		if x.sharedAnyway(&q, r) {
+			return false
+		}
 		return out.exit == nil && other.exit == nil && len(out.answers) == len(with) && len(other.answers) == len(without) &&
 			other.answersAlike(last-2, last) && !out.answersAlike(last-2, last+1) && other.answers[last-2].same(&out.answers[last-2])
 	}
