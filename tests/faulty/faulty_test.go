@@ -54,7 +54,7 @@ func foundRounds() uint64 {
 }
 
 // sampleStep is the distance between the plugins of a sample.
-const sampleStep = 80
+const sampleStep = 100
 
 // declared are the lines of nyash.toml for the box's methods.
 var declared = map[string]string{
