@@ -129,7 +129,7 @@ func (f *faulting) failOnce(w *worker, c faultCase, t *fault) error {
 			return err
 		}
 		if a.code == abi.OK {
-			w.bear(f.box, a)
+			w.noteBirth(f.box, a)
 		}
 		return w.finiAll()
 	}

@@ -124,7 +124,7 @@ func (f *faulting) birth(w *worker, t *fault, run *faultRun) error {
 	}
 	run.key.code = run.a.code
 	if run.a.code == abi.OK {
-		w.bear(f.box, run.a)
+		w.noteBirth(f.box, run.a)
 	}
 	_, err = w.birth(f.box)
 	return err

@@ -38,7 +38,7 @@ type keyed struct {
 	b      *box
 	put, r *method
 	s, rs  shape
-	at, of int // the texts
+	at, of int // the texts; of is behind the last argument where there is none
 }
 
 // keyOps are a call that is given a text, or two, and one that is asked with such.
@@ -59,28 +59,43 @@ func (x *exploration) keyOps(k *keyed, kept, asked []string) sequence {
 
 // keys tries texts that may be taken for each other with the methods of a box.
 func (x *exploration) keys(b *box, until time.Time) {
-	for _, put := range x.gen.callable(b) {
+	x.eachKeyed(b, until, func(k *keyed) {
+		if k.of < len(k.rs) && k.at == slices.IndexFunc(k.s, isText) {
+			x.tryKeys(k)
+			x.tryJoined(k)
+		}
+	})
+}
+
+// eachKeyed calls try with each text that a method is given and each method that is asked then, with its first text or
+// with none, until a time.
+func (x *exploration) eachKeyed(b *box, until time.Time, try func(k *keyed)) {
+	methods := x.gen.callable(b)
+	for _, put := range methods {
 		for _, s := range x.gen.typesOf(put) {
-			at := slices.IndexFunc(s, isText)
-			if at < 0 {
-				continue
-			}
-			for _, r := range x.gen.callable(b) {
-				for _, rs := range x.askedFrom(r) {
-					of := slices.IndexFunc(rs, isText)
-					if of < 0 {
-						continue
-					}
-					if x.ctx.Err() != nil || time.Now().After(until) {
-						return
-					}
-					k := &keyed{b: b, put: put, r: r, s: s, rs: rs, at: at, of: of}
-					x.tryKeys(k)
-					x.tryJoined(k)
+			for at, v := range s {
+				if isText(v) && !x.eachAsked(keyed{b: b, put: put, s: s, at: at}, methods, until, try) {
+					return
 				}
 			}
 		}
 	}
+}
+
+func (x *exploration) eachAsked(k keyed, methods []*method, until time.Time, try func(k *keyed)) bool {
+	for _, r := range methods {
+		for _, rs := range x.askedFrom(r) {
+			if x.ctx.Err() != nil || time.Now().After(until) {
+				return false
+			}
+			k.r, k.rs, k.of = r, rs, slices.IndexFunc(rs, isText)
+			if k.of < 0 {
+				k.of = len(rs)
+			}
+			try(&k)
+		}
+	}
+	return true
 }
 
 // askedFrom are arguments that a method is asked with: those that have worked, and with zero for their whole

@@ -2,7 +2,6 @@ package plugintest
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -20,29 +19,7 @@ var nulTexts = [][2]string{{"a?b", "b"}, {"a?b", "a?b"}, {"a?b", "?b"}, {"ab", "
 var letters = []string{"\x01", "\x02"}
 
 // nuls gives methods texts with a NUL, and calls others.
-func (x *exploration) nuls(b *box, until time.Time) {
-	for _, put := range x.gen.callable(b) {
-		for _, s := range x.gen.typesOf(put) {
-			for at, v := range s {
-				if !isText(v) {
-					continue
-				}
-				for _, r := range x.gen.callable(b) {
-					for _, rs := range x.askedFrom(r) {
-						if x.ctx.Err() != nil || time.Now().After(until) {
-							return
-						}
-						of := slices.IndexFunc(rs, isText)
-						if of < 0 {
-							of = len(rs) // which is asked of all
-						}
-						x.tryNuls(&keyed{b: b, put: put, r: r, s: s, rs: rs, at: at, of: of})
-					}
-				}
-			}
-		}
-	}
-}
+func (x *exploration) nuls(b *box, until time.Time) { x.eachKeyed(b, until, x.tryNuls) }
 
 func (x *exploration) tryNuls(k *keyed) {
 	key := findingKey{codeDamaged, k.r.String(), "NUL"}

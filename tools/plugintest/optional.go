@@ -171,12 +171,12 @@ func (w *worker) shorterBirth(b *box, given []tlv.Value) error {
 		w.add(f)
 		return nil
 	}
-	w.bear(b, a)
+	w.noteBirth(b, a)
 	return nil
 }
 
-// bear notes the instance that a birth has answered.
-func (w *worker) bear(b *box, a *answer) {
+// noteBirth notes the instance that a birth has answered.
+func (w *worker) noteBirth(b *box, a *answer) {
 	if id, ok := w.checkBirth(b, a); ok {
 		w.instances = append(w.instances, instance{b, id})
 	}

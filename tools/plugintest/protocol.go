@@ -87,7 +87,7 @@ func shortBirths(w *worker, b *box) error {
 			f.Expected = fmt.Sprintf("at most %d", room)
 			w.add(f)
 		case a.code == abi.OK:
-			w.bear(b, a)
+			w.noteBirth(b, a)
 		}
 		if _, err := w.birth(b); err != nil {
 			return err

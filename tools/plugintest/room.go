@@ -62,7 +62,7 @@ func (w *worker) takesBirth(b *box, values []tlv.Value) (bool, error) {
 	if err != nil || a.code != abi.OK {
 		return false, err
 	}
-	w.bear(b, a)
+	w.noteBirth(b, a)
 	return true, nil
 }
 
