@@ -18,6 +18,9 @@ func TestFailures_Good(t *testing.T) {
 		"failures.c": time.Minute,
 		"slow.c":     15 * time.Second, // more than the check may take, as a machine may be busy
 	} {
+		if !whole && name == "slow.c" {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			tt, err := plugintest.New(plugintest.Config{

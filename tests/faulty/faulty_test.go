@@ -266,7 +266,7 @@ func TestGoodHost_NoFindings(t *testing.T) {
 			} else {
 				checks := []string{"check", "typecheck", "host"}
 				if flags == nil {
-					checks = append(checks, "protocol", "memcheck")
+					checks = append(checks, "protocol")
 				}
 				for _, check := range checks {
 					report, err = tt.Run(context.Background(), check)
