@@ -7,9 +7,8 @@ import (
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
-// A number that a birth is given is often how much there is room for, and with the first that works there is room for
-// one, or nothing is
-// remembered. Little goes wrong in such an instance.
+// A number that a birth is given is often how much there is room for: with the first that works there is room for
+// one thing, or for no history. Little goes wrong in such an instance.
 
 // roomy is a number that is tried for it: more than arrays have first, and fewer than calls fill.
 const roomy = 12
