@@ -113,8 +113,11 @@ func join(key programKey, compile func(*program) error) (*program, error) {
 			programs.left--
 		}
 		close(p.ready)
+		last := p.leave() // before others can: who has closed the module loads it anew
 		programs.Unlock()
-		p.release()
+		if last {
+			p.close()
+		}
 	}()
 	return p, nil
 }
@@ -130,17 +133,28 @@ func (p *program) isReady() bool {
 
 func (p *program) release() {
 	programs.Lock()
-	p.users--
-	last := p.users == 0
-	switch {
-	case last:
-		delete(programs.all, p.key)
-	case p.users == 1 && !p.isReady(): // but the goroutine that compiles it
+	last := p.leave()
+	if p.users == 1 && !p.isReady() { // but the goroutine that compiles it
 		programs.left++
 	}
 	programs.Unlock()
+	if last {
+		p.close()
+	}
+}
+
+// leave ends a use, with programs locked. After the last one the caller closes the program.
+func (p *program) leave() (last bool) {
+	p.users--
+	if p.users == 0 {
+		delete(programs.all, p.key)
+	}
+	return p.users == 0
+}
+
+func (p *program) close() {
 	switch {
-	case !last || p.runtime == nil:
+	case p.runtime == nil:
 	case p.shared != nil:
 		_ = p.compiled.Close(context.Background())
 		p.shared.release()

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -47,6 +49,40 @@ func TestLeft(t *testing.T) {
 	programs.Lock()
 	defer programs.Unlock()
 	assert.Zero(t, programs.left)
+}
+
+// TestRelease: a program is gone as soon as its last user has left, whatever the goroutine that has compiled
+// it does.
+func TestRelease(t *testing.T) {
+	key := programKey{hash: [32]byte{1}, pages: 1}
+	ended := make(chan struct{})
+	var others sync.WaitGroup
+	for range 4 { // that the goroutine has to wait for
+		others.Go(func() {
+			for {
+				select {
+				case <-ended:
+					return
+				default:
+					programs.Lock()
+					runtime.Gosched()
+					programs.Unlock()
+				}
+			}
+		})
+	}
+	defer others.Wait()
+	defer close(ended)
+	for range 20_000 {
+		p, err := join(key, func(*program) error { return nil })
+		require.NoError(t, err)
+		<-p.ready
+		p.release()
+		programs.Lock()
+		left := len(programs.all)
+		programs.Unlock()
+		require.Zero(t, left)
+	}
 }
 
 func TestStub(t *testing.T) {
