@@ -165,6 +165,7 @@ func (x *exploration) parts() []part {
 		{x.copies, 12, 2 * time.Second},
 		{x.halfDone, 24, 2 * time.Second},
 		{x.refusals, 24, 2 * time.Second},
+		{x.refusedCalls, 16, 2 * time.Second},
 		{x.sums, 24, time.Second},
 		{x.leaks, 10, time.Hour},
 	}

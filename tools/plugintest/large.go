@@ -44,6 +44,7 @@ func (x *exploration) large(b *box, until time.Time) {
 				if !x.faults(ops, base) {
 					x.compare(ops, base, other, plain)
 				}
+				x.slowInLarge(ops, other, size)
 			}
 		}
 	}

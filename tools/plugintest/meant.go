@@ -16,6 +16,7 @@ var (
 	meantText   = regexp.MustCompile(`(?i)\bat most\b|\bup to\b|\buntil\b|truncat|\bcuts?\b|shorten|\bfirst \w+|\bnul\b|\bc('s)? strings?\b|\blimit|\bonly the\b|significant`)
 	meantStale  = regexp.MustCompile(`(?i)\bcache|\bsnapshot|\buntil\b|\bwhen it was\b|\b(last|first) (time|call)`)
 	meantCopy   = regexp.MustCompile(`(?i)\bwithout\b|\bexcept|\bbut (not|for)\b|\bonly\b|\bshallow|\bnot (the|its|copied|saved|kept)\b|\bfirst\b`)
+	meantSquare = regexp.MustCompile(`(?i)\bquadratic|\bsquare|O\(|\bslow|\bpairs?\b|\bpairwise|\bevery two\b|\beach (of the )?others?\b`)
 	meantShared = regexp.MustCompile(`(?i)\b(all|every|other) instances?\b|\binstances (have|share)|\bshared?\b|\bglobal|\bprocess\b`)
 )
 

@@ -343,11 +343,14 @@ func (p *player) call(s step) (a *answer, took time.Duration, err error) {
 		s.resultSize = int(a.length) - 1 // and with one byte less than it asks for
 		a, err = p.do(s)
 	}
-	if err == nil {
-		took = time.Since(start)
+	if err == nil && !asksForMore(&s, a) {
+		return a, time.Since(start), nil
+	}
+	if err == nil { // perhaps it has only said how much it needs
+		start = time.Now()
 		a, err = retry(&s, a, p.do)
 	}
-	return a, took, err
+	return a, time.Since(start), err
 }
 
 // answered takes over what a call answered, and looks at it.

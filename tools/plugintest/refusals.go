@@ -3,6 +3,7 @@ package plugintest
 import (
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nyash-plugins/nyash-go/abi"
@@ -14,6 +15,8 @@ import (
 const (
 	refusalStates = 2
 	otherStates   = 3
+	// overHalf is the size of a text of which one goes into what often holds 65,535 bytes, and not two.
+	overHalf = 40_000
 )
 
 // refusals looks whether calls that are refused, in states in which most methods answer something, change
@@ -56,7 +59,7 @@ func (x *exploration) refusable(m *method, types shape, s sequence, states []seq
 		case isBlob(v):
 			return nil
 		case isText(v):
-			wrong = []tlv.Value{textOf(v.Tag(), markFirst), textOf(v.Tag(), "")}
+			wrong = []tlv.Value{textOf(v.Tag(), markFirst), textOf(v.Tag(), ""), textOf(v.Tag(), strings.Repeat("w", overHalf))}
 		default:
 			wrong = numbersOf(v.Tag(), []int64{-1, 0, 1 << 30}, []float64{-1, math.NaN(), math.Inf(1)})
 		}
