@@ -75,7 +75,7 @@ func (x *exploration) mixes(ops sequence, at int) bool {
 		return false // it is a table for all, of which something has become otherwise
 	}
 	last := len(short) - 1
-	if means(meantShared, short[last].m) {
+	if meansShared(short[last].m) {
 		return false
 	}
 	out := x.env.play(short, ordinary)

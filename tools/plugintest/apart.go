@@ -51,7 +51,7 @@ func (p *parting) ops(b *box, asked []op, change bool) (ops sequence, last int) 
 
 // partings looks at changes of instances and of their copies.
 func (x *exploration) partings(b *box, c *copier, asked []op, until time.Time) {
-	if c.into != nil || means(meantShared, c.m) || means(meantCopy, c.m) {
+	if c.into != nil || meansShared(c.m) || means(meantCopy, c.m) {
 		return
 	}
 	calls, states := x.filledStates(b)

@@ -34,7 +34,7 @@ func (x *exploration) compare(ops sequence, base, other *played, in world) {
 		x.shared.heap.own = false // it is the guard that makes the difference
 		return
 	}
-	if in.second && !x.reads(short, at) {
+	if in.second && (!x.reads(short, at) || means(meantLife, short[at].m) || short[at].m.box.means(meantLife)) {
 		return // it numbers things for as long as the process lives, say
 	}
 	s := x.shown(short, at)

@@ -244,9 +244,18 @@ func (x *exploration) reportCopy(b *box, c *copier, s sequence, r *op) {
 	if short == nil {
 		return
 	}
+	if x.reportCause(short, c, shows) {
+		return
+	}
 	ops, at, ok := x.upTo(c, b, short)
 	if !ok {
 		return
+	}
+	if c.into != nil { // with the dump as it is when the calls are made again
+		into := ops[len(ops)-1]
+		into.on, into.args[0].from = at+1, at+1
+		ops = slices.Concat(short, sequence{{m: c.m, on: 0}, short[0], into})
+		at++
 	}
 	if r == nil {
 		answers := x.env.play(ops, ordinary).answers
@@ -269,6 +278,33 @@ func (x *exploration) reportCopy(b *box, c *copier, s sequence, r *op) {
 		one, other := unlike(&answers[last-1], &answers[last])
 		x.reportOf(step.finding(codeCopy, "it answered %s, and on %s %s; in other states it answers the same", one, how, other), ops, answers)
 	}
+}
+
+// reportCause reports a call of a sequence that was refused if copies are right where it is not made: it is what has left the
+// instance in a state that no copy has.
+func (x *exploration) reportCause(s sequence, c *copier, shows func(sequence) bool) bool {
+	out := x.env.play(s, ordinary)
+	if out.exit != nil || len(out.answers) != len(s) {
+		return false
+	}
+	for i := range s {
+		if !x.isRefused(&s[i], &out.answers[i]) {
+			continue
+		}
+		less := slices.Clone(s)
+		less[i].idle = time.Nanosecond
+		if shows(less) {
+			continue
+		}
+		x.done[findingKey{codeHalf, s[i].m.String(), ""}] = true
+		step := x.shown(s, i)
+		f := step.finding(codeHalf, "it answered %v, and since then what %v makes answers otherwise than the instance that it is of: it has done a part of its work", &out.answers[i], c.m)
+		rule, _ := RuleOf(codeHalf)
+		f.Fix = rule.Fix + howToHalf
+		x.report(f, s, ordinary, out.answers)
+		return true
+	}
+	return false
 }
 
 // reportOf adds a finding of the ordinary world, with how to say that it is meant.

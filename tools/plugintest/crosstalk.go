@@ -51,7 +51,7 @@ func (x *exploration) crossing(b *box, m, r *method, fresh bool) sequence {
 	}
 	reads, ok1 := call(r, 1, "r")
 	other, ok2 := call(m, 0, "w")
-	if !ok1 || !ok2 || means(meantShared, r) || x.takesName(b) {
+	if !ok1 || !ok2 || meansShared(r) || x.takesName(b) {
 		return nil
 	}
 	if fresh {

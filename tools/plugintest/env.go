@@ -73,6 +73,7 @@ type shared struct {
 	refusesUnknown map[*method]bool
 	// readsElsewhere: bytes come to the library from elsewhere than its arguments.
 	readsElsewhere bool
+	pace           *pace
 	// ends are the processes that have ended in sequences.
 	ends *ends
 	// lookedAt counts the ends of workers that a debugger was to look at.
@@ -96,6 +97,7 @@ func newShared(c *Config) *shared {
 		left:           newLeftovers(),
 		lookedAt:       &counts{},
 		ends:           &ends{},
+		pace:           &pace{known: make(map[*box]map[string]bool)},
 		readsElsewhere: readsElsewhere(c.File),
 		hostCalls:      make(map[*method]int),
 		samples:        make(map[*method][]argSample),

@@ -56,10 +56,15 @@ func TestExplore_Script(t *testing.T) {
 // TestExplore_ReplayOfAnswers: what shows in an answer alone, and in nothing of how calls are made, is
 // shown again, and is not where it is mended.
 func TestExplore_ReplayOfAnswers(t *testing.T) {
-	for file, code := range map[string]string{"texts_value_nul.c": "value-damaged", "texts_one_state.c": "instances-mixed"} {
+	for code, files := range map[string][2]string{
+		"value-damaged":   {"texts_value_nul.c", "good/texts.c"},
+		"instances-mixed": {"texts_one_state.c", "good/texts.c"},
+		"stale-answer":    {"texts_stale_count.c", "good/texts.c"},
+		"copy-differs":    {"links_one_gone.c", "good/links.c"},
+	} {
 		t.Run(code, func(t *testing.T) {
 			t.Parallel()
-			library, dir := texts(t, file), t.TempDir()
+			library, dir := texts(t, files[0]), t.TempDir()
 			report := run(t, plugintest.Config{File: library, Seed: 1, Until: code, Save: dir, NoMemcheck: true}, "explore")
 			require.NotEmpty(t, report.Findings)
 			scripts, err := filepath.Glob(filepath.Join(dir, code+"-*.star"))
@@ -69,7 +74,7 @@ func TestExplore_ReplayOfAnswers(t *testing.T) {
 			require.Len(t, again.Findings, 1)
 			assert.Equal(t, code, again.Findings[0].Code)
 			assert.Contains(t, again.Findings[0].Message, "as it did when the script was made")
-			mended := run(t, plugintest.Config{File: texts(t, "good/texts.c"), Seed: 2, Replay: scripts[0]}, "explore")
+			mended := run(t, plugintest.Config{File: texts(t, files[1]), Seed: 2, Replay: scripts[0]}, "explore")
 			assert.Empty(t, mended.Findings)
 		})
 	}

@@ -33,8 +33,8 @@ var (
 // those of methods that tell of calls that have failed.
 var (
 	doneByPart    = regexp.MustCompile(`(?i)run|eval|exec|feed|write|send|script|process|step|stream|append|push|print`)
-	tellsOfFailed = regexp.MustCompile(`(?i)last|log|error|history|trace|journal|attempt|stat|miss|fail|refus|reject|lookup|request|hits`)
-	meantHalf     = regexp.MustCompile(`(?i)\bso far\b|\bpartial|\buntil\b|\bbefore (the|an) error|\beven (if|when|where)|\bas far as|\bup to the|\bone (by|after)|\blog\b|\bhistory\b|\bstops? at`)
+	tellsOfFailed = regexp.MustCompile(`(?i)last|\btries|log|error|history|trace|journal|attempt|stat|miss|fail|refus|reject|lookup|request|hits`)
+	meantHalf     = regexp.MustCompile(`(?i)\b(refused|failed|wrong|bad) \w+ (also )?(consume|count|abort|end|lock|log|take|use|drop|clear|reset)s\b|\babort|\broll(s|ed)? back\b|\bwrong (try|tries)\b|\battempts?\b|\bso far\b|\bpartial|\buntil\b|\bbefore (the|an) error|\beven (if|when|where)|\bas far as|\bup to the|\bone (by|after)|\blog\b|\bhistory\b|\bstops? at`)
 )
 
 // halfDone has calls fail after a part of what they take, and looks whether that has been stored.

@@ -3,6 +3,7 @@ package plugintest
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nyash-plugins/nyash-go/abi"
@@ -20,9 +21,11 @@ type keyPair struct {
 	how    string
 }
 
-// keyPairs are those that are tried.
-func keyPairs() []keyPair {
-	long := pattern(400, 0)
+// keyTexts are long texts of which pairs are made: what cuts a text at some letter does so in one of them alone.
+var keyTexts = [2]string{pattern(400, 0), strings.Repeat("mnop", 100)}
+
+// keyPairs are those that are tried, of a long text.
+func keyPairs(long string) []keyPair {
 	last := func(end string) string { return long[:399] + end }
 	return []keyPair{
 		{long[:300], long[:44], []string{long[:43], long[:45], long[:172]}, "the size of one of 300 bytes is taken for 44, as in 8 bits"},
@@ -138,7 +141,7 @@ func (x *exploration) tryJoined(k *keyed) {
 		return len(slices.DeleteFunc(slices.Clone(s), func(v tlv.Value) bool { return !isText(v) })) > 1
 	}
 	key := findingKey{codeDamaged, k.r.String(), "key"}
-	if x.done[key] || !two(k.s) || !two(k.rs) || means(meantText, k.put, k.r) {
+	if x.done[key] || !two(k.s) || !two(k.rs) || means(meantText, k.put, k.r) || means(meantJoined, k.put, k.r) || k.b.means(meantJoined) {
 		return
 	}
 	kept, joined := []string{"qx", "mn"}, []string{"qxm", "n"}
@@ -150,6 +153,9 @@ func (x *exploration) tryJoined(k *keyed) {
 		own, ok := x.askAll(k, kept, kept)
 		if !ok || !is(joined, &own) || !is([]string{"q", "xmn"}, &own) {
 			return
+		}
+		if a, ok := x.askAll(k, []string{"yz", "pw"}, joined); !ok || a.same(&own) {
+			return // it is found whatever is kept
 		}
 		for _, other := range [][]string{{"qx", "mm"}, {"qy", "mn"}, {"qxn", "m"}, {"mn", "qx"}} {
 			if is(other, &own) {
@@ -171,7 +177,8 @@ func (x *exploration) tryKeys(k *keyed) {
 		return // the texts are no keys
 	}
 	x.tryUnfound(k)
-	for _, pair := range keyPairs() {
+	second := keyPairs(keyTexts[1])
+	for i, pair := range keyPairs(keyTexts[0]) {
 		if x.ctx.Err() != nil || x.done[findingKey{codeDamaged, k.r.String(), "key"}] {
 			return
 		}
@@ -179,7 +186,7 @@ func (x *exploration) tryKeys(k *keyed) {
 			continue
 		}
 		again := 0
-		for again < agreeing && x.confuses(k, &pair) {
+		for again < agreeing && x.confuses(k, &pair) && x.confuses(k, &second[i]) {
 			again++
 		}
 		if again < agreeing {
@@ -262,6 +269,9 @@ func (x *exploration) confuses(k *keyed, pair *keyPair) bool {
 		return false
 	}
 	unlike := fmt.Sprintf("%.*s", max(2, len(pair.asked)), "#"+pattern(len(pair.asked), 13))
+	if a, ok := x.ask(k, unlike, pair.asked); !ok || a.same(&own) {
+		return false // it is found whatever is kept
+	}
 	for _, other := range append([]string{unlike}, pair.others...) {
 		if a, ok := x.ask(k, pair.kept, other); !ok || a.same(&own) {
 			return false

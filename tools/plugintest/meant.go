@@ -13,11 +13,13 @@ import (
 // method is as it is meant to be.
 var (
 	meantNumber = regexp.MustCompile(`(?i)\bmod(ulo|ulus)?\b|\bwrap|roll(s|ing)? over|\d+[- ]?bits?\b|\bbits\b|\blow(est|er)? (byte|word)|truncat|clamp|saturat|checksum|\bhash|overflow|precision|\bfloat32\b`)
-	meantText   = regexp.MustCompile(`(?i)\bat most\b|\bup to\b|\buntil\b|truncat|\bcuts?\b|shorten|\bfirst \w+|\bnul\b|\bc('s)? strings?\b|\blimit|\bonly the\b|significant`)
+	meantText   = regexp.MustCompile(`(?i)\bnormal\b|\bnormali[sz]|\bzero bytes?\b|\bterminat|\bseparat|\bin the format\b|\bat most\b|\bup to\b|\buntil\b|truncat|\bcuts?\b|shorten|\bfirst \w+|\bnul\b|\bc('s)? strings?\b|\blimit|\bonly the\b|significant`)
 	meantStale  = regexp.MustCompile(`(?i)\bcache|\bsnapshot|\buntil\b|\bwhen it was\b|\b(last|first) (time|call)`)
 	meantCopy   = regexp.MustCompile(`(?i)\bwithout\b|\bexcept|\bbut (not|for)\b|\bonly\b|\bshallow|\bnot (the|its|copied|saved|kept)\b|\bfirst\b`)
 	meantSquare = regexp.MustCompile(`(?i)\bquadratic|\bsquare|O\(|\bslow|\bpairs?\b|\bpairwise|\bevery two\b|\beach (of the )?others?\b`)
-	meantShared = regexp.MustCompile(`(?i)\b(all|every|other) instances?\b|\binstances (have|share)|\bshared?\b|\bglobal|\bprocess\b`)
+	meantJoined = regexp.MustCompile(`(?i)\btogether\b|\bjoin|\bconcat|\bcombin|\bfollowed by\b|\bprefix|\bsuffix|\bending\b|\bstem\b|\bparts? of\b`)
+	meantLife   = regexp.MustCompile(`(?i)\bprocess\b|\bstarts?\b|\bstarted\b|\bsince\b|\blife|\binit\b|\bshutdown\b|\bloaded\b`)
+	meantShared = regexp.MustCompile(`(?i)\ball \w+ (share|see|receive)\b|\b(every|any)(body|one)\b|\bone \w+( \w+)? (of|in) the (library|process|plugin)\b|\b(all|every|other) instances?\b|\binstances (have|share)|\bshared?\b|\bglobal|\bprocess\b`)
 )
 
 // howToMean is how an author says that a method is meant to be so.
@@ -39,6 +41,14 @@ const howToHalf = `; where it is meant, have the method's doc say so ("stops at 
 // as they are.
 func means(what *regexp.Regexp, methods ...*method) bool {
 	return slices.ContainsFunc(methods, func(m *method) bool { return m.declared != nil && what.MatchString(m.declared.Doc) })
+}
+
+// meansShared tells whether the documentation of a method, or of its box, says that what it answers is not of one instance alone.
+func meansShared(m *method) bool { return means(meantShared, m) || m.box.means(meantShared) }
+
+// means tells whether the documentation of the box itself says so.
+func (b *box) means(what *regexp.Regexp) bool {
+	return b.own != nil && what.MatchString(b.own.Doc) || b.conf != nil && what.MatchString(b.conf.Doc)
 }
 
 // meansDamage tells whether the documentation of methods says that a value does not come back. A

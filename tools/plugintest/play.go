@@ -21,11 +21,12 @@ type world struct {
 	what   string // in sentences: "it answered X …, and Y as a host calls it"
 	code   string // of the finding of one that answers otherwise
 	layout layout
-	plain  bool  // calls use ordinary memory
-	keeps  bool  // lent blobs stay as they are after the call
-	short  bool  // each call is made without room for a result first
-	guard  guard // of what the library takes with malloc
-	second bool  // after a shutdown and a second init
+	plain  bool          // calls use ordinary memory
+	keeps  bool          // lent blobs stay as they are after the call
+	short  bool          // each call is made without room for a result first
+	guard  guard         // of what the library takes with malloc
+	second bool          // after a shutdown and a second init
+	pause  time.Duration // before each call
 }
 
 // ordinary is the world in which faults show at once: arguments and room for the result end
@@ -252,11 +253,13 @@ func (p *player) secondLife() error {
 // op makes one call. The error is an *exitError.
 func (p *player) op(i int) (observed, error) {
 	o := &p.ops[i]
-	if o.idle > 0 {
+	if wait := o.idle + p.world.pause; wait > 0 {
 		select {
 		case <-p.callCtx.Done():
-		case <-time.After(o.idle):
+		case <-time.After(wait):
 		}
+	}
+	if o.idle > 0 {
 		return observed{}, nil
 	}
 	var on instance
@@ -289,6 +292,10 @@ func (p *player) encodeArgs(o *op, id uint32) (args []byte, ok bool) {
 	list := make([]tlv.Value, len(o.args))
 	for k, a := range o.args {
 		list[k] = a.value
+		if a.from > 0 && a.from <= len(p.out.answers) && isText(p.out.answers[a.from-1].value) {
+			a.value = p.out.answers[a.from-1].value
+			list[k] = textOf(list[k].Tag(), a.value.Data())
+		}
 		switch {
 		case a.ref > 0:
 			of := p.made[a.ref-1]

@@ -11,9 +11,11 @@ import (
 // A call that is refused should be as one that was not made: what follows answers the same without it. Random
 // sequences are full of such calls, in states that nobody would think of.
 
-// goesOnRefused are names of methods that do something where they are refused: they count attempts, and what is at
-// its end begins again.
-var goesOnRefused = regexp.MustCompile(`(?i)next|read|fetch|take|pop|poll|advance|seek|parse|login|auth|unlock|verify|try|guess|retry|commit|rand|roll|draw|shuffle`)
+// goesOnRefused are names of methods that do something where they are refused: what is at its end begins again.
+var goesOnRefused = regexp.MustCompile(`(?i)next|read|fetch|take|pop|poll|advance|seek|parse|rand|roll|draw|shuffle`)
+
+// isAttempt are names of methods of which those that are refused count.
+var isAttempt = regexp.MustCompile(`(?i)log_?(in|on)|auth|unlock|verify|attempt|\btry|tries|guess|password|commit`)
 
 // maxUnclear is how often a method's answers are looked at closely that differ without the refused calls.
 const maxUnclear = 3
@@ -131,7 +133,7 @@ func (x *exploration) lessRefused(ops sequence, out *played) sequence {
 // isRefused tells whether an op was a call that was refused, of a method that does nothing then.
 func (x *exploration) isRefused(o *op, a *observed) bool {
 	return a.made && a.code != abi.OK && a.code != abi.ErrShortBuffer && !o.isBirth() && !o.isFini() && !means(meantHalf, o.m) &&
-		!doneByPart.MatchString(o.m.name) && !goesOnRefused.MatchString(o.m.name) && !x.done[findingKey{codeHalf, o.m.String(), ""}]
+		!doneByPart.MatchString(o.m.name) && !isAttempt.MatchString(o.m.name) && !goesOnRefused.MatchString(o.m.name) && !x.done[findingKey{codeHalf, o.m.String(), ""}]
 }
 
 // observes tells whether an op is a call that should answer the same whatever was refused before.

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/tlv"
@@ -412,6 +413,8 @@ func hardValues(tag tlv.Tag) (all []tlv.Value) {
 // damageOf says how a value was damaged, where that is a fault for sure.
 func damageOf(given, got tlv.Value) string {
 	switch {
+	case given.Tag() == tlv.TagBytes && got.Tag() == tlv.TagString && !utf8.ValidString(given.Data()):
+		return "" // it has to be made text
 	case isText(given) && isText(got):
 		return textDamage(given.Data(), got.Data())
 	case given.Tag() == tlv.TagFloat64:

@@ -40,10 +40,10 @@ type recordedAnswer struct {
 
 // shownByAnswer are the codes of faults that show in what the last call of a sequence answers,
 // and nowhere else.
-var shownByAnswer = []string{codeDamaged, codeMixed, codeStale, codeHalf, codeAnyType, codeUseAfterFini}
+var shownByAnswer = []string{codeDamaged, codeMixed, codeStale, codeHalf, codeAnyType, codeUseAfterFini, codeCopy}
 
 func recordAnswer(code string, ops sequence, in world, answers []observed) *recordedAnswer {
-	if in.name != ordinary.name || !slices.Contains(shownByAnswer, code) || len(answers) != len(ops) || len(ops) == 0 {
+	if in.name != ordinary.name || !slices.Contains(shownByAnswer, code) || len(answers) < len(ops) || len(ops) == 0 {
 		return nil
 	}
 	last := &answers[len(ops)-1]
@@ -73,13 +73,14 @@ type recordedArg struct {
 	Data  string `json:"data,omitempty"` // in base64
 	Ref   int    `json:"ref,omitempty"`
 	Other bool   `json:"other,omitempty"`
+	From  int    `json:"from,omitempty"`
 	Blob  bool   `json:"blob,omitempty"`
 }
 
 const recordedVersion = 1
 
 func recordArg(a argument) recordedArg {
-	out := recordedArg{Ref: a.ref, Other: a.other, Blob: a.blob}
+	out := recordedArg{Ref: a.ref, Other: a.other, Blob: a.blob, From: a.from}
 	if a.ref == 0 {
 		out.Tag, out.Bits = uint8(a.value.Tag()), a.value.Bits()
 		switch a.value.Tag() {
@@ -91,7 +92,7 @@ func recordArg(a argument) recordedArg {
 }
 
 func (r *recordedArg) argument() (a argument, err error) {
-	a = argument{ref: r.Ref, other: r.Other, blob: r.Blob}
+	a = argument{ref: r.Ref, other: r.Other, blob: r.Blob, from: r.From}
 	if r.Ref > 0 {
 		return a, nil
 	}
@@ -395,6 +396,9 @@ func (p *plugin) readOp(r *recordedOp, before sequence) (o op, err error) {
 		}
 		if a.ref > 0 && !made(a.ref-1) {
 			return o, fmt.Errorf("an argument is the instance of call %d, which makes none", a.ref)
+		}
+		if a.from < 0 || a.from > len(before) || a.from > 0 && !isText(a.value) {
+			return o, fmt.Errorf("an argument is what call %d has answered, which is no text of a call before", a.from)
 		}
 		if a.ref == 0 && !a.blob {
 			if _, err := tlv.Encode(a.value); err != nil {

@@ -29,6 +29,7 @@ type argument struct {
 	ref   int       // from 1: the op, by its number from 1, that made the instance
 	other bool      // the instance's number with the type id of no box
 	blob  bool      // value is Bytes, which are lent as a blob
+	from  int       // from 1: the op, by its number from 1, whose answer it is if that is text; value is what it was once. 0 for none
 }
 
 func (o *op) isBirth() bool { return o.m.isBirth() }
@@ -530,6 +531,9 @@ func (s sequence) without(drop func(i int) bool) sequence {
 		for k := range o.args {
 			if o.args[k].ref > 0 {
 				o.args[k].ref = at[o.args[k].ref-1] + 1
+			}
+			if o.args[k].from > 0 {
+				o.args[k].from = at[o.args[k].from-1] + 1 // 0 where it is gone
 			}
 		}
 		out = append(out, o)

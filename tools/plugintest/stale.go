@@ -413,6 +413,16 @@ func (x *exploration) showsStale(s sequence, m *method) (out *played, fresh *obs
 	if out.exit != nil || without.exit != nil || len(out.answers) != last+2 || len(without.answers) != last+1 {
 		return nil, nil, false
 	}
+	for i := range last { // a call that is refused now, or no longer, is why
+		if at := i; i != earlier {
+			if i > earlier {
+				at--
+			}
+			if !without.answers[at].same(&out.answers[i]) && !isHandle(out.answers[i].value) {
+				return nil, nil, false
+			}
+		}
+	}
 	fresh = &without.answers[last]
 	ok = out.answersAlike(last, last+1) && without.answersAlike(last-1, last) && isStale(&out.answers[earlier], &out.answers[last], fresh)
 	return out, fresh, ok
