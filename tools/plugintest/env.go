@@ -45,6 +45,8 @@ type shared struct {
 	tried, refusesHandles map[*method]bool
 	// births are the arguments that birth takes.
 	births map[*box][]tlv.Value
+	// spare are arguments that births take which are known to take none: optional ones, which are described nowhere.
+	spare map[*box][]tlv.Value
 	// telling are calls after which most methods of a box answer something.
 	telling map[*box][]setupCall
 	// explained are the places of crashes that were replayed (exit.go).
@@ -107,6 +109,7 @@ func newShared(c *Config) *shared {
 		tried:          make(map[*method]bool),
 		refusesHandles: make(map[*method]bool),
 		births:         make(map[*box][]tlv.Value),
+		spare:          make(map[*box][]tlv.Value),
 		telling:        make(map[*box][]setupCall),
 		explained:      make(map[string]bool),
 	}

@@ -16,7 +16,13 @@ const roomy = 12
 // learnRoom gives a birth larger numbers, one after the other, where no fewer calls succeed then.
 func (e *env) learnRoom(b *box) error {
 	own := func(i Invocation) bool { return i.Box == "" || i.Box == b.name }
-	if b.singleton || e.shared.birthBroken[b] || slices.ContainsFunc(e.config.Births, own) || !slices.ContainsFunc(e.shared.births[b], isWhole) {
+	if b.singleton || e.shared.birthBroken[b] || slices.ContainsFunc(e.config.Births, own) {
+		return nil
+	}
+	if len(e.shared.births[b]) == 0 {
+		return e.learnSpare(b)
+	}
+	if !slices.ContainsFunc(e.shared.births[b], isWhole) {
 		return nil
 	}
 	return e.withWorker(workerOptions{}, func(w *worker) error {
@@ -48,6 +54,29 @@ func (e *env) learnRoom(b *box) error {
 			best = max(best, n)
 		}
 		return w.finiAll()
+	})
+}
+
+// spares are arguments that a birth which needs none may take: a limit, or a name.
+var spares = [][]tlv.Value{
+	{tlv.Int64(roomy)}, {tlv.Int32(roomy)}, {tlv.String("a"), tlv.Int64(roomy)}, {tlv.Int64(roomy), tlv.Int64(roomy)}, {tlv.String("a")},
+}
+
+// learnSpare finds out what a birth takes that needs no arguments, where nothing says that it takes none.
+func (e *env) learnSpare(b *box) error {
+	if d := b.birth.declared; d != nil && d.ArgsDeclared {
+		return nil
+	}
+	return e.withWorker(workerOptions{}, func(w *worker) error {
+		for _, values := range spares {
+			if ok, err := w.takesBirth(b, values); err != nil || ok {
+				if ok {
+					e.shared.spare[b] = values
+				}
+				return err
+			}
+		}
+		return nil
 	})
 }
 

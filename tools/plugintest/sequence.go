@@ -326,6 +326,14 @@ func (d *drawing) name(on int, text string) {
 func (d *drawing) birth(b *box) {
 	o := op{m: b.birth, on: -1, made: b}
 	given := d.env.shared.births[b]
+	if spare := d.env.shared.spare[b]; spare != nil && d.random.IntN(3) == 0 {
+		given = slices.Clone(spare)
+		for i, v := range given {
+			if isWhole(v) {
+				given[i] = withMagnitude(v, float64(1+d.random.IntN(4))) // soon full
+			}
+		}
+	}
 	for _, v := range given {
 		a := argument{value: v}
 		if v.Tag() != tlv.TagHandle && !isBlob(v) && d.random.IntN(3) == 0 {
