@@ -19,7 +19,7 @@ import (
 func main() {
 	worker.Main() // this program is its own worker
 	tellCrashes()
-	ctx, stop := interrupt.Context("nyash")
+	ctx, stop := interrupt.Context("nyash", interrupt.Grace)
 	defer stop()
 	err := command.Execute(ctx, newRoot())
 	if err != nil {
