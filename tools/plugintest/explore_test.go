@@ -85,6 +85,8 @@ func TestExplore_BadScripts(t *testing.T) {
 		"another version":  {begin + `{"version":99}`, "version 99; this plugin-tester reads version 1"},
 		"another world":    {begin + `{"version":1,"world":"moon"}`, `there is no world "moon"`},
 		"another code":     {begin + `{"version":1,"code":"crsh","shows":{"code":0,"sum":"1"}}`, `there are no findings with the code "crsh"`},
+		"a code of others": {begin + `{"version":1,"code":"crash","shows":{"code":0,"sum":"1"}}`, "what a call answers shows no crash; a script that says what it answered is of value-damaged, "},
+		"no calls":         {begin + `{"version":1,"ops":[]}`, `the line "# replay: " has no calls`},
 		"another box":      {begin + `{"version":1,"ops":[{"box":"Cat","method":"birth","on":-1}]}`, `call 1: the library has no box "Cat"; it has Texts`},
 		"another method":   {begin + `{"version":1,"ops":[{"box":"Texts","method":"birth","on":-1,"makes":"Texts"},{"box":"Texts","method":"fly","on":0}]}`, `call 2: Texts has no method "fly"`},
 		"no instance":      {begin + `{"version":1,"ops":[{"box":"Texts","method":"count","on":3}]}`, "call 1: it is on the instance of call 4, which makes none"},
