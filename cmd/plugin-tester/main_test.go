@@ -100,6 +100,19 @@ func TestCommand_Reports(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
+// TestCommand_Until: a run that ends without the finding that it was to go on for says so.
+func TestCommand_Until(t *testing.T) {
+	out, err := run(t, "check", build(t, "duplicate_id"), "--until", "leak")
+	require.ErrorIs(t, err, errFindings)
+	assert.Contains(t, out, "\nleak was not found\n")
+	out, err = run(t, "check", build(t, "duplicate_id"), "--until", "duplicate-id")
+	require.ErrorIs(t, err, errFindings)
+	assert.NotContains(t, out, "was not found")
+	out, err = run(t, "check", build(t, "good"), "--until", "leak", "--json")
+	require.NoError(t, err)
+	assert.True(t, json.Valid([]byte(out)), out)
+}
+
 func TestCommand_Typecheck(t *testing.T) {
 	library := build(t, "good")
 	config := filepath.Join(t.TempDir(), "nyash.toml")

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -337,6 +338,9 @@ func (s *settings) test(cmd *cobra.Command, c plugintest.Config, run func(*plugi
 		return nil, err
 	}
 	if !s.json {
+		if s.until != "" && !slices.ContainsFunc(report.Findings, func(f plugintest.Finding) bool { return f.Code == s.until }) {
+			fmt.Fprintf(s.output(cmd), "%s was not found\n", s.until)
+		}
 		s.text(cmd).Summary(report)
 	}
 	return report, s.cannotWrite()
