@@ -211,7 +211,7 @@ func TestGiven(t *testing.T) {
 		})
 	}
 	for name, tt := range map[string]struct{ tester, want string }{
-		"a method":     {"calls = { fetch = [['a']] }", `nyash.toml:4: Cache has no method "fetch"`},
+		"a method":     {"calls = { fetch = [['a']] }", "plugins.Cache.tester.calls.fetch: Cache has no method fetch; it has get\n\n  4 | calls = { fetch = [["},
 		"a type":       {"calls = { get = [[1]] }", "the tester table of Cache: get: argument 1, 1, cannot be a value of type"},
 		"of a birth":   {"birth = [true]", "the tester table of Cache: birth: argument 1, true, cannot be a value of type"},
 		"no arguments": {"calls = { get = [[]] }", "Cache.get takes (word string) → i64, and is given 0 arguments"},
@@ -225,5 +225,9 @@ func TestGiven(t *testing.T) {
 			assert.ErrorContains(t, err, tt.want)
 		})
 	}
-	assert.Equal(t, plugintest.Invocation{Box: "Cache", Method: "birth", Args: []tlv.Value{tlv.String("mem:a"), tlv.Int64(2)}, Texts: map[int]string{1: "2"}}, birth("Cache=mem:a,2"))
+	parsed := birth("Cache=mem:a,2")
+	assert.Equal(t, "--birth 'Cache=mem:a,2'", parsed.String())
+	assert.Equal(t, "Cache.birth", parsed.Box+"."+parsed.Method)
+	assert.Equal(t, []tlv.Value{tlv.String("mem:a"), tlv.Int64(2)}, parsed.Args)
+	assert.Equal(t, map[int]string{1: "2"}, parsed.Texts)
 }
