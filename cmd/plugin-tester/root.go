@@ -17,6 +17,7 @@ import (
 
 	"github.com/nyash-plugins/nyash-go/internal/command"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
+	"github.com/nyash-plugins/nyash-go/internal/files"
 	"github.com/nyash-plugins/nyash-go/internal/terminal"
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/registry/builtin"
@@ -420,9 +421,9 @@ func isFile(path, other string) bool {
 }
 
 func writeFile(path string, reports []*plugintest.Report, write func(io.Writer, []*plugintest.Report) error) (err error) {
-	f, err := os.Create(path)
+	f, err := files.Create(path)
 	if err != nil {
-		return err
+		return fmt.Errorf("cannot write a report: %w", err)
 	}
 	defer func() {
 		if closeErr := f.Close(); err == nil {
