@@ -1,4 +1,4 @@
-//go:build amd64 && (darwin || freebsd || linux)
+//go:build (amd64 || arm64) && (darwin || freebsd || linux)
 
 package main_test
 
