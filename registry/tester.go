@@ -22,6 +22,13 @@ type TesterCalls struct {
 	Method string
 	Args   [][]any
 	Pos    Position
+
+	key *key
+}
+
+// TesterError says what is wrong with the calls of a method, which stand in the box's tester table.
+func (b *Box) TesterError(calls *TesterCalls, err error) *Error {
+	return b.doc.newError(calls.key.at, calls.key.path(), err.Error(), "")
 }
 
 var testerFields = []field[*Tester]{
@@ -50,7 +57,7 @@ func readTesterCalls(d *document, t *Tester, k *key) {
 		if !d.want(k, unstable.Array, `[["a"], ["b"]]`) {
 			continue
 		}
-		calls := TesterCalls{Method: k.name, Pos: d.position(k.at)}
+		calls := TesterCalls{Method: k.name, Pos: d.position(k.at), key: k}
 		for _, item := range k.val.items {
 			if item.kind != unstable.Array {
 				d.fail(item.at, k.path(), "its entries must be lists of arguments", "write "+k.name+` = [["a"], ["b"]]: two calls with one argument each`)

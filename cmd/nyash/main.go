@@ -10,6 +10,7 @@ import (
 	"github.com/nyash-plugins/nyash-go/internal/command"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/internal/interrupt"
+	"github.com/nyash-plugins/nyash-go/internal/native"
 	"github.com/nyash-plugins/nyash-go/loader"
 	_ "github.com/nyash-plugins/nyash-go/loader/wasm" // plugins that are WebAssembly modules
 	"github.com/nyash-plugins/nyash-go/loader/worker"
@@ -17,7 +18,8 @@ import (
 
 func main() {
 	worker.Main() // this program is its own worker
-	ctx, stop := interrupt.Context("nyash")
+	tellCrashes()
+	ctx, stop := interrupt.Context("nyash", interrupt.Grace)
 	defer stop()
 	err := command.Execute(ctx, newRoot())
 	if err != nil {
@@ -27,6 +29,14 @@ func main() {
 		fmt.Fprintf(os.Stderr, "nyash: %s\n", contract.PrintableLines(fmt.Sprintf("%+v", err)))
 		stop()
 		os.Exit(statusOf(err))
+	}
+}
+
+// tellCrashes has a plugin that crashes in this process be told in a line. Who sets GOTRACEBACK asks for
+// more; where it cannot be done, the runtime tells it.
+func tellCrashes() {
+	if _, ok := os.LookupEnv("GOTRACEBACK"); !ok {
+		_ = native.TellCrashes("--isolation process gives it one of its own, and tells which call it was")
 	}
 }
 

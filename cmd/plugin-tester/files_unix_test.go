@@ -38,6 +38,17 @@ func TestCommand_NoFiles(t *testing.T) {
 	}
 }
 
+// TestCommand_ReportPipe: a report that nobody reads is an error, and not lost.
+func TestCommand_ReportPipe(t *testing.T) {
+	library := build(t, "good")
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	require.NoError(t, syscall.Mkfifo(pipe, 0o644))
+	for _, flag := range []string{"--junit", "--sarif", "--html"} {
+		_, err := run(t, "check", library, flag, pipe)
+		require.EqualError(t, err, "cannot write a report: write "+pipe+": a pipe that nobody reads")
+	}
+}
+
 // TestCommand_WatchPipe: a pipe in the library's place is told, and the watch goes on.
 func TestCommand_WatchPipe(t *testing.T) {
 	good, faulty := read(t, build(t, "good")), read(t, build(t, "duplicate_id"))

@@ -23,7 +23,7 @@ const (
 func main() {
 	probe.Main() // this program is its own worker
 	endAtWrite()
-	ctx, stop := interrupt.Context("plugin-tester")
+	ctx, stop := interrupt.Context("plugin-tester", interrupt.Grace)
 	defer stop()
 	err := command.Execute(ctx, newRoot())
 	stop()

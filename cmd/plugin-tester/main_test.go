@@ -100,6 +100,19 @@ func TestCommand_Reports(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
+// TestCommand_Until: a run that ends without the finding that it was to go on for says so.
+func TestCommand_Until(t *testing.T) {
+	out, err := run(t, "check", build(t, "duplicate_id"), "--until", "leak")
+	require.ErrorIs(t, err, errFindings)
+	assert.Contains(t, out, "\nleak was not found\n")
+	out, err = run(t, "check", build(t, "duplicate_id"), "--until", "duplicate-id")
+	require.ErrorIs(t, err, errFindings)
+	assert.NotContains(t, out, "was not found")
+	out, err = run(t, "check", build(t, "good"), "--until", "leak", "--json")
+	require.NoError(t, err)
+	assert.True(t, json.Valid([]byte(out)), out)
+}
+
 func TestCommand_Typecheck(t *testing.T) {
 	library := build(t, "good")
 	config := filepath.Join(t.TempDir(), "nyash.toml")
@@ -114,7 +127,18 @@ func TestCommand_Typecheck(t *testing.T) {
 
 	for _, command := range []string{"typecheck", "all"} {
 		_, err = run(t, command, library, "--config", config, "--call", "sub=1")
-		require.ErrorContains(t, err, "--call sub: there is no such method", command)
+		require.ErrorContains(t, err, "--call 'sub=1': the library has no method sub (did you mean set?); it has add, get, ", command)
+	}
+	for flags, want := range map[string]string{
+		"--call Countr.get=1":   "--call 'Countr.get=1': the library has no box Countr (did you mean Counter?); it has Counter",
+		"--call Counter.gte=1":  "--call 'Counter.gte=1': Counter has no method gte (did you mean get?); it has ",
+		"--call ad=1":           "--call 'ad=1': the library has no method ad (did you mean add?); it has ",
+		"--call add=handle:Cat": "--call 'add=handle:Cat': the library has no box Cat; it has Counter",
+		"--birth Countr=2":      "--birth 'Countr=2': the library has no box Countr (did you mean Counter?); it has Counter",
+		"--only lek":            `there are no findings with the code "lek" (did you mean leak?); plugin-tester explain lists the codes`,
+	} {
+		_, err = run(t, append([]string{"typecheck", library, "--config", config}, strings.Fields(flags)...)...)
+		require.ErrorContains(t, err, want)
 	}
 	other := hosttest.File(t, hosttest.PluginTOML(t, "filebox", "nyash-filebox-plugin"))
 	_, err = run(t, "typecheck", library, "--config", other)

@@ -52,7 +52,7 @@ func TestCommand_NobodyReads(t *testing.T) {
 	library := build(t, "good")
 	folder := t.TempDir()
 	t.Setenv("TMPDIR", folder)
-	ctx, stop := interrupt.Context("plugin-tester")
+	ctx, stop := interrupt.Context("plugin-tester", interrupt.Grace)
 	defer stop()
 	root := newRoot()
 	root.SetOut(&closedPipe{left: 1})

@@ -10,12 +10,14 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/nyash-plugins/nyash-go/internal/command"
 	"github.com/nyash-plugins/nyash-go/internal/contract"
+	"github.com/nyash-plugins/nyash-go/internal/files"
 	"github.com/nyash-plugins/nyash-go/internal/terminal"
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/registry/builtin"
@@ -337,6 +339,9 @@ func (s *settings) test(cmd *cobra.Command, c plugintest.Config, run func(*plugi
 		return nil, err
 	}
 	if !s.json {
+		if s.until != "" && !slices.ContainsFunc(report.Findings, func(f plugintest.Finding) bool { return f.Code == s.until }) {
+			fmt.Fprintf(s.output(cmd), "%s was not found\n", s.until)
+		}
 		s.text(cmd).Summary(report)
 	}
 	return report, s.cannotWrite()
@@ -416,9 +421,9 @@ func isFile(path, other string) bool {
 }
 
 func writeFile(path string, reports []*plugintest.Report, write func(io.Writer, []*plugintest.Report) error) (err error) {
-	f, err := os.Create(path)
+	f, err := files.Create(path)
 	if err != nil {
-		return err
+		return fmt.Errorf("cannot write a report: %w", err)
 	}
 	defer func() {
 		if closeErr := f.Close(); err == nil {

@@ -1,5 +1,5 @@
-// Package files reads files that others may have made: no larger than expected, and without
-// waiting for the other end of a pipe.
+// Package files reads and writes files that others may have made: no larger than expected, and
+// without waiting for the other end of a pipe.
 //
 // All functions are safe for concurrent use.
 package files
@@ -11,12 +11,26 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"syscall"
 )
 
 // ErrNotRegular means that a path leads to a folder, a pipe, a device or the like.
 var ErrNotRegular = errors.New("not a regular file")
 
-var errEmptyPipe = errors.New("a pipe that nothing was written to")
+var (
+	errEmptyPipe  = errors.New("a pipe that nothing was written to")
+	errUnreadPipe = errors.New("a pipe that nobody reads")
+)
+
+// Create opens a file for writing, which is empty then; the caller closes it. A pipe without a reader is
+// an error: [os.Create] would be its reader as well, and what is written would be lost when it is closed.
+func Create(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|nonblock, 0o666)
+	if info, statErr := os.Stat(path); err != nil && statErr == nil && info.Mode()&fs.ModeNamedPipe != 0 && errors.Is(err, syscall.ENXIO) {
+		return nil, &fs.PathError{Op: "write", Path: path, Err: errUnreadPipe}
+	}
+	return f, err
+}
 
 // Open opens a regular file for reading; the caller closes it. What the path leads to is
 // looked at when it is open, because it can be replaced at any time, and is opened without

@@ -5,6 +5,7 @@ package files_test
 import (
 	"bytes"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -54,4 +55,41 @@ func TestRead_Pipe(t *testing.T) {
 	data, err := files.Read(pipe, 1<<20)
 	require.NoError(t, errors.Join(err, <-written))
 	assert.Equal(t, text, data)
+}
+
+// A pipe is written to where somebody reads it, and else is not waited for.
+func TestCreate_Pipe(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	require.NoError(t, syscall.Mkfifo(pipe, 0o644))
+	_, err := files.Create(pipe)
+	require.EqualError(t, err, "write "+pipe+": a pipe that nobody reads")
+
+	reader, err := os.OpenFile(pipe, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	require.NoError(t, err)
+	defer reader.Close()
+	f, err := files.Create(pipe)
+	require.NoError(t, err)
+	text := bytes.Repeat([]byte("text"), 1<<17) // more than a pipe holds
+	written := make(chan error, 1)
+	go func() {
+		_, err := f.Write(text)
+		written <- errors.Join(err, f.Close())
+	}()
+	data, err := io.ReadAll(reader)
+	require.NoError(t, errors.Join(err, <-written))
+	assert.Equal(t, text, data)
+}
+
+// What was in a file is gone.
+func TestCreate(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	for _, text := range []string{"a long text", "short"} {
+		f, err := files.Create(path)
+		require.NoError(t, err)
+		_, err = f.WriteString(text)
+		require.NoError(t, errors.Join(err, f.Close()))
+		data, err := os.ReadFile(path)
+		require.NoError(t, err)
+		assert.Equal(t, text, string(data))
+	}
 }

@@ -7,8 +7,13 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
+	"time"
 )
+
+// Grace is how long a command has to end after a signal.
+const Grace = 10 * time.Second
 
 // others are the signals beside SIGINT that end a command.
 var others = []os.Signal{syscall.SIGTERM, syscall.SIGHUP}
@@ -28,26 +33,43 @@ func (h *handler) watch(signals ...os.Signal) {
 }
 
 // Context ends with the first SIGINT, SIGTERM or SIGHUP, and then signals are the system's again:
-// a plugin in this process cannot be made to return, and the second one ends the process.
-// name is the command's, for the line that says so. stop gives the signals back.
-func Context(name string) (ctx context.Context, stop func()) {
+// a plugin in this process cannot be made to return, and the second one ends the process. So does the
+// first once grace is over. name is the command's, for the line that says so. stop gives the signals back.
+func Context(name string, grace time.Duration) (ctx context.Context, stop func()) {
+	ended := make(chan struct{})
+	end := sync.OnceFunc(func() { close(ended) })
 	h := &handler{signals: make(chan os.Signal, 1)}
 	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), handlerKey{}, h))
 	h.cancel = cancel
 	h.watch(append([]os.Signal{os.Interrupt}, others...)...)
 	go func() {
 		select {
-		case <-h.signals:
+		case s := <-h.signals:
 			signal.Stop(h.signals)
 			fmt.Fprintf(os.Stderr, "%s: interrupted; once more ends it at once\n", name)
 			cancel()
+			select {
+			case <-time.After(grace):
+				fmt.Fprintf(os.Stderr, "%s: it has not ended within %v, and is ended\n", name, grace)
+				die(s)
+			case <-ended:
+			}
 		case <-ctx.Done():
 		}
 	}()
 	return ctx, func() {
 		signal.Stop(h.signals)
+		end()
 		cancel()
 	}
+}
+
+// die ends the process as s does, which is the system's.
+func die(s os.Signal) {
+	if self, err := os.FindProcess(os.Getpid()); err == nil && self.Signal(s) == nil {
+		time.Sleep(time.Second) // s comes meanwhile, unless whoever started this process ignores it
+	}
+	os.Exit(1)
 }
 
 // End ends the context of a command, which [Context] has made, or one made of it.

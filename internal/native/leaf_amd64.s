@@ -47,8 +47,8 @@ TEXT ·callLeafTable(SB), NOSPLIT, $0-24
 	RET
 
 // void leafSignal(int signal, siginfo_t *info, void *context): the handler of what ends a
-// process, called by the kernel on the signal stack. With SP in the region of leaf stacks it
-// is leafFault's to judge; all else is for the handler that was there before.
+// process, called by the kernel on the signal stack. With SP in the region of leaf stacks, and where
+// crashes are told, it is leafFault's to judge; all else is for the handler that was there before.
 TEXT leafSignal<>(SB), NOSPLIT|NOFRAME, $0-0
 #ifdef GOOS_darwin
 	MOVQ const_contextRegisters(DX), AX
@@ -58,7 +58,10 @@ TEXT leafSignal<>(SB), NOSPLIT|NOFRAME, $0-0
 #endif
 	SUBQ ·leafFaults(SB), AX
 	CMPQ AX, ·leafFaults+8(SB)
-	JCC before
+	JCS judge
+	CMPQ ·crashAdvice+8(SB), $0
+	JEQ before
+judge:
 	SUBQ $56, SP
 	MOVQ DI, 32(SP)
 	MOVQ SI, 40(SP)
@@ -104,4 +107,12 @@ TEXT ·exchange(SB), NOSPLIT, $0-20
 	MOVL v+8(FP), CX
 	XCHGL CX, (AX)
 	MOVL CX, old+16(FP)
+	RET
+
+// func textBounds() (low, end uintptr)
+TEXT ·textBounds(SB), NOSPLIT, $0-16
+	MOVQ $runtime·text(SB), AX
+	MOVQ AX, low+0(FP)
+	MOVQ $runtime·etext(SB), AX
+	MOVQ AX, end+8(FP)
 	RET

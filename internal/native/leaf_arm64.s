@@ -45,8 +45,8 @@ TEXT ·callLeafTable(SB), NOSPLIT, $16-24
 	RET
 
 // void leafSignal(int signal, siginfo_t *info, void *context): the handler of what ends a
-// process, called by the kernel on the signal stack. With SP in the region of leaf stacks it
-// is leafFault's to judge; all else is for the handler that was there before.
+// process, called by the kernel on the signal stack. With SP in the region of leaf stacks, and where
+// crashes are told, it is leafFault's to judge; all else is for the handler that was there before.
 TEXT leafSignal<>(SB), NOSPLIT|NOFRAME, $0-0
 #ifdef GOOS_darwin
 	MOVD const_contextRegisters(R2), R3
@@ -59,7 +59,11 @@ TEXT leafSignal<>(SB), NOSPLIT|NOFRAME, $0-0
 	MOVD 8(R4), R6
 	SUB R5, R3
 	CMP R6, R3
-	BHS before
+	BLO judge
+	MOVD $·crashAdvice(SB), R4
+	MOVD 8(R4), R5
+	CBZ R5, before
+judge:
 	SUB $80, RSP
 	STP (R29, R30), 40(RSP)
 	STP (R0, R1), 56(RSP)
@@ -107,4 +111,12 @@ again:
 	STLXRW R1, (R0), R3
 	CBNZ R3, again
 	MOVW R2, old+16(FP)
+	RET
+
+// func textBounds() (low, end uintptr)
+TEXT ·textBounds(SB), NOSPLIT, $0-16
+	MOVD $runtime·text(SB), R0
+	MOVD R0, low+0(FP)
+	MOVD $runtime·etext(SB), R0
+	MOVD R0, end+8(FP)
 	RET

@@ -225,12 +225,12 @@ func leafInTurn(ctx context.Context, t turn, s *LeafStack, fn, table uintptr, c 
 	return t.do(ctx, func() { s.invoke(fn, table, c) })
 }
 
-// catchAgain sees to the handlers of crashes, if there are leaf stacks. It is called when a library
+// catchAgain sees to the handlers of crashes, if there are any. It is called when a library
 // is opened and closed, and now and then.
 func catchAgain() {
 	leafStacks.Lock()
 	defer leafStacks.Unlock()
-	if leafStacks.low != 0 {
+	if leafStacks.low != 0 || crashAdvice != "" {
 		keepCatching()
 	}
 }

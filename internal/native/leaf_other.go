@@ -34,6 +34,9 @@ func (l *Library) InvokeLeaf(ctx context.Context, c *abi.Call, _ *LeafStack, _ s
 // LeafRegion is empty.
 func LeafRegion() (low, size uintptr) { return 0, 0 }
 
+// TellCrashes does nothing: crashes are told as the runtime tells them.
+func TellCrashes(string) error { return nil }
+
 // CatchAgain does nothing.
 func CatchAgain() {}
 

@@ -15,7 +15,7 @@ import (
 // A signal that C's crash in a leaf method raises arrives while the runtime takes the goroutine
 // for one that runs Go: it would make a panic of it on the C stack, and end in "unexpected
 // SPWRITE function" without a word on the signal. So its handlers of these signals are replaced,
-// each by one that looks where SP is, and jumps to the runtime's for all that is not a leaf
+// each by one that looks where SP is, and with TellCrashes where PC is, and jumps to the runtime's for all that is not a leaf
 // method's.
 
 // crashSignals are the signals by which C crashes, with their names.
@@ -30,6 +30,8 @@ var crashSignals = [...]struct {
 // What the handler reads; set before it is installed. handlersBefore is by signal.
 var (
 	leafFaults     struct{ low, size uintptr }
+	goText         struct{ low, size uintptr }
+	crashAdvice    string // empty unless TellCrashes was called
 	handlersBefore [32]uintptr
 	leafCopy       struct{ start, end, failed uintptr }
 	ownProcess     int32
@@ -55,6 +57,20 @@ type sigaction struct {
 	handler uintptr
 	_       [sigactionSize - unsafe.Sizeof(uintptr(0))]byte
 }
+
+// TellCrashes has a crash of C in this process be told in a line, which ends with advice, and end the
+// process by the signal's default action, and not with the stacks of all goroutines, which say nothing of C.
+// Panics of Go stay what they are. It is for programs, before they load a library; it does nothing for a
+// library's host, whose crashes are its own.
+func TellCrashes(advice string) error {
+	low, end := textBounds()
+	goText.low, goText.size = low, end-low
+	crashAdvice = advice
+	return catchLeafFaults(0, 0)
+}
+
+// textBounds is where the code of Go begins and ends.
+func textBounds() (low, end uintptr)
 
 // catchLeafFaults has a crash of C with SP among size bytes from low on say which method it is
 // of, and end the process by the signal's default action.
@@ -120,8 +136,8 @@ const (
 	kernelCode = 0x80
 )
 
-// leafFault judges a signal that came with SP in the region of leaf stacks, and reports whether
-// that is all: if not, it is for the handler that was there before. It runs on the signal
+// leafFault judges a signal that came with SP in the region of leaf stacks, or any where crashes are
+// told, and reports whether that is all: if not, it is for the handler that was there before. It runs on the signal
 // stack, in the middle of C, with all signals blocked: no stack is checked or grown, nothing is
 // allocated, no other goroutine's memory is looked at but the label.
 //
@@ -131,6 +147,10 @@ const (
 func leafFault(signal uint32, info, context unsafe.Pointer) bool {
 	code := *(*int32)(unsafe.Add(info, infoCode))
 	pc, sp := registers(context)
+	leaf := *sp-leafFaults.low < leafFaults.size
+	if !leaf && *pc-goText.low < goText.size {
+		return false // Go's own, which may become a panic
+	}
 	fault := code > 0 && code <= kernelCode
 	if fault && *pc >= leafCopy.start && *pc < leafCopy.end {
 		*pc = leafCopy.failed
@@ -149,13 +169,14 @@ func leafFault(signal uint32, info, context unsafe.Pointer) bool {
 		end(signal, fault)
 		return true
 	}
-	crash.add("\nnyash: the leaf method ")
-	at := (*sp | (hostvtable.LeafStride - 1)) - (hostvtable.LeafPageSize - 1)
-	page := *(**hostvtable.LeafPage)(unsafe.Pointer(&at))
-	// Not unsafe.String, which panics where the page is damaged.
-	for n := uintptr(0); n < min(page.LabelLength, shownLabel); n++ {
-		at := page.Label + n
-		crash.byte(**(**byte)(unsafe.Pointer(&at)))
+	var page *hostvtable.LeafPage
+	if leaf {
+		at := (*sp | (hostvtable.LeafStride - 1)) - (hostvtable.LeafPageSize - 1)
+		page = *(**hostvtable.LeafPage)(unsafe.Pointer(&at))
+		crash.add("\nnyash: the leaf method ")
+		crash.label(page)
+	} else {
+		crash.add("\nnyash: a plugin")
 	}
 	crash.add(" crashed: ")
 	for i := range crashSignals {
@@ -169,14 +190,20 @@ func leafFault(signal uint32, info, context unsafe.Pointer) bool {
 	}
 	crash.add(", pc 0x")
 	crash.hex(*pc)
-	if page.Base != 0 {
+	if leaf && page.Base != 0 {
 		crash.add(", the library at 0x")
 		crash.hex(page.Base)
 	}
-	if *sp&(hostvtable.LeafStride-1) < hostvtable.LeafStride-LeafStackSize+overflowMargin {
+	if leaf && *sp&(hostvtable.LeafStride-1) < hostvtable.LeafStride-LeafStackSize+overflowMargin {
 		crash.add("; its stack, which has 256 KiB, has overflowed")
 	}
-	crash.add(". A plugin that crashes takes its process with it: isolation = \"process\" gives it one of its own.\n")
+	crash.add(". A plugin that crashes takes its process with it: ")
+	if len(crashAdvice) > 0 {
+		crash.add(crashAdvice)
+	} else {
+		crash.add("isolation = \"process\" gives it one of its own")
+	}
+	crash.add(".\n")
 	callSignalSafe(signalSafe.write, 2, uintptr(unsafe.Pointer(&crash.text)), crash.length)
 	exchange(&crash.taken, 2)
 	end(signal, fault)
@@ -222,6 +249,19 @@ func (l *crashLine) add(text string) {
 	for i := 0; i < len(text) && l.length < uintptr(len(l.text)); i++ {
 		l.text[l.length] = text[i]
 		l.length++
+	}
+}
+
+// label adds which method a leaf stack is for. It makes no string of it, which panics where the page is
+// damaged.
+//
+//go:nosplit
+//go:norace
+//go:nocheckptr
+func (l *crashLine) label(page *hostvtable.LeafPage) {
+	for n := uintptr(0); n < min(page.LabelLength, shownLabel); n++ {
+		at := page.Label + n
+		l.byte(**(**byte)(unsafe.Pointer(&at)))
 	}
 }
 

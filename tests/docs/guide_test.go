@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
+	"github.com/nyash-plugins/nyash-go/tests/hosttest"
+	"github.com/nyash-plugins/nyash-go/tools/script"
 )
 
 // TestPluginGuide does what docs/plugin-guide.md says, in each language: it makes a
@@ -34,6 +36,10 @@ func TestPluginGuide(t *testing.T) {
 		t.Run(lang, func(t *testing.T) {
 			t.Parallel()
 			listing := blocks(t, guide, lang)
+			if lang == "c" { // which has one between the two, of its own
+				require.Len(t, listing, 3)
+				listing = []string{listing[0], listing[2]}
+			}
 			require.Len(t, listing, 2)
 			folder := t.TempDir()
 			dir := folder
@@ -70,5 +76,25 @@ func TestPluginGuide(t *testing.T) {
 			_, uses, _ := strings.Cut(settings[0], "report-box-plugin\"\n")
 			assert.Contains(t, run("nyash inspect --toml "+filepath.Join("build", "libreport_box_plugin.so")), "\n"+uses)
 		})
+	}
+}
+
+// TestPluginGuide_Tally: the listing in C of instances that are returned and of arguments that may be left
+// out does what the text says.
+func TestPluginGuide_Tally(t *testing.T) {
+	listing := blocks(t, filepath.Join(ccbuild.Root(t), "docs", "plugin-guide.md"), "c")
+	require.Len(t, listing, 3)
+	h := hosttest.Open(t, "[plugins.TallyBox]\nlibrary = \""+ccbuild.Source(t, "tally_box", listing[1])+"\"\n")
+	for code, want := range map[string]string{
+		"a = TallyBox(5); a.add(); b = a.copy(); b.add(10); print(a.add(0), b.add(0), TallyBox().add(0))": "6 16 0\n",
+		"print(catch(TallyBox().add, 3.5))": "argument 1 (by): wanted i64 or i32, got f64",
+		"TallyBox().add(by = 3)":            "the names of its arguments are not declared",
+	} {
+		var out strings.Builder
+		err := script.New(h, &out).RunSource(t.Context(), "-e", []byte(code))
+		if err != nil {
+			out.WriteString(err.Error())
+		}
+		assert.Contains(t, out.String(), want, code)
 	}
 }

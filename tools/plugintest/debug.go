@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/nyash-plugins/nyash-go/abi"
-	"github.com/nyash-plugins/nyash-go/internal/suggest"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
@@ -131,7 +130,7 @@ func parseTyped(word, text string) (v tlv.Value, ok bool, err error) {
 // are a new instance of a box, handle:ItemBox.
 func ParseCall(text string) (Invocation, error) {
 	name, list, _ := strings.Cut(text, "=")
-	call := Invocation{Method: name}
+	call := Invocation{Method: name, given: "--call '" + text + "'"}
 	if box, method, ok := strings.Cut(name, "."); ok {
 		call.Box, call.Method = box, method
 	}
@@ -169,7 +168,7 @@ func ParseBirth(text string) (Invocation, error) {
 		box, args = "", text
 	}
 	call, err := ParseCall(abi.NameBirth + "=" + args)
-	call.Box, call.Method = box, abi.NameBirth
+	call.Box, call.Method, call.given = box, abi.NameBirth, "--birth '"+text+"'"
 	return call, err
 }
 
@@ -252,7 +251,6 @@ func (p *plugin) named(boxName, name string) (*method, error) {
 	if m := p.find(boxName, name); m != nil {
 		return m, nil
 	}
-	var names []string
 	for _, b := range p.boxes {
 		if boxName != "" && b.name != boxName {
 			continue
@@ -266,9 +264,6 @@ func (p *plugin) named(boxName, name string) (*method, error) {
 		if id, err := strconv.ParseUint(name, 10, 32); err == nil {
 			return &method{box: b, name: name, id: uint32(id)}, nil
 		}
-		for _, m := range b.methods {
-			names = append(names, m.name)
-		}
 	}
-	return nil, fmt.Errorf("%w: there is no method %q%s; it has %s", ErrCannotRun, name, suggest.DidYouMean(name, names), list(names, "no known methods; give --config, or a number"))
+	return nil, fmt.Errorf("%w: %w", ErrCannotRun, p.unknown(boxName, name))
 }

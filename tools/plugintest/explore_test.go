@@ -90,6 +90,8 @@ func TestExplore_BadScripts(t *testing.T) {
 		"another version":  {begin + `{"version":99}`, "version 99; this plugin-tester reads version 1"},
 		"another world":    {begin + `{"version":1,"world":"moon"}`, `there is no world "moon"`},
 		"another code":     {begin + `{"version":1,"code":"crsh","shows":{"code":0,"sum":"1"}}`, `there are no findings with the code "crsh"`},
+		"a code of others": {begin + `{"version":1,"code":"crash","shows":{"code":0,"sum":"1"}}`, "what a call answers shows no crash; a script that says what it answered is of value-damaged, "},
+		"no calls":         {begin + `{"version":1,"ops":[]}`, `the line "# replay: " has no calls`},
 		"another box":      {begin + `{"version":1,"ops":[{"box":"Cat","method":"birth","on":-1}]}`, `call 1: the library has no box "Cat"; it has Texts`},
 		"another method":   {begin + `{"version":1,"ops":[{"box":"Texts","method":"birth","on":-1,"makes":"Texts"},{"box":"Texts","method":"fly","on":0}]}`, `call 2: Texts has no method "fly"`},
 		"no instance":      {begin + `{"version":1,"ops":[{"box":"Texts","method":"count","on":3}]}`, "call 1: it is on the instance of call 4, which makes none"},
@@ -214,7 +216,7 @@ func TestGiven(t *testing.T) {
 		})
 	}
 	for name, tt := range map[string]struct{ tester, want string }{
-		"a method":     {"calls = { fetch = [['a']] }", `nyash.toml:4: Cache has no method "fetch"`},
+		"a method":     {"calls = { fetch = [['a']] }", "plugins.Cache.tester.calls.fetch: Cache has no method fetch; it has get\n\n  4 | calls = { fetch = [["},
 		"a type":       {"calls = { get = [[1]] }", "the tester table of Cache: get: argument 1, 1, cannot be a value of type"},
 		"of a birth":   {"birth = [true]", "the tester table of Cache: birth: argument 1, true, cannot be a value of type"},
 		"no arguments": {"calls = { get = [[]] }", "Cache.get takes (word string) → i64, and is given 0 arguments"},
@@ -228,5 +230,9 @@ func TestGiven(t *testing.T) {
 			assert.ErrorContains(t, err, tt.want)
 		})
 	}
-	assert.Equal(t, plugintest.Invocation{Box: "Cache", Method: "birth", Args: []tlv.Value{tlv.String("mem:a"), tlv.Int64(2)}, Texts: map[int]string{1: "2"}}, birth("Cache=mem:a,2"))
+	parsed := birth("Cache=mem:a,2")
+	assert.Equal(t, "--birth 'Cache=mem:a,2'", parsed.String())
+	assert.Equal(t, "Cache.birth", parsed.Box+"."+parsed.Method)
+	assert.Equal(t, []tlv.Value{tlv.String("mem:a"), tlv.Int64(2)}, parsed.Args)
+	assert.Equal(t, map[int]string{1: "2"}, parsed.Texts)
 }

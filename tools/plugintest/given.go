@@ -27,7 +27,7 @@ func (e *env) given() error {
 		for _, calls := range t.Calls {
 			m := b.method(calls.Method)
 			if m == nil {
-				return fmt.Errorf("%w: %s:%d: %s has no method %q", ErrCannotRun, e.config.TOML, calls.Pos.Line, b.name, calls.Method)
+				return fmt.Errorf("%w: %+v", ErrCannotRun, b.conf.TesterError(&calls, e.plugin.unknown(b.name, calls.Method)))
 			}
 			for _, args := range calls.Args {
 				values, err := e.plugin.convert(args, m.declared)

@@ -1,10 +1,12 @@
 package plugintest
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/suggest"
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
@@ -141,6 +143,23 @@ func (p *plugin) find(boxName, name string) *method {
 		}
 	}
 	return nil
+}
+
+// unknown says which of the two names the library does not have; the first may be empty.
+func (p *plugin) unknown(boxName, name string) error {
+	var boxes, methods []string
+	for _, b := range p.boxes {
+		boxes = append(boxes, b.name)
+		for _, m := range b.methods {
+			if boxName == "" || b.name == boxName {
+				methods = append(methods, m.name)
+			}
+		}
+	}
+	if boxName != "" && p.box(boxName) == nil {
+		return fmt.Errorf("the library has no box %s%s; it has %s", boxName, suggest.DidYouMean(boxName, boxes), p.own.boxNames())
+	}
+	return fmt.Errorf("%s has no method %s%s; it has %s", cmp.Or(boxName, "the library"), name, suggest.DidYouMean(name, methods), list(cutList(methods, 8), "no known methods; give --config"))
 }
 
 func newBox(name string, typeID uint32) *box {

@@ -189,7 +189,7 @@ func New(config Config) (*Tester, error) {
 	}
 	for _, code := range slices.Concat(config.Only, config.Skip, until) {
 		if _, ok := RuleOf(code); !ok {
-			return nil, fmt.Errorf("%w: there are no findings with the code %q%s; docs/tester.md lists them", ErrCannotRun, code, suggest.DidYouMean(code, codes()))
+			return nil, fmt.Errorf("%w: there are no findings with the code %q%s; plugin-tester explain lists the codes", ErrCannotRun, code, suggest.DidYouMean(code, codes()))
 		}
 	}
 	if config.ManifestDir == "" {

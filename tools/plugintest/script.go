@@ -339,6 +339,9 @@ func (p *plugin) readScript(file string) (out *savedScript, err error) {
 	if _, ok := RuleOf(r.Code); !ok && r.Shows != nil {
 		return fail("there are no findings with the code %q", r.Code)
 	}
+	if r.Shows != nil && !slices.Contains(shownByAnswer, r.Code) {
+		return fail("what a call answers shows no %s; a script that says what it answered is of %s", r.Code, strings.Join(shownByAnswer, ", "))
+	}
 	out = &savedScript{code: r.Code, shows: r.Shows, in: ordinary}
 	i := slices.IndexFunc(worlds, func(w world) bool { return w.name == r.World })
 	switch {
@@ -346,6 +349,9 @@ func (p *plugin) readScript(file string) (out *savedScript, err error) {
 		out.in = worlds[i]
 	case r.World != ordinary.name && r.World != "":
 		return fail("there is no world %q", r.World)
+	}
+	if len(r.Ops) == 0 {
+		return fail("the line %q has no calls", replayMark)
 	}
 	const most = 100_000
 	if len(r.Ops) > most {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/registry"
@@ -21,6 +22,16 @@ type Invocation struct {
 	// Boxes are the arguments that are a new instance of a box, whose name it is. Their Args
 	// count for nothing.
 	Boxes map[int]string
+
+	given string // the flag that it was read from; empty where it is from elsewhere
+}
+
+// String is the call as it was given.
+func (c *Invocation) String() string {
+	if c.given != "" {
+		return c.given
+	}
+	return strings.TrimPrefix(c.Box+"."+c.Method, ".")
 }
 
 // argsOf are the arguments of a call that a user asks for, with samples for instances.
@@ -29,7 +40,7 @@ func (p *plugin) argsOf(call *Invocation) ([]tlv.Value, error) {
 	for i, name := range call.Boxes {
 		k := slices.IndexFunc(p.boxes, func(b *box) bool { return b.name == name })
 		if k < 0 {
-			return nil, fmt.Errorf("%w: --call %s: there is no box %s", ErrCannotRun, call.Method, name)
+			return nil, fmt.Errorf("%w: %v: %w", ErrCannotRun, call, p.unknown(name, ""))
 		}
 		args[i] = boxSample(k)
 	}
@@ -42,10 +53,10 @@ func (e *env) checkCalls() error {
 		switch {
 		case call.Method == abi.NameBirth:
 			if call.Box != "" && e.plugin.box(call.Box) == nil {
-				return fmt.Errorf("%w: --birth %s: there is no such box", ErrCannotRun, call.Box)
+				return fmt.Errorf("%w: %v: %w", ErrCannotRun, &call, e.plugin.unknown(call.Box, ""))
 			}
 		case e.plugin.find(call.Box, call.Method) == nil:
-			return fmt.Errorf("%w: --call %s: there is no such method", ErrCannotRun, call.Method)
+			return fmt.Errorf("%w: %v: %w", ErrCannotRun, &call, e.plugin.unknown(call.Box, call.Method))
 		}
 		if err := e.plugin.coerce(&call); err != nil {
 			return err

@@ -71,7 +71,7 @@ func located(err error) error {
 			e.Err = errors.New(eval.Msg)
 		}
 		if len(eval.CallStack) > i+1 {
-			e.backtrace = eval.CallStack.String()
+			e.backtrace = folded(eval.CallStack)
 		}
 		return e
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/nyash-plugins/nyash-go/internal/contract"
 	"github.com/nyash-plugins/nyash-go/tools/plugintest"
 )
 
@@ -67,7 +68,7 @@ func JUnit(w io.Writer, reports []*plugintest.Report) error {
 }
 
 func suite(r *plugintest.Report, c *plugintest.CheckReport) testSuite {
-	s := testSuite{Name: r.Library + " " + c.Name, Time: fmt.Sprintf("%.3f", c.Seconds)}
+	s := testSuite{Name: clean(r.Library + " " + c.Name), Time: fmt.Sprintf("%.3f", c.Seconds)}
 	add := func(tc testCase) {
 		tc.ClassName = clean(r.Library) + "." + c.Name
 		tc.Name = clean(tc.Name)
@@ -100,12 +101,12 @@ func details(f *plugintest.Finding) string {
 	return b.String()
 }
 
-// clean drops what XML cannot hold.
+// clean writes out what a terminal or a log would obey, and drops what XML cannot hold beside that.
 func clean(text string) string {
 	return strings.Map(func(r rune) rune {
-		if r < 0x20 && r != '\n' && r != '\t' || r == 0xfffe || r == 0xffff {
+		if r == 0xfffe || r == 0xffff {
 			return '\uFFFD'
 		}
 		return r
-	}, strings.ToValidUTF8(text, "\uFFFD"))
+	}, contract.PrintableLines(text))
 }

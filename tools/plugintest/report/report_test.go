@@ -115,6 +115,21 @@ func TestHostileNames(t *testing.T) {
 	assert.Contains(t, out.String(), `"uri": "./a%0A::error::b.c"`)
 }
 
+// TestJUnit_Printable: what a terminal would obey is written out, wherever it stands.
+func TestJUnit_Printable(t *testing.T) {
+	const name = "a\u009b2J\u202e\x1b.so"
+	r := &plugintest.Report{Library: name, Checks: []plugintest.CheckReport{{Name: "check", Skipped: []string{name}}, {Name: "fuzz"}}, Findings: []plugintest.Finding{
+		{Code: "crash", Check: "check", Severity: plugintest.SeverityError, Library: name, Box: name, Method: name, Message: name, Expected: name, Log: []string{name}},
+	}}
+	var out bytes.Buffer
+	require.NoError(t, report.JUnit(&out, []*plugintest.Report{r}))
+	require.NoError(t, xml.Unmarshal(out.Bytes(), new(struct{})))
+	for _, c := range []string{"\u009b", "\u202e", "\x1b", "\uFFFD"} {
+		assert.NotContains(t, out.String(), c)
+	}
+	assert.Contains(t, out.String(), `<testsuite name="a\u009b2J\u202e\x1b.so check"`)
+}
+
 // TestProgress: where a check is, is one line that does not wrap and that the next one clears; nothing
 // of it is written where lines cannot be written over.
 func TestProgress(t *testing.T) {
