@@ -96,6 +96,8 @@ func (w *worker) exitFinding(at *step, err error) Finding {
 	switch {
 	case errors.Is(err, errRunaway):
 		f.Code, f.Message = codeMemory, fmt.Sprintf("it took more than %d MiB", memoryLimit*3/4>>20)
+	case errors.Is(err, errDiskFull):
+		f.Code, f.Message = codeMemory, fmt.Sprintf("what it wrote to its folder took more than %d MiB", diskLimit>>20)
 	case errors.Is(err, errStopped):
 		f.Code, f.Message = codeHang, "it stopped its process (SIGSTOP), which then stands still for ever"
 		f.setStacks(w.stacks.taken())

@@ -376,9 +376,11 @@ func (x *exploration) slowFrom(o *op, a *observed) {
 // report adds a finding with its sequence.
 func (x *exploration) report(f Finding, ops sequence, in world, answers []observed) {
 	f.Sequence, f.Steps = scriptOf(&f, ops, in, answers), stepsOf(&f, ops, in, answers)
-	x.add(f)
 	x.news = time.Now()
-	x.save(&f)
+	before := len(x.recorder.report.Findings)
+	if x.add(f); len(x.recorder.report.Findings) > before { // else its script stays that of the first
+		x.save(&f)
+	}
 }
 
 // shown is the step of an op, for a finding.

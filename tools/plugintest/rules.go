@@ -152,7 +152,7 @@ var rules = []Rule{
 	{codeExit, SeverityError, "the plugin ended its process", "an error code", "never call exit, _exit or quick_exit in a plugin: return NYASH_E_PLUGIN"},
 	{codeOnce, SeverityWarning, "a process of the plugin has ended, and not again with the same calls", "a process that goes on", "look at what is random, depends on the time or on memory that was never set, and at threads that the plugin has started"},
 	{codeHang, SeverityError, "a call did not return", "a return within the time limit", "look for a lock that is taken twice, an endless loop, or a wait without an end; --timeout sets the limit"},
-	{codeMemory, SeverityError, "the plugin allocated memory without bound", "memory in proportion to the arguments", "check sizes before you allocate"},
+	{codeMemory, SeverityError, "the plugin took memory, or wrote to its folder, without bound", "memory in proportion to the arguments", "check sizes before you allocate"},
 	{codeOverrun, SeverityError, "the plugin wrote outside its result buffer", "nothing written past the capacity in *result_len", "compare *result_len with what you need before you write; if it is less, set *result_len and return NYASH_E_SHORT_BUFFER"},
 	{codeOverread, SeverityError, "the plugin read past its arguments", "nothing read past args_len", "check each size against the bytes that are left before you read"},
 	{codeArgsWritten, SeverityError, "the plugin wrote into its arguments", "args left as they are", "copy what you want to change"},

@@ -279,11 +279,15 @@ func (w *worker) checkHostMemory(m *hostvtable.Memory) {
 func (w *worker) watchMemory() {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for {
+	for n := 1; ; n++ {
 		select {
 		case <-w.callCtx.Done():
 			return
 		case <-tick.C:
+			if n%diskTicks == 0 && fillsDisk(w.dir) {
+				w.cancel(errDiskFull)
+				return
+			}
 			if w.life.resident() > memoryLimit*3/4 {
 				w.cancel(errRunaway)
 				return
