@@ -105,7 +105,7 @@ func (f *faulting) run() {
 	if !f.box.singleton {
 		calls = append([]faultCall{{m: f.box.birth}}, calls...)
 	}
-	for _, c := range calls {
+	for _, c := range append(calls, ofSeveral(calls)...) {
 		if f.ctx.Err() != nil || time.Now().After(f.until) {
 			break
 		}
@@ -125,6 +125,28 @@ func (f *faulting) run() {
 	} else if len(f.crashes) > 0 {
 		f.line("%s: no method looks whether there is memory: %s", f.box.name, f.crashes[0].Message)
 	}
+}
+
+// severalForms are texts of several words and lines: what takes one after the other may find no memory in the middle.
+var severalForms = []string{" ", "\n"}
+
+// ofSeveral are the calls that take a text, each method's first, with texts of several words.
+func ofSeveral(calls []faultCall) (all []faultCall) {
+	seen := make(map[*method]bool)
+	for _, c := range calls {
+		at := slices.IndexFunc(c.sample.values, isText)
+		if seen[c.m] || at < 0 {
+			continue
+		}
+		seen[c.m] = true
+		for _, between := range severalForms {
+			more := c
+			more.sample.values = slices.Clone(c.sample.values)
+			more.sample.values[at] = textOf(c.sample.values[at].Tag(), alikeWords(64, between))
+			all = append(all, more)
+		}
+	}
+	return all
 }
 
 // faultCase is a call in which something fails, and those that are made on the instance before.

@@ -189,7 +189,7 @@ func (x *exploration) tryKeys(k *keyed) {
 		for again < agreeing && x.confuses(k, &pair) && x.confuses(k, &second[i]) {
 			again++
 		}
-		if again < agreeing {
+		if again < agreeing || x.shortens(k, pair.kept) {
 			continue
 		}
 		x.done[findingKey{codeDamaged, k.r.String(), "key"}] = true
@@ -202,6 +202,32 @@ func (x *exploration) tryKeys(k *keyed) {
 		f.Fix = "keep sizes in size_t, compare them first and then all bytes, and refuse what does not fit" + howToMean
 		x.report(f, ops, ordinary, answers)
 	}
+}
+
+// shortens tells whether a plugin keeps a part of a long text alone, and shows it: some method answers the beginning of it, and none
+// the whole.
+func (x *exploration) shortens(k *keyed, kept string) bool {
+	const begin = 40
+	if len(kept) < 2*begin {
+		return false
+	}
+	ops := x.keyOps(k, []string{kept}, nil)
+	ops = ops[:len(ops)-1]
+	from := len(ops)
+	for _, m := range x.gen.callable(k.b) {
+		if len(x.gen.shapes[m][0]) == 0 && m != k.put {
+			ops = append(ops, op{m: m, on: 0})
+		}
+	}
+	out := x.onPlain(ops)
+	shows, whole := false, false
+	for i := from; i < len(out.answers); i++ {
+		if a := &out.answers[i]; a.made && a.code == abi.OK && isText(a.value) {
+			shows = shows || strings.Contains(a.value.Data(), kept[:begin])
+			whole = whole || strings.Contains(a.value.Data(), kept)
+		}
+	}
+	return shows && !whole
 }
 
 // narrowSizes are the first sizes that small types do not hold.

@@ -1,8 +1,10 @@
 package plugintest
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nyash-plugins/nyash-go/abi"
@@ -47,14 +49,14 @@ func (x *exploration) trySquare(before sequence, o op, size int) {
 	small[len(small)-1].args = resized(store.args, size, smallText)
 	near := o
 	near.args = scaled(o.args, size, smallText)
-	large, ok1 := x.timeOf(before, o)
-	few, ok2 := x.timeOf(small, near)
+	large, ok1 := x.timeOf(before, o, squareTries)
+	few, ok2 := x.timeOf(small, near, squareTries)
 	times := float64(size) / smallText
 	if !ok1 || !ok2 || large < squareTime || float64(large) < squareTimes*times*times*float64(few) {
 		return
 	}
 	// What takes long for its arguments alone does so in a small state.
-	if same, ok := x.timeOf(small, o); ok && same > large/4 {
+	if same, ok := x.timeOf(small, o, squareTries); ok && same > large/4 {
 		return
 	}
 	x.done[findingKey{codeQuadratic, o.m.String(), ""}] = true
@@ -62,9 +64,71 @@ func (x *exploration) trySquare(before sequence, o op, size int) {
 	x.add(step.finding(codeQuadratic, "after %v was given %d bytes it took %v, and after %d bytes %v", store.m, smallText, few.Round(time.Microsecond), size, large.Round(time.Microsecond)))
 }
 
-// timeOf is the shortest time of a call after others; ok is false where it did not succeed each time.
-func (x *exploration) timeOf(before sequence, o op) (shortest time.Duration, ok bool) {
-	s := append(slices.Clone(before), slices.Repeat(sequence{o}, squareTries)...)
+// wordForms are what is between the words of a large text.
+var wordForms = []string{" ", "\n", ","}
+
+// words gives methods texts of many words that begin alike, and looks whether the time grows with the square of how many: where each is
+// looked for among all the others.
+func (x *exploration) words(b *box, until time.Time) {
+	for _, m := range x.gen.callable(b) {
+		s := largeShape(x.gen.shapes[m])
+		if s == nil || slices.ContainsFunc(s, isHandle) || namedSquare.MatchString(m.name) || means(meantSquare, m) {
+			continue
+		}
+		for _, between := range wordForms {
+			if x.ctx.Err() != nil || time.Now().After(until) || x.gen.avoid[m] || x.done[findingKey{codeQuadratic, m.String(), ""}] {
+				break
+			}
+			x.tryWords(b, m, s, between)
+		}
+	}
+}
+
+// largeWords is the size of the large text of words.
+const largeWords = 60_000
+
+func (x *exploration) tryWords(b *box, m *method, s shape, between string) {
+	before := append(sequence{x.firstBirth(b)}, x.setupOf(m)...)
+	at := slices.IndexFunc(s, isText)
+	call := func(size int) op { return op{m: m, on: 0, args: argumentsWith(s, at, alikeWords(size, between))} }
+	took := func(size int) (shortest time.Duration, ok bool) {
+		for range squareTries { // each on an instance of its own: the words are new to it
+			t, ok := x.timeOf(before, call(size), 1)
+			if !ok || t < squareTime && size == largeWords {
+				return t, ok
+			}
+			if shortest == 0 || t < shortest {
+				shortest = t
+			}
+		}
+		return shortest, true
+	}
+	large, ok := took(largeWords)
+	if !ok || large < squareTime {
+		return
+	}
+	const times = float64(largeWords) / smallText
+	few, ok := took(smallText)
+	if !ok || float64(large) < squareTimes*times*times*float64(few) {
+		return
+	}
+	x.done[findingKey{codeQuadratic, m.String(), ""}] = true
+	step := x.shown(append(slices.Clone(before), call(largeWords)), len(before))
+	x.add(step.finding(codeQuadratic, "with %d bytes of words that begin alike it took %v, and with %d bytes %v", smallText, few.Round(time.Microsecond), largeWords, large.Round(time.Microsecond)))
+}
+
+// alikeWords is a text of different words of one beginning.
+func alikeWords(size int, between string) string {
+	var text strings.Builder
+	for n := 0; text.Len() < size; n++ {
+		fmt.Fprintf(&text, "word%d%s", n, between)
+	}
+	return text.String()[:size]
+}
+
+// timeOf is the shortest time of a call, which is made so many times after others; ok is false where it did not succeed each time.
+func (x *exploration) timeOf(before sequence, o op, tries int) (shortest time.Duration, ok bool) {
+	s := append(slices.Clone(before), slices.Repeat(sequence{o}, tries)...)
 	out := x.onPlain(s)
 	if out.exit != nil || len(out.answers) != len(s) {
 		return 0, false
