@@ -67,7 +67,7 @@ func Context(name string, grace time.Duration) (ctx context.Context, stop func()
 // die ends the process as s does, which is the system's.
 func die(s os.Signal) {
 	if self, err := os.FindProcess(os.Getpid()); err == nil && self.Signal(s) == nil {
-		time.Sleep(time.Second) // s comes meanwhile, unless whoever started this process ignores it
+		<-time.After(time.Second) // s comes meanwhile, unless whoever started this process ignores it
 	}
 	os.Exit(1)
 }

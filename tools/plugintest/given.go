@@ -27,7 +27,8 @@ func (e *env) given() error {
 		for _, calls := range t.Calls {
 			m := b.method(calls.Method)
 			if m == nil {
-				return fmt.Errorf("%w: %+v", ErrCannotRun, b.conf.TesterError(&calls, e.plugin.unknown(b.name, calls.Method)))
+				shown := fmt.Sprintf("%+v", b.conf.TesterError(&calls, e.plugin.unknown(b.name, calls.Method))) // with the line
+				return fmt.Errorf("%w: %s", ErrCannotRun, shown)
 			}
 			for _, args := range calls.Args {
 				values, err := e.plugin.convert(args, m.declared)

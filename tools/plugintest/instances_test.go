@@ -79,7 +79,7 @@ func TestInstances_CallsAreForAllChecks(t *testing.T) {
 	config.Calls[0].Boxes = map[int]string{0: "ItenBox"}
 	_, err := open(t, config).Run(context.Background(), "protocol")
 	require.ErrorIs(t, err, plugintest.ErrCannotRun)
-	assert.ErrorContains(t, err, "--call seal: there is no box ItenBox")
+	assert.ErrorContains(t, err, "seal: the library has no box ItenBox (did you mean ItemBox?)")
 }
 
 // Instances that births are given live as long as they are wanted, in every check.

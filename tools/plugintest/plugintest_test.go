@@ -123,10 +123,13 @@ func TestParseArg_TypesAndErrors(t *testing.T) {
 	}
 	call, err := plugintest.ParseCall("FileBox.open=data.txt, w")
 	require.NoError(t, err)
-	assert.Equal(t, plugintest.Invocation{Box: "FileBox", Method: "open", Args: []tlv.Value{tlv.String("data.txt"), tlv.String("w")}, Texts: map[int]string{0: "data.txt", 1: "w"}}, call)
+	assert.Equal(t, []any{"FileBox", "open"}, []any{call.Box, call.Method})
+	assert.Equal(t, []tlv.Value{tlv.String("data.txt"), tlv.String("w")}, call.Args)
+	assert.Equal(t, map[int]string{0: "data.txt", 1: "w"}, call.Texts)
 	call, err = plugintest.ParseCall("close")
 	require.NoError(t, err)
-	assert.Equal(t, plugintest.Invocation{Method: "close"}, call)
+	assert.Equal(t, []any{"", "close"}, []any{call.Box, call.Method})
+	assert.Empty(t, call.Args)
 }
 
 func TestNew_Errors(t *testing.T) {

@@ -32,11 +32,25 @@ func (x *exploration) shrink(ops sequence, at int, shows func(sequence) bool) se
 			ops = less
 		}
 	}
-	ops = k.few(ops)
+	ops = x.withoutSpare(k, k.few(ops))
 	for again := true; again; {
 		ops, again = k.fewer(ops)
 	}
 	return k.simpler(ops)
+}
+
+// withoutSpare leaves out the arguments of births that need none.
+func (x *exploration) withoutSpare(k *shrinker, ops sequence) sequence {
+	for i, o := range ops {
+		if !o.isBirth() || len(o.args) == 0 || len(x.shared.births[o.m.box]) > 0 || k.over() {
+			continue
+		}
+		less := slices.Clone(ops)
+		if less[i].args = nil; k.shows(less) {
+			ops = less
+		}
+	}
+	return ops
 }
 
 // confirmed is the shortest sequence for which shows is true, of one for which it must be so each time. It is nil where it is
