@@ -21,9 +21,8 @@ const (
 
 // pace is which methods of which boxes follow time, by their names.
 type pace struct {
-	mu        sync.Mutex
-	known     map[*box]map[string]bool
-	measuring bool
+	mu    sync.Mutex
+	known map[*box]map[string]bool
 }
 
 // ofTime are functions of libraries whose answers may depend on time.
@@ -57,19 +56,16 @@ func (e *env) add(f Finding) {
 // followsTime tells whether a method answers otherwise in a slow play than in all fast ones. It is found out for all methods of a
 // box when it is first asked.
 func (e *env) followsTime(boxName, method string) bool {
-	p := e.shared.pace
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	b := e.plugin.box(boxName)
-	if b == nil || p.measuring {
+	p, b := e.shared.pace, e.plugin.box(boxName)
+	if p == nil || b == nil || !e.shared.learned {
 		return false
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.known[b] == nil {
 		p.known[b] = make(map[string]bool)
 		if e.plugin.module || mayFollowTime(e.config.File) {
-			p.measuring = true
 			e.measurePace(b, p.known[b])
-			p.measuring = false
 		}
 	}
 	return p.known[b][method]
@@ -77,11 +73,9 @@ func (e *env) followsTime(boxName, method string) bool {
 
 // measurePace notes the methods of a box that follow time.
 func (e *env) measurePace(b *box, follow map[string]bool) {
-	own := *e
-	own.random = rand.New(rand.NewPCG(e.config.Seed, 2))
-	if err := own.learn(); err != nil {
-		return
-	}
+	own, shared := *e, *e.shared
+	shared.pace = nil // what these plays find is not asked about
+	own.shared, own.random = &shared, rand.New(rand.NewPCG(e.config.Seed, 2))
 	ops := own.pacedOps(b)
 	slow := own.play(ops, world{name: "slow", plain: true, keeps: true, pause: pause})
 	var fast []*played
@@ -101,6 +95,9 @@ func (e *env) pacedOps(b *box) sequence {
 	x := newExploration(e)
 	var all []sequence
 	methods := x.gen.callable(b)
+	if len(methods) == 0 { // no arguments are known: a script is replayed
+		return nil
+	}
 	for _, m := range methods[:min(len(methods), pacedMost)] {
 		s := append(sequence{x.firstBirth(b)}, x.setupOf(m)...)
 		call := func(m *method) op { return op{m: m, on: 0, args: ownInstances(x.gen.shapes[m][0])} }

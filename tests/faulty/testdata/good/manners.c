@@ -1,6 +1,6 @@
 /* Boxes without a fault that do what is one elsewhere: Pace, whose answers follow the clock; Hall, in which all
- * members meet; Door, which counts wrong tries; Title, whose titles have a normal form; and Starts, which counts the
- * lives of the library. */
+ * members meet; Door, which counts wrong tries; Title, whose titles have a normal form; Starts, which counts the
+ * lives of the library; Numbers, which cuts long words; and Stash, which shows bytes as text. */
 #include <time.h>
 #include "nyash.h"
 
@@ -172,10 +172,130 @@ static const NyashMethod start_methods[] = {
 };
 static const NyashBox start = {.name = "Starts", .type_id = 749, .flags = NYASH_SINGLETON, NYASH_METHODS(start_methods)};
 
+/* Numbers */
+
+#define WORDS 32
+#define WORD 64
+
+struct numbers {
+    char all[WORDS][WORD];
+    size_t sizes[WORDS];
+    int64_t count;
+};
+
+static int64_t number_of(const struct numbers *n, const char *word, size_t size) {
+    if (size > WORD) size = WORD;
+    for (int64_t i = 0; i < n->count; i++)
+        if (n->sizes[i] == size && memcmp(n->all[i], word, size) == 0) return i;
+    return -1;
+}
+
+static size_t word_at(NyashBytes text, size_t at) {
+    size_t end = at;
+    while (end < text.size && text.data[end] != ' ') end++;
+    return end - at;
+}
+
+static int32_t feed(NyashContext *c) {
+    struct numbers *n = nyash_self(c);
+    NyashBytes text = nyash_arg_bytes(c, 0);
+    int64_t fed = 0;
+    for (size_t at = 0, size; at < text.size; at += size + 1) {
+        size = word_at(text, at);
+        if (size == 0) continue;
+        fed++;
+        if (number_of(n, (const char *)text.data + at, size) >= 0 || n->count == WORDS) continue;
+        n->sizes[n->count] = size < WORD ? size : WORD;
+        memcpy(n->all[n->count], text.data + at, n->sizes[n->count]);
+        n->count++;
+    }
+    return nyash_return_i64(c, fed);
+}
+
+static int32_t number(NyashContext *c) {
+    NyashBytes word = nyash_arg_bytes(c, 0);
+    return nyash_return_i64(c, number_of(nyash_self(c), (const char *)word.data, word_at(word, 0)));
+}
+
+static int32_t words(NyashContext *c) {
+    struct numbers *n = nyash_self(c);
+    char all[WORDS * (WORD + 1)];
+    size_t size = 0;
+    for (int64_t i = 0; i < n->count; i++) {
+        memcpy(all + size, n->all[i], n->sizes[i]);
+        size += n->sizes[i];
+        all[size++] = ' ';
+    }
+    return nyash_return_bytes(c, all, size);
+}
+
+static const NyashMethod number_methods[] = {
+    {.id = 1, .name = "feed", .call = feed, .args = {NYASH_ARG("text", NYASH_BYTES)}, .result = NYASH_I64},
+    {.id = 2, .name = "number", .call = number, .args = {NYASH_ARG("word", NYASH_BYTES)}, .result = NYASH_I64},
+    {.id = 3, .name = "words", .call = words, .result = NYASH_BYTES},
+};
+static const NyashBox numbers = {.name = "Numbers", .type_id = 751, .state_size = sizeof(struct numbers), NYASH_METHODS(number_methods)};
+
+/* Stash */
+
+#define PLACES 16
+#define SIZE 300
+
+struct stash {
+    struct {
+        size_t key_size, size;
+        char key[SIZE], data[SIZE];
+    } all[PLACES];
+    int count;
+};
+
+static int place_of(const struct stash *s, NyashBytes key) {
+    for (int i = 0; i < s->count; i++)
+        if (s->all[i].key_size == key.size && (key.size == 0 || memcmp(s->all[i].key, key.data, key.size) == 0)) return i;
+    return -1;
+}
+
+static int32_t stash_put(NyashContext *c) {
+    struct stash *s = nyash_self(c);
+    NyashBytes key = nyash_arg_bytes(c, 0), data = nyash_arg_bytes(c, 1);
+    int i = place_of(s, key), had = i >= 0;
+    if (key.size > SIZE || data.size > SIZE) return nyash_error(c, NYASH_E_PLUGIN, "no more than %d bytes", SIZE);
+    if (!had && s->count == PLACES) return nyash_error(c, NYASH_E_PLUGIN, "the stash is full");
+    if (!had) i = s->count++;
+    s->all[i].key_size = key.size;
+    s->all[i].size = data.size;
+    if (key.size > 0) memcpy(s->all[i].key, key.data, key.size);
+    if (data.size > 0) memcpy(s->all[i].data, data.data, data.size);
+    return nyash_return_bool(c, had);
+}
+
+static int32_t stash_get(NyashContext *c) {
+    struct stash *s = nyash_self(c);
+    int i = place_of(s, nyash_arg_bytes(c, 0));
+    if (i < 0) return nyash_error_arg(c, 0, "nothing has that key");
+    return nyash_return_bytes(c, s->all[i].data, s->all[i].size);
+}
+
+static int32_t preview(NyashContext *c) {
+    struct stash *s = nyash_self(c);
+    char text[SIZE];
+    int i = place_of(s, nyash_arg_bytes(c, 0));
+    if (i < 0) return nyash_error_arg(c, 0, "nothing has that key");
+    for (size_t k = 0; k < s->all[i].size; k++) text[k] = (unsigned char)s->all[i].data[k] < 128 ? s->all[i].data[k] : '?';
+    return nyash_return_string(c, text, s->all[i].size);
+}
+
+static const NyashMethod stash_methods[] = {
+    {.id = 1, .name = "put", .call = stash_put, .args = {NYASH_ARG("key", NYASH_BYTES), NYASH_ARG("data", NYASH_BYTES)}, .result = NYASH_BOOL},
+    {.id = 2, .name = "get", .call = stash_get, .args = {NYASH_ARG("key", NYASH_BYTES)}, .result = NYASH_BYTES},
+    {.id = 3, .name = "preview", .call = preview, .args = {NYASH_ARG("key", NYASH_BYTES)}, .result = NYASH_STRING},
+};
+static const NyashBox stash = {.name = "Stash", .type_id = 752, .state_size = sizeof(struct stash), NYASH_METHODS(stash_methods)};
+
 static int32_t up(void) {
     starts++;
     count = 0;
     return NYASH_OK;
 }
 
-NYASH_PLUGIN_WITH(up, NULL, &pace, &hall, &door, &titles, &start)
+NYASH_PLUGIN_WITH(up, NULL, &pace, &hall, &door, &titles, &start, &numbers, &stash)
