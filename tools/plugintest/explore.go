@@ -152,6 +152,7 @@ func (x *exploration) parts() []part {
 		{x.roundTrips, 12, time.Hour},
 		{x.crosstalk, 24, time.Second},
 		{x.corners, 24, time.Second},
+		{x.sizes, 24, time.Second},
 		{x.inside, 12, 2 * time.Second},
 		{x.keys, 24, time.Second},
 		{x.nuls, 24, time.Second},

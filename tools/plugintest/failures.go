@@ -130,15 +130,30 @@ func (f *faulting) run() {
 // severalForms are texts of several words and lines: what takes one after the other may find no memory in the middle.
 var severalForms = []string{" ", "\n"}
 
-// ofSeveral are the calls that take a text, each method's first, with texts of several words.
+// ofSeveral are the calls that take a text, each method's first, with texts of several words, and those that take whole numbers
+// with others: what is as large as before takes no memory.
 func ofSeveral(calls []faultCall) (all []faultCall) {
+	const larger = 3
 	seen := make(map[*method]bool)
 	for _, c := range calls {
-		at := slices.IndexFunc(c.sample.values, isText)
-		if seen[c.m] || at < 0 {
+		if seen[c.m] || c.m.isBirth() {
 			continue
 		}
 		seen[c.m] = true
+		if slices.ContainsFunc(c.sample.values, isWhole) {
+			more := c
+			more.sample.values = slices.Clone(c.sample.values)
+			for i, v := range more.sample.values {
+				if isWhole(v) {
+					more.sample.values[i] = withMagnitude(v, larger)
+				}
+			}
+			all = append(all, more)
+		}
+		at := slices.IndexFunc(c.sample.values, isText)
+		if at < 0 {
+			continue
+		}
 		for _, between := range severalForms {
 			more := c
 			more.sample.values = slices.Clone(c.sample.values)

@@ -163,7 +163,7 @@ func refusedAfter(with, without, have []answerKey) int {
 }
 
 // fewerAfter is the first call that answers less after a call that was refused, and the same as ever whether that
-// had an effect or none, or that answers a part of the effect; -1 for none. What tells of calls that have failed, or of what it may do without, does so.
+// had an effect or none, or that answers a part of the effect, or all of it; -1 for none. What tells of calls that have failed, or of what it may do without, does so.
 func fewerAfter(c faultCase, with, without, have *faultRun) int {
 	if means(meantHalf, c.m) {
 		return -1
@@ -173,7 +173,7 @@ func fewerAfter(c faultCase, with, without, have *faultRun) int {
 			continue
 		}
 		if with.later[i] != without.later[i] {
-			if !byPart.MatchString(c.m.name) && !tellsOfFailed.MatchString(r.m.name) && !mayGo.MatchString(r.m.name) && isBetween(without.values[i], have.values[i], with.values[i]) {
+			if !byPart.MatchString(c.m.name) && !tellsOfFailed.MatchString(r.m.name) && !mayGo.MatchString(r.m.name) && isPart(without.values[i], have.values[i], with.values[i]) {
 				return i
 			}
 			continue
@@ -191,15 +191,19 @@ var mayGo = regexp.MustCompile(`(?i)cache|room|capacity|reserve|free|memory|byte
 // byPart are names of methods whose caller knows that a part of what it gives may be done.
 var byPart = regexp.MustCompile(`(?i)write|send|stream|print|run|eval|exec|script|process|step`)
 
-// isBetween tells whether a value is of more than one and of less than another: numbers, or contents.
-func isBetween(few, is, all tlv.Value) bool {
+// isPart tells whether a value is of more than one and of no more than another: numbers, of which the other may be one of all calls that
+// were made, or contents.
+func isPart(few, is, all tlv.Value) bool {
 	a, err1 := few.Int()
 	b, err2 := is.Int()
 	c, err3 := all.Int()
 	if err1 == nil && err2 == nil && err3 == nil {
 		return a < b && b < c
 	}
-	return isText(few) && isText(is) && isText(all) && few.Len() < is.Len() && is.Len() < all.Len()
+	if !isText(few) || !isText(is) || !isText(all) {
+		return false
+	}
+	return is == all && is.Len() > 0 || few.Len() < is.Len() && is.Len() <= all.Len()
 }
 
 // isLess tells whether a value is of less than another one: a smaller number, or a shorter content.
