@@ -1,5 +1,5 @@
 /* After clear there is room, and no memory for it. */
-// want: crash Texts.put
+// want: crash
 // explore
 #define AFTER_CLEAR(s) ((s)->entries = NULL)
 #include "texts.h"
