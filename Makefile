@@ -49,6 +49,7 @@ test: setup plugins ## run all tests
 faulty: setup plugins ## try plugin-tester on every faulty plugin, with NYASH_TEST_ROUNDS=all ten times; `make test` takes a sample
 	NYASH_TEST_FAULTY=all go test -count=1 -timeout=2h ./tests/faulty
 	NYASH_TEST_FAULTY=all go test -count=1 -run=Vendors ./cmd/nyash
+	NYASH_TEST_FAULTY=all go test -count=1 -run=ReplayOfAnswers ./tools/plugintest
 
 mutants: setup ## try plugin-tester on mutants of all good plugins, or of PLUGIN; goes on where it was interrupted; `make test` takes a sample
 	NYASH_TEST_MUTANTS=all NYASH_TEST_PLUGIN="$(PLUGIN)" nice -n 10 go test -count=1 -timeout=0 -v -run=TestMutants ./tests/mutants

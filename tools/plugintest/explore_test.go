@@ -56,12 +56,16 @@ func TestExplore_Script(t *testing.T) {
 // TestExplore_ReplayOfAnswers: what shows in an answer alone, and in nothing of how calls are made, is
 // shown again, and is not where it is mended.
 func TestExplore_ReplayOfAnswers(t *testing.T) {
+	slow := []string{"copy-differs", "instances-mixed", "stale-answer"} // they are left to `make faulty`
 	for code, files := range map[string][2]string{
 		"value-damaged":   {"texts_value_nul.c", "good/texts.c"},
 		"instances-mixed": {"texts_one_state.c", "good/texts.c"},
 		"stale-answer":    {"texts_stale_count.c", "good/texts.c"},
 		"copy-differs":    {"links_one_gone.c", "good/links.c"},
 	} {
+		if os.Getenv("NYASH_TEST_FAULTY") != "all" && slices.Contains(slow, code) {
+			continue
+		}
 		t.Run(code, func(t *testing.T) {
 			t.Parallel()
 			library, dir := texts(t, files[0]), t.TempDir()
