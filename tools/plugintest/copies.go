@@ -299,8 +299,7 @@ func (x *exploration) reportCause(s sequence, c *copier, shows func(sequence) bo
 		x.done[findingKey{codeHalf, s[i].m.String(), ""}] = true
 		step := x.shown(s, i)
 		f := step.finding(codeHalf, "it answered %v, and since then what %v makes answers otherwise than the instance that it is of: it has done a part of its work", &out.answers[i], c.m)
-		rule, _ := RuleOf(codeHalf)
-		f.Fix = rule.Fix + howToHalf
+		f.Fix = halfFix()
 		x.report(f, s, ordinary, out.answers)
 		return true
 	}

@@ -221,8 +221,7 @@ func (f *faulting) reportLost(c faultCase, t *fault, base, run *faultRun, at int
 	if len(c.before) > 0 {
 		g.Message += fmt.Sprintf(" (on an instance after %s)", plural(len(c.before), "other call"))
 	}
-	rule, _ := RuleOf(codeHalf)
-	g.Fix = rule.Fix + howToHalf
+	g.Fix = halfFix()
 	f.add(g)
 }
 

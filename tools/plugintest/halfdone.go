@@ -220,6 +220,12 @@ func hasMark(a *observed, r *op) bool {
 	return false
 }
 
+// halfFix is how to mend what the code is for, or to say that it is meant.
+func halfFix() string {
+	rule, _ := RuleOf(codeHalf)
+	return rule.Fix + howToHalf
+}
+
 // reportHalf reports a sequence whose last call shows what the one before, which has failed, has changed.
 func (x *exploration) reportHalf(s sequence) {
 	failed, r := s[len(s)-2].m, s[len(s)-1]
@@ -250,7 +256,6 @@ func (x *exploration) reportHalf(s sequence) {
 	step := x.shown(short, last-1)
 	since, before := unlike(&out.answers[last], &without.answers[last-1])
 	f := step.finding(codeHalf, "it answered %v, and %v answers %s since then, which was %s: it has done a part of its work", &out.answers[last-1], r.m, since, before)
-	rule, _ := RuleOf(codeHalf)
-	f.Fix = rule.Fix + howToHalf
+	f.Fix = halfFix()
 	x.report(f, short, ordinary, out.answers)
 }

@@ -176,8 +176,7 @@ func (x *exploration) tryRefused(s sequence) {
 		step := x.shown(short, at)
 		since, otherwise := unlike(&out.answers[last], &without.answers[last])
 		f := step.finding(codeHalf, "it answered %v, and %v answers %s later, and %s where it was not called: it has done a part of its work", &out.answers[at], short[last].m, since, otherwise)
-		rule, _ := RuleOf(codeHalf)
-		f.Fix = rule.Fix + howToHalf
+		f.Fix = halfFix()
 		x.report(f, short, ordinary, out.answers)
 	}
 }
