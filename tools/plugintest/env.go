@@ -75,7 +75,8 @@ type shared struct {
 	refusesUnknown map[*method]bool
 	// readsElsewhere: bytes come to the library from elsewhere than its arguments.
 	readsElsewhere bool
-	pace           *pace
+	// pace is which methods follow time; nil in the plays that find it out.
+	pace *pace
 	// ends are the processes that have ended in sequences.
 	ends *ends
 	// lookedAt counts the ends of workers that a debugger was to look at.

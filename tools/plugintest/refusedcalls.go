@@ -154,7 +154,7 @@ func hasLost(with, without *observed) bool {
 }
 
 // tryRefused makes sure that the last call of a sequence answers otherwise after one that was refused, and reports that one.
-// Where it takes several of them, they are counted.
+// Where it takes several of them, they are attempts that the plugin counts, and no fault.
 func (x *exploration) tryRefused(s sequence) {
 	shows := func(s sequence) bool { _, _, _, ok := x.showsRefused(s, x.onPlain); return ok }
 	short := x.shrink(s, -1, shows)
