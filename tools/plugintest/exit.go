@@ -104,6 +104,7 @@ func (w *worker) exitFinding(at *step, err error) Finding {
 	case isHang(err):
 		f.Code, f.Message = codeHang, fmt.Sprintf("no answer after %v", w.config.Timeout)
 		f.setStacks(w.stacks.taken())
+		f.foldRecursion()
 	case errors.Is(err, transport.ErrLost):
 		f.Code, f.Message = codeExit, "its process ended while no call was made: a thread that the plugin has started ended it"
 	case !errors.As(err, &crash):
@@ -130,6 +131,7 @@ func (w *worker) exitFinding(at *step, err error) Finding {
 		if len(f.Backtrace) == 0 {
 			w.stacks.describeFault(&f)
 		}
+		w.fullStack(&f, crash.Signal)
 	}
 	return f
 }

@@ -254,9 +254,14 @@ func starlark(ops sequence, a argument) string {
 func quoted(prefix, text string) string {
 	const long = 200
 	if len(text) > long && utf8.ValidString(text) {
-		half := text[:26]
-		if text == strings.Repeat(half, len(text)/26)+half[:len(text)%26] {
-			return fmt.Sprintf("(%s%q * %d)[:%d]", prefix, half, len(text)/26+1, len(text))
+		for n := 1; n <= 26; n++ { // as many as those of a pattern
+			if text[n:] != text[:len(text)-n] {
+				continue
+			}
+			if len(text)%n == 0 {
+				return fmt.Sprintf("%s%q * %d", prefix, text[:n], len(text)/n)
+			}
+			return fmt.Sprintf("(%s%q * %d)[:%d]", prefix, text[:n], len(text)/n+1, len(text))
 		}
 	}
 	var out strings.Builder

@@ -260,6 +260,9 @@ var (
 	bottomFrame = regexp.MustCompile(`^(start_thread|clone3?|__clone3?) `)
 )
 
+// anotherThread begins the line above the frames of another thread.
+const anotherThread = "another thread"
+
 const handlerFrame = "<signal handler called>"
 
 // readStacks reads what the debugger printed; those of threads that crashed come first. own tells
@@ -330,9 +333,9 @@ func (f *Finding) setStacks(all []stack) {
 			f.Backtrace = append(f.Backtrace, fmt.Sprintf("and %s in the plugin", plural(len(all)-i, "other thread")))
 			break
 		}
-		head := "another thread:"
+		head := anotherThread + ":"
 		if s.crashed {
-			head = "another thread, which crashed too:"
+			head = anotherThread + ", which crashed too:"
 		}
 		f.Backtrace = append(f.Backtrace, head)
 		f.Backtrace = append(f.Backtrace, frames[:min(maxFrames/4, len(frames))]...)

@@ -1,0 +1,5 @@
+/* Brackets and signs may be nested as deep as a text is long, and each level takes some of the stack. */
+// want: crash Calc.eval
+// explore
+#define TOO_DEEP(depth) false
+#include "calc.h"

@@ -1,0 +1,2 @@
+/* Expressions, nested not too deep. */
+#include "../calc.h"

@@ -1,0 +1,2 @@
+/* Names, and patterns that match some of them. */
+#include "../globs.h"
