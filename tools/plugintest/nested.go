@@ -22,7 +22,10 @@ const matched = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 var patterns = []string{strings.Repeat("*a", 25) + "*b", strings.Repeat("*", 25) + "b", strings.Repeat("%a", 25) + "%b", "(a*)*b", "(a|a)*b", strings.Repeat(".*", 25) + "b"}
 
-// nested gives methods texts that are nested deep, and then others patterns.
+// ofItself are texts in which a name stands for what is kept under it, which is that text.
+var ofItself = []string{"${k1}", "$k1", "$(k1)", "{{k1}}", "{k1}", "%k1%", "<k1>", "@k1", "k1", "[k1]", "k1+k1"}
+
+// nested gives methods texts that are nested deep, and then others patterns, and texts of themselves.
 func (x *exploration) nested(b *box, until time.Time) {
 	defer x.endBench()
 	for _, m := range x.gen.callable(b) {
@@ -46,6 +49,7 @@ func (x *exploration) nested(b *box, until time.Time) {
 	x.eachKeyed(b, until, func(k *keyed) {
 		if !x.gen.avoid[k.put] && !x.gen.avoid[k.r] {
 			x.tryOps(x.matchCalls(k))
+			x.tryOps(x.selfCalls(k))
 		}
 	})
 }
@@ -77,20 +81,40 @@ func (x *exploration) nestedCalls(b *box, m *method, s shape, at int) sequence {
 // matchCalls are calls with a text and a pattern, of which one is for the method that is asked, or both for the other.
 func (x *exploration) matchCalls(k *keyed) sequence {
 	var all []sequence
-	texts := 0
-	for _, v := range k.s[k.at:] {
-		if isText(v) {
-			texts++
-		}
-	}
 	for _, pattern := range patterns {
 		switch {
 		case k.of < len(k.rs):
 			all = append(all, x.keyOps(k, []string{matched}, []string{pattern}), x.keyOps(k, []string{pattern}, []string{matched}))
-		case texts > 1:
+		case k.texts() > 1:
 			all = append(all, x.keyOps(k, []string{matched, pattern}, nil), x.keyOps(k, []string{pattern, matched}, nil))
 		}
 	}
 	ops, _ := joined(all)
 	return ops
+}
+
+// selfCalls are calls that keep a text of itself under a name, and then read it.
+func (x *exploration) selfCalls(k *keyed) sequence {
+	if k.texts() < 2 {
+		return nil
+	}
+	var all []sequence
+	for _, text := range ofItself {
+		if k.of < len(k.rs) {
+			all = append(all, x.keyOps(k, []string{"k1", text}, []string{text}))
+		}
+		all = append(all, x.keyOps(k, []string{"k1", text}, []string{"k1"}))
+	}
+	ops, _ := joined(all)
+	return ops
+}
+
+// texts is how many texts the first method is given at once.
+func (k *keyed) texts() (n int) {
+	for _, v := range k.s[k.at:] {
+		if isText(v) {
+			n++
+		}
+	}
+	return n
 }

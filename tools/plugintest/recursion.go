@@ -76,7 +76,7 @@ func (w *worker) fullStack(f *Finding, signal syscall.Signal) {
 	if f.Code != codeCrash || len(calling) == 0 || !ok || signal != syscall.SIGSEGV && signal != syscall.SIGBUS || !w.stacks.isBelowStack(fault) {
 		return
 	}
-	f.Message = fmt.Sprintf("its stack is full: %s, as deep as the arguments say (%s)", callsItself(calling), f.Message)
+	f.Message = fmt.Sprintf("its stack is full: %s without a limit (%s)", callsItself(calling), f.Message)
 	f.Fix = "count how deep it is, and refuse what is nested deeper than a limit; or keep what is open in memory of malloc"
 }
 

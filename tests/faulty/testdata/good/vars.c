@@ -1,0 +1,2 @@
+/* Variables in each other, not too deep. */
+#include "../vars.h"

@@ -1,0 +1,5 @@
+/* A variable whose value has the variable is replaced without end. */
+// want: crash Vars.expand
+// explore
+#define TOO_DEEP(depth) false
+#include "vars.h"
