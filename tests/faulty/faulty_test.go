@@ -3,6 +3,7 @@
 //
 //	// want: CODE [PLACE]      a finding that is expected
 //	// stack: FUNCTION         a finding's stack has it
+//	// says: TEXT              the first finding's message has it
 //	// may: CODE [PLACE], …    findings that the same fault can have, and need not
 //	// flags: FLAG…            for the compiler
 //	// memcheck                valgrind is needed to find it
@@ -71,6 +72,7 @@ type plugin struct {
 	file     string
 	want     []string
 	stack    string
+	says     string
 	may      []string
 	flags    []string
 	memcheck bool
@@ -84,7 +86,7 @@ type plugin struct {
 	ofThreads bool
 }
 
-var directive = regexp.MustCompile(`(?m)^// (want|may|stack|flags|memcheck|toml|type_id|manifest|timeout|explore)(?:: (.*))?$`)
+var directive = regexp.MustCompile(`(?m)^// (want|may|stack|says|flags|memcheck|toml|type_id|manifest|timeout|explore)(?:: (.*))?$`)
 
 func read(t *testing.T, file string) *plugin {
 	text, err := os.ReadFile(file)
@@ -96,6 +98,8 @@ func read(t *testing.T, file string) *plugin {
 			p.want = append(p.want, m[2])
 		case "stack":
 			p.stack = m[2]
+		case "says":
+			p.says = m[2]
 		case "may":
 			p.may = strings.Split(m[2], ", ")
 		case "flags":
@@ -331,6 +335,9 @@ func TestFaulty_FoundAlone(t *testing.T) {
 			require.NoError(t, err)
 			if p.stack != "" {
 				assert.Contains(t, stackFunctions(report), p.stack)
+			}
+			if p.says != "" && assert.NotEmpty(t, report.Findings) {
+				assert.Contains(t, report.Findings[0].Message, p.says)
 			}
 			have := p.expected(findings(report))
 			if p.explore && !strings.Contains(p.want[0], " ") { // whichever method shows it first
