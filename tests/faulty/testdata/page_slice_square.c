@@ -1,6 +1,7 @@
 /* A part of a text is found from its beginning for each byte. */
 // want: quadratic-time Page.slice
 // explore
+// timeout: 10s
 #define PLACE(t, at) walk(t, at)
 #include <stddef.h>
 struct text;
