@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/nyash-plugins/nyash-go/registry"
 	"github.com/nyash-plugins/nyash-go/tlv"
@@ -221,13 +222,42 @@ func (w *worker) checkHostEnd() {
 	if !w.description().Connects {
 		return
 	}
-	late := w.unanswered()
+	late := w.unansweredSoon()
 	w.host.mu.Lock()
 	defer w.host.mu.Unlock()
 	w.host.held()
 	if late > 0 {
 		w.host.note(libraryFunc("shutdown").finding(codeLateCall, "a thread that it left behind called its host after shutdown (%s)", plural(int(late), "call")))
 	}
+}
+
+// A thread that was left behind may need a while before it calls again: that is waited for after the first
+// shutdowns, where threads of the library's own have called at all.
+const (
+	lateCallTime  = 100 * time.Millisecond
+	lateCallLooks = 10 // of a run
+	lateCallEvery = 2 * time.Millisecond
+)
+
+// unansweredSoon is how often the library has called its host after shutdown, or calls it soon.
+func (w *worker) unansweredSoon() (late uint64) {
+	if late = w.unanswered(); late > 0 || !w.host.usesThreads() || w.shared.lookedAt.count("after shutdown") > lateCallLooks {
+		return late
+	}
+	every := time.NewTicker(lateCallEvery)
+	defer every.Stop()
+	end := time.After(lateCallTime)
+	for late == 0 {
+		select {
+		case <-every.C:
+			late = w.unanswered()
+		case <-end:
+			return late
+		case <-w.ctx.Done():
+			return late
+		}
+	}
+	return late
 }
 
 // reportHost reports what the host of a worker that has ended has noted.
