@@ -153,6 +153,7 @@ func (x *exploration) parts() []part {
 		{x.crosstalk, 24, time.Second},
 		{x.corners, 24, time.Second},
 		{x.sizes, 24, time.Second},
+		{x.wide, 24, time.Second},
 		{x.inside, 12, 2 * time.Second},
 		{x.keys, 24, time.Second},
 		{x.nuls, 24, time.Second},

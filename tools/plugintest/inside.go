@@ -55,6 +55,46 @@ func (x *exploration) inside(b *box, until time.Time) {
 	x.playAll(all, until)
 }
 
+// wideRepeats is how often a letter of two bytes is in texts that may be cut.
+var wideRepeats = []int{31, 150, 750, 5000}
+
+// wide gives births and methods texts of letters of two bytes, so that each place to cut them is inside of a letter in one of two,
+// and calls what answers then.
+func (x *exploration) wide(b *box, until time.Time) {
+	defer x.endBench()
+	readers := x.answering(b)
+	for _, m := range append([]*method{b.birth}, x.gen.callable(b)...) {
+		for _, s := range x.given(m) {
+			for at, v := range s {
+				if x.ctx.Err() != nil || time.Now().After(until) || x.gen.avoid[m] {
+					return
+				}
+				if v.Tag() == tlv.TagString {
+					x.tryOps(x.wideCalls(b, m, s, at, readers))
+				}
+			}
+		}
+	}
+}
+
+func (x *exploration) wideCalls(b *box, m *method, s shape, at int, readers []op) sequence {
+	var all []sequence
+	for _, repeat := range wideRepeats {
+		for _, begin := range []string{"", "a"} {
+			ops := sequence{x.firstBirth(b)}
+			args := argumentsWith(s, at, begin+strings.Repeat("é", repeat))
+			if m.isBirth() {
+				ops[0].args = args
+			} else {
+				ops = append(append(ops, x.setupOf(m)...), op{m: m, on: 0, args: args})
+			}
+			all = append(all, append(ops, readers...))
+		}
+	}
+	ops, _ := joined(all)
+	return ops
+}
+
 // insideCalls are calls with their whole numbers replaced by small ones, all of them with each other.
 func (x *exploration) insideCalls(calls []op) (all []op) {
 	made := make(map[*method]int)

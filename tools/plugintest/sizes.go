@@ -13,7 +13,7 @@ func (x *exploration) sizes(b *box, until time.Time) {
 	defer x.endBench()
 	methods := x.gen.callable(b)
 	for _, m := range append([]*method{b.birth}, methods...) {
-		for _, types := range x.gen.typesOf(m) {
+		for _, types := range x.given(m) {
 			if !slices.ContainsFunc(types, isWhole) || slices.ContainsFunc(types, isHandle) || slices.ContainsFunc(types, isBlob) {
 				continue
 			}
