@@ -16,6 +16,8 @@ const (
 	copyLength    = 40  // calls of a state at most
 	// leastAlike is in how many states, with different answers, a call must be answered by both alike.
 	leastAlike = 6
+	// meetingsAlike is in how many times as many states it must be so for a call that is given the other instance.
+	meetingsAlike = 5
 	// mostOther is in which part of all states it may be answered otherwise, one in so many, and mostRefused in
 	// which part a dump may be refused: that is seldom meant.
 	mostOther, mostRefused = 3, 2
@@ -49,11 +51,19 @@ func (x *exploration) copies(b *box, until time.Time) {
 	}
 }
 
-// copiers are those of a box.
+// copiers are those of a box. A dump of one state may be refused for the fault that is looked for.
 func (x *exploration) copiers(b *box, states []sequence) (all []copier) {
-	if len(states) == 0 {
-		return nil
+	for _, s := range states[:min(len(states), 2*pairStates)] {
+		for _, c := range x.copiersIn(b, s) {
+			if !slices.ContainsFunc(all, func(have copier) bool { return have.m == c.m && have.into == c.into }) {
+				all = append(all, c)
+			}
+		}
 	}
+	return all
+}
+
+func (x *exploration) copiersIn(b *box, state sequence) (all []copier) {
 	none := func(m *method) bool {
 		return slices.ContainsFunc(x.gen.shapes[m], func(s shape) bool { return len(s) == 0 })
 	}
@@ -62,11 +72,11 @@ func (x *exploration) copiers(b *box, states []sequence) (all []copier) {
 		if !none(m) {
 			continue
 		}
-		out := x.onPlain(append(slices.Clone(states[0]), op{m: m, on: 0}))
-		if out.exit != nil || len(out.answers) != len(states[0])+1 || out.answers[len(states[0])].code != abi.OK {
+		out := x.onPlain(append(slices.Clone(state), op{m: m, on: 0}))
+		if out.exit != nil || len(out.answers) != len(state)+1 || out.answers[len(state)].code != abi.OK {
 			continue
 		}
-		a := &out.answers[len(states[0])]
+		a := &out.answers[len(state)]
 		switch {
 		case a.makes == b:
 			all = append(all, copier{m: m})
@@ -104,17 +114,21 @@ func (x *exploration) upTo(c *copier, b *box, s sequence) (ops sequence, made in
 func (x *exploration) learnCopies(b *box, c *copier, asked []op, until time.Time) {
 	_, states := x.filledStates(b)
 	asked = slices.DeleteFunc(slices.Clone(asked), func(r op) bool { return r.m == c.m || r.m == c.into })
+	asked = append(asked, x.meetings(b, states, asked)...)
 	answers := make([]copied, len(asked))
 	for i := range answers {
 		answers[i].alike = make(map[uint64]bool)
 	}
 	var refused []sequence
-	given := x.givenAway(b, states)
+	given, shifted := x.givenAway(b, states), x.shiftedStates(states)
 	taken := 0
 	for n := 0; n < maxCopyStates && x.ctx.Err() == nil && time.Now().Before(until); n++ {
 		s := x.copyState(b, states, n)
 		if len(given) > 0 && n%5 == 4 {
 			s = given[x.random.IntN(len(given))]
+		}
+		if n%4 == 2 && n/4 < len(shifted) {
+			s = shifted[n/4]
 		}
 		if s == nil {
 			continue
@@ -130,7 +144,7 @@ func (x *exploration) learnCopies(b *box, c *copier, asked []op, until time.Time
 		taken++
 		for i := range asked {
 			a := &answers[i]
-			if !tells(&own[i]) {
+			if !tells(&own[i]) && !asked[i].meets() {
 				continue
 			}
 			if a.times++; own[i].same(&other[i]) {
@@ -144,10 +158,103 @@ func (x *exploration) learnCopies(b *box, c *copier, asked []op, until time.Time
 		x.reportCopy(b, c, refused[0], nil)
 	}
 	for i := range answers {
-		if a := &answers[i]; len(a.alike) >= leastAlike && isFew(len(a.other), a.times, mostOther) && x.ctx.Err() == nil {
+		a := &answers[i]
+		alike := len(a.alike)
+		if asked[i].meets() { // "equal" is one answer for all
+			alike = (a.times - len(a.other)) / meetingsAlike
+		}
+		if alike >= leastAlike && isFew(len(a.other), a.times, mostOther) && x.ctx.Err() == nil {
 			x.reportCopy(b, c, a.other[0], &asked[i])
 		}
 	}
+}
+
+// onCopy is a call on a copy, or with it where it is given an instance.
+func (o op) onCopy(at int) op {
+	if !o.meets() {
+		o.on = at
+		return o
+	}
+	o.args = slices.Clone(o.args)
+	for i := range o.args {
+		if o.args[i].ref > 0 {
+			o.args[i].ref = at + 1
+		}
+	}
+	return o
+}
+
+// meets tells whether a call is given an instance.
+func (o op) meets() bool {
+	return slices.ContainsFunc(o.args, func(a argument) bool { return a.ref > 0 })
+}
+
+// meetings are calls that are given the instance that they are on, and change nothing: what compares two of them, say.
+func (x *exploration) meetings(b *box, states []sequence, asked []op) (all []op) {
+	for _, m := range x.gen.callable(b) {
+		for _, types := range x.gen.typesOf(m) {
+			if !x.takesOwn(b, types) || x.gen.makes[m] != nil {
+				continue
+			}
+			call := op{m: m, on: 0, args: literals(types)}
+			for i, v := range types {
+				if isHandle(v) {
+					call.args[i] = argument{ref: 1}
+				}
+			}
+			out := x.onPlain(slices.Concat(states[0], asked, sequence{call}, asked))
+			from, n := len(states[0]), len(asked)
+			if out.exit != nil || len(out.answers) != from+2*n+1 || out.answers[from+n].code != abi.OK {
+				continue
+			}
+			if slices.EqualFunc(out.answers[from:from+n], out.answers[from+n+1:], func(a, b observed) bool { return a.same(&b) }) {
+				all = append(all, call)
+			}
+		}
+	}
+	return all
+}
+
+// shifts are by how much the numbers of a call are larger in some states: all of them, so that a beginning stays in front of an end.
+var shifts = []int64{-100, -7, 1 << 31, 1 << 33, -1 << 40}
+
+// shiftedStates are states in which the numbers of the calls of one method are larger by the same.
+func (x *exploration) shiftedStates(states []sequence) (all []sequence) {
+	for _, s := range states[:min(len(states), pairStates)] {
+		tried := make(map[*method]bool)
+		for _, o := range s {
+			if o.isBirth() || tried[o.m] || !slices.ContainsFunc(o.args, func(a argument) bool { return isWhole(a.value) }) {
+				continue
+			}
+			tried[o.m] = true
+			for _, by := range shifts {
+				all = append(all, s.shifted(o.m, by))
+			}
+		}
+	}
+	x.random.Shuffle(len(all), func(i, k int) { all[i], all[k] = all[k], all[i] })
+	return all
+}
+
+// shifted is a sequence in which the numbers of the calls of a method are larger, as far as their types have such.
+func (s sequence) shifted(m *method, by int64) sequence {
+	changed := slices.Clone(s)
+	for i := range changed {
+		if changed[i].m != m {
+			continue
+		}
+		changed[i].args = slices.Clone(changed[i].args)
+		for k, a := range changed[i].args {
+			n, err := a.value.Int()
+			if err != nil || !isWhole(a.value) {
+				continue
+			}
+			if other := numbersOf(a.value.Tag(), []int64{n + by}, nil); len(other) > 0 {
+				changed[i].args[k].value = other[0]
+			}
+		}
+	}
+	return changed
 }
 
 // givenAway are states of an instance that was given to a method of another one.
@@ -208,8 +315,7 @@ func (x *exploration) askCopy(b *box, c *copier, s sequence, asked []op) (own, o
 	}
 	last := len(all) - 1
 	for _, r := range asked {
-		r.on = from
-		all = append(all, r)
+		all = append(all, r.onCopy(from))
 	}
 	out := x.onPlain(all)
 	if out.exit != nil || len(out.answers) != len(all) || !out.answers[last].made {
@@ -238,7 +344,7 @@ func (x *exploration) reportCopy(b *box, c *copier, s sequence, r *op) {
 			return false
 		}
 		own, other, ok := x.askCopy(b, c, s, asked)
-		return ok && (r == nil && other == nil || r != nil && other != nil && tells(&own[0]) && !own[0].same(&other[0]))
+		return ok && (r == nil && other == nil || r != nil && other != nil && (tells(&own[0]) || r.meets()) && !own[0].same(&other[0]))
 	}
 	short := x.confirmed(key, s, shows)
 	if short == nil {
@@ -265,9 +371,7 @@ func (x *exploration) reportCopy(b *box, c *copier, s sequence, r *op) {
 		}
 		return
 	}
-	copied := *r
-	copied.on = at
-	ops = append(ops, *r, copied)
+	ops = append(ops, *r, r.onCopy(at))
 	answers := x.env.play(ops, ordinary).answers
 	if last := len(ops) - 1; len(answers) == len(ops) {
 		step := x.shown(ops, last)
@@ -276,7 +380,11 @@ func (x *exploration) reportCopy(b *box, c *copier, s sequence, r *op) {
 			how = "an instance that has taken what " + c.m.String() + " answered"
 		}
 		one, other := unlike(&answers[last-1], &answers[last])
-		x.reportOf(step.finding(codeCopy, "it answered %s, and on %s %s; in other states it answers the same", one, how, other), ops, answers)
+		preposition := "on"
+		if r.meets() {
+			preposition = "with"
+		}
+		x.reportOf(step.finding(codeCopy, "it answered %s, and %s %s %s; in other states it answers the same", one, preposition, how, other), ops, answers)
 	}
 }
 

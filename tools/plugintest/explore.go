@@ -161,6 +161,7 @@ func (x *exploration) parts() []part {
 		{x.large, 16, time.Hour},
 		{x.words, 24, time.Second},
 		{x.nested, 24, time.Second},
+		{x.severalLarge, 24, time.Second},
 		{x.fill, 16, time.Hour},
 		{x.damage, 20, 2 * time.Second},
 		{x.pairs, 10, time.Hour},

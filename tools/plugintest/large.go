@@ -1,6 +1,7 @@
 package plugintest
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -49,6 +50,64 @@ func (x *exploration) large(b *box, until time.Time) {
 		}
 	}
 }
+
+// severalSizes are how large texts are of which several are kept at once, in bytes: of two of them, or more, a result has no room.
+var severalSizes = []int{40_000, 900}
+
+// several is how many texts are kept, under as many numbers and names.
+const several = 5
+
+// severalLarge gives methods large texts for each of several numbers and names in states that hold something, and calls what answers then.
+func (x *exploration) severalLarge(b *box, until time.Time) {
+	defer x.endBench()
+	_, states := x.filledStates(b)
+	readers := x.answering(b)
+	for _, s := range states[:min(len(states), pairStates)] {
+		for _, m := range x.gen.callable(b) {
+			for _, types := range x.gen.typesOf(m) {
+				if !slices.ContainsFunc(types, isText) || slices.ContainsFunc(types, isHandle) || slices.ContainsFunc(types, isBlob) {
+					continue
+				}
+				for _, size := range severalSizes {
+					if x.ctx.Err() != nil || time.Now().After(until) || x.gen.avoid[m] {
+						return
+					}
+					x.tryOps(slices.Concat(s, x.severalCalls(m, types, s, size), readers))
+				}
+			}
+		}
+	}
+}
+
+// severalCalls are calls with a large last text and with other numbers and names each, of those that a state has; small texts need
+// many of them.
+func (x *exploration) severalCalls(m *method, types shape, s sequence, size int) (all sequence) {
+	last := len(types) - 1
+	for !isText(types[last]) {
+		last--
+	}
+	names := s.texts(several)
+	for k := range max(several, min(largeSizes[0]/size, maxSeveral)) {
+		values := slices.Clone(types)
+		for i, v := range types {
+			switch {
+			case i == last:
+				values[i] = textOf(v.Tag(), pattern(size, k))
+			case isText(v) && k < len(names):
+				values[i] = textOf(v.Tag(), names[k])
+			case isText(v):
+				values[i] = textOf(v.Tag(), fmt.Sprintf("k%d", k))
+			case isWhole(v):
+				values[i] = withMagnitude(v, float64(k))
+			}
+		}
+		all = append(all, op{m: m, on: 0, args: literals(values)})
+	}
+	return all
+}
+
+// maxSeveral is how many of them are kept at most.
+const maxSeveral = 80
 
 // largeShape is the first argument list with a text; nil for none.
 func largeShape(all []shape) shape {
