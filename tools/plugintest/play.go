@@ -132,6 +132,7 @@ func newPlayer(w *worker, report *Report, ops sequence, in world) *player {
 	if report != nil {
 		p.noted = len(report.Findings)
 	}
+	w.gaveBytes = w.gaveBytes || ops.givesBytes()
 	p.forget()
 	return p
 }

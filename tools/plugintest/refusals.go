@@ -1,6 +1,7 @@
 package plugintest
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -67,6 +68,28 @@ func (x *exploration) refusable(m *method, types shape, s sequence, states []seq
 			values := slices.Clone(types)
 			values[i] = w
 			all = append(all, slices.Concat(s, sequence{{m: m, on: 0, args: literals(values)}}))
+		}
+	}
+	return append(all, full(m, types, s)...)
+}
+
+// halves are numbers of which one fits into a type, and the sum of two does not.
+var halves = map[tlv.Tag][]int64{tlv.TagInt32: {1 << 30}, tlv.TagInt64: {1 << 62}}
+
+// full are sequences whose last call has new names, and may be refused for its number: the sum with that of the call before it has
+// no room.
+func full(m *method, types shape, s sequence) (all []sequence) {
+	other := slices.Clone(types)
+	for i, v := range types {
+		if isText(v) {
+			other[i] = textOf(v.Tag(), fmt.Sprintf("%s%d", markFirst, i))
+		}
+	}
+	for i, v := range types {
+		for _, half := range numbersOf(v.Tag(), halves[v.Tag()], nil) {
+			first, second := slices.Clone(types), slices.Clone(other)
+			first[i], second[i] = half, half
+			all = append(all, slices.Concat(s, sequence{{m: m, on: 0, args: literals(first)}, {m: m, on: 0, args: literals(second)}}))
 		}
 	}
 	return all

@@ -45,10 +45,17 @@ func (p *plugin) takesText() bool {
 	return true
 }
 
+// givesBytes tells whether bytes or blobs are among the arguments, which need not be text.
+func (s sequence) givesBytes() bool {
+	return slices.ContainsFunc(s, func(o op) bool {
+		return slices.ContainsFunc(o.args, func(a argument) bool { return a.blob || a.from > 0 || a.value.Tag() == tlv.TagBytes })
+	})
+}
+
 // checkRefusedText reports the code of text that is no UTF-8 where the plugin was given none: it is its own
 // result that is not, of which an SDK tells so.
 func (p *player) checkRefusedText(s *step, a *answer) {
-	if a.code != abi.ErrInvalidUTF8 || p.shared.readsElsewhere || p.plugin.own.init.Connects || !p.plugin.takesText() {
+	if a.code != abi.ErrInvalidUTF8 || p.shared.readsElsewhere || p.plugin.own.init.Connects || p.gaveBytes && !p.plugin.takesText() {
 		return
 	}
 	if values, err := tlv.Decode(s.args); len(s.args) > 0 && err != nil || slices.ContainsFunc(values, func(v tlv.Value) bool { return v.Tag() == tlv.TagBytes }) {

@@ -36,6 +36,7 @@ type worker struct {
 	callCtx context.Context // it ends when the plugin takes too much memory
 	cancel  context.CancelCauseFunc
 
+	gaveBytes bool     // a sequence that was played in it had bytes or blobs
 	trace     []traced // the calls so far, unless they are plain
 	instances []instance
 	lent      map[*box]uint32      // of instances, those that samples stand for

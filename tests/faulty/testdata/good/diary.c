@@ -1,0 +1,2 @@
+/* Notes at minutes. */
+#include "../diary.h"
