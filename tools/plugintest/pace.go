@@ -4,6 +4,7 @@ import (
 	"debug/elf"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -47,10 +48,21 @@ var comparesAnswers = []string{codeBatch, codeRace, codeMixed, codeStale, codeHa
 
 // add adds a finding, unless it compares answers of a method that follow time.
 func (e *env) add(f Finding) {
-	if slices.Contains(comparesAnswers, f.Code) && e.followsTime(f.Box, f.Method) {
+	if slices.Contains(comparesAnswers, f.Code) && e.comparesTime(&f) {
 		return
 	}
 	e.recorder.add(f)
+}
+
+// comparesTime tells whether a finding compares what follows time: what its own method answers, or the one that shows the fault.
+func (e *env) comparesTime(f *Finding) bool {
+	if e.followsTime(f.Box, f.Method) {
+		return true
+	}
+	return slices.ContainsFunc(f.Steps, func(s Step) bool {
+		name, _, _ := strings.Cut(s.Call, "(")
+		return s.Fault && e.followsTime(f.Box, name)
+	})
 }
 
 // followsTime tells whether a method answers otherwise in a slow play than in all fast ones. It is found out for all methods of a
