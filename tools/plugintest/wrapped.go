@@ -124,7 +124,7 @@ func (x *exploration) takesFor(s sequence, r op, at int, n, large int64) bool {
 }
 
 // sameAs is same for [slices.ContainsFunc].
-func (a *observed) sameAs(other observed) bool { return a.same(&other) }
+func (o *observed) sameAs(other observed) bool { return o.same(&other) }
 
 // withNumberAt is a call with another number for one argument.
 func (o op) withNumberAt(at int, n int64) op {
