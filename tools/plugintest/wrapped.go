@@ -17,8 +17,9 @@ const (
 	farNumber     = 1_000_003 // is answered otherwise, where a method does not answer the same to all large numbers
 )
 
-// periods are by how much a number is larger that a method may take for the same on purpose, as a ring does.
-var periods = []int64{1, 2, 3, 4, 5, 8, 16, 64, farNumber}
+// periods are by how much a number is larger that a method may take for the same on purpose, as a ring does, and one that
+// takes the low bits alone.
+var periods = []int64{1, 2, 3, 4, 5, 8, 16, 64, 1 << 8, 1 << 16, farNumber, 1 << 24, 1 << 32, 1 << 40, 1 << 48, 1 << 52}
 
 // wrapped asks methods with numbers that are larger by a power of two than those to which they answer something.
 func (x *exploration) wrapped(b *box, until time.Time) {
@@ -45,9 +46,9 @@ func (x *exploration) wrapped(b *box, until time.Time) {
 // powersOf are the exponents that a type's numbers are tried with.
 func powersOf(tag tlv.Tag) (all []int) {
 	if tag == tlv.TagInt32 {
-		return []int{8, 16, 24, 25, 26, 27, 28, 29, 30}
+		return []int{26, 27, 28, 29, 30}
 	}
-	return []int{8, 16, 32, 55, 56, 57, 58, 59, 60, 61, 62}
+	return []int{55, 56, 57, 58, 59, 60, 61, 62}
 }
 
 // tryWrapped reports a call if a number that is larger by a power of two is answered the same.
@@ -107,7 +108,9 @@ func (x *exploration) told(s sequence, r op, at int) (n int64, ok bool) {
 func (x *exploration) takesFor(s sequence, r op, at int, n, large int64) bool {
 	ops := append(slices.Clone(s), r.withNumberAt(at, n))
 	for _, p := range periods {
-		ops = append(ops, r.withNumberAt(at, n+p))
+		if near := numbersOf(r.args[at].value.Tag(), []int64{n + p}, nil); len(near) > 0 {
+			ops = append(ops, r.withNumberAt(at, n+p))
+		}
 	}
 	ops = append(ops, r.withNumberAt(at, large), r.withNumberAt(at, n))
 	out := x.onPlain(ops)
