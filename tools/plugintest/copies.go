@@ -340,7 +340,7 @@ func (x *exploration) reportCopy(b *box, c *copier, s sequence, r *op) {
 		asked = []op{*r}
 	}
 	shows := func(s sequence) bool {
-		if len(s) == 0 || !s[0].isBirth() || s[0].m.box != b {
+		if len(s) == 0 || !s[0].isBirth() || s[0].m.box != b || r != nil && !x.answersTwice(s, *r) {
 			return false
 		}
 		own, other, ok := x.askCopy(b, c, s, asked)
@@ -386,6 +386,13 @@ func (x *exploration) reportCopy(b *box, c *copier, s sequence, r *op) {
 		}
 		x.reportOf(step.finding(codeCopy, "it answered %s, and %s %s %s; in other states it answers the same", one, preposition, how, other), ops, answers)
 	}
+}
+
+// answersTwice tells whether a call after others is answered the same when it is made again. What takes something away
+// is answered otherwise by a copy that is made after it.
+func (x *exploration) answersTwice(s sequence, r op) bool {
+	out := x.onPlain(append(slices.Clone(s), r, r))
+	return out.answersAlike(len(s), len(s)+1)
 }
 
 // reportCause reports a call of a sequence that was refused if copies are right where it is not made: it is what has left the
