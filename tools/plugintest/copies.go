@@ -196,12 +196,7 @@ func (x *exploration) meetings(b *box, states []sequence, asked []op) (all []op)
 			if !x.takesOwn(b, types) || x.gen.makes[m] != nil {
 				continue
 			}
-			call := op{m: m, on: 0, args: literals(types)}
-			for i, v := range types {
-				if isHandle(v) {
-					call.args[i] = argument{ref: 1}
-				}
-			}
+			call := op{m: m, on: 0, args: withInstance(types, 0)}
 			out := x.onPlain(slices.Concat(states[0], asked, sequence{call}, asked))
 			from, n := len(states[0]), len(asked)
 			if out.exit != nil || len(out.answers) != from+2*n+1 || out.answers[from+n].code != abi.OK {
@@ -264,12 +259,7 @@ func (x *exploration) givenAway(b *box, states []sequence) (all []sequence) {
 			if !x.takesOwn(b, types) {
 				continue
 			}
-			args := literals(types)
-			for i, v := range types {
-				if isHandle(v) {
-					args[i] = argument{ref: 1}
-				}
-			}
+			args := withInstance(types, 0)
 			for _, s := range states[:min(len(states), pairStates)] {
 				all = append(all, append(slices.Clone(s), s[0], op{m: m, on: len(s), args: args}))
 			}

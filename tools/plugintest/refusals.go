@@ -104,13 +104,7 @@ func (x *exploration) withSecond(m *method, types shape, s, second sequence) seq
 		}
 		ops = append(ops, o)
 	}
-	args := literals(types)
-	for i, v := range types {
-		if isHandle(v) {
-			args[i] = argument{ref: at + 1}
-		}
-	}
-	return append(ops, op{m: m, on: 0, args: args})
+	return append(ops, op{m: m, on: 0, args: withInstance(types, at)})
 }
 
 // tryRefusal reports the last call of a sequence if it is refused, and others answer otherwise after it.

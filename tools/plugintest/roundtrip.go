@@ -50,6 +50,17 @@ func literals(values []tlv.Value) []argument {
 	return all
 }
 
+// withInstance are arguments in which all instances are the one that an op makes.
+func withInstance(types shape, at int) []argument {
+	all := literals(types)
+	for i, v := range types {
+		if isHandle(v) {
+			all[i] = argument{ref: at + 1}
+		}
+	}
+	return all
+}
+
 // firstBirth is the birth of a box with the arguments that it takes.
 func (x *exploration) firstBirth(b *box) op {
 	return op{m: b.birth, on: -1, made: b, args: literals(x.shared.births[b])}
