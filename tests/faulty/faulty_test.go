@@ -212,7 +212,7 @@ func TestGood_NoFindings(t *testing.T) {
 		"the plugin of the docs":  docsConfig(t, docsPlugin(t, root)),
 	}
 	if whole {
-		for _, name := range []string{"store.c", "atomics.c", "rwlock.c", "once.c", "leaf.c", "kept.c", "notes.c", "links.c", "words.c", "estimates.c", "bounded.c", "page.c", "grid.c", "calc.c", "globs.c", "vars.c", "diary.c", "manners.c", "standard.cpp"} {
+		for _, name := range []string{"store.c", "atomics.c", "rwlock.c", "once.c", "leaf.c", "kept.c", "notes.c", "links.c", "words.c", "estimates.c", "bounded.c", "page.c", "grid.c", "calc.c", "globs.c", "vars.c", "diary.c", "manners.c", "standard.cpp", "basket.cpp"} {
 			all[name] = plugintest.Config{File: ccbuild.Library(t, "testdata/good/"+name, "-fvisibility=hidden", "-O2")}
 		}
 	}
@@ -311,14 +311,14 @@ func docsConfig(t *testing.T, library string) plugintest.Config {
 }
 
 func TestFaulty_FoundAlone(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.c")
+	files, err := filepath.Glob("testdata/*.c*") // and .cpp
 	require.NoError(t, err)
 	require.Greater(t, len(files), 60)
 	for i, file := range files {
 		if !whole && i%sampleStep != sampleFirst {
 			continue
 		}
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".c"), func(t *testing.T) {
+		t.Run(strings.TrimSuffix(filepath.Base(file), filepath.Ext(file)), func(t *testing.T) {
 			t.Parallel()
 			p := read(t, file)
 			library := ccbuild.Library(t, file, append([]string{"-fvisibility=hidden"}, p.flags...)...)

@@ -25,7 +25,7 @@ const (
 func (p *plugin) cannotFail(c *Config, runtime *goRuntime) string {
 	switch {
 	case !probe.Faults || p.module || runtime != nil || !writtenInC(c.File):
-		return "they are brought about in libraries of C alone, on Linux and amd64"
+		return "they are brought about in libraries of C and C++ alone, on Linux and amd64"
 	case p.own.init.Connects:
 		return "what a library does that calls its host depends on that, too"
 	}

@@ -93,7 +93,7 @@ func (f *faulting) judge(c faultCase, t *fault, base, run, without faultRun) {
 		return
 	}
 	if lost >= 0 {
-		f.reportLost(c, t, &base, &run, lost)
+		f.reportLost(c, t, &base, &without, &run, lost)
 		return
 	}
 	code, what := codeFaultIgnored, fmt.Sprintf("it answered %v, and %v where %v", base.key, run.key, t)
@@ -173,7 +173,9 @@ func fewerAfter(c faultCase, with, without, have *faultRun) int {
 			continue
 		}
 		if with.later[i] != without.later[i] {
-			if !byPart.MatchString(c.m.name) && !tellsOfFailed.MatchString(r.m.name) && !mayGo.MatchString(r.m.name) && isPart(without.values[i], have.values[i], with.values[i]) {
+			part := isPart(without.values[i], have.values[i], with.values[i])
+			there := failed(without.later[i].code) && have.later[i] == with.later[i] // what the call is to bring about
+			if (part || there) && !byPart.MatchString(c.m.name) && !tellsOfFailed.MatchString(r.m.name) && !mayGo.MatchString(r.m.name) {
 				return i
 			}
 			continue
@@ -200,6 +202,12 @@ func isPart(few, is, all tlv.Value) bool {
 	if err1 == nil && err2 == nil && err3 == nil {
 		return a < b && b < c
 	}
+	if few.Tag() == tlv.TagBlob && is.Tag() == tlv.TagBlob && all.Tag() == tlv.TagBlob {
+		_, few, err1 := few.Blob()
+		_, is, err2 := is.Blob()
+		_, all, err3 := all.Blob()
+		return err1 == nil && err2 == nil && err3 == nil && few < is && is < all
+	}
 	if !isText(few) || !isText(is) || !isText(all) {
 		return false
 	}
@@ -216,8 +224,12 @@ func isLess(was, is tlv.Value) bool {
 }
 
 // reportLost reports that something is gone since a call was refused.
-func (f *faulting) reportLost(c faultCase, t *fault, base, run *faultRun, at int) {
-	g := run.where.finding(codeHalf, "it was refused with %v, as %v, and %v answers %v since then, and %v where the call succeeds or is not made: it has done a part of its work", run.key, t, run.after[at].m, run.later[at], base.later[at])
+func (f *faulting) reportLost(c faultCase, t *fault, base, without, run *faultRun, at int) {
+	otherwise := fmt.Sprintf("%v where the call succeeds or is not made", base.later[at])
+	if without.later[at] != base.later[at] {
+		otherwise = fmt.Sprintf("%v where the call succeeds, %v where it is not made", base.later[at], without.later[at])
+	}
+	g := run.where.finding(codeHalf, "it was refused with %v, as %v, and %v answers %v since then, and %s: it has done a part of its work", run.key, t, run.after[at].m, run.later[at], otherwise)
 	if len(c.before) > 0 {
 		g.Message += fmt.Sprintf(" (on an instance after %s)", plural(len(c.before), "other call"))
 	}

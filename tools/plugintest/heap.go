@@ -51,19 +51,15 @@ func imports(f *elf.File, names []string) bool {
 	return slices.ContainsFunc(symbols, func(s elf.ImportedSymbol) bool { return slices.Contains(names, s.Name) })
 }
 
-// cxxLibraries are those of languages whose own way is to end where memory is out.
-var cxxLibraries = regexp.MustCompile(`^(libstdc\+\+|libc\+\+|libgcc_s|libgo)\.`)
-
-// writtenInC tells whether a library is one of C alone, as far as its file tells: in other languages
-// a program ends where memory is out, and nobody can mend that.
+// writtenInC tells whether a library is one of C and C++ alone, as far as its file tells: in other
+// languages a program ends where memory is out, and nobody can mend that.
 func writtenInC(file string) bool {
 	f, err := elf.Open(file)
 	if err != nil {
 		return false
 	}
 	defer func() { _ = f.Close() }() // which was only read
-	needs, err := f.ImportedLibraries()
-	if err != nil || slices.ContainsFunc(needs, cxxLibraries.MatchString) || f.Section(".gcc_except_table") != nil || f.Section(".go.buildinfo") != nil {
+	if needs, err := f.ImportedLibraries(); err != nil || slices.ContainsFunc(needs, goLibraries.MatchString) || f.Section(".go.buildinfo") != nil {
 		return false
 	}
 	comment := f.Section(".comment")
@@ -75,6 +71,7 @@ func writtenInC(file string) bool {
 }
 
 var (
-	ofC      = regexp.MustCompile(`GCC: |clang version`)
-	ofOthers = regexp.MustCompile(`(?i)rustc|zig|ldc|swift|ghc`)
+	goLibraries = regexp.MustCompile(`^libgo\.`)
+	ofC         = regexp.MustCompile(`GCC: |clang version`)
+	ofOthers    = regexp.MustCompile(`(?i)rustc|zig|ldc|swift|ghc`)
 )

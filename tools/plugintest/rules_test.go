@@ -25,7 +25,7 @@ const (
 
 // examples are the plugins of tests/faulty, by the code that they show.
 func examples(t *testing.T) map[string][]string {
-	files, err := filepath.Glob("../../tests/faulty/testdata/*.c")
+	files, err := filepath.Glob("../../tests/faulty/testdata/*.c*")
 	require.NoError(t, err)
 	want := regexp.MustCompile(`(?m)^// want: (\S+)`)
 	all := make(map[string][]string)

@@ -19,7 +19,9 @@ const Faults = true
 
 // faults has functions of the system fail that a library calls. The library's own table of what it
 // imports (.got) leads to a stub for each function, which counts the call and goes on to the function,
-// or fails in its place. Calls of other libraries, and of this process, are as they were.
+// or fails in its place. So does that of the C++ library which it uses, for memory: new is a function
+// of that one, as are those of std::string. Calls of other libraries, and of this process, are as
+// they were.
 type faults struct {
 	names []string
 	state *faultState
@@ -42,42 +44,65 @@ const (
 )
 
 func newFaults(library string) (*faults, error) {
-	slots, err := importsOf(library, func(name string) bool { return systemFunctions[name].kind != 0 })
+	tables, count, err := faultTables(library)
 	if err != nil {
 		return nil, err
 	}
 	errno := native.System("__errno_location")
-	if len(slots) == 0 || errno == 0 {
+	if count == 0 || errno == 0 {
 		return nil, errImports
 	}
 	memory, err := mapPages(int(unsafe.Sizeof(faultState{})))
 	if err != nil {
 		return nil, err
 	}
-	code, err := mapPages(stubRoom * len(slots))
+	code, err := mapPages(stubRoom * count)
 	if err != nil {
 		return nil, err
 	}
 	f := &faults{state: stateAt(memory)}
 	f.state.number = NoFault
 	targets := make(map[uint64]uint64) // of each slot
-	for _, name := range slices.Sorted(maps.Keys(slots)) {
-		stub := code[len(f.names)*stubRoom:][:stubRoom]
-		at := slots[name]
-		was := binary.LittleEndian.Uint64(cmem.Memory(uintptr(at[0]), 8))
-		if was == 0 || len(f.names) >= maxStubs {
-			continue
-		}
-		writeStub(stub, systemFunctions[name], stubAddresses{state: cmem.Address(memory), function: was, errno: uint64(errno)}, len(f.names))
-		f.names = append(f.names, name)
-		for _, slot := range at {
-			targets[slot] = cmem.Address(stub)
+	for _, slots := range tables {
+		for _, name := range slices.Sorted(maps.Keys(slots)) {
+			at := slots[name]
+			was := binary.LittleEndian.Uint64(cmem.Memory(uintptr(at[0]), 8))
+			if was == 0 || len(f.names) >= maxStubs {
+				continue
+			}
+			stub := code[len(f.names)*stubRoom:][:stubRoom]
+			writeStub(stub, systemFunctions[name], stubAddresses{state: cmem.Address(memory), function: was, errno: uint64(errno)}, len(f.names))
+			f.names = append(f.names, name)
+			for _, slot := range at {
+				targets[slot] = cmem.Address(stub)
+			}
 		}
 	}
 	if err := unix.Mprotect(code, unix.PROT_READ|unix.PROT_EXEC); err != nil {
 		return nil, err
 	}
 	return f, redirect(targets)
+}
+
+// faultTables are the slots of a library, and of the C++ library that it uses, and how many functions
+// they are of.
+func faultTables(library string) (tables []map[string][]uint64, count int, err error) {
+	slots, err := importsOf(library, func(name string) bool { return systemFunctions[name].kind != 0 })
+	if err != nil {
+		return nil, 0, err
+	}
+	tables = append(tables, slots)
+	for _, file := range cxxLibrariesOf(library) {
+		slots, err := importsOf(file, Memory)
+		if err != nil {
+			return nil, 0, err
+		}
+		tables = append(tables, slots)
+	}
+	for _, slots := range tables {
+		count += len(slots)
+	}
+	return tables, count, nil
 }
 
 func stateAt(memory []byte) *faultState {

@@ -8,8 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/nyash-plugins/nyash-go/internal/cmem"
 	"github.com/nyash-plugins/nyash-go/internal/native"
@@ -73,13 +76,47 @@ func importsOf(file string, wanted func(name string) bool) (slots map[string][]u
 
 // baseOf opens a library, which may be open, and tells where it lies.
 func baseOf(file string) (base uint64, err error) {
+	m, err := mappingOf(file)
+	return m.base, err
+}
+
+// mapping is what the handle of glibc and of musl, a structure, begins with.
+type mapping struct {
+	base uint64
+	path uintptr // of the file that was found, a C string
+}
+
+func mappingOf(file string) (m mapping, err error) {
 	handle := native.HandleOf(file)
 	if handle == 0 {
-		return 0, errImports
+		return m, errImports
 	}
-	// The handle of glibc and of musl is a structure that begins with it.
-	err = cmem.Copy(unsafe.Pointer(&base), handle, unsafe.Sizeof(base))
-	return base, err
+	err = cmem.Copy(unsafe.Pointer(&m), handle, unsafe.Sizeof(m))
+	return m, err
+}
+
+// cxxLibraries are those that the functions of C++ itself are in.
+var cxxLibraries = regexp.MustCompile(`^lib(stdc\+\+|c\+\+|c\+\+abi)\.so`)
+
+// cxxLibrariesOf are the files of those that a library, which is open, uses.
+func cxxLibrariesOf(library string) (files []string) {
+	f, err := elf.Open(library)
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = f.Close() }() // which was only read
+	needs, _ := f.ImportedLibraries() // none where they cannot be read
+	for _, name := range needs {
+		if !cxxLibraries.MatchString(name) {
+			continue
+		}
+		if m, err := mappingOf(name); err == nil {
+			if path, err := cmem.CString(m.path, unix.PathMax); err == nil {
+				files = append(files, path)
+			}
+		}
+	}
+	return files
 }
 
 // redirect has slots hold other addresses.
