@@ -101,16 +101,8 @@ func (x *exploration) partings(b *box, c *copier, asked []op, until time.Time) {
 // sharedAnyway tells whether the change shows in an instance, too, on which the same calls were made: what both name, such
 // as a file, is not theirs.
 func (x *exploration) sharedAnyway(p *parting, r op) bool {
-	at := len(p.s)
-	ops := slices.Clone(p.s)
-	for _, o := range p.s {
-		if o.on >= 0 {
-			o.on += at
-		}
-		ops = append(ops, o)
-	}
-	w := p.w
-	w.on, r.on = 0, at
+	ops, w := p.s.and(p.s), p.w
+	w.on, r.on = 0, len(p.s)
 	ops = append(ops, r, w, r)
 	out := x.env.play(ops, ordinary)
 	return out.exit != nil || !out.answersAlike(len(ops)-3, len(ops)-1)

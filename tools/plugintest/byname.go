@@ -20,7 +20,7 @@ func (x *exploration) sharesByName(m *method) bool {
 }
 
 // once is what find says of a key, which is asked once.
-func once[K comparable](known map[K]bool, key K, find func(K) bool) bool {
+func once[K comparable, V any](known map[K]V, key K, find func(K) V) V {
 	is, ok := known[key]
 	if !ok {
 		is = find(key)

@@ -50,9 +50,10 @@ type exploration struct {
 	slowest      map[*method]time.Duration
 	byName       map[*method]bool // sharesByName
 	bornNamed    map[*box]bool    // takesName
-	names        int              // that were used for that
-	turn         int              // of the worlds
-	bench, plain bench            // of onBench and onPlain
+	roomiest     map[*box][]tlv.Value
+	names        int   // that were used for that
+	turn         int   // of the worlds
+	bench, plain bench // of onBench and onPlain
 	// asked is what askable finds for a box.
 	askedOf *box
 	asked   []op
@@ -151,6 +152,7 @@ func (x *exploration) parts() []part {
 		{func(b *box, _ time.Time) { x.askable(b) }, 1, 0}, // which takes what it takes
 		{x.roundTrips, 12, time.Hour},
 		{x.crosstalk, 24, time.Second},
+		{x.twins, 24, time.Second},
 		{x.corners, 24, time.Second},
 		{x.sizes, 24, time.Second},
 		{x.wide, 24, time.Second},
@@ -168,6 +170,7 @@ func (x *exploration) parts() []part {
 		{x.rounds, 16, leaksAfter},
 		{x.stale, 16, 3 * time.Second},
 		{x.copies, 12, 2 * time.Second},
+		{x.dumps, 24, time.Second},
 		{x.halfDone, 24, 2 * time.Second},
 		{x.refusals, 24, 2 * time.Second},
 		{x.refusedCalls, 16, 2 * time.Second},
@@ -188,7 +191,7 @@ func (x *exploration) least(part time.Duration) time.Duration {
 func newExploration(e *env) *exploration {
 	return &exploration{
 		env: e, gen: newGenerator(e), features: make(map[feature]bool), shortest: make(map[outcome]sequence), exits: make(map[*method]int), done: make(map[findingKey]bool),
-		slowest: make(map[*method]time.Duration), byName: make(map[*method]bool), bornNamed: make(map[*box]bool),
+		slowest: make(map[*method]time.Duration), byName: make(map[*method]bool), bornNamed: make(map[*box]bool), roomiest: make(map[*box][]tlv.Value),
 	}
 }
 

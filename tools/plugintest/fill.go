@@ -29,6 +29,8 @@ type filling struct {
 	s    shape
 	last bool // the last text alone differs from call to call: the others are names that must be known
 	more int  // bytes that the other's answer grows by with a call
+	// room is whether the instance is given as much room as there can be.
+	room bool
 }
 
 // fill makes the state of a box large with each of its methods that takes a text, or nothing.
@@ -39,7 +41,10 @@ func (x *exploration) fill(b *box, until time.Time) {
 		}
 		if !x.gen.avoid[f.r] && !x.gen.avoid[f.m] {
 			x.at(f.m)
-			x.fillWith(b, &f)
+			if x.fillWith(b, &f) && x.hasRoom(b) {
+				f.room = true
+				x.fillWith(b, &f)
+			}
 		}
 	}
 }
@@ -117,7 +122,7 @@ func (x *exploration) see(b *box, f *filling, readers []*method) (see []filling)
 			repeats = repeats && all[n].same(&out.answers[at+1])
 		}
 		if repeats && !all[0].same(all[1]) && !all[1].same(all[2]) {
-			see = append(see, filling{f.m, r, f.s, f.last, all[2].bytes - all[1].bytes})
+			see = append(see, filling{m: f.m, r: r, s: f.s, last: f.last, more: all[2].bytes - all[1].bytes})
 		}
 	}
 	return see
@@ -140,20 +145,24 @@ type stateFiller struct {
 	filling
 	rs   shape
 	seen []measured // of the reader
+	full bool       // it was, early
 }
 
 // maxFills is how many pairs of methods are tried.
 const maxFills = 60
 
-// fillWith calls a method with many different values, and another in between.
-func (x *exploration) fillWith(b *box, pair *filling) {
+// fullEarly are so many calls that a state which refuses one of the first has a limit.
+const fullEarly = 1000
+
+// fillWith calls a method with many different values, and another in between. It tells whether the state was full early.
+func (x *exploration) fillWith(b *box, pair *filling) (full bool) {
 	f, report := x.measure(b, pair)
 	if f == nil {
-		return
+		return false
 	}
 	if f.out.exit != nil {
 		x.filledExit(f)
-		return
+		return false
 	}
 	for i := range report.Findings { // a result that became malformed, say
 		g := report.Findings[i]
@@ -174,11 +183,15 @@ func (x *exploration) fillWith(b *box, pair *filling) {
 			}
 		}
 	}
+	return f.full
 }
 
 // measure makes the calls in a worker; nil where there is none.
 func (x *exploration) measure(b *box, pair *filling) (*stateFiller, *Report) {
 	own, report := x.env.alone()
+	if pair.room {
+		own.shared.births[b] = x.roomyBirth(b)
+	}
 	w, err := own.start(workerOptions{plain: true})
 	if w == nil || err != nil {
 		return nil, nil
@@ -209,7 +222,7 @@ func (f *stateFiller) run() error {
 			return err
 		}
 		if f.r == f.m || !slices.Contains(fillSteps, calls) {
-			if a.code != abi.OK {
+			if f.full = a.code != abi.OK && calls < fullEarly; a.code != abi.OK {
 				return nil
 			}
 			if f.r == f.m && slices.Contains(fillSteps, calls) {
@@ -268,11 +281,14 @@ func (f *stateFiller) one(m *method, on instance, values []tlv.Value) (*answer, 
 }
 
 // numbered are the values of the shape with texts that no other call has: all of them, or the last.
-func (f *filling) numbered(n int) []tlv.Value {
+func (f *filling) numbered(n int) []tlv.Value { return f.numberedOf(n, fillSize) }
+
+// numberedOf are numbered with texts of so many bytes.
+func (f *filling) numberedOf(n, size int) []tlv.Value {
 	all := slices.Clone(f.s)
 	for i, v := range slices.Backward(all) {
 		if isText(v) {
-			all[i] = textOf(v.Tag(), fmt.Sprintf("k%06d%s", n, pattern(fillSize-7, n)))
+			all[i] = textOf(v.Tag(), fmt.Sprintf("k%06d%s", n, pattern(size-7, n)))
 			if f.last {
 				break
 			}
@@ -288,6 +304,9 @@ func (x *exploration) filledExit(f *stateFiller) {
 		return
 	}
 	ops := sequence{x.firstBirth(f.b)}
+	if f.room {
+		ops[0] = x.largeBirth(f.b)
+	}
 	for n := 1; n <= fillCalls; n++ {
 		ops = append(ops, op{m: f.m, on: 0, args: literals(f.numbered(n))})
 	}

@@ -371,14 +371,14 @@ func (p *player) answered(i int, on instance, s *step, a *answer, took time.Dura
 	case o.isBirth():
 		id, ok := p.checkBirth(o.m.box, a)
 		if ok {
-			p.made[i] = instance{o.m.box, id}
-			delete(p.ended, p.made[i])
+			p.makes(i, instance{o.m.box, id})
 			p.instances = append(p.instances, p.made[i])
 		}
 		return out
 	case o.isFini():
 		p.checkFini(o.m.box, a)
 		p.ended[on] = true
+		delete(p.first, tlv.Handle{Type: on.box.typeID, Instance: on.id})
 		p.instances = slices.DeleteFunc(p.instances, func(have instance) bool { return have == on })
 		return out
 	}
@@ -412,18 +412,34 @@ func (p *player) answered(i int, on instance, s *step, a *answer, took time.Dura
 	return out
 }
 
+// makes notes the instance that an op has made. One of the same id that has ended cannot be called any more.
+func (p *player) makes(i int, made instance) {
+	for k, have := range p.made[:i] {
+		if have == made {
+			p.made[k] = instance{}
+		}
+	}
+	p.made[i] = made
+	delete(p.ended, made)
+}
+
 // handle notes the instance that an op answered, by which op did so first.
 func (p *player) handle(i int, h tlv.Handle, a *answer, s *step, out *observed) {
 	p.takeOver(s.m, a, s.args)
-	at := slices.IndexFunc(p.made[:i], func(have instance) bool { return have.id == h.Instance && have.box.typeID == h.Type })
+	made := instance{p.plugin.boxOf(h.Type), h.Instance}
+	at := -1
+	if made.box != nil && !p.ended[made] { // else the id may be that of another one now
+		at = slices.Index(p.made[:i], made)
+	}
 	known := at >= 0
 	if !known {
 		if at, known = p.first[h]; !known {
 			at, p.first[h] = i, i
 		}
 	}
-	if b := p.plugin.boxOf(h.Type); b != nil && !known && slices.Contains(p.instances, instance{b, h.Instance}) {
-		p.made[i], out.makes = instance{b, h.Instance}, b
+	if made.box != nil && !known && slices.Contains(p.instances, made) {
+		p.makes(i, made)
+		out.makes = made.box
 	}
 	out.text = fmt.Sprintf("a handle of type %d", h.Type)
 	out.sum = uint64(h.Type) << 32

@@ -97,14 +97,7 @@ func full(m *method, types shape, s sequence) (all []sequence) {
 
 // withSecond is a sequence and a call that is given a second instance, which is in a state of its own.
 func (x *exploration) withSecond(m *method, types shape, s, second sequence) sequence {
-	ops, at := slices.Clone(s), len(s)
-	for _, o := range second {
-		if o.on >= 0 {
-			o.on += at
-		}
-		ops = append(ops, o)
-	}
-	return append(ops, op{m: m, on: 0, args: withInstance(types, at)})
+	return append(s.and(second), op{m: m, on: 0, args: withInstance(types, len(s))})
 }
 
 // tryRefusal reports the last call of a sequence if it is refused, and others answer otherwise after it.

@@ -57,6 +57,40 @@ func (e *env) learnRoom(b *box) error {
 	})
 }
 
+// rooms are numbers of which a birth is given the first that it takes, for a state that is to be large.
+var rooms = []float64{100_000, 5_000}
+
+// roomyBirth are the arguments with which an instance has as much room as there can be.
+func (x *exploration) roomyBirth(b *box) []tlv.Value {
+	return once(x.roomiest, b, func(*box) []tlv.Value {
+		values := slices.Clone(x.shared.births[b])
+		for i, v := range values {
+			if !isWhole(v) {
+				continue
+			}
+			for _, n := range rooms {
+				values[i] = withMagnitude(v, n)
+				out := x.onPlain(sequence{{m: b.birth, on: -1, made: b, args: literals(values)}})
+				if len(out.answers) == 1 && out.answers[0].code == abi.OK && out.answers[0].took < slowCall {
+					break
+				}
+				values[i] = v
+			}
+		}
+		return values
+	})
+}
+
+// largeBirth is a birth with them.
+func (x *exploration) largeBirth(b *box) op {
+	return op{m: b.birth, on: -1, made: b, args: literals(x.roomyBirth(b))}
+}
+
+// hasRoom tells whether there are others than those that births have first.
+func (x *exploration) hasRoom(b *box) bool {
+	return !slices.Equal(x.roomyBirth(b), x.shared.births[b])
+}
+
 // spares are arguments that a birth which needs none may take: a limit, or a name.
 var spares = [][]tlv.Value{
 	{tlv.Int64(roomy)}, {tlv.Int32(roomy)}, {tlv.String("a"), tlv.Int64(roomy)}, {tlv.Int64(roomy), tlv.Int64(roomy)}, {tlv.String("a")},

@@ -490,6 +490,18 @@ func joined(parts []sequence) (all sequence, starts []int) {
 	return all, starts
 }
 
+// and is a sequence, and another one on instances of its own, which refers to none of them among its arguments.
+func (s sequence) and(other sequence) sequence {
+	ops := slices.Clone(s)
+	for _, o := range other {
+		if o.on >= 0 {
+			o.on += len(s)
+		}
+		ops = append(ops, o)
+	}
+	return ops
+}
+
 // related is the sequence without what has nothing to do with an op.
 func (s sequence) related(at int) sequence {
 	of := s.relatedTo(at)

@@ -1,0 +1,2 @@
+/* Prices by name. */
+#include "../prices.h"
