@@ -105,7 +105,7 @@ func (g *repeated) watch(w *worker) error {
 		}
 		blocks, memory := perRound(u.blocks, 1), perRound(u.memory, calls*w.scale().perCall)
 		switch {
-		case blocks == 0 && memory == 0:
+		case blocks == 0 && memory == 0, meansKept(g.m):
 			return nil
 		case longer == 1:
 			// No longer than the memory limit allows.
@@ -158,12 +158,15 @@ func (g *repeated) report(w *worker, code, format string, args ...any) {
 			return
 		}
 	}
-	if g.m.id == abi.MethodBirth {
-		w.add(g.m.finding(code, format, args...))
-		return
+	f := g.m.finding(code, format, args...)
+	if g.m.id != abi.MethodBirth {
+		s := g.m.step(1, w.plugin.example(g.sample, g.m.box))
+		f = s.finding(code, format, args...)
 	}
-	s := g.m.step(1, w.plugin.example(g.sample, g.m.box))
-	w.add(s.finding(code, format, args...))
+	if code == codeGrowth {
+		f.Fix = fixToRemember()
+	}
+	w.add(f)
 }
 
 // perRound is by how much each round grows, where each of them grows by at least

@@ -26,6 +26,7 @@ var (
 	brokenForms = []string{
 		"%s\n\"%s", "%s\n%s" + strings.Repeat(",x", 40), "%s\n%s\n\"", "%s,%s\n\"", "%s=%s\n=\n", "%s=%s\nx", "%s:%s\n:", "%s:%s\nx", `{"%s":"%s",`, "[%s,%s", "[%s,%s,]",
 		"%s %s (", "%s;%s;;", "%s\n%s\n\x01", "%s\n\n\n%s", "%s,%s,x", "%s %s x", "%s;%s;x", "%s\nx%s",
+		"%s  %s", "%s %s ", "%s,,%s", "%s;;%s", "%s::%s",
 	}
 )
 
@@ -165,10 +166,14 @@ func (x *exploration) tryHalf(m *method, types shape, before sequence, asked []o
 		}
 	}
 	for _, values := range failingValues(types) {
-		if len(shows) == 0 || x.ctx.Err() != nil || time.Now().After(until) {
+		if x.ctx.Err() != nil || time.Now().After(until) {
 			break
 		}
 		failing := slices.Concat(before, sequence{{m: m, on: 0, args: literals(values)}})
+		if len(shows) == 0 {
+			x.tryRefusal(failing, asked)
+			continue
+		}
 		if i := slices.Index(x.showMarks(failing, shows, false), true); i >= 0 {
 			x.reportHalf(append(failing, shows[i]))
 		}

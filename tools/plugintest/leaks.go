@@ -124,7 +124,7 @@ func (x *exploration) reportLeak(ops sequence, until time.Time) {
 	}
 	m := short[at].m
 	key := findingKey{code: codeGrowth, place: m.String()}
-	if x.done[key] || x.recorder.has(codeGrowth, m) {
+	if x.done[key] || x.recorder.has(codeGrowth, m) || meansKept(m) {
 		return
 	}
 	x.done[key] = true
@@ -134,5 +134,6 @@ func (x *exploration) reportLeak(ops sequence, until time.Time) {
 	}
 	s := x.shown(short, at)
 	f := s.finding(codeGrowth, "%s, made again and again with fini after them, leave about %d bytes behind each time", plural(len(short), "call"), bytes)
+	f.Fix = fixToRemember()
 	x.report(f, short, ordinary, x.env.play(short, ordinary).answers)
 }

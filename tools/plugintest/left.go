@@ -184,8 +184,11 @@ func (w *worker) reportLeftByShutdown(before []probe.Change) {
 		w.reportAgain(shutdown, c)
 	}
 	for _, c := range left.Now {
-		same := func(was probe.Change) bool { return was.Part == c.Part && was.Text == c.Text }
-		if !slices.ContainsFunc(before, same) && c.Part != probe.Timers && c.Part != probe.Code {
+		same := func(was probe.Change) bool {
+			// The text of a timer has the time that is left, and that of code how much there is.
+			return was.Part == c.Part && (was.Text == c.Text || c.Part == probe.Timers || c.Part == probe.Code)
+		}
+		if !slices.ContainsFunc(before, same) {
 			w.reportAgain(shutdown, c)
 		}
 		if c.Part == probe.Files {

@@ -18,6 +18,7 @@ var (
 	meantCopy   = regexp.MustCompile(`(?i)\bwithout\b|\bexcept|\bbut (not|for)\b|\bonly\b|\bshallow|\bnot (the|its|copied|saved|kept)\b|\bfirst\b`)
 	meantSquare = regexp.MustCompile(`(?i)\bquadratic|\bsquare|O\(|\bslow|\bpairs?\b|\bpairwise|\bevery two\b|\beach (of the )?others?\b`)
 	meantJoined = regexp.MustCompile(`(?i)\btogether\b|\bjoin|\bconcat|\bcombin|\bfollowed by\b|\bprefix|\bsuffix|\bending\b|\bstem\b|\bparts? of\b`)
+	meantKept   = regexp.MustCompile(`(?i)\b(until|in|by|at) shutdown\b|\bfor (the life|as long as)\b`)
 	meantLife   = regexp.MustCompile(`(?i)\bprocess\b|\bstarts?\b|\bstarted\b|\bsince\b|\blife|\binit\b|\bshutdown\b|\bloaded\b`)
 	meantShared = regexp.MustCompile(`(?i)\ball \w+ (share|see|receive)\b|\b(every|any)(body|one)\b|\bone \w+( \w+)? (of|in) the (library|process|plugin)\b|\b(all|every|other) instances?\b|\binstances (have|share)|\bshared?\b|\bglobal|\bprocess\b`)
 )
@@ -30,6 +31,9 @@ const howToShare = `; where it is meant to be of all instances, have the method'
 
 // howToKeep is the same for one that keeps an answer.
 const howToKeep = `; where it is meant to stay, have the method's doc say so ("a snapshot", "until refresh is called")`
+
+// howToRemember is the same for one that keeps what it is given when its instance has ended.
+const howToRemember = `; where it is kept on purpose, have the doc of the method or of the box say so ("the last 10,000 are kept until shutdown")`
 
 // howToCopy is the same for one that makes a copy.
 const howToCopy = `; where something is left out on purpose, have the method's doc say so ("without the history")`
@@ -45,6 +49,15 @@ func means(what *regexp.Regexp, methods ...*method) bool {
 
 // meansShared tells whether the documentation of a method, or of its box, says that what it answers is not of one instance alone.
 func meansShared(m *method) bool { return means(meantShared, m) || m.box.means(meantShared) }
+
+// fixToRemember is how to mend memory that grows, or to say that it is meant.
+func fixToRemember() string {
+	rule, _ := RuleOf(codeGrowth)
+	return rule.Fix + howToRemember
+}
+
+// meansKept tells whether the documentation of a method, or of its box, says that something outlives instances.
+func meansKept(m *method) bool { return means(meantKept, m) || m.box != nil && m.box.means(meantKept) }
 
 // means tells whether the documentation of the box itself says so.
 func (b *box) means(what *regexp.Regexp) bool {

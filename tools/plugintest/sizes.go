@@ -23,7 +23,7 @@ func (x *exploration) sizes(b *box, until time.Time) {
 				}
 				ops := x.sized(b, m, types, size)
 				out := x.onBench(ops)
-				if x.faults(ops, out) || out.exit != nil {
+				if out.exit != nil || x.faults(ops, out) { // an exit is reported
 					break
 				}
 			}
