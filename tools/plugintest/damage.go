@@ -3,6 +3,7 @@ package plugintest
 import (
 	"bytes"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -31,11 +32,15 @@ func (x *exploration) damage(b *box, until time.Time) {
 					continue
 				}
 				taken := x.takenBack(b, m, types, at)
-				for _, whole := range taken { // which takes less time than to damage all places
-					x.refusedWhole(b, m, types, at, whole, until)
-				}
 				for _, whole := range taken {
-					x.damaged(b, m, types, at, whole, until)
+					x.faraway(b, m, types, at, whole, until)
+				}
+				half := time.Now().Add(time.Until(until) / 2)
+				for _, whole := range taken { // which takes less time than to damage all places
+					x.refusedWhole(b, m, types, at, whole, half)
+				}
+				for i, whole := range taken {
+					x.damaged(b, m, types, at, whole, time.Now().Add(time.Until(until)/time.Duration(len(taken)-i)))
 				}
 			}
 		}
@@ -56,16 +61,38 @@ func (x *exploration) takenBack(b *box, m *method, types shape, at int) (all []s
 	if x.takesAny(b, m, types, at) {
 		return nil
 	}
-	var answers []string
+	answers := x.dumpsFor(b, m)
 	for _, v := range x.gen.seen {
 		if isText(v) && v.Len() > 3 && !isUnsound(types[at], v.Data()) && !slices.Contains(answers, v.Data()) {
 			answers = append(answers, v.Data())
 		}
 	}
-	slices.SortStableFunc(answers, func(a, b string) int { return len(b) - len(a) })
+	full := min(len(answers), 1) // the fullest state's, with a part of each kind, perhaps
+	slices.SortStableFunc(answers[full:], func(a, b string) int { return len(b) - len(a) })
 	for _, data := range answers[:min(len(answers), maxTakenBack)] {
 		if len(all) < maxDamaged && x.takes(b, m, types, at, data) {
 			all = append(all, data)
+		}
+	}
+	return all
+}
+
+// dumpsFor are what methods answer in states that hold something, and this one takes; the fullest state's first.
+func (x *exploration) dumpsFor(b *box, m *method) (all []string) {
+	_, states := x.filledStates(b)
+	for _, c := range x.copiers(b, states) {
+		if c.into != m {
+			continue
+		}
+		for _, s := range states[:min(len(states), pairStates)] {
+			ops := append(slices.Clone(s), op{m: c.m, on: 0})
+			out := x.onPlain(ops)
+			if out.exit != nil || len(out.answers) != len(ops) || !isText(out.answers[len(s)].value) {
+				continue
+			}
+			if dump := out.answers[len(s)].value.Data(); !isUnsound(c.types[0], dump) && !slices.Contains(all, dump) {
+				all = append(all, dump)
+			}
 		}
 	}
 	return all
@@ -102,6 +129,36 @@ func (x *exploration) damaged(b *box, m *method, types shape, at int, whole stri
 		x.faults(ops, base)
 		left = left[max(1, min(len(base.answers)-from, len(ops)-from)):]
 	}
+}
+
+// faraway calls a method with the beginnings of a text, or blob, that end in a size which is far beyond what follows: where a sum
+// goes over, it fits, and what is read is no longer the method's.
+func (x *exploration) faraway(b *box, m *method, types shape, at int, whole string, until time.Time) {
+	before := append(sequence{x.firstBirth(b)}, x.setupOf(m)...)
+	for all := range slices.Chunk(beginnings(whole), damagedOps) {
+		if x.ctx.Err() != nil || time.Now().After(until) || x.gen.avoid[m] {
+			return
+		}
+		ops := slices.Clone(before)
+		for _, data := range all {
+			if !isUnsound(types[at], data) {
+				ops = append(ops, op{m: m, on: 0, args: argumentsWith(types, at, data)})
+			}
+		}
+		x.tryOps(ops)
+	}
+}
+
+// beginnings are those of a text with a size behind them.
+func beginnings(whole string) (all []string) {
+	for _, width := range []int{4, 8, 2} {
+		for i := 0; i+width <= min(len(whole), 2*damagedBytes); i++ {
+			for _, first := range []string{"\xff", "\xf8"} { // -1 and -8
+				all = append(all, whole[:i]+first+strings.Repeat("\xff", width-1)+"abcd")
+			}
+		}
+	}
+	return all
 }
 
 // refusedWhole looks whether a damaged text that is refused changes what was taken from a whole one.

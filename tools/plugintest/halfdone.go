@@ -106,6 +106,11 @@ func (x *exploration) askable(b *box) (asked []op) {
 			continue
 		}
 		readers = append(readers, c)
+	}
+	for _, c := range readers {
+		if len(c.args) > 0 && x.sets(states, readers, c) {
+			continue
+		}
 		if asked = append(asked, c); slices.ContainsFunc(c.args, func(a argument) bool { return isText(a.value) }) && !slices.ContainsFunc(asked[:len(asked)-1], func(have op) bool { return have.m == c.m && len(have.args) == len(c.args) }) {
 			asked = append(asked, op{m: c.m, on: 0, args: literals(withName(typesOf(c.args), markFirst))})
 		}
@@ -114,6 +119,14 @@ func (x *exploration) askable(b *box) (asked []op) {
 	x.askedOf, x.asked = b, asked
 	x.gen.changes = x.changing(calls, states, x.answering(b))
 	return asked
+}
+
+// sets tells whether a call changes in some state what one of others answers: it has stored once more what is in the states that were
+// looked at, and would do so each time that all are asked.
+func (x *exploration) sets(states []sequence, others []op, c op) bool {
+	return slices.ContainsFunc(states, func(s sequence) bool {
+		return slices.ContainsFunc(others, func(next op) bool { return x.ctx.Err() == nil && !x.leavesNext(s, c, next) })
+	})
 }
 
 // answering are those of askable that were seen to answer something.

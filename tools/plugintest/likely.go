@@ -65,14 +65,21 @@ func (e *env) found(m *method, tag tlv.Tag) (all []tlv.Value) {
 	if tag != tlv.TagString && tag != tlv.TagBytes {
 		return all
 	}
-	words := append(m.describedWords(), formTexts...)
-	for _, word := range slices.Concat(words, e.shared.words[:min(len(e.shared.words), maxWords)]) {
+	for _, word := range slices.Concat(m.describedWords(), formTexts, rareForms, e.shared.words[:min(len(e.shared.words), maxWords)]) {
 		all = append(all, textOf(tag, word))
 	}
 	return all
 }
 
-// wordIn finds words in quotes, and those of lists: "a, b or c".
+// rareForms are texts of forms that few methods read: cells, times, addresses, conditions, codes.
+var rareForms = []string{
+	"=1+1", "A1", "1+1", "(1)", "12:30", "2024-01-02", "2024-01-02T12:30:00Z", "5m", "#102030", "00ff", "YQ==", "1-2", "1.2.3", "* * * * *", "a.b", "/a", "127.0.0.1", "http://a.b/c",
+	"a@b.c", "$a", "{{a}}", "a|b", "a>1", "a > 1", "a & b", "a -> b", "a:1,b:2", "USD", "en", "123e4567-e89b-12d3-a456-426614174000",
+}
+
+// exampleIn finds an example, and wordIn words in quotes, and those of lists: "a, b or c".
+var exampleIn = regexp.MustCompile(`\b(?:such as|for example|e\.g\.|like|as in|example:),? ([^\s,;"'`+"`"+`]{1,40})`)
+
 var wordIn = regexp.MustCompile("[\"'`]([^\"'`]{1,24})[\"'`]|([^\\s,;:.()]{1,12}),|\\bor ([^\\s,;:.()]{1,12})")
 
 // describedWords are the words of a method's doc, and of its arguments', that may be values.
@@ -84,7 +91,11 @@ func (m *method) describedWords() (all []string) {
 	for _, a := range m.declared.Args {
 		docs = append(docs, a.Doc)
 	}
-	for _, found := range wordIn.FindAllStringSubmatch(strings.Join(docs, "\n"), -1) {
+	text := strings.Join(docs, "\n")
+	for _, found := range exampleIn.FindAllStringSubmatch(text, -1) {
+		all = append(all, strings.TrimRight(found[1], ".:!?"))
+	}
+	for _, found := range wordIn.FindAllStringSubmatch(text, -1) {
 		for _, word := range found[1:] {
 			if word != "" && !slices.Contains(all, word) {
 				all = append(all, word)
