@@ -48,11 +48,10 @@ func (x *exploration) tryDump(b *box, c *copier, f *filling) {
 		if !ok1 || len(large) < n*entrySize {
 			continue
 		}
-		took, less, square := x.readSquare(b, c, large, small)
-		if !square {
+		if _, _, square := x.readSquare(b, c, large, small); !square {
 			return
 		}
-		if took, less, square = x.readSquare(b, c, large, small); square {
+		if took, less, square := x.readSquare(b, c, large, small); square {
 			x.done[findingKey{codeQuadratic, c.into.String(), ""}] = true
 			x.add(c.into.finding(codeQuadratic, "with what %v answers after %d calls of %v it took %v, and after %d calls %v", c.m, n/dumpTimes, f.m, less.Round(time.Microsecond), n, took.Round(time.Microsecond)))
 		}

@@ -78,7 +78,7 @@ var rareForms = []string{
 }
 
 // exampleIn finds an example, and wordIn words in quotes, and those of lists: "a, b or c".
-var exampleIn = regexp.MustCompile(`\b(?:such as|for example|e\.g\.|like|as in|example:),? ([^\s,;"'`+"`"+`]{1,40})`)
+var exampleIn = regexp.MustCompile(`\b(?:such as|for example|e\.g\.|like|as in|example:),? ([^\s,;"'` + "`" + `]{1,40})`)
 
 var wordIn = regexp.MustCompile("[\"'`]([^\"'`]{1,24})[\"'`]|([^\\s,;:.()]{1,12}),|\\bor ([^\\s,;:.()]{1,12})")
 

@@ -104,7 +104,7 @@ func cxxLibrariesOf(library string) (files []string) {
 	if err != nil {
 		return nil
 	}
-	defer func() { _ = f.Close() }() // which was only read
+	defer func() { _ = f.Close() }()  // which was only read
 	needs, _ := f.ImportedLibraries() // none where they cannot be read
 	for _, name := range needs {
 		if !cxxLibraries.MatchString(name) {
