@@ -106,9 +106,12 @@ func (t *trial) steps(r *interleave.Result, at sourcePlace) []Step {
 	var all []Step
 	call := func(thread, number int) Step {
 		c := t.s.program.Calls[number]
-		m := t.s.methods[number]
-		text, _, _ := strings.Cut(t.s.show(number), fmt.Sprintf(" on instance %d", c.Slot+1))
-		return Step{Thread: thread, Instance: fmt.Sprintf("%s%d", strings.ToLower(contract.Printable(m.box.name)), c.Slot+1), Call: strings.TrimPrefix(text, m.box.name+".")}
+		m, on := t.s.methods[number], c.Slot
+		if c.Kind == interleave.KindCopy {
+			on = c.From
+		}
+		text, _, _ := strings.Cut(t.s.show(number), fmt.Sprintf(" on instance %d", on+1))
+		return Step{Thread: thread, Instance: fmt.Sprintf("%s%d", strings.ToLower(contract.Printable(m.box.name)), on+1), Call: strings.TrimPrefix(text, m.box.name+".")}
 	}
 	for i, number := range plan.Setup {
 		if i == maxPrepared {
@@ -116,8 +119,11 @@ func (t *trial) steps(r *interleave.Result, at sourcePlace) []Step {
 			break
 		}
 		s := call(1, number)
-		if t.s.program.Calls[number].Kind == interleave.KindBirth {
+		switch c := t.s.program.Calls[number]; c.Kind {
+		case interleave.KindBirth:
 			s.Answer = "a new instance"
+		case interleave.KindCopy:
+			s.Answer = fmt.Sprintf("%s%d", strings.ToLower(contract.Printable(t.s.methods[number].box.name)), c.Slot+1)
 		}
 		all = append(all, s)
 	}

@@ -42,7 +42,8 @@ type meetings struct {
 	driver string
 	acts   []*act
 	code   *code
-	warm   []*act // of those, what fills an instance
+	warm   []*act  // of those, what fills an instance
+	copier *method // that makes an instance of another one; nil for none
 	bad    map[*method]bool
 	traces map[traceKey]traces
 	met    map[metKey]bool // places at which calls were watched
@@ -166,6 +167,7 @@ type meeting struct {
 	variants [2]variant
 	separate bool // on two instances
 	warm     bool // instances that other methods have filled
+	copied   bool // the second is a copy of the first
 }
 
 // round is how all meetings are tried.
@@ -274,6 +276,14 @@ func (x *meetings) list() [][]meeting {
 					rest = append(rest, meeting{acts: pair, separate: true, warm: true})
 				}
 			}
+			if x.copier != nil && a.kind != interleave.KindBirth && b.kind != interleave.KindBirth {
+				m := meeting{acts: pair, separate: true, warm: true, copied: true}
+				if a == b {
+					own[0] = append(own[0], m)
+				} else {
+					cross = append(cross, m)
+				}
+			}
 			if call && (a.lends || b.lends) && a != b {
 				own[4] = append(own[4], meeting{acts: pair, separate: true, warm: true})
 			}
@@ -283,18 +293,20 @@ func (x *meetings) list() [][]meeting {
 }
 
 // watched are the meetings that are enough to see which memory two calls use: each act with
-// itself, and then with others.
+// itself, on what is a copy of the other first, and then with others.
 func watched(list []meeting) []meeting {
-	var own, cross []meeting
+	var copies, own, cross []meeting
 	for _, m := range list {
 		switch {
+		case m.acts[0] == m.acts[1] && m.copied:
+			copies = append(copies, m)
 		case m.acts[0] == m.acts[1] && (m.warm || m.separate || m.acts[0].kind != interleave.KindCall):
 			own = append(own, m)
-		case m.acts[0] != m.acts[1] && m.warm && !m.separate:
+		case m.acts[0] != m.acts[1] && m.warm && (m.copied || !m.separate):
 			cross = append(cross, m)
 		}
 	}
-	return slices.Concat(own, cross)
+	return slices.Concat(copies, own, cross)
 }
 
 // run has the driver make the runs of a script, in a folder that is removed afterwards.
@@ -411,6 +423,7 @@ type traceKey struct {
 	a        *act
 	v        variant
 	separate bool
+	copied   bool
 	by       *act // where the instances were filled, which it had no part in
 }
 
@@ -468,7 +481,7 @@ func (x *meetings) inOrder(all []*trial, round round) (stable []*trial, err erro
 }
 
 func (t *trial) key() traceKey {
-	k := traceKey{a: t.acts[0], v: t.variants[0], separate: t.separate}
+	k := traceKey{a: t.acts[0], v: t.variants[0], separate: t.separate, copied: t.copied}
 	if t.warm {
 		k.by = t.acts[1]
 	}
@@ -594,11 +607,12 @@ type metKey struct {
 	pc       uint32
 	by       *act
 	separate bool
+	copied   bool
 }
 
 // unwatched tells whether a place is still to be watched, and that it is from now on.
 func (x *meetings) unwatched(t *trial, at place) bool {
-	key := metKey{at.pc, t.acts[1], t.separate}
+	key := metKey{at.pc, t.acts[1], t.separate, t.copied}
 	if at.skip > 0 || x.met[key] {
 		return false
 	}

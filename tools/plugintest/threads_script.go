@@ -2,6 +2,7 @@ package plugintest
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -63,6 +64,17 @@ func (s *script) born(b *box) (slot int, ok bool) {
 	slot = s.slot(b)
 	call, ok := s.birth(slot)
 	s.setup = append(s.setup, call)
+	return slot, ok
+}
+
+// copied is an instance that a method makes of another one, before the threads begin.
+func (s *script) copied(m *method, from int) (slot int, ok bool) {
+	slot = s.slot(m.box)
+	call, ok := s.add(m, interleave.KindCopy, nil, slot, -1)
+	if ok {
+		s.program.Calls[call].From = from
+		s.setup = append(s.setup, call)
+	}
 	return slot, ok
 }
 
@@ -406,6 +418,12 @@ func (x *meetings) findReaders() error {
 	}
 	same := func(a, b interleave.Answer) bool { return a.Code == b.Code && bytes.Equal(a.Data, b.Data) }
 	want := results[0].Answers()
+	copied := binary.NativeEndian.AppendUint32(binary.NativeEndian.AppendUint32(nil, x.box.typeID), interleave.NoSlot)
+	for i, a := range x.acts {
+		if x.copier == nil && i < len(want) && want[i].Code == abi.OK && bytes.Equal(want[i].Data, copied) && len(a.args[alike]) == 0 {
+			x.copier = a.m
+		}
+	}
 	var steady []*act
 	for i, a := range x.acts {
 		have := results[1+i].Answers()
@@ -455,6 +473,13 @@ func (x *meetings) plan(s *script, m *meeting) (interleave.Plan, bool) {
 	if m.warm {
 		x.fill(s, on, other, m.acts[:])
 	}
+	another := func() (slot int, ok bool) { return s.born(x.box) }
+	if m.copied {
+		another = func() (slot int, ok bool) { return s.copied(x.copier, on) }
+		if other, ok = another(); !ok {
+			return interleave.Plan{}, false
+		}
+	}
 	var threads [][]int
 	var made []int
 	for i, a := range m.acts {
@@ -467,7 +492,7 @@ func (x *meetings) plan(s *script, m *meeting) (interleave.Plan, bool) {
 			made = append(made, slot)
 		case interleave.KindFini:
 			var slot int
-			if slot, ok = s.born(x.box); ok {
+			if slot, ok = another(); ok {
 				call = s.fini(slot)
 			}
 		default:
@@ -536,6 +561,7 @@ type place struct {
 	pc, skip uint32
 	fresh    bool // it is passed only by the first call in a process
 	calls    bool // there is a call of another library, which may be of a lock
+	updates  bool // an instruction reads, changes and writes memory that others may use
 }
 
 // maxFresh is how many places are tried that only the first call in a process passes.
@@ -566,24 +592,45 @@ func spreadSteps(trace []interleave.Step, most int, wanted func(interleave.Step)
 		times[s.Address]++
 		switch times[s.Address] {
 		case 1:
-			once = append(once, place{pc: s.Address, fresh: fresh, calls: calls})
+			once = append(once, place{pc: s.Address, fresh: fresh, calls: calls, updates: s.Updates})
 		case 2:
-			again = append(again, place{pc: s.Address, skip: 1, fresh: fresh, calls: calls})
+			again = append(again, place{pc: s.Address, skip: 1, fresh: fresh, calls: calls, updates: s.Updates})
 		}
 	}
-	once = spread(once, most)
+	updates, others := parted(once, func(at place) bool { return at.updates })
+	once = spread(updates, most)
+	once = append(once, spread(others, most-len(once))...)
 	return append(once, spread(again, most-len(once))...)
 }
 
-// few are up to n of the places, half of them at calls of other libraries.
+// leastUpdates is in how many instructions that update memory a call is stopped, however little time there is: two of them are
+// seldom meant to meet.
+const leastUpdates = 8
+
+// few are up to n of the places, and leastUpdates: a third of them at instructions that update memory, and half of
+// the others at calls of other libraries.
 func few(stops []place, n int) []place {
 	if len(stops) <= n {
 		return stops
 	}
-	atCalls := slices.DeleteFunc(slices.Clone(stops), func(at place) bool { return !at.calls })
-	others := slices.DeleteFunc(slices.Clone(stops), func(at place) bool { return at.calls })
+	updates, others := parted(stops, func(at place) bool { return at.updates })
+	out := spread(updates, max(n/3, leastUpdates))
+	n -= min(n/3, len(out))
+	atCalls, others := parted(others, func(at place) bool { return at.calls })
 	half := max(n/2, n-len(others))
-	return append(spread(atCalls, half), spread(others, n-min(half, len(atCalls)))...)
+	return slices.Concat(out, spread(atCalls, half), spread(others, n-min(half, len(atCalls))))
+}
+
+// parted are the places of which something is so, and the others.
+func parted(list []place, is func(place) bool) (those, others []place) {
+	for _, at := range list {
+		if is(at) {
+			those = append(those, at)
+		} else {
+			others = append(others, at)
+		}
+	}
+	return those, others
 }
 
 // spread is up to n of a list, evenly.

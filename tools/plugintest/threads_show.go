@@ -124,8 +124,11 @@ func (s *script) show(call int) string {
 			binary.LittleEndian.PutUint64(args[p.Offset+8:], uint64(len(s.program.Blobs[p.Blob-1])))
 		}
 	}
-	if c.Kind == interleave.KindBirth {
+	switch c.Kind {
+	case interleave.KindBirth:
 		return fmt.Sprintf("%v(%s)", m, showArgs(args))
+	case interleave.KindCopy:
+		return fmt.Sprintf("%v() on instance %d", m, c.From+1)
 	}
 	return fmt.Sprintf("%v(%s) on instance %d", m, showArgs(args), c.Slot+1)
 }

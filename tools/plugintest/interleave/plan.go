@@ -17,7 +17,11 @@ const (
 	KindCall  Kind = iota // a call on the instance in its slot
 	KindBirth             // its answer is the instance of the slot
 	KindFini              // it ends the instance of the slot
+	KindCopy              // a call on the instance in From, whose answer is the instance of the slot
 )
+
+// NoSlot is, in the answer of a call that answers an instance, in the place of its slot: it is in none.
+const NoSlot = ^uint32(0)
 
 // Call is one call that plans may have. Its result is not taken over: calls that answer
 // instances leave them behind.
@@ -27,6 +31,7 @@ type Call struct {
 	Method  uint32
 	Slot    int // where the instance is that it is made on, or that it makes; -1 for none
 	Kind    Kind
+	From    int // the slot of what a copy is made of
 	Args    []byte
 	Patches []Patch
 }
@@ -170,7 +175,7 @@ func (e *encoder) list(all []int) {
 }
 
 func (e *encoder) call(c *Call) {
-	e.numbers(uint32(c.Table), c.Type, c.Method, uint32(c.Slot), uint32(c.Kind), uint32(len(c.Patches)))
+	e.numbers(uint32(c.Table), c.Type, c.Method, uint32(c.Slot), uint32(c.Kind), uint32(c.From), uint32(len(c.Patches)))
 	for _, p := range c.Patches {
 		if p.Blob > 0 {
 			e.numbers(uint32(p.Offset), 1, uint32(p.Blob-1))

@@ -59,6 +59,7 @@ type Step struct {
 	Returned bool   // a function of another library has returned there
 	Meets    bool   // it uses memory that other threads may use
 	Locked   bool   // it is an atomic one, by a lock prefix or by its kind
+	Updates  bool   // it reads, changes and writes such memory, and is no atomic one
 }
 
 // What the driver's report says of a step.
@@ -66,6 +67,8 @@ const (
 	stepReturned = 1 << 31
 	stepMeets    = 1 << 30
 	stepLocked   = 1 << 29
+	stepUpdates  = 1 << 28
+	stepMarks    = stepReturned | stepMeets | stepLocked | stepUpdates
 )
 
 // Answer is one answer of an outcome.
@@ -149,7 +152,7 @@ func (p *Program) readResult(r io.Reader) (run int, out Result, err error) {
 	out.Outcome = string(data[:at])
 	for rest := data[at:]; len(rest) >= 4; rest = rest[4:] {
 		at := binary.NativeEndian.Uint32(rest)
-		out.Trace = append(out.Trace, Step{at &^ (stepReturned | stepMeets | stepLocked), at&stepReturned != 0, at&stepMeets != 0, at&stepLocked != 0})
+		out.Trace = append(out.Trace, Step{at &^ stepMarks, at&stepReturned != 0, at&stepMeets != 0, at&stepLocked != 0, at&stepUpdates != 0})
 	}
 	out.Trace = slices.Clip(out.Trace)
 	return run, out, nil

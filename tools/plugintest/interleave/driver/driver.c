@@ -34,7 +34,7 @@
 
 enum { MAGIC = 0x4c49594e, IN_PROCESS = 1 };
 #define ALL_MADE UINT32_MAX /* stands for a run in the last report */
-enum { CALL, BIRTH, FINI };                /* kinds of calls */
+enum { CALL, BIRTH, FINI, COPY };          /* kinds of calls */
 enum { PATCH_INSTANCE, PATCH_BLOB };       /* what is written into arguments */
 enum { ORDER, STOP, FREE };                /* how a run is made */
 enum { DONE, SIGNALLED, EXITED, HUNG, NOT_BORN, NOT_LOADED, UNSUPPORTED }; /* what came of it */
@@ -45,6 +45,7 @@ enum { ROOM = 4096, MAX_ROOM = 1 << 20, MAX_TRIES = 4, MAX_TRACE = 1 << 14, MAX_
 #define RETURNED (UINT32_C(1) << 31) /* a function elsewhere has returned there */
 #define MEETS (UINT32_C(1) << 30)    /* it uses memory that other threads may use */
 #define LOCKED (UINT32_C(1) << 29)   /* it is an atomic one */
+#define UPDATES (UINT32_C(1) << 28)  /* it reads, changes and writes such memory without a lock */
 #define ALTERS (UINT32_C(1) << 31)   /* of where threads met: one of them reads, changes and writes without a lock */
 #define METHOD_FINI UINT32_MAX
 #ifdef __x86_64__
@@ -70,7 +71,7 @@ struct patch {
 };
 
 struct call {
-    uint32_t table, type, method, slot, kind, patches;
+    uint32_t table, type, method, slot, kind, from, patches; /* from: the slot of what a copy is made of */
     struct patch *patch;
     struct text args;
 };
@@ -203,7 +204,7 @@ static void read_input(const char *file) {
     n_calls = count(), calls = room(n_calls, sizeof *calls);
     for (uint32_t i = 0; i < n_calls; i++) {
         struct call *c = &calls[i];
-        c->table = number(), c->type = number(), c->method = number(), c->slot = number(), c->kind = number();
+        c->table = number(), c->type = number(), c->method = number(), c->slot = number(), c->kind = number(), c->from = number();
         c->patches = count(), c->patch = room(c->patches, sizeof *c->patch);
         for (uint32_t k = 0; k < c->patches; k++) c->patch[k] = (struct patch){.offset = number()}, c->patch[k].kind = number(), c->patch[k].value = number();
         c->args = text();
@@ -441,7 +442,7 @@ static uint32_t marks(const ucontext_t *u) {
     struct access a = access_of(u, (const uint8_t *)u->uc_mcontext.gregs[REG_RIP]);
     bool meets = a.any && !(a.at >= self->stack && a.at < self->stack + self->stack_size) && !(a.at >= self->args && a.at < self->args + self->args_size) &&
            !(a.at >= self->result && a.at < self->result + self->result_size);
-    return (meets ? MEETS : 0) | (a.locked ? LOCKED : 0);
+    return (meets ? MEETS : 0) | (a.locked ? LOCKED : 0) | (meets && a.size > 0 ? UPDATES : 0);
 }
 
 /* Stops the thread until the others have run. An instruction that reads, changes and writes
@@ -541,6 +542,10 @@ static void on_trap(int signal, siginfo_t *info, void *context) { (void)signal, 
 
 static void futex_wake(_Atomic uint32_t *at) { syscall(SYS_futex, at, FUTEX_WAKE, INT_MAX, NULL, NULL, 0); }
 
+static bool is_entry(const struct answer *a, uint8_t tag, size_t size) {
+    return a->size == 8 + size && a->room >= a->size && a->data[0] == 1 && a->data[1] == 0 && a->data[2] == 1 && a->data[3] == 0 && a->data[4] == tag;
+}
+
 /* Makes one call as a host does, in memory of its own. */
 static void make(uint32_t which, struct answer *a) {
     const struct call *c = &calls[which];
@@ -548,7 +553,7 @@ static void make(uint32_t which, struct answer *a) {
     uint8_t *args = room(n, 1);
     bool step = self != NULL && self->step;
     struct slot *slot = c->slot == NO_SLOT ? NULL : &slots[c->slot];
-    uint32_t instance = c->kind != BIRTH && slot != NULL ? slot->id : 0;
+    uint32_t instance = c->kind == COPY ? slots[c->from].id : c->kind != BIRTH && slot != NULL ? slot->id : 0;
     memcpy(args, c->args.data, n);
     for (uint32_t i = 0; i < c->patches; i++) {
         const struct patch *p = &c->patch[i];
@@ -584,6 +589,11 @@ static void make(uint32_t which, struct answer *a) {
     if (c->kind == BIRTH && a->code == 0 && (a->size == 4 || a->size == 16)) {
         memcpy(&slot->id, a->data + (a->size == 16 ? 12 : 0), 4);
         slot->table = c->table, slot->type = c->type, slot->live = true;
+    }
+    if (c->kind == COPY && a->code == 0 && is_entry(a, 8, 8)) {
+        memcpy(&slot->type, a->data + 8, 4);
+        memcpy(&slot->id, a->data + 12, 4);
+        slot->table = c->table, slot->live = true;
     }
 }
 
@@ -732,10 +742,6 @@ static void send(uint32_t run, uint32_t status, uint32_t value, uint32_t pause) 
     report_size = 0;
 }
 
-static bool is_entry(const struct answer *a, uint8_t tag, size_t size) {
-    return a->size == 8 + size && a->room >= a->size && a->data[0] == 1 && a->data[1] == 0 && a->data[2] == 1 && a->data[3] == 0 && a->data[4] == tag;
-}
-
 /* One answer, without what differs from run to run: ids and addresses. */
 static void put_answer(struct answer *a) {
     const struct call *c = &calls[a->call];
@@ -865,7 +871,7 @@ static void run(uint32_t index) {
         struct answer a = {0};
         make(p->setup.at[i], &a);
         free(a.data);
-        if (calls[a.call].kind == BIRTH && a.code != 0) {
+        if ((calls[a.call].kind == BIRTH || calls[a.call].kind == COPY) && a.code != 0) {
             send(index, NOT_BORN, (uint32_t)a.code, pause);
             return;
         }

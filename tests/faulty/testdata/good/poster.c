@@ -1,0 +1,2 @@
+/* Copies share a text. */
+#include "../poster.h"
