@@ -176,6 +176,7 @@ func (x *exploration) parts() []part {
 		{x.refusedCalls, 16, 2 * time.Second},
 		{x.sums, 24, time.Second},
 		{x.wrapped, 24, time.Second},
+		{x.doubled, 24, time.Second},
 		{x.leaks, 10, time.Hour},
 	}
 }
