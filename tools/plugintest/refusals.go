@@ -27,11 +27,15 @@ func (x *exploration) refusals(b *box, until time.Time) {
 	asked := x.answering(b)
 	for _, s := range states[:min(len(states), refusalStates)] {
 		for _, m := range x.gen.callable(b) {
-			if doneByPart.MatchString(m.name) || isAttempt.MatchString(m.name) || means(meantHalf, m) {
+			if isAttempt.MatchString(m.name) || means(meantHalf, m) {
 				continue
 			}
 			for _, types := range x.gen.typesOf(m) {
-				for _, refused := range x.refusable(m, types, s, states) {
+				all := x.onItself(m, types, s)
+				if !doneByPart.MatchString(m.name) {
+					all = append(all, x.refusable(m, types, s, states)...)
+				}
+				for _, refused := range all {
 					if x.ctx.Err() != nil || time.Now().After(until) || x.done[findingKey{codeHalf, m.String(), ""}] {
 						break
 					}
@@ -40,6 +44,14 @@ func (x *exploration) refusals(b *box, until time.Time) {
 			}
 		}
 	}
+}
+
+// onItself is a sequence whose last call is given the instance that it is called on, which it may run along while that grows.
+func (x *exploration) onItself(m *method, types shape, s sequence) (all []sequence) {
+	if !slices.ContainsFunc(types, func(v tlv.Value) bool { return isHandle(v) && x.plugin.sampled(v, m.box) == m.box }) || m.box.singleton {
+		return nil
+	}
+	return []sequence{append(slices.Clone(s), op{m: m, on: 0, args: withInstance(types, 0)})}
 }
 
 // refusable are sequences whose last call may be refused: with an argument that is wrong, or an instance in another state.
