@@ -211,7 +211,7 @@ func (x *exploration) meetings(b *box, states []sequence, asked []op) (all []op)
 }
 
 // shifts are by how much the numbers of a call are larger in some states: all of them, so that a beginning stays in front of an end.
-var shifts = []int64{-100, -7, 1 << 31, 1 << 33, -1 << 40}
+var shifts = []int64{-100, -7, 1 << 8, 1 << 16, 1 << 31, 1 << 33, -1 << 40}
 
 // shiftedStates are states in which the numbers of the calls of one method are larger by the same.
 func (x *exploration) shiftedStates(states []sequence) (all []sequence) {

@@ -1,0 +1,2 @@
+/* A stack that goes onto another one whole, or not. */
+#include "../stack.h"
