@@ -35,3 +35,17 @@ func TestFailures_Good(t *testing.T) {
 		})
 	}
 }
+
+// TestFailures_Cxx: memory runs out in the C++ library, too, and what it throws then.
+func TestFailures_Cxx(t *testing.T) {
+	t.Parallel()
+	tt, err := plugintest.New(plugintest.Config{
+		File: ccbuild.Library(t, "testdata/basket_half.cpp", "-fvisibility=hidden"), Seed: 1, Until: "half-done", Worker: ccbuild.TestersWorker(t),
+	})
+	require.NoError(t, err)
+	report, err := tt.Run(context.Background(), "failures")
+	require.NoError(t, err)
+	require.Len(t, report.Findings, 1)
+	assert.Equal(t, "Basket.put", report.Findings[0].Place())
+	assert.Contains(t, report.Findings[0].Message, "malloc, found no memory")
+}
