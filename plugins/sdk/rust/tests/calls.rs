@@ -148,18 +148,26 @@ struct Library(#[allow(dead_code)] MutexGuard<'static, ()>);
 impl Library {
     fn init() -> Library {
         static ONE: Mutex<()> = Mutex::new(());
-        let lock = ONE.lock().unwrap_or_else(|e| e.into_inner());
+        let library = Library(ONE.lock().unwrap_or_else(|e| e.into_inner()));
+        library.start();
+        library
+    }
+
+    fn start(&self) {
         assert_eq!(unsafe { nyash_plugin_init(&HOST, null_mut()) }, 0);
         DROPPED.store(0, SeqCst);
         CALLS.store(0, SeqCst);
-        Library(lock)
+    }
+
+    fn shutdown(&self) {
+        unsafe { nyash_plugin_shutdown() };
+        assert_eq!(BLOCKS.load(SeqCst), 0, "blocks of the host's are left");
     }
 }
 
 impl Drop for Library {
     fn drop(&mut self) {
-        unsafe { nyash_plugin_shutdown() };
-        assert_eq!(BLOCKS.load(SeqCst), 0, "blocks of the host's are left");
+        self.shutdown();
     }
 }
 
@@ -229,10 +237,10 @@ fn fini_during_a_call_drops_afterwards() {
 fn shutdown_drops_what_is_left_and_ids_are_not_used_again() {
     let library = Library::init();
     let ids = [birth(&[]), birth(&[]), birth(&[Value::Bool(true)])];
-    drop(library);
+    library.shutdown();
     assert_eq!(DROPPED.load(SeqCst), 3);
 
-    let _library = Library::init();
+    library.start(); // no other test has its turn in between
     let next = birth(&[]);
     assert!(!ids.contains(&next));
     for id in ids {
