@@ -13,7 +13,7 @@
 #define NAME_SIZE size_t
 #endif
 #ifndef MAY_CHANGE /* whether the word may be written over */
-#define MAY_CHANGE(w) ((w)->users == 1)
+#define MAY_CHANGE(w) (__atomic_load_n(&(w)->users, __ATOMIC_ACQUIRE) == 1)
 #endif
 #ifndef ON_ABSORB /* what is forgotten where words were taken over */
 #define ON_ABSORB(w) (w)->known = 0
@@ -51,7 +51,7 @@ static struct entry *empty(struct words *w) {
 }
 
 static void drop(struct words *w, struct entry *e) {
-    if (--e->word->users == 0) free(e->word);
+    if (__atomic_sub_fetch(&e->word->users, 1, __ATOMIC_ACQ_REL) == 0) free(e->word);
     e->word = NULL;
     e->size = 0;
     w->used--;
@@ -122,7 +122,7 @@ static int64_t take(struct words *w, const struct words *other) {
         NyashText name = {from->name, from->size};
         struct entry *to;
         if (from->size == 0 || find(w, name) != NULL || (to = empty(w)) == NULL) continue;
-        from->word->users++;
+        (void)__atomic_add_fetch(&from->word->users, 1, __ATOMIC_RELAXED);
         add(w, to, name, from->word);
         n++;
     }
