@@ -33,7 +33,7 @@ func (x *exploration) damage(b *box, until time.Time) {
 				}
 				taken := x.takenBack(b, m, types, at)
 				for _, whole := range taken {
-					x.faraway(b, m, types, at, whole, until)
+					x.oversized(b, m, types, at, whole, until)
 				}
 				half := time.Now().Add(time.Until(until) / 2)
 				for _, whole := range taken { // which takes less time than to damage all places
@@ -131,9 +131,9 @@ func (x *exploration) damaged(b *box, m *method, types shape, at int, whole stri
 	}
 }
 
-// faraway calls a method with the beginnings of a text, or blob, that end in a size which is far beyond what follows: where a sum
+// oversized calls a method with the beginnings of a text, or blob, that end in a size which is far beyond what follows: where a sum
 // goes over, it fits, and what is read is no longer the method's.
-func (x *exploration) faraway(b *box, m *method, types shape, at int, whole string, until time.Time) {
+func (x *exploration) oversized(b *box, m *method, types shape, at int, whole string, until time.Time) {
 	before := append(sequence{x.firstBirth(b)}, x.setupOf(m)...)
 	for all := range slices.Chunk(beginnings(whole), damagedOps) {
 		if x.ctx.Err() != nil || time.Now().After(until) || x.gen.avoid[m] {
