@@ -1,7 +1,6 @@
 package plugintest
 
 import (
-	"debug/dwarf"
 	"debug/elf"
 	"fmt"
 	"path/filepath"
@@ -79,18 +78,7 @@ func (p *codePlace) lookUp() {
 	if err != nil || p.function == "" {
 		return
 	}
-	unit, err := data.Reader().SeekPC(addr)
-	if err != nil {
-		return
-	}
-	lines, err := data.LineReader(unit)
-	if err != nil || lines == nil {
-		return
-	}
-	var entry dwarf.LineEntry
-	if lines.SeekPC(addr, &entry) == nil && entry.File != nil {
-		p.file, p.line = entry.File.Name, entry.Line
-	}
+	p.file, p.line = (&sourceLines{data: data}).at(addr)
 }
 
 // addressOf is the address, as symbols have it, of an offset in a file.

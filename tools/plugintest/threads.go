@@ -51,6 +51,8 @@ type meetings struct {
 	stopped map[stopKey]bool
 	// atomics: an atomic instruction was seen.
 	atomics bool
+	// builtins: one was seen that is not of a header with atomic operations.
+	builtins bool
 	// pace is how long a run takes: one that watches memory, or not.
 	pace map[bool]time.Duration
 }
@@ -392,7 +394,7 @@ func (x *meetings) try(list []meeting, r round, left time.Duration) (tried int, 
 	}
 	s.program.Runs = nil
 	for _, t := range all {
-		t.stops = few(t.stops, max(leastStops, int(left/x.pace[r.watch])/len(list)))
+		t.stops = few(t.stops, max(leastStops, int(left/x.pace[r.watch])/len(list)), r.watch && t.acts[0] == t.acts[1])
 		for _, at := range t.stops {
 			x.stopped[stopKey{*t.meeting, at}] = !r.watch || x.stopped[stopKey{*t.meeting, at}]
 		}
@@ -456,8 +458,11 @@ func (x *meetings) inOrder(all []*trial, round round) (stable []*trial, err erro
 		if t.trace >= 0 {
 			have := traces{x.code.of(results[t.trace].Trace), x.code.of(results[t.trace+1].Trace)}
 			x.traces[t.key()] = have
-			locked := func(s interleave.Step) bool { return s.Locked }
-			x.atomics = x.atomics || slices.ContainsFunc(have.first, locked) || slices.ContainsFunc(have.later, locked)
+			for _, s := range slices.Concat(have.first, have.later) {
+				if s.Locked && !x.builtins {
+					x.atomics, x.builtins = true, !x.code.inAtomicHeader(s.Address)
+				}
+			}
 		}
 	}
 	for _, t := range all {
@@ -498,8 +503,8 @@ func (x *meetings) judge(t *trial, runs []interleave.Run, results []interleave.R
 		return nil
 	}
 	for i := range results {
-		if runs[i].Watch && x.suspicious(&results[i]) {
-			if done, err := x.confirmMet(t, runs[i]); err != nil || done {
+		if runs[i].Watch && x.suspicious(runs[i].PauseAt, &results[i]) {
+			if done, err := x.confirmMet(t, runs[i], results[i].Met); err != nil || done {
 				return err
 			}
 		}
@@ -621,20 +626,22 @@ func (x *meetings) unwatched(t *trial, at place) bool {
 }
 
 // suspicious tells whether two threads came to the same memory, and not with atomic
-// operations. Ordinary loads and stores can be atomic ones, unless the library has none.
-func (x *meetings) suspicious(r *interleave.Result) bool {
-	return r.Met != 0 && (r.Altering || !x.atomics && x.code.withoutAtomics())
+// operations. Ordinary loads and stores can be atomic ones, unless the library's file shows that these are not.
+func (x *meetings) suspicious(stop uint32, r *interleave.Result) bool {
+	return r.Met != 0 && (r.Altering || x.code.plainAt(x.builtins, stop, r.Met))
 }
 
 // confirmMet repeats a run in which two threads came to the same memory, and reports it.
-func (x *meetings) confirmMet(t *trial, stop interleave.Run) (done bool, err error) {
+func (x *meetings) confirmMet(t *trial, stop interleave.Run, met uint32) (done bool, err error) {
 	stop.Fresh = true
 	t.s.program.Runs = []interleave.Run{stop, stop}
 	results, err := x.run(t.s)
-	if err != nil || !x.suspicious(&results[0]) || !x.suspicious(&results[1]) {
+	if err != nil || slices.ContainsFunc(results, func(r interleave.Result) bool {
+		return !x.suspicious(stop.PauseAt, &r) && r.Status != interleave.StatusSignal // what comes of it
+	}) {
 		return false, err
 	}
 	x.bad[t.acts[0].m], x.bad[t.acts[1].m] = true, true
-	x.add(x.metFinding(t, stop.PauseAt, results[0].Met))
+	x.add(x.metFinding(t, stop.PauseAt, met))
 	return true, nil
 }

@@ -561,6 +561,7 @@ type place struct {
 	pc, skip uint32
 	fresh    bool // it is passed only by the first call in a process
 	calls    bool // there is a call of another library, which may be of a lock
+	static   bool // it uses a variable of the library
 	updates  bool // an instruction reads, changes and writes memory that others may use
 }
 
@@ -592,9 +593,9 @@ func spreadSteps(trace []interleave.Step, most int, wanted func(interleave.Step)
 		times[s.Address]++
 		switch times[s.Address] {
 		case 1:
-			once = append(once, place{pc: s.Address, fresh: fresh, calls: calls, updates: s.Updates})
+			once = append(once, place{pc: s.Address, fresh: fresh, calls: calls, static: s.Static, updates: s.Updates})
 		case 2:
-			again = append(again, place{pc: s.Address, skip: 1, fresh: fresh, calls: calls, updates: s.Updates})
+			again = append(again, place{pc: s.Address, skip: 1, fresh: fresh, calls: calls, static: s.Static, updates: s.Updates})
 		}
 	}
 	updates, others := parted(once, func(at place) bool { return at.updates })
@@ -604,18 +605,26 @@ func spreadSteps(trace []interleave.Step, most int, wanted func(interleave.Step)
 }
 
 // leastUpdates is in how many instructions that update memory a call is stopped, however little time there is: two of them are
-// seldom meant to meet.
-const leastUpdates = 8
+// seldom meant to meet. leastStatic is that of instructions that use the library's variables, where that is asked for.
+const (
+	leastUpdates = 8
+	leastStatic  = 16
+)
 
 // few are up to n of the places, and leastUpdates: a third of them at instructions that update memory, and half of
-// the others at calls of other libraries.
-func few(stops []place, n int) []place {
+// the others at calls of other libraries; before these some at variables of the library, where that is asked for.
+func few(stops []place, n int, static bool) []place {
 	if len(stops) <= n {
 		return stops
 	}
 	updates, others := parted(stops, func(at place) bool { return at.updates })
 	out := spread(updates, max(n/3, leastUpdates))
 	n -= min(n/3, len(out))
+	if static {
+		var variables []place
+		variables, others = parted(others, func(at place) bool { return at.static })
+		out = append(out, spread(variables, leastStatic)...)
+	}
 	atCalls, others := parted(others, func(at place) bool { return at.calls })
 	half := max(n/2, n-len(others))
 	return slices.Concat(out, spread(atCalls, half), spread(others, n-min(half, len(atCalls))))

@@ -2,7 +2,6 @@ package plugintest
 
 import (
 	"bytes"
-	"debug/dwarf"
 	"debug/elf"
 	"encoding/binary"
 	"fmt"
@@ -170,8 +169,8 @@ func (p sourcePlace) String() string {
 type code struct {
 	file    *elf.File
 	symbols []elf.Symbol
-	lines   *dwarf.Data // nil without debug information
-	plain   func() bool // withoutAtomics
+	lines   *sourceLines // nil without debug information
+	shows   func() bool  // showsAtomics
 }
 
 func codeOf(file string) *code {
@@ -183,8 +182,10 @@ func codeOf(file string) *code {
 	c.symbols, _ = f.Symbols()
 	dynamic, _ := f.DynamicSymbols()
 	c.symbols = append(c.symbols, dynamic...)
-	c.lines, _ = f.DWARF()
-	c.plain = sync.OnceValue(c.findNoAtomics)
+	if data, err := f.DWARF(); err == nil {
+		c.lines = &sourceLines{data: data}
+	}
+	c.shows = sync.OnceValue(c.showsAtomics)
 	return c
 }
 
@@ -221,91 +222,7 @@ func (c *code) at(pc uint32) sourcePlace {
 	if c.lines == nil {
 		return at
 	}
-	unit, err := c.lines.Reader().SeekPC(uint64(pc))
-	if err != nil {
-		return at
-	}
-	lines, err := c.lines.LineReader(unit)
-	if err != nil || lines == nil {
-		return at
-	}
-	var entry dwarf.LineEntry
-	if err := lines.SeekPC(uint64(pc), &entry); err == nil && entry.File != nil {
-		at.file, at.line = contract.Printable(entry.File.Name), entry.Line
-	}
+	file, line := c.lines.at(uint64(pc))
+	at.file, at.line = contract.Printable(file), line
 	return at
-}
-
-// withoutAtomics tells whether the library was certainly written without atomic operations: it
-// has debug information, with no atomic type, is in C, and has no locked instruction.
-func (c *code) withoutAtomics() bool { return c != nil && c.plain() }
-
-// languagesOfC are those of DWARF.
-var languagesOfC = []int64{0x01, 0x02, 0x0c, 0x1d, 0x2c}
-
-func (c *code) findNoAtomics() bool {
-	if c.lines == nil {
-		return false
-	}
-	r := c.lines.Reader()
-	units := 0
-	for {
-		entry, err := r.Next()
-		if err != nil {
-			return false
-		}
-		if entry == nil {
-			break
-		}
-		switch entry.Tag {
-		case dwarf.TagCompileUnit:
-			language, _ := entry.Val(dwarf.AttrLanguage).(int64)
-			if !slices.Contains(languagesOfC, language) {
-				return false
-			}
-			units++
-		case dwarf.TagAtomicType:
-			return false
-		}
-	}
-	return units > 0 && !c.locks()
-}
-
-// locks tells whether some instruction may be a locked one, by its bytes.
-func (c *code) locks() bool {
-	for _, s := range c.file.Sections {
-		if s.Flags&elf.SHF_EXECINSTR == 0 {
-			continue
-		}
-		data, err := s.Data()
-		if err != nil {
-			return true
-		}
-		for i, b := range data {
-			if b == lockPrefix && canBeLocked(data[i+1:]) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-const lockPrefix = 0xf0
-
-// canBeLocked tells whether an instruction can have a lock prefix.
-func canBeLocked(at []byte) bool {
-	if len(at) > 0 && (at[0]&0xf0 == 0x40 || at[0] == 0x66) { // another prefix
-		at = at[1:]
-	}
-	if len(at) < 3 {
-		return false
-	}
-	switch op := at[0]; {
-	case op < 0x38:
-		return op&7 < 2
-	case op == 0x0f:
-		return slices.Contains([]byte{0xab, 0xb0, 0xb1, 0xb3, 0xba, 0xbb, 0xc0, 0xc1, 0xc7}, at[1])
-	default:
-		return slices.Contains([]byte{0x80, 0x81, 0x83, 0xf6, 0xf7, 0xfe, 0xff}, op)
-	}
 }

@@ -42,7 +42,8 @@ type Result struct {
 	// Met is the instruction with which another thread came to use the memory that the stopped
 	// thread was about to use, where one of them writes and neither is a locked instruction; 0
 	// for none. Altering: one of the two is a single instruction that reads, changes and writes
-	// without a lock, which no atomic operation is.
+	// without a lock, which no atomic operation is, or both store what they have read there and
+	// changed by one, of which one is lost.
 	Met      uint32
 	Altering bool
 	// Outcome is all answers of a run, as something to be compared: those of each thread, in
@@ -59,7 +60,8 @@ type Step struct {
 	Returned bool   // a function of another library has returned there
 	Meets    bool   // it uses memory that other threads may use
 	Locked   bool   // it is an atomic one, by a lock prefix or by its kind
-	Updates  bool   // it reads, changes and writes such memory, and is no atomic one
+	Updates  bool   // it reads, changes and writes such memory, and is no atomic one; or it writes what was read there and changed by one
+	Static   bool   // that memory is a variable of the library
 }
 
 // What the driver's report says of a step.
@@ -68,7 +70,8 @@ const (
 	stepMeets    = 1 << 30
 	stepLocked   = 1 << 29
 	stepUpdates  = 1 << 28
-	stepMarks    = stepReturned | stepMeets | stepLocked | stepUpdates
+	stepStatic   = 1 << 27
+	stepMarks    = stepReturned | stepMeets | stepLocked | stepUpdates | stepStatic
 )
 
 // Answer is one answer of an outcome.
@@ -152,7 +155,7 @@ func (p *Program) readResult(r io.Reader) (run int, out Result, err error) {
 	out.Outcome = string(data[:at])
 	for rest := data[at:]; len(rest) >= 4; rest = rest[4:] {
 		at := binary.NativeEndian.Uint32(rest)
-		out.Trace = append(out.Trace, Step{at &^ stepMarks, at&stepReturned != 0, at&stepMeets != 0, at&stepLocked != 0, at&stepUpdates != 0})
+		out.Trace = append(out.Trace, Step{at &^ stepMarks, at&stepReturned != 0, at&stepMeets != 0, at&stepLocked != 0, at&stepUpdates != 0, at&stepStatic != 0})
 	}
 	out.Trace = slices.Clip(out.Trace)
 	return run, out, nil

@@ -45,8 +45,9 @@ enum { ROOM = 4096, MAX_ROOM = 1 << 20, MAX_TRIES = 4, MAX_TRACE = 1 << 14, MAX_
 #define RETURNED (UINT32_C(1) << 31) /* a function elsewhere has returned there */
 #define MEETS (UINT32_C(1) << 30)    /* it uses memory that other threads may use */
 #define LOCKED (UINT32_C(1) << 29)   /* it is an atomic one */
-#define UPDATES (UINT32_C(1) << 28)  /* it reads, changes and writes such memory without a lock */
-#define ALTERS (UINT32_C(1) << 31)   /* of where threads met: one of them reads, changes and writes without a lock */
+#define UPDATES (UINT32_C(1) << 28)  /* it reads, changes and writes such memory without a lock, or writes what it has read and changed by one */
+#define STATIC (UINT32_C(1) << 27)   /* it uses a variable of the library */
+#define ALTERS (UINT32_C(1) << 31)   /* of where threads met: one of them reads, changes and writes without a lock, or both count from one number */
 #define METHOD_FINI UINT32_MAX
 #ifdef __x86_64__
 #define CAN_STOP true
@@ -122,6 +123,7 @@ static invoke_fn *invoke;
 static table_fn **tables;
 static void (*end)(void);
 static uintptr_t code_start, code_end, load_base;
+static uintptr_t data_start, data_end, fixed_end; /* its variables, and where what the linker alone writes ends */
 static bool code_locked; /* it cannot be made writable */
 
 /* The run. */
@@ -246,6 +248,8 @@ static int find_code(struct dl_phdr_info *info, size_t size, void *data) {
     for (int i = 0; i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *h = &info->dlpi_phdr[i];
         uintptr_t start = info->dlpi_addr + h->p_vaddr;
+        if (h->p_type == PT_GNU_RELRO) fixed_end = start + h->p_memsz;
+        if (h->p_type == PT_LOAD && h->p_flags & PF_W) data_start = start, data_end = start + h->p_memsz;
         if (h->p_type != PT_LOAD || !(h->p_flags & PF_X)) continue;
         if (code_start == 0 || start < code_start) code_start = start;
         if (start + h->p_memsz > code_end) code_end = start + h->p_memsz;
@@ -343,6 +347,9 @@ struct access {
     uint8_t *at;  /* NULL where that is not found out */
     size_t size;  /* of what it reads, changes and writes without a lock; 0 for any other */
     bool writes, locked;
+    size_t width; /* of what it loads or stores, or whose register it changes by one */
+    /* Registers, by their numbers from 1: into which it loads, that it stores, that it changes by one. */
+    int loads, stores, counts;
 };
 
 /* Whether an instruction of the first two maps has a byte that says what its operands are. */
@@ -358,6 +365,7 @@ static bool has_operands(int opcode) {
 }
 
 static struct access stopped_at; /* what the stopped thread will do next */
+static uintptr_t stopped_value;  /* that it will store */
 
 /* What the instruction at pc uses of memory, but for the stack where it is implied, and the
  * thread's own storage. */
@@ -388,10 +396,13 @@ static struct access access_of(const ucontext_t *u, const uint8_t *pc) {
     if (opcode == 0xa4 || opcode == 0xa5 || opcode == 0xa6 || opcode == 0xa7 || (opcode >= 0xaa && opcode <= 0xaf)) return unknown; /* strings */
     if (opcode == 0x0f) opcode = 0x0f00 | *at++;
     if (opcode == 0x0f38 || opcode == 0x0f3a) at++;
-    if (opcode == 0x8d || !has_operands(opcode)) return none;
+    if (!has_operands(opcode)) return none;
     field = *at >> 3 & 7, mod = *at >> 6, rm = *at & 7;
     at++;
-    if (mod == 3) return none;
+    if (mod == 3 && (opcode == 0x83 ? (field == 0 || field == 5) && (*at == 1 || *at == 0xff) : opcode == 0xff && field < 2))
+        none.counts = 1 + (rm | (rex & 1) << 3); /* add, sub, inc, dec */
+    if (opcode == 0x8d && mod == 1 && rm != 4 && (*at == 1 || *at == 0xff)) none.counts = 1 + (field | (rex & 4) << 1); /* lea */
+    if (opcode == 0x8d || mod == 3) return none;
     alters = true;
     writes = opcode == 0x88 || opcode == 0x89 || opcode == 0x8f || opcode == 0xc6 || opcode == 0xc7 || opcode == 0x86 || opcode == 0x87 ||
              opcode == 0x0f11 || opcode == 0x0f13 || opcode == 0x0f17 || opcode == 0x0f29 || opcode == 0x0f2b || opcode == 0x0f7f || opcode == 0x0fd6 ||
@@ -433,8 +444,47 @@ static struct access access_of(const ucontext_t *u, const uint8_t *pc) {
         memcpy(&offset, at, 4), at += 4;
     address += (uintptr_t)(intptr_t)offset;
     if (relative) address += (uintptr_t)at + (uintptr_t)immediate;
-    return (struct access){true, (uint8_t *)address, !alters || locked ? 0 : opcode & 1 ? (size_t)wide : 1, writes || alters, locked};
+    return (struct access){
+        .any = true,
+        .at = (uint8_t *)address,
+        .size = !alters || locked ? 0 : opcode & 1 ? (size_t)wide : 1,
+        .writes = writes || alters,
+        .locked = locked,
+        .width = opcode == 0x88 || opcode == 0x8a || opcode == 0x0fb6 || opcode == 0x0fbe ? 1 : opcode == 0x0fb7 || opcode == 0x0fbf ? 2 : (size_t)wide,
+        .loads = opcode == 0x8a || opcode == 0x8b || opcode == 0x0fb6 || opcode == 0x0fb7 || opcode == 0x0fbe || opcode == 0x0fbf ? 1 + (field | (rex & 4) << 1) : 0,
+        .stores = opcode == 0x88 || opcode == 0x89 ? 1 + (field | (rex & 4) << 1) : 0,
+    };
 }
+
+/* A count that is read, changed by one in a register, and written: a few instructions, between
+ * which other threads may do the same. */
+struct counting {
+    const uint8_t *at; /* where it was read; NULL for none */
+    size_t width;
+    bool changed; /* something was changed by one since */
+    int left;     /* how many more instructions it may take */
+};
+
+/* Follows an instruction, and tells whether it is the one that writes. Only memory that is shared counts. */
+static bool counted(struct counting *c, const struct access *a, bool shared) {
+    enum { MOST = 24 };
+    if (c->left > 0 && --c->left == 0) c->at = NULL;
+    if (a->loads != 0 && shared && (c->at == NULL || !c->changed)) *c = (struct counting){a->at, a->width, false, MOST};
+    if (c->at == NULL) return false;
+    c->changed = c->changed || a->counts != 0;
+    return a->stores != 0 && c->changed && a->at == c->at && a->width == c->width;
+}
+
+/* Whether the store of a register changes what is in memory by one, as counts are: not from 0 to 1
+ * or back, as what is done once may be noted by several. */
+static bool counts_on(const struct access *a, uintptr_t stored) {
+    uint64_t have = 0, mask = a->width == 8 ? UINT64_MAX : (UINT64_C(1) << 8 * a->width) - 1;
+    memcpy(&have, a->at, a->width);
+    uint64_t more = (stored - have) & mask;
+    return (more == mask || more == 1) && have != 0 && (stored & mask) != 0;
+}
+
+static struct counting counting; /* of the thread that is stepped through */
 
 /* What a trace says of the next instruction. Other threads do not use the stack, nor what a
  * call alone has. */
@@ -442,7 +492,10 @@ static uint32_t marks(const ucontext_t *u) {
     struct access a = access_of(u, (const uint8_t *)u->uc_mcontext.gregs[REG_RIP]);
     bool meets = a.any && !(a.at >= self->stack && a.at < self->stack + self->stack_size) && !(a.at >= self->args && a.at < self->args + self->args_size) &&
            !(a.at >= self->result && a.at < self->result + self->result_size);
-    return (meets ? MEETS : 0) | (a.locked ? LOCKED : 0) | (meets && a.size > 0 ? UPDATES : 0);
+    bool updates = counted(&counting, &a, meets) || (meets && a.size > 0);
+    uintptr_t at = (uintptr_t)a.at;
+    bool variable = meets && at >= data_start && at >= fixed_end && at < data_end;
+    return (meets ? MEETS : 0) | (variable ? STATIC : 0) | (a.locked ? LOCKED : 0) | (updates ? UPDATES : 0);
 }
 
 /* Stops the thread until the others have run. An instruction that reads, changes and writes
@@ -452,6 +505,7 @@ static void stop(const ucontext_t *u) {
     struct access a = access_of(u, (const uint8_t *)u->uc_mcontext.gregs[REG_RIP]);
     uint8_t old[8];
     stopped_at = a;
+    if (a.stores != 0) stopped_value = value(u, a.stores - 1);
     if (a.size > 0) memcpy(old, a.at, a.size);
     atomic_store(&paused, 1);
     syscall(SYS_futex, &paused, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
@@ -470,11 +524,14 @@ static bool run_to(ucontext_t *u) {
 }
 
 /* Notes whether the next instruction uses the memory before whose use the other thread is
- * stopped, and one of them writes. */
+ * stopped, and one of them writes. Plain stores may be atomic ones; of two by which both count from
+ * the same number, one is lost all the same. */
 static void look(const ucontext_t *u, uintptr_t pc) {
     struct access a = access_of(u, (const uint8_t *)pc);
     bool alters = a.size > 0 || stopped_at.size > 0;
-    if (met != 0 || !a.any || a.at == NULL || a.at != stopped_at.at || !(a.writes || stopped_at.writes)) return;
+    if (counted(&counting, &a, a.any && a.at != NULL && a.at == stopped_at.at) && stopped_at.stores != 0 && stopped_at.width == a.width)
+        alters = alters || (counts_on(&a, value(u, a.stores - 1)) && counts_on(&a, stopped_value));
+    if ((met & ALTERS) != 0 || (met != 0 && !alters) || !a.any || a.at == NULL || a.at != stopped_at.at || !(a.writes || stopped_at.writes)) return;
     if ((a.locked || stopped_at.locked) && !alters) return; /* it is atomic */
     met = (uint32_t)(pc - load_base) | (alters ? ALTERS : 0);
 }
@@ -507,7 +564,7 @@ static void step(ucontext_t *u) {
 static void on_trap(int signal, siginfo_t *info, void *context) {
     ucontext_t *u = context;
     int saved = errno;
-    (void)signal, (void)info;
+    (void)signal;
     if (passing != NULL) { /* one step behind the breakpoint */
         *passing = BREAKPOINT;
         passing = NULL;
@@ -527,6 +584,8 @@ static void on_trap(int signal, siginfo_t *info, void *context) {
         u->uc_mcontext.gregs[REG_RIP]--; /* it is for another thread, which is not followed any more */
         *back = covered;
         back = NULL;
+    } else if (info->si_code == SI_KERNEL && back == NULL) {
+        u->uc_mcontext.gregs[REG_RIP]--; /* the breakpoint was taken away meanwhile */
     } else {
         step(u);
     }
@@ -669,7 +728,9 @@ static const struct timespec moment = {0, 20000};
 static bool wait_for_others(uint32_t n, uint32_t first) {
     enum { LOOKS = 4 };
     int waiting = 0;
-    for (double begin = now(); now() - begin < 1000;) {
+    bool steps = false;
+    for (uint32_t i = 0; i < n; i++) steps = steps || threads[i].step;
+    for (double begin = now(); now() - begin < (steps ? 3000 : 1000);) {
         bool all_done = true, all_wait = true;
         for (uint32_t i = 0; i < n; i++) {
             struct thread *t = &threads[i];
@@ -860,6 +921,7 @@ static void run(uint32_t index) {
     double deadline = now() + limit_ms;
     uint32_t pause = NOT_PAUSED;
     steps = traps = met = 0;
+    counting = (struct counting){0};
     slots = room(p->slots + 1, sizeof *slots);
     slots[p->slots].type = NO_SLOT;
     threads = room(p->threads, sizeof *threads);
