@@ -1,6 +1,10 @@
 package hostvtable
 
-import "github.com/ebitengine/purego"
+import (
+	"sync/atomic"
+
+	"github.com/ebitengine/purego"
+)
 
 // libc are the C library's allocator.
 var libc struct{ malloc, free uintptr }
@@ -21,7 +25,18 @@ func UseHeap(alloc func(size uintptr) uintptr, free func(p uintptr), overwrite b
 	heap.alloc, heap.free, heap.spare = alloc, free, !overwrite
 }
 
+// refuse tells whether a call of alloc fails; nil where none does.
+var refuse atomic.Pointer[func() bool]
+
+// RefuseAlloc has f asked at each call of alloc from now on, in tables that track memory: where it
+// returns true, the call fails as it does where memory is out. It is called on the plugin's threads,
+// several at once, and holds for the process.
+func RefuseAlloc(f func() bool) { refuse.Store(&f) }
+
 func malloc(size uintptr) uintptr {
+	if f := refuse.Load(); f != nil && (*f)() {
+		return 0
+	}
 	if heap.alloc != nil {
 		return heap.alloc(size)
 	}

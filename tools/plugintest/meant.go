@@ -20,7 +20,7 @@ var (
 	meantJoined = regexp.MustCompile(`(?i)\btogether\b|\bjoin|\bconcat|\bcombin|\bfollowed by\b|\bprefix|\bsuffix|\bending\b|\bstem\b|\bparts? of\b`)
 	meantKept   = regexp.MustCompile(`(?i)\b(until|in|by|at) shutdown\b|\bfor (the life|as long as)\b`)
 	meantLife   = regexp.MustCompile(`(?i)\bprocess\b|\bstarts?\b|\bstarted\b|\bsince\b|\blife|\binit\b|\bshutdown\b|\bloaded\b`)
-	meantShared = regexp.MustCompile(`(?i)\ball \w+ (share|see|receive)\b|\b(every|any)(body|one)\b|\bone \w+( \w+)? (of|in) the (library|process|plugin)\b|\b(all|every|other) instances?\b|\binstances (have|share)|\bshared?\b|\bglobal|\bprocess\b`)
+	meantShared = regexp.MustCompile(`(?i)\ball \w+ (share|see|receive)\b|\b(every|any)(body|one)\b|\bone \w+( \w+)? (of|in) the (library|process|plugin)\b|\b(all|every|other) instances?\b|\b(all|every) (box(es)?|objects?)\b|\bother (boxes|objects)\b|\b(whole|entire) (library|plugin)\b|\b(library|plugin|process|program)[- ]wide\b|\bacross (instances|boxes|objects)\b|\ball \w+ (of|in) the (library|plugin)\b|\binstances (have|share)|\bshared?\b|\bglobal|\bprocess\b`)
 )
 
 // howToMean is how an author says that a method is meant to be so.

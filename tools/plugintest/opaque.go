@@ -40,8 +40,12 @@ const (
 )
 
 // datum is the value of a family that is stored with a call, from 1, of the type of a sample.
-func (f family) datum(call int, sample tlv.Value) tlv.Value {
+// They are others in each turn, but for small ones.
+func (f family) datum(call, turn int, sample tlv.Value) tlv.Value {
 	n := int64(call) + []int64{200, 700, -1}[f]
+	if f != small {
+		n += int64(turn)
+	}
 	switch sample.Tag() {
 	case tlv.TagInt32:
 		return tlv.Int32(int32(n))
@@ -52,13 +56,14 @@ func (f family) datum(call int, sample tlv.Value) tlv.Value {
 	case tlv.TagFloat64:
 		return tlv.Float64(float64(n))
 	}
-	return textOf(sample.Tag(), fmt.Sprintf("%c%03d", 'p'+rune(f), call))
+	return textOf(sample.Tag(), fmt.Sprintf("%c%03d", 'p'+rune(f)+rune(families)*rune(turn), call))
 }
 
 // storing is a method that stores a value: its last argument. Those before it name its place.
 type storing struct {
 	*stateFiller
 	full int // the call that was refused first; above maxStored for none
+	turn int // the values of each family are others for each
 }
 
 func storable(v tlv.Value) bool {
@@ -75,7 +80,7 @@ func (f *storing) values(fam family, call int) []tlv.Value {
 	for i, v := range all {
 		switch {
 		case i == len(all)-1:
-			all[i] = fam.datum(call, v)
+			all[i] = fam.datum(call, f.turn, v)
 		case f.last: // it must be known
 		case isText(v):
 			all[i] = textOf(v.Tag(), fmt.Sprintf("k%03d", call))
@@ -151,12 +156,35 @@ func (x *exploration) stores(b *box, pair filling, until time.Time) bool {
 			if err != nil {
 				return true
 			}
-			if again[0] == d {
+			if again[0] != d {
+				continue
+			}
+			if always, err := f.always(group[i], d, until); err != nil {
+				return true
+			} else if always {
 				x.reportDepends(f, group[i], d)
 			}
 		}
 	}
 	return true
+}
+
+// otherTurns is how many more values of each family are tried before it is reported.
+const otherTurns = 2
+
+// always tells whether other values show it after as many calls: an array is full whatever is in it. What
+// depends on hashes shows sooner or later.
+func (f *storing) always(r storedReader, d dependence, until time.Time) (bool, error) {
+	steps := f.steps(r.takes)
+	steps = append(slices.DeleteFunc(steps, func(n int) bool { return n >= d.at }), d.at)
+	defer func() { f.turn = 0 }()
+	for f.turn = 1; f.turn <= otherTurns; f.turn++ {
+		other, err := f.depends([]storedReader{r}, steps, until.Add(time.Second))
+		if err != nil || other[0].at != d.at {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // steps are after how many calls readers are called.
@@ -375,7 +403,7 @@ func (f *storing) dependence(r storedReader, steps []int, plays *[families][]tol
 // explained tells whether the answers of all families are the same one of what each has stored.
 func (f *storing) explained(all []told, n int) bool {
 	for call := 1; call <= n; call++ {
-		if f.areData(all, func(fam family, a told) bool { return equalValue(a.value, fam.datum(call, f.datumSample())) }) {
+		if f.areData(all, func(fam family, a told) bool { return equalValue(a.value, fam.datum(call, f.turn, f.datumSample())) }) {
 			return true
 		}
 	}
@@ -399,7 +427,7 @@ func (f *storing) areData(all []told, is func(fam family, a told) bool) bool {
 func (f *storing) kept(all []told, n int) bool {
 	return len(f.s) == 1 && f.areData(all, func(fam family, a told) bool {
 		for call := 1; call <= n; call++ {
-			if equalValue(a.value, fam.datum(call, f.datumSample())) {
+			if equalValue(a.value, fam.datum(call, f.turn, f.datumSample())) {
 				return true
 			}
 		}
@@ -494,7 +522,7 @@ func (x *exploration) reportDepends(f *storing, r storedReader, d dependence) {
 		if answers[i] = x.env.play(ops, ordinary).answers; len(answers[i]) < len(ops) {
 			return
 		}
-		last[i] = showValue(fam.datum(d.at, f.datumSample()))
+		last[i] = showValue(fam.datum(d.at, f.turn, f.datumSample()))
 	}
 	at := len(ops) - 1
 	s := x.shown(ops, at)

@@ -95,6 +95,9 @@ const (
 	minusOne                                        = ^uint64(0)
 )
 
+// hostAlloc is the name of the host's alloc among functions that fail.
+const hostAlloc = "host->alloc"
+
 // systemFunctions are those that fail in a test. What only tells of a failure by a flag of its own, as
 // fread does, is not among them. close closes also where it fails, as that of Linux does.
 var systemFunctions = make(map[string]systemFunction)
@@ -107,6 +110,7 @@ func init() {
 	}
 	add(systemFunction{kind: ofMemory, errno: errNoMemory}, "malloc", "calloc", "realloc", "reallocarray", "aligned_alloc", "memalign", "strdup", "strndup", "__strdup")
 	add(systemFunction{kind: ofMemory, errno: errNoMemory, answer: errNoMemory}, "posix_memalign")
+	add(systemFunction{kind: ofMemory}, hostAlloc)
 	add(systemFunction{kind: ofMemory, errno: errNoMemory, answer: minusOne}, "mmap", "mmap64")
 	add(systemFunction{kind: ofOpening, errno: errTooManyFiles}, "fopen", "fopen64", "fdopen", "opendir", "tmpfile", "tmpfile64")
 	add(systemFunction{kind: ofOpening, errno: errTooManyFiles, answer: minusOne}, "open", "open64", "openat", "openat64", "__open_2", "__open64_2", "creat", "creat64", "mkstemp", "mkstemp64",

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nyash-plugins/nyash-go/hostvtable"
 	"github.com/nyash-plugins/nyash-go/internal/cmem"
 	"github.com/nyash-plugins/nyash-go/internal/native"
 )
@@ -21,7 +22,7 @@ const Faults = true
 // imports (.got) leads to a stub for each function, which counts the call and goes on to the function,
 // or fails in its place. So does that of the C++ library which it uses, for memory: new is a function
 // of that one, as are those of std::string. Calls of other libraries, and of this process, are as
-// they were.
+// they were. The host's alloc, which is a function of this process, fails the same way.
 type faults struct {
 	names []string
 	state *faultState
@@ -67,7 +68,7 @@ func newFaults(library string) (*faults, error) {
 		for _, name := range slices.Sorted(maps.Keys(slots)) {
 			at := slots[name]
 			was := binary.LittleEndian.Uint64(cmem.Memory(uintptr(at[0]), 8))
-			if was == 0 || len(f.names) >= maxStubs {
+			if was == 0 || len(f.names) >= maxStubs-1 {
 				continue
 			}
 			stub := code[len(f.names)*stubRoom:][:stubRoom]
@@ -78,6 +79,8 @@ func newFaults(library string) (*faults, error) {
 			}
 		}
 	}
+	hostvtable.RefuseAlloc(f.refuses(len(f.names)))
+	f.names = append(f.names, hostAlloc)
 	if err := unix.Mprotect(code, unix.PROT_READ|unix.PROT_EXEC); err != nil {
 		return nil, err
 	}
@@ -135,6 +138,22 @@ func (f *faults) seen() Faulted {
 		out.Fired = f.names[fired-1]
 	}
 	return out
+}
+
+// refuses is what a stub does, for the host's alloc, which is a function of this process.
+func (f *faults) refuses(number int) func() bool {
+	s := f.state
+	return func() bool {
+		call := atomic.AddUint64(&s.calls, 1) - 1
+		if call < keptKinds {
+			s.kinds[call] = uint8(number)
+		}
+		if call < atomic.LoadUint64(&s.number) || call > atomic.LoadUint64(&s.last) {
+			return false
+		}
+		atomic.StoreUint64(&s.fired, uint64(number)+1)
+		return true
+	}
 }
 
 // stubAddresses are what a stub uses: the state, the function itself, and the one that tells where errno is.
