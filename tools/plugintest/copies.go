@@ -9,7 +9,8 @@ import (
 
 // A copy of an instance, and one that takes what another has answered (a dump), answer as the first one
 // does. Which answers that holds for is not known: some tell what no copy is meant to have. So it is learned:
-// an answer that is the same in most states, and otherwise in some, is wrong in those.
+// an answer that is the same in most states, and otherwise in some, is wrong in those. So is one that some copies
+// have, and others have not.
 
 const (
 	maxCopyStates = 400 // that are looked at
@@ -34,6 +35,7 @@ type copied struct {
 	alike map[uint64]bool // the answers
 	times int
 	other []sequence // the states in which the copy answered otherwise
+	lost  int        // in how many of these it had nothing to answer
 }
 
 // copies looks at copies of the instances of a box.
@@ -151,6 +153,9 @@ func (x *exploration) learnCopies(b *box, c *copier, asked []op, until time.Time
 				a.alike[own[i].sum] = true
 			} else {
 				a.other = append(a.other, s)
+				if !asked[i].meets() && !tells(&other[i]) {
+					a.lost++
+				}
 			}
 		}
 	}
@@ -163,7 +168,8 @@ func (x *exploration) learnCopies(b *box, c *copier, asked []op, until time.Time
 		if asked[i].meets() { // "equal" is one answer for all
 			alike = (a.times - len(a.other)) / meetingsAlike
 		}
-		if alike >= leastAlike && isFew(len(a.other), a.times, mostOther) && x.ctx.Err() == nil {
+		// What no copy is meant to have none has: where some have it, it was lost by the others.
+		if alike >= leastAlike && (isFew(len(a.other), a.times, mostOther) || a.lost > 0 && a.lost == len(a.other)) && x.ctx.Err() == nil {
 			x.reportCopy(b, c, a.other[0], &asked[i])
 		}
 	}

@@ -19,7 +19,7 @@ const (
 	maxDamaged   = 4   // of those, that are damaged
 	damagedBytes = 80  // of each of them
 	damagedOps   = 100 // calls of a sequence
-	maxRefused   = 60  // of the damaged, after which the state is looked at
+	maxRefused   = 120 // of the damaged, after which the state is looked at
 )
 
 // damage calls the methods of a box that take back what was answered with it damaged at each place.
@@ -169,13 +169,18 @@ func (x *exploration) refusedWhole(b *box, m *method, types shape, at int, whole
 	asked := x.answering(b)
 	all := slices.DeleteFunc(damages(whole), func(data string) bool { return isUnsound(types[at], data) })
 	x.random.Shuffle(len(all), func(i, k int) { all[i], all[k] = all[k], all[i] })
-	taken := append(append(sequence{x.firstBirth(b), x.firstBirth(b)}, x.setupOf(m)...), op{m: m, on: 0, args: argumentsWith(types, at, whole)})
-	for _, data := range all[:min(len(all), maxRefused)] {
+	fresh := append(sequence{x.firstBirth(b), x.firstBirth(b)}, x.setupOf(m)...)
+	taken := append(slices.Clone(fresh), op{m: m, on: 0, args: argumentsWith(types, at, whole)})
+	for i, data := range all[:min(len(all), maxRefused)] {
 		if x.ctx.Err() != nil || time.Now().After(until) || x.done[findingKey{codeHalf, m.String(), ""}] {
 			return
 		}
 		refused := op{m: m, on: 0, args: argumentsWith(types, at, data)}
-		x.tryRefusal(append(slices.Clone(taken), refused), asked)
+		state := taken
+		if i%2 == 1 { // what is there already may not be taken again
+			state = fresh
+		}
+		x.tryRefusal(append(slices.Clone(state), refused), asked)
 	}
 }
 

@@ -177,7 +177,7 @@ func (x *exploration) parts() []part {
 		{x.sums, 24, time.Second},
 		{x.wrapped, 24, time.Second},
 		{x.doubled, 24, time.Second},
-		{x.remembers, 12, 4 * time.Second},
+		{x.remembers, 8, 4 * time.Second},
 		{x.leaks, 10, time.Hour},
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nyash-plugins/nyash-go/abi"
@@ -31,6 +32,7 @@ type filling struct {
 	more int  // bytes that the other's answer grows by with a call
 	// room is whether the instance is given as much room as there can be.
 	room bool
+	wide int // letters of three bytes in each text; 0 for others
 }
 
 // fill makes the state of a box large with each of its methods that takes a text, or nothing.
@@ -41,10 +43,32 @@ func (x *exploration) fill(b *box, until time.Time) {
 		}
 		if !x.gen.avoid[f.r] && !x.gen.avoid[f.m] {
 			x.at(f.m)
-			if x.fillWith(b, &f) && x.hasRoom(b) {
+			if !x.fillWith(b, &f) {
+				continue
+			}
+			if x.hasRoom(b) {
 				f.room = true
 				x.fillWith(b, &f)
 			}
+			x.fillWide(b, f)
+		}
+	}
+}
+
+// wideLetters are how many letters of three bytes are tried in each text: what texts of
+// 255, 200 and 100 bytes hold.
+var wideLetters = []int{80, 64, 31}
+
+// fillWide fills a state again that has a limit, with the longest texts that it takes: what it answers is
+// more than a result holds then, and may be cut between the bytes of a letter.
+func (x *exploration) fillWide(b *box, f filling) {
+	if !slices.ContainsFunc(f.s, func(v tlv.Value) bool { return v.Tag() == tlv.TagString }) || !f.r.answersText() {
+		return
+	}
+	for _, f.wide = range wideLetters {
+		if x.takesNumbered(b, &f) {
+			x.fillWith(b, &f)
+			return
 		}
 	}
 }
@@ -289,6 +313,9 @@ func (f *filling) numberedOf(n, size int) []tlv.Value {
 	for i, v := range slices.Backward(all) {
 		if isText(v) {
 			all[i] = textOf(v.Tag(), fmt.Sprintf("k%06d%s", n, pattern(size-7, n)))
+			if f.wide > 0 && v.Tag() == tlv.TagString {
+				all[i] = textOf(v.Tag(), fmt.Sprintf("k%06d%s", n, strings.Repeat("あ", f.wide)))
+			}
 			if f.last {
 				break
 			}

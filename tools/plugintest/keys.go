@@ -2,6 +2,7 @@ package plugintest
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -177,6 +178,7 @@ func (x *exploration) tryKeys(k *keyed) {
 		return // the texts are no keys
 	}
 	x.tryUnfound(k)
+	x.tryBegins(k)
 	second := keyPairs(keyTexts[1])
 	for i, pair := range keyPairs(keyTexts[0]) {
 		if x.ctx.Err() != nil || x.done[findingKey{codeDamaged, k.r.String(), "key"}] {
@@ -202,6 +204,53 @@ func (x *exploration) tryKeys(k *keyed) {
 		f.Fix = "keep sizes in size_t, compare them first and then all bytes, and refuse what does not fit" + howToMean
 		x.report(f, ops, ordinary, answers)
 	}
+}
+
+// begins are two texts of which one begins with the other.
+var begins = [][2]string{{"qxmnprst", "qxmn"}, {"qxmn", "qxmnprst"}}
+
+// namedBegins are names of methods that are asked with the beginning of a text.
+var namedBegins = regexp.MustCompile(`(?i)prefix|begin|start|complet|search|match|suggest|longest|rout|near`)
+
+// tryBegins tries two texts of which one begins with the other, where what is answered is what was given with the first: a
+// method that searches tells of the texts.
+func (x *exploration) tryBegins(k *keyed) {
+	key := findingKey{codeDamaged, k.r.String(), "key"}
+	if x.done[key] || namedBegins.MatchString(k.r.name) || means(meantText, k.put, k.r) || means(meantBegins, k.put, k.r) || k.b.means(meantBegins) {
+		return
+	}
+	for _, pair := range begins {
+		again := 0
+		for again < agreeing && x.takesBeginning(k, pair[0], pair[1]) {
+			again++
+		}
+		if again < agreeing {
+			continue
+		}
+		x.done[key] = true
+		ops := x.keyOps(k, pair[:1], pair[1:])
+		s := x.shown(ops, len(ops)-1)
+		f := s.finding(codeDamaged, "two texts of which one begins with the other are taken for one: %v was given %q, and with %q it answers as with that", k.put, pair[0], pair[1])
+		f.Expected = "another text to be unknown"
+		f.Fix = "compare the sizes first, and then all bytes" + howToBegin
+		x.report(f, ops, ordinary, x.env.play(ops, ordinary).answers)
+		return
+	}
+}
+
+// takesBeginning tells whether what was given with one text is answered to another one as well, and to no unlike ones.
+func (x *exploration) takesBeginning(k *keyed, kept, asked string) bool {
+	own, ok1 := x.ask(k, kept, kept)
+	same, ok2 := x.ask(k, kept, asked)
+	if !ok1 || !ok2 || own.code != abi.OK || !own.same(&same) || !slices.ContainsFunc(k.s[k.at+1:], func(v tlv.Value) bool { return equalValue(own.value, v) }) {
+		return false
+	}
+	for _, unlike := range []string{"zw" + asked[2:], asked[:3] + "#" + asked[4:], "#"} {
+		if a, ok := x.ask(k, kept, unlike); !ok || a.same(&own) {
+			return false
+		}
+	}
+	return true
 }
 
 // shortens tells whether a plugin keeps a part of a long text alone, and shows it: some method answers the beginning of it, and none

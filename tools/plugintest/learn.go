@@ -128,6 +128,9 @@ func (e *env) learn() error {
 		if err := e.learnAfterSeveral(b); err != nil {
 			return err
 		}
+		if err := e.refine(b); err != nil {
+			return err
+		}
 		if err := e.learnRoom(b); err != nil {
 			return err
 		}
@@ -175,6 +178,9 @@ func (e *env) learnAfterSeveral(b *box) error {
 				setup = append(setup, setupCall{first, sample.values})
 			}
 		}
+		if len(setup) > 0 && !slices.ContainsFunc(setup, func(c setupCall) bool { return !c.namedAs(setup[0]) }) {
+			setup = append(setup, setup[0].named(nameTwo)...)
+		}
 		if len(setup) < 2 || e.allWork(b) {
 			continue
 		}
@@ -182,12 +188,53 @@ func (e *env) learnAfterSeveral(b *box) error {
 			if m == first || e.shared.hasWorkingSample(m) || e.shared.broken[m] {
 				continue
 			}
-			if err := e.learnMethod(m, setup); err != nil {
-				return err
+			for _, then := range append([][]setupCall{nil}, e.after(first, m)...) {
+				if e.shared.hasWorkingSample(m) {
+					break
+				}
+				if err := e.learnMethod(m, slices.Concat(setup, then)); err != nil {
+					return err
+				}
 			}
 		}
 	}
 	return nil
+}
+
+// maxAfter is how many methods are called after several calls of one, to prepare an instance for another.
+const maxAfter = 4
+
+// after are calls of other methods than m that a call of first prepares for.
+func (e *env) after(first, m *method) (all [][]setupCall) {
+	for _, k := range m.box.methods {
+		i := slices.IndexFunc(e.shared.samples[k], func(s argSample) bool {
+			return s.works && len(s.values) > 0 && slices.ContainsFunc(s.setup, func(c setupCall) bool { return c.m == first })
+		})
+		if k != first && k != m && i >= 0 && len(all) < maxAfter {
+			all = append(all, []setupCall{{k, e.shared.samples[k][i].values}})
+		}
+	}
+	return all
+}
+
+// nameTwo is another of the texts that are tried.
+const nameTwo = "w"
+
+// namedAs tells whether the first texts of two calls are the same one.
+func (c setupCall) namedAs(d setupCall) bool {
+	i, k := slices.IndexFunc(c.args, isText), slices.IndexFunc(d.args, isText)
+	return i >= 0 && k >= 0 && c.args[i] == d.args[k]
+}
+
+// named is a call with another text first; none where it has that, or none.
+func (c setupCall) named(text string) []setupCall {
+	at := slices.IndexFunc(c.args, isText)
+	if at < 0 || c.args[at].Data() == text {
+		return nil
+	}
+	args := slices.Clone(c.args)
+	args[at] = textOf(args[at].Tag(), text)
+	return []setupCall{{c.m, args}}
 }
 
 func (e *env) allWork(b *box) bool {
@@ -226,7 +273,7 @@ func (e *env) learnMethod(m *method, setup []setupCall) error {
 		}
 		var failing *argSample
 		tries, successes := 0, 0
-		for values := range e.likely(m) {
+		for values := range e.withSetup(m, setup) {
 			if tries++; tries > maxTries || len(e.shared.samples[m]) >= maxSamples {
 				break
 			}

@@ -34,6 +34,28 @@ func (e *env) likely(m *method) func(yield func([]tlv.Value) bool) {
 	}
 }
 
+// withSetup are those of likely, after such with the texts that the calls before it were given, which the library may know
+// now.
+func (e *env) withSetup(m *method, setup []setupCall) func(yield func([]tlv.Value) bool) {
+	return func(yield func([]tlv.Value) bool) {
+		if m.declared != nil && m.declared.ArgsDeclared {
+			first := e.firstValues(m)
+			for _, c := range setup {
+				for _, v := range c.args {
+					if first != nil && isText(v) && !slices.Contains(sampleValues, v) && !yield(withTexts(first, v.Data())) {
+						return
+					}
+				}
+			}
+		}
+		for values := range e.likely(m) {
+			if !yield(values) {
+				return
+			}
+		}
+	}
+}
+
 // replaced are the first argument list of the declared types with one of them replaced.
 func (e *env) replaced(m *method, yield func([]tlv.Value) bool) {
 	choices := e.plugin.declaredChoices(m.declared.Args)

@@ -18,6 +18,7 @@ var (
 	meantCopy   = regexp.MustCompile(`(?i)\bwithout\b|\bexcept|\bbut (not|for)\b|\bonly\b|\bshallow|\bnot (the|its|copied|saved|kept)\b|\bfirst\b`)
 	meantSquare = regexp.MustCompile(`(?i)\bquadratic|\bsquare|O\(|\bslow|\bpairs?\b|\bpairwise|\bevery two\b|\beach (of the )?others?\b`)
 	meantJoined = regexp.MustCompile(`(?i)\btogether\b|\bjoin|\bconcat|\bcombin|\bfollowed by\b|\bprefix|\bsuffix|\bending\b|\bstem\b|\bparts? of\b`)
+	meantBegins = regexp.MustCompile(`(?i)\bprefix|\bbeg(i|u)n|\bstart|\bcomplet|\babbrev|\bsearch|\bmatch|\blongest\b|\brout(e|ing)|\bunder\b.*\bpath|\bnear|\blike\b`)
 	meantKept   = regexp.MustCompile(`(?i)\b(until|in|by|at) shutdown\b|\bfor (the life|as long as)\b`)
 	meantLife   = regexp.MustCompile(`(?i)\bprocess\b|\bstarts?\b|\bstarted\b|\bsince\b|\blife|\binit\b|\bshutdown\b|\bloaded\b`)
 	meantShared = regexp.MustCompile(`(?i)\ball \w+ (share|see|receive)\b|\b(every|any)(body|one)\b|\bone \w+( \w+)? (of|in) the (library|process|plugin)\b|\b(all|every|other) instances?\b|\b(all|every) (box(es)?|objects?)\b|\bother (boxes|objects)\b|\b(whole|entire) (library|plugin)\b|\b(library|plugin|process|program)[- ]wide\b|\bacross (instances|boxes|objects)\b|\ball \w+ (of|in) the (library|plugin)\b|\binstances (have|share)|\bshared?\b|\bglobal|\bprocess\b`)
@@ -34,6 +35,9 @@ const howToKeep = `; where it is meant to stay, have the method's doc say so ("a
 
 // howToRemember is the same for one that keeps what it is given when its instance has ended.
 const howToRemember = `; where it is kept on purpose, have the doc of the method or of the box say so ("the last 10,000 are kept until shutdown")`
+
+// howToBegin is the same for one that takes the beginning of a text for it.
+const howToBegin = `; where it is meant, have the method's doc say so ("the first that begins so")`
 
 // howToCopy is the same for one that makes a copy.
 const howToCopy = `; where something is left out on purpose, have the method's doc say so ("without the history")`

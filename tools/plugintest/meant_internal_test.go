@@ -16,7 +16,7 @@ func TestMeantShared(t *testing.T) {
 		"Numbers of this box.":                                         false,
 		"Adds what the other box has.":                                 false,
 		"The books of the library that are lent.":                      false,
-		"All books.":                                                   false,
+		"All books.": false,
 	}
 	for doc, want := range tests {
 		assert.Equal(t, want, meantShared.MatchString(doc), doc)

@@ -15,10 +15,8 @@ import (
 
 const (
 	// rememberCalls is how many calls a round has, and longerCalls how many times as many where memory has grown.
-	rememberCalls = 1000
-	longerCalls   = 4
-	// leastKept is how many bytes a call keeps at least.
-	leastKept = 64
+	rememberCalls = 250
+	longerCalls   = 8
 )
 
 // storesByName are names of methods that keep what they are given, also where no other method was seen to answer it.
@@ -63,7 +61,7 @@ func (r *remembering) watch(w *worker) error {
 		if memory == nil || err != nil {
 			return err
 		}
-		grown := perRound(memory, times*rememberCalls*leastKept)
+		grown := perRound(memory, times*rememberCalls*w.scale().perAddition)
 		if grown == 0 || w.runtime.mayGrow(grown*len(memory)) {
 			return nil
 		}
@@ -87,7 +85,7 @@ func (r *remembering) rounds(w *worker, id uint32, calls int) (memory []int, err
 				return nil, err
 			}
 		}
-		if time.Since(start) > slowTime {
+		if time.Since(start) > 2*slowTime {
 			return nil, nil
 		}
 		state, err := w.processState(r.m, false)

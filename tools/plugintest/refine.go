@@ -1,0 +1,185 @@
+package plugintest
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/nyash-plugins/nyash-go/abi"
+)
+
+// A method that refuses all that was tried may need texts that other methods take, and several of its arguments
+// at once to be right. It is tried with what others take; where it refuses that for another reason, one of them was right,
+// and the rest is looked for from there.
+
+const (
+	maxRefined = 500 // calls of a method
+	maxBetter  = 3   // argument lists that are refused for another reason, from which it goes on
+	maxKnown   = 12  // texts of others that are tried
+)
+
+// refine looks for arguments of the methods of a box that fail with all that were tried.
+func (e *env) refine(b *box) error {
+	for _, m := range b.methods {
+		if e.shared.broken[m] || e.shared.hasWorkingSample(m) || m.declared == nil || !m.declared.ArgsDeclared || !e.shared.tried[m] {
+			continue
+		}
+		setups := [][]setupCall{nil}
+		if longest := e.shared.setup(b.methods...); len(longest) > 0 {
+			setups = append(setups, longest)
+		}
+		for _, setup := range setups {
+			if err := e.refineMethod(m, setup); err != nil {
+				return err
+			}
+			if e.shared.hasWorkingSample(m) {
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// refining is the search for the arguments of a method.
+type refining struct {
+	*worker
+	m       *method
+	id      uint32
+	setup   []setupCall
+	tries   int
+	reasons []answerKey // for which it has refused
+	better  []shape     // what it has refused for another reason than those before
+	done    bool
+}
+
+func (e *env) refineMethod(m *method, setup []setupCall) error {
+	first := e.firstValues(m)
+	texts := e.knownTexts(m)
+	if first == nil || len(texts) == 0 {
+		return nil
+	}
+	e.at(m)
+	return e.withWorker(workerOptions{blobs: true}, func(w *worker) error {
+		id, _, err := w.prepare(m, argSample{setup: setup})
+		if err != nil {
+			return err
+		}
+		r := &refining{worker: w, m: m, id: id, setup: setup}
+		if err := r.try(first, false); err != nil {
+			return err
+		}
+		for _, text := range texts {
+			if err := r.try(withTexts(first, text), true); err != nil {
+				return err
+			}
+		}
+		for n := 0; n < len(r.better) && n < maxBetter; n++ {
+			if err := r.replaceOne(r.better[n]); err != nil {
+				return err
+			}
+		}
+		return w.finiAll()
+	})
+}
+
+// replaceOne tries arguments of which one is another.
+func (r *refining) replaceOne(values shape) error {
+	for i, v := range values {
+		choices := r.found(r.m, v.Tag())
+		if isText(v) {
+			for _, text := range r.knownTexts(r.m) {
+				choices = append(choices, textOf(v.Tag(), text))
+			}
+		}
+		for _, choice := range choices {
+			other := slices.Clone(values)
+			other[i] = choice
+			if err := r.try(other, true); err != nil || r.done {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// try calls the method. What it refuses for a new reason is kept, if that is wanted.
+func (r *refining) try(values shape, keep bool) error {
+	if r.done || r.tries >= maxRefined {
+		return nil
+	}
+	r.tries++
+	a, err := r.worker.try(r.m, r.id, values)
+	if a == nil || err != nil {
+		return err
+	}
+	if a.code == abi.OK {
+		r.shared.addWorking(r.m, argSample{values, true, r.setup})
+		r.shared.remember(a)
+		r.rememberBlob(a)
+		r.done = true
+		return nil
+	}
+	reason := a.key()
+	for _, v := range values { // which messages repeat
+		if isText(v) && v.Len() > 0 {
+			reason.text = strings.ReplaceAll(reason.text, v.Data(), "")
+		}
+	}
+	if !slices.Contains(r.reasons, reason) {
+		r.reasons = append(r.reasons, reason)
+		if keep {
+			r.better = append(r.better, values)
+		}
+	}
+	return nil
+}
+
+// firstValues are the first value of each declared type; nil where there is none, or no text among them.
+func (e *env) firstValues(m *method) (all shape) {
+	for _, c := range e.plugin.declaredChoices(m.declared.Args) {
+		if len(c) == 0 {
+			return nil
+		}
+		all = append(all, c[0])
+	}
+	if !slices.ContainsFunc(all, isText) {
+		return nil
+	}
+	return all
+}
+
+func withTexts(values shape, text string) shape {
+	all := slices.Clone(values)
+	for i, v := range all {
+		if isText(v) {
+			all[i] = textOf(v.Tag(), text)
+		}
+	}
+	return all
+}
+
+// knownTexts are texts that other methods of the box take, and words of their descriptions.
+func (e *env) knownTexts(m *method) (all []string) {
+	add := func(text string) {
+		if text != "" && len(all) < maxKnown && !slices.Contains(all, text) {
+			all = append(all, text)
+		}
+	}
+	for _, other := range m.box.methods {
+		for _, sample := range e.shared.samples[other] {
+			for _, v := range sample.values {
+				if sample.works && isText(v) && !slices.Contains(sampleValues, v) {
+					add(v.Data())
+				}
+			}
+		}
+	}
+	for _, word := range m.describedWords() {
+		add(word)
+	}
+	for _, other := range m.box.methods {
+		for _, word := range other.describedWords() {
+			add(word)
+		}
+	}
+	return all
+}
