@@ -30,6 +30,8 @@ const (
 	laterTime = 4 * time.Second
 	// programTime is what one run of the driver may take, beside the time limit of a call.
 	programTime = 20 * time.Second
+	// mostDrivers is how many drivers make runs at once.
+	mostDrivers = 4
 )
 
 // threadsCheck has calls meet in chosen places.
@@ -244,7 +246,8 @@ func (r round) what() string {
 
 // list is all meetings, in three lists, the likely ones first.
 func (x *meetings) list() [][]meeting {
-	var own [5][]meeting // those of each act with itself, of one kind after the other
+	var lending []meeting // of two acts that are given the other's instance, which may take two locks
+	var own [5][]meeting  // those of each act with itself, of one kind after the other
 	var cross, rest []meeting
 	for _, a := range x.acts {
 		for _, b := range x.acts {
@@ -286,12 +289,15 @@ func (x *meetings) list() [][]meeting {
 					cross = append(cross, m)
 				}
 			}
-			if call && (a.lends || b.lends) && a != b {
+			if a.lends && b.lends && !x.box.singleton {
+				lending = append(lending, meeting{acts: pair, separate: true, warm: true})
+			}
+			if call && (a.lends != b.lends) {
 				own[4] = append(own[4], meeting{acts: pair, separate: true, warm: true})
 			}
 		}
 	}
-	return [][]meeting{slices.Concat(own[:]...), cross, rest}
+	return [][]meeting{slices.Concat(lending, slices.Concat(own[:]...)), cross, rest}
 }
 
 // watched are the meetings that are enough to see which memory two calls use: each act with
@@ -322,7 +328,7 @@ func (x *meetings) run(s *script) ([]interleave.Result, error) {
 	s.program.Mark = x.shared.mark
 	ctx, cancel := context.WithTimeout(x.ctx, 2*x.config.Timeout+programTime)
 	defer cancel()
-	results, err := s.program.Do(ctx, x.driver, nil)
+	results, err := s.program.DoParts(ctx, x.driver, min(runtime.NumCPU(), mostDrivers))
 	if x.ctx.Err() != nil {
 		return nil, context.Cause(x.ctx)
 	}
@@ -430,7 +436,10 @@ type traceKey struct {
 }
 
 // traces are the instructions of a call, as the first in a process and later.
-type traces struct{ first, later []interleave.Step }
+type traces struct {
+	first, later []interleave.Step
+	locks        map[uint32]bool // heldLocks
+}
 
 // inOrder makes the calls of each trial one after the other, in both orders, and finds the
 // places to stop at. It returns those whose answers depend on nothing but the order.
@@ -456,7 +465,8 @@ func (x *meetings) inOrder(all []*trial, round round) (stable []*trial, err erro
 	}
 	for _, t := range all {
 		if t.trace >= 0 {
-			have := traces{x.code.of(results[t.trace].Trace), x.code.of(results[t.trace+1].Trace)}
+			have := traces{first: x.code.of(results[t.trace].Trace), later: x.code.of(results[t.trace+1].Trace)}
+			have.locks = x.code.heldLocks(have.later)
 			x.traces[t.key()] = have
 			for _, s := range slices.Concat(have.first, have.later) {
 				if s.Locked && !x.builtins {
@@ -474,6 +484,9 @@ func (x *meetings) inOrder(all []*trial, round round) (stable []*trial, err erro
 		t.fresh = x.box.singleton || r[2].Outcome != r[0].Outcome || r[1].Outcome != r[3].Outcome
 		have := x.traces[t.key()]
 		t.stops = places(have.first, have.later, round.stops)
+		for i := range t.stops {
+			t.stops[i].locks = have.locks[t.stops[i].pc]
+		}
 		t.stops = slices.DeleteFunc(t.stops, func(at place) bool {
 			if round.watch {
 				return !x.unwatched(t, at)

@@ -560,6 +560,7 @@ func (s *script) observe(a *act, slot int, post *[]int) {
 type place struct {
 	pc, skip uint32
 	fresh    bool // it is passed only by the first call in a process
+	locks    bool // it takes a lock, and others have been taken before
 	calls    bool // there is a call of another library, which may be of a lock
 	static   bool // it uses a variable of the library
 	updates  bool // an instruction reads, changes and writes memory that others may use
@@ -609,6 +610,7 @@ func spreadSteps(trace []interleave.Step, most int, wanted func(interleave.Step)
 const (
 	leastUpdates = 8
 	leastStatic  = 16
+	leastLocks   = 4 // of the calls that take a lock while another is held
 )
 
 // few are up to n of the places, and leastUpdates: a third of them at instructions that update memory, and half of
@@ -617,8 +619,9 @@ func few(stops []place, n int, static bool) []place {
 	if len(stops) <= n {
 		return stops
 	}
-	updates, others := parted(stops, func(at place) bool { return at.updates })
-	out := spread(updates, max(n/3, leastUpdates))
+	held, others := parted(stops, func(at place) bool { return at.locks })
+	updates, others := parted(others, func(at place) bool { return at.updates })
+	out := slices.Concat(spread(held, leastLocks), spread(updates, max(n/3, leastUpdates)))
 	n -= min(n/3, len(out))
 	if static {
 		var variables []place

@@ -171,6 +171,8 @@ type code struct {
 	symbols []elf.Symbol
 	lines   *sourceLines // nil without debug information
 	shows   func() bool  // showsAtomics
+	// imported is findImported.
+	imported func() map[uint64]string
 }
 
 func codeOf(file string) *code {
@@ -186,6 +188,7 @@ func codeOf(file string) *code {
 		c.lines = &sourceLines{data: data}
 	}
 	c.shows = sync.OnceValue(c.showsAtomics)
+	c.imported = sync.OnceValue(c.findImported)
 	return c
 }
 

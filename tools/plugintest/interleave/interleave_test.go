@@ -131,3 +131,18 @@ func TestDo_Ended(t *testing.T) {
 	assert.Equal(t, "SIGKILL", ended.Signal)
 	assert.Equal(t, interleave.StatusLost, results[1].Status)
 }
+
+// TestDoParts: the runs of several drivers are those of one, in their order.
+func TestDoParts(t *testing.T) {
+	p := program(t, "../../../tests/faulty/testdata/count_race.c")
+	for i := range 40 {
+		p.Runs = append(p.Runs, interleave.Run{How: interleave.Ordered, Fresh: i%3 != 1, Order: []int{i % 2, 1 - i%2}})
+	}
+	one := do(t, p)
+	driver, err := interleave.Build(context.Background())
+	require.NoError(t, err)
+	p.Dir = t.TempDir()
+	parts, err := p.DoParts(context.Background(), driver, 3)
+	require.NoError(t, err)
+	assert.Equal(t, one, parts)
+}
