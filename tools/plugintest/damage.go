@@ -169,19 +169,40 @@ func (x *exploration) refusedWhole(b *box, m *method, types shape, at int, whole
 	asked := x.answering(b)
 	all := slices.DeleteFunc(damages(whole), func(data string) bool { return isUnsound(types[at], data) })
 	x.random.Shuffle(len(all), func(i, k int) { all[i], all[k] = all[k], all[i] })
+	cut := slices.DeleteFunc(badEnds(whole), func(data string) bool { return isUnsound(types[at], data) })
 	fresh := append(sequence{x.firstBirth(b), x.firstBirth(b)}, x.setupOf(m)...)
 	taken := append(slices.Clone(fresh), op{m: m, on: 0, args: argumentsWith(types, at, whole)})
-	for i, data := range all[:min(len(all), maxRefused)] {
+	for i, data := range slices.Concat(cut, all)[:min(len(cut)+len(all), maxRefused)] {
 		if x.ctx.Err() != nil || time.Now().After(until) || x.done[findingKey{codeHalf, m.String(), ""}] {
 			return
 		}
 		refused := op{m: m, on: 0, args: argumentsWith(types, at, data)}
-		state := taken
-		if i%2 == 1 { // what is there already may not be taken again
-			state = fresh
+		if i < len(cut) || i%2 == 1 { // what is there already may not be taken again
+			x.tryFilled(append(slices.Clone(fresh), refused), asked)
+			continue
 		}
-		x.tryRefusal(append(slices.Clone(state), refused), asked)
+		x.tryRefusal(append(slices.Clone(taken), refused), asked)
 	}
+}
+
+// badEnds are texts whose beginnings are those of one, and whose ends are not: a method that takes one entry after
+// another comes to the damage late.
+func badEnds(whole string) (all []string) {
+	n := len(whole)
+	for _, to := range []int{n - 1, n - 4, 3 * n / 4, n / 2} {
+		if to > 0 {
+			all = append(all, whole[:to])
+		}
+	}
+	all = append(all, whole+"\x00", whole+"#")
+	for _, width := range []int{1, 4, 8} {
+		for _, from := range []int{n - width, n - 2*width, 3*n/4 - width} {
+			if from > 0 {
+				all = append(all, whole[:from]+strings.Repeat("\xff", width)+whole[from+width:])
+			}
+		}
+	}
+	return all
 }
 
 // damages are texts that each differ from one in one place: in a byte, in a number of two, four or

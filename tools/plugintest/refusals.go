@@ -113,7 +113,12 @@ func (x *exploration) withSecond(m *method, types shape, s, second sequence) seq
 }
 
 // tryRefusal reports the last call of a sequence if it is refused, and others answer otherwise after it.
-func (x *exploration) tryRefusal(s sequence, asked []op) {
+func (x *exploration) tryRefusal(s sequence, asked []op) { x.tryRefusedIn(s, asked, false) }
+
+// tryFilled is tryRefusal where others may have nothing to answer before it: they then do after it.
+func (x *exploration) tryFilled(s sequence, asked []op) { x.tryRefusedIn(s, asked, true) }
+
+func (x *exploration) tryRefusedIn(s sequence, asked []op, filled bool) {
 	before, refused := s[:len(s)-1], s[len(s)-1:]
 	asked = slices.DeleteFunc(slices.Clone(asked), func(r op) bool { return r.m == refused[0].m })
 	out := x.onPlain(slices.Concat(before, asked, refused, asked))
@@ -123,7 +128,8 @@ func (x *exploration) tryRefusal(s sequence, asked []op) {
 	}
 	for i, r := range asked {
 		is := &out.answers[len(before)+i]
-		if tells(is) && !is.same(&out.answers[at+1+i]) {
+		after := &out.answers[at+1+i]
+		if (tells(is) || filled && tells(after)) && !is.same(after) {
 			x.reportHalf(append(slices.Clone(s), r))
 			return
 		}
