@@ -25,6 +25,10 @@ func (w *worker) reportExit(at *step, err error) {
 	w.shared.workerExit = true
 	if f := w.exitFinding(at, err); f.Code != "" {
 		w.scripted(at, &f)
+		if f.Code == codeCrash && at.m.box != nil && at.m == at.m.box.fini {
+			f.Fix = "the backtrace says where: look at what owns the memory that fini frees, where instances are copied and where methods fail" +
+				pick(f.Sequence != "", "; run the script to see it again", "")
+		}
 		w.add(f)
 		w.save(&f)
 	}
