@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/command"
 	"github.com/nyash-plugins/nyash-go/tlv"
 	"github.com/nyash-plugins/nyash-go/tools/plugintest"
 )
@@ -44,6 +45,9 @@ func (f *debugFlags) run(s *settings, cmd *cobra.Command, args []string) error {
 			return fmt.Errorf("%w: --method needs a library", plugintest.ErrCannotRun)
 		}
 		library, args = args[0], args[1:]
+	}
+	if library == "" && len(args) == 0 && !cmd.Flags().Changed("message") && !cmd.Flags().Changed("hex") {
+		return command.Usagef("name a message: its arguments, --message or --hex; --message '' is the one without arguments")
 	}
 	message, err := f.bytes(args)
 	if err != nil {

@@ -207,7 +207,7 @@ func TestCommand_TLVDebug(t *testing.T) {
 	for text, args := range map[string][]string{
 		"did you mean poke?":                          {"tlv-debug", "--method", "pok", library},
 		"--method needs":                              {"tlv-debug", "--method", "poke"},
-		"invalid hexadecimal":                         {"tlv-debug", "--hex", "xy"},
+		"not hexadecimal":                         {"tlv-debug", "--hex", "xy"},
 		"--hex and --message cannot be used together": {"tlv-debug", "--hex", "00", "--message", "5"},
 	} {
 		_, err = run(t, args...)
@@ -247,19 +247,24 @@ func TestCommand_TLVDebugJSON(t *testing.T) {
 // TestCommand_Usage: mistakes in the command line are told plainly; whatever is not a finding ends with 2.
 func TestCommand_Usage(t *testing.T) {
 	for args, want := range map[string]string{
-		"ceck":                          "unknown command \"ceck\" (did you mean check?); plugin-tester --help lists the commands",
-		"check":                         "name a library: plugin-tester check LIBRARY [flags]",
-		"check a b":                     "name one library, not 2: plugin-tester check LIBRARY [flags]",
-		"check --foo a":                 "unknown flag: --foo (plugin-tester check --help lists the flags)",
-		"explore --for 0 a":             "invalid argument \"0\" for \"--for\" flag: write a time, 10s or 2m (plugin-tester explore --help lists the flags)",
-		"validate --for -1s":            "invalid argument \"-1s\" for \"--for\" flag: write a time, 10s or 2m (plugin-tester validate --help lists the flags)",
-		"check --timeout 5 a":           "invalid argument \"5\" for \"--timeout\" flag: write a time, 10s or 2m (plugin-tester check --help lists the flags)",
-		"check --timeout 0s a":          "invalid argument \"0s\" for \"--timeout\" flag: write a time, 10s or 2m (plugin-tester check --help lists the flags)",
-		"validate x":                    "plugin-tester validate takes no arguments, and got x",
-		"help ceck":                     "unknown command \"ceck\" (did you mean check?); plugin-tester --help lists the commands",
-		"completion":                    "name a command; plugin-tester completion --help lists them",
-		"completion fsh":                "unknown command \"fsh\" (did you mean fish?); plugin-tester completion --help lists the commands",
-		"tlv-debug --hex 0 --message 5": "--hex and --message cannot be used together: leave out all but one",
+		"ceck":                                "unknown command \"ceck\" (did you mean check?); plugin-tester --help lists the commands",
+		"check":                               "name a library: plugin-tester check LIBRARY [flags]",
+		"check a b":                           "name one library, not 2: plugin-tester check LIBRARY [flags]",
+		"check --foo a":                       "unknown flag: --foo (plugin-tester check --help lists the flags)",
+		"explore --for 0 a":                   "invalid argument \"0\" for \"--for\" flag: write a time, 10s or 2m (plugin-tester explore --help lists the flags)",
+		"validate --for -1s":                  "invalid argument \"-1s\" for \"--for\" flag: write a time, 10s or 2m (plugin-tester validate --help lists the flags)",
+		"check --timeout 5 a":                 "invalid argument \"5\" for \"--timeout\" flag: write a time, 10s or 2m (plugin-tester check --help lists the flags)",
+		"check --timeout 0s a":                "invalid argument \"0s\" for \"--timeout\" flag: write a time, 10s or 2m (plugin-tester check --help lists the flags)",
+		"validate x":                          "plugin-tester validate takes no arguments, and got x",
+		"help ceck":                           "unknown command \"ceck\" (did you mean check?); plugin-tester --help lists the commands",
+		"completion":                          "name a command; plugin-tester completion --help lists them",
+		"completion fsh":                      "unknown command \"fsh\" (did you mean fish?); plugin-tester completion --help lists the commands",
+		"check --seed x a":                    "invalid argument \"x\" for \"--seed\" flag: that is no number (plugin-tester check --help lists the flags)",
+		"check --seed 1e99 a":                 "invalid argument \"1e99\" for \"--seed\" flag: that is no number (plugin-tester check --help lists the flags)",
+		"check --seed 99999999999999999999 a": "invalid argument \"99999999999999999999\" for \"--seed\" flag: that number is too large (plugin-tester check --help lists the flags)",
+		"tlv-debug":                           "name a message: its arguments, --message or --hex; --message '' is the one without arguments",
+		"tlv-debug --hex zz":                  "cannot test: not hexadecimal: 'z' is no digit of it",
+		"tlv-debug --hex 0 --message 5":       "--hex and --message cannot be used together: leave out all but one",
 	} {
 		_, err := run(t, strings.Fields(args)...)
 		require.EqualError(t, err, want)
