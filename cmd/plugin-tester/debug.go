@@ -17,6 +17,9 @@ import (
 // debugFlags are those of tlv-debug.
 type debugFlags struct{ message, hex, method string }
 
+// debugUses are the flags of all commands that tlv-debug uses, where it calls a method.
+var debugUses = []string{"config", "worker", "timeout", "only", "skip", "json", "junit", "sarif", "html"}
+
 func newDebug(s *settings) *cobra.Command {
 	f := &debugFlags{}
 	cmd := &cobra.Command{
@@ -35,10 +38,21 @@ value: 5 is an i64, 1.5 an f64, true a bool, anything else a string.`,
 	cmd.Flags().StringVar(&f.hex, "hex", "", "the message in hexadecimal; it may be malformed")
 	cmd.Flags().StringVar(&f.method, "method", "", "[BOX.]METHOD to call, by name or number")
 	cmd.MarkFlagsMutuallyExclusive("message", "hex")
+	usesOf(cmd, debugUses...)
 	return cmd
 }
 
 func (f *debugFlags) run(s *settings, cmd *cobra.Command, args []string) error {
+	how, uses := "", debugUses
+	if f.method == "" {
+		how, uses = " without --method", []string{"json"}
+	}
+	if err := refuseOthers(cmd, "", debugUses...); err != nil {
+		return err
+	}
+	if err := refuseOthers(cmd, how, uses...); err != nil {
+		return err
+	}
 	library := ""
 	if f.method != "" {
 		if len(args) == 0 {

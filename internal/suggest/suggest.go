@@ -14,13 +14,13 @@ func DidYouMean(name string, known []string) string {
 
 // Nearest returns the known name with the fewest typing mistakes to name, or an
 // empty string. One mistake is allowed for every three letters of name, and one
-// in any case: what differs more is another name. Two letters may be missing at the end.
+// in any case: what differs more is another name. Of a name that begins a known one half may be missing.
 //
 // Names may come from a plugin: of many or long ones, those behind the first are not looked
 // at, so that an answer takes milliseconds at most.
 func Nearest(name string, known []string) string {
 	best, limit := "", max(1, len(name)/3)
-	most, left := max(2, limit), maxCells
+	most, left := max(limit, len(name)), maxCells
 	for _, k := range known {
 		// The difference in length is a lower bound of the distance.
 		if max(len(k)-len(name), len(name)-len(k)) > most {
@@ -39,7 +39,7 @@ func Nearest(name string, known []string) string {
 }
 
 func isBeginning(name, of string) bool {
-	return len(name) <= len(of) && fold(name) == fold(of[:len(name)])
+	return len(name) <= len(of) && len(of) <= 2*len(name) && fold(name) == fold(of[:len(name)])
 }
 
 // maxCells is how many pairs of letters are compared for one answer. 10,000 names of 20

@@ -21,6 +21,7 @@ func TestDidYouMean(t *testing.T) {
 		"writable":            "",
 		"wri":                 " (did you mean write?)", // its beginning
 		"wr":                  "",
+		"setCompression":      " (did you mean setCompressionLevel?)",
 		"nyash":               "",
 		"Foo":                 "",
 		"":                    "",
