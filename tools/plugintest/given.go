@@ -19,25 +19,31 @@ func (e *env) given() error {
 		if t.Birth != nil {
 			values, wrong, err := e.plugin.convert(t.Birth, b.birth.declared)
 			if err != nil {
-				return fmt.Errorf("%w: %+v", ErrCannotRun, b.conf.TesterBirthError(wrong, err)) // with the line
+				return cannotTake(b.conf.TesterBirthError(wrong, err))
 			}
 			e.config.Births = append(e.config.Births, Invocation{Box: b.name, Method: abi.NameBirth, Args: values})
 		}
 		for _, calls := range t.Calls {
 			m := b.method(calls.Method)
 			if m == nil {
-				return fmt.Errorf("%w: %+v", ErrCannotRun, b.conf.TesterError(&calls, e.plugin.unknown(b.name, calls.Method)))
+				return cannotTake(b.conf.TesterError(&calls, e.plugin.unknown(b.name, calls.Method)))
 			}
 			for i, args := range calls.Args {
 				values, wrong, err := e.plugin.convert(args, m.declared)
 				if err != nil {
-					return fmt.Errorf("%w: %+v", ErrCannotRun, b.conf.TesterArgError(&calls, i, wrong, err))
+					return cannotTake(b.conf.TesterArgError(&calls, i, wrong, err))
 				}
 				e.config.Calls = append(e.config.Calls, Invocation{Box: b.name, Method: m.name, Args: values})
 			}
 		}
 	}
 	return nil
+}
+
+// cannotTake is an error of nyash.toml that shows its line.
+func cannotTake(wrong *registry.Error) error {
+	shown := fmt.Sprintf("%+v", wrong)
+	return fmt.Errorf("%w: %s", ErrCannotRun, shown)
 }
 
 // convert makes values of what nyash.toml says, of the types that are declared. An error is of one argument, from 0.
