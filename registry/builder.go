@@ -147,13 +147,17 @@ func (b *builder) header(n *unstable.Node, state tableState) {
 			}
 		case it.IsLast():
 			if !b.again(k, at, state) {
-				b.twice(k, at)
+				b.twice(k, at, tableAdvice(k, ""))
 				return
 			}
 		}
 		t = k.val.innermost()
 		if t == nil || t.state == closed {
-			b.twice(k, at)
+			below := ""
+			if it.Next() {
+				below = b.text(it.Node())
+			}
+			b.twice(k, at, tableAdvice(k, below))
 			return
 		}
 		if it.IsLast() && state == byHeader {
@@ -206,14 +210,44 @@ func (v *value) innermost() *table {
 }
 
 // twice reports a key that is given again in a way TOML does not allow.
-func (b *builder) twice(k *key, at int) {
+func (b *builder) twice(k *key, at int, advice string) {
 	first := b.doc.position(k.at)
-	advice := "remove one of the two"
-	// The first guide to this format showed both forms at once.
-	if k.parent != nil && k.parent.parent == nil && k.parent.name == "plugins" {
-		advice = fmt.Sprintf("write the long form alone: [plugins.%s] with library = \"…\", then [plugins.%s.methods]", k.name, k.name)
-	}
 	b.doc.fail(at, k.path(), fmt.Sprintf("it is given already on line %d", first.Line), advice)
+}
+
+// tableAdvice is what to do with a key that is given again as a table, or as what has a table of that name. The
+// first guide to this format showed the short form of a box and a table beside it.
+func tableAdvice(k *key, below string) string {
+	switch {
+	case !k.isBox():
+		return "remove one of the two"
+	case k.val.table != nil:
+		return "write it all in one table; " + otherNameAdvice(k)
+	case below != "":
+		below = fmt.Sprintf(", then [%s.%s]", k.path(), quoteKey(below))
+	}
+	return fmt.Sprintf("write the long form alone: [%s] with library = \"…\"%s", k.path(), below)
+}
+
+// valueAdvice is what to do with a key that is given again with a value.
+func valueAdvice(k *key) string {
+	switch {
+	case !k.isBox():
+		return "remove one of the two"
+	case k.val.table == nil || k.val.table.get("library") != nil || len(k.val.table.keys) == 0:
+		return "remove one of the two; " + otherNameAdvice(k)
+	}
+	return tableAdvice(&key{name: k.name, parent: k.parent, depth: k.depth}, k.val.table.keys[0].name)
+}
+
+// otherNameAdvice is what to do where two libraries have a box of one name.
+func otherNameAdvice(k *key) string {
+	return fmt.Sprintf("where two libraries have this box, give one of them another name: [plugins.NAME] with library = \"…\" and box = %s", quote(k.name))
+}
+
+// isBox tells whether a key is one of [plugins].
+func (k *key) isBox() bool {
+	return k.parent != nil && k.parent.parent == nil && k.parent.name == "plugins"
 }
 
 func (b *builder) keyValue(t *table, parent *key, n *unstable.Node) {
@@ -226,7 +260,7 @@ func (b *builder) keyValue(t *table, parent *key, n *unstable.Node) {
 		k := t.get(name)
 		if it.IsLast() {
 			if k != nil {
-				b.twice(k, at)
+				b.twice(k, at, valueAdvice(k))
 				return
 			}
 			k = b.newKey(name, at, parent)
@@ -241,7 +275,7 @@ func (b *builder) keyValue(t *table, parent *key, n *unstable.Node) {
 			t.add(k)
 		}
 		if k.val.table == nil || k.val.table.state != byDots {
-			b.twice(k, at)
+			b.twice(k, at, tableAdvice(k, ""))
 			return
 		}
 		t, parent = k.val.table, k

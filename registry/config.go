@@ -334,7 +334,7 @@ func (d *document) addBox(c *Config, l *Library, b *Box) {
 	}
 	l.Boxes = append(l.Boxes, b)
 	if taken {
-		d.failAt(b.key, fmt.Sprintf("the box %s is given already on line %d", b.Name, other.Pos.Line), "keep one of the two")
+		d.failAt(b.key, fmt.Sprintf("the box %s is given already on line %d", b.Name, other.Pos.Line), "keep one of the two; "+otherNameAdvice(b.key))
 		return
 	}
 	c.boxes[b.Name] = b

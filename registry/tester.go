@@ -15,6 +15,8 @@ type Tester struct {
 	Birth []any
 	// Calls are argument lists by method, in the order of the file.
 	Calls []TesterCalls
+
+	birth *TesterCalls // where Birth stands; nil where it is not said
 }
 
 // TesterCalls are the calls of one method.
@@ -24,6 +26,7 @@ type TesterCalls struct {
 	Pos    Position
 
 	key *key
+	at  [][]int // where each argument stands
 }
 
 // TesterError says what is wrong with the calls of a method, which stand in the box's tester table.
@@ -31,10 +34,21 @@ func (b *Box) TesterError(calls *TesterCalls, err error) *Error {
 	return b.doc.newError(calls.key.at, calls.key.path(), err.Error(), "")
 }
 
+// TesterArgError says what is wrong with an argument, from 0, of one of the calls of a method.
+func (b *Box) TesterArgError(calls *TesterCalls, call, arg int, err error) *Error {
+	return b.doc.newError(calls.at[call][arg], calls.key.path(), err.Error(), "")
+}
+
+// TesterBirthError says what is wrong with an argument, from 0, of the birth in the box's tester table.
+func (b *Box) TesterBirthError(arg int, err error) *Error {
+	return b.TesterArgError(b.Tester.birth, 0, arg, err)
+}
+
 var testerFields = []field[*Tester]{
 	{name: "birth", read: func(d *document, t *Tester, k *key) {
 		if d.want(k, unstable.Array, `["a", 1]`) {
-			t.Birth = d.testerArgs(k, k.val.items)
+			args, at := d.testerArgs(k, k.val.items)
+			t.Birth, t.birth = args, &TesterCalls{key: k, at: [][]int{at}}
 		}
 	}},
 	{name: "calls", read: readTesterCalls},
@@ -63,36 +77,40 @@ func readTesterCalls(d *document, t *Tester, k *key) {
 				d.fail(item.at, k.path(), "its entries must be lists of arguments", "write "+k.name+` = [["a"], ["b"]]: two calls with one argument each`)
 				continue
 			}
-			calls.Args = append(calls.Args, d.testerArgs(k, item.items))
+			args, at := d.testerArgs(k, item.items)
+			calls.Args, calls.at = append(calls.Args, args), append(calls.at, at)
 		}
 		t.Calls = append(t.Calls, calls)
 	}
 }
 
-// testerArgs reads arguments: strings, numbers and true or false.
-func (d *document) testerArgs(k *key, items []value) []any {
-	all := make([]any, 0, len(items))
+// testerArgs reads arguments, and where each stands: strings, numbers and true or false.
+func (d *document) testerArgs(k *key, items []value) (all []any, at []int) {
+	all = make([]any, 0, len(items))
 	for _, item := range items {
-		text := strings.ReplaceAll(strings.TrimPrefix(item.text, "+"), "_", "")
-		switch item.kind {
-		case unstable.String:
-			all = append(all, item.text)
+		arg, ok := testerArg(&item)
+		if !ok {
+			d.fail(item.at, k.path(), "an argument must be a string, a number, or true or false", `write birth = ["a", 1]`)
 			continue
-		case unstable.Bool:
-			all = append(all, item.text == "true")
-			continue
-		case unstable.Integer:
-			if n, err := strconv.ParseInt(text, 0, 64); err == nil {
-				all = append(all, n)
-				continue
-			}
-		case unstable.Float:
-			if f, err := strconv.ParseFloat(text, 64); err == nil {
-				all = append(all, f)
-				continue
-			}
 		}
-		d.fail(item.at, k.path(), "an argument must be a string, a number, or true or false", `write birth = ["a", 1]`)
+		all, at = append(all, arg), append(at, item.at)
 	}
-	return all
+	return all, at
+}
+
+func testerArg(item *value) (arg any, ok bool) {
+	text := strings.ReplaceAll(strings.TrimPrefix(item.text, "+"), "_", "")
+	switch item.kind {
+	case unstable.String:
+		return item.text, true
+	case unstable.Bool:
+		return item.text == "true", true
+	case unstable.Integer:
+		n, err := strconv.ParseInt(text, 0, 64)
+		return n, err == nil
+	case unstable.Float:
+		f, err := strconv.ParseFloat(text, 64)
+		return f, err == nil
+	}
+	return nil, false
 }

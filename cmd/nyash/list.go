@@ -111,7 +111,7 @@ a line at every change, until interrupted.`,
 			return s.withHost(cmd, func(host *loader.Host) error {
 				for _, name := range names {
 					if !slices.Contains(host.Boxes(), name) {
-						return usagef("there is no box %s%s", name, suggest.DidYouMean(name, host.Boxes()))
+						return usagef("there is no box %s in nyash.toml%s", name, suggest.DidYouMean(name, host.Boxes()))
 					}
 				}
 				boxes, err := describe(cmd.Context(), host, names, newProgress(cmd))

@@ -103,7 +103,7 @@ file.close()
 		assert.NotContains(t, stdout, "FileBox")
 		_, stderr, status = c.run(t, "list", "FileBoks")
 		assert.Equal(t, 2, status)
-		assert.Equal(t, "nyash: there is no box FileBoks (did you mean FileBox?)\n", stderr)
+		assert.Equal(t, "nyash: there is no box FileBoks in nyash.toml (did you mean FileBox?)\n", stderr)
 		_, stderr, status = c.run(t, "list", "--live", "FileBox")
 		assert.Equal(t, 2, status)
 		assert.Contains(t, stderr, "leave out FileBox")
@@ -246,7 +246,8 @@ nyash: warning: hides.toml:3:1: the box catch hides the catch that every script 
 		assert.Equal(t, "nyash: unknown command \"lst\" (did you mean list?); nyash --help lists the commands\n", stderr)
 		for args, want := range map[string]string{
 			"gen rst":               "nyash: unknown command \"rst\" (did you mean rust?); nyash gen --help lists the commands\n",
-			"list x y":              "nyash: there is no box x\n",
+			"list x y":              "nyash: there is no box x in nyash.toml\n",
+			"list FileB":            "nyash: there is no box FileB in nyash.toml (did you mean FileBox?)\n",
 			"version x y":           "nyash: nyash version takes no arguments, and got x y\n",
 			"list --doc --json":     "nyash: --doc and --json cannot be used together: leave out all but one\n",
 			"list --loud":           "nyash: unknown flag: --loud (nyash list --help lists the flags)\n",
@@ -302,7 +303,7 @@ nyash: warning: hides.toml:3:1: the box catch hides the catch that every script 
 		assert.Equal(t, 1, exit.ExitCode())
 		assert.Contains(t, string(out), "nyash: 1 of the statements failed\n")
 		assert.Contains(t, string(out), "True")
-		assert.Contains(t, string(out), "did you mean open?")
+		assert.Contains(t, string(out), "error: line 3: FileBox.opn: no such method (did you mean open?)")
 		assert.Contains(t, string(out), "42")
 	})
 }

@@ -63,9 +63,13 @@ func newSession(cmd *cobra.Command, host *loader.Host) *repl {
 func runPlain(cmd *cobra.Command, host *loader.Host) error {
 	r := newSession(cmd, host)
 	defer r.steps.Close()
-	failed := 0
+	failed, n := 0, 0
+	first, last := 0, 0 // lines: of the statement, and of the end of the one before
 	in := bufio.NewReader(cmd.InOrStdin())
-	line := func(bool) (string, error) {
+	line := func(begins bool) (string, error) {
+		if n++; begins {
+			first = n
+		}
 		text, err := in.ReadString('\n')
 		if errors.Is(err, io.EOF) && text != "" {
 			err = nil
@@ -73,10 +77,12 @@ func runPlain(cmd *cobra.Command, host *loader.Host) error {
 		return strings.TrimRight(text, "\r\n"), err
 	}
 	err := r.loop(line, func(stmt *script.Statement) error {
+		at := cmp.Or(first, last) // a line that ended the one before may begin this one
+		first, last = 0, n
 		err := r.run(stmt)
 		if err != nil && !errors.Is(err, script.ErrExit) {
 			failed++
-			fmt.Fprintf(cmd.ErrOrStderr(), "error: %s\n", r.session.Brief(err))
+			fmt.Fprintf(cmd.ErrOrStderr(), "error: line %d: %s\n", at, r.session.Brief(err))
 		}
 		return err
 	})

@@ -65,7 +65,7 @@ print(a.vendor(), b.vendor(), a.own(a), a.own(b), type(a), type(a.me()), type(b.
 			out, err := repl.CombinedOutput()
 			require.ErrorContains(t, err, "exit status 1")
 			assert.Contains(t, string(out), said)
-			assert.Contains(t, string(out), "\nGlobexCounter(1)\nerror: GlobexCounter.vendr: no such method (did you mean vendor?)\nGlobexCounter(…)\n")
+			assert.Regexp(t, `\nGlobexCounter\(1\)\nerror: line \d+: GlobexCounter\.vendr: no such method \(did you mean vendor\?\)\nGlobexCounter\(…\)\n`, string(out))
 
 			assert.Regexp(t, `(?m)^AcmeCounter +710 +\./acme/libacme\.so .*\n(.*\n)*GlobexCounter +710 +\./globex/libglobex\.so `, ok("list"))
 			var boxes []struct {

@@ -9,12 +9,16 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/command"
 	"github.com/nyash-plugins/nyash-go/tlv"
 	"github.com/nyash-plugins/nyash-go/tools/plugintest"
 )
 
 // debugFlags are those of tlv-debug.
 type debugFlags struct{ message, hex, method string }
+
+// debugUses are the flags of all commands that tlv-debug uses, where it calls a method.
+var debugUses = []string{"config", "worker", "timeout", "only", "skip", "json", "junit", "sarif", "html"}
 
 func newDebug(s *settings) *cobra.Command {
 	f := &debugFlags{}
@@ -34,16 +38,30 @@ value: 5 is an i64, 1.5 an f64, true a bool, anything else a string.`,
 	cmd.Flags().StringVar(&f.hex, "hex", "", "the message in hexadecimal; it may be malformed")
 	cmd.Flags().StringVar(&f.method, "method", "", "[BOX.]METHOD to call, by name or number")
 	cmd.MarkFlagsMutuallyExclusive("message", "hex")
+	usesOf(cmd, debugUses...)
 	return cmd
 }
 
 func (f *debugFlags) run(s *settings, cmd *cobra.Command, args []string) error {
+	how, uses := "", debugUses
+	if f.method == "" {
+		how, uses = " without --method", []string{"json"}
+	}
+	if err := refuseOthers(cmd, "", debugUses...); err != nil {
+		return err
+	}
+	if err := refuseOthers(cmd, how, uses...); err != nil {
+		return err
+	}
 	library := ""
 	if f.method != "" {
 		if len(args) == 0 {
 			return fmt.Errorf("%w: --method needs a library", plugintest.ErrCannotRun)
 		}
 		library, args = args[0], args[1:]
+	}
+	if library == "" && len(args) == 0 && !cmd.Flags().Changed("message") && !cmd.Flags().Changed("hex") {
+		return command.Usagef("name a message: its arguments, --message or --hex; --message '' is the one without arguments")
 	}
 	message, err := f.bytes(args)
 	if err != nil {

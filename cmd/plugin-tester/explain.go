@@ -13,10 +13,13 @@ import (
 )
 
 func newExplain(s *settings) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "explain [CODE…]",
 		Short: "tell what findings mean, with examples; without a code, list all codes",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := refuseOthers(cmd, "", "json"); err != nil {
+				return err
+			}
 			rules, err := rulesOf(args)
 			if err != nil {
 				return err
@@ -32,6 +35,8 @@ func newExplain(s *settings) *cobra.Command {
 			return s.cannotWrite()
 		},
 	}
+	usesOf(cmd, "json")
+	return cmd
 }
 
 // rulesOf finds the rules of codes, which may have commas between them as in a report, each once.

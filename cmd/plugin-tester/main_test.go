@@ -127,7 +127,7 @@ func TestCommand_Typecheck(t *testing.T) {
 
 	for _, command := range []string{"typecheck", "all"} {
 		_, err = run(t, command, library, "--config", config, "--call", "sub=1")
-		require.ErrorContains(t, err, "--call 'sub=1': the library has no method sub (did you mean set?); it has add, get, ", command)
+		require.ErrorContains(t, err, "--call 'sub=1': the library has no method sub; it has add, get, ", command)
 	}
 	for flags, want := range map[string]string{
 		"--call Countr.get=1":   "--call 'Countr.get=1': the library has no box Countr (did you mean Counter?); it has Counter",
@@ -142,9 +142,10 @@ func TestCommand_Typecheck(t *testing.T) {
 	}
 	other := hosttest.File(t, hosttest.PluginTOML(t, "filebox", "nyash-filebox-plugin"))
 	_, err = run(t, "typecheck", library, "--config", other)
-	require.ErrorIs(t, err, errFindings, "another library than the file names has other boxes")
+	require.ErrorIs(t, err, plugintest.ErrCannotRun)
+	require.ErrorContains(t, err, "does not describe "+library+"; it describes nyash-filebox-plugin; give --config the nyash.toml of this library, or leave it out")
 	_, err = run(t, "typecheck", library, "--config", "../../nyash.toml")
-	require.ErrorContains(t, err, "nyash.toml does not name "+library+"; it has [nyash-filebox-plugin nyash-mathbox-plugin ")
+	require.ErrorContains(t, err, "nyash.toml does not describe "+library+"; it describes nyash-filebox-plugin, nyash-mathbox-plugin, ")
 	_, err = run(t, "typecheck", library)
 	require.ErrorContains(t, err, "--config")
 }
@@ -205,9 +206,9 @@ func TestCommand_TLVDebug(t *testing.T) {
 	assert.Contains(t, out, "error[crash] Counter.poke: SIGSEGV")
 
 	for text, args := range map[string][]string{
-		"did you mean poke?":                          {"tlv-debug", "--method", "pok", library},
-		"--method needs":                              {"tlv-debug", "--method", "poke"},
-		"invalid hexadecimal":                         {"tlv-debug", "--hex", "xy"},
+		"did you mean poke?": {"tlv-debug", "--method", "pok", library},
+		"--method needs":     {"tlv-debug", "--method", "poke"},
+		"not hexadecimal":    {"tlv-debug", "--hex", "xy"},
 		"--hex and --message cannot be used together": {"tlv-debug", "--hex", "00", "--message", "5"},
 	} {
 		_, err = run(t, args...)
@@ -247,25 +248,37 @@ func TestCommand_TLVDebugJSON(t *testing.T) {
 // TestCommand_Usage: mistakes in the command line are told plainly; whatever is not a finding ends with 2.
 func TestCommand_Usage(t *testing.T) {
 	for args, want := range map[string]string{
-		"ceck":                          "unknown command \"ceck\" (did you mean check?); plugin-tester --help lists the commands",
-		"check":                         "name a library: plugin-tester check LIBRARY [flags]",
-		"check a b":                     "name one library, not 2: plugin-tester check LIBRARY [flags]",
-		"check --foo a":                 "unknown flag: --foo (plugin-tester check --help lists the flags)",
-		"explore --for 0 a":             "invalid argument \"0\" for \"--for\" flag: write a time, 10s or 2m (plugin-tester explore --help lists the flags)",
-		"validate --for -1s":            "invalid argument \"-1s\" for \"--for\" flag: write a time, 10s or 2m (plugin-tester validate --help lists the flags)",
-		"check --timeout 5 a":           "invalid argument \"5\" for \"--timeout\" flag: write a time, 10s or 2m (plugin-tester check --help lists the flags)",
-		"check --timeout 0s a":          "invalid argument \"0s\" for \"--timeout\" flag: write a time, 10s or 2m (plugin-tester check --help lists the flags)",
-		"validate x":                    "plugin-tester validate takes no arguments, and got x",
-		"help ceck":                     "unknown command \"ceck\" (did you mean check?); plugin-tester --help lists the commands",
-		"completion":                    "name a command; plugin-tester completion --help lists them",
-		"completion fsh":                "unknown command \"fsh\" (did you mean fish?); plugin-tester completion --help lists the commands",
-		"tlv-debug --hex 0 --message 5": "--hex and --message cannot be used together: leave out all but one",
+		"ceck":                                "unknown command \"ceck\" (did you mean check?); plugin-tester --help lists the commands",
+		"check":                               "name a library: plugin-tester check LIBRARY [flags]",
+		"check a b":                           "name one library, not 2: plugin-tester check LIBRARY [flags]",
+		"check --foo a":                       "unknown flag: --foo (plugin-tester check --help lists the flags)",
+		"explore --for 0 a":                   "invalid argument \"0\" for \"--for\" flag: write a time, 10s or 2m (plugin-tester explore --help lists the flags)",
+		"validate --for -1s":                  "invalid argument \"-1s\" for \"--for\" flag: write a time, 10s or 2m (plugin-tester validate --help lists the flags)",
+		"check --timeout 5 a":                 "invalid argument \"5\" for \"--timeout\" flag: write a time, 10s or 2m (plugin-tester check --help lists the flags)",
+		"check --timeout 0s a":                "invalid argument \"0s\" for \"--timeout\" flag: write a time, 10s or 2m (plugin-tester check --help lists the flags)",
+		"validate x":                          "plugin-tester validate takes no arguments, and got x",
+		"help ceck":                           "unknown command \"ceck\" (did you mean check?); plugin-tester --help lists the commands",
+		"completion":                          "name a command; plugin-tester completion --help lists them",
+		"completion fsh":                      "unknown command \"fsh\" (did you mean fish?); plugin-tester completion --help lists the commands",
+		"check --seed x a":                    "invalid argument \"x\" for \"--seed\" flag: that is no number (plugin-tester check --help lists the flags)",
+		"check --seed 1e99 a":                 "invalid argument \"1e99\" for \"--seed\" flag: that is no number (plugin-tester check --help lists the flags)",
+		"check --seed 99999999999999999999 a": "invalid argument \"99999999999999999999\" for \"--seed\" flag: that number is too large (plugin-tester check --help lists the flags)",
+		"tlv-debug":                           "name a message: its arguments, --message or --hex; --message '' is the one without arguments",
+		"explain --html x.html crash":         "plugin-tester explain does not use --html (plugin-tester explain --help lists the flags)",
+		"tlv-debug --until crash --hex 00":    "plugin-tester tlv-debug does not use --until (plugin-tester tlv-debug --help lists the flags)",
+		"tlv-debug --html x.html --hex 00":    "plugin-tester tlv-debug without --method does not use --html (plugin-tester tlv-debug --help lists the flags)",
+		"tlv-debug --hex zz":                  "cannot test: not hexadecimal: 'z' is no digit of it",
+		"tlv-debug --hex 0 --message 5":       "--hex and --message cannot be used together: leave out all but one",
 	} {
 		_, err := run(t, strings.Fields(args)...)
 		require.EqualError(t, err, want)
 		require.NotErrorIs(t, err, errFindings)
 	}
-	out, err := run(t, "--version")
+	out, err := run(t, "explain", "--help")
+	require.NoError(t, err)
+	assert.Contains(t, out, "--json")
+	assert.NotContains(t, out, "--html")
+	out, err = run(t, "--version")
 	require.NoError(t, err)
 	assert.Regexp(t, `^plugin-tester .*, plugin ABI 1, go1`, out)
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -309,11 +310,17 @@ func libraryOf(w io.Writer, config *registry.Config, file string) (*registry.Lib
 			return library, nil
 		}
 	}
-	if len(config.Libraries) == 1 {
+	if len(config.Libraries) == 1 && plainName(names[0]) == plainName(file) {
 		fmt.Fprintf(w, "%s describes another file, %s; its description is used for %s\n", config.Path, names[0], file)
 		return config.Libraries[0], nil // a build of it elsewhere, say
 	}
-	return nil, fmt.Errorf("%w: %s does not name %s; it has %v", plugintest.ErrCannotRun, config.Path, file, names)
+	return nil, fmt.Errorf("%w: %s does not describe %s; it describes %s; give --config the nyash.toml of this library, or leave it out", plugintest.ErrCannotRun, config.Path, file, strings.Join(names, ", "))
+}
+
+// plainName is what a library's file is called without what systems and builds put around it.
+func plainName(file string) string {
+	name := strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
+	return strings.ReplaceAll(strings.TrimPrefix(name, "lib"), "-", "_")
 }
 
 func (s *settings) test(cmd *cobra.Command, c plugintest.Config, run func(*plugintest.Tester) (*plugintest.Report, error)) (*plugintest.Report, error) {

@@ -37,7 +37,7 @@ func Prepare(cmd *cobra.Command) {
 	cmd.SilenceUsage, cmd.SilenceErrors = true, true
 	cmd.SetVersionTemplate("{{.Version}}\n")
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return Usagef("%w (%s --help lists the flags)", err, cmd.CommandPath())
+		return Usagef("%s (%s --help lists the flags)", plainNumber.ReplaceAllStringFunc(err.Error(), plainly), cmd.CommandPath())
 	})
 	for _, c := range cmd.Commands() {
 		prepareSub(c)
@@ -133,6 +133,19 @@ var (
 	unknownCommand = regexp.MustCompile(`^unknown command "(.*)" for ".*"`)
 	exclusive      = regexp.MustCompile(`^if any flags in the group \[.*\] are set none of the others can be; \[(.*)\] were all set$`)
 )
+
+// plainNumber is what Go says of a flag's value that is no number.
+var plainNumber = regexp.MustCompile(`strconv\.Parse\w+: parsing "(?:[^"\\]|\\.)*": (invalid syntax|value out of range)$`)
+
+func plainly(text string) string {
+	switch {
+	case strings.HasSuffix(text, "range"):
+		return "that number is too large"
+	case strings.HasPrefix(text, "strconv.ParseBool"):
+		return "write true or false"
+	}
+	return "that is no number"
+}
 
 // explained says cobra's errors in plain words.
 func explained(cmd *cobra.Command, err error) error {

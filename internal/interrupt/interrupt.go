@@ -21,8 +21,16 @@ var others = []os.Signal{syscall.SIGTERM, syscall.SIGHUP}
 // handler is what the context of a command knows of its signals.
 type handler struct {
 	signals chan os.Signal
-	cancel  context.CancelFunc
+	cancel  context.CancelCauseFunc
 }
+
+// ErrInterrupted is the cause of the end of a command's context, or of a step's; it is a [context.Canceled].
+var ErrInterrupted error = interrupted{}
+
+type interrupted struct{}
+
+func (interrupted) Error() string        { return "interrupted" }
+func (interrupted) Is(target error) bool { return target == context.Canceled }
 
 type handlerKey struct{}
 
@@ -39,7 +47,7 @@ func Context(name string, grace time.Duration) (ctx context.Context, stop func()
 	ended := make(chan struct{})
 	end := sync.OnceFunc(func() { close(ended) })
 	h := &handler{signals: make(chan os.Signal, 1)}
-	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), handlerKey{}, h))
+	ctx, cancel := context.WithCancelCause(context.WithValue(context.Background(), handlerKey{}, h))
 	h.cancel = cancel
 	h.watch(append([]os.Signal{os.Interrupt}, others...)...)
 	go func() {
@@ -47,7 +55,7 @@ func Context(name string, grace time.Duration) (ctx context.Context, stop func()
 		case s := <-h.signals:
 			signal.Stop(h.signals)
 			fmt.Fprintf(os.Stderr, "%s: interrupted; once more ends it at once\n", name)
-			cancel()
+			cancel(ErrInterrupted)
 			select {
 			case <-time.After(grace):
 				fmt.Fprintf(os.Stderr, "%s: it has not ended within %v, and is ended\n", name, grace)
@@ -60,7 +68,7 @@ func Context(name string, grace time.Duration) (ctx context.Context, stop func()
 	return ctx, func() {
 		signal.Stop(h.signals)
 		end()
-		cancel()
+		cancel(nil)
 	}
 }
 
@@ -75,6 +83,6 @@ func die(s os.Signal) {
 // End ends the context of a command, which [Context] has made, or one made of it.
 func End(ctx context.Context) {
 	if h, ok := ctx.Value(handlerKey{}).(*handler); ok {
-		h.cancel()
+		h.cancel(nil)
 	}
 }

@@ -2,14 +2,10 @@ package interrupt
 
 import (
 	"context"
-	"errors"
 	"os"
 	"os/signal"
 	"sync"
 )
-
-// ErrInterrupted is the cause of the end of a step's context.
-var ErrInterrupted = errors.New("interrupted")
 
 // Steps has SIGINT end what is under way instead of the program: for a session at a terminal.
 type Steps struct {

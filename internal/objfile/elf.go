@@ -112,14 +112,46 @@ func (f *elfFile) needs(of *File) error {
 	return err
 }
 
+// absolute tells whether a symbol has no section.
+func (f *elfFile) absolute(symbol []byte) bool {
+	return elf.SectionIndex(f.order.Uint16(symbol[f.symbolIndex:])) == elf.SHN_ABS
+}
+
+// versions are the names of the versions that the file defines.
+func (f *elfFile) versions() (map[string]bool, error) {
+	// Both structures have the same size in files of 32 and of 64 bits.
+	const definition, auxiliary = 20, 8
+	all := make(map[string]bool)
+	table, text, err := f.find(elf.SHT_GNU_VERDEF)
+	for uint64(len(table)) >= definition && len(all) < maxNames {
+		// What follows the first name are those of the versions that it inherits.
+		if aux := uint64(f.order.Uint32(table[12:])); aux+auxiliary <= uint64(len(table)) {
+			all[text.at(uint64(f.order.Uint32(table[aux:])))] = true
+		}
+		next := uint64(f.order.Uint32(table[16:]))
+		if next == 0 || next > uint64(len(table)) {
+			break
+		}
+		table = table[next:]
+	}
+	return all, err
+}
+
 func (f *elfFile) symbols(of *File) error {
 	table, text, err := f.find(elf.SHT_DYNSYM)
+	if err != nil {
+		return err
+	}
+	versions, err := f.versions()
 	found := exports{file: of}
 	for ; uint64(len(table)) >= f.symbol; table = table[f.symbol:] {
 		visibility := elf.ST_VISIBILITY(table[f.symbolOther])
 		visible := visibility == elf.STV_DEFAULT || visibility == elf.STV_PROTECTED
 		if !visible || elf.SectionIndex(f.order.Uint16(table[f.symbolIndex:])) == elf.SHN_UNDEF {
 			continue
+		}
+		if name := text.at(uint64(f.order.Uint32(table))); f.absolute(table) && versions[name] {
+			continue // a linker script has named this version: it is no address that could be called
 		}
 		switch elf.ST_BIND(table[f.symbolInfo]) {
 		case elf.STB_GLOBAL:

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -35,6 +36,21 @@ func TestRead_Native(t *testing.T) {
 	assert.NotEmpty(t, f.Format)
 	assert.Equal(t, []string{"nyash_plugin_config", "nyash_plugin_invoke", "nyash_typebox_MapBox"}, f.Plugin())
 	assert.Equal(t, []string{"helper"}, f.Others())
+}
+
+// TestRead_VersionScript: the names of versions are symbols of the file, and no exports.
+func TestRead_VersionScript(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("symbols have versions in ELF files")
+	}
+	script := filepath.Join(t.TempDir(), "v.map")
+	require.NoError(t, os.WriteFile(script, []byte("RECIPE_1.0 { global: nyash_*; local: *; };\nRECIPE_1.1 { global: helper; RECIPE_LIKE; } RECIPE_1.0;\n"), 0o644))
+	source := filepath.Join(t.TempDir(), "box.c")
+	require.NoError(t, os.WriteFile(source, []byte("int nyash_plugin_invoke(void) { return 0; }\nint helper(void) { return 1; }\nint RECIPE_LIKE = 1;\nint other(void) { return 2; }\n"), 0o644))
+	f, err := objfile.Read(ccbuild.Library(t, source, "-Wl,--version-script="+script))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"nyash_plugin_invoke"}, f.Plugin())
+	assert.Equal(t, []string{"RECIPE_LIKE", "helper"}, f.Others())
 }
 
 // portable is a DLL of one section, which lies in memory as in the file but for an

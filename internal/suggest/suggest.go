@@ -13,27 +13,33 @@ func DidYouMean(name string, known []string) string {
 }
 
 // Nearest returns the known name with the fewest typing mistakes to name, or an
-// empty string. One mistake is allowed for every three letters of name, and two
-// in any case.
+// empty string. One mistake is allowed for every three letters of name, and one
+// in any case: what differs more is another name. Of a name that begins a known one half may be missing.
 //
 // Names may come from a plugin: of many or long ones, those behind the first are not looked
 // at, so that an answer takes milliseconds at most.
 func Nearest(name string, known []string) string {
-	best, limit := "", max(2, len(name)/3)
-	left := maxCells
+	best, limit := "", max(1, len(name)/3)
+	most, left := max(limit, len(name)), maxCells
 	for _, k := range known {
 		// The difference in length is a lower bound of the distance.
-		if max(len(k)-len(name), len(name)-len(k)) > limit {
+		if max(len(k)-len(name), len(name)-len(k)) > most {
 			continue
 		}
 		if left -= len(name) * len(k); left < 0 {
 			break
 		}
-		if d := Distance(name, k); d <= limit && d < min(len(name), len(k)) {
-			best, limit = k, d-1
+		d := Distance(name, k)
+		if d > limit && !isBeginning(name, k) || d > most || d >= min(len(name), len(k)) {
+			continue
 		}
+		best, most = k, d-1
 	}
 	return best
+}
+
+func isBeginning(name, of string) bool {
+	return len(name) <= len(of) && len(of) <= 2*len(name) && fold(name) == fold(of[:len(name)])
 }
 
 // maxCells is how many pairs of letters are compared for one answer. 10,000 names of 20

@@ -9,13 +9,21 @@ import (
 )
 
 func TestDidYouMean(t *testing.T) {
-	known := []string{"open", "read", "write", "setCompressionLevel"}
+	known := []string{"open", "read", "write", "setCompressionLevel", "None", "hash", "bool"}
 	for name, want := range map[string]string{
 		"raed":                " (did you mean read?)",
 		"READ":                " (did you mean read?)",
 		"opne":                " (did you mean open?)",
 		"setCompresionLevell": " (did you mean setCompressionLevel?)",
 		"close":               "",
+		"rd":                  "", // half of it
+		"rea":                 " (did you mean read?)",
+		"writable":            "",
+		"wri":                 " (did you mean write?)", // its beginning
+		"wr":                  "",
+		"setCompression":      " (did you mean setCompressionLevel?)",
+		"nyash":               "",
+		"Foo":                 "",
 		"":                    "",
 		"x":                   "",
 	} {

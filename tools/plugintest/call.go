@@ -161,6 +161,7 @@ func (w *worker) takeOver(m *method, a *answer, args []byte) {
 	}
 	if b := w.plugin.boxOf(h.Type); b != nil {
 		w.instances = append(w.instances, instance{b, h.Instance})
+		w.keepGiven(m, instance{b, h.Instance})
 	}
 }
 

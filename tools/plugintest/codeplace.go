@@ -78,7 +78,14 @@ func (p *codePlace) lookUp() {
 	if err != nil || p.function == "" {
 		return
 	}
-	p.file, p.line = (&sourceLines{data: data}).at(addr)
+	lines := &sourceLines{data: data}
+	p.file, p.line = lines.at(addr)
+	if ofSDK(p.file) {
+		if file, line := lines.callerOf(addr, ofSDK); file != "" {
+			p.file, p.line = file, line
+		}
+	}
+	p.file = shownPath(p.file)
 }
 
 // addressOf is the address, as symbols have it, of an offset in a file.

@@ -9,8 +9,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/suggest"
 	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
@@ -56,27 +58,44 @@ func Annotate(msg []byte) []string {
 
 // ParseHex reads bytes in hexadecimal, with spaces and line ends between them.
 func ParseHex(text string) ([]byte, error) {
-	data, err := hex.DecodeString(strings.TrimPrefix(strings.Join(strings.Fields(text), ""), "0x"))
+	digits := strings.TrimPrefix(strings.Join(strings.Fields(text), ""), "0x")
+	data, err := hex.DecodeString(digits)
 	if err != nil {
-		return nil, fmt.Errorf("invalid hexadecimal: %w", err)
+		if wrong := strings.IndexFunc(digits, func(r rune) bool { return !strings.ContainsRune("0123456789abcdefABCDEF", r) }); wrong >= 0 {
+			letter, _ := utf8.DecodeRuneInString(digits[wrong:])
+			return nil, fmt.Errorf("not hexadecimal: %q is no digit of it", letter)
+		}
+		return nil, fmt.Errorf("not hexadecimal: a byte has two digits, and there are %d", len(digits))
 	}
 	return data, nil
+}
+
+// argTypes are the types of [ParseArg].
+var argTypes = []string{"string", "bool", "i32", "i64", "f32", "f64", "bytes", "handle"}
+
+// otherLanguages are words for types that nyash.toml does not have.
+var otherLanguages = []string{
+	"i8", "i16", "u8", "u16", "u32", "u64", "int", "int8", "int16", "int32", "int64", "uint", "uint8", "uint16", "uint32", "uint64", "integer", "long",
+	"float", "float32", "float64", "double", "number", "boolean", "str", "blob",
 }
 
 // ParseArg reads an argument from the command line: type:value with the types of
 // nyash.toml (i64:5, bytes:00ff, handle:6/1), or a value alone.
 func ParseArg(text string) (tlv.Value, error) {
 	word, rest, typed := strings.Cut(text, ":")
-	fail := func(err error) (tlv.Value, error) {
-		return tlv.Value{}, fmt.Errorf("%w: invalid argument %q: %w", ErrCannotRun, text, err)
+	fail := func(format string, args ...any) (tlv.Value, error) {
+		return tlv.Value{}, fmt.Errorf("%w: invalid argument %q: %s", ErrCannotRun, text, fmt.Sprintf(format, args...))
 	}
 	if typed {
 		v, ok, err := parseTyped(word, rest)
 		if err != nil {
-			return fail(err)
+			return fail("%v", err)
 		}
 		if ok {
 			return v, nil
+		}
+		if near := suggest.Nearest(word, argTypes); slices.Contains(otherLanguages, word) || near != "" && suggest.Distance(word, near) <= 1 {
+			return fail("there is no type %s%s; there are %s; write string:%s where it is a text", word, suggest.DidYouMean(word, argTypes), strings.Join(argTypes, ", "), text)
 		}
 	}
 	if n, err := strconv.ParseInt(text, 0, 64); err == nil {
@@ -102,28 +121,44 @@ func parseTyped(word, text string) (v tlv.Value, ok bool, err error) {
 		return tlv.String(text), true, nil
 	case "bool":
 		b, err := strconv.ParseBool(text)
+		if err != nil {
+			err = errors.New("a bool is true or false")
+		}
 		return tlv.Bool(b), true, err
 	case "i32":
 		n, err = strconv.ParseInt(text, 0, 32)
-		return tlv.Int32(int32(n)), true, err
+		return tlv.Int32(int32(n)), true, numberError(word, "a whole number, 5 or 0x1f", err)
 	case "i64":
 		n, err = strconv.ParseInt(text, 0, 64)
-		return tlv.Int64(n), true, err
+		return tlv.Int64(n), true, numberError(word, "a whole number, 5 or 0x1f", err)
 	case "f32":
 		f, err = strconv.ParseFloat(text, 32)
-		return tlv.Float32(float32(f)), true, err
+		return tlv.Float32(float32(f)), true, numberError(word, "a number, 2.5 or 1e-3", err)
 	case "f64":
 		f, err = strconv.ParseFloat(text, 64)
-		return tlv.Float64(f), true, err
+		return tlv.Float64(f), true, numberError(word, "a number, 2.5 or 1e-3", err)
 	case "bytes":
 		data, err := ParseHex(text)
 		return tlv.Bytes(data), true, err
 	case "handle":
 		var h tlv.Handle
-		_, err := fmt.Sscanf(text, "%d/%d", &h.Type, &h.Instance)
-		return tlv.HandleValue(h), true, err
+		if _, err := fmt.Sscanf(text, "%d/%d", &h.Type, &h.Instance); err != nil {
+			return v, true, errors.New("a handle is a type id and an instance, 6/1")
+		}
+		return tlv.HandleValue(h), true, nil
 	}
 	return v, false, nil
+}
+
+// numberError says plainly why a text is no number of a type.
+func numberError(word, what string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, strconv.ErrRange):
+		return fmt.Errorf("it does not fit %s", word)
+	}
+	return fmt.Errorf("%s is %s", word, what)
 }
 
 // ParseCall reads [BOX.]METHOD=ARG,ARG… Beside those of [ParseArg] there are arguments that

@@ -25,6 +25,10 @@ func (w *worker) reportExit(at *step, err error) {
 	w.shared.workerExit = true
 	if f := w.exitFinding(at, err); f.Code != "" {
 		w.scripted(at, &f)
+		if f.Code == codeCrash && at.m.box != nil && at.m == at.m.box.fini {
+			f.Fix = "the backtrace says where: look at what owns the memory that fini frees, where instances are copied and where methods fail" +
+				pick(f.Sequence != "", "; run the script to see it again", "")
+		}
 		w.add(f)
 		w.save(&f)
 	}
@@ -212,14 +216,14 @@ func (e *env) startQuiet(o workerOptions) *worker {
 
 // debugger runs a worker until it crashes, and prints its stack.
 var debugger = []string{"gdb", "-batch", "-nx", "-q", "-iex", "set auto-load no", "-iex", "set debuginfod enabled off",
-	"-ex", "set pagination off", "-ex", "set print thread-events off", "-ex", "set startup-with-shell off",
+	"-iex", "set filename-display absolute", "-ex", "set pagination off", "-ex", "set print thread-events off", "-ex", "set startup-with-shell off",
 	"-ex", "handle SIGURG SIGPIPE SIGPROF SIGCHLD nostop noprint pass",
 	"-ex", "run", "-ex", "bt 16", "--args"}
 
 var frameLine = regexp.MustCompile(`^#\d+\s+(?:0x[0-9a-f]+ in )?(.*)$`)
 
 // sourceLine is a frame whose place in the source is known.
-var sourceLine = regexp.MustCompile(`^(\S+) \(.*\) at (.+):(\d+)$`)
+var sourceLine = regexp.MustCompile(`^(.+?) \(.*\) at (.+):(\d+)$`)
 
 // backtrace replays the calls under a debugger, where one is installed.
 func (w *worker) backtrace(f *Finding) {
@@ -255,9 +259,10 @@ func (f *Finding) readBacktrace(printed []string) {
 		if hostFrame(m[1]) {
 			break
 		}
-		f.Backtrace = append(f.Backtrace, m[1])
+		f.Backtrace = append(f.Backtrace, shownFrame(m[1]))
 	}
-	f.setSource()
+	at := placeIn(f.Backtrace)
+	f.Function, f.File, f.Line = at.function, at.file, at.line
 }
 
 // hostFrame reports whether a frame is the worker's own.

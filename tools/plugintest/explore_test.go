@@ -221,8 +221,8 @@ func TestGiven(t *testing.T) {
 	}
 	for name, tt := range map[string]struct{ tester, want string }{
 		"a method":     {"calls = { fetch = [['a']] }", "plugins.Cache.tester.calls.fetch: Cache has no method fetch; it has get\n\n  4 | calls = { fetch = [["},
-		"a type":       {"calls = { get = [[1]] }", "the tester table of Cache: get: argument 1, 1, cannot be a value of type"},
-		"of a birth":   {"birth = [true]", "the tester table of Cache: birth: argument 1, true, cannot be a value of type"},
+		"a type":       {"calls = { get = [[1]] }", "nyash.toml:4:19: plugins.Cache.tester.calls.get: argument 1, 1, cannot be a value of type string\n\n  4 | calls = { get = [[1]] }"},
+		"of a birth":   {"birth = [true]", "nyash.toml:4:10: plugins.Cache.tester.birth: argument 1, true, cannot be a value of type string"},
 		"no arguments": {"calls = { get = [[]] }", "Cache.get takes (word string) → i64, and is given 0 arguments"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -16,24 +16,22 @@ func (e *env) given() error {
 			continue
 		}
 		t := b.conf.Tester
-		at := fmt.Sprintf("%s: the tester table of %s", e.config.TOML, b.name)
 		if t.Birth != nil {
-			values, err := e.plugin.convert(t.Birth, b.birth.declared)
+			values, wrong, err := e.plugin.convert(t.Birth, b.birth.declared)
 			if err != nil {
-				return fmt.Errorf("%w: %s: birth: %w", ErrCannotRun, at, err)
+				return cannotTake(b.conf.TesterBirthError(wrong, err))
 			}
 			e.config.Births = append(e.config.Births, Invocation{Box: b.name, Method: abi.NameBirth, Args: values})
 		}
 		for _, calls := range t.Calls {
 			m := b.method(calls.Method)
 			if m == nil {
-				shown := fmt.Sprintf("%+v", b.conf.TesterError(&calls, e.plugin.unknown(b.name, calls.Method))) // with the line
-				return fmt.Errorf("%w: %s", ErrCannotRun, shown)
+				return cannotTake(b.conf.TesterError(&calls, e.plugin.unknown(b.name, calls.Method)))
 			}
-			for _, args := range calls.Args {
-				values, err := e.plugin.convert(args, m.declared)
+			for i, args := range calls.Args {
+				values, wrong, err := e.plugin.convert(args, m.declared)
 				if err != nil {
-					return fmt.Errorf("%w: %s: %s: %w", ErrCannotRun, at, calls.Method, err)
+					return cannotTake(b.conf.TesterArgError(&calls, i, wrong, err))
 				}
 				e.config.Calls = append(e.config.Calls, Invocation{Box: b.name, Method: m.name, Args: values})
 			}
@@ -42,9 +40,15 @@ func (e *env) given() error {
 	return nil
 }
 
-// convert makes values of what nyash.toml says, of the types that are declared.
-func (p *plugin) convert(args []any, declared *registry.Method) ([]tlv.Value, error) {
-	values := make([]tlv.Value, len(args))
+// cannotTake is an error of nyash.toml that shows its line.
+func cannotTake(wrong *registry.Error) error {
+	shown := fmt.Sprintf("%+v", wrong)
+	return fmt.Errorf("%w: %s", ErrCannotRun, shown)
+}
+
+// convert makes values of what nyash.toml says, of the types that are declared. An error is of one argument, from 0.
+func (p *plugin) convert(args []any, declared *registry.Method) (values []tlv.Value, wrong int, err error) {
+	values = make([]tlv.Value, len(args))
 	for i, arg := range args {
 		var to tlv.Tag
 		if declared != nil && declared.ArgsDeclared && i < len(declared.Args) {
@@ -55,11 +59,11 @@ func (p *plugin) convert(args []any, declared *registry.Method) ([]tlv.Value, er
 			v, ok = p.givenBlob([]byte(text)), true
 		}
 		if !ok {
-			return nil, fmt.Errorf("argument %d, %v, cannot be a value of type %v", i+1, arg, to)
+			return nil, i, fmt.Errorf("argument %d, %#v, cannot be a value of type %v", i+1, arg, to)
 		}
 		values[i] = v
 	}
-	return values, nil
+	return values, 0, nil
 }
 
 // valueOf is what nyash.toml says as a value of a type; 0 for the one that fits best.

@@ -139,12 +139,17 @@ func someMutants(w *worker, m *method) error {
 }
 
 func valgrindFinding(e *valgrind.Error) Finding {
-	place := e.Frames[0]
-	if i := slices.IndexFunc(e.Frames, func(frame valgrind.Frame) bool { return frame.File != "" && !ofSDK(frame.File) }); i >= 0 {
-		place = e.Frames[i] // what the SDK does wrong, its caller had it do
+	places := make([]sourcePlace, len(e.Frames))
+	for i, frame := range e.Frames {
+		places[i] = sourcePlace{function: frame.Function, file: shownPath(frame.File), line: frame.Line}
 	}
-	f := Finding{Code: valgrindCode(e), Message: e.Message, Function: place.Function, File: place.File, Line: place.Line}
-	for _, frame := range e.Frames {
+	place := authorsPlace(places)
+	if place.file == "" {
+		place = places[0]
+	}
+	f := Finding{Code: valgrindCode(e), Message: e.Message, Function: place.function, File: place.file, Line: place.line}
+	for i, frame := range e.Frames {
+		frame.File = places[i].file
 		f.Backtrace = append(f.Backtrace, frame.String())
 	}
 	return f

@@ -103,6 +103,8 @@ func TestParseArg_TypesAndErrors(t *testing.T) {
 		"void":       tlv.Void(),
 		"text":       tlv.String("text"),
 		"a:b":        tlv.String("a:b"),
+		"http://a.b": tlv.String("http://a.b"),
+		"mem:a":      tlv.String("mem:a"),
 		"string:5":   tlv.String("5"),
 		"i32:-7":     tlv.Int32(-7),
 		"i64:7":      tlv.Int64(7),
@@ -116,10 +118,22 @@ func TestParseArg_TypesAndErrors(t *testing.T) {
 		require.NoError(t, err, text)
 		assert.Equal(t, want, got, text)
 	}
-	for _, text := range []string{"i32:3000000000", "i64:x", "bytes:0", "handle:6", "bool:maybe", "f64:"} {
+	for text, want := range map[string]string{
+		"i32:3000000000": "it does not fit i32",
+		"i64:x":          "i64 is a whole number, 5 or 0x1f",
+		"i64:":           "i64 is a whole number, 5 or 0x1f",
+		"bytes:0":        "not hexadecimal: a byte has two digits, and there are 1",
+		"bytes:zz":       "not hexadecimal: 'z' is no digit of it",
+		"handle:6":       "a handle is a type id and an instance, 6/1",
+		"bool:maybe":     "a bool is true or false",
+		"f64:":           "f64 is a number, 2.5 or 1e-3",
+		"i46:5":          "there is no type i46 (did you mean i64?); there are string, bool, i32, i64, f32, f64, bytes, handle; write string:i46:5 where it is a text",
+		"I64:5":          "there is no type I64 (did you mean i64?); there are string, bool, i32, i64, f32, f64, bytes, handle; write string:I64:5 where it is a text",
+		"int:5":          "there is no type int; there are string, bool, i32, i64, f32, f64, bytes, handle; write string:int:5 where it is a text",
+	} {
 		_, err := plugintest.ParseArg(text)
 		require.ErrorIs(t, err, plugintest.ErrCannotRun, text)
-		assert.ErrorContains(t, err, text)
+		assert.EqualError(t, err, fmt.Sprintf("cannot test: invalid argument %q: %s", text, want))
 	}
 	call, err := plugintest.ParseCall("FileBox.open=data.txt, w")
 	require.NoError(t, err)

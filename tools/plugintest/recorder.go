@@ -62,6 +62,7 @@ func (r *recorder) add(f Finding) {
 		rule = rule.ofModule()
 	}
 	f.Expected, f.Fix = cmp.Or(f.Expected, rule.Expected), cmp.Or(f.Fix, rule.Fix)
+	f.File = shownPath(f.File)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.runtime.brings(&f) {

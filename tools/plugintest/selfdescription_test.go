@@ -58,6 +58,15 @@ func TestSelfDescription_Types(t *testing.T) {
 	}
 }
 
+// The place of a wrong type id is that of its key, as for nyash list.
+func TestSelfDescription_TypeIDLine(t *testing.T) {
+	report, err := open(t, inTOML(t, described(t), "[plugins.Counter]\nlibrary = %q\ntype_id = 7")).Run(context.Background(), "typecheck")
+	require.NoError(t, err)
+	require.NotEmpty(t, report.Findings)
+	assert.Equal(t, "type-id", report.Findings[0].Code)
+	assert.Equal(t, 3, report.Findings[0].Line)
+}
+
 func TestSelfDescription_TypecheckTOML(t *testing.T) {
 	library := described(t)
 	for name, tt := range map[string]struct{ toml, want string }{

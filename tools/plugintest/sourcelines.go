@@ -69,3 +69,53 @@ func rowsOf(data *dwarf.Data, unit *dwarf.Entry) (rows []lineRow) {
 	})
 	return rows
 }
+
+// callerOf is the innermost place in no file of those that inlined code at an instruction was called at; file is
+// empty where there is none.
+func (l *sourceLines) callerOf(pc uint64, of func(file string) bool) (file string, line int) {
+	r := l.data.Reader()
+	unit, err := r.SeekPC(pc)
+	if err != nil {
+		return "", 0
+	}
+	lines, err := l.data.LineReader(unit)
+	if err != nil || lines == nil {
+		return "", 0
+	}
+	files := lines.Files()
+	for {
+		entry, err := r.Next()
+		if err != nil || entry == nil || entry.Tag == dwarf.TagCompileUnit {
+			return file, line
+		}
+		if !entry.Children {
+			continue
+		}
+		switch entry.Tag {
+		case dwarf.TagNamespace, dwarf.TagModule:
+			continue
+		case dwarf.TagSubprogram, dwarf.TagInlinedSubroutine, dwarf.TagLexDwarfBlock:
+			if l.covers(entry, pc) {
+				break
+			}
+			r.SkipChildren()
+			continue
+		default:
+			r.SkipChildren()
+			continue
+		}
+		if entry.Tag != dwarf.TagInlinedSubroutine {
+			continue
+		}
+		i, _ := entry.Val(dwarf.AttrCallFile).(int64)
+		at, _ := entry.Val(dwarf.AttrCallLine).(int64)
+		if i > 0 && i < int64(len(files)) && files[i] != nil && !of(files[i].Name) {
+			file, line = files[i].Name, int(at) // what is nested in it follows
+		}
+	}
+}
+
+func (l *sourceLines) covers(entry *dwarf.Entry, pc uint64) bool {
+	ranges, err := l.data.Ranges(entry)
+	return err == nil && slices.ContainsFunc(ranges, func(r [2]uint64) bool { return r[0] <= pc && pc < r[1] })
+}

@@ -39,7 +39,8 @@ type stacks struct {
 // stack is that of one thread, innermost frame first, as far as it is the plugin's.
 type stack struct {
 	frames  []string
-	crashed bool // a deadly signal has come to it
+	at      sourcePlace // of its first frame in the plugin's source
+	crashed bool        // a deadly signal has come to it
 }
 
 const (
@@ -75,7 +76,7 @@ func (s *stacks) stopped() {
 	defer s.mu.Unlock()
 	if !s.crashed && !s.toldFault() {
 		if s.wanted("stop") {
-			s.threads = lookAt(s.w.ctx, s.pid)
+			s.threads = lookAt(s.w.ctx, s.pid, s.w.config.File)
 		}
 		s.killed = true
 		s.w.kill(errStopped)
@@ -87,7 +88,7 @@ func (s *stacks) stopped() {
 			s.mapped = string(text)
 		}
 		if s.wanted("crash") {
-			s.threads = lookAt(s.w.ctx, s.pid)
+			s.threads = lookAt(s.w.ctx, s.pid, s.w.config.File)
 		}
 	}
 	goOn(s.pid)
@@ -177,7 +178,7 @@ func (s *stacks) late(cause error) {
 	}
 	s.killed = true
 	if s.wanted("hang") {
-		s.threads = lookAt(s.w.ctx, s.pid)
+		s.threads = lookAt(s.w.ctx, s.pid, s.w.config.File)
 	}
 	s.w.kill(cause)
 }
@@ -223,12 +224,12 @@ func (s *stacks) fault() (f probe.Fault, ok bool) {
 // attach is the command line of a debugger that prints the stacks of a process, without the id.
 var attach = []string{"gdb", "-batch", "-nx", "-q", "-iex", "set auto-load no", "-iex", "set debuginfod enabled off",
 	"-iex", "set pagination off", "-iex", "set print thread-events off", "-iex", "set width 0",
-	"-iex", "set print frame-info location-and-address",
+	"-iex", "set print frame-info location-and-address", "-iex", "set filename-display absolute",
 	"-ex", "thread apply all bt 40", "-p"}
 
-// lookAt are the stacks of a process's threads that are in the plugin; none where no debugger is
-// installed, or it may not look.
-func lookAt(ctx context.Context, pid int) []stack {
+// lookAt are the stacks of a process's threads that are in the plugin, which is a library; none where no
+// debugger is installed, or it may not look.
+func lookAt(ctx context.Context, pid int, library string) []stack {
 	if _, err := exec.LookPath(attach[0]); err != nil {
 		return nil
 	}
@@ -238,17 +239,38 @@ func lookAt(ctx context.Context, pid int) []stack {
 	cmd.WaitDelay = time.Second
 	maps, _ := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
 	self, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	if file, err := filepath.EvalSymlinks(library); err == nil {
+		library = file
+	}
 	text, _ := cmd.Output() // what it has printed counts
-	return readStacks(string(text), func(frame string) bool {
+	return readStacks(string(text), func(frame string) module {
 		m := frameAddress.FindStringSubmatch(frame)
-		if m == nil || self == "" {
-			return false
+		if m == nil {
+			return moduleUnknown
 		}
 		addr, err := strconv.ParseUint(m[1], 16, 64)
-		file, _, _ := fileAt(string(maps), addr)
-		return err == nil && file == self
+		file, _, ok := fileAt(string(maps), addr)
+		switch {
+		case err != nil || !ok:
+			return moduleUnknown
+		case file == self:
+			return moduleWorker
+		case file == library:
+			return modulePlugin
+		}
+		return moduleOther
 	})
 }
+
+// module is whose code a frame is in.
+type module int
+
+const (
+	moduleUnknown module = iota
+	modulePlugin         // the plugin's library
+	moduleOther          // another one, the C library say
+	moduleWorker
+)
 
 // frameAddress is where a frame is in memory.
 var frameAddress = regexp.MustCompile(`^#\d+\s+0x([0-9a-f]+) in `)
@@ -256,7 +278,7 @@ var frameAddress = regexp.MustCompile(`^#\d+\s+0x([0-9a-f]+) in `)
 var (
 	threadLine = regexp.MustCompile(`^Thread \d+ `)
 	// systemFrame is a frame of the C library, or one below which a thread has nothing.
-	systemFrame = regexp.MustCompile(` from \S*/(libc|libpthread|ld-linux|ld-musl)[^/]*$| at (\.\./sysdeps|\./(nptl|stdlib|string|malloc|signal|libio|elf|posix|debug|io|time|misc|socket))/`)
+	systemFrame = regexp.MustCompile(` from \S*/(libc|libpthread|ld-linux|ld-musl)[^/]*$| at (\.\./sysdeps|\./(nptl|stdlib|string|malloc|signal|libio|elf|posix|debug|io|time|misc|socket|stdio-common|setjmp|math|wcsmbs|ctype|locale|dirent|csu))/`)
 	bottomFrame = regexp.MustCompile(`^(start_thread|clone3?|__clone3?) `)
 )
 
@@ -265,12 +287,12 @@ const anotherThread = "another thread"
 
 const handlerFrame = "<signal handler called>"
 
-// readStacks reads what the debugger printed; those of threads that crashed come first. own tells
-// whether a frame is the worker's.
-func readStacks(text string, own func(frame string) bool) (all []stack) {
+// readStacks reads what the debugger printed; those of threads that crashed come first. in tells in whose
+// code a frame is.
+func readStacks(text string, in func(frame string) module) (all []stack) {
 	var lines []string
 	add := func() {
-		if s, ok := readStack(lines, own); ok {
+		if s, ok := readStack(lines, in); ok {
 			all = append(all, s)
 		}
 		lines = nil
@@ -297,8 +319,9 @@ func readStacks(text string, own func(frame string) bool) (all []stack) {
 }
 
 // readStack reads the frames of one thread. It is none where nothing of it is the plugin's.
-func readStack(lines []string, own func(frame string) bool) (s stack, ok bool) {
+func readStack(lines []string, in func(frame string) module) (s stack, ok bool) {
 	ended := false
+	var own, others []string // frames: the library's, and those that may be
 	for _, line := range lines {
 		m := frameLine.FindStringSubmatch(line)
 		if m == nil {
@@ -307,13 +330,25 @@ func readStack(lines []string, own func(frame string) bool) (s stack, ok bool) {
 		frame := m[1]
 		if frame == handlerFrame { // what is above is the handler's
 			s, ended = stack{crashed: true}, false
+			own, others = nil, nil
 			continue
 		}
-		if ended || own(line) || hostFrame(frame) || bottomFrame.MatchString(frame) {
+		module := in(line)
+		if ended || module == moduleWorker || hostFrame(frame) || bottomFrame.MatchString(frame) {
 			ended = true
 			continue
 		}
+		frame = shownFrame(frame)
 		s.frames = append(s.frames, frame)
+		switch module {
+		case modulePlugin:
+			own = append(own, frame)
+		case moduleUnknown:
+			others = append(others, frame)
+		}
+	}
+	if s.at = placeIn(own); s.at.file == "" {
+		s.at = placeIn(others)
 	}
 	ok = slices.ContainsFunc(s.frames, func(f string) bool { return !systemFrame.MatchString(f) })
 	return s, ok || s.crashed && len(s.frames) > 0
@@ -326,7 +361,11 @@ func (f *Finding) setStacks(all []stack) {
 		frames := s.frames[:min(maxFrames, len(s.frames))]
 		if i == 0 {
 			f.Backtrace = slices.Clone(frames)
-			f.setSource()
+		}
+		if f.File == "" {
+			f.Function, f.File, f.Line = s.at.function, s.at.file, s.at.line
+		}
+		if i == 0 {
 			continue
 		}
 		if others++; others > maxOthers {
@@ -342,24 +381,41 @@ func (f *Finding) setStacks(all []stack) {
 	}
 }
 
-// setSource takes the place in the source from the stack's first frame that has one and is the
-// plugin's: where its author has one, not the SDK's.
-func (f *Finding) setSource() {
-	for _, frame := range f.Backtrace {
+// placeIn is the place in the source of the first of a stack's frames that has one in the plugin's own.
+func placeIn(frames []string) sourcePlace {
+	places := make([]sourcePlace, 0, len(frames))
+	for _, frame := range frames {
 		at := sourceLine.FindStringSubmatch(frame)
 		if at == nil || systemFrame.MatchString(frame) {
 			continue
 		}
-		sdk := ofSDK(at[2])
-		if sdk && f.File != "" {
-			continue
-		}
-		f.Function, f.File = at[1], at[2]
-		f.Line, _ = strconv.Atoi(at[3])
-		if !sdk {
-			return
+		line, _ := strconv.Atoi(at[3])
+		places = append(places, sourcePlace{function: at[1], file: at[2], line: line})
+	}
+	return authorsPlace(places)
+}
+
+// authorsPlace is the first of the places of a stack that its author has written: where there is one it is not
+// the SDK's, whose caller had it do what it does wrong, nor that of a library that is linked in.
+func authorsPlace(places []sourcePlace) (at sourcePlace) {
+	for _, p := range places {
+		switch {
+		case p.file == "" || foreignSource.MatchString(p.file):
+		case !p.ofSDK():
+			return p
+		case at.file == "":
+			at = p
 		}
 	}
+	return at
+}
+
+// foreignSource is a file of a language's own library, or of a package that was downloaded.
+var foreignSource = regexp.MustCompile(`^(/rustc/|library/\w+/src/|/usr/(include|lib|share|src)/)|/(\.cargo/(registry|git)|\.rustup|pkg/mod|src/runtime|c\+\+/\d+|zig\S*/lib/(std|compiler))/`)
+
+// ofSDK tells whether a place is in a header of the SDKs for C and C++, or in the crate of the one for Rust.
+func (p sourcePlace) ofSDK() bool {
+	return ofSDK(p.file) || strings.HasPrefix(p.function, "nyash::") || strings.HasPrefix(p.function, "<nyash::")
 }
 
 // ofSDK tells whether a file is a header of the SDKs for C and C++.

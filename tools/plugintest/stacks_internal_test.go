@@ -3,11 +3,14 @@ package plugintest
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"reflect"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/nyash-plugins/nyash-go/tools/plugintest/valgrind"
 )
 
 func TestReadStacks(t *testing.T) {
@@ -36,16 +39,13 @@ func TestReadStacks(t *testing.T) {
 		"nothing": {"gdb: ptrace: Operation not permitted.\n", nil},
 		"idle":    {idle, nil},
 		"a crash": {waits + idle + handled, []stack{
-			{frames: []string{"strlen () from /lib/x86_64-linux-gnu/libc.so.6", "name (s=0x0) at plugin.c:12"}, crashed: true},
-			{frames: []string{"futex_wait (x=1) at ../sysdeps/nptl/futex-internal.h:146", "worker (arg=0x0) at plugin.c:40"}},
+			{frames: []string{"strlen () from /lib/x86_64-linux-gnu/libc.so.6", "name (s=0x0) at plugin.c:12"}, at: sourcePlace{function: "name", file: "plugin.c", line: 12}, crashed: true},
+			{frames: []string{"futex_wait (x=1) at ../sysdeps/nptl/futex-internal.h:146", "worker (arg=0x0) at plugin.c:40"}, at: sourcePlace{function: "worker", file: "plugin.c", line: 40}},
 		}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			have := readStacks(tt.text, func(frame string) bool {
-				m := frameAddress.FindStringSubmatch(frame)
-				return m != nil && m[1] < "0000000001000000"
-			})
+			have := readStacks(tt.text, moduleInTest)
 			assert.Equal(t, tt.want, have)
 			var f Finding
 			f.setStacks(have)
@@ -56,6 +56,85 @@ func TestReadStacks(t *testing.T) {
 			}
 		})
 	}
+}
+
+// moduleInTest is whose code the frames of these tests are in.
+func moduleInTest(frame string) module {
+	switch m := frameAddress.FindStringSubmatch(frame); {
+	case m == nil:
+		return moduleUnknown
+	case m[1] < "0000000001000000":
+		return moduleWorker
+	case m[1] < "00007f0000010000":
+		return modulePlugin
+	}
+	return moduleOther
+}
+
+// TestPlaceOfStack: the place is in the plugin's own library, and in none of its other sources.
+func TestPlaceOfStack(t *testing.T) {
+	for name, tt := range map[string]struct {
+		text, want string
+	}{
+		"in the C library, with its source": {`
+#0  0x00007f9900000010 in __strlen_evex () at ./string/../sysdeps/x86_64/multiarch/strlen-evex.S:79
+#1  0x00007f9900000020 in __vfprintf_internal (s=0x1, format=0x2 "%s") at ./stdio-common/./stdio-common/vfprintf-process-arg.c:397
+#2  0x00007f0000001000 in nyash_error (c=0x1, code=-5) at /home/me/box/sdk/nyash.h:1114
+#3  0x00007f0000002000 in grams (c=0x1) at /home/me/box/recipe_box.c:80
+`, "grams /home/me/box/recipe_box.c:80"},
+		"in another library": {`
+#0  0x00007f9900000010 in inflate (z=0x1) at /build/zlib/inflate.c:12
+#1  0x00007f0000002000 in put (c=0x1) at /home/me/box/zip.c:7
+`, "put /home/me/box/zip.c:7"},
+		"in Rust's std, which is in the plugin's library": {`
+#0  0x00007f9900000010 in syscall () at ../sysdeps/unix/sysv/linux/x86_64/syscall.S:38
+#1  0x00007f0000001000 in std::sys::pal::unix::futex::futex_wait () at /rustc/59807616e1fa/library/std/src/sys/pal/unix/futex.rs:73
+#2  0x00007f0000001010 in std::sync::poison::mutex::Mutex::lock<alloc::Map<i64, (), alloc::Global>> () at library/std/src/sync/poison/mutex.rs:492
+#3  0x00007f0000001020 in hashbrown::map::insert () at /home/me/.cargo/registry/src/index.crates.io-6f17d22bba15001f/hashbrown-0.14.5/src/map.rs:1
+#4  0x00007f0000001030 in nyash::abi::run () at /home/me/log/sdk/src/abi.rs:286
+#5  0x00007f0000001040 in log::_::add<core::result::Result<(), nyash::Error>> () at /home/me/log/src/lib.rs:22
+`, "log::_::add<core::result::Result<(), nyash::Error>> /home/me/log/src/lib.rs:22"},
+		"in the SDK alone": {`
+#0  0x00007f0000001000 in nyash_error (c=0x1, code=-5) at /home/me/box/sdk/nyash.h:1114
+#1  0x00007f0000002000 in nyash_run (c=0x1) at /home/me/box/sdk/nyash.h:672
+`, "nyash_error /home/me/box/sdk/nyash.h:1114"},
+		"no source": {`
+#0  0x00007f9900000010 in inflate (z=0x1) at /build/zlib/inflate.c:12
+#1  0x00007f0000002000 in put () from /home/me/box/libzip.so
+`, " :0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var f Finding
+			f.setStacks(readStacks(tt.text, moduleInTest))
+			assert.Equal(t, tt.want, fmt.Sprintf("%s %s:%d", f.Function, f.File, f.Line))
+		})
+	}
+}
+
+// TestValgrindPlace: what valgrind reports is placed as a crash is.
+func TestValgrindPlace(t *testing.T) {
+	f := valgrindFinding(&valgrind.Error{Kind: "InvalidRead", Frames: []valgrind.Frame{
+		{Function: "core::ptr::read", File: "/rustc/59807616e1fa/library/core/src/ptr/mod.rs", Line: 1},
+		{Function: "nyash_run", File: "/home/me/sdk/nyash.h", Line: 2},
+		{Function: "put", File: "/home/me/kv.c", Line: 3},
+	}})
+	assert.Equal(t, "put /home/me/kv.c:3", fmt.Sprintf("%s %s:%d", f.Function, f.File, f.Line))
+}
+
+// TestShownPath: one file has one path in a report.
+func TestShownPath(t *testing.T) {
+	dir, err := os.Getwd()
+	require.NoError(t, err)
+	for name, tt := range map[string]struct{ file, want string }{
+		"below":      {filepath.Join(dir, "sdk", "nyash.h"), filepath.Join("sdk", "nyash.h")},
+		"beside":     {filepath.Join(filepath.Dir(dir), "kv.c"), filepath.Join(filepath.Dir(dir), "kv.c")},
+		"relative":   {"kv.c", "kv.c"},
+		"none":       {"", ""},
+		"like below": {dir + "2" + string(filepath.Separator) + "kv.c", dir + "2" + string(filepath.Separator) + "kv.c"},
+	} {
+		t.Run(name, func(t *testing.T) { assert.Equal(t, tt.want, shownPath(tt.file)) })
+	}
+	assert.Equal(t, "put (c=0x1) at kv.c:12", shownFrame("put (c=0x1) at "+filepath.Join(dir, "kv.c")+":12"))
 }
 
 // TestPlaceOf finds a function of this program, in which there may be no debug information.
@@ -116,8 +195,8 @@ func goRuntimeOfThis() (*goRuntime, error) {
 	return g, nil
 }
 
-// TestSetSource: the place is the author's, where the stack has one.
-func TestSetSource(t *testing.T) {
+// TestPlaceIn: the place is the author's, where the stack has one.
+func TestPlaceIn(t *testing.T) {
 	for name, tt := range map[string]struct {
 		frames []string
 		want   string
@@ -128,9 +207,8 @@ func TestSetSource(t *testing.T) {
 		"nothing":      {[]string{"?? ()"}, " :0"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := &Finding{Backtrace: tt.frames}
-			f.setSource()
-			assert.Equal(t, tt.want, fmt.Sprintf("%s %s:%d", f.Function, f.File, f.Line))
+			at := placeIn(tt.frames)
+			assert.Equal(t, tt.want, fmt.Sprintf("%s %s:%d", at.function, at.file, at.line))
 		})
 	}
 }

@@ -3,6 +3,7 @@ package plugintest
 import (
 	"debug/elf"
 	"fmt"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -58,4 +59,40 @@ int fourth(int n) { return n < 0 ? third(n) : n; }
 	name, line := lines.at(0)
 	assert.Empty(t, name)
 	assert.Zero(t, line)
+}
+
+// TestCallerOf: inlined code of a header has the place of its call.
+func TestCallerOf(t *testing.T) {
+	const source = `
+# 10 "nyash.h"
+static inline __attribute__((always_inline)) int sdk(volatile int *p) { return *p * 3; }
+static inline __attribute__((always_inline)) int sdkMore(volatile int *p) { return sdk(p) + 1; }
+# 20 "box.c"
+int author(volatile int *p) {
+	return
+		sdkMore(p);
+}
+`
+	file, err := elf.Open(ccbuild.Source(t, "inlined", source))
+	require.NoError(t, err)
+	defer func() { _ = file.Close() }()
+	data, err := file.DWARF()
+	require.NoError(t, err)
+	symbols, err := file.Symbols()
+	require.NoError(t, err)
+	lines, inSDK := &sourceLines{data: data}, 0
+	for _, s := range symbols {
+		for at := s.Value; s.Name == "author" && at < s.Value+s.Size; at++ {
+			if name, _ := lines.at(at); !ofSDK(name) {
+				continue
+			}
+			inSDK++
+			name, line := lines.callerOf(at, ofSDK)
+			assert.Equal(t, "box.c", filepath.Base(name))
+			assert.Equal(t, 22, line)
+		}
+	}
+	assert.Positive(t, inSDK)
+	name, _ := lines.callerOf(0, ofSDK)
+	assert.Empty(t, name)
 }

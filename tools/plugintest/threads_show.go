@@ -20,7 +20,7 @@ import (
 func (x *meetings) finding(t *trial, r *interleave.Result, pc uint32) Finding {
 	plan, m := &t.s.program.Plans[t.plan], t.meeting
 	calls := [2]string{t.s.show(plan.Threads[0][0]), t.s.show(plan.Threads[1][0])}
-	at := x.code.at(pc)
+	at := x.code.authorsAt(pc)
 	f := m.acts[0].m.finding(codeRace, "")
 	f.Call, f.Input = calls[0], hexText(t.s.program.Calls[plan.Threads[0][0]].Args)
 	f.Function, f.File, f.Line = at.function, at.file, at.line
@@ -55,7 +55,7 @@ func (x *meetings) finding(t *trial, r *interleave.Result, pc uint32) Finding {
 func (x *meetings) metFinding(t *trial, pc, met uint32) Finding {
 	plan := &t.s.program.Plans[t.plan]
 	calls := [2]string{t.s.show(plan.Threads[0][0]), t.s.show(plan.Threads[1][0])}
-	at := [2]sourcePlace{x.code.at(pc), x.code.at(met)}
+	at := [2]sourcePlace{x.code.authorsAt(pc), x.code.authorsAt(met)}
 	f := t.acts[0].m.finding(codePossibleRace, "%s at %s and %s at %s use the same memory at the same time, and one of them changes it", calls[0], at[0], calls[1], at[1])
 	f.Call, f.Input = calls[0], hexText(t.s.program.Calls[plan.Threads[0][0]].Args)
 	f.Function, f.File, f.Line = at[0].function, at[0].file, at[0].line
@@ -227,5 +227,17 @@ func (c *code) at(pc uint32) sourcePlace {
 	}
 	file, line := c.lines.at(uint64(pc))
 	at.file, at.line = contract.Printable(file), line
+	return at
+}
+
+// authorsAt is the place of an address for the plugin's author: of the SDK's code that is inlined, its call.
+func (c *code) authorsAt(pc uint32) sourcePlace {
+	at := c.at(pc)
+	if at.ofSDK() {
+		if file, line := c.lines.callerOf(uint64(pc), ofSDK); file != "" {
+			at.file, at.line = contract.Printable(file), line
+		}
+	}
+	at.file = shownPath(at.file)
 	return at
 }

@@ -11,7 +11,8 @@ type traced struct {
 	step
 	answered bool // it has returned
 	code     abi.Code
-	born     uint32 // the instance that a birth has answered; 0 for none
+	born     uint32   // the instance that a birth has answered; 0 for none
+	gave     instance // what another method has answered, a new one; without a box for none
 }
 
 // keep notes what the last call of the trace has answered.
@@ -23,6 +24,13 @@ func (w *worker) keep(a *answer) {
 	}
 	if id, err := contract.ParseBirth(a.written(), t.typeID); err == nil {
 		t.born = id
+	}
+}
+
+// keepGiven notes that the last call of the trace, one of this method, has answered a new instance.
+func (w *worker) keepGiven(m *method, given instance) {
+	if i := len(w.trace) - 1; i >= 0 && w.trace[i].m == m && w.trace[i].answered {
+		w.trace[i].gave = given
 	}
 }
 
@@ -46,6 +54,9 @@ func (w *worker) scripted(at *step, f *Finding) {
 		if of(i) {
 			kept = append(kept, answers[i])
 		}
+	}
+	if last := &kept[len(kept)-1]; last.code == abi.OK {
+		last.text = pick(f.Code == codeHang, "it does not return", "the process ends")
 	}
 	f.Sequence, f.Steps = scriptOf(f, ops, ordinary, kept), stepsOf(f, ops, ordinary, kept)
 }
@@ -76,6 +87,9 @@ func (w *worker) sequence() (ops sequence, answers []observed, ok bool) {
 		switch {
 		case t.born != 0:
 			made[instance{b, t.born}] = len(ops)
+		case t.gave.box != nil:
+			o.made = t.gave.box
+			made[t.gave] = len(ops)
 		case t.m == b.fini:
 			delete(made, instance{b, t.instance})
 		}

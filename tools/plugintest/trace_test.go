@@ -17,9 +17,9 @@ import (
 // A fault that a single call shows has a script, too, which shows it again.
 func TestScripts_OfSingleCalls(t *testing.T) {
 	tests := map[string]struct{ check, code, want string }{
-		"crash_poke":    {"lifecycle", "crash", "counter1 = Counter()\nprint(counter1.poke())"},
-		"exit_poke":     {"lifecycle", "exit", "counter1 = Counter()\nprint(counter1.poke())"},
-		"hang_poke":     {"lifecycle", "hang", "counter1 = Counter()\nprint(counter1.poke())"},
+		"crash_poke":    {"lifecycle", "crash", "counter1 = Counter()\nprint(counter1.poke())  # the process ends"},
+		"exit_poke":     {"lifecycle", "exit", "counter1 = Counter()\nprint(counter1.poke())  # the process ends"},
+		"hang_poke":     {"lifecycle", "hang", "counter1 = Counter()\nprint(counter1.poke())  # it does not return"},
 		"crash_hostile": {"protocol", "crash", ""}, // its arguments are no message, which a script cannot say
 	}
 	for name, tt := range tests {
@@ -48,4 +48,34 @@ func TestScripts_OfSingleCalls(t *testing.T) {
 			assert.Equal(t, tt.code, again.Findings[0].Code)
 		})
 	}
+}
+
+// copiesFreedTwice is a plugin in C with a box whose copies have its block, and free it, too.
+const copiesFreedTwice = `
+#include "nyash.h"
+struct state { char *block; };
+static int32_t copy(NyashContext *c) {
+	struct state *self = nyash_self(c), *s = nyash_create(c, NULL);
+	if (s == NULL || (self->block == NULL && (self->block = malloc(32)) == NULL)) return nyash_error_memory(c);
+	s->block = self->block;
+	return nyash_return_instance(c, s);
+}
+static void fini(void *self) { free(((struct state *)self)->block); }
+static const NyashMethod methods[] = {
+	{.id = 1, .name = "copy", .call = copy, .result = NYASH_HANDLE},
+};
+static const NyashBox box = {.name = "Kept", .type_id = 745, .state_size = sizeof(struct state), .fini = fini, NYASH_METHODS(methods)};
+NYASH_PLUGIN(&box)
+`
+
+// A crash in fini has a script with the call that made the instance, where a method has.
+func TestScripts_Fini(t *testing.T) {
+	library := ccbuild.Source(t, "copies_freed_twice", copiesFreedTwice)
+	report := run(t, plugintest.Config{File: library, Seed: 1, Until: "crash"}, "lifecycle")
+	require.NotEmpty(t, report.Findings)
+	f := report.Findings[len(report.Findings)-1]
+	require.Equal(t, "crash", f.Code)
+	assert.Equal(t, "Kept.fini", f.Place())
+	assert.Contains(t, f.Sequence, "= kept1.copy()")
+	assert.NotContains(t, f.Fix, "tlv-debug")
 }

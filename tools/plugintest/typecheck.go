@@ -123,7 +123,7 @@ func (c *comparison) compare() {
 		c.found(conf.Pos, Finding{Code: codeTypeName, Message: fmt.Sprintf("the library calls its box %s, nyash.toml calls it %s", own.Name, conf.LibraryName)})
 	}
 	if conf.HasTypeID && own.ID != 0 && conf.TypeID != own.ID {
-		c.found(conf.Pos, Finding{Code: codeTypeID, Message: fmt.Sprintf("nyash.toml says type_id %d, the library says %d", conf.TypeID, own.ID)})
+		c.found(conf.TypeIDPos(), Finding{Code: codeTypeID, Message: fmt.Sprintf("nyash.toml says type_id %d, the library says %d", conf.TypeID, own.ID)})
 	}
 	if len(own.Methods) == 0 || !conf.MethodsDeclared {
 		return

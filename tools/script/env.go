@@ -170,10 +170,14 @@ func (l *modules) print(thread *starlark.Thread, text string) {
 // ended is the error of a script, which for the interpreter is none or a cancelled one where print has
 // ended it.
 func (l *modules) ended(err error) error {
+	at := (*Error)(nil)
 	if l.unwritten == nil {
+		if cause := context.Cause(l.ctx); cause != nil && errors.As(err, &at) && at.Err.Error() == "Starlark computation cancelled: "+cause.Error() {
+			at.Err = cause
+		}
 		return err
 	}
-	if at := (*Error)(nil); errors.As(err, &at) {
+	if errors.As(err, &at) {
 		at.Err = l.unwritten
 		return at
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/nyash-plugins/nyash-go/internal/interrupt"
 	"github.com/nyash-plugins/nyash-go/loader"
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
 	"github.com/nyash-plugins/nyash-go/tests/hosttest"
@@ -167,6 +168,13 @@ func TestContextEndsAScript(t *testing.T) {
 	cancel()
 	_, err := run(t, ctx, "while True:\n    pass\n")
 	require.ErrorContains(t, err, "context canceled")
+}
+
+// TestInterrupted: a script that is ended says why in plain words.
+func TestInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(interrupt.ErrInterrupted)
+	require.EqualError(t, script.New(host(t), io.Discard).RunSource(ctx, "-e", []byte("while True: pass")), "-e:1:1: interrupted")
 }
 
 func TestMissingScript(t *testing.T) {
