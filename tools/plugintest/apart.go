@@ -1,6 +1,7 @@
 package plugintest
 
 import (
+	"regexp"
 	"slices"
 	"time"
 
@@ -13,6 +14,13 @@ import (
 
 // leastApart is how many changes must not show in the other instance, so that another is a fault that does.
 const leastApart = 2
+
+// namedCopy are names of methods that make copies, and meantApart is how their documentation says so: of these a change that does
+// not show is enough.
+var (
+	namedCopy  = regexp.MustCompile(`(?i)cop(y|ies)|clone|dup|snapshot|fork`)
+	meantApart = regexp.MustCompile(`(?i)\b(copy|clone|duplicate|snapshot)\b|\bas (it|they) (is|are|was|were)\b|\bindependent`)
+)
 
 // parting is an instance, what is made of it, and a call of one of the two.
 type parting struct {
@@ -90,7 +98,8 @@ func (x *exploration) partings(b *box, c *copier, asked []op, until time.Time) {
 			}
 		}
 	}
-	if kept < leastApart || 2*kept < len(leaks) {
+	copies := namedCopy.MatchString(c.m.name) || means(meantApart, c.m)
+	if kept == 0 || !copies && (kept < leastApart || 2*kept < len(leaks)) {
 		return
 	}
 	for _, l := range leaks {

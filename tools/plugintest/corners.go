@@ -3,6 +3,8 @@ package plugintest
 import (
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nyash-plugins/nyash-go/tlv"
@@ -54,11 +56,34 @@ func numbersOf(tag tlv.Tag, ints []int64, floats []float64) (all []tlv.Value) {
 	return all
 }
 
+// maxNamed is how many numbers of a method's documentation are tried.
+const maxNamed = 4
+
+// namedNumbers are the numbers in the documentation of a method and of its arguments, such as the ends of a range, and
+// those behind them.
+func namedNumbers(m *method) (all []int64) {
+	if m.declared == nil {
+		return nil
+	}
+	text := m.declared.Doc
+	for _, a := range m.declared.Args {
+		text += "\n" + a.Doc
+	}
+	for _, found := range sizes.FindAllString(text, -1) {
+		n, err := strconv.ParseInt(strings.ReplaceAll(found, ",", ""), 10, 64)
+		if err == nil && n > 2 && len(all) < 2*maxNamed && !slices.Contains(all, n) {
+			all = append(all, n, n+1)
+		}
+	}
+	return all
+}
+
 // cornerCalls are argument lists with the numbers of a shape at their corners.
-func (x *exploration) cornerCalls(s shape) (calls [][]tlv.Value) {
+func (x *exploration) cornerCalls(m *method, s shape) (calls [][]tlv.Value) {
 	choices, some := make([][]tlv.Value, len(s)), false
+	named := namedNumbers(m)
 	for i, sample := range s {
-		if choices[i] = cornersOf(sample); len(choices[i]) > 0 {
+		if choices[i] = append(cornersOf(sample), numbersOf(sample.Tag(), named, nil)...); len(choices[i]) > 0 {
 			some = true
 			continue
 		}
@@ -126,7 +151,7 @@ func (x *exploration) corners(b *box, until time.Time) {
 	var left sequence
 	for _, m := range x.gen.callable(b) {
 		for _, s := range x.gen.typesOf(m) {
-			for _, values := range x.cornerCalls(s) {
+			for _, values := range x.cornerCalls(m, s) {
 				left = append(left, op{m: m, on: 0, args: literals(values)})
 			}
 			left = append(left, timesSize(m, s)...)

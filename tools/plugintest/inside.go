@@ -46,7 +46,7 @@ func (x *exploration) inside(b *box, until time.Time) {
 	for _, s := range states[:min(len(states), cornerStates)] {
 		for _, m := range x.gen.callable(b) {
 			for _, types := range x.gen.typesOf(m) {
-				for _, values := range x.cornerCalls(types) {
+				for _, values := range x.cornerCalls(m, types) {
 					all = append(all, append(slices.Clone(s), op{m: m, on: 0, args: literals(values)}))
 				}
 			}
