@@ -1,0 +1,2 @@
+/* Methods that need two names, and money under one of them. */
+#include "../accounts.h"
