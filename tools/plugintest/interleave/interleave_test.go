@@ -32,9 +32,9 @@ func message(t *testing.T, values ...tlv.Value) []byte {
 }
 
 // program has a plan: add(1) on one thread and add(2) on another, and get.
-func program(t *testing.T, source string) *interleave.Program {
+func program(t *testing.T) *interleave.Program {
 	return &interleave.Program{
-		Library: ccbuild.Library(t, source, "-fvisibility=hidden"),
+		Library: ccbuild.Library(t, "../../../tests/faulty/testdata/count_race.c", "-fvisibility=hidden"),
 		Dir:     t.TempDir(), Limit: time.Second, Memory: 1 << 30,
 		Calls: []interleave.Call{
 			{Type: counterType, Kind: interleave.KindBirth, Args: message(t)},
@@ -55,7 +55,7 @@ func do(t *testing.T, p *interleave.Program) []interleave.Result {
 }
 
 func TestDo(t *testing.T) {
-	p := program(t, "../../../tests/faulty/testdata/count_race.c")
+	p := program(t)
 	p.Runs = []interleave.Run{
 		{How: interleave.Ordered, Fresh: true, Order: []int{0, 1}},
 		{How: interleave.Ordered, Order: []int{1, 0}},
@@ -100,7 +100,7 @@ func TestDo_Forked(t *testing.T) {
 	for name, leave := range map[string]string{"its group": "", "its own session": "setsid(); if (fork() != 0) _exit(0);"} {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "left")
-			p := program(t, "../../../tests/faulty/testdata/count_race.c")
+			p := program(t)
 			p.Library = poked(t, fmt.Sprintf(`{ if (fork() == 0) { %s FILE *f = fopen("%s", "a"); fprintf(f, "%%d\n", getpid()); fclose(f); for (;;) pause(); } }`, leave, file))
 			p.Limit = 5 * time.Second
 			p.Runs = []interleave.Run{{How: interleave.Ordered, Fresh: true, Order: []int{0, 1}}}
@@ -120,7 +120,7 @@ func TestDo_Forked(t *testing.T) {
 
 // TestDo_Ended: a plugin that ends the driver is told of, and its runs are lost.
 func TestDo_Ended(t *testing.T) {
-	p := program(t, "../../../tests/faulty/testdata/count_race.c")
+	p := program(t)
 	p.Library = poked(t, "kill(getppid(), SIGKILL)")
 	p.Runs = []interleave.Run{{How: interleave.Ordered, Fresh: true, Order: []int{0, 1}}, {How: interleave.Ordered, Fresh: true, Order: []int{0, 1}}}
 	driver, err := interleave.Build(context.Background())
@@ -134,7 +134,7 @@ func TestDo_Ended(t *testing.T) {
 
 // TestDoParts: the runs of several drivers are those of one, in their order.
 func TestDoParts(t *testing.T) {
-	p := program(t, "../../../tests/faulty/testdata/count_race.c")
+	p := program(t)
 	for i := range 40 {
 		p.Runs = append(p.Runs, interleave.Run{How: interleave.Ordered, Fresh: i%3 != 1, Order: []int{i % 2, 1 - i%2}})
 	}
