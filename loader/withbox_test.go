@@ -109,7 +109,7 @@ func TestWithBox(t *testing.T) {
 		"range":        {"addSmall", []any{1 << 40}, abi.ErrInvalidArgs, `LedgerBox.addSmall: argument 1 (arg1): 1099511627776 does not fit an i32`},
 		"a box":        {"take", []any{box}, abi.ErrInvalidArgs, `LedgerBox.take: invalid arguments (-4): argument 1: it is a handle, which methods of Go values do not take`},
 		"Go's own":     {"close", none, loader.ErrNoMethod, `LedgerBox.close: no such method`},
-		"not offered":  {"self", none, loader.ErrNoMethod, `LedgerBox.self: no such method (did you mean half?)`},
+		"not offered":  {"self", none, loader.ErrNoMethod, `LedgerBox.self: no such method`},
 		"capital":      {"Add", []any{1, 2}, loader.ErrNoMethod, `LedgerBox.Add: no such method (did you mean add?)`},
 		"many letters": {"who", []any{1}, abi.ErrInvalidArgs, `LedgerBox.who: it takes no arguments, and got 1`},
 	} {
