@@ -12,9 +12,9 @@ import (
 	"github.com/nyash-plugins/nyash-go/tests/ccbuild"
 )
 
-// TestHostGuide_Session runs the statements of the session that the page shows, which answers as there.
 var inputLine = regexp.MustCompile(`(?m)^error: line \d+: `)
 
+// TestHostGuide_Session runs the statements of the session that the page shows, which answers as there.
 func TestHostGuide_Session(t *testing.T) {
 	root := ccbuild.Root(t)
 	ccbuild.Run(t, "make", "--no-print-directory", "-C", root, "plugins", "build")
