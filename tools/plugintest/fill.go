@@ -169,7 +169,7 @@ type stateFiller struct {
 	filling
 	rs   shape
 	seen []measured // of the reader
-	full bool       // it was, early
+	full int        // the call that was refused, early; 0 for none
 }
 
 // maxFills is how many pairs of methods are tried.
@@ -207,7 +207,22 @@ func (x *exploration) fillWith(b *box, pair *filling) (full bool) {
 			}
 		}
 	}
-	return f.full
+	if f.full > 1 && f.r == f.m {
+		x.tryFull(f)
+	}
+	return f.full > 0
+}
+
+// tryFull looks whether the call that is refused for want of room changes what others answer.
+func (x *exploration) tryFull(f *stateFiller) {
+	if means(meantHalf, f.m) || x.done[findingKey{codeHalf, f.m.String(), ""}] {
+		return
+	}
+	ops := append(sequence{x.firstBirth(f.b)}, x.setupOf(f.m)...)
+	for n := 1; n <= f.full; n++ {
+		ops = append(ops, op{m: f.m, on: 0, args: ownInstances(f.numbered(n))})
+	}
+	x.tryRefusal(ops, x.answering(f.b))
 }
 
 // measure makes the calls in a worker; nil where there is none.
@@ -246,7 +261,10 @@ func (f *stateFiller) run() error {
 			return err
 		}
 		if f.r == f.m || !slices.Contains(fillSteps, calls) {
-			if f.full = a.code != abi.OK && calls < fullEarly; a.code != abi.OK {
+			if a.code != abi.OK {
+				if calls < fullEarly {
+					f.full = calls
+				}
 				return nil
 			}
 			if f.r == f.m && slices.Contains(fillSteps, calls) {

@@ -1,6 +1,7 @@
 package plugintest
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 	"slices"
@@ -73,6 +74,9 @@ func (x *exploration) refusable(m *method, types shape, s sequence, states []seq
 			return nil
 		case isText(v):
 			wrong = []tlv.Value{textOf(v.Tag(), markFirst), textOf(v.Tag(), ""), textOf(v.Tag(), strings.Repeat("w", overHalf))}
+			if v.Tag() == tlv.TagBytes {
+				wrong = append(wrong, packed()...)
+			}
 		default:
 			wrong = numbersOf(v.Tag(), []int64{-1, 0, 1 << 30}, []float64{-1, math.NaN(), math.Inf(1)})
 		}
@@ -83,6 +87,18 @@ func (x *exploration) refusable(m *method, types shape, s sequence, states []seq
 		}
 	}
 	return append(all, full(m, types, s)...)
+}
+
+// packed are lists of numbers as bytes, of each width, of which the last is too large for most things.
+func packed() (all []tlv.Value) {
+	for _, width := range []int{4, 8, 2} {
+		var data []byte
+		for _, n := range []uint64{3, 5, 7, math.MaxUint64} {
+			data = append(data, binary.LittleEndian.AppendUint64(nil, n)[:width]...)
+		}
+		all = append(all, tlv.Bytes(data))
+	}
+	return all
 }
 
 // halves are numbers of which one fits into a type, and the sum of two does not.
