@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/internal/isolate/probe"
 )
 
 // growth is the part of lifecycleCheck that repeats calls on instances that are
@@ -140,11 +141,7 @@ func (g *repeated) rounds(w *worker, longer int) (*usage, error) {
 			return nil, err
 		}
 		memory, _ := w.hostMemory()
-		taken := state.Now.Anonymous
-		if w.shared.heap.only && state.Now.Heap > 0 {
-			taken = state.Now.Heap
-		}
-		u.memory = append(u.memory, int(taken))
+		u.memory = append(u.memory, w.memoryIn(state.Now))
 		u.files = append(u.files, state.Now.Files)
 		u.blocks = append(u.blocks, memory.Blocks)
 	}
@@ -178,4 +175,12 @@ func perRound(counts []int, least int) int {
 		}
 	}
 	return (counts[len(counts)-1] - counts[warmupRounds-1]) / (len(counts) - warmupRounds)
+}
+
+// memoryIn is how much memory the plugin has taken, in bytes: of the C library's heap, where it takes all from there.
+func (w *worker) memoryIn(now probe.Surroundings) int {
+	if w.shared.heap.only && now.Heap > 0 {
+		return int(now.Heap)
+	}
+	return int(now.Anonymous)
 }

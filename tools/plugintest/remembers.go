@@ -92,11 +92,7 @@ func (r *remembering) rounds(w *worker, id uint32, calls int) (memory []int, err
 		if err != nil {
 			return nil, ignoreNoState(err)
 		}
-		taken := state.Now.Anonymous
-		if w.shared.heap.only && state.Now.Heap > 0 {
-			taken = state.Now.Heap
-		}
-		memory = append(memory, int(taken))
+		memory = append(memory, w.memoryIn(state.Now))
 	}
 	return memory, nil
 }

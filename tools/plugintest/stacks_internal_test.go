@@ -79,28 +79,28 @@ func TestPlaceOfStack(t *testing.T) {
 		"in the C library, with its source": {`
 #0  0x00007f9900000010 in __strlen_evex () at ./string/../sysdeps/x86_64/multiarch/strlen-evex.S:79
 #1  0x00007f9900000020 in __vfprintf_internal (s=0x1, format=0x2 "%s") at ./stdio-common/./stdio-common/vfprintf-process-arg.c:397
-#2  0x00007f0000001000 in nyash_error (c=0x1, code=-5) at /home/me/box/sdk/nyash.h:1114
-#3  0x00007f0000002000 in grams (c=0x1) at /home/me/box/recipe_box.c:80
-`, "grams /home/me/box/recipe_box.c:80"},
+#2  0x00007f0000001000 in nyash_error (c=0x1, code=-5) at /src/box/sdk/nyash.h:1114
+#3  0x00007f0000002000 in grams (c=0x1) at /src/box/recipe_box.c:80
+`, "grams /src/box/recipe_box.c:80"},
 		"in another library": {`
 #0  0x00007f9900000010 in inflate (z=0x1) at /build/zlib/inflate.c:12
-#1  0x00007f0000002000 in put (c=0x1) at /home/me/box/zip.c:7
-`, "put /home/me/box/zip.c:7"},
+#1  0x00007f0000002000 in put (c=0x1) at /src/box/zip.c:7
+`, "put /src/box/zip.c:7"},
 		"in Rust's std, which is in the plugin's library": {`
 #0  0x00007f9900000010 in syscall () at ../sysdeps/unix/sysv/linux/x86_64/syscall.S:38
 #1  0x00007f0000001000 in std::sys::pal::unix::futex::futex_wait () at /rustc/59807616e1fa/library/std/src/sys/pal/unix/futex.rs:73
 #2  0x00007f0000001010 in std::sync::poison::mutex::Mutex::lock<alloc::Map<i64, (), alloc::Global>> () at library/std/src/sync/poison/mutex.rs:492
-#3  0x00007f0000001020 in hashbrown::map::insert () at /home/me/.cargo/registry/src/index.crates.io-6f17d22bba15001f/hashbrown-0.14.5/src/map.rs:1
-#4  0x00007f0000001030 in nyash::abi::run () at /home/me/log/sdk/src/abi.rs:286
-#5  0x00007f0000001040 in log::_::add<core::result::Result<(), nyash::Error>> () at /home/me/log/src/lib.rs:22
-`, "log::_::add<core::result::Result<(), nyash::Error>> /home/me/log/src/lib.rs:22"},
+#3  0x00007f0000001020 in hashbrown::map::insert () at /src/.cargo/registry/src/index.crates.io-6f17d22bba15001f/hashbrown-0.14.5/src/map.rs:1
+#4  0x00007f0000001030 in nyash::abi::run () at /src/log/sdk/src/abi.rs:286
+#5  0x00007f0000001040 in log::_::add<core::result::Result<(), nyash::Error>> () at /src/log/src/lib.rs:22
+`, "log::_::add<core::result::Result<(), nyash::Error>> /src/log/src/lib.rs:22"},
 		"in the SDK alone": {`
-#0  0x00007f0000001000 in nyash_error (c=0x1, code=-5) at /home/me/box/sdk/nyash.h:1114
-#1  0x00007f0000002000 in nyash_run (c=0x1) at /home/me/box/sdk/nyash.h:672
-`, "nyash_error /home/me/box/sdk/nyash.h:1114"},
+#0  0x00007f0000001000 in nyash_error (c=0x1, code=-5) at /src/box/sdk/nyash.h:1114
+#1  0x00007f0000002000 in nyash_run (c=0x1) at /src/box/sdk/nyash.h:672
+`, "nyash_error /src/box/sdk/nyash.h:1114"},
 		"no source": {`
 #0  0x00007f9900000010 in inflate (z=0x1) at /build/zlib/inflate.c:12
-#1  0x00007f0000002000 in put () from /home/me/box/libzip.so
+#1  0x00007f0000002000 in put () from /src/box/libzip.so
 `, " :0"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -115,10 +115,10 @@ func TestPlaceOfStack(t *testing.T) {
 func TestValgrindPlace(t *testing.T) {
 	f := valgrindFinding(&valgrind.Error{Kind: "InvalidRead", Frames: []valgrind.Frame{
 		{Function: "core::ptr::read", File: "/rustc/59807616e1fa/library/core/src/ptr/mod.rs", Line: 1},
-		{Function: "nyash_run", File: "/home/me/sdk/nyash.h", Line: 2},
-		{Function: "put", File: "/home/me/kv.c", Line: 3},
+		{Function: "nyash_run", File: "/src/sdk/nyash.h", Line: 2},
+		{Function: "put", File: "/src/kv.c", Line: 3},
 	}})
-	assert.Equal(t, "put /home/me/kv.c:3", fmt.Sprintf("%s %s:%d", f.Function, f.File, f.Line))
+	assert.Equal(t, "put /src/kv.c:3", fmt.Sprintf("%s %s:%d", f.Function, f.File, f.Line))
 }
 
 // TestShownPath: one file has one path in a report.
