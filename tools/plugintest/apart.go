@@ -15,8 +15,8 @@ import (
 // leastApart is how many changes must not show in the other instance, so that another is a fault that does.
 const leastApart = 2
 
-// namedCopy are names of methods that make copies, and meantApart is how their documentation says so: of these a change that does
-// not show is enough.
+// namedCopy are names of methods that make copies, of which a change that does not show is enough; meantApart is how their
+// documentation says so, which needs none.
 var (
 	namedCopy  = regexp.MustCompile(`(?i)cop(y|ies)|clone|dup|snapshot|fork`)
 	meantApart = regexp.MustCompile(`(?i)\b(copy|clone|duplicate|snapshot)\b|\bas (it|they) (is|are|was|were)\b|\bindependent`)
@@ -98,8 +98,9 @@ func (x *exploration) partings(b *box, c *copier, asked []op, until time.Time) {
 			}
 		}
 	}
-	copies := namedCopy.MatchString(c.m.name) || means(meantApart, c.m)
-	if kept == 0 || !copies && (kept < leastApart || 2*kept < len(leaks)) {
+	said := means(meantApart, c.m)
+	copies := said || namedCopy.MatchString(c.m.name)
+	if kept == 0 && !said || !copies && (kept < leastApart || 2*kept < len(leaks)) {
 		return
 	}
 	for _, l := range leaks {

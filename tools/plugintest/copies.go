@@ -224,7 +224,7 @@ func (x *exploration) shiftedStates(states []sequence) (all []sequence) {
 	for _, s := range states[:min(len(states), pairStates)] {
 		tried := make(map[*method]bool)
 		for _, o := range s {
-			if o.isBirth() || tried[o.m] || !slices.ContainsFunc(o.args, func(a argument) bool { return isWhole(a.value) }) {
+			if o.isBirth() || tried[o.m] || !slices.ContainsFunc(o.args, func(a argument) bool { return isInteger(a.value) }) {
 				continue
 			}
 			tried[o.m] = true
@@ -247,7 +247,7 @@ func (s sequence) shifted(m *method, by int64) sequence {
 		changed[i].args = slices.Clone(changed[i].args)
 		for k, a := range changed[i].args {
 			n, err := a.value.Int()
-			if err != nil || !isWhole(a.value) {
+			if err != nil || !isInteger(a.value) {
 				continue
 			}
 			if other := numbersOf(a.value.Tag(), []int64{n + by}, nil); len(other) > 0 {

@@ -174,6 +174,7 @@ func (x *exploration) parts() []part {
 		{x.halfDone, 24, 2 * time.Second},
 		{x.refusals, 24, 2 * time.Second},
 		{x.refusedCalls, 16, 2 * time.Second},
+		{x.refusedNames, 24, time.Second},
 		{x.sums, 24, time.Second},
 		{x.wrapped, 24, time.Second},
 		{x.doubled, 24, time.Second},

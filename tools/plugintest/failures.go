@@ -140,11 +140,11 @@ func ofSeveral(calls []faultCall) (all []faultCall) {
 			continue
 		}
 		seen[c.m] = true
-		if slices.ContainsFunc(c.sample.values, isWhole) {
+		if slices.ContainsFunc(c.sample.values, isInteger) {
 			more := c
 			more.sample.values = slices.Clone(c.sample.values)
 			for i, v := range more.sample.values {
-				if isWhole(v) {
+				if isInteger(v) {
 					more.sample.values[i] = withMagnitude(v, larger)
 				}
 			}
@@ -157,7 +157,7 @@ func ofSeveral(calls []faultCall) (all []faultCall) {
 		for _, between := range severalForms {
 			more := c
 			more.sample.values = slices.Clone(c.sample.values)
-			more.sample.values[at] = textOf(c.sample.values[at].Tag(), alikeWords(64, between))
+			more.sample.values[at] = textOf(c.sample.values[at].Tag(), alikeWords(between)(64))
 			all = append(all, more)
 		}
 	}

@@ -101,7 +101,7 @@ func (x *exploration) insideCalls(calls []op) (all []op) {
 	for _, c := range calls {
 		choices, some := make([][]tlv.Value, len(c.args)), false
 		for i, a := range c.args {
-			if choices[i] = []tlv.Value{a.value}; isWhole(a.value) {
+			if choices[i] = []tlv.Value{a.value}; isInteger(a.value) {
 				choices[i], some = numbersOf(a.value.Tag(), insideInts, nil), true
 			}
 		}

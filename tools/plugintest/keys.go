@@ -109,7 +109,7 @@ func (x *exploration) askedFrom(m *method) (all []shape) {
 	for _, s := range slices.Clone(all) {
 		zero := slices.Clone(s)
 		for i, v := range zero {
-			if isWhole(v) {
+			if isInteger(v) {
 				zero[i] = withMagnitude(v, 0)
 			}
 		}

@@ -97,7 +97,7 @@ func (x *exploration) severalCalls(m *method, types shape, s sequence, size int)
 				values[i] = textOf(v.Tag(), names[k])
 			case isText(v):
 				values[i] = textOf(v.Tag(), fmt.Sprintf("k%d", k))
-			case isWhole(v):
+			case isInteger(v):
 				values[i] = withMagnitude(v, float64(k))
 			}
 		}

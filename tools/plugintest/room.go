@@ -22,7 +22,7 @@ func (e *env) learnRoom(b *box) error {
 	if len(e.shared.births[b]) == 0 {
 		return e.learnSpare(b)
 	}
-	if !slices.ContainsFunc(e.shared.births[b], isWhole) {
+	if !slices.ContainsFunc(e.shared.births[b], isInteger) {
 		return nil
 	}
 	return e.withWorker(workerOptions{}, func(w *worker) error {
@@ -31,7 +31,7 @@ func (e *env) learnRoom(b *box) error {
 			return err
 		}
 		for i, v := range e.shared.births[b] {
-			if !isWhole(v) {
+			if !isInteger(v) {
 				continue
 			}
 			before := e.shared.births[b]
@@ -65,7 +65,7 @@ func (x *exploration) roomyBirth(b *box) []tlv.Value {
 	return once(x.roomiest, b, func(*box) []tlv.Value {
 		values := slices.Clone(x.shared.births[b])
 		for i, v := range values {
-			if !isWhole(v) {
+			if !isInteger(v) {
 				continue
 			}
 			for _, n := range rooms {

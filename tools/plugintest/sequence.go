@@ -329,7 +329,7 @@ func (d *drawing) birth(b *box) {
 	if spare := d.env.shared.spare[b]; spare != nil && d.random.IntN(3) == 0 {
 		given = slices.Clone(spare)
 		for i, v := range given {
-			if isWhole(v) {
+			if isInteger(v) {
 				given[i] = withMagnitude(v, float64(1+d.random.IntN(4))) // soon full
 			}
 		}

@@ -14,7 +14,7 @@ func (x *exploration) sizes(b *box, until time.Time) {
 	methods := x.gen.callable(b)
 	for _, m := range append([]*method{b.birth}, methods...) {
 		for _, types := range x.given(m) {
-			if !slices.ContainsFunc(types, isWhole) || slices.ContainsFunc(types, isHandle) || slices.ContainsFunc(types, isBlob) {
+			if !slices.ContainsFunc(types, isInteger) || slices.ContainsFunc(types, isHandle) || slices.ContainsFunc(types, isBlob) {
 				continue
 			}
 			for _, size := range givenSizes {
@@ -35,7 +35,7 @@ func (x *exploration) sizes(b *box, until time.Time) {
 func (x *exploration) sized(b *box, m *method, types shape, size float64) sequence {
 	values := slices.Clone(types)
 	for i, v := range values {
-		if isWhole(v) {
+		if isInteger(v) {
 			values[i] = withMagnitude(v, size)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nyash-plugins/nyash-go/abi"
+	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
 const (
@@ -64,33 +65,53 @@ func (x *exploration) trySquare(before sequence, o op, size int) {
 	x.add(step.finding(codeQuadratic, "after %v was given %d bytes it took %v, and after %d bytes %v", store.m, smallText, few.Round(time.Microsecond), size, large.Round(time.Microsecond)))
 }
 
-// wordForms are what is between the words of a large text.
-var wordForms = []string{" ", "\n", ","}
+// form is a kind of large text.
+type form struct {
+	of   string
+	text func(size int) string
+}
 
-// words gives methods texts of many words that begin alike, and looks whether the time grows with the square of how many: where each is
-// looked for among all the others.
+// manyForms are texts of many parts.
+var manyForms = []form{
+	{"words that begin alike", alikeWords(" ")},
+	{"lines that begin alike", alikeWords("\n")},
+	{"words that begin alike, with commas", alikeWords(",")},
+	{"empty lines", timesOver("\n")},
+	{"spaces", timesOver(" ")},
+}
+
+// words gives methods texts of many parts, and looks whether the time grows with the square of how many: where each is
+// looked for among all the others, or all that is left is moved for each.
 func (x *exploration) words(b *box, until time.Time) {
 	for _, m := range x.gen.callable(b) {
-		s := largeShape(x.gen.shapes[m])
-		if s == nil || slices.ContainsFunc(s, isHandle) || namedSquare.MatchString(m.name) || means(meantSquare, m) {
+		i := slices.IndexFunc(x.gen.shapes[m], func(s shape) bool { return slices.ContainsFunc(s, isBytes) })
+		if i < 0 || slices.ContainsFunc(x.gen.shapes[m][i], isHandle) || namedSquare.MatchString(m.name) || means(meantSquare, m) {
 			continue
 		}
-		for _, between := range wordForms {
+		s := x.gen.shapes[m][i]
+		forms := manyForms
+		if sample := s[slices.IndexFunc(s, isBytes)]; isText(sample) && sample.Len() > 1 {
+			forms = append(slices.Clone(forms), form{"lines that it takes", timesOver(sample.Data() + "\n")})
+		}
+		for _, f := range forms {
 			if x.ctx.Err() != nil || time.Now().After(until) || x.gen.avoid[m] || x.done[findingKey{codeQuadratic, m.String(), ""}] {
 				break
 			}
-			x.tryWords(b, m, s, between)
+			x.tryWords(b, m, s, f)
 		}
 	}
 }
 
+// isBytes tells whether a value is text, or a blob.
+func isBytes(v tlv.Value) bool { return isText(v) || isBlob(v) }
+
 // largeWords is the size of the large text of words.
 const largeWords = 60_000
 
-func (x *exploration) tryWords(b *box, m *method, s shape, between string) {
+func (x *exploration) tryWords(b *box, m *method, s shape, f form) {
 	before := append(sequence{x.firstBirth(b)}, x.setupOf(m)...)
-	at := slices.IndexFunc(s, isText)
-	call := func(size int) op { return op{m: m, on: 0, args: argumentsWith(s, at, alikeWords(size, between))} }
+	at := slices.IndexFunc(s, isBytes)
+	call := func(size int) op { return op{m: m, on: 0, args: argumentsWith(s, at, f.text(size))} }
 	took := func(size int) (shortest time.Duration, ok bool) {
 		for range squareTries { // each on an instance of its own: the words are new to it
 			t, ok := x.timeOf(before, call(size), 1)
@@ -114,16 +135,23 @@ func (x *exploration) tryWords(b *box, m *method, s shape, between string) {
 	}
 	x.done[findingKey{codeQuadratic, m.String(), ""}] = true
 	step := x.shown(append(slices.Clone(before), call(largeWords)), len(before))
-	x.add(step.finding(codeQuadratic, "with %d bytes of words that begin alike it took %v, and with %d bytes %v", smallText, few.Round(time.Microsecond), largeWords, large.Round(time.Microsecond)))
+	x.add(step.finding(codeQuadratic, "with %d bytes of %s it took %v, and with %d bytes %v", smallText, f.of, few.Round(time.Microsecond), largeWords, large.Round(time.Microsecond)))
 }
 
-// alikeWords is a text of different words of one beginning.
-func alikeWords(size int, between string) string {
-	var text strings.Builder
-	for n := 0; text.Len() < size; n++ {
-		fmt.Fprintf(&text, "word%d%s", n, between)
+// alikeWords are texts of different words of one beginning.
+func alikeWords(between string) func(size int) string {
+	return func(size int) string {
+		var text strings.Builder
+		for n := 0; text.Len() < size; n++ {
+			fmt.Fprintf(&text, "word%d%s", n, between)
+		}
+		return text.String()[:size]
 	}
-	return text.String()[:size]
+}
+
+// timesOver are texts of one part, again and again.
+func timesOver(part string) func(size int) string {
+	return func(size int) string { return strings.Repeat(part, size/len(part)) }
 }
 
 // timeOf is the shortest time of a call, which is made so many times after others; ok is false where it did not succeed each time.

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/nyash-plugins/nyash-go/abi"
-	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
 // A number that grows by as much as others that were given (a sum, a way, a total) does so of large ones, too, or
@@ -33,7 +32,7 @@ func (x *exploration) sums(b *box, until time.Time) {
 		tried := make(map[*method]bool)
 		for i := range s {
 			m := s[i].m
-			if tried[m] || !slices.ContainsFunc(s[i].args, func(a argument) bool { return isWhole(a.value) }) {
+			if tried[m] || !slices.ContainsFunc(s[i].args, func(a argument) bool { return isInteger(a.value) }) {
 				continue
 			}
 			tried[m] = true
@@ -41,8 +40,6 @@ func (x *exploration) sums(b *box, until time.Time) {
 		}
 	}
 }
-
-func isWhole(v tlv.Value) bool { return v.Tag() == tlv.TagInt32 || v.Tag() == tlv.TagInt64 }
 
 // askedOfAll are the calls that tell something, with each name, and each two of them, that the calls of a sequence have.
 func (x *exploration) askedOfAll(b *box, s sequence) []op {
@@ -83,7 +80,7 @@ func (s sequence) withNumber(m *method, n int64) (changed sequence, ok bool) {
 		}
 		changed[i].args = slices.Clone(changed[i].args)
 		for k, a := range changed[i].args {
-			if !isWhole(a.value) {
+			if !isInteger(a.value) {
 				continue
 			}
 			other := numbersOf(a.value.Tag(), []int64{n}, nil)

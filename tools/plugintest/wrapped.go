@@ -34,7 +34,7 @@ func (x *exploration) wrapped(b *box, until time.Time) {
 					if x.ctx.Err() != nil || time.Now().After(until) {
 						return
 					}
-					if isWhole(v) {
+					if isInteger(v) {
 						x.tryWrapped(s, op{m: m, on: 0, args: literals(types)}, at)
 					}
 				}

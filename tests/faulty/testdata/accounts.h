@@ -19,6 +19,9 @@
 #define ADD_MONTHS(b, months) \
     for (size_t i = 0; i < (b)->count; i++) (b)->all[i]->cents -= (months)
 #endif
+#ifndef UNKNOWN /* the code for a name that no account has */
+#define UNKNOWN NYASH_E_PLUGIN
+#endif
 #ifndef NO_ROOM
 #define NO_ROOM(blob) ((blob) == NULL)
 #endif
@@ -67,7 +70,7 @@ static void fini(void *self) {
     FORGET(b);
 }
 
-static int32_t unknown(NyashContext *c) { return nyash_error(c, NYASH_E_PLUGIN, "there is no such account"); }
+static int32_t unknown(NyashContext *c) { return nyash_error(c, UNKNOWN, "there is no such account"); }
 
 static int32_t method_open(NyashContext *c) {
     struct accounts *b = nyash_self(c);
