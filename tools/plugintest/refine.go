@@ -27,6 +27,7 @@ func (e *env) refine(b *box) error {
 		if longest := e.shared.setup(b.methods...); len(longest) > 0 {
 			setups = append(setups, longest)
 		}
+		setups = append(setups, e.renamed(m)...)
 		for _, setup := range setups {
 			if err := e.refineMethod(m, setup); err != nil {
 				return err
@@ -37,6 +38,43 @@ func (e *env) refine(b *box) error {
 		}
 	}
 	return nil
+}
+
+// maxRenamed is how many calls with another text are tried before a method.
+const maxRenamed = 4
+
+// renamed are calls of other methods with a text of the form of one that they take: what the library knows by itself
+// is not to be changed, perhaps, or not to be removed.
+func (e *env) renamed(m *method) (all [][]setupCall) {
+	for _, k := range m.box.methods {
+		for _, s := range e.shared.samples[k] {
+			at := slices.IndexFunc(s.values, isText)
+			if k == m || !s.works || at < 0 || slices.Contains(sampleValues, s.values[at]) || len(all) == maxRenamed {
+				continue
+			}
+			if text := alikeIn(s.values[at].Data()); text != s.values[at].Data() {
+				all = append(all, append(slices.Clone(s.setup), setupCall{k, s.values}.named(text)...))
+			}
+		}
+	}
+	return all
+}
+
+// alikeIn is a text with other letters of the same kind, and the same marks.
+func alikeIn(text string) string {
+	next := func(first, last rune) func(rune) rune {
+		return func(r rune) rune { return first + (r-first+7)%(last-first+1) }
+	}
+	upper, lower := next('A', 'Z'), next('a', 'z')
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'A' && r <= 'Z':
+			return upper(r)
+		case r >= 'a' && r <= 'z':
+			return lower(r)
+		}
+		return r
+	}, text)
 }
 
 // refining is the search for the arguments of a method.
@@ -53,7 +91,15 @@ type refining struct {
 
 func (e *env) refineMethod(m *method, setup []setupCall) error {
 	first := e.firstValues(m)
-	texts := e.knownTexts(m)
+	var texts []string
+	for _, c := range setup {
+		for _, v := range c.args {
+			if isText(v) && !slices.Contains(sampleValues, v) {
+				texts = append(texts, v.Data())
+			}
+		}
+	}
+	texts = append(texts, e.knownTexts(m)...)
 	if first == nil || len(texts) == 0 {
 		return nil
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/files"
 	"github.com/nyash-plugins/nyash-go/registry"
+	"github.com/nyash-plugins/nyash-go/tlv"
 	"github.com/nyash-plugins/nyash-go/tools/plugintest/interleave"
 )
 
@@ -170,6 +171,8 @@ type meeting struct {
 	acts     [2]*act
 	variants [2]variant
 	separate bool // on two instances
+	apart    bool // of which each is prepared for its act alone
+	before   bool // the first act was made on the second instance before: what they share is that one's alone
 	warm     bool // instances that other methods have filled
 	copied   bool // the second is a copy of the first
 }
@@ -189,7 +192,11 @@ func (x *meetings) all() error {
 	if err := x.findActs(); err != nil || len(x.acts) == 0 {
 		return err
 	}
-	every := x.list()
+	conflicts, err := x.conflicts()
+	if err != nil {
+		return err
+	}
+	every := append([][]meeting{conflicts}, x.list()...)
 	for _, r := range rounds {
 		r.time *= time.Duration(x.stretch)
 		if x.config.For > 0 {
@@ -202,8 +209,12 @@ func (x *meetings) all() error {
 	return nil
 }
 
-// round tries all meetings in some places each. The likely ones have half of the time, however many
-// there are of the others, and each list of these half of what is left.
+// conflictShare is the part of a round's time that the first list has at most, one in so many, and listShare that of the
+// others of what is left.
+const conflictShare, listShare = 4, 2
+
+// round tries all meetings in some places each. The likely ones have a share of the time, however many
+// there are of the others, and so has each list of these.
 func (x *meetings) round(every [][]meeting, r round) error {
 	all, tried := 0, 0
 	until := time.Now().Add(r.time)
@@ -214,7 +225,11 @@ func (x *meetings) round(every [][]meeting, r round) error {
 		all += len(list)
 		end := until
 		if i < len(every)-1 {
-			end = time.Now().Add(time.Until(until) / 2)
+			share := time.Duration(listShare)
+			if i == 0 {
+				share = conflictShare
+			}
+			end = time.Now().Add(time.Until(until) / share)
 		}
 		for left := list; len(left) > 0 && time.Now().Before(end); {
 			n, err := x.try(left, r, time.Until(end))
@@ -248,7 +263,7 @@ func (r round) what() string {
 func (x *meetings) list() [][]meeting {
 	var lending []meeting // of two acts that are given the other's instance, which may take two locks
 	var own [5][]meeting  // those of each act with itself, of one kind after the other
-	var cross, rest []meeting
+	var apart, cross, rest []meeting
 	for _, a := range x.acts {
 		for _, b := range x.acts {
 			distinct := [2]variant{ofFirst, ofSecond}
@@ -263,11 +278,14 @@ func (x *meetings) list() [][]meeting {
 				own[2], own[3] = append(own[2], meeting{acts: pair}), append(own[3], meeting{acts: pair, warm: true})
 				if !x.box.singleton {
 					own[1] = append(own[1], meeting{acts: pair, separate: true, warm: true})
-					apart := meeting{acts: pair, variants: distinct, separate: true}
+					if !a.reads && len(a.args[alike]) > 0 {
+						own[1] = append(own[1], meeting{acts: pair, variants: [2]variant{alike, ofSecond}, separate: true, apart: true, before: true})
+					}
+					others := meeting{acts: pair, variants: distinct, separate: true}
 					if a.reads { // what it puts together is not of the instance, perhaps
-						own[1] = append(own[1], apart)
+						own[1] = append(own[1], others)
 					} else {
-						cross = append(cross, apart)
+						cross = append(cross, others)
 					}
 					cross = append(cross, meeting{acts: pair, separate: true})
 				}
@@ -275,6 +293,13 @@ func (x *meetings) list() [][]meeting {
 			case a.reads && b.reads:
 				rest = append(rest, meeting{acts: pair, warm: true})
 			default:
+				switch {
+				case x.box.singleton || a.reads || a.kind != interleave.KindCall:
+				case b.kind == interleave.KindFini:
+					apart = append(apart, meeting{acts: pair, separate: true, apart: true, before: true})
+				case call && !b.reads && shareNames(a, b):
+					apart = append(apart, meeting{acts: pair, separate: true, apart: true})
+				}
 				cross = append(cross, meeting{acts: pair, warm: true})
 				rest = append(rest, meeting{acts: pair, variants: distinct})
 				if call && !x.box.singleton {
@@ -297,7 +322,12 @@ func (x *meetings) list() [][]meeting {
 			}
 		}
 	}
-	return [][]meeting{slices.Concat(lending, slices.Concat(own[:]...)), cross, rest}
+	return [][]meeting{slices.Concat(lending, slices.Concat(own[:]...)), slices.Concat(apart, cross), rest}
+}
+
+// shareNames tells whether two acts are given the same text.
+func shareNames(a, b *act) bool {
+	return slices.ContainsFunc(a.args[alike], func(v tlv.Value) bool { return isText(v) && slices.Contains(b.args[alike], v) })
 }
 
 // watched are the meetings that are enough to see which memory two calls use: each act with
@@ -432,7 +462,8 @@ type traceKey struct {
 	v        variant
 	separate bool
 	copied   bool
-	by       *act // where the instances were filled, which it had no part in
+	apart    bool
+	by       *act // of which the preparations are made too, or which had no part in filling the instances
 }
 
 // traces are the instructions of a call, as the first in a process and later.
@@ -499,8 +530,8 @@ func (x *meetings) inOrder(all []*trial, round round) (stable []*trial, err erro
 }
 
 func (t *trial) key() traceKey {
-	k := traceKey{a: t.acts[0], v: t.variants[0], separate: t.separate, copied: t.copied}
-	if t.warm {
+	k := traceKey{a: t.acts[0], v: t.variants[0], separate: t.separate, copied: t.copied, apart: t.apart}
+	if t.warm || t.acts[0] != t.acts[1] {
 		k.by = t.acts[1]
 	}
 	return k

@@ -329,6 +329,24 @@ func (x *meetings) single(s *script, a *act, args values) (interleave.Plan, bool
 	return s.plan([][]int{{call}}, nil), ok
 }
 
+// prepared are two instances, each of which is prepared for one act alone.
+func (x *meetings) prepared(s *script, acts [2]*act) (on, other int, ok bool) {
+	on, ok = s.born(x.box)
+	if other, ok2 := s.born(x.box); ok && ok2 {
+		for i, slot := range []int{on, other} {
+			for _, setup := range acts[i].setup {
+				call, ok := s.call(setup.m, setup.args, slot, on+other-slot)
+				if !ok {
+					return 0, 0, false
+				}
+				s.setup = append(s.setup, call)
+			}
+		}
+		return on, other, true
+	}
+	return 0, 0, false
+}
+
 // instances are two instances, on which the acts are prepared; for a singleton it is one.
 func (x *meetings) instances(s *script, acts ...*act) (on, other int, ok bool) {
 	if on, ok = s.born(x.box); !ok {
@@ -373,21 +391,25 @@ func times(calls []setupCall, c setupCall) (n int) {
 const drawn = 10
 
 // findReaders finds the acts that change no answers: those of all others are the same before
-// and after. Acts whose answers differ from process to process are left out: of these it is not known what they
+// and after, both on instances that all acts have filled, where many are refused, and on those that are prepared for the act
+// alone. Acts whose answers differ from process to process are left out: of these it is not known what they
 // should be.
 func (x *meetings) findReaders() error {
 	s := newScript(x.env)
-	watch := func(first *act) bool {
+	// Those for one act alone are looked at without it among what follows, which it may set once more.
+	watch := func(first *act, prepared ...*act) bool {
 		s.begin()
-		on, other, ok := x.instances(s, x.acts...)
+		on, other, ok := x.instances(s, prepared...)
 		if !ok {
 			return false
 		}
-		x.fill(s, on, other, nil)
+		if len(prepared) > 1 {
+			x.fill(s, on, other, nil)
+		}
 		var calls []int
 		order := []int{}
-		for _, a := range append([]*act{first}, x.acts...) {
-			if a == nil {
+		for i, a := range append([]*act{first}, x.acts...) {
+			if a == nil || i > 0 && len(prepared) == 1 && a == prepared[0] {
 				continue
 			}
 			call, ok := s.call(a.m, a.args[alike], on, other)
@@ -400,11 +422,17 @@ func (x *meetings) findReaders() error {
 		s.program.Plans = append(s.program.Plans, s.plan([][]int{calls}, nil))
 		return true
 	}
-	if !watch(nil) {
+	if !watch(nil, x.acts...) {
 		return nil
 	}
 	for _, a := range x.acts {
-		if !watch(a) {
+		if !watch(a, x.acts...) {
+			return nil
+		}
+	}
+	alone := len(s.program.Runs)
+	for _, a := range x.acts {
+		if !watch(nil, a) || !watch(a, a) {
 			return nil
 		}
 	}
@@ -426,8 +454,10 @@ func (x *meetings) findReaders() error {
 	}
 	var steady []*act
 	for i, a := range x.acts {
-		have := results[1+i].Answers()
-		a.reads = len(want) > 0 && len(have) == len(want)+1 && slices.EqualFunc(have[1:], want, same)
+		unchanged := func(without, with []interleave.Answer) bool {
+			return len(without) > 0 && len(with) == len(without)+1 && slices.EqualFunc(with[1:], without, same)
+		}
+		a.reads = unchanged(want, results[1+i].Answers()) && unchanged(results[alone+2*i].Answers(), results[alone+2*i+1].Answers())
 		if !slices.ContainsFunc(results[ones:], func(r interleave.Result) bool {
 			again := r.Answers()
 			return i < len(want) && i < len(again) && !same(want[i], again[i])
@@ -466,7 +496,11 @@ const maxObservers = 24
 // plan is a meeting for the driver.
 func (x *meetings) plan(s *script, m *meeting) (interleave.Plan, bool) {
 	s.begin()
-	on, other, ok := x.instances(s, m.acts[0], m.acts[1])
+	prepare := func() (int, int, bool) { return x.instances(s, m.acts[:]...) }
+	if m.apart {
+		prepare = func() (int, int, bool) { return x.prepared(s, m.acts) }
+	}
+	on, other, ok := prepare()
 	if !ok {
 		return interleave.Plan{}, false
 	}
@@ -492,13 +526,18 @@ func (x *meetings) plan(s *script, m *meeting) (interleave.Plan, bool) {
 			made = append(made, slot)
 		case interleave.KindFini:
 			var slot int
-			if slot, ok = another(); ok {
+			if slot, ok = another(); ok && m.before {
+				ok = s.before(m.acts[0], slot)
+			}
+			if ok {
 				call = s.fini(slot)
 			}
 		default:
 			slot := on
 			if m.separate && i == 1 {
-				slot = other
+				if slot = other; m.before && !s.before(m.acts[0], slot) {
+					return interleave.Plan{}, false
+				}
 			}
 			call, ok = s.call(a.m, a.args[m.variants[i]], slot, on+other-slot)
 		}
@@ -508,6 +547,21 @@ func (x *meetings) plan(s *script, m *meeting) (interleave.Plan, bool) {
 		threads = append(threads, []int{call})
 	}
 	return s.plan(threads, x.observers(s, m, on, other, made)), true
+}
+
+// before makes an act on an instance before the threads begin.
+func (s *script) before(a *act, slot int) bool {
+	if slices.ContainsFunc(a.args[alike], isHandle) {
+		return false
+	}
+	for _, c := range append(slices.Clone(a.setup), setupCall{a.m, a.args[alike]}) {
+		call, ok := s.call(c.m, c.args, slot, -1)
+		if !ok {
+			return false
+		}
+		s.setup = append(s.setup, call)
+	}
+	return true
 }
 
 // observers are calls that look at what a meeting has left: first those that change nothing.
