@@ -163,7 +163,7 @@ func beginnings(whole string) (all []string) {
 
 // refusedWhole looks whether a damaged text that is refused changes what was taken from a whole one.
 func (x *exploration) refusedWhole(b *box, m *method, types shape, at int, whole string, until time.Time) {
-	if means(meantHalf, m) {
+	if meansHalf(m) {
 		return
 	}
 	asked := x.answering(b)

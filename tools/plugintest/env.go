@@ -51,6 +51,8 @@ type shared struct {
 	telling map[*box][]setupCall
 	// explained are the places of crashes that were replayed (exit.go).
 	explained map[string]bool
+	// endsOthers: the plugin sends signals to processes that are not its own.
+	endsOthers bool
 	// keepsMemory: the plugin uses memory of past calls. It is not called with
 	// ordinary memory any more: it would damage other calls, and seem to have other
 	// faults.

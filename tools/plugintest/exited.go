@@ -2,6 +2,7 @@ package plugintest
 
 import (
 	"errors"
+	"regexp"
 	"slices"
 	"time"
 )
@@ -77,9 +78,12 @@ func (x *exploration) exitKnown(m *method) bool {
 	return slices.ContainsFunc(x.recorder.report.Findings, func(f Finding) bool { return exits(f.Code) && f.Place() == m.String() })
 }
 
+// waitsSo are names, and words of the documentation, of methods that wait as long as a number says.
+var waitsSo = regexp.MustCompile(`(?i)sleep|\bwait|delay|pause|time_?out|linger|\bblocks? for\b`)
+
 // takesItsTime tells whether a call that hangs, or takes much memory, does what a large number
 // tells it to: then it takes less with smaller ones. Numbers up to one that its documentation names are
-// no excuse.
+// no excuse, but to a method that waits.
 func (x *exploration) takesItsTime(ops sequence, base *played) bool {
 	at := len(base.answers) - 1
 	if at < 0 || at >= len(ops) || !isSlow(base.exit.err) {
@@ -90,7 +94,8 @@ func (x *exploration) takesItsTime(ops sequence, base *played) bool {
 	if large < 0 {
 		return false
 	}
-	if n, err := o.args[large].value.Int(); err == nil && slices.ContainsFunc(namedNumbers(o.m), func(most int64) bool { return n <= most-1 }) {
+	waits := waitsSo.MatchString(o.m.name) || means(waitsSo, o.m)
+	if n, err := o.args[large].value.Int(); err == nil && !waits && slices.ContainsFunc(namedNumbers(o.m), func(most int64) bool { return n <= most-1 }) {
 		return false // which its documentation says that it takes
 	}
 	var took []time.Duration

@@ -165,7 +165,7 @@ func refusedAfter(with, without, have []answerKey) int {
 // fewerAfter is the first call that answers less after a call that was refused, and the same as ever whether that
 // had an effect or none, or that answers a part of the effect, or all of it; -1 for none. What tells of calls that have failed, or of what it may do without, does so.
 func fewerAfter(c faultCase, with, without, have *faultRun) int {
-	if means(meantHalf, c.m) {
+	if meansHalf(c.m) {
 		return -1
 	}
 	for i, r := range have.after {
@@ -180,7 +180,7 @@ func fewerAfter(c faultCase, with, without, have *faultRun) int {
 			}
 			continue
 		}
-		if !tellsOfFailed.MatchString(r.m.name) && !mayGo.MatchString(r.m.name) && !means(meantHalf, r.m) && isLess(with.values[i], have.values[i]) {
+		if !tellsOfFailed.MatchString(r.m.name) && !mayGo.MatchString(r.m.name) && !meansHalf(r.m) && isLess(with.values[i], have.values[i]) {
 			return i
 		}
 	}

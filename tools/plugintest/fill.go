@@ -215,7 +215,7 @@ func (x *exploration) fillWith(b *box, pair *filling) (full bool) {
 
 // tryFull looks whether the call that is refused for want of room changes what others answer.
 func (x *exploration) tryFull(f *stateFiller) {
-	if means(meantHalf, f.m) || x.done[findingKey{codeHalf, f.m.String(), ""}] {
+	if meansHalf(f.m) || x.done[findingKey{codeHalf, f.m.String(), ""}] {
 		return
 	}
 	ops := append(sequence{x.firstBirth(f.b)}, x.setupOf(f.m)...)

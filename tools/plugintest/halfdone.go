@@ -35,8 +35,15 @@ var (
 var (
 	doneByPart    = regexp.MustCompile(`(?i)run|eval|exec|feed|write|send|script|process|step|stream|append|push|print`)
 	tellsOfFailed = regexp.MustCompile(`(?i)last|\btries|log|error|history|trace|journal|attempt|stat|miss|fail|refus|reject|lookup|request|hits`)
-	meantHalf     = regexp.MustCompile(`(?i)\b(refused|failed|wrong|bad) \w+ (also )?(consume|count|abort|end|lock|log|take|use|drop|clear|reset)s\b|\babort|\broll(s|ed)? back\b|\bwrong (try|tries)\b|\battempts?\b|\bso far\b|\bpartial|\buntil\b|\bbefore (the|an) error|\beven (if|when|where)|\bas far as|\bup to the|\bone (by|after)|\blog\b|\bhistory\b|\bstops? at`)
+	meantHalf     = regexp.MustCompile(`(?i)\b(refused|failed|wrong|bad) \w+ (also )?(consume|count|abort|end|lock|log|take|use|drop|clear|reset)s\b|\babort|\broll(s|ed)? back\b|\bwrong (try|tries)\b|\battempts?\b|\bso far\b|\bpartial|\buntil\b|\bbefore (the|an) error|\beven (if|when|where)|\bas far as|\bup to the|\bone (by|after)|\blog\b|\bhistory\b|\bstops? at|\bin a row\b|\b(is|are|gets?) locked\b`)
+	meantAborts   = regexp.MustCompile(`(?i)\babort|\bin a row\b|\battempts?\b|\broll(s|ed)? back\b`)
 )
+
+// meansHalf tells whether the documentation of a method says that a call which fails does something, or that of its box that
+// an error ends what was begun.
+func meansHalf(m *method) bool {
+	return means(meantHalf, m) || m.box != nil && m.box.means(meantAborts)
+}
 
 // halfDone has calls fail after a part of what they take, and looks whether that has been stored.
 func (x *exploration) halfDone(b *box, until time.Time) {
@@ -47,7 +54,7 @@ func (x *exploration) halfDone(b *box, until time.Time) {
 		return cmp.Compare(len(x.gen.shapes[m][0]), len(x.gen.shapes[n][0]))
 	})
 	for _, m := range methods {
-		if doneByPart.MatchString(m.name) || means(meantHalf, m) {
+		if doneByPart.MatchString(m.name) || meansHalf(m) {
 			continue
 		}
 		for _, types := range x.gen.typesOf(m) {
@@ -102,7 +109,7 @@ func (x *exploration) askable(b *box) (asked []op) {
 	some := states[:min(len(states), askedStates)]
 	var readers []op // they change nothing that they answer
 	for _, c := range calls {
-		if tellsOfFailed.MatchString(c.m.name) || means(meantHalf, c.m) || x.ctx.Err() != nil || !answers(c) || !x.readsIn(some, readers, c) {
+		if tellsOfFailed.MatchString(c.m.name) || meansHalf(c.m) || x.ctx.Err() != nil || !answers(c) || !x.readsIn(some, readers, c) {
 			continue
 		}
 		readers = append(readers, c)

@@ -10,7 +10,7 @@ import (
 )
 
 // leftCodes are the findings that are made of what code of the plugin leaves. A call that leaves
-// descriptors open is no fault as long as they are closed in the end.
+// descriptors open, or processes, is no fault as long as they are gone in the end.
 var leftCodes = map[probe.Part]string{
 	probe.FloatControl: codeFloat,
 	probe.SignalMask:   codeSignalsBlocked,
@@ -24,6 +24,7 @@ var leftCodes = map[probe.Part]string{
 	probe.Random:       codeRandom,
 	probe.Timers:       codeTimer,
 	probe.Code:         codeWritableCode,
+	probe.Standard:     codeStandard,
 }
 
 // leftovers is what is known of what the plugin's code leaves.
@@ -65,7 +66,7 @@ func (w *worker) reportLeft() (now []probe.Change) {
 	for _, call := range left.Calls {
 		parts = append(parts, partsOf(call.Changes)...)
 	}
-	parts = slices.DeleteFunc(parts, func(p probe.Part) bool { return p == probe.Files || w.explainsLeft(leftCodes[p]) })
+	parts = slices.DeleteFunc(parts, func(p probe.Part) bool { return p == probe.Files || p == probe.Children || w.explainsLeft(leftCodes[p]) })
 	if len(parts) > 0 && len(w.trace) > 0 && len(w.trace) <= maxReplay && w.shared.left.replays < maxVainReplays {
 		w.findLeavers(parts)
 	}
@@ -191,8 +192,11 @@ func (w *worker) reportLeftByShutdown(before []probe.Change) {
 		if !slices.ContainsFunc(before, same) {
 			w.reportAgain(shutdown, c)
 		}
-		if c.Part == probe.Files {
+		switch c.Part {
+		case probe.Files:
 			w.reportOpenFiles()
+		case probe.Children:
+			w.add(shutdown.finding(codeChild, "%s of the plugin's: %s", plural(len(c.Names), "process"), contract.Printable(c.Text)))
 		}
 	}
 }

@@ -52,7 +52,15 @@ func means(what *regexp.Regexp, methods ...*method) bool {
 }
 
 // meansShared tells whether the documentation of a method, or of its box, says that what it answers is not of one instance alone.
-func meansShared(m *method) bool { return means(meantShared, m) || m.box.means(meantShared) }
+func meansShared(m *method) bool {
+	return means(meantShared, m) || m.box.means(meantShared) || means(m.box.ofAll(), m)
+}
+
+// ofAll is how documentation speaks of all instances by the name of their box: "all ledgers", of a LedgerBox.
+func (b *box) ofAll() *regexp.Regexp {
+	name := strings.TrimSuffix(strings.TrimSuffix(b.name, "Box"), "s")
+	return regexp.MustCompile(`(?i)\b(all|every|any|each|other|another)( of)?( the)?( \w+)? ` + regexp.QuoteMeta(name) + `(e?s)?\b`)
+}
 
 // fixToRemember is how to mend memory that grows, or to say that it is meant.
 func fixToRemember() string {

@@ -21,7 +21,7 @@ const leastWatched = 3 * time.Second
 
 // watches tells whether sequences are played under valgrind.
 func (x *exploration) watches() bool {
-	return !x.plugin.module && !x.config.NoMemcheck && valgrind.Installed()
+	return !x.plugin.module && !x.shared.endsOthers && !x.config.NoMemcheck && valgrind.Installed()
 }
 
 // underValgrind plays the sequences that have shown something new with a box under valgrind,

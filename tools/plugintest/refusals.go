@@ -28,7 +28,7 @@ func (x *exploration) refusals(b *box, until time.Time) {
 	asked := x.answering(b)
 	for _, s := range states[:min(len(states), refusalStates)] {
 		for _, m := range x.gen.callable(b) {
-			if isAttempt.MatchString(m.name) || means(meantHalf, m) {
+			if isAttempt.MatchString(m.name) || meansHalf(m) {
 				continue
 			}
 			for _, types := range x.gen.typesOf(m) {

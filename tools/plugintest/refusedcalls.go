@@ -132,13 +132,13 @@ func (x *exploration) lessRefused(ops sequence, out *played) sequence {
 
 // isRefused tells whether an op was a call that was refused, of a method that does nothing then.
 func (x *exploration) isRefused(o *op, a *observed) bool {
-	return a.made && a.code != abi.OK && a.code != abi.ErrShortBuffer && !o.isBirth() && !o.isFini() && !means(meantHalf, o.m) &&
+	return a.made && a.code != abi.OK && a.code != abi.ErrShortBuffer && !o.isBirth() && !o.isFini() && !meansHalf(o.m) &&
 		!doneByPart.MatchString(o.m.name) && !isAttempt.MatchString(o.m.name) && !goesOnRefused.MatchString(o.m.name) && !x.done[findingKey{codeHalf, o.m.String(), ""}]
 }
 
 // observes tells whether an op is a call that should answer the same whatever was refused before.
 func (x *exploration) observes(o *op) bool {
-	return o.m != nil && !o.isBirth() && !o.isFini() && o.made == nil && !tellsOfFailed.MatchString(o.m.name) && !means(meantHalf, o.m)
+	return o.m != nil && !o.isBirth() && !o.isFini() && o.made == nil && !tellsOfFailed.MatchString(o.m.name) && !meansHalf(o.m)
 }
 
 // hasLost tells whether a call answers less than where those that were refused had not been made. More is

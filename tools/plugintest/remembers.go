@@ -24,9 +24,13 @@ var storesByName = regexp.MustCompile(`(?i)^(add|put|set|insert|push|append|stor
 
 // remembers looks at the methods of a box that change nothing.
 func (x *exploration) remembers(b *box, until time.Time) {
+	if x.askedOf != b {
+		return
+	}
+	x.repeating(b)
 	for _, m := range x.gen.callable(b) {
 		sample := x.shared.sample(m)
-		if x.askedOf != b || x.gen.changes[m] || x.shared.slow[m] || storesByName.MatchString(m.name) || meansKept(m) || !sample.works {
+		if !x.keepsNothing(m) || !sample.works {
 			continue
 		}
 		for _, varies := range []func(tlv.Value) bool{isNumberTag, isText} {
@@ -43,6 +47,83 @@ func (x *exploration) remembers(b *box, until time.Time) {
 	}
 }
 
+// keepsNothing tells whether a method changes nothing, and nothing says that it keeps something.
+func (x *exploration) keepsNothing(m *method) bool {
+	return !x.gen.changes[m] && !x.shared.slow[m] && !storesByName.MatchString(m.name) && !meansKept(m)
+}
+
+// repeating makes the calls that tell something on one instance that is filled, again and again, and then one of them alone where
+// memory grows.
+func (x *exploration) repeating(b *box) {
+	_, states := x.filledStates(b)
+	var asked []op
+	for _, r := range x.answering(b) {
+		if x.keepsNothing(r.m) && !slices.ContainsFunc(r.args, func(a argument) bool { return a.ref > 0 || a.blob }) {
+			asked = append(asked, r)
+		}
+	}
+	if len(states) == 0 || len(asked) == 0 || !x.growsBy(states[0], asked, nil) {
+		return
+	}
+	for _, r := range asked {
+		if x.ctx.Err() == nil && !x.recorder.has(codeGrowth, r.m) {
+			x.growsBy(states[0], []op{r}, func(w *worker, bytes, calls int) {
+				s := x.shown(sequence{r}, 0)
+				f := s.finding(codeGrowth, "each call leaves about %d bytes behind in its instance, and it changes nothing that others answer: after %d calls there is no end to it", bytes, calls)
+				f.Expected = "nothing that is kept of a call which only tells something"
+				f.Fix = "release what a call has made before it returns, or when the next one replaces it" + howToRemember
+				w.add(f)
+			})
+		}
+	}
+}
+
+// growsBy makes calls on an instance on which those of a state were made, and tells whether its memory grows without an
+// end, to report as well if that is not nil.
+func (x *exploration) growsBy(s sequence, asked []op, report func(w *worker, bytes, calls int)) (grows bool) {
+	_ = x.withWorker(workerOptions{plain: true, survey: true, brief: true}, func(w *worker) error {
+		p := newPlayer(w, nil, s, world{plain: true, keeps: true})
+		if p.calls(time.Now().Add(slowTime)); w.life.Lost() || len(p.made) == 0 || p.made[0].id == 0 {
+			return nil
+		}
+		id, next := p.made[0].id, 0
+		one := func() (*method, values) {
+			r := asked[next%len(asked)]
+			next++
+			var all values
+			for _, a := range r.args {
+				all = append(all, a.value)
+			}
+			return r.m, all
+		}
+		before := 0
+		for step := range repeatSteps {
+			calls := rememberCalls << step
+			memory, err := roundsOf(w, id, 1, calls*len(asked), one)
+			if memory == nil || err != nil {
+				return err
+			}
+			grown := memory[0] - before
+			before = memory[0]
+			switch {
+			case step < firstSteps:
+			case grown < calls*w.scale().perAddition/3 || w.runtime.mayGrow(before):
+				return nil
+			case step == repeatSteps-1:
+				if grows = true; report != nil {
+					report(w, grown/calls, next)
+				}
+			}
+		}
+		return nil
+	})
+	return grows
+}
+
+// repeatSteps are rounds of calls of which each has twice as many as the one before, as a list does that has no more room; the
+// firstSteps of them are not counted.
+const repeatSteps, firstSteps = 7, 2
+
 // remembering is one such method on an instance.
 type remembering struct {
 	m      *method
@@ -57,7 +138,7 @@ func (r *remembering) watch(w *worker) error {
 		return err
 	}
 	for _, times := range []int{1, longerCalls} {
-		memory, err := r.rounds(w, id, times*rememberCalls)
+		memory, err := roundsOf(w, id, growthRounds, times*rememberCalls, func() (*method, values) { return r.m, r.values() })
 		if memory == nil || err != nil {
 			return err
 		}
@@ -72,23 +153,26 @@ func (r *remembering) watch(w *worker) error {
 	return nil
 }
 
-// rounds are how much memory is in use after each; none where the calls take too long.
-func (r *remembering) rounds(w *worker, id uint32, calls int) (memory []int, err error) {
+// roundsOf are how much memory is in use after each round of calls; none where they take too long.
+func roundsOf(w *worker, id uint32, rounds, calls int, next func() (*method, values)) (memory []int, err error) {
+	var m *method
 	start := time.Now()
-	for range growthRounds {
+	for range rounds {
 		for range calls {
-			args, err := w.encode(r.values(), r.m.box, id)
+			var list values
+			m, list = next()
+			args, err := w.encode(list, m.box, id)
 			if err != nil {
 				return nil, err
 			}
-			if _, err := w.call(r.m, id, args); err != nil {
+			if _, err := w.call(m, id, args); err != nil {
 				return nil, err
 			}
 		}
 		if time.Since(start) > 2*slowTime {
 			return nil, nil
 		}
-		state, err := w.processState(r.m, false)
+		state, err := w.processState(m, false)
 		if err != nil {
 			return nil, ignoreNoState(err)
 		}

@@ -67,6 +67,8 @@ const (
 	codeGrowth          = "memory-growth"
 	codeFiles           = "descriptor-leak"
 	codeThread          = "thread-left"
+	codeChild           = "process-left"
+	codeStandard        = "descriptor-closed"
 	codeSignalHandler   = "signal-handler"
 	codeSignalsBlocked  = "signals-blocked"
 	codeDirectory       = "working-directory"
@@ -149,7 +151,7 @@ var rules = []Rule{
 	{codeReservedID, SeverityError, "a reserved id is used for another method", "birth = 0 and fini = 4294967295, and no other method with these ids", "number methods from 1"},
 	{codeReload, SeverityError, "the library cannot be loaded a second time", "init after shutdown works as the first time", "initialise all state in init, and release it in shutdown"},
 	{codeCrash, SeverityError, "the plugin crashed", "an error code", "the backtrace says where; run the script to see it again, or tlv-debug with the input where there is none"},
-	{codeExit, SeverityError, "the plugin ended its process", "an error code", "never call exit, _exit or quick_exit in a plugin: return NYASH_E_PLUGIN"},
+	{codeExit, SeverityError, "the plugin ended its process", "an error code", "never call exit, _exit or quick_exit in a plugin: return NYASH_E_PLUGIN; close no descriptors but your own: a worker whose channel is closed ends, too"},
 	{codeOnce, SeverityWarning, "a process of the plugin has ended, and not again with the same calls", "a process that goes on", "look at what is random, depends on the time or on memory that was never set, and at threads that the plugin has started"},
 	{codeHang, SeverityError, "a call did not return", "a return within the time limit", "look for a lock that is taken twice, an endless loop, or a wait without an end; --timeout sets the limit"},
 	{codeMemory, SeverityError, "the plugin took memory, or wrote to its folder, without bound", "memory in proportion to the arguments", "check sizes before you allocate"},
@@ -182,6 +184,8 @@ var rules = []Rule{
 	{codeUseAfterFini, SeverityError, "an instance is used after fini", "NYASH_E_INVALID_HANDLE", "remove the id in fini, and look it up in each call"},
 	{codeGrowth, SeverityError, "memory grows with each call", "memory freed by fini at the latest", "free what each call allocates; valgrind (memcheck) shows where"},
 	{codeFiles, SeverityError, "file descriptors stay open", "files closed by fini at the latest", "close every descriptor that you open, in fini too"},
+	{codeStandard, SeverityError, "descriptor 0, 1 or 2 of the process is closed, or another file", "the descriptors that the process had before", "close descriptors that you have opened, each once, and no others"},
+	{codeChild, SeverityWarning, "a process that the plugin has started is there after shutdown", "no process after shutdown", "wait for each process that you start (waitpid), and end those that still run in shutdown"},
 	{codeThread, SeverityWarning, "a thread is still running after shutdown", "no thread after shutdown", "stop and join your threads in shutdown; with unload = true their code is unmapped"},
 	{codeSignalHandler, SeverityWarning, "a signal handler was installed", "signals left to the host", "use sigwait on your own thread, or do not handle signals: the host's runtime needs them"},
 	{codeSignalsBlocked, SeverityWarning, "a call left signals blocked on the host's thread", "the signal mask as it was when the call began", "restore the mask with pthread_sigmask before you return"},

@@ -106,6 +106,7 @@ func (x *meetings) reportEnded(ended *interleave.EndedError) {
 		x.skip("%s: meetings of calls: the process that starts the plugin's stood still, and was ended", x.box.name)
 		return
 	}
+	x.shared.endsOthers = true
 	x.add(Finding{
 		Code: codeExit, Box: x.box.name,
 		Message:  fmt.Sprintf("the process that started the plugin's was ended (%s) while its methods were called: the meetings of calls were not tried further", ended.Signal),

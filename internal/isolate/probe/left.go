@@ -31,6 +31,8 @@ const (
 	Timers    // that send signals
 	Code      // memory that is both writable and executable
 	Files     // descriptors that were opened and are still open
+	Standard  // descriptors 0, 1 and 2, of which one was closed or is of another file
+	Children  // processes that were started and have not been waited for
 )
 
 // Change is one thing that code of the plugin has left otherwise than it was.
@@ -53,7 +55,7 @@ type Left struct {
 	Known   bool         // false where it cannot be told
 	Loading []Change     // by the library's constructors, connect and init
 	Calls   []CallChange // since they were asked for last
-	Now     []Change     // in the process, since the library was loaded; Files among them
+	Now     []Change     // in the process, since the library was loaded; Files and Children among them
 	// Shutdown is what shutdown left on the thread that called it.
 	Shutdown []Change
 }

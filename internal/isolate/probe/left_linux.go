@@ -169,6 +169,7 @@ type processState struct {
 	timers   map[string]string
 	code     map[string]string // address ranges and what is mapped there
 	files    map[string]string // numbers and names
+	children map[string]string // process ids and names
 }
 
 // process looks at this process. No call may be under way, but for threads of the plugin's own.
@@ -185,7 +186,7 @@ func (s *system) process() (*processState, error) {
 	p.handlers, errs[2] = handlers()
 	p.code, errs[3] = writableCode()
 	p.files, errs[4] = openFiles()
-	p.timers = timers()
+	p.timers, p.children = timers(), children()
 	p.locale, errs[5] = s.currentLocale()
 	p.environ = s.environment()
 	p.random = s.random()
@@ -330,6 +331,35 @@ func openFiles() (map[string]string, error) {
 	return all, nil
 }
 
+// children are the processes that this one has started and has not waited for, those that have ended among them. They
+// are none where the kernel does not tell.
+func children() map[string]string {
+	all := make(map[string]string)
+	lists, err := filepath.Glob("/proc/self/task/*/children")
+	if err != nil {
+		return all
+	}
+	for _, list := range lists {
+		text, err := os.ReadFile(list)
+		if err != nil {
+			continue // the thread has ended
+		}
+		for _, id := range strings.Fields(string(text)) {
+			if status, err := readStatus("/proc/" + id + "/status"); err == nil {
+				all[id] = status["Name"] + pick(strings.HasPrefix(status["State"], "Z"), ", which has ended", "")
+			}
+		}
+	}
+	return all
+}
+
+func pick(is bool, yes, no string) string {
+	if is {
+		return yes
+	}
+	return no
+}
+
 // changes are those since another state of the process.
 func (p *processState) changes(was *processState) (all []Change) {
 	add := func(part Part, format string, args ...any) {
@@ -361,6 +391,17 @@ func (p *processState) changes(was *processState) (all []Change) {
 	}
 	if names := added(p.files, was.files); len(names) > 0 {
 		all = append(all, Change{Part: Files, Text: strings.Join(names, "; "), Names: names})
+	}
+	for _, number := range []string{"0", "1", "2"} {
+		switch had, ok := was.files[number]; {
+		case ok && p.files[number] == "":
+			add(Standard, "it closed descriptor %s, which was open when it was loaded (%s)", number, had)
+		case ok && p.files[number] != had:
+			add(Standard, "descriptor %s was %s and is now %s", number, had, p.files[number])
+		}
+	}
+	if names := added(p.children, was.children); len(names) > 0 {
+		all = append(all, Change{Part: Children, Text: fewOf(names), Names: names})
 	}
 	return all
 }

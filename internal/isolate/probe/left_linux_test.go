@@ -4,6 +4,7 @@ package probe
 
 import (
 	"runtime"
+	"syscall"
 	"testing"
 
 	"github.com/ebitengine/purego"
@@ -20,10 +21,22 @@ func libc(t *testing.T, name string, args ...uintptr) uintptr {
 	return r
 }
 
+// swapped has a descriptor be of another file, and returns one of what it was.
+func swapped(t *testing.T, fd int, file string) (was int) {
+	was, err := unix.Dup(fd)
+	require.NoError(t, err)
+	other, err := unix.Open(file, unix.O_RDONLY, 0)
+	require.NoError(t, err)
+	require.NoError(t, unix.Dup3(other, fd, 0))
+	require.NoError(t, unix.Close(other))
+	return was
+}
+
 // TestSystem_Process changes the process in one way, and has it told.
 func TestSystem_Process(t *testing.T) {
 	s, err := newSystem()
 	require.NoError(t, err)
+	var stdin, child int
 	tests := map[string]struct {
 		do   func()
 		undo func()
@@ -33,6 +46,18 @@ func TestSystem_Process(t *testing.T) {
 		"random":      {func() { libc(t, "rand") }, func() {}, []Part{Random}},
 		"a timer":     {func() { libc(t, "alarm", 3600) }, func() { libc(t, "alarm", 0) }, []Part{Timers}},
 		"the umask":   {func() { unix.Umask(unix.Umask(0) ^ 0o100) }, func() { unix.Umask(unix.Umask(0) ^ 0o100) }, []Part{Umask}},
+		"a descriptor": {
+			func() { stdin = swapped(t, 0, "/dev/full") }, func() { require.NoError(t, unix.Dup3(stdin, 0, 0)); require.NoError(t, unix.Close(stdin)) },
+			[]Part{Files, Standard},
+		},
+		"a child": {
+			func() {
+				var err error
+				child, err = syscall.ForkExec("/bin/sh", []string{"sh", "-c", "exit 0"}, nil)
+				require.NoError(t, err)
+			}, func() { _, err := unix.Wait4(child, nil, 0, nil); require.NoError(t, err) },
+			[]Part{Children},
+		},
 		"a directory": {func() { require.NoError(t, unix.Chdir("/proc")) }, func() { require.NoError(t, unix.Chdir("/")) }, []Part{Directory}},
 	}
 	require.NoError(t, unix.Chdir("/"))

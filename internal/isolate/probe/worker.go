@@ -110,7 +110,7 @@ func (h *hooks) afterLoad(w *worker.Worker) {
 		return
 	}
 	for _, c := range h.loaded.changes(h.unloaded) {
-		if c.Part != Files { // they may be needed until shutdown
+		if c.Part != Files && c.Part != Children { // they may be needed until shutdown
 			h.loading = append(h.loading, c)
 		}
 	}
