@@ -175,7 +175,8 @@ func fewerAfter(c faultCase, with, without, have *faultRun) int {
 		if with.later[i] != without.later[i] {
 			part := isPart(without.values[i], have.values[i], with.values[i])
 			there := failed(without.later[i].code) && have.later[i] == with.later[i] // what the call is to bring about
-			if (part || there) && !byPart.MatchString(c.m.name) && !tellsOfFailed.MatchString(r.m.name) && !mayGo.MatchString(r.m.name) {
+			counted := isMore(without.values[i], with.values[i]) && have.later[i] == with.later[i] && !countsCalls.MatchString(r.m.name) && !means(countsCalls, r.m)
+			if (part || there || counted) && !byPart.MatchString(c.m.name) && !tellsOfFailed.MatchString(r.m.name) && !mayGo.MatchString(r.m.name) {
 				return i
 			}
 			continue
@@ -185,6 +186,17 @@ func fewerAfter(c faultCase, with, without, have *faultRun) int {
 		}
 	}
 	return -1
+}
+
+// countsCalls are names, and words of the documentation, of methods that answer how often something was tried, or a number that each
+// call raises.
+var countsCalls = regexp.MustCompile(`(?i)call|operation|access|use|tried|times|sequence|version|generation|revision|serial|\bids?\b|next|counter|ticks?\b|changes|edits|events|total`)
+
+// isMore tells whether of two numbers the second is the larger one.
+func isMore(few, is tlv.Value) bool {
+	a, err1 := few.Int()
+	b, err2 := is.Int()
+	return err1 == nil && err2 == nil && a >= 0 && b > a
 }
 
 // mayGo are names of what is dropped where memory is short.
@@ -257,16 +269,23 @@ func (f *faulting) wrongResult(c faultCase, t *fault, base, run *faultRun) bool 
 
 func ofContent(v tlv.Value) bool { return isText(v) || v.Tag() == tlv.TagBlob }
 
-// repeats tells whether another worker answers the same with and without the fault.
+// repeats tells whether other workers answer the same with and without the fault: each a new one, as what the fault has left behind may
+// change what is called next.
 func (f *faulting) repeats(c faultCase, t *fault, base, run faultRun) bool {
-	w := f.startFaulting(false)
-	if w == nil {
-		return false
-	}
-	defer f.end(w)
-	for range agreeing - 1 {
+	again := func() bool {
+		w := f.startFaulting(false)
+		if w == nil {
+			return false
+		}
+		defer f.end(w)
+		for range c.played - 1 {
+			f.play(w, c, &theFault, true)
+		}
 		first, second := f.play(w, c, &theFault, true), f.play(w, c, t, true)
-		if !first.made || !second.made || first.key != base.key || second.key != run.key || !slices.Equal(first.later, base.later) || !slices.Equal(second.later, run.later) {
+		return first.made && second.made && first.key == base.key && second.key == run.key && slices.Equal(first.later, base.later) && slices.Equal(second.later, run.later)
+	}
+	for range agreeing - 1 {
+		if !again() {
 			return false
 		}
 	}

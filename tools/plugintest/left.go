@@ -66,7 +66,9 @@ func (w *worker) reportLeft() (now []probe.Change) {
 	for _, call := range left.Calls {
 		parts = append(parts, partsOf(call.Changes)...)
 	}
-	parts = slices.DeleteFunc(parts, func(p probe.Part) bool { return p == probe.Files || p == probe.Children || w.explainsLeft(leftCodes[p]) })
+	parts = slices.DeleteFunc(parts, func(p probe.Part) bool {
+		return p == probe.Files || p == probe.Children || w.explainsLeft(leftCodes[p])
+	})
 	if len(parts) > 0 && len(w.trace) > 0 && len(w.trace) <= maxReplay && w.shared.left.replays < maxVainReplays {
 		w.findLeavers(parts)
 	}

@@ -40,6 +40,21 @@ func (e *env) refine(b *box) error {
 	return nil
 }
 
+// splitText are the beginning of a text up to the first mark that separates something, and what is behind it: of what is stored under
+// a whole, a part may be asked for.
+func splitText(text string) (all []string) {
+	at := strings.IndexAny(text, "/:,;=@>| ")
+	if at < 0 {
+		return nil
+	}
+	for _, part := range []string{text[:at], strings.TrimLeft(text[at+1:], "/> ")} {
+		if part != "" {
+			all = append(all, part)
+		}
+	}
+	return all
+}
+
 // maxRenamed is how many calls with another text are tried before a method.
 const maxRenamed = 4
 
@@ -100,6 +115,9 @@ func (e *env) refineMethod(m *method, setup []setupCall) error {
 		}
 	}
 	texts = append(texts, e.knownTexts(m)...)
+	for _, text := range slices.Clone(texts) {
+		texts = append(texts, splitText(text)...)
+	}
 	if first == nil || len(texts) == 0 {
 		return nil
 	}

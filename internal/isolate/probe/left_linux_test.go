@@ -42,10 +42,10 @@ func TestSystem_Process(t *testing.T) {
 		undo func()
 		want []Part
 	}{
-		"nothing":     {func() {}, func() {}, nil},
-		"random":      {func() { libc(t, "rand") }, func() {}, []Part{Random}},
-		"a timer":     {func() { libc(t, "alarm", 3600) }, func() { libc(t, "alarm", 0) }, []Part{Timers}},
-		"the umask":   {func() { unix.Umask(unix.Umask(0) ^ 0o100) }, func() { unix.Umask(unix.Umask(0) ^ 0o100) }, []Part{Umask}},
+		"nothing":   {func() {}, func() {}, nil},
+		"random":    {func() { libc(t, "rand") }, func() {}, []Part{Random}},
+		"a timer":   {func() { libc(t, "alarm", 3600) }, func() { libc(t, "alarm", 0) }, []Part{Timers}},
+		"the umask": {func() { unix.Umask(unix.Umask(0) ^ 0o100) }, func() { unix.Umask(unix.Umask(0) ^ 0o100) }, []Part{Umask}},
 		"a descriptor": {
 			func() { stdin = swapped(t, 0, "/dev/full") }, func() { require.NoError(t, unix.Dup3(stdin, 0, 0)); require.NoError(t, unix.Close(stdin)) },
 			[]Part{Files, Standard},

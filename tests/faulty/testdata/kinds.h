@@ -9,6 +9,14 @@
 #ifndef TAKE /* one owner more of a text that is there */
 #define TAKE(text) ((text)->owners++, nyash_unlock(&shared.lock), (text))
 #endif
+#ifndef TOLD /* a label is answered */
+#define TOLD(k) (void)0
+#define KEEPS
+#define FORGET(k) (void)0
+#endif
+#ifndef NO_STAMP /* a label cannot be given, for want of memory */
+#define NO_STAMP(text) release(text)
+#endif
 #define MOST_KINDS 200
 #define MOST_USED 64 /* by one instance */
 
@@ -29,6 +37,8 @@ struct kinds {
     struct entry *label;
     struct entry *used[MOST_USED];
     int64_t count;
+    int64_t *stamp; /* how often the label was given */
+    KEEPS
 };
 
 /* Where an entry of a name is, or the end of the list. The lock is held. */
@@ -62,7 +72,8 @@ static inline struct entry *use(NyashText name) {
 static int32_t define(NyashContext *c) {
     NyashText name = nyash_arg_string(c, 0);
     int32_t digits = nyash_arg_i32(c, 1), code = NYASH_OK;
-    if (name.size == 0 || name.size > 40 || digits < 0 || digits > 9) return nyash_error(c, NYASH_E_INVALID_ARGS, "a name of 1 to 40 bytes, 0 to 9 digits");
+    for (size_t i = 0; i < name.size; i++) code = name.data[i] < 'A' || name.data[i] > 'Z' ? NYASH_E_INVALID_ARGS : code;
+    if (name.size != 3 || code != NYASH_OK || digits < 0 || digits > 9) return nyash_error(c, NYASH_E_INVALID_ARGS, "three capital letters, 0 to 9 digits");
     nyash_lock(&shared.lock);
     struct entry **at = find(&shared.kinds, name);
     if (*at != NULL || shared.count == MOST_KINDS) code = NYASH_E_PLUGIN;
@@ -121,6 +132,14 @@ static int32_t label(NyashContext *c) {
     if (text.size > 200) return nyash_error(c, NYASH_E_INVALID_ARGS, "at most 200 bytes");
     struct entry *e = intern(text);
     if (e == NULL) return nyash_error_memory(c);
+    int64_t *stamp = malloc(sizeof *stamp);
+    if (stamp == NULL) {
+        NO_STAMP(e);
+        return nyash_error_memory(c);
+    }
+    *stamp = k->stamp != NULL ? *k->stamp + 1 : 1;
+    free(k->stamp);
+    k->stamp = stamp;
     release(k->label);
     k->label = e;
     return NYASH_OK;
@@ -128,31 +147,58 @@ static int32_t label(NyashContext *c) {
 
 static int32_t labelled(NyashContext *c) {
     struct kinds *k = nyash_self(c);
+    TOLD(k);
     return k->label == NULL ? nyash_return_string(c, "", 0) : nyash_return_string(c, k->label->name, k->label->size);
+}
+
+static int32_t given(NyashContext *c) {
+    struct kinds *k = nyash_self(c);
+    return nyash_return_i64(c, k->stamp != NULL ? *k->stamp : 0);
+}
+
+static int32_t texts(NyashContext *c) {
+    int64_t n = 0;
+    nyash_lock(&shared.lock);
+    for (const struct entry *e = shared.texts; e != NULL; e = e->next) n++;
+    nyash_unlock(&shared.lock);
+    return nyash_return_i64(c, n);
 }
 
 static void fini(void *state) {
     struct kinds *k = state;
     release(k->label);
+    free(k->stamp);
+    FORGET(k);
     nyash_lock(&shared.lock);
     for (int64_t i = 0; i < k->count; i++) k->used[i]->owners--;
     nyash_unlock(&shared.lock);
 }
 
 static const NyashMethod methods[] = {
-    {.id = 1, .name = "define", .call = define, .args = {NYASH_ARG("name", NYASH_STRING), NYASH_ARG("digits", NYASH_I32)}, .doc = "Makes a kind, of all instances: a name of 1 to 40 bytes, and 0 to 9 digits."},
-    {.id = 2, .name = "retire", .call = retire, .args = {NYASH_ARG("name", NYASH_STRING)}, .doc = "Takes a kind away, from all instances, that none of them uses."},
+    {.id = 1, .name = "define", .call = define, .args = {NYASH_ARG("name", NYASH_STRING), NYASH_ARG("digits", NYASH_I32)}, .doc = "Makes a kind, of all instances: three capital letters, and 0 to 9 digits. EUR is there."},
+    {.id = 2, .name = "retire", .call = retire, .args = {NYASH_ARG("name", NYASH_STRING)}, .doc = "Takes a kind away, from all instances, that none of them uses, and that is not EUR."},
     {.id = 3, .name = "open", .call = open_one, .args = {NYASH_ARG("name", NYASH_STRING)}, .result = NYASH_I64, .doc = "Uses a kind as long as the instance lives; returns how many it uses."},
     {.id = 4, .name = "digits", .call = digits, .args = {NYASH_ARG("name", NYASH_STRING)}, .result = NYASH_I64, .doc = "The digits of a kind of all instances; -1 for none."},
     {.id = 5, .name = "label", .call = label, .args = {NYASH_ARG("text", NYASH_STRING)}, .doc = "Gives the instance another label of at most 200 bytes."},
     {.id = 6, .name = "labelled", .call = labelled, .result = NYASH_STRING, .limit = 200, .doc = "The label."},
+    {.id = 7, .name = "given", .call = given, .result = NYASH_I64, .doc = "How often a label was given to the instance."},
+    {.id = 8, .name = "texts", .call = texts, .result = NYASH_I64, .doc = "How many labels all Kinds have that differ."},
 };
 
 static const NyashBox kinds = {.name = "Kinds", .type_id = 767, .doc = "Kinds that all instances share, and a label.", .state_size = sizeof(struct kinds), .fini = fini, NYASH_METHODS(methods)};
+
+static int32_t on_init(void) {
+    struct entry *e = add(&shared.kinds, (NyashText){"EUR", 3});
+    if (e == NULL) return NYASH_E_OUT_OF_MEMORY;
+    e->owners = 1; /* it is never retired */
+    e->digits = 2;
+    shared.count = 1;
+    return NYASH_OK;
+}
 
 static void on_shutdown(void) {
     while (shared.kinds != NULL) take_away(&shared.kinds);
     shared.count = 0;
 }
 
-NYASH_PLUGIN_WITH(NULL, on_shutdown, &kinds)
+NYASH_PLUGIN_WITH(on_init, on_shutdown, &kinds)
