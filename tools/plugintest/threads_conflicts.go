@@ -58,7 +58,26 @@ func (x *meetings) mayConflict() (all []meeting) {
 			}
 		}
 	}
+	slices.SortStableFunc(all, func(a, b meeting) int { return a.unlikely() - b.unlikely() })
 	return all
+}
+
+// unlikely is the higher the less two calls seem to have to do with each other: those that need the same, or one of which needs the
+// other, may take it from each other.
+func (m *meeting) unlikely() int {
+	a, b := m.acts[0], m.acts[1]
+	needs := func(a, b *act) bool {
+		return slices.ContainsFunc(a.setup, func(c setupCall) bool {
+			return c.m == b.m || slices.ContainsFunc(b.setup, func(d setupCall) bool { return c.m == d.m })
+		})
+	}
+	switch {
+	case needs(a, b) || needs(b, a):
+		return 0
+	case shareNames(a, b):
+		return 1
+	}
+	return 2
 }
 
 // onTwo are meetings on one instance as such on two.

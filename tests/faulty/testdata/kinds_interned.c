@@ -1,5 +1,6 @@
 /* Between finding a text and owning it nothing keeps it. */
 // want: race Kinds.label
+// threads
 #include <stdint.h>
 #define TAKE(text) (nyash_unlock(&shared.lock), owned(text))
 struct entry;

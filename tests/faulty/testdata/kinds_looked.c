@@ -1,5 +1,6 @@
 /* It looks for a kind, and then uses one of that name, which it makes where there is none by then. */
 // want: race Kinds.open
+// threads
 #define USE(name) looked_and_used(name)
 #include "nyash.h"
 static struct entry *looked_and_used(NyashText name);
