@@ -95,6 +95,7 @@ const (
 	codeMethodUnknown   = "method-unknown"
 	codeTypesDiffer     = "types-differ"
 	codeArgs            = "args-type"
+	codeRange           = "range-unchecked"
 	codeLeak            = "leak"
 	codeInvalidRead     = "invalid-read"
 	codeInvalidWrite    = "invalid-write"
@@ -212,6 +213,7 @@ var rules = []Rule{
 	{codeMethodExtra, SeverityWarning, "nyash.toml lacks a method of the library", "every method of the library", "declare it in nyash.toml, or hide it with name = false"},
 	{codeMethodUnknown, SeverityError, "a method that the library describes does not exist", "an answer other than NYASH_E_INVALID_METHOD to each described method_id", "correct its method_id, or implement it"},
 	{codeTypesDiffer, SeverityWarning, "nyash.toml declares other types than the self-description", "the types that the library describes", "correct nyash.toml, or leave the types to the library"},
+	{codeRange, SeverityWarning, "an argument is taken that is outside of what its documentation says", "a refusal, with code -4 and a message", "check the argument, or say in its doc what becomes of other values (\"larger ones are cut to 100\")"},
 	{codeArgs, SeverityError, "the method takes other arguments than are declared", "the declared types", "declare the types that the method takes"},
 	{codeLeak, SeverityError, "allocated memory is lost", "every allocation freed in shutdown or still reachable", "free it; the source line is where it was allocated"},
 	{codeInvalidRead, SeverityError, "a read outside allocated memory", "reads of allocated memory", "see the source line"},

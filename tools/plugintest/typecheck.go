@@ -93,6 +93,9 @@ func typecheck(e *env) error {
 			return err
 		}
 	}
+	if err := e.checkRanges(); err != nil {
+		return err
+	}
 	return e.requestedCalls()
 }
 
