@@ -63,6 +63,7 @@ type faulting struct {
 	crashes []Finding            // where memory is out
 	handled bool                 // some method has refused a call for which there was no memory
 	refused []failedCase
+	hurried bool // there was no time for a measurement
 }
 
 // callsOf are calls of a box's methods that work, with so many argument lists of each at most.

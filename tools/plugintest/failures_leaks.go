@@ -30,8 +30,8 @@ func (f *faulting) leaks(c faultCase, all []fault) {
 		all = half
 	}
 	bytes, files := f.leftBy(c, all, faultPlays)
-	if bytes == 0 && files == 0 || f.leaves(c, nil) {
-		return
+	if f.hurried = false; bytes == 0 && files == 0 || f.leaves(c, nil) || f.hurried {
+		return // or it is not known whether it leaves that behind anyway
 	}
 	if files == 0 {
 		// No more than the memory limit allows. There are no bounds on what is kept that would take
@@ -84,6 +84,7 @@ func (f *faulting) leftBy(c faultCase, all []fault, first int) (bytes, files int
 		for range plays {
 			for i := range all {
 				if err := f.failOnce(w, c, &all[i]); err != nil || late() {
+					f.hurried = true
 					return 0, 0
 				}
 			}
