@@ -337,7 +337,7 @@ func (s *settings) test(cmd *cobra.Command, c plugintest.Config, run func(*plugi
 	}
 	if err != nil && cmd.Context().Err() != nil {
 		hint := ""
-		if f := cmd.Flags().Lookup("for"); f != nil && !f.Changed {
+		if f := cmd.Flags().Lookup("for"); f != nil && !f.Changed && s.replay == "" {
 			hint = "; --for 5s takes less time"
 		}
 		return nil, fmt.Errorf("%s was not tested to the end: what is above was found until then%s (%w)", contract.Printable(c.File), hint, err)
