@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/nyash-plugins/nyash-go/internal/contract"
+	"github.com/nyash-plugins/nyash-go/tools/plugintest/valgrind"
 )
 
 // goRuntime is what a library brings that Go has built: a runtime, which its author cannot mend.
@@ -62,7 +63,7 @@ func (g *goRuntime) brings(f *Finding) bool {
 		return false
 	}
 	ofRuntime := func(frame string) bool {
-		return hasAnyPrefix(frame, "runtime.", "runtime/", "internal/runtime", "x_cgo_", "_cgo_")
+		return hasAnyPrefix(frame, "runtime.", "runtime/", "internal/runtime", "x_cgo_", "_cgo_") || frame == valgrind.Freed || frame == valgrind.Allocated
 	}
 	is := false
 	switch f.Code {

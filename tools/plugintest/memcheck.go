@@ -153,6 +153,9 @@ func valgrindFinding(e *valgrind.Error) Finding {
 	}
 	f := Finding{Code: valgrindCode(e), Message: e.Message, Function: place.function, File: place.file, Line: place.line}
 	for i, frame := range e.Frames {
+		if frame.Heads != "" {
+			f.Backtrace = append(f.Backtrace, frame.Heads)
+		}
 		frame.File = places[i].file
 		f.Backtrace = append(f.Backtrace, frame.String())
 	}

@@ -46,7 +46,14 @@ type Frame struct {
 	Function string
 	File     string // empty where it is not known
 	Line     int
+	Heads    string // what the stack is of that begins here, for those after the first: Freed or Allocated; empty otherwise
 }
+
+// What stacks after the first are of.
+const (
+	Freed     = "freed by:"
+	Allocated = "allocated by:"
+)
 
 // String is the frame for a person.
 func (f Frame) String() string {
@@ -124,20 +131,39 @@ func (x *xmlError) of(names []string) Error {
 	if e.Message == "" {
 		e.Message = x.XWhat.Text
 	}
-	if len(x.AuxWhats) > 0 {
-		e.Message += "; " + strings.Join(x.AuxWhats, "; ")
+	for _, text := range x.AuxWhats {
+		if text != "Block was alloc'd at" { // which says no more than that its stack follows
+			e.Message += "; " + text
+		}
 	}
 	e.Freed = slices.ContainsFunc(x.AuxWhats, func(text string) bool {
 		return strings.HasSuffix(text, "free'd") && !strings.Contains(text, "(recently)")
 	})
-	for _, stack := range x.Stacks {
+	for i, stack := range x.Stacks {
+		head := ""
+		if i > 0 && i <= len(x.AuxWhats) {
+			head = headOf(x.AuxWhats[i-1])
+		}
 		for _, f := range stack.Frames {
 			if slices.Contains(names, f.Obj) {
-				e.Frames = append(e.Frames, f.frame())
+				frame := f.frame()
+				frame.Heads, head = head, ""
+				e.Frames = append(e.Frames, frame)
 			}
 		}
 	}
 	return e
+}
+
+// headOf is what a stack is of that valgrind announces so.
+func headOf(text string) string {
+	switch {
+	case strings.HasSuffix(text, "free'd"):
+		return Freed
+	case strings.HasSuffix(text, "alloc'd at"), strings.HasSuffix(text, "alloc'd"), strings.HasSuffix(text, "allocation"):
+		return Allocated
+	}
+	return ""
 }
 
 func (f *xmlFrame) frame() Frame {
