@@ -33,7 +33,8 @@ func (x *exploration) tryRefusedName(b *box, s sequence) {
 		}
 		last := len(s) - 1
 		o := &s[last]
-		if o.isBirth() || !onlyTexts(o.args) {
+		ended := slices.ContainsFunc(s[:last], func(e op) bool { return e.isFini() && e.on == o.on })
+		if o.isBirth() || ended || !onlyTexts(o.args) {
 			return false
 		}
 		ops := slices.Clone(s)
