@@ -38,7 +38,7 @@ func (x *exploration) dumps(b *box, until time.Time) {
 
 // tryDump fills an instance by calls of a method, and reads its dump.
 func (x *exploration) tryDump(b *box, c *copier, f *filling) {
-	f.last = !x.takesNumbered(b, f)
+	x.findOnly(b, f)
 	for _, n := range dumpEntries {
 		large, ok1 := x.dumpOf(b, c, f, n)
 		small, ok2 := x.dumpOf(b, c, f, n/dumpTimes)

@@ -51,9 +51,10 @@ type exploration struct {
 	byName       map[*method]bool // sharesByName
 	bornNamed    map[*box]bool    // takesName
 	roomiest     map[*box][]tlv.Value
-	names        int   // that were used for that
-	turn         int   // of the worlds
-	bench, plain bench // of onBench and onPlain
+	fulls        map[*method]bool // tryFull was tried
+	names        int              // that were used for that
+	turn         int              // of the worlds
+	bench, plain bench            // of onBench and onPlain
 	// asked is what askable finds for a box.
 	askedOf *box
 	asked   []op
@@ -195,7 +196,7 @@ func (x *exploration) least(part time.Duration) time.Duration {
 func newExploration(e *env) *exploration {
 	return &exploration{
 		env: e, gen: newGenerator(e), features: make(map[feature]bool), shortest: make(map[outcome]sequence), exits: make(map[*method]int), done: make(map[findingKey]bool),
-		slowest: make(map[*method]time.Duration), byName: make(map[*method]bool), bornNamed: make(map[*box]bool), roomiest: make(map[*box][]tlv.Value),
+		slowest: make(map[*method]time.Duration), byName: make(map[*method]bool), bornNamed: make(map[*box]bool), roomiest: make(map[*box][]tlv.Value), fulls: make(map[*method]bool),
 	}
 }
 

@@ -28,7 +28,7 @@ var fillSteps = []int{1, 2, 3, 4, 100, 200, 254, 255, 256, 257, 258, 300, 400, 8
 type filling struct {
 	m, r *method
 	s    shape
-	last bool // the last text alone differs from call to call: the others are names that must be known
+	only int  // from 1: the text that alone differs from call to call, by its number: the others are names that must be known. 0 for all
 	more int  // bytes that the other's answer grows by with a call
 	// room is whether the instance is given as much room as there can be.
 	room bool
@@ -84,18 +84,41 @@ func (x *exploration) fillings(b *box) []filling {
 		}
 		s := x.gen.shapes[m][i]
 		f := filling{m: m, r: m, s: s}
-		f.last = !x.takesNumbered(b, &f)
+		x.findOnly(b, &f)
 		own = append(own, f)
 		see := x.see(b, &f, readers)
 		seen = append(seen, see...)
 		for _, r := range x.gen.callable(b) {
 			if r != m && !slices.ContainsFunc(see, func(f filling) bool { return f.r == r }) {
-				rest = append(rest, filling{m: m, r: r, s: s, last: f.last})
+				rest = append(rest, filling{m: m, r: r, s: s, only: f.only})
 			}
 		}
 	}
 	slices.SortStableFunc(seen, func(a, b filling) int { return cmp.Compare(b.more, a.more) })
 	return slices.Concat(seen, own, rest)
+}
+
+// findOnly finds which texts a method takes that are all new: all of them, or one, the last that it does.
+func (x *exploration) findOnly(b *box, f *filling) {
+	if x.takesNumbered(b, f) {
+		return
+	}
+	for i, v := range slices.Backward(f.s) {
+		if f.only = i + 1; isText(v) && x.takesNumbered(b, f) {
+			return
+		}
+	}
+	f.only = lastText(f.s)
+}
+
+// lastText is the number, from 1, of the last text; 0 for none.
+func lastText(s shape) int {
+	for i, v := range slices.Backward(s) {
+		if isText(v) {
+			return i + 1
+		}
+	}
+	return 0
 }
 
 // takesNumbered tells whether a method takes texts that are all new.
@@ -146,7 +169,7 @@ func (x *exploration) see(b *box, f *filling, readers []*method) (see []filling)
 			repeats = repeats && all[n].same(&out.answers[at+1])
 		}
 		if repeats && !all[0].same(all[1]) && !all[1].same(all[2]) {
-			see = append(see, filling{m: f.m, r: r, s: f.s, last: f.last, more: all[2].bytes - all[1].bytes})
+			see = append(see, filling{m: f.m, r: r, s: f.s, only: f.only, more: all[2].bytes - all[1].bytes})
 		}
 	}
 	return see
@@ -207,7 +230,8 @@ func (x *exploration) fillWith(b *box, pair *filling) (full bool) {
 			}
 		}
 	}
-	if f.full > 1 && f.r == f.m {
+	if f.full > 1 && !x.fulls[f.m] {
+		x.fulls[f.m] = true
 		x.tryFull(f)
 	}
 	return f.full > 0
@@ -328,14 +352,11 @@ func (f *filling) numbered(n int) []tlv.Value { return f.numberedOf(n, fillSize)
 // numberedOf are numbered with texts of so many bytes.
 func (f *filling) numberedOf(n, size int) []tlv.Value {
 	all := slices.Clone(f.s)
-	for i, v := range slices.Backward(all) {
-		if isText(v) {
+	for i, v := range all {
+		if isText(v) && (f.only == 0 || f.only == i+1) {
 			all[i] = textOf(v.Tag(), fmt.Sprintf("k%06d%s", n, pattern(size-7, n)))
 			if f.wide > 0 && v.Tag() == tlv.TagString {
 				all[i] = textOf(v.Tag(), fmt.Sprintf("k%06d%s", n, strings.Repeat("あ", f.wide)))
-			}
-			if f.last {
-				break
 			}
 		}
 	}

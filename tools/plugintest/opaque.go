@@ -81,7 +81,7 @@ func (f *storing) values(fam family, call int) []tlv.Value {
 		switch {
 		case i == len(all)-1:
 			all[i] = fam.datum(call, f.turn, v)
-		case f.last: // it must be known
+		case f.only > 0: // it must be known
 		case isText(v):
 			all[i] = textOf(v.Tag(), fmt.Sprintf("k%03d", call))
 		case isNumberTag(v):
@@ -110,7 +110,7 @@ func (x *exploration) opaque(b *box, until time.Time) {
 				return
 			}
 			if !x.stores(b, filling{m: m, s: s}, until) && len(s) > 1 {
-				x.stores(b, filling{m: m, s: s, last: true}, until)
+				x.stores(b, filling{m: m, s: s, only: len(s)}, until)
 			}
 		}
 	}
