@@ -28,8 +28,8 @@ var fillSteps = []int{1, 2, 3, 4, 100, 200, 254, 255, 256, 257, 258, 300, 400, 8
 type filling struct {
 	m, r *method
 	s    shape
-	only int  // from 1: the text that alone differs from call to call, by its number: the others are names that must be known. 0 for all
-	more int  // bytes that the other's answer grows by with a call
+	only int // from 1: the text that alone differs from call to call, by its number: the others are names that must be known. 0 for all
+	more int // bytes that the other's answer grows by with a call
 	// room is whether the instance is given as much room as there can be.
 	room bool
 	wide int // letters of three bytes in each text; 0 for others
