@@ -156,9 +156,36 @@ func (s *stacks) limited(limit time.Duration, cause error, f func() error) error
 	if s == nil || s.pid == 0 {
 		return f()
 	}
-	timer := time.AfterFunc(limit, func() { s.late(cause) })
+	done := make(chan struct{})
+	defer close(done)
+	timer := time.AfterFunc(limit/2, func() {
+		if s.outlasts(limit/2, done) {
+			s.late(cause)
+		}
+	})
 	defer timer.Stop()
 	return f()
+}
+
+// maxStarved is how many halves of a time limit a worker may take after the first, where the system
+// lets it hardly run.
+const maxStarved = 4
+
+// outlasts tells whether a request is not done within so long, or some more where the machine is too
+// busy to let the worker run.
+func (s *stacks) outlasts(half time.Duration, done <-chan struct{}) bool {
+	for range maxStarved {
+		before := scheduleOf(s.pid)
+		select {
+		case <-done:
+			return false
+		case <-time.After(half):
+		}
+		if half > debuggerTime/maxStarved || !scheduleOf(s.pid).isStarved(before, half) {
+			return true
+		}
+	}
+	return true
 }
 
 // late ends a worker that does not answer.
