@@ -29,7 +29,7 @@ func ifRaced(t testing.TB, name string) string {
 func Built(t testing.TB, name string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
-	build := exec.Command("go", "build", "-o", path, "./cmd/"+name)
+	build := exec.Command("go", "build", "-ldflags=-w", "-o", path, "./cmd/"+name)
 	build.Dir = Root(t)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := build.CombinedOutput()
