@@ -137,8 +137,22 @@ func (l *modules) exec(file string, source []byte) (starlark.StringDict, error) 
 	stop := context.AfterFunc(l.ctx, func() { thread.Cancel(context.Cause(l.ctx).Error()) })
 	defer stop()
 	predeclared := l.env.predeclared()
-	globals, err := starlark.ExecFileOptions(dialect, thread, file, source, predeclared)
+	globals, err := execIn(thread, file, source, predeclared)
 	return globals, l.ended(located(reserved(suggested(err, predeclared), strings.Split(string(source), "\n"))))
+}
+
+func execIn(thread *starlark.Thread, file string, source []byte, predeclared starlark.StringDict) (starlark.StringDict, error) {
+	f, err := parse(file, source)
+	if err != nil {
+		return nil, err
+	}
+	program, err := starlark.FileProgram(f, predeclared.Has)
+	if err != nil {
+		return nil, err
+	}
+	globals, err := program.Init(thread, predeclared)
+	globals.Freeze()
+	return globals, err
 }
 
 func (l *modules) thread(file string) *starlark.Thread {

@@ -199,3 +199,26 @@ print(f.read(), args[1], len(args))
 `)))
 	assert.Equal(t, "text two 2\n", out.String())
 }
+
+// TestNesting: a chain that Go has no stack for is an error, in a script and in a session.
+func TestNesting(t *testing.T) {
+	tests := map[string]struct{ source, at string }{
+		"operators": {"x = 1\nx" + strings.Repeat("+x", 2_500_000), "2:1"},
+		"calls":     {"x = len\nx" + strings.Repeat("()", 2_500_000), "2:1"},
+		"elif":      {"if 0:\n pass\n" + strings.Repeat("elif 0:\n pass\n", 200_000), "199997:6"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := run(t, t.Context(), tt.source)
+			require.ErrorContains(t, err, ":"+tt.at+": excessive nesting: ")
+		})
+	}
+	out, err := run(t, t.Context(), "print(1"+strings.Repeat("+1", 50_000)+")")
+	require.NoError(t, err)
+	assert.Equal(t, "50001\n", out)
+
+	s := script.New(host(t), io.Discard).NewSession()
+	stmt, err := s.Read(func(bool) (string, error) { return tests["operators"].source[6:], nil })
+	require.NoError(t, err)
+	require.ErrorContains(t, s.Run(t.Context(), stmt), "excessive nesting")
+}

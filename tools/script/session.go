@@ -117,6 +117,8 @@ func (s *Session) Read(line func(first bool) (string, error)) (*Statement, error
 		return nil, failed
 	case err != nil:
 		stmt.err = err
+	case checkDepth(file) != nil:
+		stmt.err = checkDepth(file)
 	default:
 		stmt.file = file
 		lines = s.pushBack(file, lines)
