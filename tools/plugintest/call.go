@@ -299,8 +299,11 @@ func (w *worker) fini(b *box, id uint32) error {
 }
 
 // finiAll ends all instances of the worker.
-func (w *worker) finiAll() error {
-	for len(w.instances) > 0 {
+func (w *worker) finiAll() error { return w.finiSince(0) }
+
+// finiSince ends the instances but so many that were made first.
+func (w *worker) finiSince(first int) error {
+	for len(w.instances) > first {
 		last := w.instances[len(w.instances)-1]
 		if err := w.fini(last.box, last.id); err != nil {
 			return err

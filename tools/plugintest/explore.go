@@ -176,6 +176,7 @@ func (x *exploration) parts() []part {
 		{x.refusals, 24, 2 * time.Second},
 		{x.refusedCalls, 16, 2 * time.Second},
 		{x.refusedNames, 24, time.Second},
+		{x.edges, 24, 2 * time.Second},
 		{x.sums, 24, time.Second},
 		{x.wrapped, 24, time.Second},
 		{x.squared, 24, time.Second},

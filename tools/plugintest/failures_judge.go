@@ -103,7 +103,9 @@ func (f *faulting) judge(c faultCase, t *fault, base, run, without faultRun) {
 	case at >= 0:
 		what = fmt.Sprintf("it answered %v, although %v: %v then answered %v, and otherwise %v", run.key, t, run.after[at].m, run.later[at], base.later[at])
 	}
-	f.add(run.where.finding(code, "%s", what))
+	g := run.where.finding(code, "%s", what)
+	g.Steps = f.steps(&g, c, t, &run, at+1)
+	f.add(g)
 }
 
 // lostAfter is the first later answer that shows that a call which succeeds has not done what it does
@@ -246,6 +248,7 @@ func (f *faulting) reportLost(c faultCase, t *fault, base, without, run *faultRu
 		g.Message += fmt.Sprintf(" (on an instance after %s)", plural(len(c.before), "other call"))
 	}
 	g.Fix = halfFix()
+	g.Steps = f.steps(&g, c, t, run, at+1)
 	f.add(g)
 }
 

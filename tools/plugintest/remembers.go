@@ -165,7 +165,11 @@ func roundsOf(w *worker, id uint32, rounds, calls int, next func() (*method, val
 			if err != nil {
 				return nil, err
 			}
+			first := len(w.instances)
 			if _, err := w.call(m, id, args); err != nil {
+				return nil, err
+			}
+			if err := w.finiSince(first); err != nil { // what it has made
 				return nil, err
 			}
 		}

@@ -94,7 +94,11 @@ func newDiagram(f plugintest.Finding) *diagram {
 	d.Width = last + diagramHeadBox/2 + diagramMargin
 	y := diagramMargin + diagramHead + diagramRow
 	if hidden > 0 {
-		d.text(d.Lifelines[0].X, y, fmt.Sprintf("%d earlier calls are in the script", hidden), false)
+		where := "in the script"
+		if f.Sequence == "" {
+			where = "left out"
+		}
+		d.text(d.Lifelines[0].X, y, fmt.Sprintf("%d earlier calls are %s", hidden, where), false)
 		y += diagramRow
 	}
 	var words []string

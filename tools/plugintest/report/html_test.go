@@ -139,8 +139,8 @@ func TestHTML_Escaped(t *testing.T) {
 // TestHTML_Diagrams: a lifeline for each thread and instance, and one mark in each diagram.
 func TestHTML_Diagrams(t *testing.T) {
 	svgs := regexp.MustCompile(`(?s)<svg .*?</svg>`).FindAllString(htmlPage(t), -1)
-	require.Len(t, svgs, 3)
-	for i, heads := range [][]string{{"host", "counter1", "counter2"}, {"host, thread 1", "host, thread 2", "counter1"}, {"host", "&#34;/&gt;&lt;script&gt;"}} {
+	require.Len(t, svgs, 4)
+	for i, heads := range [][]string{{"host", "counter1"}, {"host", "counter1", "counter2"}, {"host, thread 1", "host, thread 2", "counter1"}, {"host", "&#34;/&gt;&lt;script&gt;"}} {
 		var have []string
 		for _, m := range regexp.MustCompile(`text-anchor="middle">([^<]*)<`).FindAllStringSubmatch(svgs[i], -1) {
 			have = append(have, m[1])
@@ -150,9 +150,9 @@ func TestHTML_Diagrams(t *testing.T) {
 		assert.Contains(t, svgs[i], `role="img"`)
 		assert.Regexp(t, `aria-label="1\. thread 1 calls `, svgs[i])
 	}
-	assert.Contains(t, svgs[2], ">no answer: crash<")
+	assert.Contains(t, svgs[3], ">no answer: crash<")
 
-	many := plugintest.Finding{Code: "thread-dependent"}
+	many := plugintest.Finding{Code: "thread-dependent", Sequence: "..."}
 	for i := range 100 {
 		many.Steps = append(many.Steps, plugintest.Step{Thread: i + 1, Instance: "counter1", Call: "next()", Answer: "i64 1", Fault: i == 99})
 	}
@@ -161,6 +161,11 @@ func TestHTML_Diagrams(t *testing.T) {
 	assert.Contains(t, b.String(), ">host, many threads<")
 	assert.Contains(t, b.String(), ">thread 100: next()<")
 	assert.Contains(t, b.String(), ">40 earlier calls are in the script<")
+
+	many.Sequence = ""
+	b.Reset()
+	require.NoError(t, report.HTML(&b, []*plugintest.Report{{Findings: []plugintest.Finding{many}}}))
+	assert.Contains(t, b.String(), ">40 earlier calls are left out<")
 }
 
 // TestHTML_Contrast: text is readable on what it stands on, in both schemes (WCAG 2.1, AA: 4.5 to 1).

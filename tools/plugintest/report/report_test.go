@@ -32,14 +32,24 @@ func reports() []*plugintest.Report {
 		Code: "prints", Severity: plugintest.SeverityWarning, Check: "lifecycle", Library: "build/libcounter.so",
 		Message: `it printed "hello"`, Expected: "messages through host->log", Fix: "use host->log",
 	}
+	half := plugintest.Finding{
+		Code: "half-done", Severity: plugintest.SeverityWarning, Check: "failures", Library: "build/libcounter.so", Box: "Counter", Method: "echo",
+		Message: "it was refused, and get answers i64 1 since then", Expected: "nothing changed", Fix: "take it back", Call: `Counter.echo("a") on instance 1`,
+		Steps: []plugintest.Step{
+			{Thread: 1, Instance: "counter1", Call: "birth()", Answer: "a new instance"},
+			{Thread: 1, Instance: "counter1", Call: `echo("a")`, Answer: "code -6", Note: "as its call 1 of another library, malloc, found no memory", Fault: true},
+			{Thread: 1, Instance: "counter1", Call: "get()", Answer: "i64 1\x1b"},
+		},
+	}
 	return []*plugintest.Report{
 		{
-			Library: "build/libcounter.so", Seed: 7, Findings: []plugintest.Finding{prints, crash},
+			Library: "build/libcounter.so", Seed: 7, Findings: []plugintest.Finding{prints, crash, half},
 			HostCalls: []plugintest.BoxCalls{{Box: "ConsoleBox", Calls: 12}, {Box: "TimeBox", Calls: 3, Refused: 2}},
 			Checks: []plugintest.CheckReport{
 				{Name: "lifecycle", Seconds: 1.25, Calls: 100, Findings: 1, Lines: []string{"something to tell"}},
 				{Name: "io", Seconds: 0.001, Skipped: []string{"Counter has no open"}},
 				{Name: "protocol", Seconds: 0.5, Calls: 50, Findings: 1},
+				{Name: "failures", Seconds: 0.25, Calls: 30, Findings: 1},
 			},
 		},
 		{Library: "build/libgood.so", Seed: 7, Findings: []plugintest.Finding{}, Checks: []plugintest.CheckReport{{Name: "check", Seconds: 0.01}}},

@@ -5,6 +5,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -105,6 +106,7 @@ func (t *Text) Found(f *plugintest.Finding) {
 			name = ""
 		}
 	}
+	t.steps(f, label)
 	for i, frame := range f.Backtrace {
 		name := ""
 		if i == 0 {
@@ -119,6 +121,26 @@ func (t *Text) Found(f *plugintest.Finding) {
 		field("host", strings.Join(f.HostCalls, "\n              "))
 	}
 	field("fix", f.Fix)
+}
+
+// steps writes the calls of a finding that has no script, as one of a call in which something was made to fail.
+func (t *Text) steps(f *plugintest.Finding, label func(string) string) {
+	onThreads := func(s plugintest.Step) bool { return s.Thread != 1 }
+	if f.Sequence != "" || len(f.Steps) < 2 || slices.ContainsFunc(f.Steps, onThreads) {
+		return
+	}
+	name := "calls:"
+	for _, s := range f.Steps {
+		line := s.Instance + "." + s.Call
+		if s.Answer != "" {
+			line += "  # " + s.Answer
+		}
+		if s.Note != "" {
+			line += " (" + s.Note + ")"
+		}
+		fmt.Fprintf(t.W, "    %s %s\n", label(name), printable(line))
+		name = ""
+	}
 }
 
 // printable is text that may be a plugin's, without control characters.

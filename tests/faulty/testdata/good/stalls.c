@@ -1,0 +1,2 @@
+/* Prices that are checked before any is changed. */
+#include "../stalls.h"
