@@ -1,7 +1,6 @@
 package plugintest
 
 import (
-	"slices"
 	"time"
 
 	"github.com/nyash-plugins/nyash-go/abi"
@@ -29,8 +28,8 @@ func (x *exploration) dumps(b *box, until time.Time) {
 			if x.ctx.Err() != nil || time.Now().After(until) || x.done[findingKey{codeQuadratic, c.into.String(), ""}] {
 				break
 			}
-			if i := slices.IndexFunc(x.gen.shapes[m], func(s shape) bool { return slices.ContainsFunc(s, isText) }); i >= 0 && m != c.into && !x.gen.avoid[m] {
-				x.tryDump(b, &c, &filling{m: m, s: x.gen.shapes[m][i]})
+			if f, ok := x.fillingWith(b, m); ok && len(f.s) > 0 && m != c.into && !x.gen.avoid[m] {
+				x.tryDump(b, &c, &f)
 			}
 		}
 	}
@@ -38,7 +37,6 @@ func (x *exploration) dumps(b *box, until time.Time) {
 
 // tryDump fills an instance by calls of a method, and reads its dump.
 func (x *exploration) tryDump(b *box, c *copier, f *filling) {
-	x.findOnly(b, f)
 	for _, n := range dumpEntries {
 		large, ok1 := x.dumpOf(b, c, f, n)
 		small, ok2 := x.dumpOf(b, c, f, n/dumpTimes)

@@ -106,7 +106,9 @@ func (o op) withValueAt(at int, v tlv.Value) op {
 
 // furthest is the largest number that a call after others takes, or the least for a negative sign; ok is false where it does not take 1.
 func (x *exploration) furthest(s sequence, o op, at int, sign int64) (tlv.Value, bool) {
-	number := func(n int64) tlv.Value { return numbersOf(o.args[at].value.Tag(), []int64{n}, []float64{float64(n)})[0] }
+	number := func(n int64) tlv.Value {
+		return numbersOf(o.args[at].value.Tag(), []int64{n}, []float64{float64(n)})[0]
+	}
 	takes := func(n int64) bool {
 		out := x.onPlain(slices.Concat(s, sequence{o.withValueAt(at, number(n))}))
 		return out.exit == nil && len(out.answers) == len(s)+1 && out.answers[len(s)].code == abi.OK

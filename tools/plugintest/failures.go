@@ -3,11 +3,13 @@ package plugintest
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"time"
 
 	"github.com/nyash-plugins/nyash-go/abi"
 	"github.com/nyash-plugins/nyash-go/internal/isolate/probe"
+	"github.com/nyash-plugins/nyash-go/tlv"
 )
 
 // failuresCheck has memory run out and system calls fail, one after another, in calls that work.
@@ -15,7 +17,7 @@ var failuresCheck = check{name: "failures", summary: "calls in which memory runs
 
 const (
 	maxFaults    = 40 // calls of the system that fail in one call of a method
-	maxReaders   = 10 // calls that are made afterwards
+	maxReaders   = 16 // calls that are made afterwards
 	faultSamples = 2  // argument lists of a method
 	// leastFailures and mostFailures are what the check takes for a box, at most.
 	leastFailures, mostFailures = 5 * time.Second, 8 * time.Second
@@ -95,12 +97,26 @@ type faultCall struct {
 	sample argSample
 }
 
+// stores is 1 for a method that changes something, by its name or as it answers nothing, and else 0.
+func stores(m *method) int {
+	void := m.declared != nil && m.declared.Returns.Tag == tlv.TagVoid
+	if void || storesByName.MatchString(m.name) || takesByName.MatchString(m.name) {
+		return 1
+	}
+	return 0
+}
+
+// takesByName are names of methods that take something away.
+var takesByName = regexp.MustCompile(`(?i)^(remove|delete|erase|drop|clear|reset|pop|take|retract|cancel|close|finish|end|stop|forget|release|undo|redo|restore|rename|move|swap)`)
+
 func (f *faulting) run() {
 	calls := f.callsOf(f.box, faultSamples)
 	f.readers = make(map[*box][]faultCall)
 	for _, b := range f.plugin.boxes {
 		all := f.callsOf(b, 1)
-		slices.SortStableFunc(all, func(a, b faultCall) int { return cmp.Compare(len(a.sample.values), len(b.sample.values)) }) // those that read, mostly
+		slices.SortStableFunc(all, func(a, b faultCall) int { // those that read first, mostly
+			return cmp.Or(cmp.Compare(stores(a.m), stores(b.m)), cmp.Compare(len(a.sample.values), len(b.sample.values)))
+		})
 		f.readers[b] = all[:min(len(all), maxReaders)]
 	}
 	if !f.box.singleton {
@@ -185,6 +201,28 @@ var manyBefore = []int{1, 2, 4, 8, 10, 16, fullBefore, 32, 64}
 
 const fullBefore = 20
 
+// prepared are the calls that a call needs before it, and itself.
+func (c faultCall) prepared() (all []faultCall) {
+	for _, s := range c.sample.setup {
+		all = append(all, faultCall{s.m, argSample{values: s.args, works: true}})
+	}
+	return append(all, c)
+}
+
+// more are calls with another name, or other numbers: what is done to the second of several may fail.
+func (c faultCall) more() (all []faultCall) {
+	for n := range 2 {
+		next := argSample{values: withKey(c.sample.values, fmt.Sprintf("%s%d", markFirst, n)), works: true}
+		for i, v := range next.values {
+			if is, err := v.Int(); err == nil && !slices.ContainsFunc(next.values, isText) {
+				next.values[i] = withMagnitude(v, float64(is+int64(n)+1))
+			}
+		}
+		all = append(all, faultCall{c.m, next})
+	}
+	return all
+}
+
 // befores are calls after which a method makes other calls of the system than after any before, or answers
 // something else.
 func (f *faulting) befores(c faultCall, calls []faultCall) (all [][]faultCall) {
@@ -205,7 +243,7 @@ func (f *faulting) befores(c faultCall, calls []faultCall) (all [][]faultCall) {
 		}
 		for _, other := range calls {
 			if other.m != c.m && other.m != f.box.birth && len(other.sample.values) > 0 {
-				some = append(some, []faultCall{other})
+				some = append(some, append(other.prepared(), other.more()...))
 			}
 		}
 	}

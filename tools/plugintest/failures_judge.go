@@ -165,7 +165,7 @@ func refusedAfter(with, without, have []answerKey) int {
 }
 
 // fewerAfter is the first call that answers less after a call that was refused, and the same as ever whether that
-// had an effect or none, or that answers a part of the effect, or all of it; -1 for none. What tells of calls that have failed, or of what it may do without, does so.
+// had an effect or none, or that answers a part of the effect, or all of it, or less than either; -1 for none. What tells of calls that have failed, or of what it may do without, does so.
 func fewerAfter(c faultCase, with, without, have *faultRun) int {
 	if meansHalf(c.m) {
 		return -1
@@ -178,7 +178,8 @@ func fewerAfter(c faultCase, with, without, have *faultRun) int {
 			part := isPart(without.values[i], have.values[i], with.values[i])
 			there := failed(without.later[i].code) && have.later[i] == with.later[i] // what the call is to bring about
 			counted := isMore(without.values[i], with.values[i]) && have.later[i] == with.later[i] && !countsCalls.MatchString(r.m.name) && !means(countsCalls, r.m)
-			if (part || there || counted) && !byPart.MatchString(c.m.name) && !tellsOfFailed.MatchString(r.m.name) && !mayGo.MatchString(r.m.name) {
+			lost := isLess(without.values[i], have.values[i]) && isLess(with.values[i], have.values[i]) // less than there is, whether it is made or not
+			if (part || there || counted || lost) && !byPart.MatchString(c.m.name) && !tellsOfFailed.MatchString(r.m.name) && !mayGo.MatchString(r.m.name) {
 				return i
 			}
 			continue

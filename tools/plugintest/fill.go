@@ -35,7 +35,7 @@ type filling struct {
 	wide int // letters of three bytes in each text; 0 for others
 }
 
-// fill makes the state of a box large with each of its methods that takes a text, or nothing.
+// fill makes the state of a box large with each of its methods that takes a text, nothing, or whole numbers.
 func (x *exploration) fill(b *box, until time.Time) {
 	for i, f := range x.fillings(b) {
 		if i >= maxFills || time.Now().After(until) || x.ctx.Err() != nil {
@@ -78,24 +78,40 @@ func (x *exploration) fillings(b *box) []filling {
 	var own, seen, rest []filling
 	readers := slices.DeleteFunc(x.gen.callable(b), func(r *method) bool { return !x.repeats(b, r) })
 	for _, m := range x.gen.callable(b) {
-		i := slices.IndexFunc(x.gen.shapes[m], func(s shape) bool { return len(s) == 0 || slices.ContainsFunc(s, isText) })
-		if i < 0 {
+		f, ok := x.fillingWith(b, m)
+		if !ok {
 			continue
 		}
-		s := x.gen.shapes[m][i]
-		f := filling{m: m, r: m, s: s}
-		x.findOnly(b, &f)
 		own = append(own, f)
 		see := x.see(b, &f, readers)
 		seen = append(seen, see...)
 		for _, r := range x.gen.callable(b) {
 			if r != m && !slices.ContainsFunc(see, func(f filling) bool { return f.r == r }) {
-				rest = append(rest, filling{m: m, r: r, s: s, only: f.only})
+				rest = append(rest, filling{m: m, r: r, s: f.s, only: f.only})
 			}
 		}
 	}
 	slices.SortStableFunc(seen, func(a, b filling) int { return cmp.Compare(b.more, a.more) })
 	return slices.Concat(seen, own, rest)
+}
+
+// fillingWith is how to fill an instance by calls of a method; ok is false where it takes nothing that can be new each time.
+func (x *exploration) fillingWith(b *box, m *method) (f filling, ok bool) {
+	all := x.gen.shapes[m]
+	i := slices.IndexFunc(all, func(s shape) bool { return len(s) == 0 || slices.ContainsFunc(s, isText) })
+	if i >= 0 {
+		f = filling{m: m, r: m, s: all[i]}
+		x.findOnly(b, &f)
+		return f, true
+	}
+	i = slices.IndexFunc(all, func(s shape) bool {
+		return slices.ContainsFunc(s, isInteger) && !slices.ContainsFunc(s, isHandle) && !slices.ContainsFunc(s, isBlob)
+	})
+	if i < 0 {
+		return f, false
+	}
+	f = filling{m: m, r: m, s: all[i]}
+	return f, x.takesNumbered(b, &f)
 }
 
 // findOnly finds which texts a method takes that are all new: all of them, or one, the last that it does.
@@ -223,7 +239,7 @@ func (x *exploration) fillWith(b *box, pair *filling) (full bool) {
 	if g, ok := wraps(f.m, f.r, f.seen); ok {
 		x.add(g)
 	}
-	if g, ok := quadratic(f.m, f.r, f.seen); ok {
+	if g, ok := quadratic(f.m, f.r, f.seen); ok && !namedSquare.MatchString(f.r.name) && !means(meantSquare, f.r) {
 		if again, _ := x.measure(b, pair); again != nil {
 			if _, ok := quadratic(f.m, f.r, again.seen); ok {
 				x.add(g)
@@ -346,13 +362,21 @@ func (f *stateFiller) one(m *method, on instance, values []tlv.Value) (*answer, 
 	return a, took, nil
 }
 
-// numbered are the values of the shape with texts that no other call has: all of them, or the last.
+// apartBy is how far numbers of different calls are apart: there is room for those of one call between them.
+const apartBy = 16
+
+// numbered are the values of the shape with texts that no other call has: all of them, or the last; or with such numbers where it has
+// no texts.
 func (f *filling) numbered(n int) []tlv.Value { return f.numberedOf(n, fillSize) }
 
 // numberedOf are numbered with texts of so many bytes.
 func (f *filling) numberedOf(n, size int) []tlv.Value {
 	all := slices.Clone(f.s)
+	numbers := !slices.ContainsFunc(f.s, isText)
 	for i, v := range all {
+		if numbers && isInteger(v) {
+			all[i] = withMagnitude(v, float64(apartBy*n+i))
+		}
 		if isText(v) && (f.only == 0 || f.only == i+1) {
 			all[i] = textOf(v.Tag(), fmt.Sprintf("k%06d%s", n, pattern(size-7, n)))
 			if f.wide > 0 && v.Tag() == tlv.TagString {

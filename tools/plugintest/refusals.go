@@ -25,7 +25,7 @@ const (
 // what others answer. It finds what no mark shows: sums, counts, and what is done to one of two instances.
 func (x *exploration) refusals(b *box, until time.Time) {
 	_, states := x.filledStates(b)
-	asked := x.answering(b)
+	asked, named := x.answering(b), x.askable(b)
 	for _, s := range states[:min(len(states), refusalStates)] {
 		for _, m := range x.gen.callable(b) {
 			if isAttempt.MatchString(m.name) || meansHalf(m) {
@@ -41,6 +41,11 @@ func (x *exploration) refusals(b *box, until time.Time) {
 						break
 					}
 					x.tryRefusal(refused, asked)
+				}
+				for _, refused := range full(m, types, s) {
+					if x.ctx.Err() == nil && time.Now().Before(until) && !x.done[findingKey{codeHalf, m.String(), ""}] {
+						x.tryFilled(refused, named)
+					}
 				}
 			}
 		}
@@ -86,7 +91,7 @@ func (x *exploration) refusable(m *method, types shape, s sequence, states []seq
 			all = append(all, slices.Concat(s, sequence{{m: m, on: 0, args: literals(values)}}))
 		}
 	}
-	return append(all, full(m, types, s)...)
+	return all
 }
 
 // packed are lists of numbers as bytes, of each width, of which the last is too large for most things.
@@ -113,11 +118,22 @@ func full(m *method, types shape, s sequence) (all []sequence) {
 			other[i] = textOf(v.Tag(), fmt.Sprintf("%s%d", markFirst, i))
 		}
 	}
+	pairs := [][2]shape{{types, other}}
+	// One name may be new, and the others must be known.
+	for i, v := range types {
+		if isText(v) {
+			first, second := slices.Clone(types), slices.Clone(types)
+			first[i], second[i] = textOf(v.Tag(), markSecond), textOf(v.Tag(), markFirst)
+			pairs = append(pairs, [2]shape{first, second})
+		}
+	}
 	for i, v := range types {
 		for _, half := range numbersOf(v.Tag(), halves[v.Tag()], nil) {
-			first, second := slices.Clone(types), slices.Clone(other)
-			first[i], second[i] = half, half
-			all = append(all, slices.Concat(s, sequence{{m: m, on: 0, args: literals(first)}, {m: m, on: 0, args: literals(second)}}))
+			for _, p := range pairs {
+				first, second := slices.Clone(p[0]), slices.Clone(p[1])
+				first[i], second[i] = half, half
+				all = append(all, slices.Concat(s, sequence{{m: m, on: 0, args: literals(first)}, {m: m, on: 0, args: literals(second)}}))
+			}
 		}
 	}
 	return all

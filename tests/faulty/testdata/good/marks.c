@@ -1,0 +1,2 @@
+/* Numbers that fill an instance, and a dump of them. */
+#include "../marks.h"
