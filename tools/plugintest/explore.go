@@ -178,10 +178,12 @@ func (x *exploration) parts() []part {
 		{x.refusedNames, 24, time.Second},
 		{x.edges, 24, 2 * time.Second},
 		{x.sums, 24, time.Second},
+		{x.signs, 24, time.Second},
 		{x.wrapped, 24, time.Second},
 		{x.squared, 24, time.Second},
 		{x.doubled, 24, time.Second},
 		{x.remembers, 8, 4 * time.Second},
+		{x.forgets, 24, 2 * time.Second},
 		{x.leaks, 10, time.Hour},
 	}
 }

@@ -87,19 +87,19 @@ func (x *exploration) growsBy(s sequence, asked []op, report func(w *worker, byt
 			return nil
 		}
 		id, next := p.made[0].id, 0
-		one := func() (*method, values) {
+		one := func() error {
 			r := asked[next%len(asked)]
 			next++
 			var all values
 			for _, a := range r.args {
 				all = append(all, a.value)
 			}
-			return r.m, all
+			return callWith(w, r.m, id, all)
 		}
 		before := 0
 		for step := range repeatSteps {
 			calls := rememberCalls << step
-			memory, err := roundsOf(w, id, 1, calls*len(asked), one)
+			memory, err := roundsOf(w, asked[0].m, 1, calls*len(asked), one)
 			if memory == nil || err != nil {
 				return err
 			}
@@ -138,7 +138,7 @@ func (r *remembering) watch(w *worker) error {
 		return err
 	}
 	for _, times := range []int{1, longerCalls} {
-		memory, err := roundsOf(w, id, growthRounds, times*rememberCalls, func() (*method, values) { return r.m, r.values() })
+		memory, err := roundsOf(w, r.m, growthRounds, times*rememberCalls, func() error { return callWith(w, r.m, id, r.values()) })
 		if memory == nil || err != nil {
 			return err
 		}
@@ -153,23 +153,25 @@ func (r *remembering) watch(w *worker) error {
 	return nil
 }
 
-// roundsOf are how much memory is in use after each round of calls; none where they take too long.
-func roundsOf(w *worker, id uint32, rounds, calls int, next func() (*method, values)) (memory []int, err error) {
-	var m *method
+// callWith makes a call, and ends the instances that it has made.
+func callWith(w *worker, m *method, id uint32, list values) error {
+	args, err := w.encode(list, m.box, id)
+	if err != nil {
+		return err
+	}
+	first := len(w.instances)
+	if _, err := w.call(m, id, args); err != nil {
+		return err
+	}
+	return w.finiSince(first)
+}
+
+// roundsOf are how much memory is in use after each round of calls of a method; none where they take too long.
+func roundsOf(w *worker, m *method, rounds, calls int, one func() error) (memory []int, err error) {
 	start := time.Now()
 	for range rounds {
 		for range calls {
-			var list values
-			m, list = next()
-			args, err := w.encode(list, m.box, id)
-			if err != nil {
-				return nil, err
-			}
-			first := len(w.instances)
-			if _, err := w.call(m, id, args); err != nil {
-				return nil, err
-			}
-			if err := w.finiSince(first); err != nil { // what it has made
+			if err := one(); err != nil {
 				return nil, err
 			}
 		}

@@ -17,6 +17,9 @@
 #ifndef NO_STAMP /* a label cannot be given, for want of memory */
 #define NO_STAMP(text) release(text)
 #endif
+#ifndef UNUSED /* a text has no owner any more */
+#define UNUSED(e) take_away(find(&shared.texts, (NyashText){(e)->name, (e)->size}))
+#endif
 #define MOST_KINDS 200
 #define MOST_USED 64 /* by one instance */
 
@@ -112,7 +115,7 @@ static int32_t digits(NyashContext *c) {
 static void release(struct entry *e) {
     if (e == NULL) return;
     nyash_lock(&shared.lock);
-    if (--e->owners == 0) take_away(find(&shared.texts, (NyashText){e->name, e->size}));
+    if (--e->owners == 0) UNUSED(e);
     nyash_unlock(&shared.lock);
 }
 
@@ -159,7 +162,7 @@ static int32_t given(NyashContext *c) {
 static int32_t texts(NyashContext *c) {
     int64_t n = 0;
     nyash_lock(&shared.lock);
-    for (const struct entry *e = shared.texts; e != NULL; e = e->next) n++;
+    for (const struct entry *e = shared.texts; e != NULL; e = e->next) n += e->owners > 0;
     nyash_unlock(&shared.lock);
     return nyash_return_i64(c, n);
 }
@@ -198,6 +201,7 @@ static int32_t on_init(void) {
 
 static void on_shutdown(void) {
     while (shared.kinds != NULL) take_away(&shared.kinds);
+    while (shared.texts != NULL) take_away(&shared.texts);
     shared.count = 0;
 }
 

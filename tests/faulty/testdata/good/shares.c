@@ -1,0 +1,2 @@
+/* Products of large numbers, in 128 bits. */
+#include "../shares.h"
