@@ -179,6 +179,7 @@ func (x *exploration) parts() []part {
 		{x.edges, 24, 2 * time.Second},
 		{x.sums, 24, time.Second},
 		{x.signs, 24, time.Second},
+		{x.orders, 24, 2 * time.Second},
 		{x.wrapped, 24, time.Second},
 		{x.squared, 24, time.Second},
 		{x.doubled, 24, time.Second},

@@ -13,6 +13,7 @@ import (
 // method is as it is meant to be.
 var (
 	meantNumber = regexp.MustCompile(`(?i)\bmod(ulo|ulus)?\b|\bwrap|roll(s|ing)? over|\d+[- ]?bits?\b|\bbits\b|\blow(est|er)? (byte|word)|truncat|clamp|saturat|checksum|\bhash|overflow|precision|\bfloat32\b`)
+	meantEnds   = regexp.MustCompile(`(?i)saturat|\bclamp|\bstays?\b|\bwraps?\b|\bmodulo\b|overflow|\bin the order\b|\binfinit|\bnan\b`)
 	meantText   = regexp.MustCompile(`(?i)\bnormal\b|\bnormali[sz]|\bzero bytes?\b|\bterminat|\bseparat|\bin the format\b|\bat most\b|\bup to\b|\buntil\b|truncat|\bcuts?\b|shorten|\bfirst \w+|\bnul\b|\bc('s)? strings?\b|\blimit|\bonly the\b|significant`)
 	meantStale  = regexp.MustCompile(`(?i)\bcache|\bsnapshot|\buntil\b|\bwhen it was\b|\b(last|first) (time|call)`)
 	meantCopy   = regexp.MustCompile(`(?i)\bwithout\b|\bexcept|\bbut (not|for)\b|\bonly\b|\bshallow|\bnot (the|its|copied|saved|kept)\b|\bfirst\b`)

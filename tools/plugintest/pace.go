@@ -44,7 +44,7 @@ func mayFollowTime(file string) bool {
 }
 
 // comparesAnswers are the codes of findings that say no more than that answers differ, where time may be why.
-var comparesAnswers = []string{codeBatch, codeRace, codeMixed, codeStale, codeHalf, codeCopy, codeOtherThread, codeSecondLife, codeOtherMemory, codeKeptAnswer, codeShortEffect}
+var comparesAnswers = []string{codeBatch, codeRace, codeMixed, codeStale, codeHalf, codeCopy, codeOrder, codeOtherThread, codeSecondLife, codeOtherMemory, codeKeptAnswer, codeShortEffect}
 
 // add adds a finding, unless it compares answers of a method that follow time.
 func (e *env) add(f Finding) {

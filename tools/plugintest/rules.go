@@ -121,6 +121,7 @@ const (
 	codeStale           = "stale-answer"
 	codeHalf            = "half-done"
 	codeCopy            = "copy-differs"
+	codeOrder           = "order-dependent"
 	codeDamaged         = "value-damaged"
 	codeWraps           = "size-wraps"
 	codeQuadratic       = "quadratic-time"
@@ -238,6 +239,7 @@ var rules = []Rule{
 	{codeOtherMemory, SeverityError, "an answer depends on what memory held before", "answers that depend on the calls alone", "initialise what you read and return; memory of the result buffer holds anything"},
 	{codeMixed, SeverityError, "a call on one instance changes what another answers", "the answers of each instance alone; singleton = true for a box with one state", "keep the state in the instance that the id names, not in static variables"},
 	{codeStale, SeverityWarning, "an answer is that of before a change, because it was asked for then", "the answer of the state as it is, whether it was asked for before or not", "drop what a method keeps for later answers wherever that changes: in undo and on error paths, too"},
+	{codeOrder, SeverityWarning, "two calls with numbers at the end of their range answer otherwise in the other order", "the same in either order, as with small numbers", "compare numbers with < and not by their difference, and look for the last one before you add 1 to it"},
 	{codeCopy, SeverityWarning, "a copy, or what was read from a dump, answers otherwise than the instance that it is of", "a copy to answer what the instance does", "copy, and write into the dump, all that the state consists of, and keep counts right wherever something is removed"},
 	{codeHalf, SeverityWarning, "a call that failed has done a part of its work", "nothing changed where a call fails", "check all that a call is given before you change anything, or take back what was done on the way out"},
 	{codeDamaged, SeverityError, "a value comes back damaged", "the value that was given, or an error", "use size_t for sizes and int64_t for numbers, copy size bytes and not up to a NUL, and refuse what does not fit"},

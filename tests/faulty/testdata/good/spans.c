@@ -1,0 +1,2 @@
+/* Ranges to the ends of what a number holds. */
+#include "../spans.h"
