@@ -19,15 +19,28 @@ import (
 type span struct {
 	least, most int64
 	text        string // that says so
+	// of is what a float is said to be: infinite where there is no end, and both where it is to be finite.
+	of [2]float64
 }
 
 var (
 	toRange   = regexp.MustCompile(`^(?:of |from |between )?(-?[\d,]*\d) (?:to|and) (-?[\d,]*\d)\b`)
 	orMore    = regexp.MustCompile(`^(-?[\d,]*\d) or more\b`)
 	atMost    = regexp.MustCompile(`^(?:at most|up to) ([\d,]*\d)\b`)
+	toFloat   = regexp.MustCompile(`^(?:of |from |between )?(-?[\d,]*\d(?:\.\d+)?) (?:to|and) (-?[\d,]*\d(?:\.\d+)?)(?:[ ,;:)]|\.?$|\. )`)
+	finite    = regexp.MustCompile(`(?i)\bfinite\b`)
 	meantElse = regexp.MustCompile(`(?i)otherwise|\belse\b|negative|clamp|limit(s|ed) to|\bcut\b|truncat|\b(larger|smaller|longer|more|less) (ones|values|are|is)\b|\bbelow\b|\babove\b|beyond|outside|default|\bexcept|\bfor (all|none|no|the|any)\b|ignored|modulo|wrap|\blow(er|est)? \d|about|usually|should`)
 	ofSizes   = regexp.MustCompile(`^[^.;]*\b(bytes?|characters?|letters?|digits?)\b`)
 )
+
+// ofArgument is what the documentation of a method says of an argument, behind its name; empty for nothing.
+func ofArgument(doc, name string) string {
+	m := regexp.MustCompile(`(?i)(?:^|[\s("'` + "`" + `])` + regexp.QuoteMeta(name) + `[\s,:"'` + "`" + `]+(?:(?:is|are|has|be|must be|of|in|from|between)\s+)*(-?\d[^.;]*)`).FindStringSubmatch(doc)
+	if m == nil || name == "" {
+		return ""
+	}
+	return m[1]
+}
 
 // spanOf is what a documentation says of an argument of a type; ok is false where it names no range, or says what becomes of others.
 func spanOf(doc string, tag tlv.Tag) (s span, ok bool) {
@@ -35,7 +48,10 @@ func spanOf(doc string, tag tlv.Tag) (s span, ok bool) {
 	if meantElse.MatchString(doc) {
 		return s, false
 	}
-	s = span{math.MinInt64, math.MaxInt64, ""}
+	if tag == tlv.TagFloat32 || tag == tlv.TagFloat64 {
+		return floatSpan(doc)
+	}
+	s = span{least: math.MinInt64, most: math.MaxInt64}
 	for _, form := range []struct {
 		of          *regexp.Regexp
 		least, most int // the groups; 0 for none
@@ -59,6 +75,23 @@ func spanOf(doc string, tag tlv.Tag) (s span, ok bool) {
 	return s, false
 }
 
+func floatSpan(doc string) (s span, ok bool) {
+	if m := toFloat.FindStringSubmatch(doc); m != nil {
+		least, err1 := strconv.ParseFloat(strings.ReplaceAll(m[1], ",", ""), 64)
+		most, err2 := strconv.ParseFloat(strings.ReplaceAll(m[2], ",", ""), 64)
+		return span{text: strings.TrimRight(m[0], " ,;:)."), of: [2]float64{least, most}}, err1 == nil && err2 == nil && least <= most
+	}
+	return span{text: finite.FindString(doc), of: [2]float64{math.Inf(-1), math.Inf(1)}}, finite.MatchString(doc)
+}
+
+// floatsOutside are floats that are not in a span.
+func (s span) floatsOutside() []float64 {
+	if math.IsInf(s.of[0], 0) {
+		return []float64{math.Inf(-1), math.Inf(1), math.NaN()}
+	}
+	return []float64{s.of[0] - 1, s.of[1] + 1, math.NaN()}
+}
+
 // outside are values that are not in a span, next to its ends.
 func (s span) outside(sample tlv.Value) (all []tlv.Value) {
 	if isText(sample) {
@@ -69,6 +102,9 @@ func (s span) outside(sample tlv.Value) (all []tlv.Value) {
 			all = append(all, textOf(sample.Tag(), strings.Repeat("a", int(s.most+1))))
 		}
 		return all
+	}
+	if !isInteger(sample) {
+		return numbersOf(sample.Tag(), nil, s.floatsOutside())
 	}
 	var numbers []int64
 	if s.least > math.MinInt64 {
@@ -91,6 +127,9 @@ func (e *env) checkRanges() error {
 				break
 			}
 			s, ok := spanOf(arg.Doc, sample.values[i].Tag())
+			if !ok && arg.Doc == "" {
+				s, ok = spanOf(ofArgument(m.declared.Doc, arg.Name), sample.values[i].Tag())
+			}
 			if !ok || meantElse.MatchString(m.declared.Doc) {
 				continue
 			}

@@ -12,13 +12,13 @@ import (
 // TestSpanOf reads what documentation says of arguments.
 func TestSpanOf(t *testing.T) {
 	for doc, want := range map[string]span{
-		"0 to 1000000000000": {0, 1000000000000, "0 to 1000000000000"},
-		"-1 to 1, as a step": {-1, 1, "-1 to 1"},
-		"of 1 to 10,000":     {1, 10000, "of 1 to 10,000"},
-		"between 2 and 5":    {2, 5, "between 2 and 5"},
-		"1 or more":          {1, math.MaxInt64, "1 or more"},
-		"at most 64":         {math.MinInt64, 64, "at most 64"},
-		"up to 64 at once":   {math.MinInt64, 64, "up to 64"},
+		"0 to 1000000000000": {least: 0, most: 1000000000000, text: "0 to 1000000000000"},
+		"-1 to 1, as a step": {least: -1, most: 1, text: "-1 to 1"},
+		"of 1 to 10,000":     {least: 1, most: 10000, text: "of 1 to 10,000"},
+		"between 2 and 5":    {least: 2, most: 5, text: "between 2 and 5"},
+		"1 or more":          {least: 1, most: math.MaxInt64, text: "1 or more"},
+		"at most 64":         {least: math.MinInt64, most: 64, text: "at most 64"},
+		"up to 64 at once":   {least: math.MinInt64, most: 64, text: "up to 64"},
 	} {
 		s, ok := spanOf(doc, tlv.TagInt64)
 		assert.True(t, ok, doc)
@@ -33,19 +33,51 @@ func TestSpanOf(t *testing.T) {
 	}
 	s, ok := spanOf("1 to 32 bytes", tlv.TagString)
 	assert.True(t, ok)
-	assert.Equal(t, span{1, 32, "1 to 32"}, s)
+	assert.Equal(t, span{least: 1, most: 32, text: "1 to 32"}, s)
 	for _, doc := range []string{"1 to 32", "1 to 65535 bytes", "0 to 9 words"} {
 		_, ok = spanOf(doc, tlv.TagString)
 		assert.False(t, ok, doc)
 	}
-	_, ok = spanOf("0 to 9", tlv.TagFloat64)
-	assert.False(t, ok)
+	for doc, want := range map[string][]float64{
+		"0 to 9":                {-1, 10},
+		"0 to 1, a probability": {-1, 2},
+		"0.5 to 99.5.":          {-0.5, 100.5},
+	} {
+		s, ok = spanOf(doc, tlv.TagFloat64)
+		assert.True(t, ok, doc)
+		assert.Equal(t, want, s.floatsOutside()[:2], doc)
+		assert.True(t, math.IsNaN(s.floatsOutside()[2]))
+	}
+	s, ok = spanOf("any finite number", tlv.TagFloat64)
+	assert.True(t, ok)
+	assert.Equal(t, []float64{math.Inf(-1), math.Inf(1)}, s.floatsOutside()[:2])
+	for _, doc := range []string{"a number", "0 to 1.2.3", "0 to 9 otherwise"} {
+		_, ok = spanOf(doc, tlv.TagFloat64)
+		assert.False(t, ok, doc)
+	}
+}
+
+func TestOfArgument(t *testing.T) {
+	for doc, want := range map[string]string{
+		"The value below which p percent are; p is 0 to 100.": "0 to 100",
+		"Adds a circle, radius 1 to 40000; returns how many.": "1 to 40000",
+		"`p` from 0 to 1":             "0 to 1",
+		"Keeps up to 5 to 9 of them.": "",
+		"The step 3 to 4 of p":        "",
+		"Pops 1 to 3":                 "",
+	} {
+		name := "p"
+		if want == "1 to 40000" {
+			name = "radius"
+		}
+		assert.Equal(t, want, ofArgument(doc, name), doc)
+	}
 }
 
 func TestSpan_Outside(t *testing.T) {
-	assert.Equal(t, []tlv.Value{tlv.Int64(-1), tlv.Int64(6)}, span{0, 5, ""}.outside(tlv.Int64(1)))
-	assert.Equal(t, []tlv.Value{tlv.Int32(0)}, span{1, math.MaxInt64, ""}.outside(tlv.Int32(3)))
-	assert.Empty(t, span{math.MinInt32, math.MaxInt32, ""}.outside(tlv.Int32(3)))
-	assert.Equal(t, []tlv.Value{tlv.String(""), tlv.String("aaaa")}, span{1, 3, ""}.outside(tlv.String("x")))
-	assert.Empty(t, span{0, tlv.MaxPayload, ""}.outside(tlv.String("x")))
+	assert.Equal(t, []tlv.Value{tlv.Int64(-1), tlv.Int64(6)}, span{least: 0, most: 5, text: ""}.outside(tlv.Int64(1)))
+	assert.Equal(t, []tlv.Value{tlv.Int32(0)}, span{least: 1, most: math.MaxInt64, text: ""}.outside(tlv.Int32(3)))
+	assert.Empty(t, span{least: math.MinInt32, most: math.MaxInt32, text: ""}.outside(tlv.Int32(3)))
+	assert.Equal(t, []tlv.Value{tlv.String(""), tlv.String("aaaa")}, span{least: 1, most: 3, text: ""}.outside(tlv.String("x")))
+	assert.Empty(t, span{least: 0, most: tlv.MaxPayload, text: ""}.outside(tlv.String("x")))
 }
