@@ -13,14 +13,14 @@ import (
 // method is as it is meant to be.
 var (
 	meantNumber = regexp.MustCompile(`(?i)\bmod(ulo|ulus)?\b|\bwrap|roll(s|ing)? over|\d+[- ]?bits?\b|\bbits\b|\blow(est|er)? (byte|word)|truncat|clamp|saturat|checksum|\bhash|overflow|precision|\bfloat32\b`)
-	meantEnds   = regexp.MustCompile(`(?i)saturat|\bclamp|\bstays?\b|\bwraps?\b|\bmodulo\b|overflow|\bin the order\b|\binfinit|\bnan\b`)
+	meantEnds   = regexp.MustCompile(`(?i)saturat|\bclamp|\bstays?\b|\bwraps?\b|\bmodulo\b|overflow|\bin the order\b|\binfin(ite|ity)\b|\bnan\b|\bold(er|est)?\b|\bnewe(r|st)\b|\blatest\b|\brecent|\bwindow\b|\bignored?\b|\bdrop(s|ped)?\b|\blate\b|\bexpire`)
 	meantText   = regexp.MustCompile(`(?i)\bnormal\b|\bnormali[sz]|\bzero bytes?\b|\bterminat|\bseparat|\bin the format\b|\bat most\b|\bup to\b|\buntil\b|truncat|\bcuts?\b|shorten|\bfirst \w+|\bnul\b|\bc('s)? strings?\b|\blimit|\bonly the\b|significant`)
 	meantStale  = regexp.MustCompile(`(?i)\bcache|\bsnapshot|\buntil\b|\bwhen it was\b|\b(last|first) (time|call)`)
 	meantCopy   = regexp.MustCompile(`(?i)\bwithout\b|\bexcept|\bbut (not|for)\b|\bonly\b|\bshallow|\bnot (the|its|copied|saved|kept)\b|\bfirst\b`)
 	meantSquare = regexp.MustCompile(`(?i)\bquadratic|\bsquare|O\(|\bslow|\bpairs?\b|\bpairwise|\bevery two\b|\beach (of the )?others?\b`)
 	meantJoined = regexp.MustCompile(`(?i)\btogether\b|\bjoin|\bconcat|\bcombin|\bfollowed by\b|\bprefix|\bsuffix|\bending\b|\bstem\b|\bparts? of\b`)
 	meantBegins = regexp.MustCompile(`(?i)\bprefix|\bbeg(i|u)n|\bstart|\bcomplet|\babbrev|\bsearch|\bmatch|\blongest\b|\brout(e|ing)|\bunder\b.*\bpath|\bnear|\blike\b`)
-	meantKept   = regexp.MustCompile(`(?i)\b(until|in|by|at) shutdown\b|\bfor (the life|as long as)\b`)
+	meantKept   = regexp.MustCompile(`(?i)\b(until|in|by|at) shutdown\b|\bfor (the life|as long as|ever\b|good\b)|\bforever\b|\b(end of|until) the process\b|\bprocess ends\b|\bnever (freed|released|forgotten|removed)\b`)
 	meantLife   = regexp.MustCompile(`(?i)\bprocess\b|\bstarts?\b|\bstarted\b|\bsince\b|\blife|\binit\b|\bshutdown\b|\bloaded\b`)
 	meantShared = regexp.MustCompile(`(?i)\ball \w+ (share|see|receive)\b|\b(every|any)(body|one)\b|\bone \w+( \w+)? (of|in) the (library|process|plugin)\b|\b(all|every|other) instances?\b|\b(all|every) (box(es)?|objects?)\b|\bother (boxes|objects)\b|\b(whole|entire) (library|plugin)\b|\b(library|plugin|process|program)[- ]wide\b|\bacross (instances|boxes|objects)\b|\ball \w+ (of|in) the (library|plugin)\b|\binstances (have|share)|\bshared?\b|\bglobal|\bprocess\b`)
 )

@@ -81,9 +81,9 @@ func (x *exploration) tryOrder(s sequence, m *method, types shape, asked []op) {
 	}
 	for i, v := range types {
 		for _, end := range endsOf[v.Tag()] {
-			for _, one := range near {
+			for k, one := range near {
 				far := one.withValueAt(i, end)
-				for _, other := range near {
+				for _, other := range slices.Delete(slices.Clone(near), k, k+1) { // the same once more may be of the same thing, which it replaces
 					if r, ok := x.inEitherOrder(s, far, other, asked, nil); ok && r >= 0 {
 						x.reportOrder(s, far, other, asked[r])
 						return

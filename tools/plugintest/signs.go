@@ -18,6 +18,9 @@ var (
 	farNumbers  = map[tlv.Tag][]int64{tlv.TagInt32: {1 << 30, 1<<30 + 1<<29}, tlv.TagInt64: {1 << 62, 1<<62 + 1<<61, 1 << 61}}
 )
 
+// aboutTime are names and documentation of what is computed from the time of day, which is a large number, too.
+var aboutTime = regexp.MustCompile(`(?i)\btime|\bage\b|since|until|remain|elapsed|deadline|expir|\bago\b|\bdue\b|\blate|\bclock|\bstamp|\bidle`)
+
 var negativeNumber = regexp.MustCompile(`(^|[^0-9A-Za-z_.-])-[0-9]*[1-9]`)
 
 // saysNegative tells whether an answer is a negative number, or a text with one.
@@ -102,7 +105,7 @@ func (x *exploration) withNumberIn(s sequence, i, k int, n int64, asked []op) (a
 func (x *exploration) reportSign(s sequence, i, k int, r op, n int64) {
 	m := s[i].m
 	key := findingKey{codeWraps, r.m.String(), ""}
-	if x.done[key] || means(meantNumber, m, r.m) || meantNumber.MatchString(r.m.name) {
+	if x.done[key] || means(meantNumber, m, r.m) || meantNumber.MatchString(r.m.name) || means(aboutTime, m, r.m) || aboutTime.MatchString(r.m.name) {
 		return
 	}
 	far := slices.Clone(s)
