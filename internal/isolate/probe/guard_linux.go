@@ -185,16 +185,6 @@ func (g *guarded) blockStart(end, size uintptr) uintptr {
 	return (end - size) &^ (alignment - 1)
 }
 
-func fill(memory []byte, with byte) {
-	if len(memory) == 0 {
-		return
-	}
-	memory[0] = with
-	for n := 1; n < len(memory); n *= 2 {
-		copy(memory[n:], memory[:n])
-	}
-}
-
 func (g *guarded) malloc(size uintptr) uintptr {
 	if at := g.take(size, false); at != 0 {
 		return at

@@ -335,12 +335,12 @@ func openFiles() (map[string]string, error) {
 // are none where the kernel does not tell.
 func children() map[string]string {
 	all := make(map[string]string)
-	lists, err := filepath.Glob("/proc/self/task/*/children")
+	threads, err := os.ReadDir("/proc/self/task")
 	if err != nil {
 		return all
 	}
-	for _, list := range lists {
-		text, err := os.ReadFile(list)
+	for _, thread := range threads {
+		text, err := os.ReadFile("/proc/self/task/" + thread.Name() + "/children")
 		if err != nil {
 			continue // the thread has ended
 		}

@@ -228,8 +228,16 @@ func newAreaAtStart(size int) (a area, err error) {
 
 func (a *area) fill(usable []byte) {
 	a.usable = usable
-	for i := range usable {
-		usable[i] = wire.Filler
+	fill(usable, wire.Filler)
+}
+
+func fill(memory []byte, with byte) {
+	if len(memory) == 0 {
+		return
+	}
+	memory[0] = with
+	for n := 1; n < len(memory); n *= 2 {
+		copy(memory[n:], memory[:n])
 	}
 }
 
