@@ -41,7 +41,7 @@ setup: ## install the tools that building and testing need
 # more is tested at a time than there are processors, as many tests wait for a call that hangs. No test
 # looks at its own binary's debug information, which takes long to link.
 test: setup plugins ## run all tests
-	go test -ldflags=-w -p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) ./tools/... ./tests/... ./...
+	go test -ldflags=-w -vet=off -p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) ./tools/... ./tests/... ./...
 	@echo 'the same through other ways to a plugin'
 	@NYASH_TEST_CHANNEL=pipe go test -run='^Test(Crash|Context|Load|HostClose)' ./tests/isolation & pipes=$$!; \
 	NYASH_TEST_ISOLATION=process go test ./loader && NYASH_TEST_TARGET=wasm go test -run='^TestBox|^TestBlob' ./loader; status=$$?; \

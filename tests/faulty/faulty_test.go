@@ -55,7 +55,7 @@ func foundRounds() uint64 {
 }
 
 // sampleStep is the distance between the plugins of a sample, and sampleFirst the first of them: ones that take little time.
-const sampleStep, sampleFirst = 100, 38
+const sampleStep, sampleFirst = 100, 65
 
 // declared are the lines of nyash.toml for the box's methods.
 var declared = map[string]string{

@@ -1,5 +1,6 @@
 /* A method does not return. */
 // want: hang Counter.poke
 // stack: poke
-#define ON_POKE for (volatile int i = 0;; i++) continue
+#include <unistd.h>
+#define ON_POKE for (;;) pause()
 #include "counter.h"
