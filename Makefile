@@ -39,12 +39,13 @@ setup: ## install the tools that building and testing need
 
 # Packages whose tests take longest come first, so that all processors are busy to the end, and one
 # more is tested at a time than there are processors, as many tests wait for a call that hangs. No test
-# looks at its own binary's debug information, which takes long to link.
+# looks at its own binary's debug information, which takes long to link; lint has vet.
+test: TESTFLAGS = -ldflags=-w -vet=off
 test: setup plugins ## run all tests
-	go test -ldflags=-w -vet=off -p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) ./tools/... ./tests/... ./...
+	go test $(TESTFLAGS) -p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) ./tools/... ./tests/... ./...
 	@echo 'the same through other ways to a plugin'
-	@NYASH_TEST_CHANNEL=pipe go test -run='^Test(Crash|Context|Load|HostClose)' ./tests/isolation & pipes=$$!; \
-	NYASH_TEST_ISOLATION=process go test ./loader && NYASH_TEST_TARGET=wasm go test -run='^TestBox|^TestBlob' ./loader; status=$$?; \
+	@NYASH_TEST_CHANNEL=pipe go test $(TESTFLAGS) -run='^Test(Crash|Context|Load|HostClose)' ./tests/isolation & pipes=$$!; \
+	NYASH_TEST_ISOLATION=process go test $(TESTFLAGS) ./loader && NYASH_TEST_TARGET=wasm go test $(TESTFLAGS) -run='^TestBox|^TestBlob' ./loader; status=$$?; \
 	wait $$pipes && exit $$status
 
 faulty: setup plugins ## try plugin-tester on every faulty plugin, with NYASH_TEST_ROUNDS=all ten times; `make test` takes a sample
