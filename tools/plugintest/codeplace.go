@@ -80,8 +80,8 @@ func (p *codePlace) lookUp() {
 	}
 	lines := &sourceLines{data: data}
 	p.file, p.line = lines.at(addr)
-	if ofSDK(p.file) {
-		if file, line := lines.callerOf(addr, ofSDK); file != "" {
+	if notOfAuthor(p.file) {
+		if file, line := lines.callerOf(addr, notOfAuthor); file != "" {
 			p.file, p.line = file, line
 		}
 	}

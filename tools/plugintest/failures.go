@@ -295,6 +295,19 @@ type fault struct {
 	number uint64
 	mode   faultMode
 	name   string
+	file   string   // the library's
+	at     []uint64 // where in it; see [probe.Faulted]
+}
+
+// place is where the author's code calls what fails, with a space before it; empty where that is not known.
+func (t *fault) place() string {
+	for _, offset := range t.at {
+		p := codePlace{module: t.file, offset: offset}
+		if p.lookUp(); p.line > 0 && !notOfAuthor(p.file) {
+			return fmt.Sprintf(" at %s:%d", p.file, p.line)
+		}
+	}
+	return ""
 }
 
 func (t *fault) String() string {
@@ -311,7 +324,7 @@ func (t *fault) String() string {
 	case probe.Memory(t.name):
 		how = "found no memory"
 	}
-	return fmt.Sprintf("its call %d of another library, %s, %s", t.number+1, t.name, how)
+	return fmt.Sprintf("its call %d of another library, %s%s, %s", t.number+1, t.name, t.place(), how)
 }
 
 var theFault = fault{number: noFault}
@@ -357,6 +370,7 @@ func (f *faulting) try(c faultCase) {
 		if probe.Memory(t.name) && failed(run.a.code) {
 			f.handled = true
 		}
+		t.file, t.at = f.config.File, run.seen.At
 		left = append(left, t)
 		if stable {
 			f.judge(c, &t, base, run, without)
@@ -388,7 +402,7 @@ func (f *faulting) startFaulting(seen bool) *worker {
 func faultsOf(calls []string) (all []fault) {
 	for i, name := range calls[:min(len(calls), maxFaults)] {
 		for _, mode := range probe.FaultModes(name) {
-			all = append(all, fault{uint64(i), mode, name})
+			all = append(all, fault{number: uint64(i), mode: mode, name: name})
 		}
 	}
 	return all

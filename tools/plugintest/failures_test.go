@@ -22,7 +22,7 @@ func TestFailures_Steps(t *testing.T) {
 	assert.Equal(t, plugintest.Step{Thread: 1, Instance: "kinds1", Call: "birth()", Answer: "a new instance"}, first)
 	assert.Equal(t, `label("a")`, call.Call)
 	assert.Equal(t, "code -6", call.Answer)
-	assert.Regexp(t, "^as its call [12] of another library, malloc, found no memory$", call.Note)
+	assert.Regexp(t, "^as its call [12] of another library, malloc at \\S*kinds\\.h:\\d+, found no memory$", call.Note)
 	assert.True(t, call.Fault)
 	assert.Equal(t, plugintest.Step{Thread: 1, Instance: "kinds1", Call: "texts()", Answer: "i64 1"}, last)
 }

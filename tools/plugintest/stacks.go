@@ -451,6 +451,11 @@ func ofSDK(file string) bool {
 	return name == "nyash.h" || name == "nyash.hpp"
 }
 
+// notOfAuthor tells whether a file of the source is not one of the author's: the SDK's, or a header of the system.
+func notOfAuthor(file string) bool {
+	return ofSDK(file) || strings.HasPrefix(file, "/usr/") || strings.Contains(file, "/include/c++/")
+}
+
 // describeFault shows where the worker crashed, without a debugger: the module and its function.
 func (s *stacks) describeFault(f *Finding) {
 	if s == nil {

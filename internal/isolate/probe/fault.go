@@ -45,6 +45,7 @@ type Faulted struct {
 	Known bool     // false where they cannot be told
 	Calls []string // their names, in order, or the first of them
 	Fired string   // the one that has failed; empty for none
+	At    []uint64 // where in its file the library called it, and what called that, the innermost first; none where that is not known
 }
 
 // FaultModes are those in which a function of the system can fail.

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"debug/elf"
 	"encoding/binary"
 	"maps"
 	"math"
@@ -26,6 +27,7 @@ const Faults = true
 type faults struct {
 	names []string
 	state *faultState
+	code  []codeRange // of the library
 }
 
 // faultState is what the stubs use; they know where its fields are.
@@ -36,11 +38,17 @@ type faultState struct {
 	last   uint64 // call that fails
 	mode   uint64
 	kinds  [keptKinds]uint8 // the stubs of the first calls
+	stack  [keptWords]uint64
 }
+
+// codeRange is where code of a library lies, and where that is in its file.
+type codeRange struct{ start, end, offset uint64 }
 
 const (
 	keptKinds = 1024
-	stubRoom  = 192 // bytes of each stub, at most
+	keptWords = 96  // of the stack of the first call that fails, from its return address on
+	maxPlaces = 8   // of the library's calls in them
+	stubRoom  = 224 // bytes of each stub, at most
 	maxStubs  = math.MaxUint8
 )
 
@@ -61,7 +69,7 @@ func newFaults(library string) (*faults, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &faults{state: stateAt(memory)}
+	f := &faults{state: stateAt(memory), code: codeOf(library)}
 	f.state.number = NoFault
 	targets := make(map[uint64]uint64) // of each slot
 	for _, slots := range tables {
@@ -136,8 +144,60 @@ func (f *faults) seen() Faulted {
 	}
 	if fired := atomic.LoadUint64(&f.state.fired); fired > 0 && fired <= uint64(len(f.names)) {
 		out.Fired = f.names[fired-1]
+		if out.Fired != hostAlloc {
+			out.At = f.places()
+		}
 	}
 	return out
+}
+
+// codeOf is where the code of a library lies, which is open; nothing where that cannot be told.
+func codeOf(library string) (all []codeRange) {
+	base, err := baseOf(library)
+	if err != nil {
+		return nil
+	}
+	file, err := elf.Open(library)
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = file.Close() }() // which was only read
+	for _, s := range file.Progs {
+		if s.Type == elf.PT_LOAD && s.Flags&elf.PF_X != 0 {
+			all = append(all, codeRange{base + s.Vaddr, base + s.Vaddr + s.Filesz, s.Off})
+		}
+	}
+	return all
+}
+
+// places are those of the library's calls of which the stack has the return addresses: words that are addresses behind a
+// call. What a function has left in memory that it does not use may be among them.
+func (f *faults) places() (all []uint64) {
+	for _, word := range f.state.stack {
+		for _, c := range f.code {
+			if c.start+longestCall <= word && word < c.end && followsCall(cmem.Memory(uintptr(word-longestCall), longestCall)) && len(all) < maxPlaces {
+				all = append(all, word-1-c.start+c.offset)
+			}
+		}
+	}
+	return all
+}
+
+// longestCall is the size of the longest call instruction that is known, in bytes.
+const longestCall = 7
+
+// followsCall tells whether code ends in a call: of a place, or of what a register or memory has the address of.
+func followsCall(code []byte) bool {
+	end := len(code)
+	if code[end-5] == 0xe8 {
+		return true
+	}
+	for _, size := range []int{2, 3, 4, 6, 7} {
+		if code[end-size] == 0xff && code[end-size+1]>>3&7 == 2 {
+			return true
+		}
+	}
+	return false
 }
 
 // refuses is what a stub does, for the host's alloc, which is a function of this process.
@@ -187,7 +247,18 @@ func writeStub(out []byte, f systemFunction, at stubAddresses, number int) {
 	land(reached)
 	add(0x4d, 0x3b, 0x53, 0x18)           // cmp r10, [r11+24]
 	add(0x77, byte(passes-(len(code)+2))) // ja
-	add(0x49, 0xc7, 0x43, 0x10)           // mov qword [r11+16], number+1
+	add(0x49, 0x83, 0x7b, 0x10, 0)        // cmp qword [r11+16], 0
+	again := jump(0x75)                   // jne
+	add(0x56, 0x57, 0x51)                 // push rsi; push rdi; push rcx
+	add(0x48, 0x8d, 0x74, 0x24, 0x18)     // lea rsi, [rsp+24]
+	add(0x49, 0x8d, 0xbb)                 // lea rdi, [r11+stack]
+	add32(uint32(unsafe.Offsetof(faultState{}.stack)))
+	add(0xb9) // mov ecx, keptWords
+	add32(keptWords)
+	add(0xf3, 0x48, 0xa5) // rep movsq
+	add(0x59, 0x5f, 0x5e) // pop rcx; pop rdi; pop rsi
+	land(again)
+	add(0x49, 0xc7, 0x43, 0x10) // mov qword [r11+16], number+1
 	add32(uint32(number + 1))
 	if f.parts {
 		add(0x41, 0x83, 0x7b, 0x20, byte(FaultPart)) // cmp dword [r11+32], FaultPart

@@ -53,6 +53,10 @@ func TestStub(t *testing.T) {
 			seen := f.seen()
 			assert.Equal(t, []string{"write", "write", "write"}, seen.Calls)
 			assert.Equal(t, tt.number != NoFault, seen.Fired != "")
+			assert.Empty(t, seen.At, "no library calls it")
+			if tt.number != NoFault {
+				assert.NotZero(t, f.state.stack[0])
+			}
 		})
 	}
 	assert.LessOrEqual(t, stubLength(code), stubRoom)
