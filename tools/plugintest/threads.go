@@ -578,11 +578,11 @@ func (x *meetings) judge(t *trial, runs []interleave.Run, results []interleave.R
 }
 
 // allows tells whether a result is no fault: it is that of an order, or a call was refused
-// because another was under way.
+// because another was under way, or each has worked with a copy of what the other changes.
 func (t *trial) allows(r *interleave.Result) bool {
 	switch r.Status {
 	case interleave.StatusDone:
-		return slices.Contains(t.orders, r.Outcome) || t.refused(r)
+		return slices.Contains(t.orders, r.Outcome) || t.refused(r) || t.ofSnapshots(r)
 	case interleave.StatusSignal, interleave.StatusExit, interleave.StatusHang:
 		return false
 	}
