@@ -42,6 +42,27 @@ func growth(e *env) error {
 			}
 			return w.finiAll()
 		}}
+		if err := e.withWorker(o, work.watch); err != nil || e.recorder.has(codeGrowth, m) {
+			return err
+		}
+		work.room, work.run = " whose result has no room", func(w *worker) error {
+			id, args, err := w.prepare(m, sample)
+			if err != nil {
+				return err
+			}
+			for range calls {
+				s := w.step(m, id, args)
+				s.resultSize = 0
+				a, err := w.do(s)
+				if err != nil {
+					return err
+				}
+				if a.code != abi.ErrShortBuffer {
+					break // it has no result, or is not as the protocol has it, which others report
+				}
+			}
+			return w.finiAll()
+		}
 		return e.withWorker(o, work.watch)
 	})
 }
@@ -88,6 +109,7 @@ type repeated struct {
 	times  int // that a round runs it
 	calls  int // of m, each time
 	run    func(*worker) error
+	room   string // what calls they are; empty for any
 }
 
 // usage is what is in use after each round.
@@ -101,7 +123,7 @@ func (g *repeated) watch(w *worker) error {
 		}
 		calls := longer * g.times * g.calls
 		if files := perRound(u.files, 1); files > 0 {
-			g.report(w, codeFiles, "%d calls leave %s open, after fini too", calls, plural(files, "descriptor"))
+			g.report(w, codeFiles, "%d calls%s leave %s open, after fini too", calls, g.room, plural(files, "descriptor"))
 			return nil // they take memory, too
 		}
 		blocks, memory := perRound(u.blocks, 1), perRound(u.memory, calls*w.scale().perCall)
@@ -113,10 +135,10 @@ func (g *repeated) watch(w *worker) error {
 			longer = max(2, min(longerRounds, memoryLimit/4/growthRounds/max(memory, 1)))
 			continue
 		case blocks > 0:
-			g.report(w, codeGrowth, "%d calls leave %s of host->alloc behind, after fini too", calls, plural(blocks, "block"))
+			g.report(w, codeGrowth, "%d calls%s leave %s of host->alloc behind, after fini too", calls, g.room, plural(blocks, "block"))
 		case w.runtime.mayGrow(memory * growthRounds):
 		default:
-			g.report(w, codeGrowth, "each call leaves about %d bytes behind, after fini too", memory/calls)
+			g.report(w, codeGrowth, "each call%s leaves about %d bytes behind, after fini too", g.room, memory/calls)
 		}
 		return nil
 	}
@@ -162,6 +184,9 @@ func (g *repeated) report(w *worker, code, format string, args ...any) {
 	}
 	if code == codeGrowth {
 		f.Fix = fixToRemember()
+	}
+	if code == codeGrowth && g.room != "" {
+		f.Fix = "look first whether the result has room, and then make what it consists of; or free it where it has none"
 	}
 	w.add(f)
 }
