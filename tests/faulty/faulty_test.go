@@ -212,7 +212,7 @@ func TestGood_NoFindings(t *testing.T) {
 		"the plugin of the docs":  docsConfig(t, docsPlugin(t, root)),
 	}
 	if whole {
-		for _, name := range []string{"store.c", "atomics.c", "rwlock.c", "once.c", "snapshots.c", "leaf.c", "kept.c", "notes.c", "links.c", "words.c", "estimates.c", "bounded.c", "page.c", "grid.c", "calc.c", "globs.c", "vars.c", "diary.c", "manners.c", "standard.cpp", "basket.cpp", "prices.c", "ids.c", "poster.c", "tally.c", "stack.c", "accounts.c", "filter.c", "kinds.c", "spots.c", "stalls.c", "marks.c", "shares.c", "spans.c"} {
+		for _, name := range []string{"store.c", "atomics.c", "rwlock.c", "once.c", "snapshots.c", "leaf.c", "kept.c", "notes.c", "links.c", "words.c", "estimates.c", "bounded.c", "page.c", "grid.c", "calc.c", "globs.c", "vars.c", "diary.c", "manners.c", "standard.cpp", "basket.cpp", "prices.c", "ids.c", "poster.c", "tally.c", "stack.c", "accounts.c", "filter.c", "kinds.c", "spots.c", "stalls.c", "marks.c", "shares.c", "spans.c", "tags.c"} {
 			all[name] = plugintest.Config{File: ccbuild.Library(t, "testdata/good/"+name, "-fvisibility=hidden", "-O2")}
 		}
 	}

@@ -15,6 +15,8 @@ import (
 const (
 	edgeStates = 2 // in which such numbers are stored
 	mostEdges  = 6 // numbers of a box's methods
+	// belowLargest is by how much a state is below the largest number, and secondNumber what does not fit there.
+	belowLargest, secondNumber = 1000, 1 << 20
 )
 
 // edges makes calls that may be refused in states with the largest numbers that a box takes.
@@ -27,17 +29,41 @@ func (x *exploration) edges(b *box, until time.Time) {
 				if doneByPart.MatchString(m.name) || isAttempt.MatchString(m.name) || meansHalf(m) {
 					continue
 				}
+				tried := x.takingOver(m, &edge)
 				for _, o := range x.raising(m) {
+					tried = append(tried, slices.Concat(edge.largest, sequence{o}))
+				}
+				for _, s := range tried {
 					if x.ctx.Err() != nil || time.Now().After(until) {
 						return
 					}
 					if !x.done[findingKey{codeHalf, m.String(), ""}] {
-						x.tryRefusal(slices.Concat(edge, sequence{o}), asked)
+						x.tryRefusal(s, asked)
 					}
 				}
 			}
 		}
 	}
+}
+
+// edge is a state with a number at the end of what is taken.
+type edge struct {
+	largest sequence
+	// below is the state with a number that is nearly as large, to which the first number of second can be added and the next cannot.
+	below, second sequence
+}
+
+// takingOver are calls of a method that is given another instance, whose numbers have no room in an edge's state but for the first.
+func (x *exploration) takingOver(m *method, e *edge) (all []sequence) {
+	if e.second == nil || m.box.singleton {
+		return nil
+	}
+	for _, types := range x.gen.typesOf(m) {
+		if other := slices.IndexFunc(types, isHandle); other >= 0 && x.plugin.sampled(types[other], m.box) == m.box && !slices.ContainsFunc(types, isBlob) {
+			all = append(all, x.withSecond(m, types, e.below, e.second))
+		}
+	}
+	return all
 }
 
 // raising are calls of a method with numbers by which larger ones grow until they have no room.
@@ -58,7 +84,7 @@ func (x *exploration) raising(m *method) (all []op) {
 }
 
 // edgesOf are the calls of a state and some that store the largest number that is taken, or the least, between two others.
-func (x *exploration) edgesOf(b *box, s sequence, until time.Time) (all []sequence) {
+func (x *exploration) edgesOf(b *box, s sequence, until time.Time) (all []edge) {
 	for _, m := range x.gen.callable(b) {
 		if !x.gen.changes[m] {
 			continue
@@ -79,7 +105,13 @@ func (x *exploration) edgesOf(b *box, s sequence, until time.Time) (all []sequen
 				before := slices.Concat(s, sequence{first})
 				for _, sign := range []int64{1, -1} {
 					if n, ok := x.furthest(before, largest, i, sign); ok {
-						all = append(all, slices.Concat(before, sequence{largest.withValueAt(i, n), last}))
+						e := edge{largest: slices.Concat(before, sequence{largest.withValueAt(i, n), last})}
+						if n, err := n.Int(); err == nil && sign*(n/4) > secondNumber {
+							number := func(n int64) tlv.Value { return numbersOf(v.Tag(), []int64{n}, nil)[0] }
+							e.below = slices.Concat(before, sequence{largest.withValueAt(i, number(n-sign*belowLargest))})
+							e.second = sequence{x.firstBirth(b), first, largest.withValueAt(i, number(sign*secondNumber))}
+						}
+						all = append(all, e)
 					}
 				}
 			}
