@@ -131,6 +131,9 @@ func (e *env) learn() error {
 		if err := e.refine(b); err != nil {
 			return err
 		}
+		if err := e.learnWalks(b); err != nil {
+			return err
+		}
 		if err := e.learnRoom(b); err != nil {
 			return err
 		}
