@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -99,15 +100,31 @@ func callOnce(cmd *cobra.Command, host *loader.Host, box, method string, birth, 
 		return nil, err
 	}
 	b, err := host.New(ctx, box, birthArgs...)
+	if arg := (*loader.ArgError)(nil); errors.As(err, &arg) {
+		return nil, usagef("%w: what birth takes is given with --birth ARG, once for each, before %s.%s", err, box, method)
+	}
 	if err != nil {
-		return nil, refused(err)
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
 	r, err := b.Call(ctx, method, values...)
+	if isFlag := func(word string) bool { return cmd.Flags().Lookup(flagName(word)) != nil }; err != nil && slices.ContainsFunc(args, isFlag) {
+		return nil, refused(fmt.Errorf("%w (flags stand before %s.%s)", err, box, method))
+	}
 	if err != nil {
 		return nil, refused(err)
 	}
 	return kept(r)
+}
+
+// flagName is the name of a flag that a word is; empty for none.
+func flagName(word string) string {
+	name, ok := strings.CutPrefix(word, "--")
+	name, _, _ = strings.Cut(name, "=")
+	if !ok {
+		return ""
+	}
+	return name
 }
 
 // refused makes arguments that do not fit a mistake in the command line.

@@ -18,7 +18,8 @@ import (
 func TestCall(t *testing.T) {
 	c := newCommand(t)
 	c.write(t, "math.toml", hosttest.PluginTOML(t, "mathbox", ccbuild.Plugin(t, "mathbox"))+
-		"\n"+hosttest.PluginTOML(t, "filebox", filepath.Join(c.dir, "plugins/filebox/build/libnyash_filebox_plugin.so")))
+		"\n"+hosttest.PluginTOML(t, "filebox", filepath.Join(c.dir, "plugins/filebox/build/libnyash_filebox_plugin.so"))+
+		"\n[plugins.Named]\nlibrary = \""+ccbuild.Source(t, "named", named)+"\"\n")
 	c.write(t, "data.txt", "some\x1btext")
 	for _, tt := range []struct {
 		args, out, err string
@@ -34,6 +35,9 @@ func TestCall(t *testing.T) {
 		{"call --json MathBox.add 2 3", `{"version":1,"type":"integer","value":5}` + "\n", "", 0},
 		{"call MathBox.add 2 x", "", `nyash: MathBox.add: argument b: "x" is no integer of 64 bits`, 2},
 		{"call MathBox.add 2", "", "nyash: MathBox.add: it takes 2 (a, b), and got 1", 2},
+		{"call MathBox.add 2 3 --json", "", "it takes 2 (a, b), and got 3 (flags stand before MathBox.add)", 2},
+		{"call Named.name", "", "Named.birth: it takes 1 (name), and got 0: what birth takes is given with --birth ARG, once for each, before Named.name", 2},
+		{"call --birth n Named.name", "named\n", "", 0},
 		{"call MathBox.ad 2 3", "", "nyash: MathBox has no method ad (did you mean add?)", 2},
 		{"call MthBox.add 2 3", "", "no such box: MthBox", 2},
 		{"call MathBox", "", "nyash: name a method as BOX.METHOD: nyash call [flags] BOX.METHOD [ARG…]", 2},
@@ -49,6 +53,19 @@ func TestCall(t *testing.T) {
 		})
 	}
 }
+
+// named is a plugin in C with a box whose birth takes a name.
+const named = `
+#include "nyash.h"
+static int32_t birth(NyashContext *c) { return nyash_return_void(c); }
+static int32_t name(NyashContext *c) { return nyash_return_string(c, "named", 5); }
+static const NyashMethod methods[] = {
+	{.id = NYASH_METHOD_BIRTH, .name = "birth", .call = birth, .args = {NYASH_ARG("name", NYASH_STRING)}, .result = NYASH_VOID},
+	{.id = 1, .name = "name", .call = name, .result = NYASH_STRING},
+};
+static const NyashBox box = {.name = "Named", .type_id = 777, .state_size = sizeof(int), NYASH_METHODS(methods)};
+NYASH_PLUGIN(&box)
+`
 
 // TestRun_Sources: a script from standard input and from the command line, with its arguments.
 func TestRun_Sources(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -161,7 +162,32 @@ func numberError(word, what string, err error) error {
 	return fmt.Errorf("%s is %s", word, what)
 }
 
-// ParseCall reads [BOX.]METHOD=ARG,ARG… Beside those of [ParseArg] there are arguments that
+// quotedArg is an argument in double quotes, which may be behind a type.
+var quotedArg = regexp.MustCompile(`(?s)^([a-z0-9]+:)?".*"$`)
+
+// splitArgs are arguments that commas are between, but for commas in double quotes.
+func splitArgs(list string) (all []string) {
+	from, inside := 0, false
+	for i := 0; i < len(list); i++ {
+		switch {
+		case inside && list[i] == '\\':
+			i++
+		case list[i] == '"' && (inside || opensText(list[from:i])):
+			inside = !inside
+		case list[i] == ',' && !inside:
+			all, from = append(all, list[from:i]), i+1
+		}
+	}
+	return append(all, list[from:])
+}
+
+// opensText tells whether a double quote behind the beginning of an argument is not a part of it.
+func opensText(before string) bool {
+	before = strings.TrimSpace(before)
+	return before == "" || strings.HasSuffix(before, ":") && !strings.ContainsAny(before, "\"/")
+}
+
+// ParseCall reads [BOX.]METHOD=ARG,ARG… An argument in double quotes may have commas in it. Beside those of [ParseArg] there are arguments that
 // are a new instance of a box, handle:ItemBox.
 func ParseCall(text string) (Invocation, error) {
 	name, list, _ := strings.Cut(text, "=")
@@ -172,8 +198,23 @@ func ParseCall(text string) (Invocation, error) {
 	if list == "" {
 		return call, nil
 	}
-	for i, arg := range strings.Split(list, ",") {
+	for i, arg := range splitArgs(list) {
 		arg = strings.TrimSpace(arg)
+		kind, text, ok := strings.Cut(arg, ":")
+		if !ok {
+			kind, text = "", arg
+		}
+		if quotedArg.MatchString(arg) {
+			plain, err := strconv.Unquote(text)
+			if err != nil {
+				return call, fmt.Errorf("%w: invalid argument %s: it is no text in double quotes, with \\\" for one and \\\\ for a backslash in it", ErrCannotRun, text)
+			}
+			if arg = kind + ":" + plain; !ok {
+				call.untyped(i, plain)
+				call.Args = append(call.Args, tlv.String(plain))
+				continue
+			}
+		}
 		if name, ok := strings.CutPrefix(arg, "handle:"); ok && !strings.Contains(name, "/") {
 			if call.Boxes == nil {
 				call.Boxes = make(map[int]string)
@@ -186,14 +227,19 @@ func ParseCall(text string) (Invocation, error) {
 			return call, err
 		}
 		if !strings.Contains(arg, ":") {
-			if call.Texts == nil {
-				call.Texts = make(map[int]string)
-			}
-			call.Texts[i] = arg
+			call.untyped(i, arg)
 		}
 		call.Args = append(call.Args, v)
 	}
 	return call, nil
+}
+
+// untyped notes that an argument was given without a type.
+func (i *Invocation) untyped(at int, text string) {
+	if i.Texts == nil {
+		i.Texts = make(map[int]string)
+	}
+	i.Texts[at] = text
 }
 
 // ParseBirth reads [BOX=]ARG,ARG…, the arguments of a birth, as [ParseCall] does.

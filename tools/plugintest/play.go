@@ -284,7 +284,7 @@ func (p *player) op(i int) (observed, error) {
 	a, took, err := p.call(s)
 	p.takeBlobsBack()
 	if err != nil {
-		return observed{made: true, text: "the process ends"}, err
+		return observed{made: true, text: pick(isHang(err), "it does not return", "the process ends")}, err
 	}
 	return p.answered(i, on, &s, a, took), nil
 }

@@ -144,6 +144,13 @@ func TestParseArg_TypesAndErrors(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []any{"", "close"}, []any{call.Box, call.Method})
 	assert.Empty(t, call.Args)
+	call, err = plugintest.ParseCall(`put="a,b", string:"say \"x, y\"",5,it's "so"`)
+	require.NoError(t, err)
+	assert.Equal(t, []tlv.Value{tlv.String("a,b"), tlv.String(`say "x, y"`), tlv.Int64(5), tlv.String(`it's "so"`)}, call.Args)
+	assert.Equal(t, map[int]string{0: "a,b", 2: "5", 3: `it's "so"`}, call.Texts)
+	_, err = plugintest.ParseCall(`put="a\q"`)
+	require.ErrorIs(t, err, plugintest.ErrCannotRun)
+	assert.ErrorContains(t, err, `invalid argument "a\q": it is no text in double quotes`)
 }
 
 func TestNew_Errors(t *testing.T) {
