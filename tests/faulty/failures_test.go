@@ -47,5 +47,5 @@ func TestFailures_Cxx(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, report.Findings, 1)
 	assert.Equal(t, "Basket.put", report.Findings[0].Place())
-	assert.Contains(t, report.Findings[0].Message, "malloc, found no memory")
+	assert.Contains(t, report.Findings[0].Message, "malloc at testdata/basket.hpp:15, found no memory")
 }
