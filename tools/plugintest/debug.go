@@ -235,11 +235,11 @@ func ParseCall(text string) (Invocation, error) {
 }
 
 // untyped notes that an argument was given without a type.
-func (i *Invocation) untyped(at int, text string) {
-	if i.Texts == nil {
-		i.Texts = make(map[int]string)
+func (c *Invocation) untyped(at int, text string) {
+	if c.Texts == nil {
+		c.Texts = make(map[int]string)
 	}
-	i.Texts[at] = text
+	c.Texts[at] = text
 }
 
 // ParseBirth reads [BOX=]ARG,ARG…, the arguments of a birth, as [ParseCall] does.
