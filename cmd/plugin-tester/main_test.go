@@ -388,6 +388,10 @@ func TestCommand_NoFolder(t *testing.T) {
 			assert.NotContains(t, out, "check")
 		}
 	}
+	out, err := run(t, "explore", library, "--save", library+"/scripts")
+	require.ErrorContains(t, err, "cannot save scripts: ")
+	assert.NotErrorIs(t, err, errFindings)
+	assert.NotContains(t, out, "explore")
 }
 
 // TestCommand_ReportOverInput: a report takes the place of nothing that is read, nor of another report.

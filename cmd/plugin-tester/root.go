@@ -394,7 +394,7 @@ func (s *settings) write(reports []*plugintest.Report) error {
 }
 
 // canWrite tells before a run, which takes long, that a report has no folder to be written to, or would take the
-// place of what is read, or of another report.
+// place of what is read, or of another report. It makes the folder of scripts.
 func (s *settings) canWrite(library string) error {
 	others := []string{library, s.config, s.replay}
 	for _, path := range []string{s.junit, s.sarif, s.html} {
@@ -412,6 +412,11 @@ func (s *settings) canWrite(library string) error {
 			return fmt.Errorf("cannot write %s: %w", path, err)
 		} else if !info.IsDir() {
 			return fmt.Errorf("cannot write %s: %s is no folder", path, dir)
+		}
+	}
+	if s.save != "" {
+		if err := os.MkdirAll(s.save, 0o755); err != nil {
+			return fmt.Errorf("cannot save scripts: %w", err)
 		}
 	}
 	return nil
