@@ -41,12 +41,28 @@ func (x *exploration) signs(b *box, until time.Time) {
 				if x.ctx.Err() != nil || time.Now().After(until) {
 					return
 				}
-				if isInteger(a.value) && !s[i].isBirth() {
+				if isInteger(a.value) && !s[i].isBirth() && s.nearButFor(i, k) {
 					x.signsOf(s, i, k, asked)
 				}
 			}
 		}
 	}
+}
+
+// nearButFor tells whether all numbers of a sequence but one are near: the sum of two large ones goes over, which few look for.
+func (s sequence) nearButFor(i, k int) bool {
+	for at, o := range s {
+		for n, a := range o.args {
+			if !isInteger(a.value) || at == i && n == k {
+				continue
+			}
+			near := slices.Max(nearNumbers[a.value.Tag()])
+			if v, err := a.value.Int(); err != nil || v > near || v < -near {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // withCounts are calls, and those of them that take whole numbers with others, too.
