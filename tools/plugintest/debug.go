@@ -187,8 +187,8 @@ func opensText(before string) bool {
 	return before == "" || strings.HasSuffix(before, ":") && !strings.ContainsAny(before, "\"/")
 }
 
-// ParseCall reads [BOX.]METHOD=ARG,ARG… An argument in double quotes may have commas in it. Beside those of [ParseArg] there are arguments that
-// are a new instance of a box, handle:ItemBox.
+// ParseCall reads [BOX.]METHOD=ARG,ARG… An argument in double quotes may have commas in it. Beside those of
+// [ParseArg] there are arguments that are a new instance of a box, handle:ItemBox. Errors are [ErrCannotRun].
 func ParseCall(text string) (Invocation, error) {
 	name, list, _ := strings.Cut(text, "=")
 	call := Invocation{Method: name, given: "--call '" + text + "'"}

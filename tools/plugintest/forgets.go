@@ -91,20 +91,11 @@ func (f *forgetting) watch(w *worker) error {
 	if _, err := w.birth(f.b); err != nil { // one that stays: what is of all instances is in use
 		return err
 	}
-	for _, times := range []int{1, longerCalls} {
-		memory, err := roundsOf(w, f.m, growthRounds, times*rememberCalls, func() error { return f.life(w) })
-		if memory == nil || err != nil {
-			return err
-		}
-		grown := perRound(memory, times*rememberCalls*w.scale().perAddition)
-		if grown == 0 || w.runtime.mayGrow(grown*len(memory)) {
-			return nil
-		}
-		if times > 1 {
-			f.report(w, grown/times/rememberCalls)
-		}
+	bytes, err := grownBy(w, f.m, func() error { return f.life(w) })
+	if bytes > 0 {
+		f.report(w, bytes)
 	}
-	return nil
+	return err
 }
 
 // life is an instance that is given a name that none before was, and ends.

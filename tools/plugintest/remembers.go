@@ -137,20 +137,27 @@ func (r *remembering) watch(w *worker) error {
 	if err != nil {
 		return err
 	}
+	bytes, err := grownBy(w, r.m, func() error { return callWith(w, r.m, id, r.values()) })
+	if bytes > 0 {
+		r.report(w, bytes)
+	}
+	return err
+}
+
+// grownBy is how many bytes each call of a method leaves behind, where there are many and then many more of them; 0 where that ends.
+func grownBy(w *worker, m *method, one func() error) (bytes int, err error) {
 	for _, times := range []int{1, longerCalls} {
-		memory, err := roundsOf(w, r.m, growthRounds, times*rememberCalls, func() error { return callWith(w, r.m, id, r.values()) })
+		memory, err := roundsOf(w, m, growthRounds, times*rememberCalls, one)
 		if memory == nil || err != nil {
-			return err
+			return 0, err
 		}
 		grown := perRound(memory, times*rememberCalls*w.scale().perAddition)
 		if grown == 0 || w.runtime.mayGrow(grown*len(memory)) {
-			return nil
+			return 0, nil
 		}
-		if times > 1 {
-			r.report(w, grown/times/rememberCalls)
-		}
+		bytes = grown / times / rememberCalls
 	}
-	return nil
+	return bytes, nil
 }
 
 // callWith makes a call, and ends the instances that it has made.
